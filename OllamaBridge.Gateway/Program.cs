@@ -1,1 +1,32 @@
-var app = WebApplication.CreateBuilder(args).Build(); app.Run();
+using OllamaBridge.Gateway;
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Admin;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Telemetry;
+using OllamaBridge.ServiceDefaults;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults();
+builder.WebHost.ConfigureGatewayServer(builder.Configuration);
+builder.Services
+    .AddIdentity()
+    .AddProtocols()
+    .AddAdmission()
+    .AddFleet()
+    .AddScheduling()
+    .AddForwarding()
+    .AddAccounting()
+    .AddBridgeTelemetry()
+    .AddAdmin();
+
+var app = builder.Build();
+app.UseGateway();
+app.MapAdmin();
+app.MapDefaultEndpoints(AdminEndpoints.WriteHealthAsync);
+app.MapPrometheusScrapingEndpoint("/metrics");
+await app.RunAsync();

@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Telemetry;
+
+namespace OllamaBridge.Gateway.Accounting;
+
+/// <summary>Settles every call exactly once, however it ends.</summary>
+internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimeProvider time, ILogger<CallAccounting> logger)
+{
+    // nginx's number for a client that hung up; it never goes over the wire.
+    private const int ClientClosedRequest = 499;
+
+    /// <summary>Runs the rest of the pipeline around one call.</summary>
+    public async Task RunAsync(HttpContext context, BridgeCall call, RequestDelegate next)
+    {
+        metrics.AddInFlight(1);
+        try
+        {
+            await next(context);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            call.Outcome = CallOutcome.Cancelled;
+        }
+        catch (Exception e) when (e is IOException or BadHttpRequestException)
+        {
+            // The client's connection broke, or what it sent was no HTTP.
+            call.Outcome = CallOutcome.Cancelled;
+            AccountingLog.ConnectionBroke(logger, call.Operation.Name, e.GetType().Name);
+        }
+        catch (Exception e)
+        {
+            call.Outcome = CallOutcome.Failed;
+            AccountingLog.Unexpected(logger, call.Operation.Name, e);
+            if (context.Response.HasStarted)
+                context.Abort();
+            else
+                await ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status500InternalServerError, "the bridge failed; its log says why");
+        }
+        finally
+        {
+            metrics.AddInFlight(-1);
+            Settle(context, call);
+        }
+    }
+
+    private void Settle(HttpContext context, BridgeCall call)
+    {
+        var status = context.Response.StatusCode;
+        var outcome = call.Outcome ?? status switch
+        {
+            < 400 => CallOutcome.Succeeded,
+            < 500 => CallOutcome.Rejected,
+            _ => CallOutcome.Failed,
+        };
+        if (outcome == CallOutcome.Cancelled && !context.Response.HasStarted)
+            status = ClientClosedRequest;
+        var model = call.ModelKey.Length == 0 ? ""
+            : fleet.Current.Models.ContainsKey(call.ModelKey) ? call.ModelKey
+            : TelemetryNames.OtherModel;
+        metrics.RecordRequest(
+            call.Operation.Name,
+            call.Operation.Protocol.ToString(),
+            model,
+            StatusLabels.Of(status),
+            outcome.ToString(),
+            time.GetElapsedTime(call.StartedAt));
+        metrics.RecordTokens(model, call.InputTokens, call.OutputTokens);
+        if (Activity.Current is { IsAllDataRequested: true } activity)
+            Describe(activity, call, model);
+    }
+
+    private static void Describe(Activity activity, BridgeCall call, string model)
+    {
+        activity.SetTag(TelemetryNames.GenAiOperation, call.Operation.Name);
+        activity.SetTag(TelemetryNames.GenAiSystem, "ollama");
+        if (model.Length > 0)
+            activity.SetTag(TelemetryNames.GenAiRequestModel, model);
+        if (call.InputTokens > 0)
+            activity.SetTag(TelemetryNames.GenAiInputTokens, call.InputTokens);
+        if (call.OutputTokens > 0)
+            activity.SetTag(TelemetryNames.GenAiOutputTokens, call.OutputTokens);
+        if (call.AnsweredBy is { } instance)
+            activity.SetTag(TelemetryNames.BridgeInstance, instance.Name);
+        activity.SetTag(TelemetryNames.BridgeAttempts, call.Attempts);
+    }
+}
+
+/// <summary>Statuses as text, made once.</summary>
+internal static class StatusLabels
+{
+    private static readonly string[] Texts = [.. Enumerable.Range(0, 600).Select(i => i.ToString(System.Globalization.CultureInfo.InvariantCulture))];
+
+    /// <summary>The text of a status.</summary>
+    public static string Of(int status) => status is >= 0 and < 600 ? Texts[status] : "0";
+}

@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Admin;
+
+/// <summary>The operator's API under <c>/bridge</c>.</summary>
+internal static class AdminEndpoints
+{
+    /// <summary>Adds what the API needs.</summary>
+    public static IServiceCollection AddAdmin(this IServiceCollection services) =>
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default));
+
+    /// <summary>Maps the endpoints. Until there are keys they answer callers on this machine only.</summary>
+    public static void MapAdmin(this WebApplication app)
+    {
+        var bridge = app.MapGroup("/bridge").AddEndpointFilter((context, next) =>
+            Caller.IsLocal(context.HttpContext.Connection)
+                ? next(context)
+                : ValueTask.FromResult<object?>(TypedResults.Problem("The bridge's own API answers callers on its machine only.", statusCode: 403)));
+        bridge.MapGet("/instances", (IFleet fleet) => TypedResults.Ok(Report(fleet.Current)));
+        bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)));
+        bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, true, gone));
+        bridge.MapPost("/instances/{name}/undrain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, false, gone));
+    }
+
+    /// <summary>Writes the answer of <c>/health</c>: the whole and each check's own words.</summary>
+    public static Task WriteHealthAsync(HttpContext context, HealthReport report) => context.Response.WriteAsJsonAsync(
+        new HealthSummary(
+            report.Status.ToString(),
+            report.Entries.ToDictionary(e => e.Key, e => e.Value.Description is { } text ? $"{e.Value.Status}: {text}" : e.Value.Status.ToString())),
+        AdminJson.Default.HealthSummary,
+        cancellationToken: context.RequestAborted);
+
+    private static async Task<IResult> DrainAsync(IFleet fleet, string name, bool draining, CancellationToken gone)
+    {
+        if (!await fleet.SetDrainingAsync(name, draining, gone))
+            return TypedResults.Problem($"There is no instance '{name}'.", statusCode: 404);
+        return TypedResults.Ok(Report(fleet.Current).First(i => string.Equals(i.Name, name, StringComparison.OrdinalIgnoreCase)));
+    }
+
+    private static IReadOnlyList<InstanceReport> Report(FleetSnapshot snapshot) =>
+    [
+        .. snapshot.Instances.Select(view => new InstanceReport(
+            view.Instance.Name,
+            view.Instance.Url,
+            view.Status.ToString().ToLowerInvariant(),
+            view.Draining,
+            view.Instance.Slots,
+            view.Instance.SlotsUsed,
+            [.. view.Catalog.Select(m => m.Name)],
+            [.. view.Loaded.Select(m => m.Name)],
+            view.Version,
+            view.LastError)),
+    ];
+
+    private static QueueReport Report(RequestQueue queue) => new(
+        queue.Count,
+        queue.Limit,
+        [.. queue.Snapshot().Select(e => new QueuedModel(e.Model, e.Waiting, Math.Round(e.Oldest.TotalSeconds, 3)))]);
+}

@@ -1,0 +1,33 @@
+using System.Text.Json.Serialization;
+
+namespace OllamaBridge.Gateway.Admin;
+
+/// <summary>An instance as operators see it.</summary>
+internal sealed record InstanceReport(
+    string Name,
+    Uri Url,
+    string State,
+    bool Draining,
+    int Slots,
+    int SlotsUsed,
+    IReadOnlyList<string> Models,
+    IReadOnlyList<string> Loaded,
+    string? Version,
+    string? Error);
+
+/// <summary>The queue as operators see it.</summary>
+internal sealed record QueueReport(int Length, int Limit, IReadOnlyList<QueuedModel> Models);
+
+/// <summary>What waits for one model.</summary>
+internal sealed record QueuedModel(string Model, int Waiting, double OldestSeconds);
+
+/// <summary>What <c>/health</c> says.</summary>
+internal sealed record HealthSummary(string Status, IReadOnlyDictionary<string, string> Checks);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(IReadOnlyList<InstanceReport>))]
+[JsonSerializable(typeof(InstanceReport))]
+[JsonSerializable(typeof(QueueReport))]
+[JsonSerializable(typeof(HealthSummary))]
+[JsonSerializable(typeof(Microsoft.AspNetCore.Mvc.ProblemDetails))]
+internal sealed partial class AdminJson : JsonSerializerContext;

@@ -1,0 +1,25 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Admission;
+
+/// <summary>The queue in front of the fleet: section <c>Bridge:Queue</c>.</summary>
+internal sealed record QueueOptions
+{
+    public const string Section = "Bridge:Queue";
+
+    /// <summary>How many requests may wait, over all models; one more is answered with 503 at once. 0: none waits.</summary>
+    [Range(0, 1_000_000)]
+    public int Length { get; init; } = 1024;
+
+    /// <summary>How long one may wait for a slot.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
+    public TimeSpan MaxWait { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>How long one may wait while no instance that has its model is healthy.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
+    public TimeSpan MaxWaitWithoutInstance { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+[OptionsValidator]
+internal sealed partial class QueueOptionsValidator : IValidateOptions<QueueOptions>;

@@ -1,0 +1,33 @@
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Admission;
+
+/// <summary>One request in the queue.</summary>
+internal sealed class Waiter(LeaseRequest request, ModelState model, long since)
+{
+    private readonly TaskCompletionSource<LeaseResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>What it needs.</summary>
+    public LeaseRequest Request { get; } = request;
+
+    /// <summary>The model's state, for its count of waiters.</summary>
+    public ModelState Model { get; } = model;
+
+    /// <summary>When it came, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
+    public long Since { get; } = since;
+
+    /// <summary>Its place; null once it has left.</summary>
+    public LinkedListNode<Waiter>? Node { get; set; }
+
+    /// <summary>Since when no healthy instance has the model; 0 while one has.</summary>
+    public long WithoutInstanceSince { get; set; }
+
+    /// <summary>Ends with the lease or the refusal.</summary>
+    public Task<LeaseResult> Result => _done.Task;
+
+    /// <summary>Ends the wait.</summary>
+    public void Complete(LeaseResult result) => _done.TrySetResult(result);
+
+    /// <summary>Ends the wait for a client that has gone.</summary>
+    public void Cancel(CancellationToken cancellationToken) => _done.TrySetCanceled(cancellationToken);
+}

@@ -1,0 +1,69 @@
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway;
+
+/// <summary>How a request ended, for telemetry.</summary>
+internal enum CallOutcome
+{
+    /// <summary>Answered.</summary>
+    Succeeded,
+
+    /// <summary>The request was at fault.</summary>
+    Rejected,
+
+    /// <summary>Nobody could answer.</summary>
+    Failed,
+
+    /// <summary>The answer broke off and was ended with an error.</summary>
+    Truncated,
+
+    /// <summary>The client hung up.</summary>
+    Cancelled,
+}
+
+/// <summary>One request on its way through the rooms: what each has found out about it. A feature of the HTTP context.</summary>
+internal sealed class BridgeCall(Operation operation, string rest, long startedAt)
+{
+    /// <summary>What is asked.</summary>
+    public Operation Operation { get; } = operation;
+
+    /// <summary>The end of the path of a route that ends in a name.</summary>
+    public string Rest { get; } = rest;
+
+    /// <summary>When it came, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
+    public long StartedAt { get; } = startedAt;
+
+    /// <summary>Whether it comes from this machine.</summary>
+    public bool IsLocal { get; set; }
+
+    /// <summary>What the body says.</summary>
+    public RequestFacts Facts { get; set; }
+
+    /// <summary>The body, kept to be sent again; null where it is passed on as it comes, or there is none.</summary>
+    public ReplayableBody? Body { get; set; }
+
+    /// <summary>The model's canonical name; empty where any instance will do.</summary>
+    public string ModelKey { get; set; } = "";
+
+    /// <summary>The one instance that must answer, where that matters (a blob and the <c>create</c> that names it).</summary>
+    public Instance? Pinned { get; set; }
+
+    /// <summary>Called when the answer is known to be whole, before its last bytes go out; null for nothing to do.</summary>
+    public Func<CancellationToken, Task>? BeforeCompletion { get; set; }
+
+    /// <summary>How it ended; null: as the status says.</summary>
+    public CallOutcome? Outcome { get; set; }
+
+    /// <summary>The instance that answered.</summary>
+    public Instance? AnsweredBy { get; set; }
+
+    /// <summary>How often it was sent.</summary>
+    public int Attempts { get; set; }
+
+    /// <summary>Tokens of the prompt.</summary>
+    public long InputTokens { get; set; }
+
+    /// <summary>Tokens of the answer.</summary>
+    public long OutputTokens { get; set; }
+}

@@ -1,0 +1,99 @@
+using System.Net;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
+using Microsoft.Extensions.ServiceDiscovery;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>Instances from configuration (<c>Bridge:Urls</c>, <c>Bridge:Instances</c>), service-discovery names resolved.</summary>
+internal sealed class ConfiguredInstanceSource(
+    IConfiguration configuration,
+    ServiceEndpointResolver resolver,
+    IEnumerable<IValidateOptions<FleetOptions>> validators,
+    ILogger<ConfiguredInstanceSource> logger) : IInstanceSource, IDisposable
+{
+    private readonly CancellationTokenSource _stopping = new();
+    private IDisposable? _registration;
+    private IReadOnlyList<InstanceDefinition> _last = [];
+    private int _changes;
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<InstanceDefinition>> ListAsync(CancellationToken cancellationToken)
+    {
+        var options = configuration.GetSection(FleetOptions.Section).Get<FleetOptions>() ?? new FleetOptions();
+        var errors = validators.SelectMany(v => v.Validate(Options.DefaultName, options).Failures ?? []).Distinct().ToList();
+        if (errors.Count > 0)
+            throw new OptionsValidationException(Options.DefaultName, typeof(FleetOptions), errors);
+
+        var definitions = new List<InstanceDefinition>();
+        foreach (var definition in InstanceDefinitions.Read(options, []))
+            definitions.AddRange(await ResolveAsync(definition, cancellationToken));
+        return _last = definitions;
+    }
+
+    /// <inheritdoc/>
+    public void Watch(Action<IReadOnlyList<InstanceDefinition>> changed) =>
+        _registration = ChangeToken.OnChange(configuration.GetReloadToken, () => _ = ReloadAsync(changed));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _registration?.Dispose();
+        _stopping.Cancel();
+        _stopping.Dispose();
+    }
+
+    private async Task ReloadAsync(Action<IReadOnlyList<InstanceDefinition>> changed)
+    {
+        var change = Interlocked.Increment(ref _changes);
+        var before = _last;
+        try
+        {
+            var definitions = await ListAsync(_stopping.Token);
+            // A newer change reads the configuration again; the older reading must not overtake it.
+            if (change == Volatile.Read(ref _changes) && !definitions.SequenceEqual(before))
+                changed(definitions);
+        }
+        catch (OptionsValidationException e)
+        {
+            FleetLog.BadConfiguration(logger, string.Join(" ", e.Failures));
+        }
+        catch (Exception e) when (e is InvalidOperationException or OperationCanceledException)
+        {
+            FleetLog.BadConfiguration(logger, e.Message);
+        }
+    }
+
+    /// <summary>A host that configuration names as a service (<c>services:ollama-1:http:0</c>, as Aspire injects it) becomes its endpoints.</summary>
+    private async Task<IReadOnlyList<InstanceDefinition>> ResolveAsync(InstanceDefinition definition, CancellationToken cancellationToken)
+    {
+        var url = definition.Url;
+        var isService = configuration.GetSection($"services:{url.Host}").Exists();
+        if (!isService)
+            return [url.Scheme is "http" or "https" ? definition : definition with { Url = new UriBuilder(url) { Scheme = "http" }.Uri }];
+
+        var endpoints = (await resolver.GetEndpointsAsync(url.OriginalString, cancellationToken)).Endpoints;
+        var definitions = new List<InstanceDefinition>();
+        foreach (var endpoint in endpoints)
+        {
+            var address = AddressOf(endpoint.EndPoint, url);
+            // The service's own name where it stands for one server and nobody gave another.
+            var name = definition.Name == InstanceDefinitions.DefaultName(url, new HashSet<string>()) ? url.Host : definition.Name;
+            definitions.Add(definition with { Url = address, Name = endpoints.Count == 1 ? name : $"{name}-{definitions.Count + 1}" });
+        }
+
+        return definitions;
+    }
+
+    private static Uri AddressOf(EndPoint endpoint, Uri url)
+    {
+        var scheme = url.Scheme.Split('+')[0];
+        return endpoint switch
+        {
+            UriEndPoint uri => uri.Uri,
+            IPEndPoint ip => new UriBuilder(scheme, ip.Address.ToString(), ip.Port == 0 ? url.Port : ip.Port).Uri,
+            DnsEndPoint dns => new UriBuilder(scheme, dns.Host, dns.Port == 0 ? url.Port : dns.Port).Uri,
+            _ => url,
+        };
+    }
+}

@@ -1,0 +1,22 @@
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>What can happen to the fleet; the owner takes one after the other.</summary>
+internal abstract record FleetEvent;
+
+/// <summary>A look at an instance has ended.</summary>
+internal sealed record Looked(ProbeResult Result) : FleetEvent;
+
+/// <summary>Requests failed on an instance.</summary>
+internal sealed record RequestsFailed(Instance Instance, InstanceFailure Failure) : FleetEvent;
+
+/// <summary>An instance that had failed requests answers them again.</summary>
+internal sealed record RequestsRecovered(Instance Instance) : FleetEvent;
+
+/// <summary>An operator starts or ends a drain.</summary>
+internal sealed record DrainAsked(string Name, bool Draining, TaskCompletionSource<bool> Done) : FleetEvent;
+
+/// <summary>The list of instances has changed.</summary>
+internal sealed record DefinitionsChanged(IReadOnlyList<InstanceDefinition> Definitions) : FleetEvent;
+
+/// <summary>Somebody needs the model lists as they are now.</summary>
+internal sealed record CatalogAsked(TaskCompletionSource Done) : FleetEvent;

@@ -1,0 +1,24 @@
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>What the fleet says in the log. Event ids 1000–1099.</summary>
+internal static partial class FleetLog
+{
+    [LoggerMessage(1000, LogLevel.Warning,
+        "No instance is configured: set Bridge:Urls (environment Bridge__Urls) or Bridge:Instances:0:Url. Requests are answered with 503 until then")]
+    public static partial void NoInstances(ILogger logger);
+
+    [LoggerMessage(1001, LogLevel.Information, "Instance {Instance} added: {Url}, {Slots} slots")]
+    public static partial void Added(ILogger logger, string instance, Uri url, int slots);
+
+    [LoggerMessage(1002, LogLevel.Information, "Instance {Instance} removed")]
+    public static partial void Removed(ILogger logger, string instance);
+
+    [LoggerMessage(1003, LogLevel.Information, "Instance {Instance} is {Status}: {Reason}")]
+    public static partial void StatusChanged(ILogger logger, string instance, InstanceStatus status, string reason);
+
+    [LoggerMessage(1004, LogLevel.Information, "Instance {Instance} draining: {Draining}")]
+    public static partial void Draining(ILogger logger, string instance, bool draining);
+
+    [LoggerMessage(1005, LogLevel.Error, "The changed configuration is not used, the fleet stays as it was: {Errors}")]
+    public static partial void BadConfiguration(ILogger logger, string errors);
+}

@@ -1,0 +1,80 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>Which instances there are: section <c>Bridge</c>.</summary>
+internal sealed record FleetOptions
+{
+    public const string Section = "Bridge";
+
+    /// <summary>The simplest way: addresses, separated by commas.</summary>
+    public string? Urls { get; init; }
+
+    /// <summary>Slots of every instance that does not say its own. Ollama's own default for <c>OLLAMA_NUM_PARALLEL</c> is 1.</summary>
+    [Range(1, 1024)]
+    public int Slots { get; init; } = 1;
+
+    /// <summary>The instances, one by one.</summary>
+    public IList<InstanceOptions> Instances { get; init; } = [];
+}
+
+/// <summary>One instance: section <c>Bridge:Instances:N</c>.</summary>
+internal sealed record InstanceOptions
+{
+    /// <summary>Base address, for example <c>http://10.0.0.5:11434</c>, or a service-discovery name such as <c>http://ollama-1</c>.</summary>
+    public string? Url { get; init; }
+
+    /// <summary>What operators call it; derived from the address when absent.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Parallel requests: the server's <c>OLLAMA_NUM_PARALLEL</c>.</summary>
+    public int? Slots { get; init; }
+
+    /// <summary>Models that fit in memory: the server's <c>OLLAMA_MAX_LOADED_MODELS</c>; 0 lets the bridge observe it.</summary>
+    public int MaxLoadedModels { get; init; }
+}
+
+/// <summary>How instances are watched: section <c>Bridge:Health</c>.</summary>
+internal sealed record HealthOptions
+{
+    public const string Section = "Bridge:Health";
+
+    /// <summary>Time between two looks at a healthy instance (<c>/api/version</c>, <c>/api/ps</c>).</summary>
+    [Range(typeof(TimeSpan), "00:00:00.020", "00:10:00")]
+    public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Time between two looks at an instance that is not healthy.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.020", "00:10:00")]
+    public TimeSpan RecoveryInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Time between two readings of an instance's model list (<c>/api/tags</c>).</summary>
+    [Range(typeof(TimeSpan), "00:00:00.020", "01:00:00")]
+    public TimeSpan CatalogInterval { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long one look may take.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>Looks that must fail in a row before an instance that had answered is called unhealthy; a refused connection counts at once.</summary>
+    [Range(1, 100)]
+    public int FailuresToEject { get; init; } = 2;
+
+    /// <summary>Failed requests in a row (5xx, reset, time-out) that eject an instance although its health routes answer.</summary>
+    [Range(1, 1000)]
+    public int RequestFailuresToEject { get; init; } = 5;
+
+    /// <summary>How long an instance ejected for failed requests stays out, at least; doubled for each time in a row.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "01:00:00")]
+    public TimeSpan EjectionTime { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The longest ejection.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]
+    public TimeSpan MaxEjectionTime { get; init; } = TimeSpan.FromMinutes(2);
+}
+
+[OptionsValidator]
+internal sealed partial class FleetOptionsValidator : IValidateOptions<FleetOptions>;
+
+[OptionsValidator]
+internal sealed partial class HealthOptionsValidator : IValidateOptions<HealthOptions>;

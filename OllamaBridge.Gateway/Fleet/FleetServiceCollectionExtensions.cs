@@ -1,0 +1,28 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>The fleet's room.</summary>
+internal static class FleetServiceCollectionExtensions
+{
+    /// <summary>Adds the fleet: its source, its owner, its health check.</summary>
+    public static IServiceCollection AddFleet(this IServiceCollection services)
+    {
+        services.AddOptions<FleetOptions>().BindConfiguration(FleetOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<FleetOptions>, FleetOptionsValidator>();
+        services.AddSingleton<IValidateOptions<FleetOptions>, InstanceListValidator>();
+        services.AddOptions<HealthOptions>().BindConfiguration(HealthOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<HealthOptions>, HealthOptionsValidator>();
+
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<IInstanceSource, ConfiguredInstanceSource>();
+        services.AddSingleton<InstanceProbe>();
+        services.AddSingleton<InventoryStage>();
+        services.AddSingleton<FleetOwner>();
+        services.AddSingleton<IFleet>(provider => provider.GetRequiredService<FleetOwner>());
+        services.AddHostedService(provider => provider.GetRequiredService<FleetOwner>());
+        services.AddHealthChecks().AddCheck<FleetHealthCheck>("fleet");
+        return services;
+    }
+}

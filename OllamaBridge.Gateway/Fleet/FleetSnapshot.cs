@@ -1,0 +1,92 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>Whether an instance may be given work.</summary>
+internal enum InstanceStatus
+{
+    /// <summary>Not yet asked, or asked without an answer so far.</summary>
+    Unknown,
+
+    /// <summary>It answers.</summary>
+    Healthy,
+
+    /// <summary>It does not answer its health routes.</summary>
+    Unhealthy,
+
+    /// <summary>Its health routes answer, but requests failed; it is left alone for a while.</summary>
+    Ejected,
+}
+
+/// <summary>A model on an instance's disk.</summary>
+/// <param name="Key">Canonical name (<see cref="ModelName"/>).</param>
+/// <param name="Name">The name as the instance writes it.</param>
+/// <param name="ModifiedAt">When it was last changed there.</param>
+/// <param name="Json">The instance's own JSON object, byte for byte.</param>
+internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json);
+
+/// <summary>A model in an instance's memory.</summary>
+/// <param name="Key">Canonical name.</param>
+/// <param name="Name">The name as the instance writes it.</param>
+/// <param name="ExpiresAt">When it will leave memory, unless used.</param>
+/// <param name="Json">The instance's own JSON object, byte for byte.</param>
+internal sealed record LoadedModel(string Key, string Name, DateTimeOffset ExpiresAt, ReadOnlyMemory<byte> Json);
+
+/// <summary>What was known about one instance when the snapshot was taken.</summary>
+internal sealed record InstanceView(
+    Instance Instance,
+    InstanceStatus Status,
+    bool Draining,
+    bool CatalogKnown,
+    ImmutableArray<CatalogModel> Catalog,
+    ImmutableArray<LoadedModel> Loaded,
+    string? Version,
+    string? LastError)
+{
+    /// <summary>Healthy and not being emptied.</summary>
+    public bool IsUsable => Status == InstanceStatus.Healthy && !Draining;
+}
+
+/// <summary>One model on one instance.</summary>
+internal sealed record ModelPlacement(InstanceView View, PlacementState State)
+{
+    /// <summary>The instance.</summary>
+    public Instance Instance => View.Instance;
+}
+
+/// <summary>One model and every instance that has it on disk.</summary>
+internal sealed record ModelView(string Name, ModelState State, ImmutableArray<ModelPlacement> Placements)
+{
+    /// <summary>The canonical name.</summary>
+    public string Key => State.Key;
+}
+
+/// <summary>The fleet at one moment. Immutable; whoever holds one sees one truth.</summary>
+internal sealed record FleetSnapshot(
+    long Version,
+    ImmutableArray<InstanceView> Instances,
+    FrozenDictionary<string, ModelView> Models,
+    ModelView Anything,
+    Inventory Inventory)
+{
+    /// <summary>Before anything is known.</summary>
+    public static FleetSnapshot Empty { get; } = new(
+        0,
+        [],
+        FrozenDictionary<string, ModelView>.Empty,
+        new ModelView("", new ModelState(""), []),
+        Inventory.Build([]));
+
+    /// <summary>Whether the model list of at least one instance has been read: only then can a model be called unknown.</summary>
+    public bool AnyCatalogKnown
+    {
+        get
+        {
+            foreach (var instance in Instances)
+                if (instance.CatalogKnown)
+                    return true;
+            return false;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>What the rest of the gateway sees of the fleet.</summary>
+internal interface IFleet
+{
+    /// <summary>The newest snapshot. Reading it costs one memory access.</summary>
+    FleetSnapshot Current { get; }
+
+    /// <summary>Raised after a new snapshot has become current, on the owner's thread.</summary>
+    event Action? Changed;
+
+    /// <summary>Says that a request failed on an instance through no fault of the request.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="failure">In what way.</param>
+    void ReportFailure(Instance instance, InstanceFailure failure);
+
+    /// <summary>Says that an instance answered a request as it should.</summary>
+    void ReportSuccess(Instance instance);
+
+    /// <summary>Starts or ends emptying an instance: it finishes what it has and gets nothing new.</summary>
+    /// <param name="name">The instance's name, in any case.</param>
+    /// <param name="draining">True to drain.</param>
+    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
+    /// <returns>Once it is in the snapshot; false where there is no such instance.</returns>
+    Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken);
+
+    /// <summary>Reads every healthy instance's model list now.</summary>
+    /// <returns>Once the lists are in the snapshot, or an instance did not answer in time.</returns>
+    Task RefreshCatalogAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>How an instance failed a request.</summary>
+internal enum InstanceFailure
+{
+    /// <summary>No connection: nobody listens there.</summary>
+    Refused,
+
+    /// <summary>The connection broke, or the answer was cut or stood still.</summary>
+    Broken,
+
+    /// <summary>It answered with a server error.</summary>
+    ServerError,
+
+    /// <summary>It did not answer in time.</summary>
+    TimedOut,
+
+    /// <summary>It does not have a model that its list names.</summary>
+    StaleCatalog,
+}

@@ -1,0 +1,117 @@
+using System.Text;
+using System.IO.Hashing;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>One Ollama server of the fleet: who it is, and the counters that change with every request.</summary>
+/// <remarks>The object lives as long as the instance is configured; a lease keeps it past that.</remarks>
+internal sealed class Instance
+{
+    private int _slots;
+    private int _slotsUsed;
+    private int _capacity;
+    private int _maxLoadedModels;
+    private int _requestFailures;
+    private PlacementState[] _placements = [];
+
+    public Instance(InstanceDefinition definition)
+    {
+        Name = definition.Name;
+        Url = definition.Url;
+        Prefix = definition.Url.GetLeftPart(UriPartial.Path).TrimEnd('/');
+        Seed = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(definition.Name));
+        Configure(definition);
+    }
+
+    /// <summary>What operators call it.</summary>
+    public string Name { get; }
+
+    /// <summary>Its base address.</summary>
+    public Uri Url { get; }
+
+    /// <summary>The address as the forwarder takes it: no trailing slash.</summary>
+    public string Prefix { get; }
+
+    /// <summary>A number that belongs to the name, the same in every process, for rendezvous hashing.</summary>
+    public ulong Seed { get; }
+
+    /// <summary>How many leases may be out at once.</summary>
+    public int Slots => Volatile.Read(ref _slots);
+
+    /// <summary>How many leases are out.</summary>
+    public int SlotsUsed => Volatile.Read(ref _slotsUsed);
+
+    /// <summary>Models that its memory is known to hold at once: configured, else the most that were ever seen, at least 1.</summary>
+    public int Capacity => Volatile.Read(ref _maxLoadedModels) is > 0 and var configured ? configured : Math.Max(1, Volatile.Read(ref _capacity));
+
+    /// <summary>The models on its disk, as state.</summary>
+    public ReadOnlySpan<PlacementState> Placements => Volatile.Read(ref _placements);
+
+    /// <summary>Takes one slot unless all are in use. Never gives out more than there are.</summary>
+    public bool TryTakeSlot()
+    {
+        while (true)
+        {
+            var used = Volatile.Read(ref _slotsUsed);
+            if (used >= Slots)
+                return false;
+            if (Interlocked.CompareExchange(ref _slotsUsed, used + 1, used) == used)
+                return true;
+        }
+    }
+
+    /// <summary>Gives one slot back.</summary>
+    public void ReturnSlot() => Interlocked.Decrement(ref _slotsUsed);
+
+    /// <summary>Counts a failed request.</summary>
+    /// <returns>How many have failed in a row, this one included.</returns>
+    public int CountRequestFailure() => Interlocked.Increment(ref _requestFailures);
+
+    /// <summary>A request was answered: the row of failures ends.</summary>
+    /// <returns>True where there was one.</returns>
+    public bool ClearRequestFailures() => Volatile.Read(ref _requestFailures) > 0 && Interlocked.Exchange(ref _requestFailures, 0) > 0;
+
+    /// <summary>How many models are in its memory or on their way there.</summary>
+    public int CountResident()
+    {
+        var count = 0;
+        foreach (var placement in Placements)
+            if (placement.IsResident)
+                count++;
+        return count;
+    }
+
+    /// <summary>Writes down that a model is being loaded: where memory is known to be full, the least recently used idle ones go.</summary>
+    public void AssumeLoading(PlacementState loading, long now)
+    {
+        loading.Assume(loaded: true, now);
+        while (CountResident() > Capacity)
+        {
+            PlacementState? oldest = null;
+            foreach (var placement in Placements)
+                if (placement != loading && placement.IsLoaded && placement.Active == 0
+                    && (oldest is null || placement.LastUsed < oldest.LastUsed))
+                    oldest = placement;
+            if (oldest is null)
+                return;
+            oldest.Assume(loaded: false, now);
+        }
+    }
+
+    /// <summary>Takes over changed settings. Fewer slots than are in use: the surplus runs out, none is added.</summary>
+    internal void Configure(InstanceDefinition definition)
+    {
+        Volatile.Write(ref _slots, definition.Slots);
+        Volatile.Write(ref _maxLoadedModels, definition.MaxLoadedModels);
+    }
+
+    /// <summary>Sets the models on disk (the fleet's owner only).</summary>
+    internal void SetPlacements(PlacementState[] placements) => Volatile.Write(ref _placements, placements);
+
+    /// <summary>Notes how many models were seen in memory at once (the fleet's owner only).</summary>
+    internal void ObserveLoadedCount(int count)
+    {
+        if (count > _capacity)
+            Volatile.Write(ref _capacity, count);
+    }
+}

@@ -1,0 +1,8 @@
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>One Ollama server as somebody described it: immutable, compared by value.</summary>
+/// <param name="Name">What operators call it; unique in the fleet.</param>
+/// <param name="Url">Its base address: scheme, host and port.</param>
+/// <param name="Slots">How many requests it may hold at once (its <c>OLLAMA_NUM_PARALLEL</c>).</param>
+/// <param name="MaxLoadedModels">How many models its memory holds (its <c>OLLAMA_MAX_LOADED_MODELS</c>); 0: not known, to be observed.</param>
+internal sealed record InstanceDefinition(string Name, Uri Url, int Slots, int MaxLoadedModels);

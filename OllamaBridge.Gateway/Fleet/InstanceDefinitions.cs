@@ -1,0 +1,89 @@
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>Turns the configured list into definitions, finding every mistake at once.</summary>
+internal static class InstanceDefinitions
+{
+    private const int MaxSlots = 1024;
+    private const int MaxNameLength = 63;
+
+    /// <summary>Reads the options.</summary>
+    /// <param name="options">What was configured.</param>
+    /// <param name="errors">Receives one line for each mistake, naming the configuration key.</param>
+    /// <returns>The definitions that are right; complete only where <paramref name="errors"/> stays empty.</returns>
+    public static IReadOnlyList<InstanceDefinition> Read(FleetOptions options, ICollection<string> errors)
+    {
+        var definitions = new List<InstanceDefinition>();
+        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var urls = (options.Urls ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        foreach (var url in urls)
+            Add("Bridge:Urls", new InstanceOptions { Url = url });
+        for (var i = 0; i < options.Instances.Count; i++)
+            Add($"Bridge:Instances:{i}", options.Instances[i]);
+        return definitions;
+
+        void Add(string key, InstanceOptions instance)
+        {
+            if (!TryReadUrl(instance.Url, out var url))
+            {
+                errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: '{instance.Url}' is not an address such as http://127.0.0.1:11434.");
+                return;
+            }
+
+            var slots = instance.Slots ?? options.Slots;
+            if (slots is < 1 or > MaxSlots)
+                errors.Add($"{key}:Slots: {slots} is not between 1 and {MaxSlots}.");
+            if (instance.MaxLoadedModels < 0)
+                errors.Add($"{key}:MaxLoadedModels: {instance.MaxLoadedModels} is below 0.");
+
+            var name = string.IsNullOrWhiteSpace(instance.Name) ? DefaultName(url, names) : instance.Name.Trim();
+            if (!IsName(name))
+                errors.Add($"{key}:Name: '{name}' may only have letters, digits, '.', '-', '_' and ':', {MaxNameLength} at most.");
+            else if (!names.Add(name))
+                errors.Add($"{key}:Name: '{name}' is used twice.");
+            definitions.Add(new InstanceDefinition(name, url, slots, instance.MaxLoadedModels));
+        }
+    }
+
+    /// <summary>An instance's name where nobody gave one: its host and port, made unique.</summary>
+    public static string DefaultName(Uri url, IReadOnlySet<string> taken)
+    {
+        var name = url.IsDefaultPort ? url.Host : $"{url.Host}:{url.Port}";
+        name = name.Trim('[', ']');
+        var candidate = name;
+        for (var i = 2; taken.Contains(candidate); i++)
+            candidate = $"{name}-{i}";
+        return candidate;
+    }
+
+    private static bool TryReadUrl(string? text, out Uri url)
+    {
+        url = null!;
+        if (string.IsNullOrWhiteSpace(text))
+            return false;
+        // As OLLAMA_HOST: a bare host and port means http.
+        var absolute = text.Contains("://", StringComparison.Ordinal) ? text.Trim() : $"http://{text.Trim()}";
+        if (!Uri.TryCreate(absolute, UriKind.Absolute, out var parsed) || parsed.Host.Length == 0
+            || parsed.Query.Length > 0 || parsed.Fragment.Length > 0 || parsed.UserInfo.Length > 0)
+            return false;
+        if (parsed.Scheme is not ("http" or "https" or "https+http" or "http+https"))
+            return false;
+        url = parsed;
+        return true;
+    }
+
+    private static bool IsName(string name) =>
+        name.Length is > 0 and <= MaxNameLength && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
+}
+
+/// <summary>Reports every mistake in the list of instances when the service starts.</summary>
+internal sealed class InstanceListValidator : IValidateOptions<FleetOptions>
+{
+    public ValidateOptionsResult Validate(string? name, FleetOptions options)
+    {
+        var errors = new List<string>();
+        InstanceDefinitions.Read(options, errors);
+        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
+    }
+}

@@ -1,0 +1,132 @@
+using System.Collections.Immutable;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>What the fleet's owner knows of one instance, and the rules by which that changes. Used by the owner alone.</summary>
+internal sealed class InstanceWatch(Instance instance)
+{
+    private ImmutableArray<CatalogModel> _catalog = [];
+    private ImmutableArray<LoadedModel> _loaded = [];
+    private bool _catalogKnown;
+    private string? _version;
+    private string? _lastError;
+    private int _failedLooks;
+    private long _newestLook;
+    private int _ejectionsInRow;
+    private DateTimeOffset _ejectedUntil;
+
+    /// <summary>The instance.</summary>
+    public Instance Instance { get; } = instance;
+
+    /// <summary>What the owner holds of it.</summary>
+    public InstanceStatus Status { get; private set; }
+
+    /// <summary>Whether an operator empties it.</summary>
+    public bool Draining { get; set; }
+
+    /// <summary>When to look next.</summary>
+    public DateTimeOffset NextLook { get; private set; }
+
+    /// <summary>When to read the model list next.</summary>
+    public DateTimeOffset NextCatalog { get; set; }
+
+    /// <summary>The look in progress, if any.</summary>
+    public Task? Look { get; set; }
+
+    /// <summary>Takes in what a look found.</summary>
+    /// <returns>True where the status changed.</returns>
+    public bool Apply(ProbeResult result, HealthOptions options, DateTimeOffset now)
+    {
+        var before = Status;
+        // Two looks may overlap; what was asked earlier says nothing over what was asked later.
+        if (result.AskedAt < _newestLook)
+            return false;
+        _newestLook = result.AskedAt;
+        if (result.Error is null)
+        {
+            _failedLooks = 0;
+            _version = result.Version;
+            _loaded = result.Loaded;
+            if (!result.Catalog.IsDefault)
+            {
+                _catalog = result.Catalog;
+                _catalogKnown = true;
+                NextCatalog = now + options.CatalogInterval;
+            }
+
+            if (Status == InstanceStatus.Ejected && now < _ejectedUntil)
+                NextLook = Earlier(_ejectedUntil, now + options.Interval);
+            else if (_catalogKnown)
+                Recover();
+        }
+        else
+        {
+            _lastError = result.Error;
+            _failedLooks++;
+            if (result.Refused || Status != InstanceStatus.Healthy || _failedLooks >= options.FailuresToEject)
+                Status = Status == InstanceStatus.Unknown && !result.Refused && _failedLooks < options.FailuresToEject
+                    ? InstanceStatus.Unknown
+                    : InstanceStatus.Unhealthy;
+            // Whoever was away may come back with other models.
+            NextCatalog = now;
+        }
+
+        NextLook = Status == InstanceStatus.Ejected
+            ? Earlier(_ejectedUntil, now + options.Interval)
+            : now + (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval);
+        return before != Status;
+    }
+
+    /// <summary>Takes in that requests failed there.</summary>
+    /// <returns>True where the status changed.</returns>
+    public bool Eject(InstanceFailure failure, HealthOptions options, DateTimeOffset now)
+    {
+        if (Status != InstanceStatus.Healthy)
+            return false;
+        _lastError = failure switch
+        {
+            InstanceFailure.Refused => "refused a connection",
+            InstanceFailure.ServerError => "answered several requests in a row with a server error",
+            InstanceFailure.TimedOut => "let several requests in a row time out",
+            _ => "broke several requests in a row",
+        };
+        if (failure == InstanceFailure.Refused)
+        {
+            // Nothing listens: the next look tells at once when that changes, so no sentence is needed.
+            Status = InstanceStatus.Unhealthy;
+            NextLook = now;
+            NextCatalog = now;
+            return true;
+        }
+
+        var factor = Math.Pow(2, Math.Min(_ejectionsInRow++, 16));
+        var time = TimeSpan.FromTicks((long)Math.Min(options.EjectionTime.Ticks * factor, options.MaxEjectionTime.Ticks));
+        Status = InstanceStatus.Ejected;
+        _ejectedUntil = now + time;
+        NextLook = Earlier(_ejectedUntil, now + options.Interval);
+        NextCatalog = now;
+        return true;
+    }
+
+    /// <summary>A request was answered: the next ejection, if there is one, starts short again.</summary>
+    public void Praise() => _ejectionsInRow = 0;
+
+    /// <summary>Looks again without waiting.</summary>
+    public void LookNow(DateTimeOffset now)
+    {
+        NextLook = now;
+        NextCatalog = now;
+    }
+
+    /// <summary>What the snapshot shows of it.</summary>
+    public InstanceView ToView() =>
+        new(Instance, Status, Draining, _catalogKnown, _catalog, _loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError);
+
+    private void Recover()
+    {
+        Status = InstanceStatus.Healthy;
+        _lastError = null;
+    }
+
+    private static DateTimeOffset Earlier(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;
+}

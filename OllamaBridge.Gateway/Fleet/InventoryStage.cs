@@ -1,0 +1,34 @@
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>Answers, out of the snapshot, what concerns the fleet as a whole.</summary>
+internal sealed class InventoryStage(IFleet fleet)
+{
+    private static readonly ReadOnlyMemory<byte> Running = "Ollama is running"u8.ToArray();
+
+    /// <summary>Handles one request.</summary>
+    public Task HandleAsync(HttpContext context, BridgeCall call)
+    {
+        var inventory = fleet.Current.Inventory;
+        return call.Operation.Name switch
+        {
+            "root" => WriteAsync(context, Running, "text/plain; charset=utf-8"),
+            "tags" => WriteAsync(context, inventory.Tags, "application/json; charset=utf-8"),
+            "ps" => WriteAsync(context, inventory.Running, "application/json; charset=utf-8"),
+            "models" => WriteAsync(context, inventory.OpenAIModels, "application/json"),
+            "version" when !inventory.Version.IsEmpty => WriteAsync(context, inventory.Version, "application/json; charset=utf-8"),
+            _ => ProtocolError.WriteAsync(
+                context, call.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, "no instance is healthy at the moment", TimeSpan.FromSeconds(1)),
+        };
+    }
+
+    private static Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body, string type)
+    {
+        context.Response.ContentType = type;
+        context.Response.ContentLength = body.Length;
+        return HttpMethods.IsHead(context.Request.Method)
+            ? Task.CompletedTask
+            : context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
+    }
+}

@@ -1,0 +1,98 @@
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>
+/// A model's name as Ollama reads it: <c>[host/][namespace/]model[:tag]</c>, compared without regard to case and with
+/// the missing parts filled in.
+/// </summary>
+/// <remarks>Rules as in Ollama's <c>types/model/name.go</c> (0.32.15).</remarks>
+internal static class ModelName
+{
+    private const string DefaultHost = "registry.ollama.ai";
+    private const string DefaultNamespace = "library";
+    private const string DefaultTag = "latest";
+    private const int MaxPartLength = 80;
+    private const int MaxHostLength = 350;
+
+    /// <summary>Reduces a name to the one spelling under which the fleet keeps it.</summary>
+    /// <param name="name">The name as somebody wrote it.</param>
+    /// <param name="key">The canonical key: lower case, default host and namespace left out, tag always present.</param>
+    /// <returns>False where Ollama would call the name invalid.</returns>
+    public static bool TryGetKey(ReadOnlySpan<char> name, out string key)
+    {
+        key = "";
+        var scheme = name.IndexOf("://");
+        if (scheme >= 0)
+            name = name[(scheme + 3)..];
+
+        ReadOnlySpan<char> tag = DefaultTag, host = DefaultHost, space = DefaultNamespace;
+        var colon = name.LastIndexOf(':');
+        if (colon >= 0 && name[colon..].IndexOf('/') < 0)
+        {
+            tag = name[(colon + 1)..];
+            name = name[..colon];
+        }
+
+        var model = name;
+        var slash = name.LastIndexOf('/');
+        if (slash >= 0)
+        {
+            model = name[(slash + 1)..];
+            space = name[..slash];
+            slash = space.LastIndexOf('/');
+            if (slash >= 0)
+            {
+                host = space[..slash];
+                space = space[(slash + 1)..];
+            }
+        }
+
+        if (!IsValid(host, MaxHostLength, ".:") || !IsValid(space, MaxPartLength, "")
+            || !IsValid(model, MaxPartLength, ".") || !IsValid(tag, MaxPartLength, "."))
+            return false;
+
+        key = Join(host, space, model, tag);
+        return true;
+    }
+
+    /// <summary>Whether the name asks for a model that runs at ollama.com rather than here.</summary>
+    public static bool IsCloud(ReadOnlySpan<char> name) =>
+        name.EndsWith("-cloud", StringComparison.OrdinalIgnoreCase) || name.EndsWith(":cloud", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The name with its tag written out, as Ollama's <c>/api/show</c> and <c>/v1/models/…</c> repeat it in errors.</summary>
+    public static string WithTag(string name)
+    {
+        var slash = name.LastIndexOf('/');
+        return name.IndexOf(':', slash + 1) >= 0 ? name : $"{name}:{DefaultTag}";
+    }
+
+    /// <summary>The owner's part of a name: what <c>/v1/models</c> calls <c>owned_by</c>.</summary>
+    public static string Owner(string name)
+    {
+        var parts = name.Split('/');
+        return parts.Length > 1 ? parts[^2] : DefaultNamespace;
+    }
+
+    private static string Join(ReadOnlySpan<char> host, ReadOnlySpan<char> space, ReadOnlySpan<char> model, ReadOnlySpan<char> tag)
+    {
+        var atHome = host.Equals(DefaultHost, StringComparison.OrdinalIgnoreCase);
+        var inLibrary = atHome && space.Equals(DefaultNamespace, StringComparison.OrdinalIgnoreCase);
+        var key = inLibrary ? $"{model}:{tag}" : atHome ? $"{space}/{model}:{tag}" : $"{host}/{space}/{model}:{tag}";
+        return key.ToLowerInvariant();
+    }
+
+    private static bool IsValid(ReadOnlySpan<char> part, int maxLength, ReadOnlySpan<char> alsoAllowed)
+    {
+        if (part.IsEmpty || part.Length > maxLength)
+            return false;
+        for (var i = 0; i < part.Length; i++)
+        {
+            var c = part[i];
+            if (char.IsAsciiLetterOrDigit(c) || c == '_')
+                continue;
+            if (i == 0 || (c != '-' && !alsoAllowed.Contains(c)))
+                return false;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,95 @@
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>What changes about one model on one instance: whether it is in memory, who uses it, how fast it answers.</summary>
+/// <remarks>Lives as long as the instance knows the model, over all snapshots. Written by the fleet's owner and by leases.</remarks>
+internal sealed class PlacementState(ModelState model)
+{
+    // A recent sample weighs a fifth: a handful of answers moves the mean, a single slow one does not rule.
+    private const double RecentWeight = 0.2;
+    private int _active;
+    private int _loaded;
+    private long _assumedAt;
+    private long _lastUsed;
+
+    /// <summary>The model, over the whole fleet.</summary>
+    public ModelState Model { get; } = model;
+
+    /// <summary>Seconds from sending to the first byte, lately, with the model in memory.</summary>
+    public Ewma TimeToFirstToken { get; } = new(RecentWeight);
+
+    /// <summary>Requests that hold a lease on this instance for this model.</summary>
+    public int Active => Volatile.Read(ref _active);
+
+    /// <summary>Whether the model is in memory or on its way there.</summary>
+    public bool IsResident => IsLoaded || Active > 0;
+
+    /// <summary>Whether the model was last seen in memory (<c>/api/ps</c>), rather than merely asked for.</summary>
+    public bool IsLoaded => Volatile.Read(ref _loaded) != 0;
+
+    /// <summary>When a lease last began or ended, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
+    public long LastUsed => Volatile.Read(ref _lastUsed);
+
+    /// <summary>A lease begins.</summary>
+    public void Enter(long now)
+    {
+        Interlocked.Increment(ref _active);
+        Volatile.Write(ref _lastUsed, now);
+    }
+
+    /// <summary>A lease ends.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="answered">Whether the instance answered, so that the model is known to be in memory.</param>
+    public void Leave(long now, bool answered)
+    {
+        if (answered)
+            Assume(loaded: true, now);
+        Volatile.Write(ref _lastUsed, now);
+        Interlocked.Decrement(ref _active);
+    }
+
+    /// <summary>Sets what follows from the bridge's own doing before the instance can be asked.</summary>
+    public void Assume(bool loaded, long now)
+    {
+        Volatile.Write(ref _assumedAt, now);
+        SetLoaded(loaded);
+    }
+
+    /// <summary>Takes in what the instance said; an answer older than the bridge's own knowledge is ignored.</summary>
+    public void Observe(bool loaded, long askedAt)
+    {
+        if (askedAt > Volatile.Read(ref _assumedAt) || Volatile.Read(ref _assumedAt) == 0)
+            SetLoaded(loaded);
+    }
+
+    /// <summary>The model has left the instance's disk.</summary>
+    public void Retire() => SetLoaded(false);
+
+    private void SetLoaded(bool loaded)
+    {
+        var value = loaded ? 1 : 0;
+        if (Interlocked.Exchange(ref _loaded, value) != value)
+            Model.AddCopies(loaded ? 1 : -1);
+    }
+}
+
+/// <summary>What changes about one model over the whole fleet.</summary>
+internal sealed class ModelState(string key)
+{
+    private int _waiting;
+    private int _copies;
+
+    /// <summary>The canonical name.</summary>
+    public string Key { get; } = key;
+
+    /// <summary>Requests for it that wait in the bridge's queue.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
+
+    /// <summary>Instances that have it in memory.</summary>
+    public int Copies => Volatile.Read(ref _copies);
+
+    /// <summary>One instance more or less has it in memory.</summary>
+    public void AddCopies(int change) => Interlocked.Add(ref _copies, change);
+
+    /// <summary>A request starts or stops to wait.</summary>
+    public void AddWaiting(int change) => Interlocked.Add(ref _waiting, change);
+}

@@ -1,0 +1,112 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>Makes a snapshot of what the owner knows, keeping the state cells of models and placements from one to the next.</summary>
+/// <remarks>Used by the fleet's owner alone.</remarks>
+internal sealed class SnapshotBuilder
+{
+    private readonly Dictionary<string, ModelState> _models = [];
+    private readonly Dictionary<Instance, Dictionary<string, PlacementState>> _placements = [];
+    private readonly ModelState _anything = new("");
+    private readonly Dictionary<Instance, PlacementState> _anythingPlacements = [];
+    private long _version;
+
+    /// <summary>Builds the next snapshot.</summary>
+    /// <param name="views">Every instance, in configured order.</param>
+    public FleetSnapshot Build(ImmutableArray<InstanceView> views)
+    {
+        Forget(views);
+        var placements = new Dictionary<string, (string Name, ImmutableArray<ModelPlacement>.Builder List)>();
+        var anything = ImmutableArray.CreateBuilder<ModelPlacement>(views.Length);
+        foreach (var view in views)
+        {
+            var cells = UpdateCells(view);
+            foreach (var model in view.Catalog)
+            {
+                if (!placements.TryGetValue(model.Key, out var entry))
+                    placements[model.Key] = entry = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
+                entry.List.Add(new ModelPlacement(view, cells[model.Key]));
+            }
+
+            if (!_anythingPlacements.TryGetValue(view.Instance, out var any))
+                _anythingPlacements[view.Instance] = any = new PlacementState(_anything);
+            anything.Add(new ModelPlacement(view, any));
+        }
+
+        return new FleetSnapshot(
+            ++_version,
+            views,
+            placements.ToFrozenDictionary(
+                p => p.Key,
+                p => new ModelView(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable()),
+                StringComparer.Ordinal),
+            new ModelView("", _anything, anything.ToImmutable()),
+            Inventory.Build(views));
+    }
+
+    /// <summary>Takes in which models an instance says are in its memory.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="loaded">Canonical names.</param>
+    /// <param name="askedAt">When it was asked, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    public void ObserveLoaded(Instance instance, IReadOnlySet<string> loaded, long askedAt)
+    {
+        instance.ObserveLoadedCount(loaded.Count);
+        if (_placements.TryGetValue(instance, out var cells))
+            foreach (var (key, cell) in cells)
+                cell.Observe(loaded.Contains(key), askedAt);
+    }
+
+    private Dictionary<string, PlacementState> UpdateCells(InstanceView view)
+    {
+        if (!_placements.TryGetValue(view.Instance, out var cells))
+            _placements[view.Instance] = cells = [];
+        var changed = false;
+        foreach (var model in view.Catalog)
+            if (!cells.ContainsKey(model.Key))
+            {
+                var cell = cells[model.Key] = new PlacementState(ModelStateOf(model.Key));
+                cell.Observe(view.Loaded.Any(l => l.Key == model.Key), askedAt: 1);
+                changed = true;
+            }
+
+        if (cells.Count > view.Catalog.Length)
+        {
+            var keep = view.Catalog.Select(m => m.Key).ToHashSet();
+            foreach (var key in cells.Keys.Where(k => !keep.Contains(k)).ToArray())
+                if (cells.Remove(key, out var cell))
+                    cell.Retire();
+            changed = true;
+        }
+
+        if (changed)
+            view.Instance.SetPlacements([.. cells.Values]);
+        return cells;
+    }
+
+    private ModelState ModelStateOf(string key)
+    {
+        if (!_models.TryGetValue(key, out var state))
+            _models[key] = state = new ModelState(key);
+        return state;
+    }
+
+    private void Forget(ImmutableArray<InstanceView> views)
+    {
+        var present = views.Select(v => v.Instance).ToHashSet();
+        foreach (var gone in _placements.Keys.Where(i => !present.Contains(i)).ToArray())
+        {
+            foreach (var cell in _placements[gone].Values)
+                cell.Retire();
+            _placements.Remove(gone);
+        }
+
+        foreach (var gone in _anythingPlacements.Keys.Where(i => !present.Contains(i)).ToArray())
+            _anythingPlacements.Remove(gone);
+        var models = views.SelectMany(v => v.Catalog).Select(m => m.Key).ToHashSet();
+        // A model that somebody still waits for keeps its state, so that counts stay right if it comes back.
+        foreach (var gone in _models.Where(m => !models.Contains(m.Key) && m.Value.Waiting == 0).Select(m => m.Key).ToArray())
+            _models.Remove(gone);
+    }
+}

@@ -1,0 +1,42 @@
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>What an instance's error answer says of the instance. Pure.</summary>
+internal static class AnswerVerdict
+{
+    /// <summary>Wordings of a client's faults that real servers answer with 500 (recordings 04-err-options-bad-type, 04-err-format-bad).</summary>
+    private static readonly byte[][] ClientFaults =
+    [
+        "must be of type"u8.ToArray(),
+        "invalid format:"u8.ToArray(),
+        "invalid duration"u8.ToArray(),
+    ];
+
+    /// <summary>Judges an error answer.</summary>
+    /// <param name="operation">What was asked.</param>
+    /// <param name="status">The answer's status, 400 or above.</param>
+    /// <param name="body">The answer's body, or its beginning.</param>
+    /// <returns>How the instance failed; null where it rightly refused the request.</returns>
+    public static InstanceFailure? Judge(Operation operation, int status, ReadOnlySpan<byte> body)
+    {
+        switch (status)
+        {
+            case StatusCodes.Status404NotFound:
+                return operation.NeedsModel && body.IndexOf("not found"u8) >= 0 ? InstanceFailure.StaleCatalog : null;
+            case StatusCodes.Status500InternalServerError:
+                foreach (var fault in ClientFaults)
+                    if (body.IndexOf(fault) >= 0)
+                        return null;
+                return InstanceFailure.ServerError;
+            case StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout:
+                return InstanceFailure.ServerError;
+            default:
+                return null;
+        }
+    }
+
+    /// <summary>Whether the answer means "full", which is no fault of the instance.</summary>
+    public static bool IsBusy(int status) => status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests;
+}

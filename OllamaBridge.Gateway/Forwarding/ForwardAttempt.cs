@@ -1,0 +1,42 @@
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Scheduling;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>One sending of a request to one instance: what went in, what came out. A feature of the HTTP context.</summary>
+internal sealed class ForwardAttempt(BridgeCall call, InstanceLease lease, bool mayRetry, long sentAt)
+{
+    /// <summary>The request.</summary>
+    public BridgeCall Call { get; } = call;
+
+    /// <summary>The right to the instance.</summary>
+    public InstanceLease Lease { get; } = lease;
+
+    /// <summary>Whether, after a failure, the request may be sent elsewhere.</summary>
+    public bool MayRetry { get; } = mayRetry;
+
+    /// <summary>When it was sent, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
+    public long SentAt { get; } = sentAt;
+
+    /// <summary>How the instance failed, if it did; set where nothing has been sent to the client for it.</summary>
+    public InstanceFailure? Failure { get; set; }
+
+    /// <summary>The instance's own words for the failure, to be passed on if nobody does better.</summary>
+    public RetainedAnswer? Retained { get; set; }
+
+    /// <summary>Whether an answer was handed to the client.</summary>
+    public bool Delivered { get; set; }
+
+    /// <summary>Reads along with the stream; null for none.</summary>
+    public StreamWatcher? Watcher { get; set; }
+
+    /// <summary>Whether the stream broke off and was ended with an error.</summary>
+    public bool Truncated { get; set; }
+}
+
+/// <summary>An error answer kept aside.</summary>
+/// <param name="Status">HTTP status.</param>
+/// <param name="ContentType">As the instance sent it.</param>
+/// <param name="Body">Its bytes.</param>
+internal sealed record RetainedAnswer(int Status, string? ContentType, ReadOnlyMemory<byte> Body);

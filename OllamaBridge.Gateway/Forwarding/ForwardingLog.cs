@@ -1,0 +1,13 @@
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>What forwarding says in the log. Event ids 1200–1299.</summary>
+internal static partial class ForwardingLog
+{
+    [LoggerMessage(1200, LogLevel.Warning, "{Operation} failed on instance {Instance} ({Failure}), attempt {Attempt}: {Next}")]
+    public static partial void AttemptFailed(ILogger logger, string operation, string instance, InstanceFailure failure, int attempt, string next);
+
+    [LoggerMessage(1201, LogLevel.Warning, "An answer of {Operation} from instance {Instance} broke off and was ended with an error")]
+    public static partial void Truncated(ILogger logger, string operation, string instance);
+}

@@ -1,0 +1,21 @@
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>The room that sends.</summary>
+internal static class ForwardingServiceCollectionExtensions
+{
+    /// <summary>Adds YARP's forwarder and what the bridge puts around it.</summary>
+    public static IServiceCollection AddForwarding(this IServiceCollection services)
+    {
+        services.AddOptions<ForwardingOptions>().BindConfiguration(ForwardingOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<ForwardingOptions>, ForwardingOptionsValidator>();
+        services.AddHttpForwarder();
+        services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddSingleton<AnswerTransformer>();
+        services.AddSingleton<RetryBudget>();
+        services.AddSingleton<ForwardTimeouts>();
+        services.AddSingleton<ForwardingStage>();
+        return services;
+    }
+}

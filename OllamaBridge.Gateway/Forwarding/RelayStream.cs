@@ -1,0 +1,147 @@
+using System.Runtime.CompilerServices;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>
+/// An instance's answer on its way out: first what was read ahead, then the rest as it comes. A stream that breaks off is ended
+/// with an error in the caller's protocol, so that nobody takes half an answer for a whole one.
+/// </summary>
+internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnded, ForwardAttempt attempt, HttpContext context) : Stream
+{
+    private ReadOnlyMemory<byte> _tail;
+    private bool _ended = sourceEnded;
+    private bool _announced;
+
+    /// <inheritdoc/>
+    public override bool CanRead => true;
+
+    /// <inheritdoc/>
+    public override bool CanSeek => false;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => false;
+
+    /// <inheritdoc/>
+    public override long Length => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (held.Length > 0)
+        {
+            // An empty buffer only asks whether there is something to read.
+            if (buffer.IsEmpty)
+                return 0;
+            var taken = held.Take(buffer.Span);
+            await PassAsync(buffer[..taken], cancellationToken);
+            return taken;
+        }
+
+        if (!_ended)
+        {
+            var read = await ReadSourceAsync(buffer, cancellationToken);
+            if (read > 0)
+                await PassAsync(buffer[..read], cancellationToken);
+            if (read > 0 || (buffer.IsEmpty && !_ended))
+                return read;
+        }
+
+        var count = Math.Min(buffer.Length, _tail.Length);
+        _tail[..count].CopyTo(buffer);
+        _tail = _tail[count..];
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    /// <inheritdoc/>
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Flush()
+    {
+    }
+
+    /// <inheritdoc/>
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            held.Dispose();
+            source.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> ReadSourceAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var read = await source.ReadAsync(buffer, cancellationToken);
+            if (read == 0 && !buffer.IsEmpty)
+                End("the instance ended its answer too early");
+            return read;
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException
+            && attempt.Watcher is not null && !context.RequestAborted.IsCancellationRequested)
+        {
+            End("the instance broke off its answer");
+            return 0;
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && attempt.Watcher is not null)
+        {
+            // The forwarder's time-out. Its own copying is cancelled with it, so the tail is written past it.
+            End("the instance stood still in the middle of its answer");
+            await context.Response.Body.WriteAsync(_tail, context.RequestAborted);
+            _tail = default;
+            return 0;
+        }
+    }
+
+    private void End(string reason)
+    {
+        _ended = true;
+        var watcher = attempt.Watcher;
+        if (watcher is null)
+            return;
+        watcher.Finish();
+        if (watcher.IsComplete || watcher.HasError)
+            return;
+        attempt.Truncated = true;
+        _tail = ProtocolError.StreamTail(attempt.Call.Operation.End, $"{reason}; what was sent so far is not complete");
+    }
+
+    private async ValueTask PassAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        if (attempt.Watcher is not { } watcher)
+            return;
+        watcher.Observe(bytes.Span);
+        if (!watcher.IsComplete || _announced)
+            return;
+        _announced = true;
+        if (attempt.Call.BeforeCompletion is { } before)
+            await before(cancellationToken);
+    }
+}

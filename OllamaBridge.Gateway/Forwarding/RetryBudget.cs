@@ -1,0 +1,33 @@
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>Keeps retries a share of requests, so that a failing fleet is not also a busier one.</summary>
+/// <remarks>A token bucket: each request puts in a fraction, each retry takes one out (as Finagle's RetryBudget).</remarks>
+internal sealed class RetryBudget(IOptions<ForwardingOptions> options)
+{
+    // Thousandths of a retry, so that fractions need no lock.
+    private const long Unit = 1000;
+    private readonly long _limit = options.Value.RetryBurst * Unit;
+    private readonly long _deposit = (long)(options.Value.RetryRatio * Unit);
+    private long _balance = options.Value.RetryBurst * Unit;
+
+    /// <summary>A request has come.</summary>
+    public void Deposit()
+    {
+        if (Volatile.Read(ref _balance) < _limit)
+            Interlocked.Add(ref _balance, _deposit);
+    }
+
+    /// <summary>Takes one retry out, if there is one.</summary>
+    public bool TryWithdraw()
+    {
+        if (Interlocked.Add(ref _balance, -Unit) >= 0)
+            return true;
+        Interlocked.Add(ref _balance, Unit);
+        return false;
+    }
+
+    /// <summary>Puts one back that was not needed.</summary>
+    public void Refund() => Interlocked.Add(ref _balance, Unit);
+}

@@ -1,0 +1,38 @@
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway;
+
+/// <summary>The way of a request, and the only place that states its order.</summary>
+internal static class GatewayPipeline
+{
+    /// <summary>Adds the stages: the door, what is asked, its body, then whoever answers.</summary>
+    public static void UseGateway(this WebApplication app)
+    {
+        app.UseMiddleware<AccessGuard>();
+        var protocols = app.Services.GetRequiredService<ProtocolStage>();
+        var bodies = app.Services.GetRequiredService<BodyStage>();
+        var inventory = app.Services.GetRequiredService<InventoryStage>();
+        var management = app.Services.GetRequiredService<ManagementStage>();
+        var forwarding = app.Services.GetRequiredService<ForwardingStage>();
+
+        // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; everything else is the fleet's.
+        app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Answer));
+
+        Task Answer(HttpContext context)
+        {
+            var call = context.Features.Get<BridgeCall>()!;
+            return call.Operation.Kind switch
+            {
+                OperationKind.Inventory => inventory.HandleAsync(context, call),
+                OperationKind.Refused => ProtocolError.WriteAsync(
+                    context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
+                OperationKind.Management => bodies.InvokeAsync(context, call, c => management.HandleAsync(c, call)),
+                _ => bodies.InvokeAsync(context, call, c => forwarding.HandleAsync(c, call)),
+            };
+        }
+    }
+}

@@ -1,0 +1,22 @@
+namespace OllamaBridge.Gateway;
+
+/// <summary>How the gateway listens.</summary>
+internal static class GatewayServer
+{
+    /// <summary>Where it listens unless told: beside Ollama's own port, on this machine only.</summary>
+    public const string DefaultUrl = "http://127.0.0.1:11400";
+
+    private static readonly string[] UrlKeys = ["urls", "http_ports", "https_ports", "Kestrel:Endpoints"];
+
+    /// <summary>Sets Kestrel up.</summary>
+    public static void ConfigureGatewayServer(this IWebHostBuilder web, IConfiguration configuration)
+    {
+        if (!UrlKeys.Any(key => configuration.GetSection(key).Exists()))
+            web.UseUrls(DefaultUrl);
+        web.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false; // a real server sends none
+            kestrel.AllowResponseHeaderCompression = false;
+        });
+    }
+}

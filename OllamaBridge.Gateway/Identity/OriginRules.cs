@@ -1,0 +1,43 @@
+namespace OllamaBridge.Gateway.Identity;
+
+/// <summary>From which origins a browser may ask. Pure.</summary>
+/// <remarks>Ollama's own list (<c>envconfig.AllowedOrigins</c>, 0.32.15): this machine on any port, and what desktop shells use.</remarks>
+internal static class OriginRules
+{
+    private static readonly string[] LocalHosts = ["localhost", "127.0.0.1", "0.0.0.0"];
+    private static readonly string[] Schemes = ["app://", "file://", "tauri://", "vscode-webview://", "vscode-file://"];
+
+    /// <summary>Whether an origin may ask.</summary>
+    /// <param name="origin">The <c>Origin</c> header.</param>
+    /// <param name="alsoAllowed">Origins that an operator added; <c>*</c> in one stands for anything.</param>
+    public static bool IsAllowed(string origin, IList<string> alsoAllowed)
+    {
+        foreach (var scheme in Schemes)
+            if (origin.StartsWith(scheme, StringComparison.OrdinalIgnoreCase))
+                return true;
+        var afterScheme = origin.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? origin.AsSpan(7)
+            : origin.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? origin.AsSpan(8)
+            : default;
+        foreach (var host in LocalHosts)
+            if (afterScheme.StartsWith(host, StringComparison.OrdinalIgnoreCase)
+                && (afterScheme.Length == host.Length || IsPort(afterScheme[host.Length..])))
+                return true;
+        foreach (var allowed in alsoAllowed)
+            if (Matches(origin, allowed))
+                return true;
+        return false;
+    }
+
+    private static bool IsPort(ReadOnlySpan<char> text) =>
+        text[0] == ':' && text.Length > 1 && text[1..].IndexOfAnyExceptInRange('0', '9') < 0;
+
+    private static bool Matches(string origin, string pattern)
+    {
+        var star = pattern.IndexOf('*', StringComparison.Ordinal);
+        if (star < 0)
+            return string.Equals(origin, pattern, StringComparison.OrdinalIgnoreCase);
+        return origin.Length >= pattern.Length - 1
+            && origin.StartsWith(pattern[..star], StringComparison.OrdinalIgnoreCase)
+            && origin.EndsWith(pattern[(star + 1)..], StringComparison.OrdinalIgnoreCase);
+    }
+}

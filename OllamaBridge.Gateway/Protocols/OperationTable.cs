@@ -1,0 +1,116 @@
+using System.Collections.Frozen;
+using static OllamaBridge.Gateway.Protocols.OperationKind;
+using static OllamaBridge.Gateway.Protocols.Protocol;
+
+namespace OllamaBridge.Gateway.Protocols;
+
+/// <summary>Every route of a real server and what the bridge makes of it.</summary>
+/// <remarks>Routes as in Ollama's <c>server/routes.go</c> (0.32.15). Paths are compared to the letter, as there.</remarks>
+internal static class OperationTable
+{
+    private static readonly string[] Get = ["GET"];
+    private static readonly string[] Post = ["POST"];
+    private static readonly string[] HeadGet = ["HEAD", "GET"];
+
+    private static readonly Operation Version = new("version", Ollama, Inventory) { Methods = HeadGet };
+    private static readonly Operation Root = new("root", Ollama, Inventory) { Methods = HeadGet };
+    private static readonly Operation Account = new("account", Ollama, Refused) { Methods = ["POST", "DELETE", "GET", "HEAD"] };
+    private static readonly Operation Model = new("model", OpenAI, Lookup)
+        { Methods = Get, Model = ModelSource.Path, Wording = UnknownModelWording.WithTag };
+    private static readonly Operation Blob = new("blob", Ollama, Management)
+        { Methods = ["HEAD", "POST"], NeedsModel = false, UnbufferedBody = true };
+
+    private static readonly FrozenDictionary<string, Operation> Exact = new Dictionary<string, Operation>
+    {
+        ["/"] = Root,
+        ["/api/version"] = Version,
+        ["/api/status"] = new("status", Ollama, Lookup) { Methods = Get, NeedsModel = false },
+        ["/api/tags"] = new("tags", Ollama, Inventory) { Methods = HeadGet },
+        ["/api/ps"] = new("ps", Ollama, Inventory) { Methods = Get },
+        ["/api/show"] = new("show", Ollama, Lookup)
+            { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.WithTag, GoType = "ShowRequest" },
+
+        ["/api/generate"] = new("generate", Ollama, Inference)
+            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.Done, StreamsByDefault = true, GoType = "GenerateRequest" },
+        ["/api/chat"] = new("chat", Ollama, Inference)
+            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.Done, StreamsByDefault = true, GoType = "ChatRequest" },
+        ["/api/embed"] = new("embed", Ollama, Inference)
+            { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
+        ["/api/embeddings"] = new("embeddings", Ollama, Inference)
+            { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbeddingRequest" },
+
+        ["/api/pull"] = new("pull", Ollama, Management)
+            { Methods = Post, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PullRequest" },
+        ["/api/push"] = new("push", Ollama, Management)
+            { Methods = Post, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PushRequest" },
+        ["/api/create"] = new("create", Ollama, Management)
+            { Methods = Post, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "CreateRequest" },
+        ["/api/copy"] = new("copy", Ollama, Management)
+            { Methods = Post, Model = ModelSource.BodySource, Wording = UnknownModelWording.DoubleQuoted, GoType = "CopyRequest" },
+        ["/api/delete"] = new("delete", Ollama, Management)
+            { Methods = ["DELETE"], Model = ModelSource.Body, GoType = "DeleteRequest" },
+
+        ["/api/me"] = Account,
+        ["/api/signout"] = Account,
+        ["/api/experimental/web_search"] = Account,
+        ["/api/experimental/web_fetch"] = Account,
+        ["/api/experimental/model-recommendations"] = Account,
+
+        ["/v1/models"] = new("models", OpenAI, Inventory) { Methods = Get },
+        ["/v1/chat/completions"] = new("chat", OpenAI, Inference)
+            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.DoneMarker, GoType = "ChatCompletionRequest" },
+        ["/v1/completions"] = new("text_completion", OpenAI, Inference)
+            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.DoneMarker, GoType = "CompletionRequest" },
+        ["/v1/embeddings"] = new("embeddings", OpenAI, Inference)
+            { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
+        ["/v1/responses"] = new("responses", OpenAI, Inference)
+            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.ResponseEvent, GoType = "ResponsesRequest" },
+        ["/v1/audio/transcriptions"] = new("transcription", OpenAI, Inference)
+            { Methods = Post, Model = ModelSource.Form, End = StreamEnd.DoneMarker },
+        ["/v1/messages"] = new("messages", Anthropic, Inference)
+            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.MessageStop, GoType = "MessagesRequest" },
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    private static readonly (string Prefix, Operation Operation)[] Prefixes =
+    [
+        ("/api/blobs/", Blob),
+        ("/v1/models/", Model),
+        ("/api/user/keys/", Account),
+        ("/api/experimental/", Account),
+    ];
+
+    /// <summary>Finds the operation of a path.</summary>
+    /// <param name="path">The request's path.</param>
+    /// <param name="rest">What follows the prefix of a route that ends in a name; else empty.</param>
+    /// <returns>Null where a server has no such route.</returns>
+    public static Operation? Find(string path, out string rest)
+    {
+        rest = "";
+        if (Exact.TryGetValue(path, out var operation))
+            return operation;
+        foreach (var (prefix, named) in Prefixes)
+            if (path.Length > prefix.Length && path.StartsWith(prefix, StringComparison.Ordinal))
+            {
+                rest = path[prefix.Length..];
+                return named;
+            }
+
+        return null;
+    }
+
+    /// <summary>Where a path that is not quite right was meant to go, as Ollama's router redirects it: doubled or trailing slashes.</summary>
+    /// <returns>Null where it leads nowhere.</returns>
+    public static string? Correct(string path)
+    {
+        if (path.Length < 2)
+            return null;
+        var clean = "/" + string.Join('/', path.Split('/', StringSplitOptions.RemoveEmptyEntries));
+        return clean != path && Find(clean, out _) is not null ? clean : null;
+    }
+
+    /// <summary>The protocol in which to answer a path that is no operation.</summary>
+    public static Protocol ProtocolOf(string path) =>
+        path.StartsWith("/v1/messages", StringComparison.Ordinal) ? Anthropic
+        : path.StartsWith("/v1/", StringComparison.Ordinal) ? OpenAI
+        : Ollama;
+}

@@ -1,0 +1,146 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Protocols;
+
+/// <summary>Errors in the caller's way of speaking, with a real server's headers and framing.</summary>
+internal static class ProtocolError
+{
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Answers with an error.</summary>
+    /// <param name="context">The request; nothing may have been sent yet.</param>
+    /// <param name="protocol">The caller's protocol.</param>
+    /// <param name="status">HTTP status.</param>
+    /// <param name="message">What is wrong, for a person. Never a prompt, an answer or a key.</param>
+    /// <param name="retryAfter">When to come back, if that may help.</param>
+    public static Task WriteAsync(HttpContext context, Protocol protocol, int status, string message, TimeSpan? retryAfter = null)
+    {
+        var response = context.Response;
+        if (response.HasStarted)
+            return Task.CompletedTask;
+        var body = Body(protocol, status, message);
+        response.StatusCode = status;
+        response.ContentType = protocol == Protocol.Ollama ? "application/json; charset=utf-8" : "application/json";
+        response.ContentLength = body.Length;
+        if (retryAfter is { } time)
+            response.Headers.RetryAfter = ((long)Math.Max(1, Math.Ceiling(time.TotalSeconds))).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : response.Body.WriteAsync(body, context.RequestAborted).AsTask();
+    }
+
+    /// <summary>The body of an error.</summary>
+    public static ReadOnlyMemory<byte> Body(Protocol protocol, int status, string message) => Write(json =>
+    {
+        json.WriteStartObject();
+        switch (protocol)
+        {
+            case Protocol.Ollama:
+                json.WriteString("error"u8, message);
+                break;
+            case Protocol.OpenAI:
+                WriteOpenAI(json, status, message);
+                break;
+            default:
+                WriteAnthropic(json, status, message);
+                json.WriteString("request_id"u8, $"req_{RandomNumberGenerator.GetHexString(24, lowercase: true)}");
+                break;
+        }
+
+        json.WriteEndObject();
+    }, prefix: "", suffix: protocol == Protocol.Ollama ? "" : "\n");
+
+    /// <summary>What ends a stream that cannot be finished, after which nothing else is sent.</summary>
+    /// <param name="end">How a whole stream would have ended.</param>
+    /// <param name="message">What happened.</param>
+    public static ReadOnlyMemory<byte> StreamTail(StreamEnd end, string message) => end switch
+    {
+        StreamEnd.DoneMarker => Write(json =>
+        {
+            json.WriteStartObject();
+            WriteOpenAI(json, StatusCodes.Status502BadGateway, message);
+            json.WriteEndObject();
+        }, "data: ", "\n\n"),
+        StreamEnd.ResponseEvent => Write(json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("type"u8, "error"u8);
+            json.WriteString("code"u8, "server_error"u8);
+            json.WriteString("message"u8, message);
+            json.WriteNull("param"u8);
+            json.WriteEndObject();
+        }, "event: error\ndata: ", "\n\n"),
+        StreamEnd.MessageStop => Write(json =>
+        {
+            json.WriteStartObject();
+            WriteAnthropic(json, StatusCodes.Status502BadGateway, message);
+            json.WriteEndObject();
+        }, "event: error\ndata: ", "\n\n"),
+        _ => Write(json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("error"u8, message);
+            json.WriteEndObject();
+        }, "", "\n"),
+    };
+
+    /// <summary>A server's words for a model that it does not have.</summary>
+    public static string UnknownModel(Operation operation, string model) => operation.Wording switch
+    {
+        UnknownModelWording.WithTag => $"model '{Fleet.ModelName.WithTag(model)}' not found",
+        UnknownModelWording.DoubleQuoted => $"model \"{model}\" not found",
+        UnknownModelWording.TryPulling => $"model \"{model}\" not found, try pulling it first",
+        _ => $"model '{model}' not found",
+    };
+
+    private static void WriteOpenAI(Utf8JsonWriter json, int status, string message)
+    {
+        json.WriteStartObject("error"u8);
+        json.WriteString("message"u8, message);
+        // The types that a real server uses (recordings 03) and, for the rest, OpenAI's own.
+        json.WriteString("type"u8, status switch
+        {
+            400 or 405 or 408 or 413 or 415 => "invalid_request_error",
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            429 => "rate_limit_error",
+            _ => "api_error",
+        });
+        json.WriteNull("param"u8);
+        json.WriteNull("code"u8);
+        json.WriteEndObject();
+    }
+
+    private static void WriteAnthropic(Utf8JsonWriter json, int status, string message)
+    {
+        json.WriteString("type"u8, "error"u8);
+        json.WriteStartObject("error"u8);
+        json.WriteString("type"u8, status switch
+        {
+            400 or 405 or 408 or 415 => "invalid_request_error",
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            503 => "overloaded_error",
+            504 => "timeout_error",
+            _ => "api_error",
+        });
+        json.WriteString("message"u8, message);
+        json.WriteEndObject();
+    }
+
+    private static ReadOnlyMemory<byte> Write(Action<Utf8JsonWriter> write, string prefix, string suffix)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        Encoding.UTF8.GetBytes(prefix.AsSpan(), buffer);
+        using (var json = new Utf8JsonWriter(buffer, Plain))
+            write(json);
+        Encoding.UTF8.GetBytes(suffix.AsSpan(), buffer);
+        return buffer.WrittenMemory;
+    }
+}

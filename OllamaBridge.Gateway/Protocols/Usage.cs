@@ -1,0 +1,57 @@
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Protocols;
+
+/// <summary>What an answer says of itself: finished or not, tokens read and written.</summary>
+/// <remarks>Native: <c>prompt_eval_count</c>, <c>eval_count</c>, <c>done</c>, <c>status</c> at the top; others: inside <c>usage</c>,
+/// which Anthropic's first event and the Responses API keep one level down, in <c>message</c> and <c>response</c>.</remarks>
+internal readonly record struct Usage(bool Done, bool Succeeded, long InputTokens, long OutputTokens)
+{
+    /// <summary>Reads one JSON object; what is not one yields nothing.</summary>
+    public static Usage Read(ReadOnlySpan<byte> json)
+    {
+        bool done = false, succeeded = false;
+        long input = 0, output = 0;
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+                ReadObject(ref reader, top: true, ref done, ref succeeded, ref input, ref output);
+        }
+        catch (JsonException)
+        {
+            // A malformed line is the relay's matter; it has no tokens to count.
+        }
+
+        return new Usage(done, succeeded, input, output);
+    }
+
+    private static void ReadObject(
+        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref long input, ref long output)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isDone = top && reader.ValueTextEquals("done"u8);
+            var isStatus = top && reader.ValueTextEquals("status"u8);
+            var isInput = reader.ValueTextEquals("prompt_eval_count"u8) || reader.ValueTextEquals("prompt_tokens"u8)
+                || reader.ValueTextEquals("input_tokens"u8);
+            var isOutput = reader.ValueTextEquals("eval_count"u8) || reader.ValueTextEquals("completion_tokens"u8)
+                || reader.ValueTextEquals("output_tokens"u8);
+            var isNested = reader.ValueTextEquals("usage"u8)
+                || (top && (reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("response"u8)));
+            reader.Read();
+            if (isDone)
+                done = reader.TokenType == JsonTokenType.True;
+            else if (isStatus && reader.TokenType == JsonTokenType.String)
+                succeeded = reader.ValueTextEquals("success"u8);
+            else if (isInput && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var read))
+                input = read;
+            else if (isOutput && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var written))
+                output = written;
+            else if (isNested && reader.TokenType == JsonTokenType.StartObject)
+                ReadObject(ref reader, top: false, ref done, ref succeeded, ref input, ref output);
+            else
+                reader.Skip();
+        }
+    }
+}

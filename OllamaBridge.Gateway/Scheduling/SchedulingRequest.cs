@@ -1,0 +1,41 @@
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Scheduling;
+
+/// <summary>What a decision is made of, besides the snapshot: everything about the request and the moment.</summary>
+/// <param name="Model">The model asked for, with the instances that have it.</param>
+/// <param name="Affinity">Hash of the conversation's beginning; 0 where there is none.</param>
+/// <param name="Tried">Instances that already failed this request; null for none.</param>
+/// <param name="Only">The one instance that will do; null for any.</param>
+/// <param name="NeedsSlot">False for questions that cost an instance nothing, such as <c>/api/show</c>.</param>
+/// <param name="Now">The moment, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+/// <param name="Waited">How long the request has waited, in the same ticks.</param>
+internal readonly record struct SchedulingRequest(
+    ModelView Model,
+    ulong Affinity,
+    IReadOnlyCollection<Instance>? Tried,
+    Instance? Only,
+    bool NeedsSlot,
+    long Now,
+    long Waited);
+
+/// <summary>What came of it.</summary>
+internal enum SchedulingOutcome
+{
+    /// <summary>An instance was chosen.</summary>
+    Chosen,
+
+    /// <summary>Every instance that could answer is busy, or is better left as it is for now: wait.</summary>
+    Busy,
+
+    /// <summary>Every usable instance that will do has failed this request already.</summary>
+    AllTried,
+
+    /// <summary>No instance that has the model is healthy and open.</summary>
+    NoneUsable,
+}
+
+/// <summary>A decision.</summary>
+/// <param name="Outcome">What came of it.</param>
+/// <param name="Placement">The chosen instance with its model; null unless chosen.</param>
+internal readonly record struct SchedulingDecision(SchedulingOutcome Outcome, ModelPlacement? Placement);

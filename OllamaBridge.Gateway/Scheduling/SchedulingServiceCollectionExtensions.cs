@@ -1,0 +1,37 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Scheduling.Filters;
+using OllamaBridge.Gateway.Scheduling.Pickers;
+using OllamaBridge.Gateway.Scheduling.Scorers;
+
+namespace OllamaBridge.Gateway.Scheduling;
+
+/// <summary>The scheduler's room: its policies in the order in which they are asked.</summary>
+internal static class SchedulingServiceCollectionExtensions
+{
+    /// <summary>Adds the scheduler and its policies.</summary>
+    public static IServiceCollection AddScheduling(this IServiceCollection services)
+    {
+        services.AddOptions<SchedulingOptions>().BindConfiguration(SchedulingOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<SchedulingOptions>, SchedulingOptionsValidator>();
+        services.AddSingleton<IValidateOptions<SchedulingOptions>, SchedulingPolicyValidator>();
+
+        // That an instance has the model is no filter: the snapshot lists, for each model, the instances that have it.
+        services.AddSingleton<IInstanceFilter, UsableFilter>();
+        services.AddSingleton<IInstanceFilter, NotTriedFilter>();
+        services.AddSingleton<IInstanceFilter, KeepModelsFilter>();
+        services.AddSingleton<IInstanceFilter, FreeSlotFilter>();
+
+        services.AddSingleton<IInstanceScorer, ModelLoadedScorer>();
+        services.AddSingleton<IInstanceScorer, AffinityScorer>();
+        services.AddSingleton<IInstanceScorer, LoadScorer>();
+        services.AddSingleton<IInstanceScorer, TimeToFirstTokenScorer>();
+
+        services.AddSingleton<IInstancePicker, BestPicker>();
+        services.AddSingleton<IInstancePicker, WeightedPicker>();
+
+        services.TryAddSingleton(Random.Shared);
+        services.AddSingleton<Scheduler>();
+        return services;
+    }
+}

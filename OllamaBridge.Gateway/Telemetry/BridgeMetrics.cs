@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Telemetry;
+
+/// <summary>The gateway's instruments.</summary>
+internal sealed class BridgeMetrics
+{
+    private static readonly double[] LatencyBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 20, 40, 80, 160, 320, 640];
+    private static readonly double[] FirstTokenBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+    private static readonly InstanceStatus[] Statuses = Enum.GetValues<InstanceStatus>();
+    private readonly Meter _meter;
+    private readonly Counter<long> _requests;
+    private readonly Histogram<double> _latency;
+    private readonly UpDownCounter<long> _inFlight;
+    private readonly Counter<long> _tokens;
+    private readonly Histogram<double> _firstToken;
+    private readonly Counter<long> _retries;
+    private readonly Counter<long> _loads;
+    private readonly Histogram<double> _queueWait;
+
+    public BridgeMetrics(IMeterFactory meters, IFleet fleet)
+    {
+        _meter = meters.Create(TelemetryNames.Meter);
+        _requests = _meter.CreateCounter<long>(TelemetryNames.Requests, "{request}", "Requests that have ended.");
+        _latency = _meter.CreateHistogram(TelemetryNames.Latency, "s", "From the request's arrival to the end of its answer.",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
+        _inFlight = _meter.CreateUpDownCounter<long>(TelemetryNames.InFlight, "{request}", "Requests that have not ended, waiting ones included.");
+        _tokens = _meter.CreateCounter<long>(TelemetryNames.Tokens, "{token}", "Tokens as the instances counted them.");
+        _firstToken = _meter.CreateHistogram(TelemetryNames.TimeToFirstToken, "s", "From sending to an instance to the first byte of its answer.",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = FirstTokenBuckets });
+        _retries = _meter.CreateCounter<long>(TelemetryNames.Retries, "{retry}", "Attempts after the first.");
+        _loads = _meter.CreateCounter<long>(TelemetryNames.Loads, "{load}", "Requests bound to an instance that did not have their model in memory.");
+        _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
+        _meter.CreateObservableGauge(TelemetryNames.InstanceState, () => ObserveStates(fleet.Current), null, "1 for the state that an instance is in, 0 for the others.");
+        _meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(fleet.Current, i => i.Slots), "{slot}", "Requests that an instance may hold.");
+        _meter.CreateObservableGauge(TelemetryNames.InstanceSlotsUsed, () => Observe(fleet.Current, i => i.SlotsUsed), "{slot}", "Requests that an instance holds.");
+    }
+
+    /// <summary>A request has begun (+1) or ended (-1).</summary>
+    public void AddInFlight(int change) => _inFlight.Add(change);
+
+    /// <summary>A request has ended.</summary>
+    public void RecordRequest(string operation, string protocol, string model, string status, string outcome, TimeSpan duration)
+    {
+        var tags = new TagList
+        {
+            { TelemetryNames.OperationLabel, operation },
+            { TelemetryNames.ProtocolLabel, protocol },
+            { TelemetryNames.ModelLabel, model },
+            { TelemetryNames.StatusLabel, status },
+            { TelemetryNames.OutcomeLabel, outcome },
+        };
+        _requests.Add(1, tags);
+        _latency.Record(
+            duration.TotalSeconds,
+            new KeyValuePair<string, object?>(TelemetryNames.OperationLabel, operation),
+            new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
+            new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, outcome));
+    }
+
+    /// <summary>An answer told what it consumed.</summary>
+    public void RecordTokens(string model, long input, long output)
+    {
+        var label = new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model);
+        if (input > 0)
+            _tokens.Add(input, label, new KeyValuePair<string, object?>(TelemetryNames.TypeLabel, "input"));
+        if (output > 0)
+            _tokens.Add(output, label, new KeyValuePair<string, object?>(TelemetryNames.TypeLabel, "output"));
+    }
+
+    /// <summary>A stream's first byte has come.</summary>
+    public void RecordFirstToken(string operation, string model, TimeSpan time) => _firstToken.Record(
+        time.TotalSeconds,
+        new KeyValuePair<string, object?>(TelemetryNames.GenAiOperation, operation),
+        new KeyValuePair<string, object?>(TelemetryNames.GenAiRequestModel, model));
+
+    /// <summary>A request is sent again.</summary>
+    public void RecordRetry(string reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, reason));
+
+    /// <summary>A request was bound to an instance that has to load its model first.</summary>
+    public void RecordLoad(string model, string instance) => _loads.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
+        new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, instance));
+
+    /// <summary>A request has left the queue.</summary>
+    public void RecordQueueWait(string model, TimeSpan waited) =>
+        _queueWait.Record(waited.TotalSeconds, new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model));
+
+    /// <summary>Lets the queue's length be read when somebody collects.</summary>
+    public void ObserveQueue(Func<IReadOnlyList<QueueEntry>> read) => _meter.CreateObservableGauge(
+        TelemetryNames.QueueLength,
+        () =>
+        {
+            var entries = read();
+            // An empty queue is a zero, not a gap.
+            return entries.Count == 0
+                ? [new Measurement<int>(0, new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, ""))]
+                : entries.Select(e => new Measurement<int>(e.Waiting, new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, e.Model)));
+        },
+        "{request}",
+        "Requests that wait for a slot.");
+
+    private static IEnumerable<Measurement<int>> ObserveStates(FleetSnapshot snapshot)
+    {
+        foreach (var view in snapshot.Instances)
+        {
+            foreach (var status in Statuses)
+                yield return State(view, status.ToString().ToLowerInvariant(), view.Status == status);
+            yield return State(view, "draining", view.Draining);
+        }
+    }
+
+    private static Measurement<int> State(InstanceView view, string state, bool holds) => new(
+        holds ? 1 : 0,
+        new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, view.Instance.Name),
+        new KeyValuePair<string, object?>(TelemetryNames.StateLabel, state));
+
+    private static IEnumerable<Measurement<int>> Observe(FleetSnapshot snapshot, Func<Instance, int> read)
+    {
+        foreach (var view in snapshot.Instances)
+            yield return new Measurement<int>(read(view.Instance), new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, view.Instance.Name));
+    }
+}

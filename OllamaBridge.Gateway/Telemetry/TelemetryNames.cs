@@ -1,0 +1,43 @@
+namespace OllamaBridge.Gateway.Telemetry;
+
+/// <summary>Every name that leaves the gateway as telemetry.</summary>
+/// <remarks><c>gen_ai.*</c> as in OpenTelemetry's semantic conventions for generative AI.</remarks>
+internal static class TelemetryNames
+{
+    public const string Meter = "OllamaBridge.Gateway";
+    public const string ActivitySource = "OllamaBridge.Gateway";
+
+    public const string Requests = "ollama.requests";
+    public const string Latency = "ollama.latency";
+    public const string InFlight = "ollama.requests.in_flight";
+    public const string Tokens = "ollama.tokens";
+    public const string TimeToFirstToken = "gen_ai.server.time_to_first_token";
+    public const string Retries = "ollama.retries";
+    public const string QueueLength = "ollama.queue.length";
+    public const string QueueWait = "ollama.queue.wait";
+    public const string InstanceState = "ollama.instance.state";
+    public const string InstanceSlots = "ollama.instance.slots";
+    public const string InstanceSlotsUsed = "ollama.instance.slots.used";
+    public const string Loads = "ollama.model.loads";
+
+    public const string ModelLabel = "model";
+    public const string OperationLabel = "operation";
+    public const string ProtocolLabel = "protocol";
+    public const string StatusLabel = "status";
+    public const string OutcomeLabel = "outcome";
+    public const string ReasonLabel = "reason";
+    public const string InstanceLabel = "instance";
+    public const string StateLabel = "state";
+    public const string TypeLabel = "type";
+
+    public const string GenAiOperation = "gen_ai.operation.name";
+    public const string GenAiSystem = "gen_ai.provider.name";
+    public const string GenAiRequestModel = "gen_ai.request.model";
+    public const string GenAiInputTokens = "gen_ai.usage.input_tokens";
+    public const string GenAiOutputTokens = "gen_ai.usage.output_tokens";
+    public const string BridgeInstance = "bridge.instance";
+    public const string BridgeAttempts = "bridge.attempts";
+
+    /// <summary>The label of a model that the fleet does not have: callers must not be able to make new series.</summary>
+    public const string OtherModel = "other";
+}

@@ -1,0 +1,17 @@
+using OpenTelemetry.Metrics;
+
+namespace OllamaBridge.Gateway.Telemetry;
+
+/// <summary>The gateway's telemetry.</summary>
+internal static class TelemetryServiceCollectionExtensions
+{
+    /// <summary>Adds the gateway's instruments, and Prometheus beside whatever the service defaults export to.</summary>
+    public static IServiceCollection AddBridgeTelemetry(this IServiceCollection services)
+    {
+        services.AddSingleton<BridgeMetrics>();
+        services.AddOpenTelemetry()
+            .WithMetrics(metrics => metrics.AddMeter(TelemetryNames.Meter).AddPrometheusExporter())
+            .WithTracing(tracing => tracing.AddSource(TelemetryNames.ActivitySource));
+        return services;
+    }
+}
