@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Builds and starts the bridge in front of three instances, and stops everything it started on Ctrl-C.
+#   BRIDGE_URLS=http://10.0.0.5:11434,http://10.0.0.6:11434   instances that run already
+#   BRIDGE_PORT=11400     where the bridge listens (127.0.0.1)
+#   BRIDGE_SLOTS=4        parallel requests for each instance (OLLAMA_NUM_PARALLEL)
+#   INSTANCE_PORT=11501   first port of the instances that this script starts
+set -euo pipefail
+cd "$(dirname "$0")"
+
+port=${BRIDGE_PORT:-11400}
+slots=${BRIDGE_SLOTS:-4}
+first=${INSTANCE_PORT:-11501}
+configuration=${CONFIGURATION:-Release}
+url="http://127.0.0.1:$port"
+children=()
+
+stop() {
+  trap - EXIT INT TERM
+  local child
+  for child in "${children[@]}"; do kill -TERM "$child" 2> /dev/null || true; done
+  wait 2> /dev/null || true
+}
+trap stop EXIT
+trap 'echo; echo "Stopping."; exit 0' INT TERM
+
+listens() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
+
+# $1: port, $2: process that must get to listen there.
+await() {
+  local i
+  for ((i = 0; i < 300; i++)); do
+    listens "$1" && return 0
+    kill -0 "$2" 2> /dev/null || { echo "What should listen on port $1 has ended; see above."; exit 1; }
+    sleep 0.1
+  done
+  echo "Nothing listens on port $1 after 30 s."
+  exit 1
+}
+
+build() {
+  dotnet build "$1" --configuration "$configuration" --nologo --verbosity quiet > /dev/null \
+    || dotnet build "$1" --configuration "$configuration" --nologo --verbosity minimal
+}
+
+command -v dotnet > /dev/null || { echo "The .NET 10 SDK is needed: https://dot.net/download"; exit 1; }
+if listens "$port"; then
+  echo "Port $port is taken; choose another with BRIDGE_PORT=…"
+  exit 1
+fi
+
+echo "Building…"
+build OllamaBridge.Gateway
+
+ports=("$first" $((first + 1)) $((first + 2)))
+model=deepseek-r1:7b
+if [ -n "${BRIDGE_URLS:-}" ]; then
+  urls=$BRIDGE_URLS
+  what="the instances in BRIDGE_URLS: $urls"
+elif command -v ollama > /dev/null; then
+  what="three local Ollama servers that share one model folder (BRIDGE_URLS is not set, ollama is on PATH)"
+  for i in 0 1 2; do
+    listens "${ports[$i]}" && { echo "Port ${ports[$i]} is taken; choose others with INSTANCE_PORT=…"; exit 1; }
+    # Only one may clean the shared folder up at its start.
+    OLLAMA_HOST="127.0.0.1:${ports[$i]}" OLLAMA_NUM_PARALLEL="$slots" OLLAMA_NOPRUNE=$((i > 0 ? 1 : 0)) \
+      ollama serve > /dev/null 2>&1 &
+    children+=($!)
+    await "${ports[$i]}" "$!"
+  done
+else
+  what="three simulated servers with two DeepSeek models (BRIDGE_URLS is not set, ollama is not on PATH)"
+  for p in "${ports[@]}"; do
+    listens "$p" && { echo "Port $p is taken; choose others with INSTANCE_PORT=…"; exit 1; }
+  done
+  build OllamaBridge.Simulator
+  dotnet "OllamaBridge.Simulator/bin/$configuration/net10.0/OllamaBridge.Simulator.dll" \
+    --ports "$(IFS=,; echo "${ports[*]}")" --models deepseek-r1:7b,deepseek-r1:1.5b --slots "$slots" > /dev/null &
+  children+=($!)
+  for p in "${ports[@]}"; do await "$p" "$!"; done
+fi
+urls=${urls:-$(printf 'http://127.0.0.1:%s,' "${ports[@]}")}
+
+Bridge__Urls=${urls%,} Bridge__Slots=$slots ASPNETCORE_URLS=$url DOTNET_CONTENTROOT="$PWD/OllamaBridge.Gateway" \
+  dotnet "OllamaBridge.Gateway/bin/$configuration/net10.0/OllamaBridge.Gateway.dll" &
+children+=($!)
+await "$port" "$!"
+
+cat << TEXT
+
+OllamaBridge answers on $url
+in front of $what.
+
+  curl $url/api/chat -d '{"model":"$model","messages":[{"role":"user","content":"Why is the sky blue?"}]}'
+  curl $url/bridge/instances
+
+OpenAI clients: base URL $url/v1, any key. Anthropic clients: base URL $url.
+Metrics: $url/metrics. Ctrl-C stops everything that was started here.
+
+TEXT
+wait "${children[-1]}"
