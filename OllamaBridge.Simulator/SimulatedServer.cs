@@ -19,6 +19,7 @@ public sealed class SimulatedServer : IAsyncDisposable
         Store = options.Store ?? new ModelStore([SimulatedModel.Named("deepseek-r1:7b"), SimulatedModel.Named("nomic-embed-text")], options.TimeProvider);
         Options = options;
         Statistics = new SimulatorStatistics(options.SeenCapacity);
+        Downloads = new Downloads(Store, options.TimeProvider);
         _listener = new KillableListener(NullLoggerFactory.Instance);
         _application = new OllamaApplication(this);
         _kestrel = new KestrelServer(Microsoft.Extensions.Options.Options.Create(KestrelSettings.For(options)), _listener, NullLoggerFactory.Instance);
@@ -39,6 +40,9 @@ public sealed class SimulatedServer : IAsyncDisposable
 
     /// <summary>Its model folder; other servers may share it.</summary>
     public ModelStore Store { get; }
+
+    /// <summary>What it is pulling.</summary>
+    internal Downloads Downloads { get; }
 
     /// <summary>The name on the side channel.</summary>
     public string Name => Options.Name ?? Url.Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
@@ -98,6 +102,7 @@ public sealed class SimulatedServer : IAsyncDisposable
         using var now = new CancellationTokenSource(TimeSpan.FromSeconds(2));
         await _kestrel.StopAsync(now.Token);
         _kestrel.Dispose();
+        _application.Dispose();
     }
 
     private void ApplyPort()

@@ -37,7 +37,7 @@ internal sealed class StoredModel
         var (settings, config) = (model.System is { } system ? Encoding.UTF8.GetByteCount(system) : 31, 153);
         var small = template + settings + config;
         var weights = weightsDigest
-            ?? Sha(string.Create(CultureInfo.InvariantCulture, $"{model.Family}|{model.SizeBytes}|{model.ParameterSize}|{model.Quantization}"));
+            ?? Sha(string.Create(CultureInfo.InvariantCulture, $"{name.Short}|{model.Family}|{model.SizeBytes}|{model.ParameterSize}|{model.Quantization}"));
         return new StoredModel(name, model, modifiedAt,
         [
             new ModelLayer(weights, Math.Max(1, model.SizeBytes - small)),
