@@ -1,0 +1,54 @@
+using OllamaBridge.Simulator.Generation;
+using OllamaBridge.Simulator.Hosting;
+
+namespace OllamaBridge.Simulator.Chat;
+
+/// <summary>What every protocol's chat has in common: which model, whether it can, what it will say.</summary>
+internal static class ChatPreparation
+{
+    private const string NoEyes =
+        "{\"error\":{\"code\":400,\"message\":\"Multimodal data provided, but model does not support multimodal requests.\",\"type\":\"invalid_request_error\"}}";
+
+    /// <exception cref="ApiError">The model is unknown or cannot do what is asked.</exception>
+    public static StoredModel Model(Call call, ChatRequest request)
+    {
+        if (request.Model.Length == 0)
+            throw new ApiError(400, "model is required");
+        var stored = ModelLookup.Find(call.Store, request.Model);
+        if (IsLoadOnly(request))
+            return stored;
+        ModelLookup.Require(stored, request.Model, "chat");
+        if (request.Think == true && !stored.Model.Can(ModelCapability.Thinking))
+            throw new ApiError(400, $"\"{request.Model}\" does not support thinking");
+        if (request.Tools.Count > 0 && !stored.Model.Can(ModelCapability.Tools))
+            throw new ApiError(400, $"{stored.Name.Full} does not support tools");
+        return stored;
+    }
+
+    /// <summary>No messages: load, or unload where keep_alive is 0.</summary>
+    public static bool IsLoadOnly(ChatRequest request) => request.Messages.Count == 0;
+
+    public static string Render(StoredModel stored, ChatRequest request) =>
+        PromptRenderer.Chat(stored.Model, request.Messages, request.Think, string.Concat(request.Tools.Select(t => t.GetRawText())));
+
+    public static GenerationRequest Generation(StoredModel stored, ChatRequest request)
+    {
+        var tool = ToolChoice.Find(request.Tools, request.Messages);
+        var seed = request.Options.EffectiveSeed ?? 0;
+        var made = tool is null ? null : ToolChoice.Call(tool, request.Messages, seed);
+        return new GenerationRequest
+        {
+            Stored = stored,
+            Prompt = Render(stored, request),
+            Options = request.Options,
+            KeepAlive = request.KeepAlive,
+            Truncate = request.Truncate,
+            Shift = request.Shift,
+            Call = made,
+            Script = made is not null ? _ => ToolChoice.Text(made) : JsonScript.For(request.Format),
+            ErrorOnceLoaded = request.Messages.Any(m => m.HasImages) && !stored.Model.Can(ModelCapability.Vision)
+                ? new ApiError(400, NoEyes) { WhereStreamBegins = true }
+                : made is null ? JsonScript.Check(request.Format) : null,
+        };
+    }
+}

@@ -1,0 +1,103 @@
+using System.Globalization;
+using System.Net;
+using OllamaBridge.Simulator.Json;
+
+namespace OllamaBridge.Simulator;
+
+/// <summary>What the command was asked to do. Flags win over Ollama's environment variables, which win over defaults.</summary>
+/// <param name="Ports">One server for each.</param>
+/// <param name="Options">What the servers have in common.</param>
+/// <param name="ControlPort">Port of the side channel for all; null for none.</param>
+internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Options, int? ControlPort)
+{
+    private const int OllamaPort = 11_434;
+    private const string Usage =
+        "Usage: --port N | --ports N,N,… [--host ADDRESS] [--models NAME,…] [--remote-models NAME,…] [--slots N] [--max-loaded N] [--max-queue N]\n"
+        + "       [--load-time 2s] [--prefill 0.2ms] [--decode 15ms] [--keep-alive 5m] [--context N] [--answer-tokens N] [--pull-speed BYTES] [--control-port N]";
+
+    /// <exception cref="FormatException">An argument is unknown, or its value is none.</exception>
+    public static CommandLine Parse(IReadOnlyList<string> args, Func<string, string?> environment)
+    {
+        var flags = Flags(args);
+        var defaults = new SimulatorOptions();
+        var (host, port) = HostOf(Take("host") ?? environment("OLLAMA_HOST"));
+        var ports = Take("ports") is { } many ? [.. many.Split(',').Select(Number)] : Take("port") is { } one ? [Number(one)] : new[] { port };
+        var answer = Take("answer-tokens") is { } tokens ? Number(tokens) : (int?)null;
+        var models = Names(Take("models") ?? "deepseek-r1:7b,nomic-embed-text", answer);
+        var options = defaults with
+        {
+            Address = host,
+            ParallelSlots = Integer("slots", "OLLAMA_NUM_PARALLEL", defaults.ParallelSlots),
+            MaxLoadedModels = Integer("max-loaded", "OLLAMA_MAX_LOADED_MODELS", defaults.MaxLoadedModels),
+            MaxQueue = Integer("max-queue", "OLLAMA_MAX_QUEUE", defaults.MaxQueue),
+            ContextLength = Integer("context", "OLLAMA_CONTEXT_LENGTH", defaults.ContextLength),
+            LoadTime = Duration("load-time", null, defaults.LoadTime),
+            PrefillPerToken = Duration("prefill", null, defaults.PrefillPerToken),
+            DecodePerToken = Duration("decode", null, defaults.DecodePerToken),
+            KeepAlive = Duration("keep-alive", "OLLAMA_KEEP_ALIVE", defaults.KeepAlive),
+            ModelFolder = environment("OLLAMA_MODELS") ?? defaults.ModelFolder,
+            PullBytesPerSecond = Take("pull-speed") is { } speed ? Number(speed) : defaults.PullBytesPerSecond,
+            RemoteModels = Names(Take("remote-models") ?? "", answer),
+            Store = new ModelStore(models),
+        };
+        var control = Take("control-port") is { } text ? Number(text) : (int?)null;
+        return flags.Count == 0 ? new CommandLine(ports, options, control) : throw new FormatException($"Unknown: --{flags.Keys.First()}\n{Usage}");
+
+        string? Take(string name) => flags.Remove(name, out var value) ? value : null;
+
+        int Integer(string flag, string variable, int otherwise) =>
+            (Take(flag) ?? environment(variable)) is { Length: > 0 } value && Number(value) is var number and > 0 ? number : otherwise;
+
+        TimeSpan Duration(string flag, string? variable, TimeSpan otherwise) =>
+            (Take(flag) ?? (variable is null ? null : environment(variable))) is { Length: > 0 } value ? Span(value) : otherwise;
+    }
+
+    private static Dictionary<string, string> Flags(IReadOnlyList<string> args)
+    {
+        Dictionary<string, string> flags = [];
+        for (var i = 0; i < args.Count; i++)
+        {
+            if (!args[i].StartsWith("--", StringComparison.Ordinal))
+                throw new FormatException($"Unknown: {args[i]}\n{Usage}");
+            var equals = args[i].IndexOf('=');
+            if (equals > 0)
+                flags[args[i][2..equals]] = args[i][(equals + 1)..];
+            else if (i + 1 < args.Count)
+                flags[args[i][2..]] = args[++i];
+            else
+                throw new FormatException($"{args[i]} wants a value\n{Usage}");
+        }
+        return flags;
+    }
+
+    private static SimulatedModel[] Names(string list, int? answerTokens) =>
+    [
+        .. list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .Select(n => answerTokens is { } tokens ? SimulatedModel.Named(n) with { AnswerTokens = tokens } : SimulatedModel.Named(n)),
+    ];
+
+    private static (IPAddress Host, int Port) HostOf(string? text)
+    {
+        if (string.IsNullOrEmpty(text))
+            return (IPAddress.Loopback, OllamaPort);
+        var rest = text.Contains("://", StringComparison.Ordinal) ? text[(text.IndexOf("://", StringComparison.Ordinal) + 3)..] : text;
+        rest = rest.TrimEnd('/');
+        var colon = rest.LastIndexOf(':');
+        var isPort = colon >= 0 && int.TryParse(rest[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out _);
+        var name = isPort ? rest[..colon] : rest;
+        var address = name is "" ? IPAddress.Any : name is "localhost" ? IPAddress.Loopback
+            : IPAddress.TryParse(name, out var parsed) ? parsed : throw new FormatException($"'{name}' is no address");
+        return (address, isPort ? Number(rest[(colon + 1)..]) : OllamaPort);
+    }
+
+    private static int Number(string text) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"'{text}' is no number\n{Usage}");
+
+    /// <summary>A Go duration; a bare number is seconds, as Ollama reads OLLAMA_KEEP_ALIVE.</summary>
+    private static TimeSpan Span(string text)
+    {
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds))
+            return TimeSpan.FromSeconds(seconds);
+        return GoDuration.TryParse(text, out var span) ? span : throw new FormatException($"'{text}' is no duration\n{Usage}");
+    }
+}

@@ -1,0 +1,24 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace OllamaBridge.Simulator.Hosting;
+
+/// <summary>Makes Kestrel behave as Go's HTTP server does for Ollama: HTTP/1.1 only, no Server header, no limits on size or speed.</summary>
+internal static class KestrelSettings
+{
+    public static KestrelServerOptions For(SimulatorOptions options)
+    {
+        var settings = new KestrelServerOptions
+        {
+            AddServerHeader = false,
+            AllowSynchronousIO = false,
+            ApplicationServices = new ServiceCollection().BuildServiceProvider(),
+        };
+        settings.Limits.MaxRequestBodySize = null;
+        settings.Limits.MinRequestBodyDataRate = null;
+        settings.Limits.MinResponseDataRate = null;
+        settings.Limits.KeepAliveTimeout = TimeSpan.FromHours(1);
+        settings.Limits.RequestHeadersTimeout = TimeSpan.FromHours(1);
+        settings.Listen(options.Address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
+        return settings;
+    }
+}

@@ -1,0 +1,107 @@
+using System.Buffers;
+using System.Net;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http.Features;
+using OllamaBridge.Simulator.Control;
+using OllamaBridge.Simulator.Memory;
+
+namespace OllamaBridge.Simulator.Hosting;
+
+/// <summary>What Kestrel calls for each request: the door, the route, the fault, the handler, the error.</summary>
+internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplication<HttpContext>, IDisposable
+{
+    private readonly bool _loopback = IPAddress.IsLoopback(server.Options.Address);
+    private ModelMemory _memory = new(server.Options, server.Statistics);
+
+    public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+    public void DisposeContext(HttpContext context, Exception? exception)
+    {
+    }
+
+    public async Task ProcessRequestAsync(HttpContext context)
+    {
+        var path = context.Request.Path.Value ?? "/";
+        if (SideChannel.IsFor(path))
+        {
+            await SideChannel.HandleAsync(context, server, path);
+            return;
+        }
+        if (server.Faults.Refuses)
+        {
+            Connections.Reset(context);
+            return;
+        }
+        if (Doorkeeper.Turn(context, _loopback))
+            return;
+        var route = RouteTable.Find(path, out var tail);
+        if (route?.For(context.Request.Method) is not { } handler)
+        {
+            await Misdirection.AnswerAsync(context, path, route);
+            return;
+        }
+        var call = new Call(context, server, Volatile.Read(ref _memory), path) { Tail = tail };
+        if (route.Inference)
+            server.Statistics.RequestStarted();
+        try
+        {
+            await RunAsync(call, route, handler);
+        }
+        finally
+        {
+            if (route.Inference)
+                server.Statistics.RequestEnded();
+        }
+    }
+
+    /// <summary>The process is gone: what was in memory is too.</summary>
+    public void LoseMemory() => Interlocked.Exchange(ref _memory, new ModelMemory(server.Options, server.Statistics)).Dispose();
+
+    public void Dispose() => _memory.Dispose();
+
+    private async Task RunAsync(Call call, Route route, Func<Call, Task> handler)
+    {
+        try
+        {
+            if (!route.Upload)
+                call.Body = await ReadAsync(call);
+            if (server.Statistics.Remembers)
+                server.Statistics.Remember(Witness.Of(call));
+            if (!await FaultGate.PassAsync(call, route))
+                await handler(call);
+        }
+        catch (ApiError error) when (!call.Http.Response.HasStarted)
+        {
+            await Protocol.FailAsync(call, error);
+        }
+        catch (ApiError)
+        {
+            call.Http.Abort();
+        }
+        catch (Exception e) when (e is OperationCanceledException or ConnectionResetException or IOException)
+        {
+            if (route.Inference && server.IsAlive)
+                server.Statistics.RequestCancelled();
+            call.Http.Abort();
+        }
+    }
+
+    private static async ValueTask<ReadOnlyMemory<byte>> ReadAsync(Call call)
+    {
+        if (!HttpMethods.IsPost(call.Http.Request.Method) && !HttpMethods.IsDelete(call.Http.Request.Method))
+            return default;
+        var reader = call.Http.Request.BodyReader;
+        while (true)
+        {
+            var result = await reader.ReadAsync(call.Aborted);
+            if (result.IsCompleted || result.IsCanceled)
+            {
+                var body = result.Buffer.ToArray();
+                reader.AdvanceTo(result.Buffer.End);
+                return body;
+            }
+            reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+using System.Text;
+using System.Text.Json;
+
+namespace OllamaBridge.Simulator.Json;
+
+/// <summary>A request's JSON, read as leniently as Go reads it and with Go's words where it cannot.</summary>
+internal sealed class RequestBody : IDisposable
+{
+    private static readonly byte[] Nothing = "{}"u8.ToArray();
+    private readonly JsonDocument _document;
+
+    private RequestBody(JsonDocument document) => _document = document;
+
+    public JsonElement Root => _document.RootElement;
+
+    /// <summary>Parses the first value; what follows it is ignored.</summary>
+    /// <exception cref="ApiError">400: no body, a body cut short, no JSON, or no object.</exception>
+    public static RequestBody Parse(ReadOnlyMemory<byte> bytes, string whenEmpty = "missing request body")
+    {
+        if (bytes.Span.IndexOfAnyExcept(" \t\r\n"u8) < 0)
+            throw new ApiError(400, whenEmpty);
+        JsonDocument? document;
+        try
+        {
+            var reader = new Utf8JsonReader(bytes.Span, isFinalBlock: false, default);
+            if (!JsonDocument.TryParseValue(ref reader, out document))
+                throw new ApiError(400, "unexpected EOF");
+        }
+        catch (JsonException e)
+        {
+            throw new ApiError(400, Explain(bytes.Span, e));
+        }
+        if (document.RootElement.ValueKind == JsonValueKind.Object)
+            return new RequestBody(document);
+        var kind = GoKind(document.RootElement);
+        document.Dispose();
+        if (kind == "null")
+            return new RequestBody(JsonDocument.Parse(Nothing));
+        throw new ApiError(400, $"json: cannot unmarshal {kind} into Go value of type api.Request");
+    }
+
+    public void Dispose() => _document.Dispose();
+
+    /// <summary>How Go names the kind of a value in its errors.</summary>
+    public static string GoKind(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => "string",
+        JsonValueKind.Number => "number",
+        JsonValueKind.True or JsonValueKind.False => "bool",
+        JsonValueKind.Array => "array",
+        JsonValueKind.Object => "object",
+        _ => "null",
+    };
+
+    private static string Explain(ReadOnlySpan<byte> bytes, JsonException e)
+    {
+        var line = e.LineNumber ?? 0;
+        var at = 0;
+        for (; line > 0; line--)
+            at += bytes[at..].IndexOf((byte)'\n') + 1;
+        at = Math.Clamp(at + (int)(e.BytePositionInLine ?? 0), 0, bytes.Length - 1);
+        var text = Encoding.UTF8.GetString(bytes[at..Math.Min(bytes.Length, at + 4)]);
+        var before = bytes[..at].TrimEnd(" \t\r\n"u8);
+        var where = before.Length == 0 ? "looking for beginning of value" : before[^1] switch
+        {
+            (byte)'{' => "looking for beginning of object key string",
+            (byte)',' => "looking for beginning of value",
+            (byte)':' or (byte)'[' => "looking for beginning of value",
+            _ => "after object key:value pair",
+        };
+        return $"invalid character '{text[0]}' {where}";
+    }
+}

@@ -1,0 +1,40 @@
+namespace OllamaBridge.Simulator;
+
+/// <summary>
+/// The downloads of one server. Pulls of the same file on one server share a download; servers that share a folder do not know
+/// of each other, so that only the first to finish keeps the file and the others fail (recordings 14-pull-concurrent-*).
+/// </summary>
+internal sealed class Downloads(ModelStore store, TimeProvider time)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Download> _running = [];
+
+    /// <summary>Joins the download of a file, or starts one.</summary>
+    public Download Join(ModelLayer layer, long bytesPerSecond)
+    {
+        lock (_gate)
+        {
+            if (!_running.TryGetValue(layer.Digest, out var download))
+                _running[layer.Digest] = download = new Download(layer, bytesPerSecond, time, time.GetTimestamp());
+            download.Users++;
+            return download;
+        }
+    }
+
+    /// <summary>Leaves a download; the last to leave ends it.</summary>
+    public void Leave(Download download)
+    {
+        lock (_gate)
+        {
+            if (--download.Users == 0)
+                _running.Remove(download.Layer.Digest);
+        }
+    }
+
+    /// <summary>Puts a complete file in its place; false where another server has been faster.</summary>
+    public bool Finish(Download download)
+    {
+        lock (_gate)
+            return download.Won ??= store.Blobs.Add(download.Layer.Digest, download.Layer.Size);
+    }
+}

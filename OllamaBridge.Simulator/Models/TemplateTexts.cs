@@ -1,0 +1,36 @@
+namespace OllamaBridge.Simulator;
+
+/// <summary>Template texts that do what a <see cref="ChatTemplate"/> says, and the way back.</summary>
+internal static class TemplateTexts
+{
+    private const string SystemPart = "{{ if .System }}<|system|>{{ .System }}<|end|>{{ end }}";
+    private const string UserBranch = "{{ if eq .Role \"user\" }}<|user|>{{ .Content }}<|end|>";
+
+    private const string Messages = SystemPart + "{{ range .Messages }}" + UserBranch
+        + "{{ else if eq .Role \"assistant\" }}<|assistant|>{{ .Content }}<|end|>{{ end }}{{ end }}<|assistant|>";
+
+    private const string Prefill = SystemPart + "{{ range $i, $_ := .Messages }}{{ $last := eq (len (slice $.Messages $i)) 1 }}" + UserBranch
+        + "{{ if $last }}<|assistant|>{{ end }}{{ else if eq .Role \"assistant\" }}<|assistant|>{{ .Content }}{{ if not $last }}<|end|>{{ end }}{{ end }}{{ end }}";
+
+    private const string Legacy = SystemPart
+        + "{{ if .Prompt }}<|user|>{{ .Prompt }}<|end|>{{ end }}<|assistant|>{{ .Response }}<|end|>";
+
+    private const string Bare = "{{ .Prompt }}";
+
+    public static string Of(SimulatedModel model) => model.TemplateText ?? model.Template switch
+    {
+        ChatTemplate.Prefill => Prefill,
+        ChatTemplate.Legacy => Legacy,
+        ChatTemplate.Bare or ChatTemplate.Jinja => Bare,
+        _ => Messages,
+    };
+
+    /// <summary>What a template of this text does. Known by its marks, not by running it.</summary>
+    public static ChatTemplate Classify(string text) => text switch
+    {
+        _ when text.Contains(".Messages", StringComparison.Ordinal) =>
+            text.Contains("$last", StringComparison.Ordinal) ? ChatTemplate.Prefill : ChatTemplate.Messages,
+        _ when text.Contains(".Response", StringComparison.Ordinal) || text.Contains("<|assistant|>", StringComparison.Ordinal) => ChatTemplate.Legacy,
+        _ => ChatTemplate.Bare,
+    };
+}

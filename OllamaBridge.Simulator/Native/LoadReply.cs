@@ -1,0 +1,27 @@
+using OllamaBridge.Simulator.Hosting;
+using OllamaBridge.Simulator.Json;
+using OllamaBridge.Simulator.Memory;
+
+namespace OllamaBridge.Simulator.Native;
+
+/// <summary>A request without a prompt: loads the model, or unloads it where keep_alive is 0 (recordings 05-*).</summary>
+internal static class LoadReply
+{
+    public static async Task SendAsync(
+        Call call, StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive, string model, bool chat)
+    {
+        var unload = keepAlive == TimeSpan.Zero;
+        if (unload)
+            call.Memory.Expire(stored);
+        else
+            (await call.Memory.AcquireAsync(stored, settings, keepAlive, call.Aborted)).Dispose();
+        using var json = new GoJson();
+        json.BeginObject().Field("model"u8, model).Field("created_at"u8, call.Now);
+        if (chat)
+            json.Name("message"u8).BeginObject().Field("role"u8, "assistant").Field("content"u8, "").EndObject();
+        else
+            json.Field("response"u8, "");
+        json.Field("done"u8, true).Field("done_reason"u8, unload ? "unload" : "load").EndObject();
+        await Reply.JsonAsync(call.Http, 200, json);
+    }
+}

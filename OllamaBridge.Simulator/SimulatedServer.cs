@@ -1,0 +1,120 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging.Abstractions;
+using OllamaBridge.Simulator.Hosting;
+
+namespace OllamaBridge.Simulator;
+
+/// <summary>One Ollama server without weights: real sockets, modelled time, faults on demand.</summary>
+public sealed class SimulatedServer : IAsyncDisposable
+{
+    private readonly KillableListener _listener;
+    private readonly KestrelServer _kestrel;
+    private readonly OllamaApplication _application;
+    private readonly Lock _gate = new();
+    private bool _dead;
+    private int _disposed;
+
+    private SimulatedServer(SimulatorOptions options)
+    {
+        Store = options.Store ?? new ModelStore([SimulatedModel.Named("deepseek-r1:7b"), SimulatedModel.Named("nomic-embed-text")], options.TimeProvider);
+        Options = options;
+        Statistics = new SimulatorStatistics(options.SeenCapacity);
+        Downloads = new Downloads(Store, options.TimeProvider);
+        _listener = new KillableListener(NullLoggerFactory.Instance);
+        _application = new OllamaApplication(this);
+        _kestrel = new KestrelServer(Microsoft.Extensions.Options.Options.Create(KestrelSettings.For(options)), _listener, NullLoggerFactory.Instance);
+        Faults.Changed += ApplyPort;
+    }
+
+    /// <summary>Where it listens; stays the same when it is killed and started again.</summary>
+    public Uri Url { get; private set; } = new("http://127.0.0.1");
+
+    /// <summary>What it was started with.</summary>
+    public SimulatorOptions Options { get; }
+
+    /// <summary>The faults before it.</summary>
+    public FaultPlan Faults { get; } = new();
+
+    /// <summary>What it has seen. Outlives a kill.</summary>
+    public SimulatorStatistics Statistics { get; }
+
+    /// <summary>Its model folder; other servers may share it.</summary>
+    public ModelStore Store { get; }
+
+    /// <summary>What it is pulling.</summary>
+    internal Downloads Downloads { get; }
+
+    /// <summary>The name on the side channel.</summary>
+    public string Name => Options.Name ?? Url.Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>False between a kill and a restart.</summary>
+    public bool IsAlive
+    {
+        get
+        {
+            lock (_gate)
+                return !_dead;
+        }
+    }
+
+    /// <summary>Starts a server and waits until it listens.</summary>
+    /// <exception cref="IOException">The port is taken.</exception>
+    public static async Task<SimulatedServer> StartAsync(SimulatorOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var server = new SimulatedServer(options);
+        await server._kestrel.StartAsync(server._application, cancellationToken);
+        server.Url = new Uri($"http://{server._listener.EndPoint}");
+        return server;
+    }
+
+    /// <summary>As kill -9: open connections end at once, the port refuses, loaded models are lost. Done when it returns.</summary>
+    public Task KillAsync()
+    {
+        lock (_gate)
+        {
+            _dead = true;
+            _listener.Close();
+        }
+        _listener.CutConnections();
+        _application.LoseMemory();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Starts a killed server again on the same port, with empty memory; kills a living one first. Faults stay.</summary>
+    public async Task RestartAsync(CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        if (IsAlive)
+            await KillAsync();
+        lock (_gate)
+            _dead = false;
+        ApplyPort();
+    }
+
+    /// <summary>Stops it; requests in flight are cut.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        Faults.Changed -= ApplyPort;
+        await KillAsync();
+        using var now = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+        await _kestrel.StopAsync(now.Token);
+        _kestrel.Dispose();
+        _application.Dispose();
+    }
+
+    private void ApplyPort()
+    {
+        lock (_gate)
+        {
+            if (_dead || _disposed != 0)
+                return;
+            if (Faults.Refuses)
+                _listener.Close();
+            else
+                _listener.Open();
+        }
+    }
+}

@@ -1,0 +1,13 @@
+namespace OllamaBridge.Simulator.Text;
+
+/// <summary>The marks that templates put into prompts.</summary>
+internal static class PromptMarks
+{
+    public const string System = "<|system|>";
+    public const string User = "<|user|>";
+    public const string Assistant = "<|assistant|>";
+    public const string Tool = "<|tool|>";
+    public const string End = "<|end|>";
+    public const string ThinkOpen = "<think>\n";
+    public const string ThinkClose = "\n</think>\n\n";
+}

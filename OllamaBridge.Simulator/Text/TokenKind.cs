@@ -1,0 +1,14 @@
+namespace OllamaBridge.Simulator.Text;
+
+/// <summary>What a generated token belongs to.</summary>
+internal enum TokenKind
+{
+    Content,
+    Thinking,
+
+    /// <summary>Marks that a parser takes away and only raw mode shows.</summary>
+    Markup,
+
+    /// <summary>A piece of a tool call; its call comes whole when it is complete.</summary>
+    Call,
+}

@@ -1,0 +1,56 @@
+namespace OllamaBridge.Simulator.Text;
+
+/// <summary>
+/// The simulator's idea of tokens: a word with the space before it, a number, a mark of punctuation, a "&lt;|marker|&gt;".
+/// The pieces of a text joined give the text, so that a partial answer has as many tokens as were sent of it.
+/// </summary>
+internal static class Tokenizer
+{
+    private const int VocabularySize = 32_000;
+
+    /// <summary>Length of the first token of a text that is not empty.</summary>
+    public static int Next(ReadOnlySpan<char> text)
+    {
+        if (text.StartsWith("<|"))
+        {
+            var end = text.IndexOf("|>");
+            if (end > 0)
+                return end + 2;
+        }
+        var at = 0;
+        while (at < text.Length && char.IsWhiteSpace(text[at]))
+            at++;
+        if (at == text.Length)
+            return at;
+        if (at > 0 && text[at - 1] != ' ')
+            return at;
+        if (!IsWord(text[at]))
+            return at + 1;
+        while (at < text.Length && IsWord(text[at]))
+            at++;
+        return at;
+    }
+
+    public static int Count(ReadOnlySpan<char> text)
+    {
+        var count = 0;
+        for (; !text.IsEmpty; count++)
+            text = text[Next(text)..];
+        return count;
+    }
+
+    /// <summary>Numbers that stand for the tokens of a text.</summary>
+    public static void Ids(ReadOnlySpan<char> text, List<int> ids)
+    {
+        while (!text.IsEmpty)
+        {
+            var length = Next(text);
+            ids.Add(Id(text[..length]));
+            text = text[length..];
+        }
+    }
+
+    public static int Id(ReadOnlySpan<char> token) => (int)(TextHash.Add(TextHash.Seed, token) % VocabularySize);
+
+    private static bool IsWord(char c) => char.IsLetterOrDigit(c) || c is '\'' or '_' or '-';
+}
