@@ -1,3 +1,7 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Identity;
+
 namespace OllamaBridge.Gateway;
 
 /// <summary>How the gateway listens.</summary>
@@ -16,7 +20,10 @@ internal static class GatewayServer
         web.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false; // a real server sends none
-            kestrel.AllowResponseHeaderCompression = false;
+            // The bridge waits for tokens, its clients wait for the bridge: neither side's silence is an error.
+            kestrel.Limits.MinResponseDataRate = null;
         });
+        web.ConfigureServices(services => services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(
+            (kestrel, limits) => kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(limits.Value.MinBodyRate, limits.Value.BodyGracePeriod)));
     }
 }

@@ -61,10 +61,10 @@ internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimePr
             : TelemetryNames.OtherModel;
         metrics.RecordRequest(
             call.Operation.Name,
-            call.Operation.Protocol.ToString(),
+            Labels.Of(call.Operation.Protocol),
             model,
-            StatusLabels.Of(status),
-            outcome.ToString(),
+            Labels.OfStatus(status),
+            Labels.Of(outcome),
             time.GetElapsedTime(call.StartedAt));
         metrics.RecordTokens(model, call.InputTokens, call.OutputTokens);
         if (Activity.Current is { IsAllDataRequested: true } activity)
@@ -85,13 +85,4 @@ internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimePr
             activity.SetTag(TelemetryNames.BridgeInstance, instance.Name);
         activity.SetTag(TelemetryNames.BridgeAttempts, call.Attempts);
     }
-}
-
-/// <summary>Statuses as text, made once.</summary>
-internal static class StatusLabels
-{
-    private static readonly string[] Texts = [.. Enumerable.Range(0, 600).Select(i => i.ToString(System.Globalization.CultureInfo.InvariantCulture))];
-
-    /// <summary>The text of a status.</summary>
-    public static string Of(int status) => status is >= 0 and < 600 ? Texts[status] : "0";
 }

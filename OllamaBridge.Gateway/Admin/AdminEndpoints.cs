@@ -10,7 +10,11 @@ internal static class AdminEndpoints
 {
     /// <summary>Adds what the API needs.</summary>
     public static IServiceCollection AddAdmin(this IServiceCollection services) =>
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default));
+        services.ConfigureHttpJsonOptions(options =>
+        {
+            options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default);
+            options.SerializerOptions.DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull;
+        });
 
     /// <summary>Maps the endpoints. Until there are keys they answer callers on this machine only.</summary>
     public static void MapAdmin(this WebApplication app)
@@ -45,7 +49,7 @@ internal static class AdminEndpoints
         .. snapshot.Instances.Select(view => new InstanceReport(
             view.Instance.Name,
             view.Instance.Url,
-            view.Status.ToString().ToLowerInvariant(),
+            Telemetry.Labels.Of(view.Status),
             view.Draining,
             view.Instance.Slots,
             view.Instance.SlotsUsed,

@@ -9,11 +9,9 @@ internal static class FleetServiceCollectionExtensions
     /// <summary>Adds the fleet: its source, its owner, its health check.</summary>
     public static IServiceCollection AddFleet(this IServiceCollection services)
     {
-        services.AddOptions<FleetOptions>().BindConfiguration(FleetOptions.Section).ValidateOnStart();
-        services.AddSingleton<IValidateOptions<FleetOptions>, FleetOptionsValidator>();
+        services.AddBridgeOptions<FleetOptions, FleetOptionsValidator>(FleetOptions.Section);
         services.AddSingleton<IValidateOptions<FleetOptions>, InstanceListValidator>();
-        services.AddOptions<HealthOptions>().BindConfiguration(HealthOptions.Section).ValidateOnStart();
-        services.AddSingleton<IValidateOptions<HealthOptions>, HealthOptionsValidator>();
+        services.AddBridgeOptions<HealthOptions, HealthOptionsValidator>(HealthOptions.Section);
 
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IInstanceSource, ConfiguredInstanceSource>();

@@ -72,7 +72,7 @@ internal sealed class ForwardingStage(
                     return;
                 }
 
-                metrics.RecordRetry(lastFailure.Value.ToString());
+                metrics.RecordRetry(lastFailure.Value);
                 (tried ??= []).Add(lease.Instance);
                 context.Response.StatusCode = StatusCodes.Status200OK;
             }

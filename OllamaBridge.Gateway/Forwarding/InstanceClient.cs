@@ -15,6 +15,9 @@ internal static class InstanceClient
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
             UseCookies = false,
+            // An answer that nobody wants any more is broken off, not read to its end: that is how an instance learns of it.
+            MaxResponseDrainSize = 0,
+            ResponseDrainTimeout = TimeSpan.Zero,
             ConnectTimeout = options.Value.ConnectTimeout,
             // Names are looked up again now and then: an instance may have moved.
             PooledConnectionLifetime = TimeSpan.FromMinutes(10),

@@ -23,6 +23,30 @@ internal sealed record LimitOptions
     /// <summary>The largest body of an inference request, in bytes. Uploads of models have no limit.</summary>
     [Range(1024, 2_000_000_000)]
     public long MaxBody { get; init; } = 100 * 1024 * 1024;
+
+    /// <summary>The slowest that a body may come, in bytes a second; below it the request ends with 408.</summary>
+    [Range(1.0, 1e9)]
+    public double MinBodyRate { get; init; } = 240;
+
+    /// <summary>How long a body may be slower than that, at first; more than a second.</summary>
+    [Range(typeof(TimeSpan), "00:00:01.001", "01:00:00")]
+    public TimeSpan BodyGracePeriod { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>Finds origins and hosts that could match nothing.</summary>
+internal sealed class AccessOptionsValidator : IValidateOptions<AccessOptions>
+{
+    public ValidateOptionsResult Validate(string? name, AccessOptions options)
+    {
+        var errors = new List<string>();
+        for (var i = 0; i < options.Origins.Count; i++)
+            if (options.Origins[i] != "*" && !options.Origins[i].Contains("://", StringComparison.Ordinal))
+                errors.Add($"Bridge:Access:Origins:{i}: '{options.Origins[i]}' is no origin such as https://chat.example or app://*.");
+        for (var i = 0; i < options.Hosts.Count; i++)
+            if (options.Hosts[i].Contains('/', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(options.Hosts[i]))
+                errors.Add($"Bridge:Access:Hosts:{i}: '{options.Hosts[i]}' is no host name such as chat.example.");
+        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
+    }
 }
 
 [OptionsValidator]

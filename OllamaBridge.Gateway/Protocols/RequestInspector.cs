@@ -34,7 +34,7 @@ internal static class RequestInspector
         }
         catch (JsonException e)
         {
-            return Faulty(Word(e, body, last, reader.CurrentDepth >= MaxDepth));
+            return Faulty(Word(e, body, last));
         }
         catch (InvalidOperationException)
         {
@@ -229,10 +229,8 @@ internal static class RequestInspector
     } + " into Go " + target;
 
     /// <summary>Words a syntax error as Go does.</summary>
-    private static string Word(JsonException e, in ReadOnlySequence<byte> body, JsonTokenType last, bool tooDeep)
+    private static string Word(JsonException e, in ReadOnlySequence<byte> body, JsonTokenType last)
     {
-        if (tooDeep)
-            return "exceeded max depth";
         var offset = OffsetOf(body, e.LineNumber ?? 0, e.BytePositionInLine ?? 0);
         if (offset >= body.Length)
             return "unexpected EOF";
@@ -243,7 +241,10 @@ internal static class RequestInspector
             JsonTokenType.StartObject => "looking for beginning of object key string",
             _ => "after object key:value pair",
         };
-        return $"invalid character '{character}' {place}";
+        // Where a value may begin, an opening bracket is wrong for its depth alone.
+        return character is '[' or '{' && last is JsonTokenType.PropertyName or JsonTokenType.StartArray
+            ? "exceeded max depth"
+            : $"invalid character '{character}' {place}";
     }
 
     private static long OffsetOf(in ReadOnlySequence<byte> body, long line, long position)

@@ -12,8 +12,7 @@ internal static class SchedulingServiceCollectionExtensions
     /// <summary>Adds the scheduler and its policies.</summary>
     public static IServiceCollection AddScheduling(this IServiceCollection services)
     {
-        services.AddOptions<SchedulingOptions>().BindConfiguration(SchedulingOptions.Section).ValidateOnStart();
-        services.AddSingleton<IValidateOptions<SchedulingOptions>, SchedulingOptionsValidator>();
+        services.AddBridgeOptions<SchedulingOptions, SchedulingOptionsValidator>(SchedulingOptions.Section);
         services.AddSingleton<IValidateOptions<SchedulingOptions>, SchedulingPolicyValidator>();
 
         // That an instance has the model is no filter: the snapshot lists, for each model, the instances that have it.

@@ -79,7 +79,7 @@ internal sealed class BridgeMetrics
         new KeyValuePair<string, object?>(TelemetryNames.GenAiRequestModel, model));
 
     /// <summary>A request is sent again.</summary>
-    public void RecordRetry(string reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, reason));
+    public void RecordRetry(InstanceFailure reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
     /// <summary>A request was bound to an instance that has to load its model first.</summary>
     public void RecordLoad(string model, string instance) => _loads.Add(
@@ -110,7 +110,7 @@ internal sealed class BridgeMetrics
         foreach (var view in snapshot.Instances)
         {
             foreach (var status in Statuses)
-                yield return State(view, status.ToString().ToLowerInvariant(), view.Status == status);
+                yield return State(view, Labels.Of(status), view.Status == status);
             yield return State(view, "draining", view.Draining);
         }
     }

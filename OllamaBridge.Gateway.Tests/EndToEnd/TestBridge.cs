@@ -1,0 +1,182 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>The real gateway on a real socket, in front of simulators.</summary>
+internal sealed class TestBridge : IAsyncDisposable
+{
+    private readonly Factory _factory;
+
+    private TestBridge(Factory factory)
+    {
+        _factory = factory;
+        Client = new HttpClient(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 1000, MaxResponseDrainSize = 0 })
+        {
+            BaseAddress = Url,
+            Timeout = TimeSpan.FromSeconds(60),
+        };
+    }
+
+    public HttpClient Client { get; }
+
+    public Uri Url => new(_factory.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+
+    public IServiceProvider Services => _factory.Services;
+
+    public IFleet Fleet => Services.GetRequiredService<IFleet>();
+
+    public ChangeableConfiguration Configuration => _factory.Configuration;
+
+    public CapturedLogs Logs => _factory.Logs;
+
+    /// <summary>Starts a gateway in front of servers; further settings override.</summary>
+    public static Task<TestBridge> StartAsync(IReadOnlyList<SimulatedServer> servers, params (string Key, string Value)[] settings)
+    {
+        var all = new Dictionary<string, string?>
+        {
+            // Quick looks, so that nobody waits for them; the queue and the time-outs stay as they are.
+            ["Bridge:Health:Interval"] = "00:00:00.1",
+            ["Bridge:Health:RecoveryInterval"] = "00:00:00.1",
+            ["Bridge:Health:CatalogInterval"] = "00:00:00.5",
+        };
+        for (var i = 0; i < servers.Count; i++)
+        {
+            all[$"Bridge:Instances:{i}:Url"] = servers[i].Url.ToString();
+            all[$"Bridge:Instances:{i}:Name"] = $"sim-{i + 1}";
+            all[$"Bridge:Instances:{i}:Slots"] = servers[i].Options.ParallelSlots.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        }
+
+        foreach (var (key, value) in settings)
+            all[key] = value;
+        var factory = new Factory(all);
+        factory.UseKestrel(0);
+        factory.StartServer();
+        return Task.FromResult(new TestBridge(factory));
+    }
+
+    public Task<HttpResponseMessage> PostAsync(string path, object body, CancellationToken cancellationToken = default) =>
+        Client.PostAsJsonAsync(path, body, cancellationToken);
+
+    /// <summary>Sends a request and gets the answer as soon as its headers are there.</summary>
+    public Task<HttpResponseMessage> OpenAsync(string path, object body, CancellationToken cancellationToken = default) =>
+        Client.SendAsync(
+            new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) },
+            HttpCompletionOption.ResponseHeadersRead,
+            cancellationToken);
+
+    public async Task<JsonNode> GetJsonAsync(string path) => JsonNode.Parse(await Client.GetStringAsync(path))!;
+
+    /// <summary>Waits until the fleet's snapshot is as wanted; each new snapshot is looked at.</summary>
+    public async Task UntilAsync(Func<FleetSnapshot, bool> condition, string what)
+    {
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        void Look()
+        {
+            if (condition(Fleet.Current))
+                reached.TrySetResult();
+        }
+
+        Fleet.Changed += Look;
+        try
+        {
+            Look();
+            await reached.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            Assert.Fail($"never happened: {what}");
+        }
+        finally
+        {
+            Fleet.Changed -= Look;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _factory.DisposeAsync();
+    }
+
+    private sealed class Factory(Dictionary<string, string?> settings) : WebApplicationFactory<Program>
+    {
+        public ChangeableConfiguration Configuration { get; } = new(settings);
+
+        public CapturedLogs Logs { get; } = new();
+
+        protected override void ConfigureWebHost(IWebHostBuilder builder)
+        {
+            builder.UseEnvironment("Production");
+            builder.ConfigureAppConfiguration((_, configuration) => configuration.Add(Configuration));
+            builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(Logs));
+            builder.ConfigureServices(services => services.AddSingleton<IStartupFilter, RemoteAddressFilter>());
+        }
+    }
+
+    /// <summary>Lets a test call from elsewhere: the header <c>Test-Remote-Address</c> replaces the connection's.</summary>
+    private sealed class RemoteAddressFilter : IStartupFilter
+    {
+        public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+        {
+            app.Use((context, rest) =>
+            {
+                if (context.Request.Headers["Test-Remote-Address"] is [{ } address])
+                    context.Connection.RemoteIpAddress = IPAddress.Parse(address);
+                return rest(context);
+            });
+            next(app);
+        };
+    }
+}
+
+/// <summary>Settings that a test changes while the gateway runs.</summary>
+internal sealed class ChangeableConfiguration(Dictionary<string, string?> settings) : ConfigurationProvider, IConfigurationSource
+{
+    public IConfigurationProvider Build(IConfigurationBuilder builder)
+    {
+        Data = new Dictionary<string, string?>(settings, StringComparer.OrdinalIgnoreCase);
+        return this;
+    }
+
+    public void Change(Action<IDictionary<string, string?>> change)
+    {
+        var data = new Dictionary<string, string?>(Data, StringComparer.OrdinalIgnoreCase);
+        change(data);
+        Data = data;
+        OnReload();
+    }
+}
+
+/// <summary>Everything that was logged, as text.</summary>
+internal sealed class CapturedLogs : ILoggerProvider, ILogger
+{
+    private readonly System.Collections.Concurrent.ConcurrentQueue<string> _lines = new();
+
+    public IReadOnlyCollection<string> Lines => _lines;
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        _lines.Enqueue($"{logLevel} {eventId.Id} {formatter(state, exception)} {exception}");
+
+    public void Dispose()
+    {
+    }
+}

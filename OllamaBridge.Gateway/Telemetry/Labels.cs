@@ -1,0 +1,22 @@
+using System.Globalization;
+
+namespace OllamaBridge.Gateway.Telemetry;
+
+/// <summary>Label values, made once: lower case, one string for each value.</summary>
+internal static class Labels
+{
+    private static readonly string[] Statuses = [.. Enumerable.Range(0, 600).Select(i => i.ToString(CultureInfo.InvariantCulture))];
+
+    /// <summary>The text of an HTTP status.</summary>
+    public static string OfStatus(int status) => status is >= 0 and < 600 ? Statuses[status] : "0";
+
+    /// <summary>An enumeration's value in lower case.</summary>
+    public static string Of<T>(T value)
+        where T : struct, Enum => Cache<T>.Names.TryGetValue(value, out var name) ? name : "";
+
+    private static class Cache<T>
+        where T : struct, Enum
+    {
+        public static readonly Dictionary<T, string> Names = Enum.GetValues<T>().ToDictionary(v => v, v => v.ToString().ToLowerInvariant());
+    }
+}
