@@ -78,7 +78,10 @@ internal sealed record CurlCommand
             Default("Content-Type", "application/x-www-form-urlencoded");
         }
         if (Upload is not null)
+        {
             Default("Expect", "100-continue");
+            Default("Content-Length", Upload.Length.ToString());
+        }
         return [.. Encoding.UTF8.GetBytes(text.Append("\r\n").ToString()), .. body];
 
         void Default(string name, string value)

@@ -50,7 +50,7 @@ internal static partial class JsonShape
                 text.Append('[');
                 foreach (var item in value.EnumerateArray())
                 {
-                    Write(text, item, name is "embeddings" or "embedding" ? "logprob" : "", size, count);
+                    Write(text, item, name is "embeddings" or "embedding" or "logprob" ? "logprob" : "", size, count);
                     text.Append(',');
                 }
                 text.Append(']');

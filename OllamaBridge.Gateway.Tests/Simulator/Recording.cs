@@ -48,7 +48,7 @@ internal sealed partial class Recording
     private static partial Regex ExitCode();
 
     /// <summary>What curl -v says in between.</summary>
-    [GeneratedRegex(@"^([*<>] ?.*|[{}] \[\d+ bytes data\])\n|\* Connection #0.*\n?", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^([*<>](?: .*)?|[{}] \[\d+ bytes data\])\n|\* Connection #0.*\n?", RegexOptions.Multiline)]
     private static partial Regex Chatter();
 
     [GeneratedRegex(@"^curl: \(\d+\).*\n?", RegexOptions.Multiline)]

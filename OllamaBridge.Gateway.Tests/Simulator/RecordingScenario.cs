@@ -78,7 +78,7 @@ internal sealed record RecordingScenario
         {
             "14-pull-again-uptodate" => scenario with { Store = RecordedWorld.Store() },
             "14-pull-concurrent-same-model-A" or "14-pull-concurrent-same-model-C" or "14-pull-staggered-B-1s-later" => scenario with { Rival = true },
-            "14-pull-killed-midway-A" => scenario with { KillAfterLines = 6 },
+            "14-pull-killed-midway-A" => scenario with { KillAfterLines = 10 },
             _ when name.StartsWith("14-pull-", StringComparison.Ordinal) && Recording.Text(name).Contains("library/slow") =>
                 scenario with { Store = new ModelStore(RecordedWorld.Models("01-tags").Where(m => m.Name == "tiny")), Options = scenario.Options with { PullBytesPerSecond = 400_000_000 } },
             _ => scenario,

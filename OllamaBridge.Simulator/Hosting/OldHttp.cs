@@ -12,6 +12,7 @@ namespace OllamaBridge.Simulator.Hosting;
 internal static class OldHttp
 {
     private const int LongestLine = 16 * 1024;
+    private const int ClosingLine = 19;
     private static readonly byte[] New = "HTTP/1.1 "u8.ToArray();
     private static readonly byte[] Old = "HTTP/1.0 "u8.ToArray();
 
@@ -68,15 +69,23 @@ internal static class OldHttp
             var result = await from.ReadAsync();
             var bytes = result.Buffer.ToArray();
             from.AdvanceTo(result.Buffer.End);
-            if (bytes.AsSpan().StartsWith(New))
-                Old.CopyTo(bytes, 0);
-            if (bytes.Length > 0 && (await to.WriteAsync(bytes)).IsCompleted)
+            if (bytes.Length > 0 && (await to.WriteAsync(Aged(bytes))).IsCompleted)
                 break;
             if (result.IsCompleted)
                 break;
         }
         await from.CompleteAsync();
         await to.CompleteAsync();
+    }
+
+    /// <summary>A head of version 1.0, in which closing goes without saying.</summary>
+    private static byte[] Aged(byte[] bytes)
+    {
+        if (!bytes.AsSpan().StartsWith(New))
+            return bytes;
+        Old.CopyTo(bytes, 0);
+        var at = bytes.AsSpan().IndexOf("\r\nConnection: close\r\n"u8);
+        return at < 0 ? bytes : [.. bytes[..at], .. bytes[(at + ClosingLine)..]];
     }
 
     private sealed record Both(PipeReader Input, PipeWriter Output) : IDuplexPipe;

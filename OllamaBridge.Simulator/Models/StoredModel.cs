@@ -30,14 +30,16 @@ internal sealed class StoredModel
     /// <summary>Of the manifest, without "sha256:".</summary>
     public string Digest { get; }
 
-    /// <summary>Weights first, then template, system prompt where there is one, parameters, configuration.</summary>
+    /// <summary>Weights first, then template unless the weights bring one, system prompt where there is one, parameters, configuration.</summary>
     public IReadOnlyList<ModelLayer> Layers { get; }
 
     public static StoredModel Create(ModelName name, SimulatedModel model, DateTimeOffset modifiedAt, string? weightsDigest = null)
     {
         var weights = weightsDigest
             ?? Sha(string.Create(CultureInfo.InvariantCulture, $"{name.Short}|{model.Family}|{model.SizeBytes}|{model.ParameterSize}|{model.Quantization}"));
-        List<ModelLayer> small = [Layer("template", TemplateTexts.Of(model))];
+        List<ModelLayer> small = [];
+        if (model.Template != ChatTemplate.Jinja)
+            small.Add(Layer("template", TemplateTexts.Of(model)));
         if (model.System is { Length: > 0 } system)
             small.Add(Layer("system", system));
         small.Add(Layer("parameters", model.Parameters));
