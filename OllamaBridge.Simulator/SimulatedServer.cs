@@ -41,6 +41,9 @@ public sealed class SimulatedServer : IAsyncDisposable
     /// <summary>Its model folder; other servers may share it.</summary>
     public ModelStore Store { get; }
 
+    /// <summary>Requests that wait for their model to be brought into memory.</summary>
+    public int WaitingForLoad => _application.WaitingForLoad;
+
     /// <summary>What it is pulling.</summary>
     internal Downloads Downloads { get; }
 

@@ -47,7 +47,7 @@ internal static class ChatPreparation
             Call = made,
             Script = made is not null ? _ => ToolChoice.Text(made) : JsonScript.For(request.Format),
             ErrorOnceLoaded = request.Messages.Any(m => m.HasImages) && !stored.Model.Can(ModelCapability.Vision)
-                ? new ApiError(400, NoEyes) { WhereStreamBegins = true }
+                ? new ApiError(400, NoEyes)
                 : made is null ? JsonScript.Check(request.Format) : null,
         };
     }

@@ -17,7 +17,7 @@ internal static class JsonScript
         if (IsNothing(format) || format.ValueKind == JsonValueKind.Object || (format.ValueKind == JsonValueKind.String && format.GetString() == "json"))
             return null;
         var text = format.GetRawText().Replace("\\", "\\\\").Replace("\"", "\\\"");
-        return new ApiError(500, $"invalid format: \"{text}\"; expected \"json\" or a valid JSON Schema object") { WhereStreamBegins = true };
+        return new ApiError(500, $"invalid format: \"{text}\"; expected \"json\" or a valid JSON Schema object");
     }
 
     private static bool IsNothing(JsonElement format) =>

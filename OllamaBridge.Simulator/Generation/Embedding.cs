@@ -6,6 +6,8 @@ namespace OllamaBridge.Simulator.Generation;
 /// <summary>Vectors of texts: of length 1, the same for the same text, nearer for texts that share words.</summary>
 internal static class Embedding
 {
+    private static readonly float[] Steps = [0, 0, 1, -1];
+
     public static float[] Of(SimulatedModel model, string text, int length)
     {
         var vector = new float[length > 0 ? Math.Min(length, model.Architecture.EmbeddingLength) : model.Architecture.EmbeddingLength];
@@ -15,7 +17,7 @@ internal static class Embedding
             var size = Tokenizer.Next(rest);
             var word = TextHash.Add(TextHash.Add(TextHash.Seed, model.Name), rest[..size].TrimStart());
             for (var i = 0; i < vector.Length; i++)
-                vector[i] += (int)(TextHash.Mix(word, (ulong)i) % 3) - 1;
+                vector[i] += Steps[TextHash.Mix(word, (ulong)i) % 4];
             rest = rest[size..];
         }
         var norm = MathF.Sqrt(vector.Sum(v => v * v));

@@ -17,7 +17,7 @@ internal static class GenerationEngine
         await lease.EnterSlotAsync(ct);
         var loaded = time.GetTimestamp();
         if (request.ErrorOnceLoaded is { } error)
-            throw error;
+            await sink.FailAsync(error, ct);
         var promptTokens = PromptTokens(request);
         var pace = new Pace(time, request.Stored.Model, call.Options);
         var strike = new FaultStrike(call, request.Stored, sink);

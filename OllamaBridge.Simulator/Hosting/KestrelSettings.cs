@@ -18,7 +18,11 @@ internal static class KestrelSettings
         settings.Limits.MinResponseDataRate = null;
         settings.Limits.KeepAliveTimeout = TimeSpan.FromHours(1);
         settings.Limits.RequestHeadersTimeout = TimeSpan.FromHours(1);
-        settings.Listen(options.Address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
+        settings.Listen(options.Address, options.Port, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            listen.Use(next => connection => OldHttp.OnConnectionAsync(next, connection));
+        });
         return settings;
     }
 }

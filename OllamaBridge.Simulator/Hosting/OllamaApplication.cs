@@ -14,6 +14,8 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
     private readonly bool _loopback = IPAddress.IsLoopback(server.Options.Address);
     private ModelMemory _memory = new(server.Options, server.Statistics);
 
+    public int WaitingForLoad => Volatile.Read(ref _memory).WaitingCount;
+
     public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
     public void DisposeContext(HttpContext context, Exception? exception)

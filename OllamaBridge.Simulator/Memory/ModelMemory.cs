@@ -16,6 +16,16 @@ internal sealed class ModelMemory(SimulatorOptions options, SimulatorStatistics 
 
     private TimeProvider Time => options.TimeProvider;
 
+    /// <summary>Requests in the queue, the one that is being worked on included.</summary>
+    public int WaitingCount
+    {
+        get
+        {
+            lock (_gate)
+                return _pending.Count + (_working ? 1 : 0);
+        }
+    }
+
     /// <summary>Waits until the model is in memory with these settings.</summary>
     /// <exception cref="ApiError">503: the queue is full. 500: the model cannot be loaded.</exception>
     public async ValueTask<RunnerLease> AcquireAsync(

@@ -53,6 +53,9 @@ public sealed record SimulatedModel
     /// <summary>System prompt; null means none.</summary>
     public string? System { get; init; }
 
+    /// <summary>Parameters that it was created with, as a JSON object.</summary>
+    public string Parameters { get; init; } = """{"stop":["<|end|>"]}""";
+
     /// <summary>Numbers of its architecture.</summary>
     public ModelArchitecture Architecture { get; init; } = new();
 

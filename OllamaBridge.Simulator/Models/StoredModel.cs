@@ -7,6 +7,8 @@ namespace OllamaBridge.Simulator;
 /// <summary>A model in a store: its name there, and the digests of the files it is made of.</summary>
 internal sealed class StoredModel
 {
+    private const int ConfigSize = 153;
+
     private StoredModel(ModelName name, SimulatedModel model, DateTimeOffset modifiedAt, IReadOnlyList<ModelLayer> layers)
     {
         Name = name;
@@ -28,26 +30,26 @@ internal sealed class StoredModel
     /// <summary>Of the manifest, without "sha256:".</summary>
     public string Digest { get; }
 
-    /// <summary>Weights first, then template, parameters or system prompt, configuration.</summary>
+    /// <summary>Weights first, then template unless the weights bring one, system prompt where there is one, parameters, configuration.</summary>
     public IReadOnlyList<ModelLayer> Layers { get; }
 
     public static StoredModel Create(ModelName name, SimulatedModel model, DateTimeOffset modifiedAt, string? weightsDigest = null)
     {
-        var template = Encoding.UTF8.GetByteCount(TemplateTexts.Of(model));
-        var (settings, config) = (model.System is { } system ? Encoding.UTF8.GetByteCount(system) : 31, 153);
-        var small = template + settings + config;
         var weights = weightsDigest
             ?? Sha(string.Create(CultureInfo.InvariantCulture, $"{name.Short}|{model.Family}|{model.SizeBytes}|{model.ParameterSize}|{model.Quantization}"));
-        return new StoredModel(name, model, modifiedAt,
-        [
-            new ModelLayer(weights, Math.Max(1, model.SizeBytes - small)),
-            new ModelLayer(Sha("template|" + TemplateTexts.Of(model)), template),
-            new ModelLayer(Sha("settings|" + model.System), settings),
-            new ModelLayer(Sha("config|" + weights), config),
-        ]);
+        List<ModelLayer> small = [];
+        if (model.Template != ChatTemplate.Jinja)
+            small.Add(Layer("template", TemplateTexts.Of(model)));
+        if (model.System is { Length: > 0 } system)
+            small.Add(Layer("system", system));
+        small.Add(Layer("parameters", model.Parameters));
+        small.Add(new ModelLayer(Sha("config|" + weights), ConfigSize));
+        return new StoredModel(name, model, modifiedAt, [new ModelLayer(weights, Math.Max(1, model.SizeBytes - small.Sum(l => l.Size))), .. small]);
     }
 
     public StoredModel As(ModelName name, DateTimeOffset modifiedAt) => new(name, Model with { Name = name.Short }, modifiedAt, Layers);
+
+    private static ModelLayer Layer(string kind, string text) => new(Sha($"{kind}|{text}"), Encoding.UTF8.GetByteCount(text));
 
     private static string Sha(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

@@ -71,6 +71,8 @@ internal static class CreateRoute
         var (system, template) = (root.Text("system"u8), root.Text("template"u8));
         if (system.Length > 0)
             model = model with { System = system };
+        if (GoFields.TryGet(root, "parameters"u8, out var parameters))
+            model = model with { Parameters = parameters.GetRawText() };
         return template.Length == 0 ? model : model with { TemplateText = template, Template = TemplateTexts.Classify(template) };
     }
 }

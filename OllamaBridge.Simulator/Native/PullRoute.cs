@@ -46,12 +46,14 @@ internal static class PullRoute
         var download = downloads.Join(layer, call.Options.PullBytesPerSecond);
         try
         {
-            while (download.Completed is var completed && completed < layer.Size)
+            while (download.Completed < layer.Size)
             {
-                await reply.LayerAsync("pulling", layer, completed);
                 await Task.Delay(Tick, call.Time, call.Aborted);
+                if (download.Completed is var completed && completed < layer.Size)
+                    await reply.LayerAsync("pulling", layer, completed);
             }
-            await reply.LayerAsync("pulling", layer, layer.Size);
+            if (call.Options.PullBytesPerSecond <= 0)
+                await reply.LayerAsync("pulling", layer, layer.Size);
             return downloads.Finish(download);
         }
         finally
