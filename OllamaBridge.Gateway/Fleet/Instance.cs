@@ -84,17 +84,17 @@ internal sealed class Instance
     /// <summary>Writes down that a model is being loaded: where memory is known to be full, the least recently used idle ones go.</summary>
     public void AssumeLoading(PlacementState loading, long now)
     {
-        loading.Assume(loaded: true, now);
+        loading.AssumeLoading(now);
         while (CountResident() > Capacity)
         {
             PlacementState? oldest = null;
             foreach (var placement in Placements)
-                if (placement != loading && placement.IsLoaded && placement.Active == 0
+                if (placement != loading && placement.HoldsMemory && placement.Active == 0
                     && (oldest is null || placement.LastUsed < oldest.LastUsed))
                     oldest = placement;
             if (oldest is null)
                 return;
-            oldest.Assume(loaded: false, now);
+            oldest.AssumeEvicted(now);
         }
     }
 

@@ -25,32 +25,33 @@ internal static class InstanceDefinitions
 
         void Add(string key, InstanceOptions instance)
         {
-            if (!TryReadUrl(instance.Url, out var url))
-            {
+            var hasUrl = TryReadUrl(instance.Url, out var url);
+            if (!hasUrl)
                 errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: '{instance.Url}' is not an address such as http://127.0.0.1:11434.");
-                return;
-            }
-
-            var slots = instance.Slots ?? options.Slots;
-            if (slots is < 1 or > MaxSlots)
-                errors.Add($"{key}:Slots: {slots} is not between 1 and {MaxSlots}.");
+            // The default of all, Bridge:Slots, is checked under its own key.
+            if (instance.Slots is < 1 or > MaxSlots)
+                errors.Add($"{key}:Slots: {instance.Slots} is not between 1 and {MaxSlots}.");
             if (instance.MaxLoadedModels < 0)
                 errors.Add($"{key}:MaxLoadedModels: {instance.MaxLoadedModels} is below 0.");
 
-            var name = string.IsNullOrWhiteSpace(instance.Name) ? DefaultName(url, names) : instance.Name.Trim();
+            var isNamed = !string.IsNullOrWhiteSpace(instance.Name);
+            if (!hasUrl && !isNamed)
+                return;
+            var name = isNamed ? instance.Name!.Trim() : DefaultName(url, names);
             if (!IsName(name))
                 errors.Add($"{key}:Name: '{name}' may only have letters, digits, '.', '-', '_' and ':', {MaxNameLength} at most.");
             else if (!names.Add(name))
                 errors.Add($"{key}:Name: '{name}' is used twice.");
-            definitions.Add(new InstanceDefinition(name, url, slots, instance.MaxLoadedModels));
+            if (hasUrl)
+                definitions.Add(new InstanceDefinition(name, url, instance.Slots ?? options.Slots, instance.MaxLoadedModels));
         }
     }
 
     /// <summary>An instance's name where nobody gave one: its host and port, made unique.</summary>
     public static string DefaultName(Uri url, IReadOnlySet<string> taken)
     {
-        var name = url.IsDefaultPort ? url.Host : $"{url.Host}:{url.Port}";
-        name = name.Trim('[', ']');
+        var host = url.Host.Trim('[', ']');
+        var name = url.IsDefaultPort ? host : $"{host}:{url.Port}";
         var candidate = name;
         for (var i = 2; taken.Contains(candidate); i++)
             candidate = $"{name}-{i}";

@@ -12,6 +12,7 @@ internal sealed class InstanceWatch(Instance instance)
     private string? _lastError;
     private int _failedLooks;
     private long _newestLook;
+    private long _newestCatalog;
     private int _ejectionsInRow;
     private DateTimeOffset _ejectedUntil;
 
@@ -40,22 +41,21 @@ internal sealed class InstanceWatch(Instance instance)
         var before = Status;
         // Two looks may overlap; what was asked earlier says nothing over what was asked later.
         if (result.AskedAt < _newestLook)
+        {
+            // The model list, though, may be the newest: not every look asks for it.
+            TakeCatalog(result, options, now);
             return false;
+        }
+
         _newestLook = result.AskedAt;
         if (result.Error is null)
         {
             _failedLooks = 0;
             _version = result.Version;
             _loaded = result.Loaded;
-            if (!result.Catalog.IsDefault)
-            {
-                _catalog = result.Catalog;
-                _catalogKnown = true;
-                NextCatalog = now + options.CatalogInterval;
-            }
-
-            if (Status == InstanceStatus.Ejected && now < _ejectedUntil)
-                NextLook = Earlier(_ejectedUntil, now + options.Interval);
+            TakeCatalog(result, options, now);
+            if (now < _ejectedUntil)
+                Status = InstanceStatus.Ejected;
             else if (_catalogKnown)
                 Recover();
         }
@@ -67,6 +67,9 @@ internal sealed class InstanceWatch(Instance instance)
                 Status = Status == InstanceStatus.Unknown && !result.Refused && _failedLooks < options.FailuresToEject
                     ? InstanceStatus.Unknown
                     : InstanceStatus.Unhealthy;
+            // Nobody listens: what comes back is another process, which has nothing to answer for.
+            if (result.Refused)
+                _ejectedUntil = default;
             // Whoever was away may come back with other models.
             NextCatalog = now;
         }
@@ -121,6 +124,16 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>What the snapshot shows of it.</summary>
     public InstanceView ToView() =>
         new(Instance, Status, Draining, _catalogKnown, _catalog, _loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError);
+
+    private void TakeCatalog(ProbeResult result, HealthOptions options, DateTimeOffset now)
+    {
+        if (result.Catalog.IsDefault || result.AskedAt < _newestCatalog)
+            return;
+        _newestCatalog = result.AskedAt;
+        _catalog = result.Catalog;
+        _catalogKnown = true;
+        NextCatalog = now + options.CatalogInterval;
+    }
 
     private void Recover()
     {

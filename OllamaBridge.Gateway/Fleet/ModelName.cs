@@ -20,10 +20,6 @@ internal static class ModelName
     public static bool TryGetKey(ReadOnlySpan<char> name, out string key)
     {
         key = "";
-        var scheme = name.IndexOf("://");
-        if (scheme >= 0)
-            name = name[(scheme + 3)..];
-
         ReadOnlySpan<char> tag = DefaultTag, host = DefaultHost, space = DefaultNamespace;
         var colon = name.LastIndexOf(':');
         if (colon >= 0 && name[colon..].IndexOf('/') < 0)
@@ -43,6 +39,10 @@ internal static class ModelName
             {
                 host = space[..slash];
                 space = space[(slash + 1)..];
+                // Only a host may follow a scheme.
+                var scheme = host.IndexOf("://");
+                if (scheme >= 0)
+                    host = host[(scheme + 3)..];
             }
         }
 

@@ -6,9 +6,14 @@ internal sealed class PlacementState(ModelState model)
 {
     // A recent sample weighs a fifth: a handful of answers moves the mean, a single slow one does not rule.
     private const double RecentWeight = 0.2;
+    private const int Absent = 0;
+    private const int Loading = 1;
+    private const int Loaded = 2;
     private int _active;
-    private int _loaded;
+    private int _memory;
+    private int _retired;
     private long _assumedAt;
+    private long _observedAt;
     private long _lastUsed;
 
     /// <summary>The model, over the whole fleet.</summary>
@@ -21,10 +26,13 @@ internal sealed class PlacementState(ModelState model)
     public int Active => Volatile.Read(ref _active);
 
     /// <summary>Whether the model is in memory or on its way there.</summary>
-    public bool IsResident => IsLoaded || Active > 0;
+    public bool IsResident => HoldsMemory || Active > 0;
 
-    /// <summary>Whether the model was last seen in memory (<c>/api/ps</c>), rather than merely asked for.</summary>
-    public bool IsLoaded => Volatile.Read(ref _loaded) != 0;
+    /// <summary>Whether the model was seen in memory (<c>/api/ps</c>, or it answered), rather than merely asked for.</summary>
+    public bool IsLoaded => Volatile.Read(ref _memory) == Loaded;
+
+    /// <summary>Whether the model takes up memory as far as is known: seen there, or asked for.</summary>
+    public bool HoldsMemory => Volatile.Read(ref _memory) != Absent;
 
     /// <summary>When a lease last began or ended, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);
@@ -42,33 +50,49 @@ internal sealed class PlacementState(ModelState model)
     public void Leave(long now, bool answered)
     {
         if (answered)
-            Assume(loaded: true, now);
+            Assume(Loaded, now);
         Volatile.Write(ref _lastUsed, now);
         Interlocked.Decrement(ref _active);
     }
 
-    /// <summary>Sets what follows from the bridge's own doing before the instance can be asked.</summary>
-    public void Assume(bool loaded, long now)
-    {
-        Volatile.Write(ref _assumedAt, now);
-        SetLoaded(loaded);
-    }
+    /// <summary>The bridge has sent a request that makes the instance load the model.</summary>
+    public void AssumeLoading(long now) => Assume(Loading, now);
 
-    /// <summary>Takes in what the instance said; an answer older than the bridge's own knowledge is ignored.</summary>
+    /// <summary>The bridge has sent a request for another model, for which this one must make room.</summary>
+    public void AssumeEvicted(long now) => Assume(Absent, now);
+
+    /// <summary>Takes in what the instance said; an answer older than what is known already is ignored.</summary>
     public void Observe(bool loaded, long askedAt)
     {
-        if (askedAt > Volatile.Read(ref _assumedAt) || Volatile.Read(ref _assumedAt) == 0)
-            SetLoaded(loaded);
+        var assumedAt = Volatile.Read(ref _assumedAt);
+        if ((askedAt <= assumedAt && assumedAt != 0) || askedAt < Volatile.Read(ref _observedAt))
+            return;
+        Volatile.Write(ref _observedAt, askedAt);
+        SetMemory(loaded ? Loaded : Absent);
     }
 
-    /// <summary>The model has left the instance's disk.</summary>
-    public void Retire() => SetLoaded(false);
-
-    private void SetLoaded(bool loaded)
+    /// <summary>The model has left the instance's disk, or the instance the fleet: leases may still end, but nothing counts any more.</summary>
+    public void Retire()
     {
-        var value = loaded ? 1 : 0;
-        if (Interlocked.Exchange(ref _loaded, value) != value)
-            Model.AddCopies(loaded ? 1 : -1);
+        Volatile.Write(ref _retired, 1);
+        SetMemory(Absent);
+    }
+
+    private void Assume(int memory, long now)
+    {
+        Volatile.Write(ref _assumedAt, now);
+        SetMemory(memory);
+    }
+
+    private void SetMemory(int memory)
+    {
+        var before = Interlocked.Exchange(ref _memory, memory);
+        if (before == Absent && memory != Absent)
+            Model.AddCopies(1);
+        else if (before != Absent && memory == Absent)
+            Model.AddCopies(-1);
+        if (memory != Absent && Volatile.Read(ref _retired) != 0)
+            SetMemory(Absent);
     }
 }
 

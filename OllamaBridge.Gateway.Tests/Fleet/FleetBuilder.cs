@@ -1,0 +1,90 @@
+using System.Collections.Immutable;
+using System.Text;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Fleet;
+
+/// <summary>Builds snapshots for tests. Building again keeps the instances and their counters, as the fleet's owner does.</summary>
+internal sealed class FleetBuilder
+{
+    public static readonly DateTimeOffset Day = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
+    private readonly List<InstanceView> _views = [];
+    private readonly SnapshotBuilder _builder = new();
+
+    public FleetSnapshot Current { get; private set; } = FleetSnapshot.Empty;
+
+    public Instance this[string name] => View(name).Instance;
+
+    /// <summary>Adds an instance. Models are separated by blanks.</summary>
+    public FleetBuilder With(string name, string models = "a", string loaded = "", int slots = 1, int capacity = 0)
+    {
+        var instance = new Instance(new InstanceDefinition(name, new Uri($"http://{name}:11434"), slots, capacity));
+        _views.Add(new InstanceView(instance, InstanceStatus.Healthy, false, true, Catalog(models), Loaded(loaded), "0.32.15", null));
+        return this;
+    }
+
+    public FleetBuilder Change(string name, Func<InstanceView, InstanceView> change)
+    {
+        var at = _views.FindIndex(v => v.Instance.Name == name);
+        _views[at] = change(_views[at]);
+        return this;
+    }
+
+    public FleetBuilder Remove(string name)
+    {
+        _views.Remove(View(name));
+        return this;
+    }
+
+    public FleetSnapshot Build() => Current = _builder.Build([.. _views]);
+
+    public ModelPlacement Placement(string name, string model = "a") =>
+        Current.Models[Key(model)].Placements.Single(p => p.Instance.Name == name);
+
+    public void Observe(string name, string loaded, long askedAt) =>
+        _builder.ObserveLoaded(this[name], Loaded(loaded).Select(m => m.Key).ToHashSet(), askedAt);
+
+    public static ImmutableArray<CatalogModel> Catalog(string models) => [.. Split(models).Select((m, i) => Model(m, Day.AddMinutes(-i)))];
+
+    public static ImmutableArray<LoadedModel> Loaded(string models) => [.. Split(models).Select(m => InMemory(m, Day))];
+
+    public static CatalogModel Model(string name, DateTimeOffset modifiedAt, string? json = null) =>
+        new(Key(name), name, modifiedAt, Encoding.UTF8.GetBytes(json ?? $$"""{"name":"{{name}}"}"""));
+
+    public static LoadedModel InMemory(string name, DateTimeOffset expiresAt, string? json = null) =>
+        new(Key(name), name, expiresAt, Encoding.UTF8.GetBytes(json ?? $$"""{"name":"{{name}}"}"""));
+
+    public static string Key(string name) => ModelName.TryGetKey(name, out var key) ? key : throw new ArgumentException(name);
+
+    private static string[] Split(string models) => models.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+    private InstanceView View(string name) => _views.Single(v => v.Instance.Name == name);
+}
+
+/// <summary>A fleet that does what a test says.</summary>
+internal sealed class FakeFleet : IFleet
+{
+    private FleetSnapshot _current = FleetSnapshot.Empty;
+
+    public event Action? Changed;
+
+    public FleetSnapshot Current => Volatile.Read(ref _current);
+
+    public List<(Instance Instance, InstanceFailure Failure)> Failures { get; } = [];
+
+    public void Publish(FleetSnapshot snapshot)
+    {
+        Volatile.Write(ref _current, snapshot);
+        Changed?.Invoke();
+    }
+
+    public void ReportFailure(Instance instance, InstanceFailure failure) => Failures.Add((instance, failure));
+
+    public void ReportSuccess(Instance instance)
+    {
+    }
+
+    public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) => Task.FromResult(false);
+
+    public Task RefreshCatalogAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

@@ -1,0 +1,229 @@
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Fleet;
+
+public class InstanceWatchTests
+{
+    private static readonly HealthOptions Options = new()
+    {
+        FailuresToEject = 3,
+        EjectionTime = TimeSpan.FromSeconds(5),
+        MaxEjectionTime = TimeSpan.FromSeconds(30),
+    };
+
+    private readonly InstanceWatch _watch = new(new Instance(new InstanceDefinition("i", new Uri("http://i"), 1, 0)));
+    private DateTimeOffset _now = FleetBuilder.Day;
+    private long _asked;
+
+    [Fact]
+    public void Apply_FirstAnswer_Healthy()
+    {
+        Assert.Equal(InstanceStatus.Unknown, _watch.Status);
+        Assert.True(Answer("a"));
+        Assert.Equal(InstanceStatus.Healthy, _watch.Status);
+        Assert.Equal("a:latest", Assert.Single(_watch.ToView().Catalog).Key);
+        Assert.Equal(_now + Options.Interval, _watch.NextLook);
+        Assert.Equal(_now + Options.CatalogInterval, _watch.NextCatalog);
+    }
+
+    [Fact]
+    public void Apply_AnswerWithoutCatalog_NotHealthyBeforeOneIsKnown()
+    {
+        Assert.False(Answer(models: null));
+        Assert.Equal(InstanceStatus.Unknown, _watch.Status);
+        Assert.False(_watch.ToView().CatalogKnown);
+    }
+
+    [Fact]
+    public void Apply_Refused_UnhealthyAtOnce()
+    {
+        Answer("a");
+        Assert.True(Fail(refused: true));
+        Assert.Equal(InstanceStatus.Unhealthy, _watch.Status);
+        Assert.Equal("boom", _watch.ToView().LastError);
+        Assert.Equal(_now + Options.RecoveryInterval, _watch.NextLook);
+        Assert.Equal(_now, _watch.NextCatalog);
+        Assert.Single(_watch.ToView().Catalog); // what it has on disk is still known
+    }
+
+    [Fact]
+    public void Apply_TimeOuts_UnhealthyOnlyInARow()
+    {
+        Answer("a");
+        Assert.False(Fail());
+        Assert.False(Fail());
+        Assert.False(Answer("a")); // the row ends
+        Assert.False(Fail());
+        Assert.False(Fail());
+        Assert.Equal(InstanceStatus.Healthy, _watch.Status);
+        Assert.True(Fail());
+        Assert.Equal(InstanceStatus.Unhealthy, _watch.Status);
+    }
+
+    [Fact]
+    public void Apply_TimeOutsBeforeAnyAnswer_UnknownThenUnhealthy()
+    {
+        Assert.False(Fail());
+        Assert.False(Fail());
+        Assert.Equal(InstanceStatus.Unknown, _watch.Status);
+        Assert.True(Fail());
+        Assert.Equal(InstanceStatus.Unhealthy, _watch.Status);
+    }
+
+    [Fact]
+    public void Apply_AnswerAfterUnhealthy_HealthyAndErrorForgotten()
+    {
+        Answer("a");
+        Fail(refused: true);
+        Assert.True(Answer("a b"));
+        Assert.Equal(InstanceStatus.Healthy, _watch.Status);
+        Assert.Null(_watch.ToView().LastError);
+        Assert.Equal(2, _watch.ToView().Catalog.Length);
+    }
+
+    [Fact]
+    public void Apply_OlderLookAfterNewer_Ignored()
+    {
+        Answer("a", asked: 10);
+        Assert.False(Fail(refused: true, asked: 9));
+        Assert.Equal(InstanceStatus.Healthy, _watch.Status);
+        Assert.False(Answer("b", asked: 8));
+        Assert.Equal("a:latest", Assert.Single(_watch.ToView().Catalog).Key);
+    }
+
+    [Fact]
+    public void Apply_OlderLookWithTheNewestCatalog_CatalogTaken()
+    {
+        Answer("a", asked: 1);
+        Answer(models: null, asked: 10);
+        Answer("a b", asked: 9); // asked for the list, overtaken by a look that did not ask for it
+        Assert.Equal(2, _watch.ToView().Catalog.Length);
+        Answer("a", asked: 5);
+        Assert.Equal(2, _watch.ToView().Catalog.Length);
+    }
+
+    [Fact]
+    public void Eject_FailedRequests_OutForTheEjectionTimeAlthoughLooksSucceed()
+    {
+        Answer("a");
+        Assert.True(_watch.Eject(InstanceFailure.ServerError, Options, _now));
+        Assert.Equal(InstanceStatus.Ejected, _watch.Status);
+        Pass(4.9);
+        Assert.False(Answer("a"));
+        Assert.Equal(InstanceStatus.Ejected, _watch.Status);
+        Pass(0.1);
+        Assert.True(Answer("a"));
+        Assert.Equal(InstanceStatus.Healthy, _watch.Status);
+    }
+
+    [Fact]
+    public void Eject_AgainAndAgain_DoublesUpToTheLimit()
+    {
+        double[] expected = [5, 10, 20, 30, 30];
+        foreach (var seconds in expected)
+            Assert.Equal(seconds, EjectAndMeasure());
+    }
+
+    [Fact]
+    public void Eject_AThousandTimes_NoOverflow()
+    {
+        for (var i = 0; i < 1000; i++)
+            Assert.InRange(EjectAndMeasure(), 5, 30);
+    }
+
+    [Fact]
+    public void Praise_AfterEjections_NextOneIsShortAgain()
+    {
+        EjectAndMeasure();
+        EjectAndMeasure();
+        _watch.Praise();
+        Assert.Equal(5, EjectAndMeasure());
+    }
+
+    [Fact]
+    public void Eject_Refused_UnhealthyAndLookedAtNow()
+    {
+        Answer("a");
+        Assert.True(_watch.Eject(InstanceFailure.Refused, Options, _now));
+        Assert.Equal(InstanceStatus.Unhealthy, _watch.Status);
+        Assert.Equal(_now, _watch.NextLook);
+        Assert.True(Answer("a")); // back at once: no sentence to serve
+        Assert.Equal(InstanceStatus.Healthy, _watch.Status);
+    }
+
+    [Fact]
+    public void Eject_NotHealthy_Nothing()
+    {
+        Assert.False(_watch.Eject(InstanceFailure.Broken, Options, _now));
+        Answer("a");
+        _watch.Eject(InstanceFailure.Broken, Options, _now);
+        Assert.False(_watch.Eject(InstanceFailure.Broken, Options, _now));
+        Assert.False(_watch.Eject(InstanceFailure.Refused, Options, _now));
+    }
+
+    [Fact]
+    public void Apply_FailedLookWhileEjected_DoesNotShortenTheEjection()
+    {
+        Answer("a");
+        _watch.Eject(InstanceFailure.TimedOut, Options, _now);
+        Pass(1);
+        Fail();
+        Pass(1);
+        Answer("a");
+        Assert.NotEqual(InstanceStatus.Healthy, _watch.Status);
+        Pass(3);
+        Answer("a");
+        Assert.Equal(InstanceStatus.Healthy, _watch.Status);
+    }
+
+    [Fact]
+    public void Apply_RestartedWhileEjected_HealthyAtOnce()
+    {
+        Answer("a");
+        _watch.Eject(InstanceFailure.Broken, Options, _now);
+        Fail(refused: true);
+        Pass(1);
+        Assert.True(Answer("a")); // another process: what its forerunner did is not held against it
+        Assert.Equal(InstanceStatus.Healthy, _watch.Status);
+    }
+
+    [Fact]
+    public void NextLook_Ejected_NotLaterThanTheEndOfIt()
+    {
+        Answer("a");
+        _watch.Eject(InstanceFailure.Broken, Options with { EjectionTime = TimeSpan.FromSeconds(1) }, _now);
+        Assert.Equal(_now.AddSeconds(1), _watch.NextLook);
+    }
+
+    [Fact]
+    public void LookNow_BothDue()
+    {
+        Answer("a");
+        Pass(0.5);
+        _watch.LookNow(_now);
+        Assert.Equal((_now, _now), (_watch.NextLook, _watch.NextCatalog));
+    }
+
+    private double EjectAndMeasure()
+    {
+        Answer("a");
+        _watch.Eject(InstanceFailure.Broken, Options, _now);
+        var seconds = 0;
+        while (_watch.Status == InstanceStatus.Ejected)
+        {
+            Pass(1);
+            seconds++;
+            Answer("a");
+        }
+
+        return seconds;
+    }
+
+    private void Pass(double seconds) => _now = _now.AddSeconds(seconds);
+
+    private bool Answer(string? models, long? asked = null) => _watch.Apply(
+        new ProbeResult(_watch.Instance, asked ?? ++_asked, null, false, "0.1", [], models is null ? default : FleetBuilder.Catalog(models)), Options, _now);
+
+    private bool Fail(bool refused = false, long? asked = null) =>
+        _watch.Apply(new ProbeResult(_watch.Instance, asked ?? ++_asked, "boom", refused, null, [], default), Options, _now);
+}

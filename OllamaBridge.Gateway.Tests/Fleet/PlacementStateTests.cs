@@ -1,0 +1,93 @@
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Fleet;
+
+public class PlacementStateTests
+{
+    private readonly PlacementState _state = new(new ModelState("a"));
+
+    [Fact]
+    public void Enter_Resident_LeaveWithoutAnswer_NotAnyMore()
+    {
+        _state.Enter(5);
+        Assert.True(_state.IsResident);
+        Assert.False(_state.IsLoaded);
+        _state.Leave(6, answered: false);
+        Assert.False(_state.IsResident);
+        Assert.Equal((0, 6L), (_state.Active, _state.LastUsed));
+    }
+
+    [Fact]
+    public void Leave_Answered_LoadedAndOneCopy()
+    {
+        _state.Enter(5);
+        _state.Leave(6, answered: true);
+        Assert.True(_state.IsLoaded);
+        Assert.Equal(1, _state.Model.Copies);
+    }
+
+    [Theory]
+    [InlineData(9, true)]
+    [InlineData(10, true)]
+    [InlineData(11, false)]
+    public void Observe_OlderThanOwnKnowledge_Ignored(long askedAt, bool stillLoaded)
+    {
+        _state.AssumeLoading(10);
+        _state.Observe(loaded: false, askedAt);
+        Assert.Equal(stillLoaded, _state.IsResident);
+    }
+
+    [Fact]
+    public void Observe_AfterAnAssumedEviction_OlderSightIgnored()
+    {
+        _state.Observe(loaded: true, askedAt: 1);
+        _state.AssumeEvicted(10);
+        _state.Observe(loaded: true, askedAt: 9);
+        Assert.False(_state.IsResident);
+        _state.Observe(loaded: true, askedAt: 11);
+        Assert.True(_state.IsLoaded);
+    }
+
+    [Fact]
+    public void Observe_OlderThanAnotherSight_Ignored()
+    {
+        _state.Observe(loaded: true, askedAt: 10);
+        _state.Observe(loaded: false, askedAt: 9);
+        Assert.True(_state.IsLoaded);
+    }
+
+    [Fact]
+    public void Copies_SameNewsTwice_CountedOnce()
+    {
+        _state.Observe(loaded: true, askedAt: 1);
+        _state.Observe(loaded: true, askedAt: 2);
+        _state.AssumeLoading(3);
+        Assert.Equal(1, _state.Model.Copies);
+        _state.Observe(loaded: false, askedAt: 4);
+        _state.Observe(loaded: false, askedAt: 5);
+        Assert.Equal(0, _state.Model.Copies);
+    }
+
+    [Fact]
+    public void Retire_LeaseEndsLater_NoCopyRemains()
+    {
+        _state.Enter(1);
+        _state.AssumeLoading(1);
+        _state.Retire();
+        Assert.Equal(0, _state.Model.Copies);
+        _state.Leave(2, answered: true); // the model was deleted while it answered
+        Assert.Equal(0, _state.Model.Copies);
+        _state.Observe(loaded: true, askedAt: 3);
+        Assert.Equal(0, _state.Model.Copies);
+    }
+
+    [Fact]
+    public void TimeToFirstToken_NothingThenMean()
+    {
+        Assert.True(double.IsNaN(_state.TimeToFirstToken.Value));
+        _state.TimeToFirstToken.Add(1);
+        Assert.Equal(1, _state.TimeToFirstToken.Value);
+        _state.TimeToFirstToken.Add(2);
+        Assert.Equal(1.2, _state.TimeToFirstToken.Value, 6);
+    }
+}
