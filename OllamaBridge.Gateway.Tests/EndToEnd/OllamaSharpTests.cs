@@ -1,3 +1,4 @@
+using OllamaBridge.Simulator;
 using OllamaSharp;
 using OllamaSharp.Models;
 using OllamaSharp.Models.Chat;
@@ -14,7 +15,7 @@ public sealed class OllamaSharpTests
     {
         await using var fleet = await TestFleet.StartAsync(
             3,
-            Simulator.SimulatorOptions.Instant with { ParallelSlots = 4, RemoteModels = [TestFleet.Plain("qwen3:4b")] },
+            SimulatorOptions.Instant with { ParallelSlots = 4, RemoteModels = [TestFleet.Plain("qwen3:4b")] },
             TestFleet.Model, "nomic-embed-text");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
         using var ollama = new OllamaApiClient(bridge.Url, TestFleet.Model);

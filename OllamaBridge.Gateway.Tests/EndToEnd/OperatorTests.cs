@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
@@ -87,10 +88,10 @@ public sealed class OperatorTests
     [Fact]
     public async Task Metrics_QueueAndRetries_AreThere()
     {
-        await using var fleet = await TestFleet.StartAsync(2, Simulator.SimulatorOptions.Instant with { ParallelSlots = 1, DecodePerToken = TimeSpan.FromMilliseconds(5) });
+        await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 1, DecodePerToken = TimeSpan.FromMilliseconds(5) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
         foreach (var server in fleet.Servers)
-            server.Faults.Add(new Simulator.Fault { Kind = Simulator.FaultKind.Status, Status = 500, Times = 1 });
+            server.Faults.Add(new Fault { Kind = FaultKind.Status, Status = 500, Times = 1 });
         await Task.WhenAll(Enumerable.Range(0, 6).Select(i => bridge.PostAsync("/api/chat", Ask.Chat(stream: false, text: $"{i}"), Token)));
 
         var text = await bridge.Client.GetStringAsync("/metrics", Token);
