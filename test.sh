@@ -42,6 +42,13 @@ for project in OllamaBridge.AppHost OllamaBridge.Benchmarks; do
   can_restore "$project" && build "$project" && echo "built: $project"
 done
 
+# The npm clients are tested where there is Node.js and the registry can be reached.
+if command -v npm > /dev/null; then
+  npm install --prefix clients --silent --no-progress > "$log/npm" 2>&1 || echo "left out: the npm clients (npm install failed: $(grep -m1 -oE 'E[A-Z0-9]{3,}' "$log/npm" || echo see npm))"
+else
+  echo "left out: the npm clients (npm is not on PATH)"
+fi
+
 for project in OllamaBridge.Gateway.Tests OllamaBridge.Tests; do
   [ -d "$project" ] || continue
   can_restore "$project" && build "$project" || continue
