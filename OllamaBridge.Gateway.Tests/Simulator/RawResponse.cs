@@ -16,7 +16,8 @@ internal sealed record RawResponse(string StatusLine, IReadOnlyDictionary<string
         text = text.Replace("\r", "");
         var end = text.IndexOf("\n\n", StringComparison.Ordinal);
         var lines = text[..end].Split('\n');
-        var headers = lines.Skip(1).Select(l => l.Split(": ", 2)).ToDictionary(p => p[0], p => p[1], StringComparer.OrdinalIgnoreCase);
+        var headers = lines.Skip(1).Select(l => l.Split(": ", 2)).GroupBy(p => p[0], p => p[1], StringComparer.OrdinalIgnoreCase)
+            .ToDictionary(g => g.Key, g => string.Join(", ", g), StringComparer.OrdinalIgnoreCase);
         return new RawResponse(lines[0], headers, text[(end + 2)..]);
     }
 }

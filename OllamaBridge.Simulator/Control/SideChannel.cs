@@ -34,11 +34,13 @@ internal static class SideChannel
             case ("POST", "kill"):
                 await Reply.EmptyAsync(http, 204);
                 await http.Response.CompleteAsync();
+                await Connections.DrainAsync(http);
                 await server.KillAsync();
                 break;
             case ("POST", "restart"):
                 await Reply.EmptyAsync(http, 204);
                 await http.Response.CompleteAsync();
+                await Connections.DrainAsync(http);
                 await server.RestartAsync(CancellationToken.None);
                 break;
             default:

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
 using OllamaBridge.Simulator.Control;
+using OllamaBridge.Simulator.Json;
 using OllamaBridge.Simulator.Memory;
 
 namespace OllamaBridge.Simulator.Hosting;
@@ -75,7 +76,7 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
         }
         catch (ApiError error) when (!call.Http.Response.HasStarted)
         {
-            await Protocol.FailAsync(call, error);
+            await Protocol.FailAsync(call, Named(error, call.Path));
         }
         catch (ApiError)
         {
@@ -88,6 +89,12 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
             call.Http.Abort();
         }
     }
+
+    private static ApiError Named(ApiError error, string path) => new(error.Status, GoTypes.Fill(error.Message, path))
+    {
+        EarlyOnV1 = error.EarlyOnV1,
+        WhereStreamBegins = error.WhereStreamBegins,
+    };
 
     private static async ValueTask<ReadOnlyMemory<byte>> ReadAsync(Call call)
     {

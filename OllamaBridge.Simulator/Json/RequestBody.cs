@@ -36,7 +36,7 @@ internal sealed class RequestBody : IDisposable
         document.Dispose();
         if (kind == "null")
             return new RequestBody(JsonDocument.Parse(Nothing));
-        throw new ApiError(400, $"json: cannot unmarshal {kind} into Go value of type api.Request");
+        throw new ApiError(400, $"json: cannot unmarshal {kind} into Go value of type api.{GoTypes.Placeholder}");
     }
 
     public void Dispose() => _document.Dispose();
@@ -60,6 +60,14 @@ internal sealed class RequestBody : IDisposable
             at += bytes[at..].IndexOf((byte)'\n') + 1;
         at = Math.Clamp(at + (int)(e.BytePositionInLine ?? 0), 0, bytes.Length - 1);
         var text = Encoding.UTF8.GetString(bytes[at..Math.Min(bytes.Length, at + 4)]);
+        foreach (var literal in (ReadOnlySpan<string>)["null", "true", "false"])
+        {
+            for (var length = literal.Length - 1; length > 0; length--)
+            {
+                if (bytes[..at].EndsWith(Encoding.ASCII.GetBytes(literal[..length])))
+                    return $"invalid character '{text[0]}' in literal {literal} (expecting '{literal[length]}')";
+            }
+        }
         var before = bytes[..at].TrimEnd(" \t\r\n"u8);
         var where = before.Length == 0 ? "looking for beginning of value" : before[^1] switch
         {

@@ -4,17 +4,25 @@ namespace OllamaBridge.Simulator.Memory;
 /// What a server has in memory. A loaded model serves at once; a model that must be loaded first waits in a bounded queue
 /// whose head alone evicts and loads, as Ollama's scheduler does.
 /// </summary>
-internal sealed class ModelMemory(SimulatorOptions options, SimulatorStatistics statistics) : IDisposable
+internal sealed class ModelMemory : IDisposable
 {
     private const string Busy = "server busy, please try again.  maximum pending requests exceeded";
+    private const string Garbage = "error loading model: unknown model architecture: ''";
 
     private readonly Lock _gate = new();
-    private readonly List<Runner> _runners = [];
-    private readonly LinkedList<Waiting> _pending = [];
+    private readonly LinkedList<LoadTicket> _pending = [];
     private readonly CancellationTokenSource _lost = new();
+    private readonly SimulatorOptions _options;
+    private readonly SimulatorStatistics _statistics;
+    private readonly RunnerShelf _shelf;
     private bool _working;
 
-    private TimeProvider Time => options.TimeProvider;
+    public ModelMemory(SimulatorOptions options, SimulatorStatistics statistics)
+    {
+        _options = options;
+        _statistics = statistics;
+        _shelf = new RunnerShelf(options, _gate);
+    }
 
     /// <summary>Requests in the queue, the one that is being worked on included.</summary>
     public int WaitingCount
@@ -32,26 +40,18 @@ internal sealed class ModelMemory(SimulatorOptions options, SimulatorStatistics 
         StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive, CancellationToken cancellationToken)
     {
         Runner? runner;
-        Waiting? waiting = null;
+        LoadTicket? ticket = null;
         lock (_gate)
         {
-            runner = Usable(stored, settings);
+            runner = _shelf.Usable(stored, settings);
             if (runner is not null)
-            {
-                Use(runner, keepAlive);
-            }
+                _shelf.Use(runner, keepAlive);
             else
-            {
-                if (_working && _pending.Count >= options.MaxQueue)
-                    throw new ApiError(503, Busy);
-                waiting = new Waiting(stored, settings, keepAlive);
-                waiting.Node = _pending.AddLast(waiting);
-                StartWork();
-            }
+                ticket = Enqueue(stored, settings, keepAlive);
         }
-        if (waiting is not null)
-            return new RunnerLease(this, await WaitAsync(waiting, cancellationToken), statistics);
-        var lease = new RunnerLease(this, runner!, statistics);
+        if (ticket is not null)
+            return new RunnerLease(this, await WaitAsync(ticket, cancellationToken), _statistics);
+        var lease = new RunnerLease(this, runner!, _statistics);
         try
         {
             if (!runner!.Loaded.Task.IsCompletedSuccessfully)
@@ -65,13 +65,19 @@ internal sealed class ModelMemory(SimulatorOptions options, SimulatorStatistics 
         }
     }
 
+    public void Release(Runner runner)
+    {
+        lock (_gate)
+            _shelf.Release(runner);
+    }
+
     /// <summary>Unloads a model as soon as nobody uses it.</summary>
     public void Expire(StoredModel stored)
     {
         lock (_gate)
         {
-            if (Find(stored) is { } runner)
-                Retire(runner);
+            if (_shelf.Find(stored) is { } runner)
+                _shelf.Retire(runner);
         }
     }
 
@@ -80,7 +86,7 @@ internal sealed class ModelMemory(SimulatorOptions options, SimulatorStatistics 
     {
         lock (_gate)
         {
-            if (Find(stored) is { } runner)
+            if (_shelf.Find(stored) is { } runner)
                 runner.Dead = true;
         }
     }
@@ -89,26 +95,7 @@ internal sealed class ModelMemory(SimulatorOptions options, SimulatorStatistics 
     public IReadOnlyList<(StoredModel Stored, long Size, int Context, DateTimeOffset ExpiresAt)> List()
     {
         lock (_gate)
-        {
-            return [.. _runners.Where(r => r.Ready)
-                .Select(r => (r.Stored, r.Size, r.Settings.ContextLength, r.ExpiresAt))
-                .OrderByDescending(r => r.ExpiresAt.ToUnixTimeSeconds())];
-        }
-    }
-
-    public void Release(Runner runner)
-    {
-        lock (_gate)
-        {
-            runner.Users--;
-            runner.LastUsed = Time.GetUtcNow();
-            if (runner.Users > 0 || !_runners.Contains(runner))
-                return;
-            if (runner.KeepAlive == TimeSpan.Zero)
-                Drop(runner);
-            else
-                Touch(runner);
-        }
+            return _shelf.List();
     }
 
     /// <summary>Everything is gone, as when the process dies.</summary>
@@ -117,40 +104,43 @@ internal sealed class ModelMemory(SimulatorOptions options, SimulatorStatistics 
         lock (_gate)
         {
             _lost.Cancel();
-            foreach (var runner in _runners.ToArray())
-                Drop(runner);
-            foreach (var waiting in _pending)
-                waiting.Granted.TrySetCanceled(_lost.Token);
+            _shelf.Clear();
+            foreach (var ticket in _pending)
+                ticket.Granted.TrySetCanceled(_lost.Token);
             _pending.Clear();
         }
     }
 
-    private async Task<Runner> WaitAsync(Waiting waiting, CancellationToken cancellationToken)
+    private LoadTicket Enqueue(StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive)
     {
-        await using var registration = cancellationToken.UnsafeRegister(_ => Abandon(waiting, cancellationToken), null);
-        return await waiting.Granted.Task;
+        if (_working && _pending.Count >= _options.MaxQueue)
+            throw new ApiError(503, Busy);
+        var ticket = new LoadTicket(stored, settings, keepAlive);
+        ticket.Node = _pending.AddLast(ticket);
+        if (!_working)
+        {
+            _working = true;
+            _ = WorkAsync(Next());
+        }
+        return ticket;
     }
 
-    private void Abandon(Waiting waiting, CancellationToken cancellationToken)
+    private async Task<Runner> WaitAsync(LoadTicket ticket, CancellationToken cancellationToken)
+    {
+        await using var registration = cancellationToken.UnsafeRegister(_ => Abandon(ticket, cancellationToken), null);
+        return await ticket.Granted.Task;
+    }
+
+    private void Abandon(LoadTicket ticket, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            if (waiting.Granted.TrySetCanceled(cancellationToken) && waiting.Node?.List is not null)
-                _pending.Remove(waiting.Node);
+            if (ticket.Granted.TrySetCanceled(cancellationToken) && ticket.Node?.List is not null)
+                _pending.Remove(ticket.Node);
         }
     }
 
-    private void StartWork()
-    {
-        if (_working)
-            return;
-        _working = true;
-        var first = Next();
-        if (first is not null)
-            _ = WorkAsync(first);
-    }
-
-    private Waiting? Next()
+    private LoadTicket? Next()
     {
         var node = _pending.First;
         if (node is null)
@@ -162,203 +152,89 @@ internal sealed class ModelMemory(SimulatorOptions options, SimulatorStatistics 
         return node.Value;
     }
 
-    private async Task WorkAsync(Waiting? waiting)
+    private async Task WorkAsync(LoadTicket? ticket)
     {
-        while (waiting is not null)
+        while (ticket is not null)
         {
             try
             {
-                await ServeAsync(waiting);
+                await ServeAsync(ticket);
             }
             catch (OperationCanceledException)
             {
-                waiting.Granted.TrySetCanceled(_lost.Token);
+                ticket.Granted.TrySetCanceled(_lost.Token);
             }
             lock (_gate)
-                waiting = Next();
+                ticket = Next();
         }
     }
 
-    private async Task ServeAsync(Waiting waiting)
+    private async Task ServeAsync(LoadTicket ticket)
     {
         while (true)
         {
-            Runner? runner;
-            Task gone;
+            Runner? victim;
+            Runner? fresh = null;
             lock (_gate)
             {
                 _lost.Token.ThrowIfCancellationRequested();
-                if (waiting.Granted.Task.IsCompleted)
+                if (ticket.Granted.Task.IsCompleted || Grant(ticket))
                     return;
-                runner = Usable(waiting.Stored, waiting.Settings);
-                if (runner is { Ready: true })
-                {
-                    Grant(runner, waiting);
-                    return;
-                }
-                var victim = Victim(waiting);
+                victim = _shelf.Victim(ticket.Stored, ticket.Settings);
                 if (victim is null)
                 {
-                    runner = Begin(waiting);
-                    gone = Task.CompletedTask;
+                    fresh = _shelf.Add(ticket.Stored, ticket.Settings, ticket.KeepAlive);
                 }
                 else
                 {
-                    runner = null;
-                    gone = victim.Gone.Task;
-                    statistics.Evicted();
-                    Retire(victim);
+                    _statistics.Evicted();
+                    _shelf.Retire(victim);
                 }
             }
-            if (runner is not null)
+            if (fresh is not null)
             {
-                await LoadAsync(runner, waiting);
+                await LoadAsync(fresh, ticket);
                 return;
             }
-            await gone.WaitAsync(_lost.Token);
+            await victim!.Gone.Task.WaitAsync(_lost.Token);
         }
     }
 
-    private async Task LoadAsync(Runner runner, Waiting waiting)
+    private bool Grant(LoadTicket ticket)
     {
-        var time = runner.Stored.Model.LoadTime ?? options.LoadTime;
+        if (_shelf.Usable(ticket.Stored, ticket.Settings) is not { Ready: true } runner)
+            return false;
+        _shelf.Use(runner, ticket.KeepAlive);
+        if (!ticket.Granted.TrySetResult(runner))
+            _shelf.Release(runner);
+        return true;
+    }
+
+    private async Task LoadAsync(Runner runner, LoadTicket ticket)
+    {
+        var time = runner.Stored.Model.LoadTime ?? _options.LoadTime;
         if (time > TimeSpan.Zero)
-            await Task.Delay(time, Time, _lost.Token);
+            await Task.Delay(time, _options.TimeProvider, _lost.Token);
         lock (_gate)
         {
             if (runner.Stored.Model.Damage == ModelDamage.BlobCorrupt)
             {
-                const string Reason = "error loading model: unknown model architecture: ''";
-                var error = new ApiError(500, $"llama-server process has terminated: exit status 1: {Reason}\n{Reason}");
-                runner.Loaded.TrySetException(error);
-                _ = runner.Loaded.Task.Exception;
-                waiting.Granted.TrySetException(error);
-                Drop(runner);
+                Fail(runner, ticket, new ApiError(500, $"llama-server process has terminated: exit status 1: {Garbage}\n{Garbage}"));
                 return;
             }
             runner.Ready = true;
-            statistics.Loaded();
+            _statistics.Loaded();
             runner.Loaded.TrySetResult();
-            if (!waiting.Granted.TrySetResult(runner))
-                Release(runner);
+            if (!ticket.Granted.TrySetResult(runner))
+                _shelf.Release(runner);
         }
     }
 
-    private void Grant(Runner runner, Waiting waiting)
+    private void Fail(Runner runner, LoadTicket ticket, ApiError error)
     {
-        Use(runner, waiting.KeepAlive);
-        if (!waiting.Granted.TrySetResult(runner))
-            Release(runner);
-    }
-
-    private Runner Begin(Waiting waiting)
-    {
-        var runner = new Runner(waiting.Stored, waiting.Settings, options.ParallelSlots, SizeOf(waiting)) { KeepAlive = options.KeepAlive };
-        _runners.Add(runner);
-        Use(runner, waiting.KeepAlive);
-        return runner;
-    }
-
-    /// <summary>Who must go before this can be loaded: the same model with other settings or dead, else an idle one, else the first to expire.</summary>
-    private Runner? Victim(Waiting waiting)
-    {
-        if (Find(waiting.Stored) is { } same)
-            return same;
-        var full = _runners.Count >= options.MaxLoadedModels
-            || (options.MemoryBytes is { } memory && _runners.Sum(r => r.Size) + SizeOf(waiting) > memory);
-        return !full ? null : _runners.OrderBy(r => r.Users > 0)
-            .ThenBy(r => r.KeepAlive < TimeSpan.Zero ? TimeSpan.MaxValue : r.KeepAlive)
-            .ThenBy(r => r.LastUsed)
-            .FirstOrDefault();
-    }
-
-    private long SizeOf(Waiting waiting) =>
-        MemorySize.Of(waiting.Stored.Model, waiting.Settings.ContextLength, options.ParallelSlots);
-
-    private Runner? Find(StoredModel stored) => _runners.Find(r => r.Key == stored.Layers[0].Digest);
-
-    private Runner? Usable(StoredModel stored, RunnerSettings settings) =>
-        Find(stored) is { Dead: false } runner && runner.Settings == settings ? runner : null;
-
-    private void Use(Runner runner, TimeSpan? keepAlive)
-    {
-        runner.Users++;
-        if (keepAlive is { } time)
-            runner.KeepAlive = time;
-        runner.LastUsed = Time.GetUtcNow();
-        runner.ExpiresAt = Expiry(runner);
-    }
-
-    private void Retire(Runner runner)
-    {
-        runner.KeepAlive = TimeSpan.Zero;
-        runner.ExpiresAt = Time.GetUtcNow();
-        if (runner.Users == 0 || runner.Dead)
-            Drop(runner);
-    }
-
-    private void Drop(Runner runner)
-    {
-        _runners.Remove(runner);
-        runner.Timer?.Dispose();
-        runner.Gone.TrySetResult();
-    }
-
-    /// <summary>Sets the hour of an idle model. The timer is moved only when it would ring too late; ringing early it looks again.</summary>
-    private void Touch(Runner runner)
-    {
-        runner.ExpiresAt = Expiry(runner);
-        Arm(runner);
-    }
-
-    private void Arm(Runner runner)
-    {
-        if (runner.KeepAlive < TimeSpan.Zero || (runner.Timer is not null && runner.TimerDue <= runner.ExpiresAt))
-            return;
-        runner.TimerDue = runner.ExpiresAt;
-        if (runner.Timer is null)
-            runner.Timer = Time.CreateTimer(_ => Ring(runner), null, Due(runner), Timeout.InfiniteTimeSpan);
-        else
-            runner.Timer.Change(Due(runner), Timeout.InfiniteTimeSpan);
-    }
-
-    private void Ring(Runner runner)
-    {
-        lock (_gate)
-        {
-            if (!_runners.Contains(runner))
-                return;
-            if (runner.Users == 0 && runner.KeepAlive >= TimeSpan.Zero && Time.GetUtcNow() >= runner.ExpiresAt)
-            {
-                Drop(runner);
-                return;
-            }
-            runner.Timer?.Dispose();
-            runner.Timer = null;
-            if (runner.Users == 0)
-                Arm(runner);
-        }
-    }
-
-    private TimeSpan Due(Runner runner)
-    {
-        var left = runner.ExpiresAt - Time.GetUtcNow();
-        return left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left > TimeSpan.FromDays(40) ? TimeSpan.FromDays(40) : left;
-    }
-
-    private DateTimeOffset Expiry(Runner runner) =>
-        Time.GetUtcNow() + (runner.KeepAlive < TimeSpan.Zero ? TimeSpan.FromTicks(long.MaxValue / 100) : runner.KeepAlive);
-
-    private sealed class Waiting(StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive)
-    {
-        public StoredModel Stored { get; } = stored;
-
-        public RunnerSettings Settings { get; } = settings;
-
-        public TimeSpan? KeepAlive { get; } = keepAlive;
-
-        public TaskCompletionSource<Runner> Granted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public LinkedListNode<Waiting>? Node { get; set; }
+        runner.Loaded.TrySetException(error);
+        _ = runner.Loaded.Task.Exception;
+        ticket.Granted.TrySetException(error);
+        _shelf.Drop(runner);
     }
 }

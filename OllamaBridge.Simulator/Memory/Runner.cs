@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Memory;
 
-/// <summary>A model in memory. Its fields are guarded by the lock of <see cref="ModelMemory"/>.</summary>
+/// <summary>A model in memory. Its fields are guarded by the lock of <see cref="RunnerShelf"/>.</summary>
 internal sealed class Runner(StoredModel stored, RunnerSettings settings, int slots, long size)
 {
     public StoredModel Stored { get; } = stored;

@@ -16,6 +16,8 @@ internal sealed class BlobStore
 
     public bool Add(string digest, long size, byte[]? head = null) => _blobs.TryAdd(digest, new Blob(size, head ?? "GGUF"u8.ToArray()));
 
+    public void Remove(string digest) => _blobs.TryRemove(digest, out _);
+
     /// <summary>One file.</summary>
     /// <param name="Size">Bytes.</param>
     /// <param name="Head">Its first bytes, or all where small.</param>

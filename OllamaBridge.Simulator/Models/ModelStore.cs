@@ -40,11 +40,18 @@ public sealed class ModelStore
         Put(StoredModel.Create(name, model with { Name = name.Short }, model.ModifiedAt ?? _time.GetUtcNow()));
     }
 
-    /// <summary>Takes a model out; false where there was none.</summary>
+    /// <summary>Takes a model out, with the files that no other model uses; false where there was none.</summary>
     public bool Remove(string name)
     {
         lock (_gate)
-            return _models.Remove(ModelName.Normalize(name));
+        {
+            if (!_models.Remove(ModelName.Normalize(name), out var removed))
+                return false;
+            var used = _models.Values.SelectMany(m => m.Layers).Select(l => l.Digest).ToHashSet();
+            foreach (var layer in removed.Layers.Where(l => !used.Contains(l.Digest)))
+                Blobs.Remove(layer.Digest);
+            return true;
+        }
     }
 
     /// <summary>The model of this name (":latest" may be left out), or null.</summary>

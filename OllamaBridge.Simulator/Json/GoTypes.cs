@@ -1,0 +1,31 @@
+namespace OllamaBridge.Simulator.Json;
+
+/// <summary>The names of Ollama's request types, which Go's JSON errors tell.</summary>
+internal static class GoTypes
+{
+    /// <summary>Stands for the type's name until the path is known.</summary>
+    public const string Placeholder = "\u0001";
+
+    /// <summary>An error's text with the name of the type that a path takes.</summary>
+    public static string Fill(string message, string path) =>
+        message.Contains(Placeholder, StringComparison.Ordinal) ? message.Replace(Placeholder, Of(path), StringComparison.Ordinal) : message;
+
+    private static string Of(string path) => path switch
+    {
+        "/api/generate" => "GenerateRequest",
+        "/api/chat" => "ChatRequest",
+        "/api/embed" => "EmbedRequest",
+        "/api/embeddings" => "EmbeddingRequest",
+        "/api/show" => "ShowRequest",
+        "/api/pull" => "PullRequest",
+        "/api/push" => "PushRequest",
+        "/api/create" => "CreateRequest",
+        "/api/copy" => "CopyRequest",
+        "/api/delete" => "DeleteRequest",
+        "/v1/chat/completions" => "ChatCompletionRequest",
+        "/v1/completions" => "CompletionRequest",
+        "/v1/embeddings" => "EmbedRequest",
+        "/v1/responses" => "ResponsesRequest",
+        _ => "MessagesRequest",
+    };
+}
