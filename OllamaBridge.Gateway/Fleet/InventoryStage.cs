@@ -5,6 +5,8 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <summary>Answers, out of the snapshot, what concerns the fleet as a whole.</summary>
 internal sealed class InventoryStage(IFleet fleet)
 {
+    // net/http's buffer for an answer without a length, in bytes.
+    private const int ServerBuffer = 2048;
     private static readonly ReadOnlyMemory<byte> Running = "Ollama is running"u8.ToArray();
 
     /// <summary>Handles one request.</summary>
@@ -26,7 +28,9 @@ internal sealed class InventoryStage(IFleet fleet)
     private static Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body, string type)
     {
         context.Response.ContentType = type;
-        context.Response.ContentLength = body.Length;
+        // As a real server: what outgrows its buffer goes out in chunks (recordings 01-tags, 01-tags-head).
+        if (body.Length <= ServerBuffer)
+            context.Response.ContentLength = body.Length;
         return HttpMethods.IsHead(context.Request.Method)
             ? Task.CompletedTask
             : context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();

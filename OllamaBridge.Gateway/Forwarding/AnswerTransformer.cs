@@ -26,6 +26,10 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
+        // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
+        // bridge holds in memory is sent at once.
+        var operation = httpContext.Features.Get<ForwardAttempt>()!.Call.Operation;
+        proxyRequest.Headers.ExpectContinue = operation.UnbufferedBody && proxyRequest.Content is not null ? true : null;
     }
 
     /// <inheritdoc/>

@@ -23,7 +23,6 @@ internal static class HeaderHygiene
         "X-Forwarded-Proto",
         "X-Forwarded-Prefix",
         "X-Real-IP",
-        "Expect", // the bridge has the whole body already, or has been told to go on
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Takes out what is not for an instance.</summary>

@@ -31,7 +31,9 @@ internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting
             return Task.CompletedTask;
         context.Response.ContentType = "text/html; charset=utf-8";
         var reason = doubled ? "Temporary Redirect" : "Moved Permanently";
-        return context.Response.WriteAsync($"<a href=\"{path}\">{reason}</a>.\n\n");
+        var body = $"<a href=\"{path}\">{reason}</a>.\n\n";
+        context.Response.ContentLength = body.Length;
+        return context.Response.WriteAsync(body);
     }
 
     private static Task NotFound(HttpContext context)

@@ -1,0 +1,64 @@
+using OllamaBridge.Gateway.Tests.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>What a real server answered, the bridge in front of one answers, too: every recording, over a raw socket.</summary>
+public sealed class RecordingsThroughTheBridgeTests
+{
+    /// <summary>Where the bridge does better or knows less, and why.</summary>
+    private static readonly Dictionary<string, string> Differs = new()
+    {
+        ["07-h2c-prior-knowledge"] = "Kestrel says 400 to HTTP/2 without TLS where Go's server hangs up",
+        ["07-http10"] = Kestrel10,
+        ["07-http10-keepalive"] = Kestrel10,
+        ["07-http10-stream"] = Kestrel10,
+        ["08-kill9-runner-v1-sse-midstream"] = Ended,
+        ["08-kill9-server-midstream"] = Ended,
+        ["08-kill9-server-v1-sse-midstream"] = Ended,
+        ["08-sigterm-server-midstream"] = Ended,
+        ["14-pull-killed-midway-A"] = "ended with an error: ManagementTests.Pull_InstanceDiesInTheMiddle_EndsWithAnErrorAndNotAsASuccess",
+        ["08-kill9-server-nonstream"] = "another instance answers: FailoverTests.Chat_InstanceFailsBeforeFirstByte_AnotherAnswers",
+        ["08-sigstop-runner-chat-10s"] = "another instance answers: FailoverTests.Chat_FrozenRunner_TimesOutAndAnotherAnswers",
+        ["08-sigstop-server-version-3s"] = "the bridge answers /api/version itself",
+    };
+
+    private const string Kestrel10 = "Kestrel answers HTTP/1.0 with a status line of 1.1, as RFC 9110 section 6.2 allows";
+    private const string Ended = "ended with an error where a server breaks off: StreamingTests.Stream_BreaksOffAfterThreeTokens_EndsWithAnErrorInTheCallersProtocol";
+
+    public static TheoryData<string> Replayed() =>
+        [.. Recording.Names().Where(n => !RecordingTable.NotReplayed.ContainsKey(n) && !Differs.ContainsKey(n))];
+
+    [Theory]
+    [MemberData(nameof(Replayed))]
+    public async Task Replay_RecordingThroughTheBridge_SameAnswer(string name)
+    {
+        var recording = Recording.Load(name);
+        var scenario = RecordingScenario.For(recording);
+        await using var server = await TestServer.StartAsync(scenario.Options with { Store = scenario.Store ?? RecordedWorld.Store() });
+        await using var company = await Company.GatherAsync(scenario, server, recording);
+        await using var bridge = await TestBridge.StartAsync([server], ("Bridge:Instances:0:Slots", "64"));
+        if (scenario.Fault is { } fault)
+            server.Faults.Add(fault);
+
+        using var connection = await RawConnection.OpenAsync(bridge.Url);
+        var command = scenario.Command(recording.Command);
+        await connection.SendAsync(command.ToBytes(bridge.Url.Port));
+        if (command.Upload is { } upload && !recording.Response!.Headers.ContainsKey("Connection"))
+            await connection.SendAsync(System.Text.Encoding.UTF8.GetBytes(upload));
+        var actual = await connection.ReceiveAsync(command.Method == "HEAD");
+
+        Assert.NotNull(actual);
+        RecordingComparison.Same(recording, Own(recording.Response!), Own(actual));
+    }
+
+    [Fact]
+    public void Differs_EveryEntry_IsARecordingAndHasAReason()
+    {
+        Assert.Empty(Differs.Keys.Except(Recording.Names()));
+        Assert.All(Differs.Values, Assert.NotEmpty);
+    }
+
+    /// <summary>Without what belongs to one connection alone, and the bridge's own header.</summary>
+    private static RawResponse Own(RawResponse response) =>
+        response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "Connection")).ToDictionary() };
+}
