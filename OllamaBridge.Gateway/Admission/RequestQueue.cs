@@ -18,7 +18,8 @@ internal sealed class RequestQueue : IDisposable
     private readonly Lock _lock = new();
     private readonly LinkedList<Waiter> _waiters = new();
     private readonly Dictionary<string, int> _models = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _blocked = new(StringComparer.Ordinal);
+    // What the first in line for a model met with; whoever stands behind meets with the same.
+    private readonly Dictionary<string, SchedulingOutcome> _blocked = new(StringComparer.Ordinal);
     private readonly IFleet _fleet;
     private readonly Scheduler _scheduler;
     private readonly QueueOptions _options;
@@ -187,33 +188,35 @@ internal sealed class RequestQueue : IDisposable
         {
             var waiter = node.Value;
             node = node.Next;
-            var blocked = _blocked.Contains(waiter.Request.ModelKey);
-            if (TryComplete(waiter, snapshot, now, blocked) is { } result)
+            var blocked = _blocked.TryGetValue(waiter.Request.ModelKey, out var outcome);
+            if (TryComplete(waiter, snapshot, now, blocked, ref outcome) is { } result)
             {
                 Remove(waiter);
                 waiter.Complete(result);
             }
             else if (!blocked && waiter.Request.Tried is null)
             {
-                _blocked.Add(waiter.Request.ModelKey);
+                _blocked.Add(waiter.Request.ModelKey, outcome);
             }
         }
     }
 
-    private LeaseResult? TryComplete(Waiter waiter, FleetSnapshot snapshot, long now, bool blocked)
+    /// <param name="waiter">Who waits.</param>
+    /// <param name="snapshot">The fleet.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="blocked">Whether another stands before it for the same model.</param>
+    /// <param name="outcome">What that other met with; receives what this one meets with.</param>
+    private LeaseResult? TryComplete(Waiter waiter, FleetSnapshot snapshot, long now, bool blocked, ref SchedulingOutcome outcome)
     {
         if (Find(snapshot, waiter.Request.ModelKey) is not { } model)
             return RefuseUnknown(snapshot);
         var waited = now - waiter.Since;
-        var outcome = SchedulingOutcome.Busy;
         if (!blocked && TryGrip(model, waiter.Request, waited, out outcome) is { } lease)
             return new LeaseResult(lease, LeaseRefusal.None, TimeSpan.Zero);
         if (outcome == SchedulingOutcome.AllTried)
             return new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero);
         if (_time.GetElapsedTime(waiter.Since, now) >= _options.MaxWait)
             return new LeaseResult(null, LeaseRefusal.WaitedTooLong, RetryAfter());
-        if (blocked)
-            return null;
         if (outcome != SchedulingOutcome.NoneUsable)
             waiter.WithoutInstanceSince = 0;
         else if (waiter.WithoutInstanceSince == 0)

@@ -249,7 +249,12 @@ internal sealed class FleetOwner(
         }
 
         foreach (var gone in _watches.Except(kept))
+        {
             FleetLog.Removed(logger, gone.Instance.Name);
+            foreach (var wait in _catalogWaits)
+                wait.Missing.Remove(gone.Instance);
+        }
+
         _watches.Clear();
         _watches.AddRange(kept);
     }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -126,11 +127,14 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
         var watcher = attempt.Watcher;
         if (watcher is null)
             return;
+        // Half a message stays half; the error must not become the rest of it.
+        var separator = watcher.Separator;
         watcher.Finish();
         if (watcher.IsComplete || watcher.HasError)
             return;
         attempt.Truncated = true;
-        _tail = ProtocolError.StreamTail(attempt.Call.Operation.End, $"{reason}; what was sent so far is not complete");
+        var error = ProtocolError.StreamTail(attempt.Call.Operation.End, $"{reason}; what was sent so far is not complete");
+        _tail = (byte[])[.. Encoding.ASCII.GetBytes(separator), .. error.Span];
     }
 
     private async ValueTask PassAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)

@@ -22,9 +22,8 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options) : IMiddleware
         var request = context.Request;
         var response = context.Response;
         var isOptions = HttpMethods.IsOptions(request.Method);
-        if (request.Headers.Origin is { Count: > 0 } origins)
+        if (request.Headers.Origin.ToString() is { Length: > 0 } origin)
         {
-            var origin = origins.ToString();
             if (!IsSameOrigin(origin, request.Host))
             {
                 if (!OriginRules.IsAllowed(origin, _options.Origins))
@@ -57,7 +56,11 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options) : IMiddleware
         address is not null && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
 
     private static bool IsSameOrigin(string origin, HostString host) =>
-        origin.AsSpan(Math.Max(0, origin.IndexOf("://", StringComparison.Ordinal) + 3)).Equals(host.Value, StringComparison.OrdinalIgnoreCase);
+        IsSchemeAndHost(origin, "http://", host.Value) || IsSchemeAndHost(origin, "https://", host.Value);
+
+    private static bool IsSchemeAndHost(string origin, string scheme, string? host) =>
+        origin.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
+        && origin.AsSpan(scheme.Length).Equals(host, StringComparison.OrdinalIgnoreCase);
 
     private static Task Refuse(HttpResponse response)
     {

@@ -16,12 +16,13 @@ internal static class RequestInspector
     private const int MaxDepth = 10_000;
     // Enough of a prompt to tell conversations apart, little enough to be stable while it grows.
     private const int PromptBytes = 256;
+    // No shorter than any name that is looked for.
+    private const int MaxName = 16;
 
     /// <summary>Inspects a body.</summary>
     public static RequestFacts Inspect(in ReadOnlySequence<byte> body, Operation operation)
     {
         var reader = new Utf8JsonReader(body, isFinalBlock: false, new JsonReaderState(new JsonReaderOptions { MaxDepth = MaxDepth }));
-        var last = JsonTokenType.None;
         try
         {
             if (!reader.Read())
@@ -30,11 +31,11 @@ internal static class RequestInspector
                 return default;
             if (reader.TokenType != JsonTokenType.StartObject)
                 return Faulty(WrongType(ref reader, $"value of type api.{operation.GoType}"));
-            return ReadObject(ref reader, body, operation, ref last);
+            return ReadObject(ref reader, body, operation);
         }
-        catch (JsonException e)
+        catch (JsonException)
         {
-            return Faulty(Word(e, body, last));
+            return Faulty(GoSyntax.Error(body) ?? "invalid JSON");
         }
         catch (InvalidOperationException)
         {
@@ -42,7 +43,7 @@ internal static class RequestInspector
         }
     }
 
-    private static RequestFacts ReadObject(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, Operation operation, ref JsonTokenType last)
+    private static RequestFacts ReadObject(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, Operation operation)
     {
         string? model = null, name = null, source = null;
         bool? stream = null;
@@ -51,14 +52,12 @@ internal static class RequestInspector
         var conversational = operation.Kind == OperationKind.Inference && operation.End != StreamEnd.None;
         while (true)
         {
-            last = reader.TokenType;
             if (!reader.Read())
                 return Truncated;
             if (reader.TokenType == JsonTokenType.EndObject)
                 break;
 
             var property = Identify(ref reader);
-            last = reader.TokenType;
             if (!reader.Read())
                 return Truncated;
             switch (property)
@@ -66,7 +65,9 @@ internal static class RequestInspector
                 case Property.Model or Property.Name or Property.Source:
                     if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.Null))
                         return Faulty(WrongType(ref reader, $"struct field {operation.GoType}.{property.ToString().ToLowerInvariant()} of type string"));
-                    var text = reader.GetString();
+                    // As in Go, null leaves a string as it is.
+                    if (reader.GetString() is not { } text)
+                        break;
                     if (property == Property.Model)
                         model = text;
                     else if (property == Property.Name)
@@ -75,7 +76,14 @@ internal static class RequestInspector
                         source = text;
                     break;
                 case Property.Stream:
-                    stream = reader.TokenType switch { JsonTokenType.True => true, JsonTokenType.False => false, _ => stream };
+                    stream = reader.TokenType switch
+                    {
+                        JsonTokenType.True => true,
+                        JsonTokenType.False => false,
+                        // A pointer in the native requests, which null empties; a plain value in the others, which it leaves.
+                        JsonTokenType.Null when operation.Protocol == Protocol.Ollama => null,
+                        _ => stream,
+                    };
                     break;
                 case Property.Files:
                     if (!ReadDigests(ref reader, digests ??= []))
@@ -124,19 +132,31 @@ internal static class RequestInspector
         : Property.Other;
 
     private static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) =>
-        reader.ValueTextEquals(name)
-        || (!reader.HasValueSequence && !reader.ValueIsEscaped && Ascii.EqualsIgnoreCase(reader.ValueSpan, name));
+        reader.HasValueSequence || reader.ValueIsEscaped ? IsAcross(ref reader, name) : Ascii.EqualsIgnoreCase(reader.ValueSpan, name);
+
+    /// <summary>The same for a name that is escaped, or cut by a segment's end.</summary>
+    private static bool IsAcross(ref Utf8JsonReader reader, ReadOnlySpan<byte> name)
+    {
+        // Six bytes for a character are the most that an escape takes.
+        var length = reader.HasValueSequence ? reader.ValueSequence.Length : reader.ValueSpan.Length;
+        if (length > 6 * MaxName)
+            return false;
+        Span<byte> unescaped = stackalloc byte[6 * MaxName];
+        return Ascii.EqualsIgnoreCase(unescaped[..reader.CopyString(unescaped)], name);
+    }
 
     /// <summary>Mixes in the beginning of a conversation: all up to the first message of the user, or the first bytes of a prompt.</summary>
     /// <remarks>The order in which a client writes its properties does not matter; it may differ from turn to turn.</remarks>
     private static bool HashBeginning(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, ref ulong affinity)
     {
         var hash = new XxHash3();
+        var isEmpty = true;
         if (reader.TokenType == JsonTokenType.String)
         {
             var start = reader.TokenStartIndex;
             var length = Math.Min(reader.BytesConsumed - start, PromptBytes);
             Append(hash, body.Slice(start, length));
+            isEmpty = length == "\"\"".Length;
         }
         else if (reader.TokenType == JsonTokenType.StartArray)
         {
@@ -156,10 +176,12 @@ internal static class RequestInspector
                     continue;
                 Append(hash, body.Slice(start, reader.BytesConsumed - start));
                 found = isUser;
+                isEmpty = false;
             }
         }
 
-        affinity ^= hash.GetCurrentHashAsUInt64();
+        if (!isEmpty)
+            affinity ^= hash.GetCurrentHashAsUInt64();
         return true;
     }
 
@@ -227,34 +249,4 @@ internal static class RequestInspector
         JsonTokenType.True or JsonTokenType.False => "bool",
         _ => "object",
     } + " into Go " + target;
-
-    /// <summary>Words a syntax error as Go does.</summary>
-    private static string Word(JsonException e, in ReadOnlySequence<byte> body, JsonTokenType last)
-    {
-        var offset = OffsetOf(body, e.LineNumber ?? 0, e.BytePositionInLine ?? 0);
-        if (offset >= body.Length)
-            return "unexpected EOF";
-        var character = (char)body.Slice(offset, 1).FirstSpan[0];
-        var place = last switch
-        {
-            JsonTokenType.None or JsonTokenType.PropertyName or JsonTokenType.StartArray => "looking for beginning of value",
-            JsonTokenType.StartObject => "looking for beginning of object key string",
-            _ => "after object key:value pair",
-        };
-        // Where a value may begin, an opening bracket is wrong for its depth alone.
-        return character is '[' or '{' && last is JsonTokenType.PropertyName or JsonTokenType.StartArray
-            ? "exceeded max depth"
-            : $"invalid character '{character}' {place}";
-    }
-
-    private static long OffsetOf(in ReadOnlySequence<byte> body, long line, long position)
-    {
-        var sequence = new SequenceReader<byte>(body);
-        for (var i = 0L; i < line && sequence.TryAdvanceTo((byte)'\n'); i++)
-        {
-            // Each turn passes one line.
-        }
-
-        return sequence.Consumed + position;
-    }
 }

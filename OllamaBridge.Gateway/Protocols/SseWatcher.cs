@@ -6,6 +6,9 @@ internal sealed class SseWatcher(StreamEnd end) : StreamWatcher
     private bool _toldTokens;
 
     /// <inheritdoc/>
+    public override string Separator => IsMidLine ? "\n\n" : IsAfterBlankLine ? "" : "\n";
+
+    /// <inheritdoc/>
     protected override void OnLine(ReadOnlySpan<byte> line)
     {
         if (line.StartsWith("data: "u8))

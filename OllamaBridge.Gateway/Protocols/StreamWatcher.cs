@@ -11,6 +11,7 @@ internal abstract class StreamWatcher : IDisposable
     private byte[]? _partial;
     private int _partialLength;
     private bool _overlong;
+    private bool _blankLine = true;
 
     /// <summary>Whether the mark of a whole answer has passed.</summary>
     public bool IsComplete { get; protected set; }
@@ -23,6 +24,15 @@ internal abstract class StreamWatcher : IDisposable
 
     /// <summary>Tokens of the answer, once told; until then the chunks that had content.</summary>
     public long OutputTokens { get; protected set; }
+
+    /// <summary>What must stand between the bytes that have passed and another message: nothing, unless they end in the middle of one.</summary>
+    public virtual string Separator => IsMidLine ? "\n" : "";
+
+    /// <summary>Whether the bytes that have passed end within a line.</summary>
+    protected bool IsMidLine => _partialLength > 0 || _overlong;
+
+    /// <summary>Whether the last whole line was blank; also before the first.</summary>
+    protected bool IsAfterBlankLine => _blankLine;
 
     /// <summary>Makes the watcher for a kind of stream.</summary>
     public static StreamWatcher For(StreamEnd end) => end switch
@@ -45,7 +55,8 @@ internal abstract class StreamWatcher : IDisposable
 
             var line = chunk[..newline];
             chunk = chunk[(newline + 1)..];
-            if (_partialLength > 0 || _overlong)
+            _blankLine = line.IsEmpty && !IsMidLine;
+            if (IsMidLine)
             {
                 Keep(line);
                 FlushPartial();

@@ -77,9 +77,12 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
         if (instance.CountResident() < instance.Capacity)
             return false;
         foreach (var other in instance.Placements)
-            if (other.IsResident && (other.Active > 0 || other.LastUsed > usedSince || other.Model.Waiting > 0))
+            if (other.IsResident && (other.Active > 0 || WasUsed(other, usedSince) || other.Model.Waiting > 0))
                 return true;
         return false;
+
+        // Never is 0, which lies after a moment before the machine's start.
+        static bool WasUsed(PlacementState state, long since) => state.LastUsed is not 0 and var at && at > since;
     }
 
     private static long Ticks(TimeSpan span, TimeProvider time) => (long)(span.TotalSeconds * time.TimestampFrequency);

@@ -1,0 +1,289 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Fleet;
+
+public sealed class FleetOwnerTests : IAsyncLifetime
+{
+    // Nobody waits for it unless a test fails.
+    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private static readonly HealthOptions Health = new() { RequestFailuresToEject = 3, FailuresToEject = 2 };
+    private readonly FakeTimeProvider _clock = new();
+    private readonly FakeServers _servers = new();
+    private readonly FakeSource _source = new("i", "j");
+    private readonly FleetOwner _owner;
+
+    public FleetOwnerTests() => _owner = new FleetOwner(
+        new InstanceProbe(new HttpMessageInvoker(_servers), _clock), _source, Options.Create(Health), _clock, NullLogger<FleetOwner>.Instance);
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _owner.StopAsync(CancellationToken.None);
+        _owner.Dispose();
+        _servers.Dispose();
+    }
+
+    [Fact]
+    public async Task Starting_SomeAnswer_SnapshotIsThereBeforeTheFirstRequest()
+    {
+        _servers["j"].Refuses = true;
+        await _owner.StartingAsync(Cancelled);
+        Assert.Equal([InstanceStatus.Healthy, InstanceStatus.Unhealthy], _owner.Current.Instances.Select(v => v.Status));
+        Assert.Equal(["a:latest"], _owner.Current.Models.Keys);
+    }
+
+    [Fact]
+    public async Task Poll_ChangedMemoryAndDisk_InTheNextSnapshots()
+    {
+        await StartAsync();
+        _servers["i"].Loaded = "a";
+        _servers["i"].Models = "a b";
+        _clock.Advance(Health.Interval);
+        await UntilAsync(s => View(s, "i").Loaded.Length == 1);
+        Assert.DoesNotContain("b:latest", _owner.Current.Models.Keys); // model lists are read less often
+        _clock.Advance(Health.CatalogInterval);
+        await UntilAsync(s => s.Models.ContainsKey("b:latest"));
+        Assert.Equal(1, _owner.Current.Models["a:latest"].State.Copies);
+    }
+
+    [Fact]
+    public async Task Poll_Refused_UnhealthyThenBack()
+    {
+        await StartAsync();
+        _servers["i"].Refuses = true;
+        _clock.Advance(Health.Interval);
+        await UntilAsync(s => View(s, "i").Status == InstanceStatus.Unhealthy);
+        Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "j").Status);
+        Assert.Contains("refused", View(_owner.Current, "i").LastError, StringComparison.OrdinalIgnoreCase);
+        _servers["i"].Refuses = false;
+        _servers["i"].Models = "c";
+        _clock.Advance(Health.RecoveryInterval);
+        await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy);
+        Assert.Contains("c:latest", _owner.Current.Models.Keys);
+    }
+
+    [Fact]
+    public async Task Poll_Hangs_UnhealthyAfterTwoTimeOuts()
+    {
+        await StartAsync();
+        _source.Change(FakeSource.Definition("i"));
+        await UntilAsync(s => s.Instances.Length == 1);
+        _servers["i"].Forget();
+        _servers["i"].Hangs = true;
+        _clock.Advance(Health.Interval);
+        await _servers["i"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
+        var version = _owner.Current.Version;
+        _clock.Advance(Health.Timeout);
+        await UntilAsync(s => s.Version > version);
+        _clock.Advance(Health.Interval);
+        await _servers["i"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
+        Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
+        _clock.Advance(Health.Timeout);
+        await UntilAsync(s => View(s, "i").Status == InstanceStatus.Unhealthy);
+        Assert.Equal("no answer within 3 s", View(_owner.Current, "i").LastError);
+    }
+
+    [Theory]
+    [InlineData("not json")]
+    [InlineData("[]")]
+    [InlineData("null")]
+    [InlineData("{")]
+    [InlineData("""{"models":[5]}""")]
+    [InlineData("""{"models":[{"name":5}]}""")]
+    [InlineData("""{"version":5}""")]
+    [InlineData("")]
+    public async Task Poll_NonsenseAnswers_AFailedLookAndNothingWorse(string body)
+    {
+        _servers["i"].Body = body;
+        await _owner.StartingAsync(Cancelled);
+        Assert.NotNull(View(_owner.Current, "i").LastError);
+        Assert.Equal(InstanceStatus.Unknown, View(_owner.Current, "i").Status);
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(403)]
+    [InlineData(301)]
+    public async Task Poll_ErrorStatus_AFailedLook(int status)
+    {
+        _servers["i"].Status = status;
+        await _owner.StartingAsync(Cancelled);
+        Assert.Equal($"/api/version answered {status}", View(_owner.Current, "i").LastError);
+    }
+
+    [Fact]
+    public async Task ReportFailure_ThreeInARow_EjectedThenBack()
+    {
+        await StartAsync();
+        var instance = View(_owner.Current, "i").Instance;
+        for (var n = 0; n < 3; n++)
+            _owner.ReportFailure(instance, InstanceFailure.ServerError);
+        await UntilAsync(s => View(s, "i").Status == InstanceStatus.Ejected);
+        _clock.Advance(Health.EjectionTime);
+        await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy);
+    }
+
+    [Fact]
+    public async Task ReportFailure_SuccessBetween_NotEjected()
+    {
+        await StartAsync();
+        var instance = View(_owner.Current, "i").Instance;
+        for (var n = 0; n < 10; n++)
+        {
+            _owner.ReportFailure(instance, InstanceFailure.ServerError);
+            _owner.ReportFailure(instance, InstanceFailure.Broken);
+            _owner.ReportSuccess(instance);
+        }
+
+        await _owner.SetDrainingAsync("j", true, Cancelled); // whatever came before has been taken in by then
+        Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
+    }
+
+    [Fact]
+    public async Task ReportFailure_Refused_OutAtOnceAndLookedAtAgain()
+    {
+        await StartAsync();
+        var seen = new List<InstanceStatus>();
+        _owner.Changed += () => seen.Add(View(_owner.Current, "i").Status);
+        _owner.ReportFailure(View(_owner.Current, "i").Instance, InstanceFailure.Refused);
+        await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy && seen.Contains(InstanceStatus.Unhealthy));
+        Assert.Equal(InstanceStatus.Unhealthy, seen[0]); // it answers, so it is back without any time passing
+    }
+
+    [Fact]
+    public async Task ReportFailure_StaleCatalog_ListReadNow()
+    {
+        await StartAsync();
+        _servers["i"].Models = "b";
+        _owner.ReportFailure(View(_owner.Current, "i").Instance, InstanceFailure.StaleCatalog);
+        await UntilAsync(s => s.Models.ContainsKey("b:latest"));
+        Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
+    }
+
+    [Fact]
+    public async Task SetDraining_OnAndOff_InTheSnapshotWhenItReturns()
+    {
+        await StartAsync();
+        Assert.True(await _owner.SetDrainingAsync("I", true, Cancelled));
+        Assert.True(View(_owner.Current, "i").Draining);
+        Assert.False(View(_owner.Current, "i").IsUsable);
+        _source.Change(FakeSource.Definition("i", slots: 5), FakeSource.Definition("j"));
+        await UntilAsync(s => View(s, "i").Instance.Slots == 5);
+        Assert.True(View(_owner.Current, "i").Draining);
+        Assert.True(await _owner.SetDrainingAsync("i", false, Cancelled));
+        Assert.True(View(_owner.Current, "i").IsUsable);
+        Assert.False(await _owner.SetDrainingAsync("nobody", true, Cancelled));
+    }
+
+    [Fact]
+    public async Task Change_OneAddedOneRemoved_OthersKeepTheirState()
+    {
+        await StartAsync();
+        var kept = View(_owner.Current, "j").Instance;
+        Assert.True(kept.TryTakeSlot());
+        _servers["k"].Models = "new";
+        _source.Change(FakeSource.Definition("j"), FakeSource.Definition("k"));
+        await UntilAsync(s => s.Models.ContainsKey("new:latest"));
+        Assert.Equal(["j", "k"], _owner.Current.Instances.Select(v => v.Instance.Name));
+        Assert.Same(kept, View(_owner.Current, "j").Instance);
+        Assert.Equal(1, kept.SlotsUsed);
+    }
+
+    [Fact]
+    public async Task Change_SameNameOtherAddress_AnotherInstance()
+    {
+        await StartAsync();
+        var before = View(_owner.Current, "i").Instance;
+        _source.Change(FakeSource.Definition("i") with { Url = new Uri("http://elsewhere") }, FakeSource.Definition("j"));
+        await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy && View(s, "i").Instance != before);
+        _owner.ReportFailure(before, InstanceFailure.Refused); // of the one that has gone: not the new one's fault
+        await _owner.SetDrainingAsync("j", true, Cancelled);
+        Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
+    }
+
+    [Fact]
+    public async Task RefreshCatalog_LookUnderWayBefore_WaitsForOneAskedAfter()
+    {
+        await StartAsync();
+        _servers["i"].Forget();
+        var gate = new TaskCompletionSource();
+        _servers["i"].TagsHeld = gate.Task;
+        _clock.Advance(Health.CatalogInterval);
+        await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled); // this list still lacks b
+        _clock.Advance(TimeSpan.FromMilliseconds(1));
+
+        var newer = new TaskCompletionSource();
+        _servers["i"].TagsHeld = newer.Task;
+        _servers["i"].Models = "a b";
+        var refresh = _owner.RefreshCatalogAsync(Cancelled);
+        await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled);
+        gate.SetResult();
+        await _owner.SetDrainingAsync("j", true, Cancelled);
+        Assert.False(refresh.IsCompleted);
+        newer.SetResult();
+        await refresh.WaitAsync(Guard, Cancelled);
+        Assert.Contains("b:latest", _owner.Current.Models.Keys);
+    }
+
+    [Fact]
+    public async Task RefreshCatalog_NoAnswer_EndsAfterTheTimeOut()
+    {
+        await StartAsync();
+        _servers["i"].Forget();
+        _servers["i"].Hangs = true;
+        var refresh = _owner.RefreshCatalogAsync(Cancelled);
+        await _servers["i"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
+        Assert.False(refresh.IsCompleted);
+        _clock.Advance(Health.Timeout);
+        await refresh.WaitAsync(Guard, Cancelled);
+    }
+
+    [Fact]
+    public async Task RefreshCatalog_InstanceRemovedMeanwhile_NotWaitedFor()
+    {
+        await StartAsync();
+        _servers["i"].Forget();
+        _servers["i"].Hangs = true;
+        var refresh = _owner.RefreshCatalogAsync(Cancelled);
+        await _servers["i"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
+        _source.Change(FakeSource.Definition("j"));
+        await refresh.WaitAsync(Guard, Cancelled); // without any time passing
+    }
+
+    [Fact]
+    public async Task RefreshCatalog_NobodyHealthy_EndsAtOnce()
+    {
+        _servers["i"].Refuses = _servers["j"].Refuses = true;
+        await StartAsync();
+        await _owner.RefreshCatalogAsync(Cancelled).WaitAsync(Guard, Cancelled);
+    }
+
+    private static InstanceView View(FleetSnapshot snapshot, string name) => snapshot.Instances.Single(v => v.Instance.Name == name);
+
+    private async Task StartAsync()
+    {
+        await _owner.StartingAsync(Cancelled);
+        await _owner.StartAsync(Cancelled);
+    }
+
+    private async Task UntilAsync(Func<FleetSnapshot, bool> holds)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        void Check()
+        {
+            if (holds(_owner.Current))
+                done.TrySetResult();
+        }
+
+        _owner.Changed += Check;
+        Check();
+        await done.Task.WaitAsync(Guard, Cancelled);
+        _owner.Changed -= Check;
+    }
+}

@@ -1,0 +1,168 @@
+using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Tests.Forwarding;
+
+public class RetryBudgetTests
+{
+    [Fact]
+    public void TryWithdraw_BurstThenNoMore()
+    {
+        var budget = Make(burst: 2);
+        Assert.True(budget.TryWithdraw());
+        Assert.True(budget.TryWithdraw());
+        Assert.False(budget.TryWithdraw());
+        Assert.False(budget.TryWithdraw()); // asking in vain costs nothing
+        budget.Refund();
+        Assert.True(budget.TryWithdraw());
+    }
+
+    [Fact]
+    public void Deposit_FiveRequests_OneRetry()
+    {
+        var budget = Make(burst: 1);
+        Assert.True(budget.TryWithdraw());
+        for (var i = 0; i < 4; i++)
+            budget.Deposit();
+        Assert.False(budget.TryWithdraw());
+        budget.Deposit();
+        Assert.True(budget.TryWithdraw());
+    }
+
+    [Fact]
+    public void Deposit_ManyRequests_SavedUpToTheBurst()
+    {
+        var budget = Make(burst: 3);
+        for (var i = 0; i < 1000; i++)
+            budget.Deposit();
+        Assert.Equal([true, true, true, false], Enumerable.Range(0, 4).Select(_ => budget.TryWithdraw()));
+    }
+
+    [Fact]
+    public void TryWithdraw_NoBurst_Never()
+    {
+        var budget = Make(burst: 0);
+        budget.Deposit();
+        Assert.False(budget.TryWithdraw());
+    }
+
+    private static RetryBudget Make(int burst) => new(Options.Create(new ForwardingOptions { RetryBurst = burst, RetryRatio = 0.2 }));
+}
+
+public class AnswerVerdictTests
+{
+    [Theory]
+    [InlineData("/api/chat", 404, """{"error":"model 'nope' not found"}""", "StaleCatalog")]
+    [InlineData("/api/embed", 404, """{"error":"model \"nope\" not found, try pulling it first"}""", "StaleCatalog")]
+    [InlineData("/api/chat", 404, "404 page", null)]
+    [InlineData("/api/pull", 404, """{"error":"model 'nope' not found"}""", null)] // its absence is why it is pulled
+    [InlineData("/api/generate", 500, """{"error":"option \"num_predict\" must be of type integer"}""", null)] // 04-err-options-bad-type
+    [InlineData("/api/generate", 500, """{"error":"invalid format: \"\\\"yaml\\\"\"; expected \"json\" or a valid JSON Schema object"}""", null)]
+    [InlineData("/api/generate", 500, """{"error":"model runner has unexpectedly stopped"}""", "ServerError")]
+    [InlineData("/api/generate", 500, "", "ServerError")]
+    [InlineData("/api/chat", 502, "", "ServerError")]
+    [InlineData("/api/chat", 503, "", "ServerError")]
+    [InlineData("/api/chat", 504, "", "ServerError")]
+    [InlineData("/api/chat", 400, """{"error":"\"x\" does not support thinking"}""", null)]
+    [InlineData("/api/chat", 403, "", null)]
+    [InlineData("/api/chat", 413, "", null)]
+    public void Judge_ErrorAnswer_WhoseFault(string path, int status, string body, string? failure)
+    {
+        var operation = OperationTable.Find(path, out _)!;
+        Assert.Equal(failure is null ? null : Enum.Parse<InstanceFailure>(failure), AnswerVerdict.Judge(operation, status, Encoding.UTF8.GetBytes(body)));
+    }
+
+    [Theory]
+    [InlineData(503, true)]
+    [InlineData(429, true)]
+    [InlineData(500, false)]
+    [InlineData(502, false)]
+    public void IsBusy_OnlyFull(int status, bool busy) => Assert.Equal(busy, AnswerVerdict.IsBusy(status));
+}
+
+public class HeaderHygieneTests
+{
+    [Theory]
+    [InlineData("Cookie")]
+    [InlineData("cookie")]
+    [InlineData("Proxy-Authorization")]
+    [InlineData("X-Api-Key")]
+    [InlineData("Api-Key")]
+    [InlineData("Origin")]
+    [InlineData("Referer")]
+    [InlineData("Forwarded")]
+    [InlineData("X-Forwarded-For")]
+    [InlineData("X-Real-IP")]
+    [InlineData("Expect")]
+    [InlineData("X-Bridge-Anything")]
+    [InlineData("x-bridge-key")]
+    [InlineData("Access-Control-Request-Method")]
+    [InlineData("Authorization")]
+    public void Clean_NotForAnInstance_Gone(string name) => Assert.Empty(Names(name, passAuthorization: false));
+
+    [Theory]
+    [InlineData("Accept")]
+    [InlineData("User-Agent")]
+    [InlineData("traceparent")]
+    [InlineData("anthropic-version")]
+    [InlineData("X-Bridges")]
+    public void Clean_Others_Stay(string name) => Assert.Equal([name], Names(name, passAuthorization: false), StringComparer.OrdinalIgnoreCase);
+
+    [Fact]
+    public void Clean_AuthorizationWanted_Stays() => Assert.Equal(["Authorization"], Names("Authorization", passAuthorization: true));
+
+    [Fact]
+    public void Clean_Host_TheInstancesOwn()
+    {
+        using var request = new HttpRequestMessage();
+        request.Headers.Host = "evil.example";
+        HeaderHygiene.Clean(request.Headers, false);
+        Assert.Null(request.Headers.Host);
+    }
+
+    private static string[] Names(string name, bool passAuthorization)
+    {
+        using var request = new HttpRequestMessage();
+        request.Headers.TryAddWithoutValidation(name, "100-continue");
+        HeaderHygiene.Clean(request.Headers, passAuthorization);
+        return [.. request.Headers.NonValidated.Select(h => h.Key)];
+    }
+}
+
+public class HeldBytesTests
+{
+    [Fact]
+    public void ReadAndTake_AnySizes_SameBytes() => Prop.ForAll(
+        ArbMap.Default.ArbFor<byte[]>(), Gen.Choose(1, 7).ToArbitrary(), Gen.Choose(1, 5000).ToArbitrary(), (bytes, piece, room) =>
+        {
+            using var held = new HeldBytes();
+            using var source = new PiecesStream(bytes.Chunk(piece));
+            while (held.ReadOnceAsync(source, room, CancellationToken.None).AsTask().GetAwaiter().GetResult() > 0)
+            {
+                // Until the end.
+            }
+
+            var read = held.Length == bytes.Length && held.Span.SequenceEqual(bytes);
+            var taken = new List<byte>();
+            var buffer = new byte[3];
+            for (var n = held.Take(buffer); n > 0; n = held.Take(buffer))
+                taken.AddRange(buffer[..n]);
+            return read && taken.SequenceEqual(bytes) && held.Length == 0;
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public async Task ReadOnce_AfterATake_AppendsBehind()
+    {
+        using var held = new HeldBytes();
+        using var source = new PiecesStream(["abc"u8.ToArray(), "def"u8.ToArray()]);
+        await held.ReadOnceAsync(source, 16, TestContext.Current.CancellationToken);
+        Assert.Equal(2, held.Take(new byte[2]));
+        await held.ReadOnceAsync(source, 100_000, TestContext.Current.CancellationToken);
+        Assert.Equal("cdef", Encoding.UTF8.GetString(held.Span));
+    }
+}

@@ -1,0 +1,59 @@
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Scheduling.Filters;
+using OllamaBridge.Gateway.Scheduling.Pickers;
+using OllamaBridge.Gateway.Scheduling.Scorers;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Scheduling;
+
+/// <summary>Schedulers and requests for tests.</summary>
+internal static class Deciding
+{
+    public static Scheduler Scheduler(TimeProvider time, SchedulingOptions? options = null, Random? random = null)
+    {
+        var wrapped = Options.Create(options ?? new SchedulingOptions());
+        return new Scheduler(
+            [new UsableFilter(), new NotTriedFilter(), new KeepModelsFilter(wrapped, time), new FreeSlotFilter()],
+            [new ModelLoadedScorer(), new AffinityScorer(), new LoadScorer(), new TimeToFirstTokenScorer()],
+            [new BestPicker(), new WeightedPicker()],
+            wrapped,
+            random ?? new Random(1));
+    }
+
+    public static SchedulingRequest For(
+        FleetBuilder fleet,
+        string model = "a",
+        ulong affinity = 0,
+        Instance[]? tried = null,
+        Instance? only = null,
+        bool needsSlot = true,
+        long now = 0,
+        TimeSpan waited = default) =>
+        new(model.Length == 0 ? fleet.Current.Anything : fleet.Current.Models[FleetBuilder.Key(model)], affinity, tried, only, needsSlot, now, waited.Ticks);
+
+    /// <summary>Which of a model's instances a filter keeps.</summary>
+    public static IEnumerable<string> Keep(IInstanceFilter filter, in SchedulingRequest request)
+    {
+        var placements = request.Model.Placements;
+        var candidates = Enumerable.Range(0, placements.Length).ToArray();
+        var kept = filter.Keep(request, placements.AsSpan(), candidates);
+        return [.. candidates[..kept].Select(i => placements[i].Instance.Name)];
+    }
+
+    /// <summary>What a scorer adds to each of a model's instances, with weight 1.</summary>
+    public static float[] Score(IInstanceScorer scorer, in SchedulingRequest request)
+    {
+        var placements = request.Model.Placements;
+        var sums = new float[placements.Length];
+        scorer.AddScores(request, placements.AsSpan(), Enumerable.Range(0, placements.Length).ToArray(), sums, 1f);
+        return sums;
+    }
+
+    /// <summary>Takes a slot for a model, as a lease does.</summary>
+    public static InstanceLease Take(FleetBuilder fleet, string instance, string model = "a", TimeProvider? time = null) =>
+        InstanceLease.TryTake(fleet.Placement(instance, model), () => { }, time ?? new FakeTimeProvider())
+        ?? throw new InvalidOperationException("no slot");
+}

@@ -1,0 +1,54 @@
+using OllamaBridge.Gateway.Scheduling.Pickers;
+
+namespace OllamaBridge.Gateway.Tests.Scheduling;
+
+public class PickerTests
+{
+    private const int Picks = 10_000;
+
+    [Theory]
+    [InlineData(new[] { 3f }, 0)]
+    [InlineData(new[] { 1f, 2f, 3f }, 2)]
+    [InlineData(new[] { 3f, 2f, 1f }, 0)]
+    [InlineData(new[] { -3f, -2f, -5f }, 1)]
+    public void Best_OneHighest_AlwaysThat(float[] sums, int expected) =>
+        Assert.All(Enumerable.Range(0, 100), seed => Assert.Equal(expected, new BestPicker().Pick(sums, new Random(seed))));
+
+    [Theory]
+    [InlineData(new[] { 2f, 2f, 2f, 2f }, 4)]
+    [InlineData(new[] { 2f, 1f, 2f, 0f, 2f }, 3)]
+    [InlineData(new[] { 1f, 2f, 2.00001f, 1.5f }, 2)] // equal but for rounding
+    public void Best_Equals_EachAsOften(float[] sums, int equals)
+    {
+        var counts = Count(new BestPicker().Pick, sums);
+        Assert.Equal(equals, counts.Count(c => c > 0));
+        Assert.All(counts.Where(c => c > 0), c => Assert.InRange(c, Picks / equals * 0.9, Picks / equals * 1.1));
+    }
+
+    [Fact]
+    public void Weighted_InProportion()
+    {
+        var counts = Count(new WeightedPicker().Pick, [1f, 3f, 0f, -5f]);
+        Assert.InRange(counts[0], Picks * 0.22, Picks * 0.28);
+        Assert.InRange(counts[1], Picks * 0.72, Picks * 0.78);
+        Assert.Equal([0, 0], counts[2..]);
+    }
+
+    [Fact]
+    public void Weighted_NothingScored_ByChance()
+    {
+        var counts = Count(new WeightedPicker().Pick, [0f, 0f]);
+        Assert.InRange(counts[0], Picks * 0.45, Picks * 0.55);
+    }
+
+    private delegate int Pick(ReadOnlySpan<float> sums, Random random);
+
+    private static int[] Count(Pick pick, float[] sums)
+    {
+        var random = new Random(7);
+        var counts = new int[sums.Length];
+        for (var i = 0; i < Picks; i++)
+            counts[pick(sums, random)]++;
+        return counts;
+    }
+}
