@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using OllamaBridge.Benchmarks;
 using OllamaBridge.Benchmarks.EndToEnd;
@@ -38,7 +39,7 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
     await Console.Error.WriteLineAsync("Stopped.");
     return ExitCodes.NotMeasured;
 }
-catch (Exception e) when (e is MeasurementException or IOException or OperationCanceledException)
+catch (Exception e) when (e is MeasurementException or IOException or HttpRequestException or SocketException or TimeoutException or OperationCanceledException)
 {
     await Console.Error.WriteLineAsync($"Not measured: {e.Message}");
     return ExitCodes.NotMeasured;

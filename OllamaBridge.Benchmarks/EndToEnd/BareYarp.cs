@@ -16,7 +16,7 @@ internal static class BareYarp
     /// <summary>The command of the child process.</summary>
     public const string Command = "serve-yarp";
 
-    /// <summary>Runs it until the parent has gone; says its address first.</summary>
+    /// <summary>Runs it until the parent has gone; says its address once it listens.</summary>
     /// <param name="instances">Where the instances listen.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task ServeAsync(IReadOnlyList<string> instances, CancellationToken cancellationToken)
@@ -33,7 +33,7 @@ internal static class BareYarp
         app.Run(async context => await forwarder.SendAsync(
             context, prefixes[Interlocked.Increment(ref next) % prefixes.Length], client, config, HttpTransformer.Default));
         await app.StartAsync(cancellationToken);
-        Console.WriteLine(new Uri(app.Urls.First()).Authority);
+        ChildServer.Announce(app.Urls.Select(u => new Uri(u)));
         await ParentWatch.WaitAsync(cancellationToken);
         await app.StopAsync(CancellationToken.None);
     }

@@ -1,15 +1,17 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Net;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
 /// <summary>A server in a process of its own, so that what it uses can be told from what others use.</summary>
 internal sealed class ChildServer : IAsyncDisposable
 {
+    private const string Announcement = "listens on: ";
     private const int RememberedLines = 20;
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _lastLines = new();
-    private readonly TaskCompletionSource<string> _firstLine = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<string> _announced = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ChildServer(Process process)
     {
@@ -72,9 +74,15 @@ internal sealed class ChildServer : IAsyncDisposable
         return new ChildServer(Process.Start(start) ?? throw new MeasurementException($"{assembly} could not be started"));
     }
 
-    /// <summary>Waits for what it says first.</summary>
-    public Task<string> FirstLineAsync(TimeSpan patience, CancellationToken cancellationToken) =>
-        _firstLine.Task.WaitAsync(patience, cancellationToken);
+    /// <summary>In the child: says where it listens.</summary>
+    public static void Announce(IEnumerable<Uri> urls) => Console.WriteLine(Announcement + string.Join(' ', urls.Select(u => u.Authority)));
+
+    /// <summary>In the parent: waits until it says where it listens.</summary>
+    public async Task<IPEndPoint[]> AddressesAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var line = await _announced.Task.WaitAsync(patience, cancellationToken);
+        return [.. line.Split(' ').Select(IPEndPoint.Parse)];
+    }
 
     /// <summary>Throws if it has ended.</summary>
     public void ThrowIfEnded()
@@ -110,13 +118,14 @@ internal sealed class ChildServer : IAsyncDisposable
     {
         if (line is null)
         {
-            _firstLine.TrySetException(new MeasurementException($"a server ended at its start: {string.Join('\n', _lastLines)}"));
+            _announced.TrySetException(new MeasurementException($"a server ended at its start: {string.Join('\n', _lastLines)}"));
             return;
         }
 
         _lastLines.Enqueue(line);
         while (_lastLines.Count > RememberedLines)
             _lastLines.TryDequeue(out _);
-        _firstLine.TrySetResult(line);
+        if (line.StartsWith(Announcement, StringComparison.Ordinal))
+            _announced.TrySetResult(line[Announcement.Length..]);
     }
 }

@@ -25,7 +25,7 @@ internal static class SimulatorFleet
     /// <summary>Every model.</summary>
     public static IReadOnlyList<string> Models { get; } = [InstantModel, PacedModel, SlowModel];
 
-    /// <summary>Runs them until the parent has gone; says their addresses first.</summary>
+    /// <summary>Runs them until the parent has gone; says their addresses once they listen.</summary>
     public static async Task ServeAsync(CancellationToken cancellationToken)
     {
         var store = new ModelStore(
@@ -47,7 +47,7 @@ internal static class SimulatorFleet
         {
             for (var i = 0; i < Servers; i++)
                 servers.Add(await SimulatedServer.StartAsync(options, cancellationToken));
-            Console.WriteLine(string.Join(' ', servers.Select(s => s.Url.Authority)));
+            ChildServer.Announce(servers.Select(s => s.Url));
             await ParentWatch.WaitAsync(cancellationToken);
         }
         finally

@@ -18,7 +18,7 @@ internal sealed class TestBed : IAsyncDisposable
     public static async Task<TestBed> StartAsync(CancellationToken cancellationToken)
     {
         var process = StartSelf(SimulatorFleet.Command);
-        var bed = new TestBed { Direct = new Target("direct", Addresses(await process.FirstLineAsync(StartPatience, cancellationToken)), process) };
+        var bed = new TestBed { Direct = new Target("direct", await process.AddressesAsync(StartPatience, cancellationToken), process) };
         try
         {
             foreach (var address in bed.Direct.Addresses)
@@ -38,7 +38,7 @@ internal sealed class TestBed : IAsyncDisposable
     public async Task<Target> StartYarpAsync(CancellationToken cancellationToken)
     {
         var process = StartSelf([BareYarp.Command, .. Direct.Addresses.Select(a => a.ToString())]);
-        return new Target("bare YARP", Addresses(await process.FirstLineAsync(StartPatience, cancellationToken)), process);
+        return new Target("bare YARP", await process.AddressesAsync(StartPatience, cancellationToken), process);
     }
 
     /// <summary>Starts the gateway: as it comes, but for where the instances are and how many slots they have.</summary>
@@ -96,8 +96,6 @@ internal sealed class TestBed : IAsyncDisposable
     }
 
     private static ChildServer StartSelf(params string[] arguments) => ChildServer.Start("OllamaBridge.Benchmarks.dll", arguments);
-
-    private static IPEndPoint[] Addresses(string line) => [.. line.Split(' ').Select(IPEndPoint.Parse)];
 
     private static IPEndPoint FreeAddress()
     {

@@ -45,8 +45,8 @@ internal static class FleetFixture
         // The last model of the list is in use wherever there is room for it; it is what stands in the way of others.
         var resident = has ? placement.State : instance.Placements[ModelsOnDisk - 1];
         placement.State.TimeToFirstToken.Add(0.05 + random.NextDouble());
-        resident.Assume(loaded: true, now);
-        instance.Placements[ModelsOnDisk - 2].Assume(loaded: true, now);
+        resident.Observe(loaded: true, askedAt: now);
+        instance.Placements[ModelsOnDisk - 2].Observe(loaded: true, askedAt: now);
         var isBusy = situation == Situation.AllBusy || (situation == Situation.TenthIsBusy && has);
         var used = isBusy ? Slots : random.Next(1, Slots);
         for (var slot = 0; slot < used; slot++)
