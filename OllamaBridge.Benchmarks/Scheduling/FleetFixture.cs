@@ -19,7 +19,7 @@ internal static class FleetFixture
     public static SchedulingRequest Build(int instances, Situation situation)
     {
         var random = new Random(17);
-        var catalog = Keys.Select(k => new CatalogModel(k, k, DateTimeOffset.UnixEpoch, default)).ToImmutableArray();
+        var catalog = Keys.Select(k => new CatalogModel(k, k, DateTimeOffset.UnixEpoch, "{}"u8.ToArray())).ToImmutableArray();
         var views = Enumerable.Range(0, instances).Select(i => new InstanceView(
             new Instance(new InstanceDefinition($"ollama-{i}", new Uri($"http://10.0.{i / 250}.{i % 250}:11434"), Slots, ModelsInMemory)),
             InstanceStatus.Healthy,
