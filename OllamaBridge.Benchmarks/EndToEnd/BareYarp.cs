@@ -31,7 +31,7 @@ internal static class BareYarp
         var config = new ForwarderRequestConfig { Version = System.Net.HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
         var next = 0u;
         app.Run(async context => await forwarder.SendAsync(
-            context, prefixes[Interlocked.Increment(ref next) % prefixes.Length], client, config, HttpTransformer.Default));
+            context, prefixes[Interlocked.Increment(ref next) % prefixes.Length], client, config, HttpTransformer.Empty));
         await app.StartAsync(cancellationToken);
         ChildServer.Announce(app.Urls.Select(u => new Uri(u)));
         await ParentWatch.WaitAsync(cancellationToken);
