@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using OllamaBridge.Benchmarks.Load;
+using OllamaBridge.Benchmarks.Report;
+
+namespace OllamaBridge.Benchmarks.EndToEnd;
+
+/// <summary>Processor time that a proxy spends on one streamed chunk: streams at the pace of a GPU, far from what the machine could do.</summary>
+internal static class ChunkCpuMeasure
+{
+    /// <summary>Measures the proxies; a direct connection has none.</summary>
+    public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] proxies, GatewayPlan plan, CancellationToken cancellationToken)
+    {
+        var loops = new List<ClosedLoop>();
+        try
+        {
+            foreach (var proxy in proxies)
+                loops.Add(await ClosedLoop.OpenAsync(
+                    proxy,
+                    GatewayPlan.Streams,
+                    (server, i) => ChatRequest.Make(server, SimulatorFleet.PacedModel, i, plan.StreamTokens, stream: true),
+                    cancellationToken));
+            foreach (var loop in loops)
+                await loop.RunOnceAsync(cancellationToken);
+
+            var costs = proxies.Select(_ => new Rounds()).ToArray();
+            var rates = proxies.Select(_ => new Rounds()).ToArray();
+            foreach (var i in Turns.Of(proxies.Length, plan.Rounds))
+            {
+                var before = proxies[i].Process.Cpu;
+                var start = Stopwatch.GetTimestamp();
+                var lines = await loops[i].RunOnceAsync(cancellationToken);
+                // Every token and the last line with "done":true.
+                if (lines != GatewayPlan.Streams * (plan.StreamTokens + 1L))
+                    throw new MeasurementException($"{proxies[i].Name}: {lines} lines came instead of {GatewayPlan.Streams * (plan.StreamTokens + 1L)}");
+                rates[i].Add(lines / Stopwatch.GetElapsedTime(start).TotalSeconds);
+                costs[i].Add((proxies[i].Process.Cpu - before).TotalMicroseconds / lines);
+            }
+
+            var ratio = Rounds.Combine(costs[1], costs[0], (gateway, yarp) => gateway / yarp);
+            return
+            [
+                new GatewayRow(
+                    $"{GatewayPlan.Streams} streams: CPU for each chunk, µs", "–", costs[0].Show("0.0"), costs[1].Show("0.0"), $"{ratio.Show("0.00")} × YARP",
+                    $"≤ {GatewayPlan.MaxChunkCpuRatio} × YARP", ratio.Median <= GatewayPlan.MaxChunkCpuRatio),
+                new GatewayRow("… chunks/s", "–", rates[0].Show("0"), rates[1].Show("0"), ""),
+            ];
+        }
+        finally
+        {
+            loops.ForEach(l => l.Dispose());
+        }
+    }
+}

@@ -1,0 +1,9 @@
+using System.Net;
+
+namespace OllamaBridge.Benchmarks.EndToEnd;
+
+/// <summary>Something that answers <c>/api/chat</c>.</summary>
+/// <param name="Name">What the report calls it.</param>
+/// <param name="Addresses">Where it listens; the simulators have several.</param>
+/// <param name="Process">Its process.</param>
+internal sealed record Target(string Name, IReadOnlyList<IPEndPoint> Addresses, ChildServer Process);

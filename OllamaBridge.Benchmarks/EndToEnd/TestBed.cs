@@ -1,0 +1,106 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json;
+
+namespace OllamaBridge.Benchmarks.EndToEnd;
+
+/// <summary>What is measured, each in its own process, all on this machine's loopback.</summary>
+internal sealed class TestBed : IAsyncDisposable
+{
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
+    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
+
+    /// <summary>The simulators themselves.</summary>
+    public required Target Direct { get; init; }
+
+    /// <summary>Starts the simulators, with every model in memory.</summary>
+    public static async Task<TestBed> StartAsync(CancellationToken cancellationToken)
+    {
+        var process = StartSelf(SimulatorFleet.Command);
+        var bed = new TestBed { Direct = new Target("direct", await process.AddressesAsync(StartPatience, cancellationToken), process) };
+        try
+        {
+            foreach (var address in bed.Direct.Addresses)
+                foreach (var model in SimulatorFleet.Models)
+                    (await bed._http.PostAsJsonAsync($"http://{address}/api/chat", new { model, messages = Array.Empty<object>() }, cancellationToken))
+                        .EnsureSuccessStatusCode();
+            return bed;
+        }
+        catch
+        {
+            await bed.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts a bare YARP forwarder.</summary>
+    public async Task<Target> StartYarpAsync(CancellationToken cancellationToken)
+    {
+        var process = StartSelf([BareYarp.Command, .. Direct.Addresses.Select(a => a.ToString())]);
+        return new Target("bare YARP", await process.AddressesAsync(StartPatience, cancellationToken), process);
+    }
+
+    /// <summary>Starts the gateway: as it comes, but for where the instances are and how many slots they have.</summary>
+    /// <returns>Once it knows every model on every instance to be in memory.</returns>
+    public async Task<Target> StartGatewayAsync(CancellationToken cancellationToken)
+    {
+        var address = FreeAddress();
+        var process = ChildServer.Start("OllamaBridge.Gateway.dll", [], new Dictionary<string, string>
+        {
+            ["ASPNETCORE_URLS"] = $"http://{address}",
+            ["DOTNET_CONTENTROOT"] = AppContext.BaseDirectory,
+            ["Bridge__Urls"] = string.Join(',', Direct.Addresses.Select(a => $"http://{a}")),
+            ["Bridge__Slots"] = $"{SimulatorFleet.Slots}",
+        });
+        try
+        {
+            await AwaitFleetAsync(address, process, cancellationToken);
+            return new Target("gateway", [address], process);
+        }
+        catch
+        {
+            await process.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await Direct.Process.DisposeAsync();
+    }
+
+    private async Task AwaitFleetAsync(IPEndPoint gateway, ChildServer process, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(StartPatience);
+        while (true)
+        {
+            process.ThrowIfEnded();
+            try
+            {
+                var fleet = await _http.GetFromJsonAsync<JsonElement>($"http://{gateway}/bridge/instances", patience.Token);
+                if (fleet.GetArrayLength() == Direct.Addresses.Count
+                    && fleet.EnumerateArray().All(i => i.GetProperty("loaded").GetArrayLength() == SimulatorFleet.Models.Count))
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // It does not listen yet.
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100), patience.Token);
+        }
+    }
+
+    private static ChildServer StartSelf(params string[] arguments) => ChildServer.Start("OllamaBridge.Benchmarks.dll", arguments);
+
+    private static IPEndPoint FreeAddress()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return (IPEndPoint)listener.LocalEndpoint;
+    }
+}

@@ -1,0 +1,56 @@
+using OllamaBridge.Benchmarks.Load;
+using OllamaBridge.Benchmarks.Report;
+
+namespace OllamaBridge.Benchmarks.EndToEnd;
+
+/// <summary>Small answers in one piece, as many as sixteen clients can get.</summary>
+internal static class ThroughputMeasure
+{
+    /// <summary>Measures; warms the targets up, too.</summary>
+    public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] targets, GatewayPlan plan, CancellationToken cancellationToken)
+    {
+        var loops = new List<ClosedLoop>();
+        try
+        {
+            foreach (var target in targets)
+                loops.Add(await ClosedLoop.OpenAsync(
+                    target,
+                    GatewayPlan.Clients,
+                    (server, i) => ChatRequest.Make(server, SimulatorFleet.InstantModel, i, GatewayPlan.SmallAnswer, stream: false),
+                    cancellationToken));
+            foreach (var loop in loops)
+                await loop.RunForAsync(plan.WarmUp, cancellationToken);
+
+            var rates = targets.Select(_ => new Rounds()).ToArray();
+            var costs = targets.Select(_ => new Rounds()).ToArray();
+            foreach (var i in Turns.Of(targets.Length, plan.Rounds))
+            {
+                var before = targets[i].Process.Cpu;
+                var (answers, seconds) = await loops[i].RunForAsync(plan.Round, cancellationToken);
+                rates[i].Add(answers / seconds);
+                costs[i].Add((targets[i].Process.Cpu - before).TotalMicroseconds / answers);
+            }
+
+            return Rows(rates, costs);
+        }
+        finally
+        {
+            loops.ForEach(l => l.Dispose());
+        }
+    }
+
+    private static GatewayRow[] Rows(Rounds[] rates, Rounds[] costs)
+    {
+        var ratio = Rounds.Combine(rates[2], rates[1], (gateway, yarp) => gateway / yarp);
+        var cost = Rounds.Combine(costs[2], costs[1], (gateway, yarp) => gateway / yarp);
+        return
+        [
+            new GatewayRow(
+                $"Small answers, {GatewayPlan.Clients} clients: requests/s",
+                rates[0].Show("0"), rates[1].Show("0"), rates[2].Show("0"), $"{ratio.Show("0.00")} × YARP",
+                $"≥ {GatewayPlan.MinThroughputRatio} × YARP", ratio.Median >= GatewayPlan.MinThroughputRatio),
+            new GatewayRow(
+                "… CPU of the server for each, µs", costs[0].Show("0"), costs[1].Show("0"), costs[2].Show("0"), $"{cost.Show("0.00")} × YARP"),
+        ];
+    }
+}

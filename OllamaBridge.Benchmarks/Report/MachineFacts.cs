@@ -1,0 +1,27 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace OllamaBridge.Benchmarks.Report;
+
+/// <summary>What a figure depends on and a reader cannot see.</summary>
+internal static class MachineFacts
+{
+    private const string CpuInfo = "/proc/cpuinfo";
+
+    /// <summary>Processor, cores, memory, system and runtime in one line.</summary>
+    public static string Describe()
+    {
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1024.0 * 1024 * 1024);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Processor()}, {Environment.ProcessorCount} cores, {memory:0} GiB, {RuntimeInformation.OSDescription} ({Environment.OSVersion.VersionString}), {RuntimeInformation.FrameworkDescription}");
+    }
+
+    private static string Processor()
+    {
+        if (!File.Exists(CpuInfo))
+            return RuntimeInformation.ProcessArchitecture.ToString();
+        var line = File.ReadLines(CpuInfo).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal));
+        return line?[(line.IndexOf(':') + 1)..].Trim() ?? RuntimeInformation.ProcessArchitecture.ToString();
+    }
+}

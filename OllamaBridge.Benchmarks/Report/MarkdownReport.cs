@@ -1,0 +1,36 @@
+using System.Globalization;
+
+namespace OllamaBridge.Benchmarks.Report;
+
+/// <summary>Shows a table, and writes it into a document so that published numbers are always a tool's own.</summary>
+internal static class MarkdownReport
+{
+    /// <summary>Publishes one benchmark's table.</summary>
+    /// <param name="section">The name between the document's markers.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="arguments">Where to, and how long it was measured.</param>
+    public static void Publish(string section, string table, BenchmarkArguments arguments)
+    {
+        var mode = arguments.Quick ? " with `--quick`: short rounds, for a first look only" : "";
+        var text = $"Measured {DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)} on {MachineFacts.Describe()}{mode}.\n\n{table}";
+        Console.WriteLine();
+        Console.WriteLine(text);
+        if (arguments.Output is { } path)
+            Replace(path, section, text);
+    }
+
+    private static void Replace(string path, string section, string text)
+    {
+        var begin = $"<!-- {section}: written by OllamaBridge.Benchmarks -->";
+        var end = $"<!-- {section}: end -->";
+        var document = File.Exists(path) ? File.ReadAllText(path) : "";
+        var start = document.IndexOf(begin, StringComparison.Ordinal);
+        var stop = start < 0 ? -1 : document.IndexOf(end, start, StringComparison.Ordinal);
+        var marked = $"{begin}\n{text}{end}";
+        var written = stop < 0
+            ? $"{document.TrimEnd('\n')}\n\n{marked}\n".TrimStart('\n')
+            : string.Concat(document.AsSpan(0, start), marked, document.AsSpan(stop + end.Length));
+        File.WriteAllText(path, written);
+        Console.WriteLine($"Written into {path}.");
+    }
+}

@@ -1,0 +1,58 @@
+using System.Collections.Immutable;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Scheduling;
+
+namespace OllamaBridge.Benchmarks.Scheduling;
+
+/// <summary>A fleet in a situation, made of the gateway's own types: eight models on every disk, two of them fit in memory.</summary>
+internal static class FleetFixture
+{
+    private const int Slots = 4;
+    private const int ModelsOnDisk = 8;
+    private const int ModelsInMemory = 2;
+    private const string Asked = "model-0:latest";
+    private static readonly string[] Keys = [.. Enumerable.Range(0, ModelsOnDisk).Select(i => $"model-{i}:latest")];
+
+    /// <summary>Builds the fleet and a request for one of its models.</summary>
+    /// <param name="instances">How many instances.</param>
+    /// <param name="situation">What they are doing.</param>
+    public static SchedulingRequest Build(int instances, Situation situation)
+    {
+        var random = new Random(17);
+        var catalog = Keys.Select(k => new CatalogModel(k, k, DateTimeOffset.UnixEpoch, "{}"u8.ToArray())).ToImmutableArray();
+        var views = Enumerable.Range(0, instances).Select(i => new InstanceView(
+            new Instance(new InstanceDefinition($"ollama-{i}", new Uri($"http://10.0.{i / 250}.{i % 250}:11434"), Slots, ModelsInMemory)),
+            InstanceStatus.Healthy,
+            Draining: false,
+            CatalogKnown: true,
+            catalog,
+            [],
+            "0.32.15",
+            LastError: null)).ToImmutableArray();
+        var model = new SnapshotBuilder().Build(views).Models[Asked];
+        var now = TimeProvider.System.GetTimestamp();
+        for (var i = 0; i < instances; i++)
+            Arrange(model.Placements[i], i, situation, now, random);
+        var waited = situation == Situation.LoadedNowhere ? TimeProvider.System.TimestampFrequency * 10 : 0;
+        return new SchedulingRequest(model, Affinity: 0, Tried: null, Only: null, NeedsSlot: true, now, waited);
+    }
+
+    private static void Arrange(ModelPlacement placement, int index, Situation situation, long now, Random random)
+    {
+        var has = situation is Situation.LoadedEverywhere or Situation.AllBusy
+            || (situation is Situation.LoadedOnATenth or Situation.TenthIsBusy && index % 10 == 0);
+        var instance = placement.Instance;
+        // The last model of the list is in use wherever there is room for it; it is what stands in the way of others.
+        var resident = has ? placement.State : instance.Placements[ModelsOnDisk - 1];
+        placement.State.TimeToFirstToken.Add(0.05 + random.NextDouble());
+        resident.Observe(loaded: true, askedAt: now);
+        instance.Placements[ModelsOnDisk - 2].Observe(loaded: true, askedAt: now);
+        var isBusy = situation == Situation.AllBusy || (situation == Situation.TenthIsBusy && has);
+        var used = isBusy ? Slots : random.Next(1, Slots);
+        for (var slot = 0; slot < used; slot++)
+        {
+            instance.TryTakeSlot();
+            resident.Enter(now);
+        }
+    }
+}
