@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
@@ -106,7 +107,7 @@ public sealed class QueueTests
 
     private static Task QueueLengthAsync(TestBridge bridge, int length)
     {
-        var queue = bridge.Services.GetService(typeof(Admission.RequestQueue)) as Admission.RequestQueue;
+        var queue = bridge.Services.GetService(typeof(RequestQueue)) as RequestQueue;
         return Eventually.BecomesAsync(() => queue!.Count == length, TimeSpan.FromSeconds(5));
     }
 }

@@ -32,8 +32,8 @@ internal sealed record Inventory(
                     running[model.Key] = model;
         }
 
-        // Newest first, as a server lists them.
-        var models = catalog.Values.OrderByDescending(m => m.ModifiedAt).ThenBy(m => m.Key, StringComparer.Ordinal).ToArray();
+        // Newest first by the second, as a server lists them; within one, as the instances do (the sort is stable).
+        var models = catalog.Values.OrderByDescending(m => m.ModifiedAt.ToUnixTimeSeconds()).ToArray();
         return new Inventory(
             WriteModels(models.Select(m => m.Json)),
             WriteOpenAI(models),
