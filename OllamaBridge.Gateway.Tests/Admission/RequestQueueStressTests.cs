@@ -1,7 +1,7 @@
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Tests.Fleet;
 
-namespace OllamaBridge.Gateway.Tests.Admission;
+namespace OllamaBridge.Gateway.Tests.AdmissionTests;
 
 public class RequestQueueStressTests
 {

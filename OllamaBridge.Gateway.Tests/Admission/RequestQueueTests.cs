@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
 
-namespace OllamaBridge.Gateway.Tests.Admission;
+namespace OllamaBridge.Gateway.Tests.AdmissionTests;
 
 public sealed class RequestQueueTests : IDisposable
 {
@@ -254,51 +254,6 @@ public sealed class RequestQueueTests : IDisposable
         Assert.Equal(LeaseRefusal.NoneHealthy, (await _queue.Ask("nope")).Refusal);
         _queue.Fleet.Publish(FleetSnapshot.Empty);
         Assert.Equal(LeaseRefusal.NoInstances, (await _queue.Ask()).Refusal);
-    }
-
-    [Fact]
-    public void Acquire_NoSlotNeeded_NeverWaitsForOne()
-    {
-        using var lease = _queue.Get();
-        _ = _queue.Ask();
-        using var lookup = QueueHarness.Got(_queue.Ask(needsSlot: false));
-        Assert.Equal(1, lookup.Instance.SlotsUsed);
-    }
-
-    [Fact]
-    public void Acquire_AnyModel_TakesASlotWithoutTouchingMemory()
-    {
-        using var lease = _queue.Get("");
-        lease.Answered = true;
-        lease.Dispose();
-        Assert.True(_queue.Builder.Placement("i").State.IsLoaded);
-        Assert.False(_queue.Fleet.Current.Anything.Placements[0].State.IsLoaded);
-    }
-
-    [Fact]
-    public void Acquire_ColdModel_BothOfABurstKnowThatItLoads()
-    {
-        Use(new FleetBuilder().With("i", slots: 2));
-        using InstanceLease first = _queue.Get(), second = _queue.Get();
-        Assert.Equal((false, false), (first.WasLoaded, second.WasLoaded));
-        first.Answered = true;
-        first.Dispose();
-        using var third = _queue.Get();
-        Assert.True(third.WasLoaded);
-    }
-
-    [Fact]
-    public void Snapshot_PerModelWithTheOldest()
-    {
-        using var lease = _queue.Get();
-        _ = _queue.Ask("a");
-        _queue.Clock.Advance(TimeSpan.FromMilliseconds(50));
-        _ = _queue.Ask("b");
-        _ = _queue.Ask("a");
-        _queue.Clock.Advance(TimeSpan.FromMilliseconds(30));
-        Assert.Equal(
-            [new QueueEntry("a:latest", 2, TimeSpan.FromMilliseconds(80)), new QueueEntry("b:latest", 1, TimeSpan.FromMilliseconds(30))],
-            _queue.Queue.Snapshot());
     }
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
