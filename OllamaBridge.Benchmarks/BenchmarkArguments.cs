@@ -1,3 +1,5 @@
+using OllamaBridge.Benchmarks.EndToEnd;
+
 namespace OllamaBridge.Benchmarks;
 
 /// <summary>What the command line asks for.</summary>
@@ -20,7 +22,7 @@ internal sealed record BenchmarkArguments(string Command, bool Quick, string? Ou
         """;
 
     private static readonly string[] Commands = ["scheduling", "gateway", "all"];
-    private static readonly string[] ChildCommands = ["serve-simulators", "serve-yarp"];
+    private static readonly string[] ChildCommands = [SimulatorFleet.Command, BareYarp.Command];
 
     /// <summary>Reads the command line.</summary>
     /// <returns>Null where it is not understood.</returns>

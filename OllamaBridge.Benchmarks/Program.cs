@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using OllamaBridge.Benchmarks;
 using OllamaBridge.Benchmarks.EndToEnd;
 using OllamaBridge.Benchmarks.Scheduling;
@@ -11,42 +10,28 @@ if (arguments is null)
     return ExitCodes.NotMeasured;
 }
 
-// Ctrl-C ends the measuring, not the process: what was started is stopped on the way out.
-using var stop = new CancellationTokenSource();
-using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
 try
 {
+    // Nothing runs beside the scheduling benchmark, so Ctrl-C may simply end it.
+    var scheduling = arguments.Command is "scheduling" or "all" ? SchedulingCommand.Run(arguments) : ExitCodes.Met;
+    if (arguments.Command == "scheduling")
+        return scheduling;
+
+    using var interruption = new Interruption();
     switch (arguments.Command)
     {
-        case "scheduling":
-            return SchedulingCommand.Run(arguments);
-        case "gateway":
-            return await GatewayCommand.RunAsync(arguments, stop.Token);
-        case "all":
-            return Math.Max(SchedulingCommand.Run(arguments), await GatewayCommand.RunAsync(arguments, stop.Token));
-        case "serve-simulators":
-            await SimulatorFleet.ServeAsync(stop.Token);
+        case SimulatorFleet.Command:
+            await SimulatorFleet.ServeAsync(interruption.Token);
+            return ExitCodes.Met;
+        case BareYarp.Command:
+            await BareYarp.ServeAsync(arguments.Rest, interruption.Token);
             return ExitCodes.Met;
         default:
-            await BareYarp.ServeAsync(arguments.Rest, stop.Token);
-            return ExitCodes.Met;
+            return Math.Max(scheduling, await GatewayCommand.RunAsync(arguments, interruption.Token));
     }
-}
-catch (OperationCanceledException) when (stop.IsCancellationRequested)
-{
-    await Console.Error.WriteLineAsync("Stopped.");
-    return ExitCodes.NotMeasured;
 }
 catch (Exception e) when (e is MeasurementException or IOException or HttpRequestException or SocketException or TimeoutException or OperationCanceledException)
 {
     await Console.Error.WriteLineAsync($"Not measured: {e.Message}");
     return ExitCodes.NotMeasured;
-}
-
-void Stop(PosixSignalContext context)
-{
-    context.Cancel = true;
-    stop.Cancel();
 }

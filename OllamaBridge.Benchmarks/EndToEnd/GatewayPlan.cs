@@ -31,7 +31,7 @@ internal sealed record GatewayPlan
     public int Rounds { get; init; } = 9;
 
     /// <summary>How long each target runs in before anything counts: tiered compilation has several steps.</summary>
-    public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(8);
+    public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>How long one round of the closed loop lasts.</summary>
     public TimeSpan Round { get; init; } = TimeSpan.FromSeconds(2);
@@ -49,7 +49,7 @@ internal sealed record GatewayPlan
     public static GatewayPlan Quick { get; } = new()
     {
         Rounds = 3,
-        WarmUp = TimeSpan.FromSeconds(4),
+        WarmUp = TimeSpan.FromSeconds(10),
         Round = TimeSpan.FromSeconds(1),
         LatencyRequests = 500,
         StreamTokens = 200,

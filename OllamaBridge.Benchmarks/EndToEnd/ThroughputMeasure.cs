@@ -6,6 +6,8 @@ namespace OllamaBridge.Benchmarks.EndToEnd;
 /// <summary>Small answers in one piece, as many as sixteen clients can get.</summary>
 internal static class ThroughputMeasure
 {
+    private const int WarmUpPasses = 4;
+
     /// <summary>Measures; warms the targets up, too.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] targets, GatewayPlan plan, CancellationToken cancellationToken)
     {
@@ -18,8 +20,9 @@ internal static class ThroughputMeasure
                     GatewayPlan.Clients,
                     (server, i) => ChatRequest.Make(server, SimulatorFleet.InstantModel, i, GatewayPlan.SmallAnswer, stream: false),
                     cancellationToken));
-            foreach (var loop in loops)
-                await loop.RunForAsync(plan.WarmUp, cancellationToken);
+            // In several passes: what one target's code still needs compiled is done while others run.
+            foreach (var i in Turns.Of(targets.Length, WarmUpPasses))
+                await loops[i].RunForAsync(plan.WarmUp / WarmUpPasses, cancellationToken);
 
             var rates = targets.Select(_ => new Rounds()).ToArray();
             var costs = targets.Select(_ => new Rounds()).ToArray();
