@@ -11,7 +11,12 @@ internal sealed class Ewma(double weight)
     /// <summary>Takes one sample in.</summary>
     public void Add(double sample)
     {
-        var value = Volatile.Read(ref _value);
-        Volatile.Write(ref _value, double.IsNaN(value) ? sample : value + (weight * (sample - value)));
+        Volatile.Write(ref _value, Next(Volatile.Read(ref _value), sample, weight));
     }
+
+    /// <summary>The mean after one more sample.</summary>
+    /// <param name="mean">The mean so far; <see cref="double.NaN"/> before the first.</param>
+    /// <param name="sample">The sample.</param>
+    /// <param name="weight">How much it counts, from 0 to 1.</param>
+    public static double Next(double mean, double sample, double weight) => double.IsNaN(mean) ? sample : mean + (weight * (sample - mean));
 }

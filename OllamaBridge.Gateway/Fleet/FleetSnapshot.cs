@@ -55,9 +55,20 @@ internal sealed record ModelPlacement(InstanceView View, PlacementState State)
     public Instance Instance => View.Instance;
 }
 
+/// <summary>A placement without detours, for whoever looks at a thousand of them.</summary>
+/// <param name="Placement">The placement.</param>
+/// <param name="Instance">Its instance.</param>
+/// <param name="State">Its state.</param>
+/// <param name="HeldLastCopy">Whether, when the snapshot was taken, the instance had a model in memory that was nowhere else.</param>
+internal readonly record struct UsablePlacement(ModelPlacement Placement, Instance Instance, PlacementState State, bool HeldLastCopy);
+
 /// <summary>One model and every instance that has it on disk.</summary>
 internal sealed record ModelView(string Name, ModelState State, ImmutableArray<ModelPlacement> Placements)
 {
+    /// <summary>Those that may be given work: healthy and not being emptied. Laid out for the scheduler.</summary>
+    public ImmutableArray<UsablePlacement> Usable { get; } =
+        [.. Placements.Where(p => p.View.IsUsable).Select(p => new UsablePlacement(p, p.Instance, p.State, p.Instance.HoldsLastCopy()))];
+
     /// <summary>The canonical name.</summary>
     public string Key => State.Key;
 }

@@ -9,9 +9,12 @@ internal sealed class Instance
 {
     private int _slots;
     private int _slotsUsed;
+    private float _slotShare;
     private int _capacity;
     private int _maxLoadedModels;
     private int _requestFailures;
+    private int _residents;
+    private long _lastUsed;
     private PlacementState[] _placements = [];
 
     public Instance(InstanceDefinition definition)
@@ -40,6 +43,9 @@ internal sealed class Instance
 
     /// <summary>How many leases are out.</summary>
     public int SlotsUsed => Volatile.Read(ref _slotsUsed);
+
+    /// <summary>The share of its slots that is free, from 0 to 1.</summary>
+    public float FreeShare => Math.Max(0f, 1f - (SlotsUsed * Volatile.Read(ref _slotShare)));
 
     /// <summary>Models that its memory is known to hold at once: configured, else the most that were ever seen, at least 1.</summary>
     public int Capacity => Volatile.Read(ref _maxLoadedModels) is > 0 and var configured ? configured : Math.Max(1, Volatile.Read(ref _capacity));
@@ -72,20 +78,34 @@ internal sealed class Instance
     public bool ClearRequestFailures() => Volatile.Read(ref _requestFailures) > 0 && Interlocked.Exchange(ref _requestFailures, 0) > 0;
 
     /// <summary>How many models are in its memory or on their way there.</summary>
-    public int CountResident()
+    public int Residents => Volatile.Read(ref _residents);
+
+    /// <summary>Whether its memory has room for another model, as far as is known.</summary>
+    public bool HasRoom => Residents < Capacity;
+
+    /// <summary>When a lease last began or ended here, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
+    public long LastUsed => Volatile.Read(ref _lastUsed);
+
+    /// <summary>A lease began or ended.</summary>
+    public void NoteUse(long now) => Volatile.Write(ref _lastUsed, now);
+
+    /// <summary>A model has come into its memory or left it.</summary>
+    public void AddResident(int change) => Interlocked.Add(ref _residents, change);
+
+    /// <summary>Whether a model that is in memory nowhere else is in its memory.</summary>
+    public bool HoldsLastCopy()
     {
-        var count = 0;
         foreach (var placement in Placements)
-            if (placement.IsResident)
-                count++;
-        return count;
+            if (placement.IsResident && placement.Model.Copies <= 1)
+                return true;
+        return false;
     }
 
     /// <summary>Writes down that a model is being loaded: where memory is known to be full, the least recently used idle ones go.</summary>
     public void AssumeLoading(PlacementState loading, long now)
     {
         loading.AssumeLoading(now);
-        while (CountResident() > Capacity)
+        while (Residents > Capacity)
         {
             PlacementState? oldest = null;
             foreach (var placement in Placements)
@@ -102,6 +122,7 @@ internal sealed class Instance
     internal void Configure(InstanceDefinition definition)
     {
         Volatile.Write(ref _slots, definition.Slots);
+        Volatile.Write(ref _slotShare, 1f / definition.Slots);
         Volatile.Write(ref _maxLoadedModels, definition.MaxLoadedModels);
     }
 

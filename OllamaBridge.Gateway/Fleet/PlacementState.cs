@@ -2,7 +2,7 @@ namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>What changes about one model on one instance: whether it is in memory, who uses it, how fast it answers.</summary>
 /// <remarks>Lives as long as the instance knows the model, over all snapshots. Written by the fleet's owner and by leases.</remarks>
-internal sealed class PlacementState(ModelState model)
+internal sealed class PlacementState(ModelState model, Instance? instance = null)
 {
     // A recent sample weighs a fifth: a handful of answers moves the mean, a single slow one does not rule.
     private const double RecentWeight = 0.2;
@@ -15,12 +15,13 @@ internal sealed class PlacementState(ModelState model)
     private long _assumedAt;
     private long _observedAt;
     private long _lastUsed;
+    private double _firstToken = double.NaN;
 
     /// <summary>The model, over the whole fleet.</summary>
     public ModelState Model { get; } = model;
 
-    /// <summary>Seconds from sending to the first byte, lately, with the model in memory.</summary>
-    public Ewma TimeToFirstToken { get; } = new(RecentWeight);
+    /// <summary>Seconds from sending to the first byte, lately, with the model in memory; <see cref="double.NaN"/> where unknown.</summary>
+    public double TimeToFirstToken => Volatile.Read(ref _firstToken);
 
     /// <summary>Requests that hold a lease on this instance for this model.</summary>
     public int Active => Volatile.Read(ref _active);
@@ -37,11 +38,15 @@ internal sealed class PlacementState(ModelState model)
     /// <summary>When a lease last began or ended, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);
 
+    /// <summary>Takes in how long a first byte took, in seconds; a lost sample is harmless.</summary>
+    public void AddTimeToFirstToken(double seconds) => Volatile.Write(ref _firstToken, Ewma.Next(Volatile.Read(ref _firstToken), seconds, RecentWeight));
+
     /// <summary>A lease begins.</summary>
     public void Enter(long now)
     {
         Interlocked.Increment(ref _active);
         Volatile.Write(ref _lastUsed, now);
+        instance?.NoteUse(now);
     }
 
     /// <summary>A lease ends.</summary>
@@ -52,6 +57,7 @@ internal sealed class PlacementState(ModelState model)
         if (answered)
             Assume(Loaded, now);
         Volatile.Write(ref _lastUsed, now);
+        instance?.NoteUse(now);
         Interlocked.Decrement(ref _active);
     }
 
@@ -87,10 +93,13 @@ internal sealed class PlacementState(ModelState model)
     private void SetMemory(int memory)
     {
         var before = Interlocked.Exchange(ref _memory, memory);
-        if (before == Absent && memory != Absent)
-            Model.AddCopies(1);
-        else if (before != Absent && memory == Absent)
-            Model.AddCopies(-1);
+        var change = (memory != Absent ? 1 : 0) - (before != Absent ? 1 : 0);
+        if (change != 0)
+        {
+            Model.AddCopies(change);
+            instance?.AddResident(change);
+        }
+
         if (memory != Absent && Volatile.Read(ref _retired) != 0)
             SetMemory(Absent);
     }

@@ -66,7 +66,7 @@ internal sealed class SnapshotBuilder
         foreach (var model in view.Catalog)
             if (!cells.ContainsKey(model.Key))
             {
-                var cell = cells[model.Key] = new PlacementState(ModelStateOf(model.Key));
+                var cell = cells[model.Key] = new PlacementState(ModelStateOf(model.Key), view.Instance);
                 cell.Observe(view.Loaded.Any(l => l.Key == model.Key), askedAt: 1);
                 changed = true;
             }

@@ -129,6 +129,6 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
         var elapsed = time.GetElapsedTime(attempt.SentAt);
         metrics.RecordFirstToken(attempt.Call.Operation.Name, attempt.Call.ModelKey, elapsed);
         if (attempt.Lease.WasLoaded)
-            attempt.Lease.Placement.State.TimeToFirstToken.Add(elapsed.TotalSeconds);
+            attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds);
     }
 }

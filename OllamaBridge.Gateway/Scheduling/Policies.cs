@@ -1,19 +1,16 @@
-using OllamaBridge.Gateway.Fleet;
-
 namespace OllamaBridge.Gateway.Scheduling;
 
 /// <summary>Says which instances may answer. Pure: neither waits, logs nor reads a clock.</summary>
 internal interface IInstanceFilter
 {
-    /// <summary>The name under which configuration and telemetry know it.</summary>
+    /// <summary>The name under which telemetry knows it.</summary>
     string Name { get; }
 
     /// <summary>Keeps the candidates that may answer, in place and in order.</summary>
     /// <param name="request">The request and the moment.</param>
-    /// <param name="placements">Every instance that has the model.</param>
-    /// <param name="candidates">Indexes into <paramref name="placements"/>; those kept move to the front.</param>
+    /// <param name="candidates">The candidates; those kept move to the front.</param>
     /// <returns>How many were kept.</returns>
-    int Keep(in SchedulingRequest request, ReadOnlySpan<ModelPlacement> placements, Span<int> candidates);
+    int Keep(in SchedulingRequest request, Span<Candidate> candidates);
 }
 
 /// <summary>Says how well an instance would answer, from 0 to 1. Pure.</summary>
@@ -23,12 +20,7 @@ internal interface IInstanceScorer
     string Name { get; }
 
     /// <summary>Adds <paramref name="weight"/> times its score to each candidate's sum.</summary>
-    void AddScores(
-        in SchedulingRequest request,
-        ReadOnlySpan<ModelPlacement> placements,
-        ReadOnlySpan<int> candidates,
-        Span<float> sums,
-        float weight);
+    void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight);
 }
 
 /// <summary>Chooses among scored candidates. Pure but for the chance that it is handed.</summary>
@@ -38,8 +30,8 @@ internal interface IInstancePicker
     string Name { get; }
 
     /// <summary>Chooses one.</summary>
-    /// <param name="sums">The candidates' weighted sums; never empty.</param>
+    /// <param name="candidates">The scored candidates; never empty.</param>
     /// <param name="random">The source of chance.</param>
     /// <returns>The position of the chosen.</returns>
-    int Pick(ReadOnlySpan<float> sums, Random random);
+    int Pick(ReadOnlySpan<Candidate> candidates, Random random);
 }

@@ -15,8 +15,6 @@ internal static class SchedulingServiceCollectionExtensions
         services.AddBridgeOptions<SchedulingOptions, SchedulingOptionsValidator>(SchedulingOptions.Section);
         services.AddSingleton<IValidateOptions<SchedulingOptions>, SchedulingPolicyValidator>();
 
-        // That an instance has the model is no filter: the snapshot lists, for each model, the instances that have it.
-        services.AddSingleton<IInstanceFilter, UsableFilter>();
         services.AddSingleton<IInstanceFilter, NotTriedFilter>();
         services.AddSingleton<IInstanceFilter, KeepModelsFilter>();
         services.AddSingleton<IInstanceFilter, FreeSlotFilter>();

@@ -1,5 +1,3 @@
-using OllamaBridge.Gateway.Fleet;
-
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
 /// <summary>Has a slot free.</summary>
@@ -9,16 +7,18 @@ internal sealed class FreeSlotFilter : IInstanceFilter
     public string Name => "free-slot";
 
     /// <inheritdoc/>
-    public int Keep(in SchedulingRequest request, ReadOnlySpan<ModelPlacement> placements, Span<int> candidates)
+    public int Keep(in SchedulingRequest request, Span<Candidate> candidates)
     {
         if (!request.NeedsSlot)
             return candidates.Length;
         var kept = 0;
-        foreach (var index in candidates)
+        for (var i = 0; i < candidates.Length; i++)
         {
-            var instance = placements[index].Instance;
-            if (instance.SlotsUsed < instance.Slots)
-                candidates[kept++] = index;
+            if (candidates[i].Free <= 0)
+                continue;
+            if (kept != i)
+                candidates[kept] = candidates[i];
+            kept++;
         }
 
         return kept;

@@ -25,65 +25,52 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
     public string Name => "keep-models";
 
     /// <inheritdoc/>
-    public int Keep(in SchedulingRequest request, ReadOnlySpan<ModelPlacement> placements, Span<int> candidates)
+    public int Keep(in SchedulingRequest request, Span<Candidate> candidates)
     {
         if (!request.NeedsSlot || request.Model.Key.Length == 0)
             return candidates.Length;
         var residents = 0;
         var free = false;
-        foreach (var index in candidates)
+        foreach (ref readonly var candidate in candidates)
         {
-            if (!placements[index].State.IsResident)
+            if (!candidate.IsResident)
                 continue;
             residents++;
-            free |= placements[index].Instance.SlotsUsed < placements[index].Instance.Slots;
+            free |= candidate.Free > 0;
         }
 
         if (residents == candidates.Length)
             return residents;
         if (free)
-            return KeepResidents(placements, candidates);
+            return KeepResidents(candidates);
 
         var elsewhere = residents > 0;
-        var patience = elsewhere ? _spillAfter : _swapAfter;
-        if (request.Waited >= patience)
+        if (request.Waited >= (elsewhere ? _spillAfter : _swapAfter))
             return candidates.Length;
 
         var usedSince = elsewhere ? request.Now - _demandWindow : long.MaxValue;
+        var usable = request.Model.Usable.AsSpan();
         var kept = 0;
-        foreach (var index in candidates)
-        {
-            var placement = placements[index];
-            if (placement.State.IsResident || !WouldDisplace(placement, usedSince))
-                candidates[kept++] = index;
-        }
-
+        foreach (ref readonly var candidate in candidates)
+            if (candidate.IsResident || !WouldDisplace(usable[candidate.Index].Instance, usedSince))
+                candidates[kept++] = candidate;
         return kept;
     }
 
-    private static int KeepResidents(ReadOnlySpan<ModelPlacement> placements, Span<int> candidates)
+    private static int KeepResidents(Span<Candidate> candidates)
     {
         var kept = 0;
-        foreach (var index in candidates)
-            if (placements[index].State.IsResident)
-                candidates[kept++] = index;
+        foreach (ref readonly var candidate in candidates)
+            if (candidate.IsResident)
+                candidates[kept++] = candidate;
         return kept;
     }
 
     /// <summary>Whether loading the model there would throw out one that is in use, or was used since a moment.</summary>
-    private static bool WouldDisplace(ModelPlacement placement, long usedSince)
-    {
-        var instance = placement.Instance;
-        if (instance.CountResident() < instance.Capacity)
-            return false;
-        foreach (var other in instance.Placements)
-            if (other.IsResident && (other.Active > 0 || WasUsed(other, usedSince) || other.Model.Waiting > 0))
-                return true;
-        return false;
-
-        // Never is 0, which lies after a moment before the machine's start.
-        static bool WasUsed(PlacementState state, long since) => state.LastUsed is not 0 and var at && at > since;
-    }
+    /// <remarks>The model asked for is not in that memory, so whoever uses the instance uses what would have to go.</remarks>
+    private static bool WouldDisplace(Instance instance, long usedSince) =>
+        // Never used is 0, which lies after a moment before the machine's start.
+        !instance.HasRoom && (instance.SlotsUsed > 0 || (instance.LastUsed is not 0 and var at && at > usedSince));
 
     private static long Ticks(TimeSpan span, TimeProvider time) => (long)(span.TotalSeconds * time.TimestampFrequency);
 }

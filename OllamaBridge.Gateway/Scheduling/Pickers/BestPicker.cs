@@ -10,25 +10,20 @@ internal sealed class BestPicker : IInstancePicker
     public string Name => "best";
 
     /// <inheritdoc/>
-    public int Pick(ReadOnlySpan<float> sums, Random random)
+    public int Pick(ReadOnlySpan<Candidate> candidates, Random random)
     {
-        var chosen = 0;
-        var equals = 1;
-        for (var i = 1; i < sums.Length; i++)
-        {
-            var difference = sums[i] - sums[chosen];
-            if (difference > Tolerance)
-            {
-                chosen = i;
-                equals = 1;
-            }
-            else if (difference >= -Tolerance && random.Next(++equals) == 0)
-            {
-                // Reservoir sampling: each of the equals ends up chosen with the same chance.
-                chosen = i;
-            }
-        }
-
-        return chosen;
+        var highest = float.NegativeInfinity;
+        foreach (ref readonly var candidate in candidates)
+            if (candidate.Sum > highest)
+                highest = candidate.Sum;
+        var equals = 0;
+        foreach (ref readonly var candidate in candidates)
+            if (candidate.Sum >= highest - Tolerance)
+                equals++;
+        var chosen = equals == 1 ? 0 : random.Next(equals);
+        for (var i = 0; i < candidates.Length; i++)
+            if (candidates[i].Sum >= highest - Tolerance && chosen-- == 0)
+                return i;
+        return 0;
     }
 }

@@ -7,21 +7,21 @@ internal sealed class WeightedPicker : IInstancePicker
     public string Name => "weighted-random";
 
     /// <inheritdoc/>
-    public int Pick(ReadOnlySpan<float> sums, Random random)
+    public int Pick(ReadOnlySpan<Candidate> candidates, Random random)
     {
         var total = 0f;
-        foreach (var sum in sums)
-            total += Math.Max(0, sum);
+        foreach (ref readonly var candidate in candidates)
+            total += Math.Max(0, candidate.Sum);
         if (total <= 0)
-            return random.Next(sums.Length);
+            return random.Next(candidates.Length);
         var at = random.NextSingle() * total;
-        for (var i = 0; i < sums.Length; i++)
+        for (var i = 0; i < candidates.Length; i++)
         {
-            at -= Math.Max(0, sums[i]);
+            at -= Math.Max(0, candidates[i].Sum);
             if (at < 0)
                 return i;
         }
 
-        return sums.Length - 1;
+        return candidates.Length - 1;
     }
 }

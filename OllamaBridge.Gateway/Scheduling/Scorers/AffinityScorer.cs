@@ -1,5 +1,3 @@
-using OllamaBridge.Gateway.Fleet;
-
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
 
 /// <summary>Sends a conversation back to the instance whose prompt cache knows its beginning: 1 for that one, 0 for others.</summary>
@@ -13,12 +11,7 @@ internal sealed class AffinityScorer : IInstanceScorer
     public string Name => "affinity";
 
     /// <inheritdoc/>
-    public void AddScores(
-        in SchedulingRequest request,
-        ReadOnlySpan<ModelPlacement> placements,
-        ReadOnlySpan<int> candidates,
-        Span<float> sums,
-        float weight)
+    public void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight)
     {
         if (request.Affinity == 0)
             return;
@@ -26,14 +19,14 @@ internal sealed class AffinityScorer : IInstanceScorer
         ulong highest = 0;
         for (var i = 0; i < candidates.Length; i++)
         {
-            var rank = Mix(request.Affinity ^ placements[candidates[i]].Instance.Seed);
+            var rank = Mix(request.Affinity ^ candidates[i].Seed);
             if (rank < highest)
                 continue;
             highest = rank;
             best = i;
         }
 
-        sums[best] += weight;
+        candidates[best].Sum += weight;
     }
 
     /// <summary>The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every input bit reaches every output bit.</summary>

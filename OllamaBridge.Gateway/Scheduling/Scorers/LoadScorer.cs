@@ -1,5 +1,3 @@
-using OllamaBridge.Gateway.Fleet;
-
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
 
 /// <summary>The share of slots that is free.</summary>
@@ -9,17 +7,9 @@ internal sealed class LoadScorer : IInstanceScorer
     public string Name => "load";
 
     /// <inheritdoc/>
-    public void AddScores(
-        in SchedulingRequest request,
-        ReadOnlySpan<ModelPlacement> placements,
-        ReadOnlySpan<int> candidates,
-        Span<float> sums,
-        float weight)
+    public void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight)
     {
-        for (var i = 0; i < candidates.Length; i++)
-        {
-            var instance = placements[candidates[i]].Instance;
-            sums[i] += weight * (1f - Math.Min(1f, (float)instance.SlotsUsed / instance.Slots));
-        }
+        foreach (ref var candidate in candidates)
+            candidate.Sum += weight * candidate.Free;
     }
 }

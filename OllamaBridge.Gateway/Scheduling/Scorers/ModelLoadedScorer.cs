@@ -9,33 +9,26 @@ internal sealed class ModelLoadedScorer : IInstanceScorer
     private const float RoomLeft = 0.5f;
     private const float DisplacesCopy = 0.25f;
     private const float DisplacesLast = 0f;
+    // Up to so many, what each would displace is looked up; beyond, what was so when the snapshot was taken is near enough.
+    private const int FewCandidates = 64;
 
     /// <inheritdoc/>
     public string Name => "model-loaded";
 
     /// <inheritdoc/>
-    public void AddScores(
-        in SchedulingRequest request,
-        ReadOnlySpan<ModelPlacement> placements,
-        ReadOnlySpan<int> candidates,
-        Span<float> sums,
-        float weight)
+    public void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight)
     {
-        for (var i = 0; i < candidates.Length; i++)
-        {
-            var placement = placements[candidates[i]];
-            sums[i] += weight * (placement.State.IsResident ? Resident : CostOfLoading(placement.Instance));
-        }
+        var usable = request.Model.Usable.AsSpan();
+        var lookClosely = candidates.Length <= FewCandidates;
+        foreach (ref var candidate in candidates)
+            candidate.Sum += weight * (candidate.IsResident ? Resident : CostOfLoading(usable[candidate.Index], lookClosely));
     }
 
-    private static float CostOfLoading(Instance instance)
+    private static float CostOfLoading(in UsablePlacement placement, bool lookClosely)
     {
-        var resident = instance.CountResident();
-        if (resident < instance.Capacity)
-            return RoomLeft / (1 + resident); // an empty instance before one that would have to share
-        foreach (var other in instance.Placements)
-            if (other.IsResident && other.Model.Copies <= 1)
-                return DisplacesLast;
-        return DisplacesCopy;
+        var instance = placement.Instance;
+        if (instance.HasRoom)
+            return RoomLeft / (1 + instance.Residents); // an empty instance before one that would have to share
+        return (lookClosely ? instance.HoldsLastCopy() : placement.HeldLastCopy) ? DisplacesLast : DisplacesCopy;
     }
 }

@@ -1,5 +1,3 @@
-using OllamaBridge.Gateway.Fleet;
-
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
 
 /// <summary>The best recent time to first token over this one's own; 1 where nothing is known, so that it is tried.</summary>
@@ -9,27 +7,13 @@ internal sealed class TimeToFirstTokenScorer : IInstanceScorer
     public string Name => "time-to-first-token";
 
     /// <inheritdoc/>
-    public void AddScores(
-        in SchedulingRequest request,
-        ReadOnlySpan<ModelPlacement> placements,
-        ReadOnlySpan<int> candidates,
-        Span<float> sums,
-        float weight)
+    public void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight)
     {
-        var best = double.PositiveInfinity;
-        foreach (var index in candidates)
-            best = Math.Min(best, Known(placements[index]));
-        for (var i = 0; i < candidates.Length; i++)
-        {
-            var own = Known(placements[candidates[i]]);
-            sums[i] += weight * (double.IsPositiveInfinity(own) ? 1f : (float)(best / own));
-        }
-    }
-
-    /// <summary>Seconds, never zero; infinity where unknown.</summary>
-    private static double Known(ModelPlacement placement)
-    {
-        var value = placement.State.TimeToFirstToken.Value;
-        return double.IsNaN(value) ? double.PositiveInfinity : Math.Max(value, 1e-6);
+        var best = float.PositiveInfinity;
+        foreach (ref readonly var candidate in candidates)
+            if (candidate.TimeToFirstToken < best)
+                best = candidate.TimeToFirstToken;
+        foreach (ref var candidate in candidates)
+            candidate.Sum += float.IsPositiveInfinity(candidate.TimeToFirstToken) ? weight : weight * best / candidate.TimeToFirstToken;
     }
 }
