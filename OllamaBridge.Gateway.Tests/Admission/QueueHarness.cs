@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tests.Fleet;
 using OllamaBridge.Gateway.Tests.Scheduling;
 
-namespace OllamaBridge.Gateway.Tests.AdmissionTests;
+namespace OllamaBridge.Gateway.Tests.Admission;
 
 /// <summary>A queue over a fleet that a test builds.</summary>
 internal sealed class QueueHarness : IDisposable

@@ -2,7 +2,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
 
-namespace OllamaBridge.Gateway.Tests.AdmissionTests;
+namespace OllamaBridge.Gateway.Tests.Admission;
 
 public sealed class RequestQueueLeaseTests : IDisposable
 {

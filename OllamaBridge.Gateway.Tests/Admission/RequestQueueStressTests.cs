@@ -1,7 +1,7 @@
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Tests.Fleet;
 
-namespace OllamaBridge.Gateway.Tests.AdmissionTests;
+namespace OllamaBridge.Gateway.Tests.Admission;
 
 public class RequestQueueStressTests
 {

@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
 
-namespace OllamaBridge.Gateway.Tests.AdmissionTests;
+namespace OllamaBridge.Gateway.Tests.Admission;
 
 public sealed class RequestQueueTests : IDisposable
 {

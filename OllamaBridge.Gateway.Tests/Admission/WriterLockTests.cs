@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Admission;
 
-namespace OllamaBridge.Gateway.Tests.AdmissionTests;
+namespace OllamaBridge.Gateway.Tests.Admission;
 
 public sealed class WriterLockTests : IDisposable
 {

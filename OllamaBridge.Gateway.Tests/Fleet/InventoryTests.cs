@@ -35,10 +35,12 @@ public class InventoryTests
     }
 
     [Fact]
-    public void Tags_SameTime_OrderDoesNotDependOnInstances()
+    public void Tags_WithinOneSecond_AsTheInstanceListsThem()
     {
-        CatalogModel a = FleetBuilder.Model("a", Day), b = FleetBuilder.Model("b", Day);
-        Assert.Equal(Text(Of(("i", [a]), ("j", [b])).Tags), Text(Of(("i", [b]), ("j", [a])).Tags));
+        // As a server sorts: recording 01-tags has an older model before a newer one of the same second.
+        CatalogModel older = FleetBuilder.Model("b", Day), newer = FleetBuilder.Model("a", Day.AddMilliseconds(900));
+        Assert.Equal("""{"models":[{"name":"b"},{"name":"a"}]}""", Text(Of(("i", [older, newer]), ("j", [older, newer])).Tags));
+        Assert.Equal("""{"models":[{"name":"a"},{"name":"b"}]}""", Text(Of(("i", [newer, older])).Tags));
     }
 
     [Fact]
@@ -52,8 +54,8 @@ public class InventoryTests
             FleetBuilder.Model("me/x:1", DateTimeOffset.Parse("2026-11-23T22:09:52+01:00", null)),
         ]));
         Assert.Equal(
-            """{"object":"list","data":[{"id":"endless:latest","object":"model","created":1795468221,"owned_by":"library"},"""
-            + """{"id":"slow:latest","object":"model","created":1795468221,"owned_by":"library"},"""
+            """{"object":"list","data":[{"id":"slow:latest","object":"model","created":1795468221,"owned_by":"library"},"""
+            + """{"id":"endless:latest","object":"model","created":1795468221,"owned_by":"library"},"""
             + """{"id":"me/x:1","object":"model","created":1795468192,"owned_by":"me"}]}""" + "\n",
             Text(inventory.OpenAIModels));
     }

@@ -98,7 +98,6 @@ public class HeaderHygieneTests
     [InlineData("Forwarded")]
     [InlineData("X-Forwarded-For")]
     [InlineData("X-Real-IP")]
-    [InlineData("Expect")]
     [InlineData("X-Bridge-Anything")]
     [InlineData("x-bridge-key")]
     [InlineData("Access-Control-Request-Method")]
