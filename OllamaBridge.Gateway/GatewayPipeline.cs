@@ -12,12 +12,14 @@ internal static class GatewayPipeline
     /// <summary>Adds the stages: the door, what is asked, its body, then whoever answers.</summary>
     public static void UseGateway(this WebApplication app)
     {
-        app.UseMiddleware<AccessGuard>();
+        var guard = app.Services.GetRequiredService<AccessGuard>();
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
         var bodies = app.Services.GetRequiredService<BodyStage>();
         var inventory = app.Services.GetRequiredService<InventoryStage>();
         var management = app.Services.GetRequiredService<ManagementStage>();
         var forwarding = app.Services.GetRequiredService<ForwardingStage>();
+
+        app.Use(next => context => guard.InvokeAsync(context, next));
 
         // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; everything else is the fleet's.
         app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Answer));

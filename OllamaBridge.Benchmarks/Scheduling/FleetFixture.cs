@@ -44,7 +44,7 @@ internal static class FleetFixture
         var instance = placement.Instance;
         // The last model of the list is in use wherever there is room for it; it is what stands in the way of others.
         var resident = has ? placement.State : instance.Placements[ModelsOnDisk - 1];
-        placement.State.TimeToFirstToken.Add(0.05 + random.NextDouble());
+        placement.State.AddTimeToFirstToken(0.05 + random.NextDouble());
         resident.Observe(loaded: true, askedAt: now);
         instance.Placements[ModelsOnDisk - 2].Observe(loaded: true, askedAt: now);
         var isBusy = situation == Situation.AllBusy || (situation == Situation.TenthIsBusy && has);

@@ -13,7 +13,7 @@ public sealed class NpmClientsTests
         var script = Path.Combine(Root(), "clients", "check.mjs");
         Assert.SkipUnless(await HasNodeAsync(), "Node.js is not on PATH");
         Assert.SkipUnless(Directory.Exists(Path.Combine(Root(), "clients", "node_modules")), "clients/node_modules is not there: npm install --prefix clients");
-        await using var fleet = await TestFleet.StartAsync(3, SimulatorOptions.Instant with { ParallelSlots = 4 }, TestFleet.Model, "nomic-embed-text");
+        await using var fleet = await TestFleet.StartAsync(3, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(5) }, TestFleet.Model, "nomic-embed-text");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
 
         var (code, output) = await RunAsync("node", script, bridge.Url.ToString());

@@ -115,10 +115,14 @@ public class InstanceTests
     public void AssumeLoading_AllInUse_NobodyGoes()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 2);
-        a.Enter(1);
-        b.Enter(2);
+        foreach (var used in new[] { a, b })
+        {
+            used.AssumeLoading(1);
+            used.Enter(1);
+        }
+
         instance.AssumeLoading(c, 3);
-        Assert.Equal(3, instance.CountResident());
+        Assert.Equal(3, instance.Residents);
     }
 
     [Fact]
@@ -128,7 +132,7 @@ public class InstanceTests
         Use(a, 1);
         Use(b, 2);
         instance.AssumeLoading(c, 3);
-        Assert.Equal(3, instance.CountResident());
+        Assert.Equal(3, instance.Residents);
     }
 
     [Fact]
@@ -152,7 +156,7 @@ public class InstanceTests
     private static (Instance Instance, PlacementState A, PlacementState B, PlacementState C) ThreeModels(int capacity)
     {
         var instance = Make(capacity: capacity);
-        PlacementState a = new(new ModelState("a")), b = new(new ModelState("b")), c = new(new ModelState("c"));
+        PlacementState a = new(new ModelState("a"), instance), b = new(new ModelState("b"), instance), c = new(new ModelState("c"), instance);
         instance.SetPlacements([a, b, c]);
         return (instance, a, b, c);
     }

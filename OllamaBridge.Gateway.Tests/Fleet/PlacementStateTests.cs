@@ -84,10 +84,10 @@ public class PlacementStateTests
     [Fact]
     public void TimeToFirstToken_NothingThenMean()
     {
-        Assert.True(double.IsNaN(_state.TimeToFirstToken.Value));
-        _state.TimeToFirstToken.Add(1);
-        Assert.Equal(1, _state.TimeToFirstToken.Value);
-        _state.TimeToFirstToken.Add(2);
-        Assert.Equal(1.2, _state.TimeToFirstToken.Value, 6);
+        Assert.True(double.IsNaN(_state.TimeToFirstToken));
+        _state.AddTimeToFirstToken(1);
+        Assert.Equal(1, _state.TimeToFirstToken);
+        _state.AddTimeToFirstToken(2);
+        Assert.Equal(1.2, _state.TimeToFirstToken, 6);
     }
 }

@@ -16,7 +16,7 @@ internal static class Deciding
     {
         var wrapped = Options.Create(options ?? new SchedulingOptions());
         return new Scheduler(
-            [new UsableFilter(), new NotTriedFilter(), new KeepModelsFilter(wrapped, time), new FreeSlotFilter()],
+            [new NotTriedFilter(), new KeepModelsFilter(wrapped, time), new FreeSlotFilter()],
             [new ModelLoadedScorer(), new AffinityScorer(), new LoadScorer(), new TimeToFirstTokenScorer()],
             [new BestPicker(), new WeightedPicker()],
             wrapped,
@@ -37,19 +37,25 @@ internal static class Deciding
     /// <summary>Which of a model's instances a filter keeps.</summary>
     public static IEnumerable<string> Keep(IInstanceFilter filter, in SchedulingRequest request)
     {
-        var placements = request.Model.Placements;
-        var candidates = Enumerable.Range(0, placements.Length).ToArray();
-        var kept = filter.Keep(request, placements.AsSpan(), candidates);
-        return [.. candidates[..kept].Select(i => placements[i].Instance.Name)];
+        var usable = request.Model.Usable;
+        var candidates = Gather(request);
+        var kept = filter.Keep(request, candidates);
+        return [.. candidates[..kept].Select(c => usable[c.Index].Instance.Name)];
     }
 
     /// <summary>What a scorer adds to each of a model's instances, with weight 1.</summary>
     public static float[] Score(IInstanceScorer scorer, in SchedulingRequest request)
     {
-        var placements = request.Model.Placements;
-        var sums = new float[placements.Length];
-        scorer.AddScores(request, placements.AsSpan(), Enumerable.Range(0, placements.Length).ToArray(), sums, 1f);
-        return sums;
+        var candidates = Gather(request);
+        scorer.AddScores(request, candidates, 1f);
+        return [.. candidates.Select(c => c.Sum)];
+    }
+
+    private static Candidate[] Gather(in SchedulingRequest request)
+    {
+        var candidates = new Candidate[request.Model.Usable.Length];
+        Candidate.Gather(request.Model.Usable, candidates);
+        return candidates;
     }
 
     /// <summary>Takes a slot for a model, as a lease does.</summary>

@@ -9,14 +9,14 @@ public class FilterTests
     private readonly FleetBuilder _fleet = new FleetBuilder().With("i").With("j").With("k");
 
     [Fact]
-    public void UsableFilter_KeepsHealthyThatDoNotDrain()
+    public void Usable_HealthyThatDoNotDrain()
     {
         _fleet.With("l")
             .Change("i", v => v with { Status = InstanceStatus.Unhealthy })
             .Change("j", v => v with { Draining = true })
             .Change("k", v => v with { Status = InstanceStatus.Ejected })
             .Build();
-        Assert.Equal(["l"], Deciding.Keep(new UsableFilter(), Deciding.For(_fleet)));
+        Assert.Equal(["l"], Deciding.For(_fleet).Model.Usable.Select(u => u.Instance.Name));
     }
 
     [Fact]
@@ -58,5 +58,21 @@ public class FilterTests
         _fleet["l"].TryTakeSlot();
         _fleet["l"].Configure(new InstanceDefinition("l", _fleet["l"].Url, 1, 0));
         Assert.DoesNotContain("l", Deciding.Keep(new FreeSlotFilter(), Deciding.For(_fleet)));
+    }
+
+    [Fact]
+    public void FreeSlotFilter_AnyNumberOfSlotsAllTaken_Full()
+    {
+        for (var slots = 1; slots <= 256; slots++)
+        {
+            var instance = new Instance(new InstanceDefinition("n", new Uri("http://127.0.0.1:1"), slots, 0));
+            for (var i = 0; i < slots; i++)
+            {
+                Assert.True(instance.FreeShare > 0);
+                Assert.True(instance.TryTakeSlot());
+            }
+
+            Assert.Equal(0f, instance.FreeShare);
+        }
     }
 }

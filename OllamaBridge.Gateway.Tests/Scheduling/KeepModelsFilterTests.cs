@@ -103,15 +103,6 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_OthersWaitForWhatIsThere_NotThrownOut()
-    {
-        Fleet("a", "b", "c");
-        Take("k", "c");
-        _fleet.Current.Models["a:latest"].State.AddWaiting(1);
-        Assert.Equal(["j"], Keep("d"));
-    }
-
-    [Fact]
     public void Keep_OnItsWayToMemory_CountsAsThere()
     {
         Fleet("", "", "", slots: 2);

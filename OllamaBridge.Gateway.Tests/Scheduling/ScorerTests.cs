@@ -33,9 +33,9 @@ public class ScorerTests
     {
         var fleet = new FleetBuilder().With("i").With("j").With("k").With("l");
         fleet.Build();
-        fleet.Placement("i").State.TimeToFirstToken.Add(0.1);
-        fleet.Placement("j").State.TimeToFirstToken.Add(0.4);
-        fleet.Placement("l").State.TimeToFirstToken.Add(0);
+        fleet.Placement("i").State.AddTimeToFirstToken(0.1);
+        fleet.Placement("j").State.AddTimeToFirstToken(0.4);
+        fleet.Placement("l").State.AddTimeToFirstToken(0);
         var scores = Deciding.Score(new TimeToFirstTokenScorer(), Deciding.For(fleet));
         Assert.Equal([1f, 1f], [scores[2], scores[3]]);
         Assert.InRange(scores[0], 0, 0.001f);

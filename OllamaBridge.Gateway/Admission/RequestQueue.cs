@@ -128,7 +128,8 @@ internal sealed class RequestQueue : IDisposable
         Waiter waiter;
         lock (_lock)
         {
-            if (_waiters.Count >= _options.Length)
+            // Who is sent again had its place already.
+            if (_waiters.Count >= _options.Length && request.Tried is null)
                 return new LeaseResult(null, LeaseRefusal.QueueFull, RetryAfter());
             waiter = new Waiter(request, model.State, _time.GetTimestamp());
             // Who was failed by an instance has waited its turn already.

@@ -45,7 +45,7 @@ internal sealed class Instance
     public int SlotsUsed => Volatile.Read(ref _slotsUsed);
 
     /// <summary>The share of its slots that is free, from 0 to 1.</summary>
-    public float FreeShare => Math.Max(0f, 1f - (SlotsUsed * Volatile.Read(ref _slotShare)));
+    public float FreeShare => Math.Max(0, Slots - SlotsUsed) * Volatile.Read(ref _slotShare);
 
     /// <summary>Models that its memory is known to hold at once: configured, else the most that were ever seen, at least 1.</summary>
     public int Capacity => Volatile.Read(ref _maxLoadedModels) is > 0 and var configured ? configured : Math.Max(1, Volatile.Read(ref _capacity));

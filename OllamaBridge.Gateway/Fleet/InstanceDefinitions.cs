@@ -6,7 +6,8 @@ namespace OllamaBridge.Gateway.Fleet;
 internal static class InstanceDefinitions
 {
     private const int MaxSlots = 1024;
-    private const int MaxNameLength = 63;
+    // A DNS name's length: names come from hosts, too.
+    private const int MaxNameLength = 253;
 
     /// <summary>Reads the options.</summary>
     /// <param name="options">What was configured.</param>
@@ -42,7 +43,12 @@ internal static class InstanceDefinitions
                 errors.Add($"{key}:Name: '{name}' may only have letters, digits, '.', '-', '_' and ':', {MaxNameLength} at most.");
             else if (!names.Add(name))
                 errors.Add($"{key}:Name: '{name}' is used twice.");
-            if (hasUrl)
+            if (!hasUrl)
+                return;
+            // Twice the same server would get twice its slots.
+            if (definitions.Exists(d => d.Url == url))
+                errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: {url} is there twice.");
+            else
                 definitions.Add(new InstanceDefinition(name, url, instance.Slots ?? options.Slots, instance.MaxLoadedModels));
         }
     }

@@ -32,6 +32,9 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     /// <summary>Whether the model was seen in memory (<c>/api/ps</c>, or it answered), rather than merely asked for.</summary>
     public bool IsLoaded => Volatile.Read(ref _memory) == Loaded;
 
+    /// <summary>Whether the model was asked for and has not been seen in memory since.</summary>
+    public bool IsLoading => Volatile.Read(ref _memory) == Loading;
+
     /// <summary>Whether the model takes up memory as far as is known: seen there, or asked for.</summary>
     public bool HoldsMemory => Volatile.Read(ref _memory) != Absent;
 

@@ -53,9 +53,16 @@ internal sealed class SnapshotBuilder
     public void ObserveLoaded(Instance instance, IReadOnlySet<string> loaded, long askedAt)
     {
         instance.ObserveLoadedCount(loaded.Count);
-        if (_placements.TryGetValue(instance, out var cells))
-            foreach (var (key, cell) in cells)
+        if (!_placements.TryGetValue(instance, out var cells))
+            return;
+        // While a model that was asked for still waits for room, the one that must go for it is there yet, but not for long.
+        var makesRoom = cells.Any(c => c.Value.IsLoading && c.Value.Active > 0 && !loaded.Contains(c.Key));
+        foreach (var (key, cell) in cells)
+        {
+            var isOnItsWay = cell.IsLoading && cell.Active > 0 && !loaded.Contains(key);
+            if (!isOnItsWay && (!makesRoom || cell.HoldsMemory))
                 cell.Observe(loaded.Contains(key), askedAt);
+        }
     }
 
     private Dictionary<string, PlacementState> UpdateCells(InstanceView view)

@@ -51,7 +51,7 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
             {
                 ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
                 attempt.Failure = AnswerVerdict.Judge(operation, status, held.Span);
-                if (attempt.Failure is not null && attempt.MayRetry && ended)
+                if (attempt.Failure is not null && ended && attempt.TakeRetry())
                 {
                     attempt.Retained = new RetainedAnswer(status, proxyResponse.Content.Headers.ContentType?.ToString(), held.Span.ToArray());
                     held.Dispose();
@@ -63,7 +63,7 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
                 ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
                 if (operation.Kind == OperationKind.Inference)
                     RecordFirstByte(attempt);
-                if (ended || (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.MayRetry))
+                if (ended || (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry()))
                 {
                     attempt.Failure = InstanceFailure.Broken;
                     attempt.Retained = ended ? null : new RetainedAnswer(StatusCodes.Status500InternalServerError, "application/json; charset=utf-8", held.Span.TrimEnd((byte)'\n').ToArray());

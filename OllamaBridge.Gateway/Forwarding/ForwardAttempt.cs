@@ -5,16 +5,18 @@ using OllamaBridge.Gateway.Scheduling;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>One sending of a request to one instance: what went in, what came out. A feature of the HTTP context.</summary>
-internal sealed class ForwardAttempt(BridgeCall call, InstanceLease lease, bool mayRetry, long sentAt)
+internal sealed class ForwardAttempt(BridgeCall call, InstanceLease lease, RetryBudget? budget, long sentAt)
 {
+    private bool? _retry;
+
     /// <summary>The request.</summary>
     public BridgeCall Call { get; } = call;
 
     /// <summary>The right to the instance.</summary>
     public InstanceLease Lease { get; } = lease;
 
-    /// <summary>Whether, after a failure, the request may be sent elsewhere.</summary>
-    public bool MayRetry { get; } = mayRetry;
+    /// <summary>After a failure: whether the request may be sent elsewhere. Takes a retry out of the budget, once.</summary>
+    public bool TakeRetry() => _retry ??= budget is not null && budget.TryWithdraw();
 
     /// <summary>When it was sent, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public long SentAt { get; } = sentAt;

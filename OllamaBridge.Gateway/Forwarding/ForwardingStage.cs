@@ -63,7 +63,7 @@ internal sealed class ForwardingStage(
                 lastFailure = attempt.Failure ?? InstanceFailure.Broken;
                 retained = attempt.Retained ?? retained;
                 ReportFailure(lease.Instance, lastFailure.Value, attempt);
-                var again = attempt.MayRetry && !context.Response.HasStarted;
+                var again = !context.Response.HasStarted && attempt.TakeRetry();
                 ForwardingLog.AttemptFailed(
                     logger, call.Operation.Name, lease.Instance.Name, lastFailure.Value, call.Attempts, again ? "tried elsewhere" : "given up");
                 if (!again)
@@ -84,10 +84,9 @@ internal sealed class ForwardingStage(
         call.Attempts++;
         if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
             metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
-        // A body that is passed on as it comes can be sent only once. The budget is asked last: asking takes.
+        // A body that is passed on as it comes can be sent only once.
         var replayable = call.Body is not null || !call.Operation.UnbufferedBody;
-        var mayRetry = replayable && call.Attempts < _maxAttempts && budget.TryWithdraw();
-        var attempt = new ForwardAttempt(call, lease, mayRetry, time.GetTimestamp());
+        var attempt = new ForwardAttempt(call, lease, replayable && call.Attempts < _maxAttempts ? budget : null, time.GetTimestamp());
         context.Features.Set(attempt);
         if (call.Body is { } body)
         {
@@ -107,8 +106,6 @@ internal sealed class ForwardingStage(
         finally
         {
             attempt.Watcher?.Dispose();
-            if (mayRetry && attempt.Failure is null)
-                budget.Refund();
             queue.RecordService(time.GetElapsedTime(attempt.SentAt));
         }
     }

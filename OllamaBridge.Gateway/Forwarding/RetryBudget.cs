@@ -27,7 +27,4 @@ internal sealed class RetryBudget(IOptions<ForwardingOptions> options)
         Interlocked.Add(ref _balance, Unit);
         return false;
     }
-
-    /// <summary>Puts one back that was not needed.</summary>
-    public void Refund() => Interlocked.Add(ref _balance, Unit);
 }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>The door: on loopback, no foreign <c>Host</c>; from a browser, no foreign <c>Origin</c>; CORS as a real server does it.</summary>
-internal sealed class AccessGuard(IOptions<AccessOptions> options) : IMiddleware
+internal sealed class AccessGuard(IOptions<AccessOptions> options) 
 {
     // What gin-contrib/cors answers as Ollama configures it (server/routes.go, 0.32.15).
     private const string Methods = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS";
@@ -16,7 +16,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options) : IMiddleware
     private static readonly string Machine = Dns.GetHostName();
     private readonly AccessOptions _options = options.Value;
 
-    /// <inheritdoc/>
+    /// <summary>Lets a request in or sends it away.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         var request = context.Request;

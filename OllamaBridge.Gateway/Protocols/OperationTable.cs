@@ -89,7 +89,8 @@ internal static class OperationTable
         if (Exact.TryGetValue(path, out var operation))
             return operation;
         foreach (var (prefix, named) in Prefixes)
-            if (path.Length > prefix.Length && path.StartsWith(prefix, StringComparison.Ordinal))
+            // A name is one segment.
+            if (path.Length > prefix.Length && path.StartsWith(prefix, StringComparison.Ordinal) && path.IndexOf('/', prefix.Length) < 0)
             {
                 rest = path[prefix.Length..];
                 return named;

@@ -149,13 +149,13 @@ internal static class RequestInspector
     /// <remarks>The order in which a client writes its properties does not matter; it may differ from turn to turn.</remarks>
     private static bool HashBeginning(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, ref ulong affinity)
     {
-        var hash = new XxHash3();
+        var hash = 0ul;
         var isEmpty = true;
         if (reader.TokenType == JsonTokenType.String)
         {
             var start = reader.TokenStartIndex;
             var length = Math.Min(reader.BytesConsumed - start, PromptBytes);
-            Append(hash, body.Slice(start, length));
+            hash = Hash(body.Slice(start, length), hash);
             isEmpty = length == "\"\"".Length;
         }
         else if (reader.TokenType == JsonTokenType.StartArray)
@@ -174,14 +174,14 @@ internal static class RequestInspector
                     return false;
                 if (found)
                     continue;
-                Append(hash, body.Slice(start, reader.BytesConsumed - start));
+                hash = Hash(body.Slice(start, reader.BytesConsumed - start), hash);
                 found = isUser;
                 isEmpty = false;
             }
         }
 
         if (!isEmpty)
-            affinity ^= hash.GetCurrentHashAsUInt64();
+            affinity ^= hash;
         return true;
     }
 
@@ -223,10 +223,17 @@ internal static class RequestInspector
         }
     }
 
-    private static void Append(XxHash3 hash, in ReadOnlySequence<byte> bytes)
+    /// <summary>Hashes bytes on top of what came before; where they are cut into segments makes no difference.</summary>
+    private static ulong Hash(in ReadOnlySequence<byte> bytes, ulong before)
     {
-        foreach (var segment in bytes)
-            hash.Append(segment.Span);
+        if (bytes.IsSingleSegment)
+            return XxHash3.HashToUInt64(bytes.FirstSpan, (long)before);
+        var length = checked((int)bytes.Length);
+        var buffer = ArrayPool<byte>.Shared.Rent(length);
+        bytes.CopyTo(buffer);
+        var hash = XxHash3.HashToUInt64(buffer.AsSpan(0, length), (long)before);
+        ArrayPool<byte>.Shared.Return(buffer);
+        return hash;
     }
 
     private static RequestFacts Truncated => Faulty("unexpected EOF");

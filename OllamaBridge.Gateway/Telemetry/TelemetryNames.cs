@@ -5,7 +5,6 @@ namespace OllamaBridge.Gateway.Telemetry;
 internal static class TelemetryNames
 {
     public const string Meter = "OllamaBridge.Gateway";
-    public const string ActivitySource = "OllamaBridge.Gateway";
 
     public const string Requests = "ollama.requests";
     public const string Latency = "ollama.latency";

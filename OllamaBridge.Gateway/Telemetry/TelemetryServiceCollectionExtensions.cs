@@ -9,9 +9,7 @@ internal static class TelemetryServiceCollectionExtensions
     public static IServiceCollection AddBridgeTelemetry(this IServiceCollection services)
     {
         services.AddSingleton<BridgeMetrics>();
-        services.AddOpenTelemetry()
-            .WithMetrics(metrics => metrics.AddMeter(TelemetryNames.Meter).AddPrometheusExporter())
-            .WithTracing(tracing => tracing.AddSource(TelemetryNames.ActivitySource));
+        services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(TelemetryNames.Meter).AddPrometheusExporter());
         return services;
     }
 }
