@@ -34,6 +34,8 @@ internal static class FleetFixture
         for (var i = 0; i < instances; i++)
             Arrange(model.Placements[i], i, situation, now, random);
         var waited = situation == Situation.LoadedNowhere ? TimeProvider.System.TimestampFrequency * 10 : 0;
+        // As the owner would after its next look: a snapshot of what is there now.
+        model = new ModelView(model.Name, model.State, model.Placements);
         return new SchedulingRequest(model, Affinity: 0, Tried: null, Only: null, NeedsSlot: true, now, waited);
     }
 

@@ -39,8 +39,8 @@ internal static class Deciding
     {
         var usable = request.Model.Usable;
         var candidates = Gather(request);
-        var kept = filter.Keep(request, candidates);
-        return [.. candidates[..kept].Select(c => usable[c.Index].Instance.Name)];
+        filter.Keep(request, candidates);
+        return [.. candidates.Index.ToArray().Select(i => usable[i].Instance.Name)];
     }
 
     /// <summary>What a scorer adds to each of a model's instances, with weight 1.</summary>
@@ -48,13 +48,13 @@ internal static class Deciding
     {
         var candidates = Gather(request);
         scorer.AddScores(request, candidates, 1f);
-        return [.. candidates.Select(c => c.Sum)];
+        return candidates.Sum.ToArray();
     }
 
-    private static Candidate[] Gather(in SchedulingRequest request)
+    private static Candidates Gather(in SchedulingRequest request)
     {
-        var candidates = new Candidate[request.Model.Usable.Length];
-        Candidate.Gather(request.Model.Usable, candidates);
+        var candidates = new Candidates();
+        candidates.Gather(request.Model);
         return candidates;
     }
 

@@ -1,4 +1,3 @@
-using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Pickers;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
@@ -13,7 +12,7 @@ public class PickerTests
     [InlineData(new[] { 3f, 2f, 1f }, 0)]
     [InlineData(new[] { -3f, -2f, -5f }, 1)]
     public void Best_OneHighest_AlwaysThat(float[] sums, int expected) =>
-        Assert.All(Enumerable.Range(0, 100), seed => Assert.Equal(expected, new BestPicker().Pick(With(sums), new Random(seed))));
+        Assert.All(Enumerable.Range(0, 100), seed => Assert.Equal(expected, new BestPicker().Pick(sums, new Random(seed))));
 
     [Theory]
     [InlineData(new[] { 2f, 2f, 2f, 2f }, 4)]
@@ -42,17 +41,14 @@ public class PickerTests
         Assert.InRange(counts[0], Picks * 0.45, Picks * 0.55);
     }
 
-    private delegate int Pick(ReadOnlySpan<Candidate> candidates, Random random);
-
-    private static Candidate[] With(float[] sums) => [.. sums.Select((sum, i) => new Candidate { Index = i, Sum = sum })];
+    private delegate int Pick(ReadOnlySpan<float> sums, Random random);
 
     private static int[] Count(Pick pick, float[] sums)
     {
         var random = new Random(7);
         var counts = new int[sums.Length];
-        var candidates = With(sums);
         for (var i = 0; i < Picks; i++)
-            counts[pick(candidates, random)]++;
+            counts[pick(sums, random)]++;
         return counts;
     }
 }

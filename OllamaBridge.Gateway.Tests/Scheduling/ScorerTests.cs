@@ -36,6 +36,7 @@ public class ScorerTests
         fleet.Placement("i").State.AddTimeToFirstToken(0.1);
         fleet.Placement("j").State.AddTimeToFirstToken(0.4);
         fleet.Placement("l").State.AddTimeToFirstToken(0);
+        fleet.Build(); // a decision knows what the newest snapshot knows
         var scores = Deciding.Score(new TimeToFirstTokenScorer(), Deciding.For(fleet));
         Assert.Equal([1f, 1f], [scores[2], scores[3]]);
         Assert.InRange(scores[0], 0, 0.001f);

@@ -69,6 +69,12 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     public ImmutableArray<UsablePlacement> Usable { get; } =
         [.. Placements.Where(p => p.View.IsUsable).Select(p => new UsablePlacement(p, p.Instance, p.State, p.Instance.HoldsLastCopy()))];
 
+    /// <summary>For each of <see cref="Usable"/>, the instance's number for rendezvous hashing.</summary>
+    public ImmutableArray<uint> Seeds { get; } = [.. Placements.Where(p => p.View.IsUsable).Select(p => p.Instance.Seed)];
+
+    /// <summary>For each of <see cref="Usable"/>, one over the seconds to the first token when the snapshot was taken; 0 where unknown.</summary>
+    public ImmutableArray<float> FirstTokenRates { get; } = [.. Placements.Where(p => p.View.IsUsable).Select(p => p.State.FirstTokenRate)];
+
     /// <summary>The canonical name.</summary>
     public string Key => State.Key;
 }

@@ -22,7 +22,7 @@ internal sealed class Instance
         Name = definition.Name;
         Url = definition.Url;
         Prefix = definition.Url.GetLeftPart(UriPartial.Path).TrimEnd('/');
-        Seed = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(definition.Name));
+        Seed = XxHash32.HashToUInt32(Encoding.UTF8.GetBytes(definition.Name));
         Configure(definition);
     }
 
@@ -36,7 +36,7 @@ internal sealed class Instance
     public string Prefix { get; }
 
     /// <summary>A number that belongs to the name, the same in every process, for rendezvous hashing.</summary>
-    public ulong Seed { get; }
+    public uint Seed { get; }
 
     /// <summary>How many leases may be out at once.</summary>
     public int Slots => Volatile.Read(ref _slots);

@@ -6,6 +6,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
 {
     // A recent sample weighs a fifth: a handful of answers moves the mean, a single slow one does not rule.
     private const double RecentWeight = 0.2;
+    private const double ShortestFirstToken = 1e-6;
     private const int Absent = 0;
     private const int Loading = 1;
     private const int Loaded = 2;
@@ -16,6 +17,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     private long _observedAt;
     private long _lastUsed;
     private double _firstToken = double.NaN;
+    private float _firstTokenRate;
 
     /// <summary>The model, over the whole fleet.</summary>
     public ModelState Model { get; } = model;
@@ -27,7 +29,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     public int Active => Volatile.Read(ref _active);
 
     /// <summary>Whether the model is in memory or on its way there.</summary>
-    public bool IsResident => HoldsMemory || Active > 0;
+    public bool IsResident => (Volatile.Read(ref _memory) | Volatile.Read(ref _active)) != Absent;
 
     /// <summary>Whether the model was seen in memory (<c>/api/ps</c>, or it answered), rather than merely asked for.</summary>
     public bool IsLoaded => Volatile.Read(ref _memory) == Loaded;
@@ -42,7 +44,15 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     public long LastUsed => Volatile.Read(ref _lastUsed);
 
     /// <summary>Takes in how long a first byte took, in seconds; a lost sample is harmless.</summary>
-    public void AddTimeToFirstToken(double seconds) => Volatile.Write(ref _firstToken, Ewma.Next(Volatile.Read(ref _firstToken), seconds, RecentWeight));
+    public void AddTimeToFirstToken(double seconds)
+    {
+        var mean = Ewma.Next(Volatile.Read(ref _firstToken), seconds, RecentWeight);
+        Volatile.Write(ref _firstToken, mean);
+        Volatile.Write(ref _firstTokenRate, (float)(1 / Math.Max(mean, ShortestFirstToken)));
+    }
+
+    /// <summary>First tokens a second: 1 over <see cref="TimeToFirstToken"/>, kept because every decision asks for it; 0 where unknown.</summary>
+    public float FirstTokenRate => Volatile.Read(ref _firstTokenRate);
 
     /// <summary>A lease begins.</summary>
     public void Enter(long now)

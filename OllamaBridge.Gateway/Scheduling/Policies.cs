@@ -6,11 +6,10 @@ internal interface IInstanceFilter
     /// <summary>The name under which telemetry knows it.</summary>
     string Name { get; }
 
-    /// <summary>Keeps the candidates that may answer, in place and in order.</summary>
+    /// <summary>Keeps the candidates that may answer, in their order.</summary>
     /// <param name="request">The request and the moment.</param>
-    /// <param name="candidates">The candidates; those kept move to the front.</param>
-    /// <returns>How many were kept.</returns>
-    int Keep(in SchedulingRequest request, Span<Candidate> candidates);
+    /// <param name="candidates">The candidates.</param>
+    void Keep(in SchedulingRequest request, Candidates candidates);
 }
 
 /// <summary>Says how well an instance would answer, from 0 to 1. Pure.</summary>
@@ -20,7 +19,7 @@ internal interface IInstanceScorer
     string Name { get; }
 
     /// <summary>Adds <paramref name="weight"/> times its score to each candidate's sum.</summary>
-    void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight);
+    void AddScores(in SchedulingRequest request, Candidates candidates, float weight);
 }
 
 /// <summary>Chooses among scored candidates. Pure but for the chance that it is handed.</summary>
@@ -30,8 +29,8 @@ internal interface IInstancePicker
     string Name { get; }
 
     /// <summary>Chooses one.</summary>
-    /// <param name="candidates">The scored candidates; never empty.</param>
+    /// <param name="sums">The candidates' weighted sums; never empty.</param>
     /// <param name="random">The source of chance.</param>
     /// <returns>The position of the chosen.</returns>
-    int Pick(ReadOnlySpan<Candidate> candidates, Random random);
+    int Pick(ReadOnlySpan<float> sums, Random random);
 }

@@ -11,7 +11,7 @@ internal sealed class Scheduler
 {
     // A decision's working memory, one for each thread: a decision neither waits nor calls back.
     [ThreadStatic]
-    private static Candidate[]? t_candidates;
+    private static Candidates? t_candidates;
 
     private readonly IInstanceFilter _notTried;
     private readonly IInstanceFilter[] _others;
@@ -42,23 +42,20 @@ internal sealed class Scheduler
         var usable = request.Model.Usable;
         if (usable.IsEmpty)
             return new SchedulingDecision(SchedulingOutcome.NoneUsable, null);
-        if (t_candidates is not { } memory || memory.Length < usable.Length)
-            t_candidates = memory = new Candidate[Math.Max(64, usable.Length)];
-        var candidates = memory.AsSpan(0, usable.Length);
-        Candidate.Gather(usable, candidates);
-
-        candidates = candidates[.._notTried.Keep(request, candidates)];
-        if (candidates.IsEmpty)
+        var candidates = t_candidates ??= new Candidates();
+        candidates.Gather(request.Model);
+        _notTried.Keep(request, candidates);
+        if (candidates.Count == 0)
             return new SchedulingDecision(SchedulingOutcome.AllTried, null);
         foreach (var filter in _others)
         {
-            candidates = candidates[..filter.Keep(request, candidates)];
-            if (candidates.IsEmpty)
+            filter.Keep(request, candidates);
+            if (candidates.Count == 0)
                 return new SchedulingDecision(SchedulingOutcome.Busy, null);
         }
 
         foreach (var (scorer, weight) in _scorers)
             scorer.AddScores(request, candidates, weight);
-        return new SchedulingDecision(SchedulingOutcome.Chosen, usable[candidates[_picker.Pick(candidates, _random)].Index].Placement);
+        return new SchedulingDecision(SchedulingOutcome.Chosen, usable[candidates.Index[_picker.Pick(candidates.Sum, _random)]].Placement);
     }
 }

@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
 /// <summary>Has a slot free.</summary>
@@ -7,20 +9,16 @@ internal sealed class FreeSlotFilter : IInstanceFilter
     public string Name => "free-slot";
 
     /// <inheritdoc/>
-    public int Keep(in SchedulingRequest request, Span<Candidate> candidates)
+    public void Keep(in SchedulingRequest request, Candidates candidates)
     {
-        if (!request.NeedsSlot)
-            return candidates.Length;
+        var free = candidates.Free;
+        if (!request.NeedsSlot || free.IsEmpty || TensorPrimitives.Min(free) > 0)
+            return;
+        var positions = candidates.Positions;
         var kept = 0;
-        for (var i = 0; i < candidates.Length; i++)
-        {
-            if (candidates[i].Free <= 0)
-                continue;
-            if (kept != i)
-                candidates[kept] = candidates[i];
-            kept++;
-        }
-
-        return kept;
+        for (var i = 0; i < free.Length; i++)
+            if (free[i] > 0)
+                positions[kept++] = i;
+        candidates.Keep(kept);
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 
@@ -25,45 +26,29 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
     public string Name => "keep-models";
 
     /// <inheritdoc/>
-    public int Keep(in SchedulingRequest request, Span<Candidate> candidates)
+    public void Keep(in SchedulingRequest request, Candidates candidates)
     {
-        if (!request.NeedsSlot || request.Model.Key.Length == 0)
-            return candidates.Length;
-        var residents = 0;
-        var free = false;
-        foreach (ref readonly var candidate in candidates)
-        {
-            if (!candidate.IsResident)
-                continue;
-            residents++;
-            free |= candidate.Free > 0;
-        }
-
-        if (residents == candidates.Length)
-            return residents;
-        if (free)
-            return KeepResidents(candidates);
-
+        if (!request.NeedsSlot || request.Model.Key.Length == 0 || candidates.Count == 0)
+            return;
+        // Each is 1 or 0, so the sum counts and the dot product tells of a resident with a slot free.
+        var residents = (int)TensorPrimitives.Sum(candidates.Resident);
+        if (residents == candidates.Count)
+            return;
+        var onlyResidents = residents > 0 && TensorPrimitives.Dot(candidates.Resident, candidates.Free) > 0;
         var elsewhere = residents > 0;
-        if (request.Waited >= (elsewhere ? _spillAfter : _swapAfter))
-            return candidates.Length;
+        if (!onlyResidents && request.Waited >= (elsewhere ? _spillAfter : _swapAfter))
+            return;
 
         var usedSince = elsewhere ? request.Now - _demandWindow : long.MaxValue;
         var usable = request.Model.Usable.AsSpan();
+        var resident = candidates.Resident;
+        var index = candidates.Index;
+        var positions = candidates.Positions;
         var kept = 0;
-        foreach (ref readonly var candidate in candidates)
-            if (candidate.IsResident || !WouldDisplace(usable[candidate.Index].Instance, usedSince))
-                candidates[kept++] = candidate;
-        return kept;
-    }
-
-    private static int KeepResidents(Span<Candidate> candidates)
-    {
-        var kept = 0;
-        foreach (ref readonly var candidate in candidates)
-            if (candidate.IsResident)
-                candidates[kept++] = candidate;
-        return kept;
+        for (var i = 0; i < resident.Length; i++)
+            if (resident[i] > 0 || (!onlyResidents && !WouldDisplace(usable[index[i]].Instance, usedSince)))
+                positions[kept++] = i;
+        candidates.Keep(kept);
     }
 
     /// <summary>Whether loading the model there would throw out one that is in use, or was used since a moment.</summary>

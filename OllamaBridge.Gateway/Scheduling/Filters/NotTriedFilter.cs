@@ -7,18 +7,18 @@ internal sealed class NotTriedFilter : IInstanceFilter
     public string Name => "not-tried";
 
     /// <inheritdoc/>
-    public int Keep(in SchedulingRequest request, Span<Candidate> candidates)
+    public void Keep(in SchedulingRequest request, Candidates candidates)
     {
         if (request.Tried is null && request.Only is null)
-            return candidates.Length;
+            return;
         var kept = 0;
-        foreach (ref var candidate in candidates)
+        for (var i = 0; i < candidates.Count; i++)
         {
-            var instance = request.Model.Usable[candidate.Index].Instance;
+            var instance = request.Model.Usable[candidates.Index[i]].Instance;
             if ((request.Only is null || request.Only == instance) && request.Tried?.Contains(instance) != true)
-                candidates[kept++] = candidate;
+                candidates.Positions[kept++] = i;
         }
 
-        return kept;
+        candidates.Keep(kept);
     }
 }

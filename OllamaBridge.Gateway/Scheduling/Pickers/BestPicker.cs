@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+
 namespace OllamaBridge.Gateway.Scheduling.Pickers;
 
 /// <summary>The highest sum; chance among equals.</summary>
@@ -10,20 +13,29 @@ internal sealed class BestPicker : IInstancePicker
     public string Name => "best";
 
     /// <inheritdoc/>
-    public int Pick(ReadOnlySpan<Candidate> candidates, Random random)
+    public int Pick(ReadOnlySpan<float> sums, Random random)
     {
-        var highest = float.NegativeInfinity;
-        foreach (ref readonly var candidate in candidates)
-            if (candidate.Sum > highest)
-                highest = candidate.Sum;
-        var equals = 0;
-        foreach (ref readonly var candidate in candidates)
-            if (candidate.Sum >= highest - Tolerance)
-                equals++;
-        var chosen = equals == 1 ? 0 : random.Next(equals);
-        for (var i = 0; i < candidates.Length; i++)
-            if (candidates[i].Sum >= highest - Tolerance && chosen-- == 0)
+        var enough = TensorPrimitives.Max(sums) - Tolerance;
+        var equals = CountAtLeast(sums, enough);
+        if (equals == 1)
+            return TensorPrimitives.IndexOfMax(sums);
+        var chosen = random.Next(equals);
+        for (var i = 0; i < sums.Length; i++)
+            if (sums[i] >= enough && chosen-- == 0)
                 return i;
         return 0;
+    }
+
+    private static int CountAtLeast(ReadOnlySpan<float> values, float threshold)
+    {
+        var thresholds = new Vector<float>(threshold);
+        var counts = Vector<int>.Zero;
+        var i = 0;
+        for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
+            counts -= Vector.GreaterThanOrEqual(new Vector<float>(values[i..]), thresholds);
+        var count = Vector.Sum(counts);
+        for (; i < values.Length; i++)
+            count += values[i] >= threshold ? 1 : 0;
+        return count;
     }
 }

@@ -7,21 +7,21 @@ internal sealed class WeightedPicker : IInstancePicker
     public string Name => "weighted-random";
 
     /// <inheritdoc/>
-    public int Pick(ReadOnlySpan<Candidate> candidates, Random random)
+    public int Pick(ReadOnlySpan<float> sums, Random random)
     {
         var total = 0f;
-        foreach (ref readonly var candidate in candidates)
-            total += Math.Max(0, candidate.Sum);
+        foreach (var sum in sums)
+            total += Math.Max(0, sum);
         if (total <= 0)
-            return random.Next(candidates.Length);
+            return random.Next(sums.Length);
         var at = random.NextSingle() * total;
-        for (var i = 0; i < candidates.Length; i++)
+        for (var i = 0; i < sums.Length; i++)
         {
-            at -= Math.Max(0, candidates[i].Sum);
+            at -= Math.Max(0, sums[i]);
             if (at < 0)
                 return i;
         }
 
-        return candidates.Length - 1;
+        return sums.Length - 1;
     }
 }

@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
 
 /// <summary>Sends a conversation back to the instance whose prompt cache knows its beginning: 1 for that one, 0 for others.</summary>
@@ -11,29 +14,29 @@ internal sealed class AffinityScorer : IInstanceScorer
     public string Name => "affinity";
 
     /// <inheritdoc/>
-    public void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight)
+    public void AddScores(in SchedulingRequest request, Candidates candidates, float weight)
     {
         if (request.Affinity == 0)
             return;
-        var best = 0;
-        ulong highest = 0;
-        for (var i = 0; i < candidates.Length; i++)
-        {
-            var rank = Mix(request.Affinity ^ candidates[i].Seed);
-            if (rank < highest)
-                continue;
-            highest = rank;
-            best = i;
-        }
-
-        candidates[best].Sum += weight;
+        var seeds = candidates.Seed;
+        var ranks = candidates.Ranks;
+        var (low, high) = ((uint)request.Affinity, (uint)(request.Affinity >> 32));
+        var i = 0;
+        for (; i <= seeds.Length - Vector<uint>.Count; i += Vector<uint>.Count)
+            Rank(new Vector<uint>(seeds[i..]), low, high).CopyTo(ranks[i..]);
+        for (; i < seeds.Length; i++)
+            ranks[i] = Rank(new Vector<uint>(seeds[i]), low, high)[0];
+        candidates.Sum[TensorPrimitives.IndexOfMax<uint>(ranks)] += weight;
     }
 
-    /// <summary>The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every input bit reaches every output bit.</summary>
-    private static ulong Mix(ulong x)
+    private static Vector<uint> Rank(Vector<uint> seeds, uint low, uint high) =>
+        Mix(Mix(seeds ^ new Vector<uint>(low)) ^ new Vector<uint>(high));
+
+    /// <summary>The finaliser of MurmurHash3 (Appleby): every input bit reaches every output bit.</summary>
+    private static Vector<uint> Mix(Vector<uint> x)
     {
-        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-        return x ^ (x >> 31);
+        x = (x ^ (x >> 16)) * 0x85EBCA6B;
+        x = (x ^ (x >> 13)) * 0xC2B2AE35;
+        return x ^ (x >> 16);
     }
 }

@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
 
 /// <summary>The share of slots that is free.</summary>
@@ -7,9 +9,6 @@ internal sealed class LoadScorer : IInstanceScorer
     public string Name => "load";
 
     /// <inheritdoc/>
-    public void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight)
-    {
-        foreach (ref var candidate in candidates)
-            candidate.Sum += weight * candidate.Free;
-    }
+    public void AddScores(in SchedulingRequest request, Candidates candidates, float weight) =>
+        TensorPrimitives.MultiplyAdd(candidates.Free, weight, candidates.Sum, candidates.Sum);
 }

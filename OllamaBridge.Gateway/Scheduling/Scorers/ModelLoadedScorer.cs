@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
@@ -16,12 +17,19 @@ internal sealed class ModelLoadedScorer : IInstanceScorer
     public string Name => "model-loaded";
 
     /// <inheritdoc/>
-    public void AddScores(in SchedulingRequest request, Span<Candidate> candidates, float weight)
+    public void AddScores(in SchedulingRequest request, Candidates candidates, float weight)
     {
+        TensorPrimitives.MultiplyAdd(candidates.Resident, weight * Resident, candidates.Sum, candidates.Sum);
+        if ((int)TensorPrimitives.Sum(candidates.Resident) == candidates.Count)
+            return;
         var usable = request.Model.Usable.AsSpan();
-        var lookClosely = candidates.Length <= FewCandidates;
-        foreach (ref var candidate in candidates)
-            candidate.Sum += weight * (candidate.IsResident ? Resident : CostOfLoading(usable[candidate.Index], lookClosely));
+        var lookClosely = candidates.Count <= FewCandidates;
+        var resident = candidates.Resident;
+        var index = candidates.Index;
+        var sums = candidates.Sum;
+        for (var i = 0; i < resident.Length; i++)
+            if (resident[i] == 0)
+                sums[i] += weight * CostOfLoading(usable[index[i]], lookClosely);
     }
 
     private static float CostOfLoading(in UsablePlacement placement, bool lookClosely)
