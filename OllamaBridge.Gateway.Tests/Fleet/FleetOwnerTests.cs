@@ -272,6 +272,8 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         await _owner.StartAsync(Cancelled);
     }
 
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
+
     private async Task UntilAsync(Func<FleetSnapshot, bool> holds)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -283,7 +285,16 @@ public sealed class FleetOwnerTests : IAsyncLifetime
 
         _owner.Changed += Check;
         Check();
-        await done.Task.WaitAsync(Guard, Cancelled);
+        // The owner may have set its timer only after the clock was put forward: then it waits for the clock to go on.
+        var end = DateTime.UtcNow + Guard;
+        while (!done.Task.IsCompleted && DateTime.UtcNow < end)
+        {
+            await Task.WhenAny(done.Task, Task.Delay(Patience, Cancelled));
+            if (!done.Task.IsCompleted)
+                _clock.Advance(Health.RecoveryInterval);
+        }
+
         _owner.Changed -= Check;
+        Assert.True(done.Task.IsCompletedSuccessfully);
     }
 }

@@ -1,5 +1,6 @@
-using System.Text;
 using System.IO.Hashing;
+using System.Runtime.CompilerServices;
+using System.Text;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -81,7 +82,16 @@ internal sealed class Instance
     public int Residents => Volatile.Read(ref _residents);
 
     /// <summary>Whether its memory has room for another model, as far as is known.</summary>
-    public bool HasRoom => Residents < Capacity;
+    public bool HasRoom
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            var residents = Residents;
+            var configured = Volatile.Read(ref _maxLoadedModels);
+            return residents == 0 || residents < (configured > 0 ? configured : Volatile.Read(ref _capacity));
+        }
+    }
 
     /// <summary>When a lease last began or ended here, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);

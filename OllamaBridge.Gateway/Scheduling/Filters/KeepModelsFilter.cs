@@ -18,6 +18,8 @@ namespace OllamaBridge.Gateway.Scheduling.Filters;
 /// </remarks>
 internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, TimeProvider time) : IInstanceFilter
 {
+    private const int EnoughToLoad = 128;
+    private const int EnoughToAsk = 256;
     private readonly long _spillAfter = Ticks(options.Value.SpillAfter, time);
     private readonly long _swapAfter = Ticks(options.Value.SwapAfter, time);
     private readonly long _demandWindow = Ticks(options.Value.DemandWindow, time);
@@ -37,25 +39,60 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
         var onlyResidents = residents > 0 && TensorPrimitives.Dot(candidates.Resident, candidates.Free) > 0;
         var elsewhere = residents > 0;
         if (!onlyResidents && request.Waited >= (elsewhere ? _spillAfter : _swapAfter))
+        {
+            if (candidates.Count > EnoughToLoad)
+                KeepSome(request, candidates);
             return;
+        }
 
         var usedSince = elsewhere ? request.Now - _demandWindow : long.MaxValue;
         var usable = request.Model.Usable.AsSpan();
         var resident = candidates.Resident;
         var index = candidates.Index;
+        var free = candidates.Free;
         var positions = candidates.Positions;
         var kept = 0;
-        for (var i = 0; i < resident.Length; i++)
-            if (resident[i] > 0 || (!onlyResidents && !WouldDisplace(usable[index[i]].Instance, usedSince)))
+        // Whoever waits for a busy instance looks again at every tick, each time at others of a large fleet.
+        var (first, last) = elsewhere && !onlyResidents ? Window(request, resident.Length) : (0, resident.Length);
+        for (var i = first; i < last; i++)
+            if (resident[i] > 0 || (!onlyResidents && !WouldDisplace(usable[index[i]].Instance, free[i] < 1, usedSince)))
                 positions[kept++] = i;
         candidates.Keep(kept);
     }
 
+    /// <summary>Of a large fleet, some with a slot free: whichever loads the model, the best of so many is as good as the best of all.</summary>
+    private static void KeepSome(in SchedulingRequest request, Candidates candidates)
+    {
+        var start = Start(request, candidates.Count);
+        var kept = Collect(candidates.Free, start, candidates.Positions);
+        candidates.Keep(kept > 0 ? kept : Collect(candidates.Free[..start], 0, candidates.Positions));
+
+        static int Collect(ReadOnlySpan<float> free, int start, Span<int> positions)
+        {
+            var kept = 0;
+            for (var i = start; i < free.Length && kept < EnoughToLoad; i++)
+                if (free[i] > 0)
+                    positions[kept++] = i;
+            return kept;
+        }
+    }
+
+    private static (int First, int Last) Window(in SchedulingRequest request, int count)
+    {
+        if (count <= EnoughToAsk)
+            return (0, count);
+        var first = Start(request, count - EnoughToAsk);
+        return (first, first + EnoughToAsk);
+    }
+
+    /// <summary>A place to begin, another for each request and moment, so that not all loads go to the same few.</summary>
+    private static int Start(in SchedulingRequest request, int count) => (int)(((ulong)request.Now ^ request.Affinity) % (ulong)count);
+
     /// <summary>Whether loading the model there would throw out one that is in use, or was used since a moment.</summary>
     /// <remarks>The model asked for is not in that memory, so whoever uses the instance uses what would have to go.</remarks>
-    private static bool WouldDisplace(Instance instance, long usedSince) =>
+    private static bool WouldDisplace(Instance instance, bool isUsed, long usedSince) =>
         // Never used is 0, which lies after a moment before the machine's start.
-        !instance.HasRoom && (instance.SlotsUsed > 0 || (instance.LastUsed is not 0 and var at && at > usedSince));
+        !instance.HasRoom && (isUsed || (instance.LastUsed is not 0 and var at && at > usedSince));
 
     private static long Ticks(TimeSpan span, TimeProvider time) => (long)(span.TotalSeconds * time.TimestampFrequency);
 }

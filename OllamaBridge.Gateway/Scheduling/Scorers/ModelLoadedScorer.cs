@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
@@ -32,6 +33,7 @@ internal sealed class ModelLoadedScorer : IInstanceScorer
                 sums[i] += weight * CostOfLoading(usable[index[i]], lookClosely);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float CostOfLoading(in UsablePlacement placement, bool lookClosely)
     {
         var instance = placement.Instance;
