@@ -53,6 +53,7 @@ build OllamaBridge.Gateway
 
 ports=("$first" $((first + 1)) $((first + 2)))
 model=deepseek-r1:7b
+hint=
 if [ -n "${BRIDGE_URLS:-}" ]; then
   urls=$BRIDGE_URLS
   what="the instances in BRIDGE_URLS: $urls"
@@ -66,6 +67,11 @@ elif command -v ollama > /dev/null; then
     children+=($!)
     await "${ports[$i]}" "$!"
   done
+  model=$(OLLAMA_HOST="127.0.0.1:$first" ollama list 2> /dev/null | awk 'NR == 2 { print $1 }' || true)
+  if [ -z "$model" ]; then
+    model=deepseek-r1:7b
+    hint="There is no model yet. This brings one: curl $url/api/pull -d '{\"model\":\"$model\"}'"
+  fi
 else
   what="three simulated servers with two DeepSeek models (BRIDGE_URLS is not set, ollama is not on PATH)"
   for p in "${ports[@]}"; do
@@ -88,7 +94,9 @@ cat << TEXT
 
 OllamaBridge answers on $url
 in front of $what.
-
+${hint:+
+$hint
+}
   curl $url/api/chat -d '{"model":"$model","messages":[{"role":"user","content":"Why is the sky blue?"}]}'
   curl $url/bridge/instances
 
