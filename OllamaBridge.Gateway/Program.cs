@@ -25,6 +25,7 @@ builder.Services
     .AddAdmin();
 
 var app = builder.Build();
+app.ValidateOptions();
 app.UseGateway();
 app.MapAdmin();
 app.MapDefaultEndpoints(AdminEndpoints.WriteHealthAsync);

@@ -194,6 +194,22 @@ public sealed class FleetTests
     }
 
     [Fact]
+    public async Task Start_MistakesInSeveralSections_AreReportedAtOnce()
+    {
+        var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
+            [],
+            ("Bridge:Urls", "::"),
+            ("Bridge:Queue:Length", "-4"),
+            ("Bridge:Health:Timeout", "soon"),
+            ("Bridge:Access:Origins:0", "chat.example")));
+
+        Assert.Contains("Bridge:Urls", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Bridge:Queue:Length", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Bridge:Health:Timeout", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Bridge:Access:Origins:0", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Start_UnknownPolicies_StopTheStart()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
