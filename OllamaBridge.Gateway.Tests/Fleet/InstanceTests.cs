@@ -112,17 +112,20 @@ public class InstanceTests
     }
 
     [Fact]
-    public void AssumeLoading_AllInUse_NobodyGoes()
+    public void AssumeLoading_AllInUse_TheOldestGoesWhenItsRequestsHaveEnded()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 2);
-        foreach (var used in new[] { a, b })
-        {
-            used.AssumeLoading(1);
-            used.Enter(1);
-        }
+        Use(a, 1);
+        a.Enter(2);
+        Use(b, 1);
+        b.Enter(3);
 
-        instance.AssumeLoading(c, 3);
-        Assert.Equal(3, instance.Residents);
+        instance.AssumeLoading(c, 4);
+        a.Leave(5, answered: true);
+
+        // It answered, but what comes next would find the other there.
+        Assert.Equal((false, true, true), (a.IsResident, b.IsResident, c.IsResident));
+        Assert.Equal(2, instance.Residents);
     }
 
     [Fact]
@@ -149,6 +152,7 @@ public class InstanceTests
 
     private static void Use(PlacementState state, long now)
     {
+        state.AssumeLoading(now);
         state.Enter(now);
         state.Leave(now, answered: true);
     }

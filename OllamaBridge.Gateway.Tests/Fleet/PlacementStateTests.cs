@@ -7,12 +7,15 @@ public class PlacementStateTests
     private readonly PlacementState _state = new(new ModelState("a"));
 
     [Fact]
-    public void Enter_Resident_LeaveWithoutAnswer_NotAnyMore()
+    public void Enter_Loading_LeaveWithoutAnswer_NotSeenInMemory()
     {
+        _state.AssumeLoading(5);
         _state.Enter(5);
         Assert.True(_state.IsResident);
         Assert.False(_state.IsLoaded);
         _state.Leave(6, answered: false);
+        Assert.False(_state.IsLoaded);
+        _state.Observe(loaded: false, askedAt: 7);
         Assert.False(_state.IsResident);
         Assert.Equal((0, 6L), (_state.Active, _state.LastUsed));
     }
@@ -20,6 +23,7 @@ public class PlacementStateTests
     [Fact]
     public void Leave_Answered_LoadedAndOneCopy()
     {
+        _state.AssumeLoading(5);
         _state.Enter(5);
         _state.Leave(6, answered: true);
         Assert.True(_state.IsLoaded);

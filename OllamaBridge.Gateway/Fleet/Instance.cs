@@ -111,21 +111,25 @@ internal sealed class Instance
         return false;
     }
 
-    /// <summary>Writes down that a model is being loaded: where memory is known to be full, the least recently used idle ones go.</summary>
+    /// <summary>Writes down that a model is being loaded: where memory is known to be full, the least recently used one goes,
+    /// an idle one before one that is in use, which goes when its requests have ended.</summary>
     public void AssumeLoading(PlacementState loading, long now)
     {
         loading.AssumeLoading(now);
-        while (Residents > Capacity)
-        {
-            PlacementState? oldest = null;
-            foreach (var placement in Placements)
-                if (placement != loading && placement.HoldsMemory && placement.Active == 0
-                    && (oldest is null || placement.LastUsed < oldest.LastUsed))
-                    oldest = placement;
-            if (oldest is null)
-                return;
-            oldest.AssumeEvicted(now);
-        }
+        while (Residents > Capacity && NextToGo(loading) is { } next)
+            next.AssumeEvicted(now);
+    }
+
+    private PlacementState? NextToGo(PlacementState loading)
+    {
+        PlacementState? next = null;
+        foreach (var placement in Placements)
+            if (placement != loading && placement.IsResident && (next is null || Precedes(placement, next)))
+                next = placement;
+        return next;
+
+        static bool Precedes(PlacementState a, PlacementState b) =>
+            (a.Active == 0) != (b.Active == 0) ? a.Active == 0 : a.LastUsed < b.LastUsed;
     }
 
     /// <summary>Takes over changed settings. Fewer slots than are in use: the surplus runs out, none is added.</summary>

@@ -29,16 +29,14 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     public int Active => Volatile.Read(ref _active);
 
     /// <summary>Whether the model is in memory or on its way there.</summary>
-    public bool IsResident => (Volatile.Read(ref _memory) | Volatile.Read(ref _active)) != Absent;
+    /// <remarks>Not so for one that has requests running but must go for another: who comes now would find it gone.</remarks>
+    public bool IsResident => Volatile.Read(ref _memory) != Absent;
 
     /// <summary>Whether the model was seen in memory (<c>/api/ps</c>, or it answered), rather than merely asked for.</summary>
     public bool IsLoaded => Volatile.Read(ref _memory) == Loaded;
 
     /// <summary>Whether the model was asked for and has not been seen in memory since.</summary>
     public bool IsLoading => Volatile.Read(ref _memory) == Loading;
-
-    /// <summary>Whether the model takes up memory as far as is known: seen there, or asked for.</summary>
-    public bool HoldsMemory => Volatile.Read(ref _memory) != Absent;
 
     /// <summary>When a lease last began or ended, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);
@@ -67,7 +65,8 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     /// <param name="answered">Whether the instance answered, so that the model is known to be in memory.</param>
     public void Leave(long now, bool answered)
     {
-        if (answered)
+        // One that was told to make room meanwhile is not there again for having answered.
+        if (answered && IsLoading)
             Assume(Loaded, now);
         Volatile.Write(ref _lastUsed, now);
         instance?.NoteUse(now);

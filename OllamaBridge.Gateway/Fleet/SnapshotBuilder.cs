@@ -60,7 +60,7 @@ internal sealed class SnapshotBuilder
         foreach (var (key, cell) in cells)
         {
             var isOnItsWay = cell.IsLoading && cell.Active > 0 && !loaded.Contains(key);
-            if (!isOnItsWay && (!makesRoom || cell.HoldsMemory))
+            if (!isOnItsWay && (!makesRoom || cell.IsResident))
                 cell.Observe(loaded.Contains(key), askedAt);
         }
     }
