@@ -106,6 +106,7 @@ public sealed class FleetTests
             c["Bridge:Instances:2:Slots"] = "4";
         });
         await Eventually.BecomesAsync(() => fleet[1].Statistics.Requests > 10 && fleet[2].Statistics.Requests > 10, TimeSpan.FromSeconds(20));
+        var leaving = bridge.Fleet.Current.Instances.Where(i => i.Instance.Name != "sim-3").Select(i => i.Instance).ToArray();
         bridge.Configuration.Change(c =>
         {
             c["Bridge:Instances:0:Url"] = fleet[2].Url.ToString();
@@ -114,7 +115,10 @@ public sealed class FleetTests
                 c.Remove(key);
         });
         await bridge.UntilAsync(s => s.Instances is [{ Instance.Name: "sim-3" }], "only the third is left");
-        await Eventually.BecomesAsync(() => fleet[0].Statistics.ConcurrentRequests == 0 && fleet[1].Statistics.ConcurrentRequests == 0, TimeSpan.FromSeconds(10));
+        // A lease lasts from the decision to the end of the answer: without one, nothing is on its way there.
+        await Eventually.BecomesAsync(
+            () => leaving.All(i => i.SlotsUsed == 0) && fleet[0].Statistics.ConcurrentRequests == 0 && fleet[1].Statistics.ConcurrentRequests == 0,
+            TimeSpan.FromSeconds(20));
         var (one, two, three) = (fleet[0].Statistics.Requests, fleet[1].Statistics.Requests, fleet[2].Statistics.Requests);
         await Eventually.BecomesAsync(() => fleet[2].Statistics.Requests > three + 50, TimeSpan.FromSeconds(20));
         Volatile.Write(ref stop, 1);
