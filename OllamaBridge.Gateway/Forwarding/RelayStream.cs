@@ -8,30 +8,11 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// An instance's answer on its way out: first what was read ahead, then the rest as it comes. A stream that breaks off is ended
 /// with an error in the caller's protocol, so that nobody takes half an answer for a whole one.
 /// </summary>
-internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnded, ForwardAttempt attempt, HttpContext context) : Stream
+internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnded, ForwardAttempt attempt, HttpContext context) : ForwardOnlyStream
 {
     private ReadOnlyMemory<byte> _tail;
     private bool _ended = sourceEnded;
     private bool _announced;
-
-    /// <inheritdoc/>
-    public override bool CanRead => true;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => false;
-
-    /// <inheritdoc/>
-    public override long Length => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <inheritdoc/>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -61,27 +42,6 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
         _tail = _tail[count..];
         return count;
     }
-
-    /// <inheritdoc/>
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    /// <inheritdoc/>
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void Flush()
-    {
-    }
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
