@@ -9,7 +9,8 @@ namespace OllamaBridge.Simulator.Hosting;
 
 /// <summary>
 /// A port for Kestrel that can be closed and opened again while Kestrel keeps running: so that a server dies as with kill -9
-/// (connections gone, port refusing) and comes back on the same port. A closed port stays bound, hence reserved.
+/// (connections gone, port refusing) and comes back on the same port. A closed port stays bound, hence reserved: on Linux by a
+/// second socket that never listens, because between closing and binding again somebody's outgoing connection may get the port.
 /// </summary>
 internal sealed class KillableListener : IConnectionListenerFactory, IConnectionListener
 {
@@ -21,6 +22,7 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
     private readonly SocketConnectionContextFactory _factory;
     private IPEndPoint? _endPoint;
     private Socket? _socket;
+    private Socket? _reservation;
     private bool _listening;
 
     public KillableListener(ILoggerFactory loggers) =>
@@ -43,6 +45,9 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
         {
             if (_listening)
                 return;
+            // .NET binds with SO_REUSEADDR, with which Linux lets two sockets share a port as long as only one listens.
+            if (OperatingSystem.IsLinux())
+                _reservation ??= Bind();
             _socket ??= Bind();
             _socket.Listen(Backlog);
             _listening = true;
@@ -59,7 +64,7 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
                 return;
             _listening = false;
             _socket!.Dispose();
-            _socket = Bind();
+            _socket = _reservation is null ? Bind() : null;
         }
     }
 
@@ -87,6 +92,8 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
             _listening = false;
             _socket?.Dispose();
             _socket = null;
+            _reservation?.Dispose();
+            _reservation = null;
         }
         _accepted.Writer.TryComplete();
         return ValueTask.CompletedTask;

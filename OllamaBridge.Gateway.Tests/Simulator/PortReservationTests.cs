@@ -1,0 +1,54 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.Simulator;
+
+/// <summary>A simulated server keeps its port through deaths: nobody gets it in between, as an outgoing connection otherwise may.</summary>
+public class PortReservationTests
+{
+    private const int Deaths = 300;
+
+    [Fact]
+    public async Task KillAndRestart_OthersTryForThePort_NeverTheirs()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux lets a second socket keep the port.");
+        var ct = TestContext.Current.CancellationToken;
+        await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, SimulatedModel.Named("m"));
+        var port = new IPEndPoint(IPAddress.Loopback, server.Url.Port);
+        using var done = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var thief = Task.Run(() => StealAsync(port, done.Token), ct);
+        for (var i = 0; i < Deaths; i++)
+        {
+            await server.KillAsync();
+            await server.RestartAsync(ct);
+        }
+        await done.CancelAsync();
+        Assert.Equal(0, await thief);
+    }
+
+    [Fact]
+    public async Task Start_PortOfALivingServer_AddressInUse()
+    {
+        await using var server = await TestServer.StartAsync(SimulatorOptions.Instant);
+        await Assert.ThrowsAnyAsync<IOException>(() => TestServer.StartAsync(SimulatorOptions.Instant with { Port = server.Url.Port }));
+    }
+
+    /// <summary>How often the port could be had without SO_REUSEADDR, which .NET's own bind sets.</summary>
+    private static Task<int> StealAsync(IPEndPoint port, CancellationToken done)
+    {
+        var stolen = 0;
+        var address = port.Serialize();
+        while (!done.IsCancellationRequested)
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            if (Bind(socket.Handle, address.Buffer.ToArray(), address.Size) == 0)
+                stolen++;
+        }
+        return Task.FromResult(stolen);
+    }
+
+    [DllImport("libc", EntryPoint = "bind")]
+    private static extern int Bind(nint socket, byte[] address, int length);
+}
