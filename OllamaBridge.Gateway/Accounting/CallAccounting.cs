@@ -68,15 +68,12 @@ internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimePr
             time.GetElapsedTime(call.StartedAt));
         metrics.RecordTokens(model, call.InputTokens, call.OutputTokens);
         if (Activity.Current is { IsAllDataRequested: true } activity)
-            Describe(activity, call, model);
+            Describe(activity, call);
     }
 
-    private static void Describe(Activity activity, BridgeCall call, string model)
+    private static void Describe(Activity activity, BridgeCall call)
     {
-        activity.SetTag(TelemetryNames.GenAiOperation, call.Operation.Name);
-        activity.SetTag(TelemetryNames.GenAiSystem, "ollama");
-        if (model.Length > 0)
-            activity.SetTag(TelemetryNames.GenAiRequestModel, model);
+        BridgeTracing.Describe(activity, call);
         if (call.InputTokens > 0)
             activity.SetTag(TelemetryNames.GenAiInputTokens, call.InputTokens);
         if (call.OutputTokens > 0)

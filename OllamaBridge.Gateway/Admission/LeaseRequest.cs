@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
 
@@ -9,12 +10,14 @@ namespace OllamaBridge.Gateway.Admission;
 /// <param name="NeedsSlot">Whether it occupies the instance.</param>
 /// <param name="Only">The one instance that will do; null for any.</param>
 /// <param name="Tried">Instances that have already failed it.</param>
+/// <param name="Span">The span of its wait; null where nobody listens.</param>
 internal readonly record struct LeaseRequest(
     string ModelKey,
     ulong Affinity,
     bool NeedsSlot,
     Instance? Only = null,
-    IReadOnlyCollection<Instance>? Tried = null);
+    IReadOnlyCollection<Instance>? Tried = null,
+    Activity? Span = null);
 
 /// <summary>Why a request got no lease.</summary>
 internal enum LeaseRefusal

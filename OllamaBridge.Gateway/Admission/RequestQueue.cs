@@ -106,6 +106,7 @@ internal sealed class RequestQueue : IDisposable
 
     private InstanceLease? TryGrip(ModelView model, in LeaseRequest request, long waited, out SchedulingOutcome outcome)
     {
+        var started = request.Span is null ? default : _time.GetUtcNow();
         for (var grip = 0; grip < MaxGrips; grip++)
         {
             var decision = _scheduler.Decide(new SchedulingRequest(
@@ -113,10 +114,11 @@ internal sealed class RequestQueue : IDisposable
             outcome = decision.Outcome;
             if (decision.Placement is not { } placement)
                 return null;
-            if (!request.NeedsSlot)
-                return InstanceLease.WithoutSlot(placement, _time);
-            if (InstanceLease.TryTake(placement, _released, _time) is { } lease)
+            if ((request.NeedsSlot ? InstanceLease.TryTake(placement, _released, _time) : InstanceLease.WithoutSlot(placement, _time)) is { } lease)
+            {
+                BridgeTracing.RecordDecision(request.Span, started, model, lease);
                 return lease;
+            }
         }
 
         outcome = SchedulingOutcome.Busy;

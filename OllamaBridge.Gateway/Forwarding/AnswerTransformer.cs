@@ -127,6 +127,7 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
     private void RecordFirstByte(ForwardAttempt attempt)
     {
         var elapsed = time.GetElapsedTime(attempt.SentAt);
+        BridgeTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(attempt.Call.Operation.Name, attempt.Call.ModelKey, elapsed);
         if (attempt.Lease.WasLoaded)
             attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds);

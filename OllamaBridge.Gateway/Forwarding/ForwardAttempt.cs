@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
@@ -20,6 +21,9 @@ internal sealed class ForwardAttempt(BridgeCall call, InstanceLease lease, Retry
 
     /// <summary>When it was sent, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public long SentAt { get; } = sentAt;
+
+    /// <summary>Its span; null where nobody listens.</summary>
+    public Activity? Span { get; init; }
 
     /// <summary>How the instance failed, if it did; set where nothing has been sent to the client for it.</summary>
     public InstanceFailure? Failure { get; set; }

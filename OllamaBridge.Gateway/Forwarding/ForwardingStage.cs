@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
@@ -36,15 +37,7 @@ internal sealed class ForwardingStage(
         InstanceFailure? lastFailure = null;
         while (true)
         {
-            var need = new LeaseRequest(
-                call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried);
-            var result = await queue.AcquireAsync(need, gone);
-            if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
-            {
-                // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
-                result = await queue.AcquireAsync(need with { Tried = null }, gone);
-            }
-
+            var result = await AcquireAsync(call, tried, lastFailure, gone);
             if (result.Lease is not { } lease)
             {
                 await RefuseAsync(context, call, result, retained, lastFailure);
@@ -79,6 +72,24 @@ internal sealed class ForwardingStage(
         }
     }
 
+    private async ValueTask<LeaseResult> AcquireAsync(
+        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone)
+    {
+        using var span = BridgeTracing.StartQueue(call);
+        var need = new LeaseRequest(
+            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span);
+        var result = await queue.AcquireAsync(need, gone);
+        if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
+        {
+            // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
+            result = await queue.AcquireAsync(need with { Tried = null }, gone);
+        }
+
+        if (result.Lease is null)
+            span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
+        return result;
+    }
+
     private async Task<ForwardAttempt> SendAsync(HttpContext context, BridgeCall call, InstanceLease lease)
     {
         call.Attempts++;
@@ -86,7 +97,10 @@ internal sealed class ForwardingStage(
             metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
         // A body that is passed on as it comes can be sent only once.
         var replayable = call.Body is not null || !call.Operation.UnbufferedBody;
-        var attempt = new ForwardAttempt(call, lease, replayable && call.Attempts < _maxAttempts ? budget : null, time.GetTimestamp());
+        var attempt = new ForwardAttempt(call, lease, replayable && call.Attempts < _maxAttempts ? budget : null, time.GetTimestamp())
+        {
+            Span = BridgeTracing.StartAttempt(call, lease.Instance),
+        };
         context.Features.Set(attempt);
         if (call.Body is { } body)
         {
@@ -105,6 +119,7 @@ internal sealed class ForwardingStage(
         }
         finally
         {
+            BridgeTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
             queue.RecordService(time.GetElapsedTime(attempt.SentAt));
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
@@ -9,6 +10,15 @@ internal static class Labels
 
     /// <summary>The text of an HTTP status.</summary>
     public static string OfStatus(int status) => status is >= 0 and < 600 ? Statuses[status] : "0";
+
+    /// <summary>An operation under the name that OpenTelemetry's conventions for generative AI give it; others keep their own.</summary>
+    public static string OfGenAi(Operation operation) => operation.Name switch
+    {
+        "generate" or "completions" => "text_completion",
+        "embed" or "embeddings" => "embeddings",
+        "chat" or "messages" or "responses" => "chat",
+        var name => name,
+    };
 
     /// <summary>An enumeration's value in lower case.</summary>
     public static string Of<T>(T value)

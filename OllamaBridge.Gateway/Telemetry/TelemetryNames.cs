@@ -5,6 +5,11 @@ namespace OllamaBridge.Gateway.Telemetry;
 internal static class TelemetryNames
 {
     public const string Meter = "OllamaBridge.Gateway";
+    public const string ActivitySource = "OllamaBridge.Gateway";
+
+    public const string QueueSpan = "queue";
+    public const string DecideSpan = "decide";
+    public const string FirstTokenEvent = "first_token";
 
     public const string Requests = "ollama.requests";
     public const string Latency = "ollama.latency";
@@ -30,12 +35,22 @@ internal static class TelemetryNames
     public const string TypeLabel = "type";
 
     public const string GenAiOperation = "gen_ai.operation.name";
-    public const string GenAiSystem = "gen_ai.provider.name";
+    public const string GenAiProvider = "gen_ai.provider.name";
     public const string GenAiRequestModel = "gen_ai.request.model";
     public const string GenAiInputTokens = "gen_ai.usage.input_tokens";
     public const string GenAiOutputTokens = "gen_ai.usage.output_tokens";
     public const string BridgeInstance = "bridge.instance";
     public const string BridgeAttempts = "bridge.attempts";
+    public const string BridgeAttempt = "bridge.attempt";
+    public const string BridgeCandidates = "bridge.candidates";
+    public const string BridgeLoaded = "bridge.model.loaded";
+    public const string BridgeRefusal = "bridge.refusal";
+    public const string ServerAddress = "server.address";
+    public const string ServerPort = "server.port";
+    public const string ErrorType = "error.type";
+
+    /// <summary>The value of <see cref="GenAiProvider"/>.</summary>
+    public const string Ollama = "ollama";
 
     /// <summary>The label of a model that the fleet does not have: callers must not be able to make new series.</summary>
     public const string OtherModel = "other";

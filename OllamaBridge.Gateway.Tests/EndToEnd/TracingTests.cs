@@ -1,0 +1,146 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>One trace runs from the client's request through queue, decision and sending to the end of the answer.</summary>
+public sealed class TracingTests
+{
+    private const string Canary = "canary-7f3a";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("/api/chat", "chat deepseek-r1:7b")]
+    [InlineData("/v1/chat/completions", "chat deepseek-r1:7b")]
+    [InlineData("/v1/messages", "chat deepseek-r1:7b")]
+    public async Task Chat_Streamed_OneTraceWithGenAiAttributes(string path, string name)
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        using var trace = new TraceRecorder();
+
+        using var answer = await trace.PostAsync(bridge, path, new
+        {
+            model = "deepseek-r1:7b",
+            max_tokens = 6,
+            messages = new[] { new { role = "user", content = Canary } },
+            stream = true,
+            stream_options = new { include_usage = true },
+        });
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await answer.Content.ReadAsStringAsync(Token);
+
+        var server = await trace.ServerSpanAsync();
+        Assert.Equal(trace.Client, server.ParentSpanId);
+        var queue = trace.One("queue");
+        Assert.Equal(server.SpanId, queue.ParentSpanId);
+        var decide = trace.One("decide");
+        Assert.Equal(queue.SpanId, decide.ParentSpanId);
+        Assert.Equal("sim-1", decide.GetTagItem("bridge.instance"));
+        Assert.Equal(1, decide.GetTagItem("bridge.candidates"));
+        var sent = trace.One(name);
+        Assert.Equal(server.SpanId, sent.ParentSpanId);
+        Assert.Equal(ActivityKind.Client, sent.Kind);
+        Assert.Equal(ActivityStatusCode.Ok, sent.Status);
+        Assert.Single(sent.Events, e => e.Name == "first_token");
+        Assert.Equal(bridge.Fleet.Current.Instances[0].Instance.Url.Port, sent.GetTagItem("server.port"));
+        foreach (var span in new[] { server, sent })
+        {
+            Assert.Equal("chat", span.GetTagItem("gen_ai.operation.name"));
+            Assert.Equal("ollama", span.GetTagItem("gen_ai.provider.name"));
+            Assert.Equal("deepseek-r1:7b", span.GetTagItem("gen_ai.request.model"));
+            Assert.True((long)span.GetTagItem("gen_ai.usage.input_tokens")! > 0);
+        }
+
+        Assert.DoesNotContain(trace.Spans, s => s.TagObjects.Any(t => t.Value?.ToString()?.Contains(Canary, StringComparison.Ordinal) == true));
+    }
+
+    [Fact]
+    public async Task Chat_FirstInstanceFails_TwoAttemptsInOneTrace()
+    {
+        await using var fleet = await TestFleet.StartAsync(2);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.Status, Status = 500, Path = "/api/chat", Times = 1 });
+        using var trace = new TraceRecorder();
+
+        using var answer = await trace.PostAsync(bridge, "/api/chat", Ask.Chat(stream: false));
+
+        await trace.ServerSpanAsync();
+        var attempts = trace.Spans.Where(s => s.Kind == ActivityKind.Client && s.Source.Name == "OllamaBridge.Gateway").ToList();
+        Assert.Equal([1, 2], attempts.Select(a => (int)a.GetTagItem("bridge.attempt")!).Order());
+        Assert.NotEqual(attempts[0].GetTagItem("bridge.instance"), attempts[1].GetTagItem("bridge.instance"));
+        Assert.All(attempts, a => Assert.Equal(ActivityStatusCode.Error, a.Status));
+        Assert.All(attempts, a => Assert.Equal("servererror", a.GetTagItem("error.type")));
+    }
+
+    [Fact]
+    public async Task Chat_NobodyOpen_QueueSpanSaysWhy()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.1"));
+        await bridge.Fleet.SetDrainingAsync("sim-1", true, Token);
+        using var trace = new TraceRecorder();
+
+        using var answer = await trace.PostAsync(bridge, "/api/chat", Ask.Chat());
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        await trace.ServerSpanAsync();
+        var queue = trace.One("queue");
+        Assert.Equal("nonehealthy", queue.GetTagItem("bridge.refusal"));
+        Assert.True(queue.Duration >= TimeSpan.FromMilliseconds(100));
+        Assert.DoesNotContain(trace.Spans, s => s.DisplayName == "decide");
+    }
+
+    /// <summary>Plays a client with a trace of its own and keeps the spans that belong to it.</summary>
+    private sealed class TraceRecorder : IDisposable
+    {
+        private readonly ActivityTraceId _id = ActivityTraceId.CreateRandom();
+        private readonly ConcurrentQueue<Activity> _spans = new();
+        private readonly TaskCompletionSource<Activity> _server = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ActivityListener _listener;
+
+        public TraceRecorder()
+        {
+            _listener = new ActivityListener
+            {
+                ShouldListenTo = source => source.Name is "OllamaBridge.Gateway" or "Microsoft.AspNetCore",
+                Sample = (ref ActivityCreationOptions<ActivityContext> options) =>
+                    options.TraceId == _id ? ActivitySamplingResult.AllDataAndRecorded : ActivitySamplingResult.None,
+                ActivityStopped = Keep,
+            };
+            ActivitySource.AddActivityListener(_listener);
+        }
+
+        public ActivitySpanId Client { get; } = ActivitySpanId.CreateRandom();
+
+        public IReadOnlyCollection<Activity> Spans => _spans;
+
+        public Task<HttpResponseMessage> PostAsync(TestBridge bridge, string path, object body)
+        {
+            var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) };
+            request.Headers.Add("traceparent", $"00-{_id}-{Client}-01");
+            return bridge.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
+        }
+
+        /// <summary>The span of the whole request, once it has ended; every other ended before.</summary>
+        public Task<Activity> ServerSpanAsync() => _server.Task.WaitAsync(TimeSpan.FromSeconds(20), Token);
+
+        public Activity One(string name) => Assert.Single(_spans, s => s.DisplayName == name);
+
+        public void Dispose() => _listener.Dispose();
+
+        private void Keep(Activity span)
+        {
+            if (span.TraceId != _id)
+                return;
+            _spans.Enqueue(span);
+            if (span.Kind == ActivityKind.Server)
+                _server.TrySetResult(span);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Scheduling;
+
+namespace OllamaBridge.Gateway.Telemetry;
+
+/// <summary>The spans of a request's way: <c>queue</c>, <c>decide</c>, and one client span for each time it is sent.</summary>
+/// <remarks>
+/// Beneath the server span that ASP.NET Core makes. The client span is named and tagged as OpenTelemetry's semantic conventions for
+/// generative AI have it. Where nobody listens every method costs one comparison. Never a prompt, an answer or a key.
+/// </remarks>
+internal static class BridgeTracing
+{
+    private static readonly ActivitySource Source = new(TelemetryNames.ActivitySource);
+
+    /// <summary>The request begins to wait for an instance; ended when it has one or is refused.</summary>
+    public static Activity? StartQueue(BridgeCall call) =>
+        Source.StartActivity(TelemetryNames.QueueSpan) is { } span ? Describe(span, call) : null;
+
+    /// <summary>An instance has been chosen.</summary>
+    /// <param name="queue">The span of the wait; null where nobody listens.</param>
+    /// <param name="started">When the decision began.</param>
+    /// <param name="model">What was asked for.</param>
+    /// <param name="lease">What was chosen.</param>
+    public static void RecordDecision(Activity? queue, DateTimeOffset started, ModelView model, InstanceLease lease)
+    {
+        if (queue is null)
+            return;
+        using var span = Source.StartActivity(TelemetryNames.DecideSpan, ActivityKind.Internal, queue.Context, startTime: started);
+        span?.SetTag(TelemetryNames.BridgeInstance, lease.Instance.Name)
+            .SetTag(TelemetryNames.BridgeCandidates, model.Usable.Length)
+            .SetTag(TelemetryNames.BridgeLoaded, lease.WasLoaded);
+    }
+
+    /// <summary>The request is sent to an instance.</summary>
+    public static Activity? StartAttempt(BridgeCall call, Instance instance)
+    {
+        if (!Source.HasListeners())
+            return null;
+        var operation = Labels.OfGenAi(call.Operation);
+        var name = call.ModelKey.Length > 0 ? $"{operation} {call.ModelKey}" : operation;
+        return Source.StartActivity(name, ActivityKind.Client) is not { } span
+            ? null
+            : Describe(span, call)
+                .SetTag(TelemetryNames.ServerAddress, instance.Url.Host)
+                .SetTag(TelemetryNames.ServerPort, instance.Url.Port)
+                .SetTag(TelemetryNames.BridgeInstance, instance.Name)
+                .SetTag(TelemetryNames.BridgeAttempt, call.Attempts);
+    }
+
+    /// <summary>The first byte of the answer has come.</summary>
+    public static void RecordFirstByte(ForwardAttempt attempt) => attempt.Span?.AddEvent(new ActivityEvent(TelemetryNames.FirstTokenEvent));
+
+    /// <summary>An attempt has ended.</summary>
+    public static void EndAttempt(ForwardAttempt attempt)
+    {
+        if (attempt.Span is not { } span)
+            return;
+        var input = attempt.Watcher?.InputTokens ?? attempt.Call.InputTokens;
+        var output = attempt.Watcher?.OutputTokens ?? attempt.Call.OutputTokens;
+        if (input > 0)
+            span.SetTag(TelemetryNames.GenAiInputTokens, input);
+        if (output > 0)
+            span.SetTag(TelemetryNames.GenAiOutputTokens, output);
+        var error = attempt.Truncated || attempt.Watcher is { HasError: true } ? "truncated"
+            : attempt.Failure is { } failure ? Labels.Of(failure)
+            : null;
+        if (error is not null)
+            span.SetTag(TelemetryNames.ErrorType, error).SetStatus(ActivityStatusCode.Error);
+        else if (attempt.Delivered && attempt.Watcher is not { IsComplete: false })
+            span.SetStatus(ActivityStatusCode.Ok);
+        span.Dispose();
+    }
+
+    /// <summary>What every span of a request tells of it.</summary>
+    /// <param name="span">The span.</param>
+    /// <param name="call">The request.</param>
+    /// <returns>The same span.</returns>
+    public static Activity Describe(Activity span, BridgeCall call)
+    {
+        span.SetTag(TelemetryNames.GenAiOperation, Labels.OfGenAi(call.Operation));
+        span.SetTag(TelemetryNames.GenAiProvider, TelemetryNames.Ollama);
+        if (call.ModelKey.Length > 0)
+            span.SetTag(TelemetryNames.GenAiRequestModel, call.ModelKey);
+        return span;
+    }
+}
