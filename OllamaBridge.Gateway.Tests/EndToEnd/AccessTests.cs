@@ -72,4 +72,20 @@ public sealed class AccessTests
         Assert.Contains("X-Stainless-Lang", answer.Headers.GetValues("Access-Control-Allow-Headers").Single(), StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain(fleet[0].Statistics.Seen, r => r.Method == "OPTIONS");
     }
+
+    [Fact]
+    public async Task Admin_ForwardedHeadersTrusted_ClaimToBeLocalDoesNotHelp()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("ForwardedHeaders_Enabled", "true"));
+        using var honest = new HttpRequestMessage(HttpMethod.Get, "/bridge/instances");
+        using var claiming = new HttpRequestMessage(HttpMethod.Get, "/bridge/instances");
+        claiming.Headers.Add("X-Forwarded-For", "127.0.0.1");
+
+        using var local = await bridge.Client.SendAsync(honest, TestContext.Current.CancellationToken);
+        using var refused = await bridge.Client.SendAsync(claiming, TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.OK, local.StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+    }
 }

@@ -20,7 +20,7 @@ internal static class AdminEndpoints
     public static void MapAdmin(this WebApplication app)
     {
         var bridge = app.MapGroup("/bridge").AddEndpointFilter((context, next) =>
-            Caller.IsLocal(context.HttpContext.Connection)
+            Caller.IsLocal(context.HttpContext)
                 ? next(context)
                 : ValueTask.FromResult<object?>(TypedResults.Problem("The bridge's own API answers callers on its machine only.", statusCode: 403)));
         bridge.MapGet("/instances", (IFleet fleet) => TypedResults.Ok(Report(fleet.Current)));

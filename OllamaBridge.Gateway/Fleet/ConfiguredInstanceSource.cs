@@ -9,36 +9,34 @@ namespace OllamaBridge.Gateway.Fleet;
 internal sealed class ConfiguredInstanceSource(
     IConfiguration configuration,
     ServiceEndpointResolver resolver,
+    AddressDiscovery discovery,
+    TimeProvider time,
     IEnumerable<IValidateOptions<FleetOptions>> validators,
     ILogger<ConfiguredInstanceSource> logger) : IInstanceSource, IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
     private IDisposable? _registration;
+    private ITimer? _timer;
     private IReadOnlyList<InstanceDefinition> _last = [];
+    private TimeSpan _again = Timeout.InfiniteTimeSpan;
     private int _changes;
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<InstanceDefinition>> ListAsync(CancellationToken cancellationToken)
-    {
-        var options = configuration.GetSection(FleetOptions.Section).Get<FleetOptions>() ?? new FleetOptions();
-        var errors = validators.SelectMany(v => v.Validate(Options.DefaultName, options).Failures ?? []).Distinct().ToList();
-        if (errors.Count > 0)
-            throw new OptionsValidationException(Options.DefaultName, typeof(FleetOptions), errors);
-
-        var definitions = new List<InstanceDefinition>();
-        foreach (var definition in InstanceDefinitions.Read(options, []))
-            definitions.AddRange(await ResolveAsync(definition, cancellationToken));
-        return _last = definitions;
-    }
+    public async Task<IReadOnlyList<InstanceDefinition>> ListAsync(CancellationToken cancellationToken) =>
+        _last = await ReadAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public void Watch(Action<IReadOnlyList<InstanceDefinition>> changed) =>
+    public void Watch(Action<IReadOnlyList<InstanceDefinition>> changed)
+    {
         _registration = ChangeToken.OnChange(configuration.GetReloadToken, () => _ = ReloadAsync(changed));
+        _timer = time.CreateTimer(_ => _ = ReloadAsync(changed), null, _again, Timeout.InfiniteTimeSpan);
+    }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _registration?.Dispose();
+        _timer?.Dispose();
         _stopping.Cancel();
         _stopping.Dispose();
     }
@@ -46,13 +44,14 @@ internal sealed class ConfiguredInstanceSource(
     private async Task ReloadAsync(Action<IReadOnlyList<InstanceDefinition>> changed)
     {
         var change = Interlocked.Increment(ref _changes);
-        var before = _last;
         try
         {
-            var definitions = await ListAsync(_stopping.Token);
+            var definitions = await ReadAsync(_stopping.Token);
             // A newer change reads the configuration again; the older reading must not overtake it.
-            if (change == Volatile.Read(ref _changes) && !definitions.SequenceEqual(before))
-                changed(definitions);
+            if (change != Volatile.Read(ref _changes) || definitions.SequenceEqual(_last))
+                return;
+            _last = definitions;
+            changed(definitions);
         }
         catch (OptionsValidationException e)
         {
@@ -62,6 +61,26 @@ internal sealed class ConfiguredInstanceSource(
         {
             FleetLog.BadConfiguration(logger, e.Message);
         }
+        finally
+        {
+            _timer?.Change(_again, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private async Task<IReadOnlyList<InstanceDefinition>> ReadAsync(CancellationToken cancellationToken)
+    {
+        var options = configuration.GetSection(FleetOptions.Section).Get<FleetOptions>() ?? new FleetOptions();
+        var errors = validators.SelectMany(v => v.Validate(Options.DefaultName, options).Failures ?? []).Distinct().ToList();
+        if (errors.Count > 0)
+            throw new OptionsValidationException(Options.DefaultName, typeof(FleetOptions), errors);
+
+        var definitions = new List<InstanceDefinition>();
+        var configured = InstanceDefinitions.Read(options, []);
+        foreach (var definition in configured)
+            foreach (var resolved in await ResolveAsync(definition, cancellationToken))
+                definitions.AddRange(await discovery.ExpandAsync(resolved, cancellationToken));
+        _again = configured.Any(d => d.Discovery != InstanceDiscovery.None) ? options.DiscoveryInterval : Timeout.InfiniteTimeSpan;
+        return definitions;
     }
 
     /// <summary>A host that configuration names as a service (<c>services:ollama-1:http:0</c>, as Aspire injects it) becomes its endpoints.</summary>

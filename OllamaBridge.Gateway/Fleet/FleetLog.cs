@@ -21,4 +21,7 @@ internal static partial class FleetLog
 
     [LoggerMessage(1005, LogLevel.Error, "The changed configuration is not used, the fleet stays as it was: {Errors}")]
     public static partial void BadConfiguration(ILogger logger, string errors);
+
+    [LoggerMessage(1006, LogLevel.Warning, "The instances behind {Host} stay as they were: nobody told their addresses ({Error})")]
+    public static partial void LookupFailed(ILogger logger, string host, System.Net.Sockets.SocketError error);
 }

@@ -15,8 +15,22 @@ internal sealed record FleetOptions
     [Range(1, 1024)]
     public int Slots { get; init; } = 1;
 
+    /// <summary>Time between two looks into DNS for entries with <c>Discovery: Dns</c>.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "01:00:00")]
+    public TimeSpan DiscoveryInterval { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>The instances, one by one.</summary>
     public IList<InstanceOptions> Instances { get; init; } = [];
+}
+
+/// <summary>How many servers an entry stands for.</summary>
+internal enum InstanceDiscovery
+{
+    /// <summary>One, whatever addresses its name has.</summary>
+    None,
+
+    /// <summary>One for each address of its host's name in DNS, looked up again and again.</summary>
+    Dns,
 }
 
 /// <summary>One instance: section <c>Bridge:Instances:N</c>.</summary>
@@ -33,6 +47,9 @@ internal sealed record InstanceOptions
 
     /// <summary>Models that fit in memory: the server's <c>OLLAMA_MAX_LOADED_MODELS</c>; 0 lets the bridge observe it.</summary>
     public int MaxLoadedModels { get; init; }
+
+    /// <summary>With <see cref="InstanceDiscovery.Dns"/> the entry stands for a group: each address of the host is an instance.</summary>
+    public InstanceDiscovery Discovery { get; init; }
 }
 
 /// <summary>How instances are watched: section <c>Bridge:Health</c>.</summary>

@@ -14,6 +14,8 @@ internal static class FleetServiceCollectionExtensions
         services.AddBridgeOptions<HealthOptions, HealthOptionsValidator>(HealthOptions.Section);
 
         services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<IHostLookup, DnsHostLookup>();
+        services.AddSingleton<AddressDiscovery>();
         services.AddSingleton<IInstanceSource, ConfiguredInstanceSource>();
         services.AddSingleton<InstanceProbe>();
         services.AddSingleton<InventoryStage>();

@@ -5,4 +5,6 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <param name="Url">Its base address: scheme, host and port.</param>
 /// <param name="Slots">How many requests it may hold at once (its <c>OLLAMA_NUM_PARALLEL</c>).</param>
 /// <param name="MaxLoadedModels">How many models its memory holds (its <c>OLLAMA_MAX_LOADED_MODELS</c>); 0: not known, to be observed.</param>
-internal sealed record InstanceDefinition(string Name, Uri Url, int Slots, int MaxLoadedModels);
+/// <param name="Discovery">Whether it stands for one server, or for all behind its host's name.</param>
+internal sealed record InstanceDefinition(
+    string Name, Uri Url, int Slots, int MaxLoadedModels, InstanceDiscovery Discovery = InstanceDiscovery.None);

@@ -49,7 +49,7 @@ internal static class InstanceDefinitions
             if (definitions.Exists(d => d.Url == url))
                 errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: {url} is there twice.");
             else
-                definitions.Add(new InstanceDefinition(name, url, instance.Slots ?? options.Slots, instance.MaxLoadedModels));
+                definitions.Add(new InstanceDefinition(name, url, instance.Slots ?? options.Slots, instance.MaxLoadedModels, instance.Discovery));
         }
     }
 

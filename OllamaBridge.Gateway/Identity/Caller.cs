@@ -1,14 +1,21 @@
 using System.Net;
+using Microsoft.AspNetCore.HttpOverrides;
 
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>What is known of who asks. Until there are keys: whether it is somebody on this machine.</summary>
 internal static class Caller
 {
-    /// <summary>Whether a connection comes from this machine's loopback.</summary>
-    public static bool IsLocal(ConnectionInfo connection)
+    /// <summary>Whether a request comes from this machine's loopback.</summary>
+    /// <remarks>
+    /// Where <c>ASPNETCORE_FORWARDEDHEADERS_ENABLED</c> is set, the address is what the caller's <c>X-Forwarded-For</c> claims. ASP.NET
+    /// Core then keeps the real one in <c>X-Original-For</c>: whoever comes with that is nobody local.
+    /// </remarks>
+    public static bool IsLocal(HttpContext context)
     {
-        var address = connection.RemoteIpAddress;
+        if (context.Request.Headers.ContainsKey(ForwardedHeadersDefaults.XOriginalForHeaderName))
+            return false;
+        var address = context.Connection.RemoteIpAddress;
         return address is not null && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
     }
 }

@@ -15,7 +15,7 @@ internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting
         if (!operation.Methods.Contains(context.Request.Method, StringComparer.Ordinal))
             return MethodNotAllowed(context, operation);
 
-        var call = new BridgeCall(operation, rest, time.GetTimestamp()) { IsLocal = Caller.IsLocal(context.Connection) };
+        var call = new BridgeCall(operation, rest, time.GetTimestamp()) { IsLocal = Caller.IsLocal(context) };
         context.Features.Set(call);
         return accounting.RunAsync(context, call, next);
     }
