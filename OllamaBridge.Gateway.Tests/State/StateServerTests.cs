@@ -1,0 +1,137 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using OllamaBridge.StateServer;
+using StackExchange.Redis;
+
+namespace OllamaBridge.Gateway.Tests.State;
+
+/// <summary>The state server does what a gateway wants of Redis, asked by the client that a gateway uses.</summary>
+public class StateServerTests
+{
+    // As a rate limit does it: counts, and starts the window with the first.
+    private const string CountInWindow = """
+        local n = redis.call('INCR', KEYS[1])
+        if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+        return {n, redis.call('PTTL', KEYS[1])}
+        """;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public async Task Ping_NoPassword_Answers()
+    {
+        await using var server = await RunningStateServer.StartAsync();
+        await using var client = await server.ConnectAsync();
+        Assert.True(await client.GetDatabase().PingAsync() > TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task Set_WithExpiry_LivesAsLongAsItWasTold()
+    {
+        await using var server = await RunningStateServer.StartAsync();
+        await using var client = await server.ConnectAsync();
+        var redis = client.GetDatabase();
+        Assert.True(await redis.StringSetAsync("key", "value", TimeSpan.FromMinutes(5)));
+        Assert.Equal("value", await redis.StringGetAsync("key"));
+        Assert.InRange((await redis.KeyTimeToLiveAsync("key"))!.Value, TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(5));
+        Assert.True(await redis.KeyExpireAsync("key", TimeSpan.Zero));
+        Assert.False(await redis.KeyExistsAsync("key"));
+    }
+
+    [Fact]
+    public async Task Eval_FromManyAtOnce_CountsEachOnce()
+    {
+        await using var server = await RunningStateServer.StartAsync();
+        await using var client = await server.ConnectAsync();
+        await using var another = await server.ConnectAsync();
+        var counted = await Task.WhenAll(Enumerable.Range(0, 200).Select(async i =>
+        {
+            var redis = (i % 2 == 0 ? client : another).GetDatabase();
+            var answer = (RedisResult[])(await redis.ScriptEvaluateAsync(CountInWindow, ["window"], [60_000]))!;
+            Assert.InRange((long)answer[1], 1, 60_000);
+            return (int)answer[0];
+        }));
+        Assert.Equal(Enumerable.Range(1, 200), counted.Order());
+    }
+
+    [Fact]
+    public async Task Publish_ToASubscriber_Arrives()
+    {
+        var ct = TestContext.Current.CancellationToken;
+        await using var server = await RunningStateServer.StartAsync();
+        await using var speaker = await server.ConnectAsync();
+        await using var listener = await server.ConnectAsync();
+        var arrived = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var channel = RedisChannel.Literal("drained");
+        await listener.GetSubscriber().SubscribeAsync(channel, (_, message) => arrived.TrySetResult(message));
+        await speaker.GetSubscriber().PublishAsync(channel, "gpu-1");
+        Assert.Equal("gpu-1", await arrived.Task.WaitAsync(Patience, ct));
+    }
+
+    [Theory]
+    [InlineData("wrong")]
+    [InlineData("secre")]
+    [InlineData(null)]
+    public async Task Connect_WrongPassword_Refused(string? password)
+    {
+        await using var server = await RunningStateServer.StartAsync(new StateServerOptions(Password: "secret"));
+        await Assert.ThrowsAsync<RedisConnectionException>(() => server.ConnectAsync(password));
+        await using var client = await server.ConnectAsync("secret");
+        Assert.True(await client.GetDatabase().PingAsync() > TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task Restart_WithDataFolder_KnowsWhatItKnew()
+    {
+        var folder = Directory.CreateTempSubdirectory("state-server-");
+        try
+        {
+            var options = new StateServerOptions(Password: "secret", Data: folder.FullName);
+            // Twice: the second start also reads what the first one had read.
+            for (var round = 1; round <= 3; round++)
+            {
+                await using var server = await RunningStateServer.StartAsync(options);
+                await using var client = await server.ConnectAsync("secret");
+                var redis = client.GetDatabase();
+                Assert.Equal(round, await redis.StringIncrementAsync("starts"));
+                if (round == 1)
+                {
+                    await redis.ScriptEvaluateAsync(CountInWindow, ["window"], [600_000]);
+                    await redis.HashSetAsync("tenant", "tokens", 7);
+                }
+                Assert.Equal(7, await redis.HashGetAsync("tenant", "tokens"));
+                Assert.InRange((await redis.KeyTimeToLiveAsync("window"))!.Value, TimeSpan.Zero, TimeSpan.FromMinutes(10));
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Start_PortOfAnotherStateServer_SaysSoInOneLine()
+    {
+        await using var server = await RunningStateServer.StartAsync();
+        using var second = new GarnetService(server.Options, NullLoggerFactory.Instance);
+        var error = await Assert.ThrowsAsync<StateServerException>(() => second.StartAsync(TestContext.Current.CancellationToken));
+        Assert.Contains($"Port {server.Options.Port} ", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public async Task Start_FolderOfAnotherStateServer_SaysSo()
+    {
+        var folder = Directory.CreateTempSubdirectory("state-server-");
+        try
+        {
+            var options = new StateServerOptions(Data: folder.FullName);
+            await using var server = await RunningStateServer.StartAsync(options);
+            var error = await Assert.ThrowsAsync<StateServerException>(() => RunningStateServer.StartAsync(options));
+            Assert.Contains(folder.FullName, error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using System.Net;
+using System.Net.Sockets;
+using Garnet;
+
+namespace OllamaBridge.StateServer;
+
+/// <summary>A Garnet server within this process.</summary>
+internal sealed partial class GarnetService(StateServerOptions options, ILoggerFactory loggers) : IHostedService, IDisposable
+{
+    private const string LockFile = "in-use.lock";
+    private readonly ILogger _logger = loggers.CreateLogger<GarnetService>();
+    private FileStream? _lock;
+    private GarnetServer? _garnet;
+
+    /// <summary>Recovers what the data folder holds and listens.</summary>
+    /// <exception cref="StateServerException">The port or the folder cannot be had.</exception>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        EnsurePortIsFree();
+        LockData();
+        try
+        {
+            _garnet = new GarnetServer(GarnetOptions.For(options), loggers);
+            _garnet.Start();
+        }
+        catch (SocketException e)
+        {
+            throw PortTaken(e);
+        }
+        catch (Exception e) when (e is not StateServerException)
+        {
+            throw new StateServerException($"The state server cannot start: {e.Message}", e);
+        }
+        LogServing(_logger, options);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Writes what is not on disk yet, then stops.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_garnet is not null && options.Data is not null)
+            await _garnet.Store.CommitAOFAsync(cancellationToken);
+        Dispose();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Interlocked.Exchange(ref _garnet, null)?.Dispose();
+        Interlocked.Exchange(ref _lock, null)?.Dispose();
+    }
+
+    /// <summary>Garnet shares its port with any other Garnet of the same user (SO_REUSEPORT), so it would never notice one.</summary>
+    private void EnsurePortIsFree()
+    {
+        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            probe.Bind(new IPEndPoint(IPAddress.Loopback, options.Port));
+        }
+        catch (SocketException e)
+        {
+            throw PortTaken(e);
+        }
+    }
+
+    private void LockData()
+    {
+        if (options.Data is null)
+            return;
+        try
+        {
+            Directory.CreateDirectory(options.Data);
+            _lock = new FileStream(Path.Combine(options.Data, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StateServerException($"The data folder {options.Data} cannot be used, or another server uses it: {e.Message}", e);
+        }
+    }
+
+    private StateServerException PortTaken(SocketException e) =>
+        new($"Port {options.Port} on 127.0.0.1 cannot be had ({e.SocketErrorCode}); choose another with --port or STATE_PORT.", e);
+
+    [LoggerMessage(1, LogLevel.Information, "Serves the Redis protocol on {Options}.")]
+    private static partial void LogServing(ILogger logger, StateServerOptions options);
+}

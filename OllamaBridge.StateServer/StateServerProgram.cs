@@ -1,0 +1,39 @@
+namespace OllamaBridge.StateServer;
+
+/// <summary>The command: one server until it is told to stop.</summary>
+internal static class StateServerProgram
+{
+    public static async Task<int> Main(string[] args)
+    {
+        var line = StateServerCommand.Create(Environment.GetEnvironmentVariable, RunAsync).Parse(args);
+        if (line.Errors.Count > 0)
+        {
+            await Console.Error.WriteLineAsync(line.Errors[0].Message);
+            return 1;
+        }
+        // The host, not the parser, answers signals.
+        return await line.InvokeAsync(new() { ProcessTerminationTimeout = null });
+    }
+
+    private static async Task<int> RunAsync(StateServerOptions options, CancellationToken stop)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new());
+        builder.Logging
+            .AddSimpleConsole(console => console.SingleLine = true)
+            .SetMinimumLevel(LogLevel.Warning)
+            .AddFilter(typeof(GarnetService).FullName, LogLevel.Information)
+            // A failed start is reported below, in one line.
+            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        builder.Services.AddSingleton(options).AddHostedService<GarnetService>();
+        try
+        {
+            await builder.Build().RunAsync(stop);
+            return 0;
+        }
+        catch (StateServerException e)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return 1;
+        }
+    }
+}
