@@ -1,0 +1,131 @@
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+
+namespace OllamaBridge.Hosting;
+
+/// <summary>Reads <see cref="FleetSettings"/> and reports every mistake at once, each with its key.</summary>
+public static partial class FleetSettingsReader
+{
+    private const int MaxInstances = 256;
+    private const int MaxParallel = 1024;
+
+    /// <summary>Reads section <c>Fleet</c> of the application's configuration.</summary>
+    /// <param name="builder">The application.</param>
+    /// <exception cref="DistributedApplicationException">Something is wrong; the message lists all of it.</exception>
+    public static FleetSettings GetFleetSettings(this IDistributedApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return Read(builder.Configuration.GetSection(FleetSettings.Section));
+    }
+
+    internal static FleetSettings Read(IConfigurationSection section)
+    {
+        FleetSettings settings;
+        try
+        {
+            // A key that nothing reads is a typing error that somebody would look for for a long time.
+            settings = section.Get<FleetSettings>(o => o.ErrorOnUnknownConfiguration = true) ?? new FleetSettings();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new DistributedApplicationException($"{section.Path}: {e.InnerException?.Message ?? e.Message}");
+        }
+
+        var errors = new List<string>();
+        Check(settings, errors);
+        return errors.Count == 0
+            ? settings
+            : throw new DistributedApplicationException($"The settings are wrong:\n- {string.Join("\n- ", errors)}");
+    }
+
+    private static void Check(FleetSettings settings, List<string> errors)
+    {
+        CheckInstances("Fleet:Instances", settings.Instances, errors);
+        CheckModels("Fleet:Models", settings.Models, errors);
+        if (Names.Split(settings.Models).Count == 0)
+            errors.Add("Fleet:Models: names no model.");
+        CheckServer("Fleet:Server", settings.Server, errors);
+        CheckLimits("Fleet:Limits", settings.Limits, errors);
+        CheckGpus("Fleet:Gpus", settings.Gpus, errors);
+        if (settings.Port is < 1 or > 65535)
+            errors.Add($"Fleet:Port: {settings.Port} is no port.");
+        var urls = Names.Split(settings.Urls);
+        if (settings.Backend == FleetBackend.External && urls.Count == 0)
+            errors.Add("Fleet:Urls: names no server, which the backend External wants.");
+        if (settings.Backend is not (FleetBackend.External or FleetBackend.Auto) && urls.Count > 0)
+            errors.Add($"Fleet:Urls: is for the backend External, not {settings.Backend}.");
+        foreach (var url in urls.Where(u => !IsUrl(u)))
+            errors.Add($"Fleet:Urls: '{url}' is not an address such as http://10.0.0.5:11434.");
+        foreach (var (name, tier) in settings.Tiers)
+        {
+            var key = $"Fleet:Tiers:{name}";
+            if (!TierName().IsMatch(name))
+                errors.Add($"{key}: a tier's name has up to 20 lower-case letters, digits and single hyphens, a letter first.");
+            CheckInstances($"{key}:Instances", tier.Instances, errors);
+            CheckModels($"{key}:Models", tier.Models, errors);
+            CheckServer($"{key}:Server", tier.Server, errors);
+            CheckLimits($"{key}:Limits", tier.Limits ?? new(), errors);
+            CheckGpus($"{key}:Gpus", tier.Gpus ?? new(), errors);
+        }
+    }
+
+    private static void CheckInstances(string key, int count, List<string> errors)
+    {
+        if (count is < 1 or > MaxInstances)
+            errors.Add($"{key}: {count} is not between 1 and {MaxInstances}.");
+    }
+
+    private static void CheckModels(string key, string? models, List<string> errors)
+    {
+        foreach (var model in Names.Split(models).Where(m => !ModelName().IsMatch(m)))
+            errors.Add($"{key}: '{model}' is not a model's name such as deepseek-r1:7b.");
+    }
+
+    private static void CheckServer(string key, ServerSettings server, List<string> errors)
+    {
+        if (server.Parallel is < 1 or > MaxParallel)
+            errors.Add($"{key}:Parallel: {server.Parallel} is not between 1 and {MaxParallel}.");
+        if (server.MaxLoadedModels < 0)
+            errors.Add($"{key}:MaxLoadedModels: {server.MaxLoadedModels} is below 0.");
+        if (server.ContextLength < 0)
+            errors.Add($"{key}:ContextLength: {server.ContextLength} is below 0.");
+        if (server.KeepAlive is { Length: > 0 } keepAlive && !Duration().IsMatch(keepAlive))
+            errors.Add($"{key}:KeepAlive: '{keepAlive}' is not a duration such as 10m, 1h30m or -1.");
+        if (server.LoadTimeout is { Length: > 0 } timeout && !Duration().IsMatch(timeout))
+            errors.Add($"{key}:LoadTimeout: '{timeout}' is not a duration such as 10m.");
+    }
+
+    private static void CheckLimits(string key, LimitSettings limits, List<string> errors)
+    {
+        if (limits.Cpus is <= 0)
+            errors.Add($"{key}:Cpus: {limits.Cpus} is not above 0.");
+        if (limits.Memory is { Length: > 0 } memory && !Memory().IsMatch(memory))
+            errors.Add($"{key}:Memory: '{memory}' is not an amount such as 16g or 512m.");
+    }
+
+    private static void CheckGpus(string key, GpuSettings gpus, List<string> errors)
+    {
+        foreach (var device in gpus.DeviceList.Where(d => !Device().IsMatch(d)))
+            errors.Add($"{key}:Devices: '{device}' is neither a GPU's number nor its UUID.");
+    }
+
+    private static bool IsUrl(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url is { Query: "", Fragment: "" };
+
+    [GeneratedRegex("^[a-z](-?[a-z0-9]){0,19}$")]
+    private static partial Regex TierName();
+
+    // Registry, namespace, name and tag (Ollama's types/model/name.go), without looking at each part's length.
+    [GeneratedRegex("^[A-Za-z0-9_][A-Za-z0-9._:/-]{0,349}$")]
+    private static partial Regex ModelName();
+
+    // Go's time.ParseDuration, or a plain number of seconds; below 0 for ever.
+    [GeneratedRegex("^(-?[0-9]+|-?([0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h))+)$")]
+    private static partial Regex Duration();
+
+    [GeneratedRegex("^[0-9]+[bkmg]?$", RegexOptions.IgnoreCase)]
+    private static partial Regex Memory();
+
+    [GeneratedRegex("^[A-Za-z0-9-]{1,64}$")]
+    private static partial Regex Device();
+}

@@ -1,0 +1,42 @@
+using System.Reflection;
+using System.Text;
+
+namespace OllamaBridge.Hosting;
+
+/// <summary>What Prometheus reads.</summary>
+/// <param name="Job">The job's name.</param>
+/// <param name="Address">Host and port.</param>
+internal readonly record struct ScrapeTarget(string Job, string Address);
+
+/// <summary>The files that Prometheus and Grafana are started with. Grafana's are those of <c>deploy/grafana</c>, built in.</summary>
+internal static class ObservabilityFiles
+{
+    private const string Prefix = "grafana/";
+
+    /// <summary>Prometheus' configuration.</summary>
+    public static ContainerFile PrometheusConfiguration(IEnumerable<ScrapeTarget> targets)
+    {
+        var text = new StringBuilder("global:\n  scrape_interval: 5s\nscrape_configs:\n");
+        foreach (var target in targets)
+            text.Append($"  - job_name: {target.Job}\n    static_configs:\n      - targets: ['{target.Address}']\n");
+        return new ContainerFile { Name = "prometheus.yml", Contents = text.ToString() };
+    }
+
+    /// <summary>The folder <c>/etc/grafana/provisioning</c>.</summary>
+    public static IEnumerable<ContainerFileSystemItem> GrafanaProvisioning() =>
+    [
+        new ContainerDirectory { Name = "datasources", Entries = [Read("datasources.yaml")] },
+        new ContainerDirectory { Name = "dashboards", Entries = [Read("dashboards.yaml")] },
+    ];
+
+    /// <summary>The folder with the dashboards.</summary>
+    public static IEnumerable<ContainerFileSystemItem> Dashboards() => [Read("ollamabridge.json")];
+
+    private static ContainerFile Read(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(Prefix + name)
+            ?? throw new InvalidOperationException($"{name} is not built in.");
+        using var reader = new StreamReader(stream);
+        return new ContainerFile { Name = name, Contents = reader.ReadToEnd() };
+    }
+}

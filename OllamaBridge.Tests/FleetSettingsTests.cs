@@ -1,0 +1,89 @@
+using System.Text;
+using Aspire.Hosting;
+using Microsoft.Extensions.Configuration;
+using OllamaBridge.Hosting;
+
+namespace OllamaBridge.Tests;
+
+/// <summary>Settings are read whole, and every mistake is told at once with its key.</summary>
+public sealed class FleetSettingsTests
+{
+    [Fact]
+    public void Read_Nothing_Defaults()
+    {
+        var settings = Read("{}");
+
+        Assert.Equal(FleetBackend.Auto, settings.Backend);
+        Assert.Equal(3, settings.Instances);
+        Assert.Equal("deepseek-r1:7b", settings.Models);
+        Assert.Equal(11400, settings.Port);
+    }
+
+    [Fact]
+    public void Read_OwnAppSettings_EveryKeyKnownAndRight()
+    {
+        var file = Path.Combine(Repository.Root, "OllamaBridge.AppHost", "appsettings.json");
+        var configuration = new ConfigurationBuilder().AddJsonFile(file).Build();
+
+        var settings = FleetSettingsReader.Read(configuration.GetSection("Fleet"));
+
+        // What the file says and what the code has where the file says nothing must not drift apart.
+        Assert.Equal(new FleetSettings { Server = settings.Server, Tiers = settings.Tiers }, settings);
+        Assert.Equal(4, settings.Server.Parallel);
+    }
+
+    [Fact]
+    public void Read_Tier_OverridesOnlyWhatItSays()
+    {
+        var settings = Read("""
+            { "Server": { "Parallel": 4, "KeepAlive": "10m" },
+              "Tiers": { "cold": { "Instances": 2, "Models": "deepseek-r1:70b", "Server": { "Parallel": 1 }, "ExplicitStart": true } } }
+            """);
+
+        var tier = settings.Tiers["cold"];
+        Assert.Equal(new ServerSettings { Parallel = 1, KeepAlive = "10m" }, tier.Server.Or(settings.Server));
+        Assert.True(tier.ExplicitStart);
+    }
+
+    [Fact]
+    public void Read_ManyMistakes_AllOfThemWithTheirKeys()
+    {
+        var e = Assert.Throws<DistributedApplicationException>(() => Read("""
+            { "Backend": "External", "Instances": 0, "Models": "a b", "Port": 70000,
+              "Server": { "Parallel": 0, "KeepAlive": "soon", "LoadTimeout": "5 minutes", "MaxLoadedModels": -1, "ContextLength": -1 },
+              "Limits": { "Cpus": 0, "Memory": "much" }, "Gpus": { "Devices": "first one" },
+              "Tiers": { "Cold!": { "Instances": 999 } } }
+            """));
+
+        foreach (var key in new[]
+        {
+            "Fleet:Instances", "Fleet:Models", "Fleet:Port", "Fleet:Urls", "Fleet:Server:Parallel", "Fleet:Server:KeepAlive",
+            "Fleet:Server:LoadTimeout", "Fleet:Server:MaxLoadedModels", "Fleet:Server:ContextLength", "Fleet:Limits:Cpus",
+            "Fleet:Limits:Memory", "Fleet:Gpus:Devices", "Fleet:Tiers:Cold!", "Fleet:Tiers:Cold!:Instances",
+        })
+            Assert.Contains($"- {key}:", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{ "Instnaces": 3 }""", "Instnaces")]
+    [InlineData("""{ "Backend": "Kubernetes" }""", "Kubernetes")]
+    [InlineData("""{ "Backend": "Simulator", "Urls": "http://a:1" }""", "Fleet:Urls")]
+    [InlineData("""{ "Urls": "ftp://a:1" }""", "Fleet:Urls")]
+    [InlineData("""{ "Models": "" }""", "Fleet:Models")]
+    public void Read_Mistake_Told(string json, string word) =>
+        Assert.Contains(word, Assert.Throws<DistributedApplicationException>(() => Read(json)).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("10m")]
+    [InlineData("1h30m")]
+    [InlineData("-1")]
+    [InlineData("300")]
+    [InlineData("1.5h")]
+    public void Read_Duration_AsGoHasIt(string text) => Assert.Equal(text, Read($$"""{ "Server": { "KeepAlive": "{{text}}" } }""").Server.KeepAlive);
+
+    private static FleetSettings Read(string json)
+    {
+        using var stream = new MemoryStream(Encoding.UTF8.GetBytes($$"""{ "Fleet": {{json}} }"""));
+        return FleetSettingsReader.Read(new ConfigurationBuilder().AddJsonStream(stream).Build().GetSection("Fleet"));
+    }
+}

@@ -1,0 +1,69 @@
+using System.Globalization;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using OllamaBridge.Hosting;
+
+namespace OllamaBridge.Tests;
+
+/// <summary>Reads out of a model what its resources will be given, as expressions where the value is known only later.</summary>
+internal static class ModelReader
+{
+    public static T Get<T>(this IDistributedApplicationBuilder builder, string name)
+        where T : IResource => Assert.IsAssignableFrom<T>(Assert.Single(builder.Resources, r => r.Name == name));
+
+    public static async Task<IReadOnlyDictionary<string, string>> EnvironmentAsync(this IDistributedApplicationBuilder builder, string name)
+    {
+        var resource = builder.Get<IResource>(name);
+        var context = new EnvironmentCallbackContext(builder.ExecutionContext, resource);
+        foreach (var callback in resource.Annotations.OfType<EnvironmentCallbackAnnotation>())
+            await callback.Callback(context);
+        return context.EnvironmentVariables.ToDictionary(v => v.Key, v => Text(v.Value));
+    }
+
+    public static async Task<IReadOnlyList<string>> ArgumentsAsync(this IDistributedApplicationBuilder builder, string name)
+    {
+        var resource = builder.Get<IResource>(name);
+        var context = new CommandLineArgsCallbackContext([], resource, TestContext.Current.CancellationToken) { ExecutionContext = builder.ExecutionContext };
+        foreach (var callback in resource.Annotations.OfType<CommandLineArgsCallbackAnnotation>())
+            await callback.Callback(context);
+        return [.. context.Args.Select(Text)];
+    }
+
+    public static async Task<IReadOnlyList<string>> RuntimeArgumentsAsync(this IDistributedApplicationBuilder builder, string name)
+    {
+        var context = new ContainerRuntimeArgsCallbackContext([]);
+        foreach (var callback in builder.Get<IResource>(name).Annotations.OfType<ContainerRuntimeArgsCallbackAnnotation>())
+            await callback.Callback(context);
+        return [.. context.Args.Select(Text)];
+    }
+
+    /// <summary>Whom it waits for, by name; the owner of a model that it waits for among them.</summary>
+    public static IReadOnlyList<string> Waits(this IDistributedApplicationBuilder builder, string name) =>
+        [.. builder.Get<IResource>(name).Annotations.OfType<WaitAnnotation>().Select(w => w.Resource.Name).Distinct()];
+
+    public static IReadOnlyList<string> Commands(this IDistributedApplicationBuilder builder, string name) =>
+        [.. builder.Get<IResource>(name).Annotations.OfType<ResourceCommandAnnotation>().Select(c => c.DisplayName)];
+
+    public static IReadOnlyList<string> Volumes(this IDistributedApplicationBuilder builder, string name) =>
+        [.. builder.Get<IResource>(name).Annotations.OfType<ContainerMountAnnotation>().Select(m => $"{m.Source}:{m.Target}")];
+
+    public static string Image(this IDistributedApplicationBuilder builder, string name)
+    {
+        var image = builder.Get<IResource>(name).Annotations.OfType<ContainerImageAnnotation>().Last();
+        return $"{image.Registry}/{image.Image}:{image.Tag}";
+    }
+
+    public static string Text(object value) => value switch
+    {
+        string text => text,
+        IManifestExpressionProvider expression => expression.ValueExpression,
+        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        _ => value.ToString() ?? "",
+    };
+}
+
+/// <summary>A machine as the test wants it.</summary>
+internal sealed record FakeHost(string? ContainerRuntime = null, int NvidiaGpus = 0, int AmdGpus = 0, params string[] Programs) : IHostProbe
+{
+    public bool HasProgram(string name) => Programs.Contains(name);
+}

@@ -1,0 +1,61 @@
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using OllamaBridge.Hosting;
+
+namespace OllamaBridge.Tests;
+
+/// <summary>Somebody else's application takes the bridge as it is and wires its own clients to it.</summary>
+public sealed class ReferenceTests
+{
+    [Fact]
+    public async Task WithReference_Client_ConnectionStringsForOllamaAndOpenAI()
+    {
+        var (builder, bridge) = Apps.With(new FakeHost());
+        bridge.WithInstances(2).WithModels("deepseek-r1:7b,qwen3:8b");
+        builder.AddExecutable("client", "client", ".").WithReference(bridge).WaitFor(bridge);
+
+        var environment = await builder.EnvironmentAsync("client");
+
+        const string Url = "{bridge.bindings.http.scheme}://{bridge.bindings.http.host}:{bridge.bindings.http.port}";
+        Assert.Equal("{bridge.connectionString}", environment["ConnectionStrings__bridge"]);
+        Assert.Equal($"Endpoint={Url};Model=deepseek-r1:7b", bridge.Resource.ConnectionStringExpression.ValueExpression);
+        Assert.Equal($"Endpoint={Url}/v1;Key=none;Model=deepseek-r1:7b", environment["ConnectionStrings__bridge-openai"]);
+        Assert.Equal("{bridge.bindings.http.url}", environment["services__bridge__http__0"]);
+        Assert.Equal(Url, environment["BRIDGE_URI"]);
+        Assert.Equal("deepseek-r1:7b", environment["BRIDGE_MODEL"]);
+        Assert.Contains("bridge", builder.Waits("client"));
+    }
+
+    [Fact]
+    public async Task WithReference_NoModel_ConnectionStringWithoutOne()
+    {
+        var (builder, bridge) = Apps.With(new FakeHost());
+        bridge.WithInstances(1);
+
+        Assert.DoesNotContain("Model", bridge.Resource.ConnectionStringExpression.ValueExpression, StringComparison.Ordinal);
+        Assert.DoesNotContain("Model", bridge.Resource.OpenAIConnectionStringExpression.ValueExpression, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OptionalResources_Flags_AddedAndPointedAtTheBridge()
+    {
+        await using var builder = await Apps.OwnAsync(
+            "--Fleet:Backend=Container", "--Fleet:State=Container", "--Fleet:Gpus:Vendor=Nvidia", "--Fleet:Gpus:Devices=0",
+            "--Fleet:Prometheus=true", "--Fleet:Grafana=true", "--Fleet:DcgmExporter=true", "--Fleet:OpenWebUI=true");
+
+        Assert.Single(builder.Resources, r => r.Name == "prometheus");
+        Assert.Contains("bridge", builder.Waits("prometheus"));
+        Assert.Contains("prometheus", builder.Waits("grafana"));
+        Assert.Contains("--cap-add", await builder.RuntimeArgumentsAsync("dcgm-exporter"));
+        var chat = Assert.Single(builder.Resources.OfType<OpenWebUIResource>());
+        Assert.Equal("{bridge.bindings.http.url}", (await builder.EnvironmentAsync(chat.Name))["OLLAMA_BASE_URLS"]);
+    }
+
+    [Fact]
+    public async Task OptionalResources_NoFlags_None()
+    {
+        await using var builder = await Apps.OwnAsync("--Fleet:Backend=Simulator", "--Fleet:State=Embedded");
+
+        Assert.Empty(builder.Resources.OfType<ContainerResource>());
+    }
+}

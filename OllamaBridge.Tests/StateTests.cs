@@ -1,0 +1,50 @@
+using Aspire.Hosting.ApplicationModel;
+using OllamaBridge.Hosting;
+
+namespace OllamaBridge.Tests;
+
+/// <summary>The store that gateways share, of each kind.</summary>
+public sealed class StateTests
+{
+    [Fact]
+    public async Task Container_Redis_AppendOnlyOnAVolume()
+    {
+        var builder = Apps.Empty();
+        builder.AddBridgeState("state", StateBackend.Container, new FakeHost());
+
+        Assert.StartsWith("docker.io/library/redis:", builder.Image("state"), StringComparison.Ordinal);
+        Assert.Equal(["state-data:/data"], builder.Volumes("state"));
+        Assert.Contains("--appendonly yes", string.Join(' ', await builder.ArgumentsAsync("state")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Executable_RedisServer_PasswordInNoArgument()
+    {
+        var builder = Apps.Empty();
+        builder.AddBridgeState("state", StateBackend.Auto, new FakeHost(Programs: ["redis-server"]));
+
+        var resource = builder.Get<LocalStateResource>("state");
+        Assert.Equal("redis-server", resource.Command);
+        var arguments = await builder.ArgumentsAsync("state");
+        Assert.Contains("--appendonly yes", string.Join(' ', arguments), StringComparison.Ordinal);
+        Assert.Contains("127.0.0.1", arguments);
+        Assert.DoesNotContain(arguments, a => a.Contains("password", StringComparison.OrdinalIgnoreCase) || a.Contains("requirepass", StringComparison.Ordinal));
+        Assert.Equal("{state.bindings.tcp.host}:{state.bindings.tcp.port},password={state-password.value}", resource.ConnectionStringExpression.ValueExpression);
+        Assert.NotEmpty(resource.Annotations.OfType<HealthCheckAnnotation>());
+    }
+
+    [Fact]
+    public async Task Embedded_StateServer_ToldByEnvironment()
+    {
+        var builder = Apps.Empty();
+        builder.AddBridgeState("state", StateBackend.Auto, new FakeHost());
+
+        var resource = builder.Get<EmbeddedStateResource>("state");
+        var environment = await builder.EnvironmentAsync("state");
+        Assert.Equal("{state.bindings.tcp.targetPort}", environment["STATE_PORT"]);
+        Assert.Equal("{state-password.value}", environment["STATE_PASSWORD"]);
+        Assert.True(Path.IsPathFullyQualified(environment["STATE_DATA"]));
+        Assert.Empty(await builder.ArgumentsAsync("state"));
+        Assert.NotEmpty(resource.Annotations.OfType<HealthCheckAnnotation>());
+    }
+}
