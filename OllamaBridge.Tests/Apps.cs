@@ -8,9 +8,12 @@ namespace OllamaBridge.Tests;
 /// <summary>Applications to look at.</summary>
 internal static class Apps
 {
+    /// <summary>Keeps an application from telling the tests' output what it does.</summary>
+    public const string Quiet = "--Logging:LogLevel:Default=Warning";
+
     /// <summary>This project's own application, with settings as on its command line.</summary>
     public static Task<IDistributedApplicationTestingBuilder> OwnAsync(params string[] arguments) =>
-        DistributedApplicationTestingBuilder.CreateAsync<Projects.OllamaBridge_AppHost>(arguments, TestContext.Current.CancellationToken);
+        DistributedApplicationTestingBuilder.CreateAsync<Projects.OllamaBridge_AppHost>([.. arguments, Quiet], TestContext.Current.CancellationToken);
 
     /// <summary>Somebody else's application that takes the integration as it is.</summary>
     public static (IDistributedApplicationBuilder Builder, IResourceBuilder<OllamaBridgeResource> Bridge) With(FakeHost host)

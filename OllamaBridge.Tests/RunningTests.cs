@@ -1,0 +1,178 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using OllamaBridge.Hosting;
+
+namespace OllamaBridge.Tests;
+
+/// <summary>The real thing: orchestrator, dashboard, state, three simulated servers and the bridge.</summary>
+public sealed class RunningTests(RunningApplication application) : IClassFixture<RunningApplication>
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Chats_ThroughTheBridge_SpreadOverTheInstances()
+    {
+        SkipWithoutOrchestrator();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => application.ChatAsync($"Question {i}?")));
+
+        Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
+        Assert.Equal(
+            ["ollama-1", "ollama-2", "ollama-3"],
+            answers.Select(a => a.Headers.GetValues("X-Bridge-Instance").Single()).Distinct().Order());
+    }
+
+    [Fact]
+    public async Task Drain_ByCommand_NoNewRequestUntilUndrained()
+    {
+        SkipWithoutOrchestrator();
+
+        var drained = await application.CommandAsync("ollama-2", InstanceCommands.Drain);
+        Assert.True(drained.Success, drained.Message);
+        Assert.Contains("ollama-2", drained.Message, StringComparison.Ordinal);
+        Assert.True((await application.InstanceAsync("ollama-2"))["draining"]!.GetValue<bool>());
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => application.ChatAsync($"While draining {i}?")));
+        Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
+        Assert.DoesNotContain(answers, a => a.Headers.GetValues("X-Bridge-Instance").Single() == "ollama-2");
+
+        var undrained = await application.CommandAsync("ollama-2", InstanceCommands.Undrain);
+        Assert.True(undrained.Success, undrained.Message);
+        Assert.False((await application.InstanceAsync("ollama-2"))["draining"]!.GetValue<bool>());
+    }
+
+    [Fact]
+    public async Task PreloadAndUnload_ByCommand_ModelInMemoryAndOut()
+    {
+        SkipWithoutOrchestrator();
+        using var instance = application.App.CreateHttpClient("ollama-3");
+
+        var loaded = await application.CommandAsync("ollama-3", InstanceCommands.Preload, (InstanceCommands.Model, RunningApplication.Model));
+        Assert.True(loaded.Success, loaded.Message);
+        Assert.Contains(RunningApplication.Model, await instance.GetStringAsync("/api/ps", Token), StringComparison.Ordinal);
+
+        var unloaded = await application.CommandAsync("ollama-3", InstanceCommands.Unload, (InstanceCommands.Model, RunningApplication.Model));
+        Assert.True(unloaded.Success, unloaded.Message);
+        await RunningApplication.UntilAsync(
+            async () => !(await instance.GetStringAsync("/api/ps", Token)).Contains(RunningApplication.Model, StringComparison.Ordinal), "the model is out");
+
+        var wrong = await application.CommandAsync("ollama-3", InstanceCommands.Preload, (InstanceCommands.Model, "nobody-has-it:1b"));
+        Assert.False(wrong.Success);
+        Assert.Contains("not found", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TestPrompt_ByCommand_AnswerAndWhoGaveIt()
+    {
+        SkipWithoutOrchestrator();
+
+        var result = await application.CommandAsync("bridge", BridgeCommands.TestPrompt, ("model", RunningApplication.Model), ("prompt", "Hello?"));
+
+        Assert.True(result.Success, result.Message);
+        Assert.Contains("ollama-", result.Message, StringComparison.Ordinal);
+        Assert.NotEmpty(result.Data!.Value);
+    }
+
+    [Fact]
+    public async Task Stop_OneInstanceUnderLoad_NoRequestFails()
+    {
+        SkipWithoutOrchestrator();
+        var failures = new ConcurrentQueue<string>();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var answered = 0;
+        var load = Task.WhenAll(Enumerable.Range(0, 6).Select(async caller =>
+        {
+            for (var i = 0; !stop.IsCancellationRequested; i++)
+            {
+                using var answer = await application.ChatAsync($"Caller {caller}, question {i}?");
+                if (answer.IsSuccessStatusCode)
+                    Interlocked.Increment(ref answered);
+                else
+                    failures.Enqueue($"{(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(Token)}");
+            }
+        }));
+
+        await RunningApplication.UntilAsync(() => Task.FromResult(Volatile.Read(ref answered) > 20), "load is there");
+        var stopped = await application.CommandAsync("ollama-1", KnownResourceCommands.StopCommand);
+        Assert.True(stopped.Success, stopped.Message);
+        await RunningApplication.UntilAsync(
+            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() != "healthy", "the bridge knows that it is gone");
+        var then = Volatile.Read(ref answered);
+        await RunningApplication.UntilAsync(() => Task.FromResult(Volatile.Read(ref answered) > then + 20), "the others answer");
+        var started = await application.CommandAsync("ollama-1", KnownResourceCommands.StartCommand);
+        Assert.True(started.Success, started.Message);
+        await RunningApplication.UntilAsync(
+            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() == "healthy", "it is back");
+        await stop.CancelAsync();
+        await load;
+
+        Assert.Empty(failures);
+    }
+
+    [Fact]
+    public async Task Trace_OfAChat_InTheDashboard()
+    {
+        SkipWithoutOrchestrator();
+        var id = ActivityTraceId.CreateRandom();
+        using var answer = await application.ChatAsync(traceParent: $"00-{id}-{ActivitySpanId.CreateRandom()}-01");
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+
+        IReadOnlyList<JsonNode> spans = [];
+        await RunningApplication.UntilAsync(async () => (spans = await SpansAsync(id)).Count >= 4, "the trace has arrived");
+
+        var server = spans.Single(s => Kind(s) == 2);
+        var queue = spans.Single(s => Name(s) == "queue");
+        var decide = spans.Single(s => Name(s) == "decide");
+        var sent = spans.Single(s => Name(s) == $"chat {RunningApplication.Model}");
+        Assert.Equal(Id(server), Parent(queue));
+        Assert.Equal(Id(queue), Parent(decide));
+        Assert.Equal(Id(server), Parent(sent));
+        var attributes = sent["attributes"]!.ToJsonString();
+        foreach (var key in new[] { "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.usage.output_tokens", "bridge.instance" })
+            Assert.Contains($"\"{key}\"", attributes, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task LogsAndMetrics_OfTheBridge_Arrive()
+    {
+        SkipWithoutOrchestrator();
+
+        await RunningApplication.UntilAsync(
+            async () =>
+            {
+                using var answer = await application.Dashboard.GetAsync("/api/telemetry/logs?resource=bridge&limit=50", Token);
+                return answer.IsSuccessStatusCode && (await answer.Content.ReadAsStringAsync(Token)).Contains("\"body\"", StringComparison.Ordinal);
+            },
+            "the bridge's logs are in the dashboard");
+        await RunningApplication.UntilAsync(
+            async () => (await application.Dashboard.GetStringAsync("/api/telemetry/resources", Token)) is var resources
+                && JsonNode.Parse(resources)!.AsArray().Any(r => r!["name"]!.GetValue<string>() == "bridge" && r["hasMetrics"]?.GetValue<bool>() == true),
+            "the bridge's metrics are in the dashboard");
+    }
+
+    private static void SkipWithoutOrchestrator() => Assert.SkipWhen(Orchestrator.Missing is not null, Orchestrator.Missing ?? "");
+
+    private async Task<IReadOnlyList<JsonNode>> SpansAsync(ActivityTraceId id)
+    {
+        using var answer = await application.Dashboard.GetAsync($"/api/telemetry/traces/{id}", Token);
+        if (!answer.IsSuccessStatusCode)
+            return [];
+        var body = await answer.Content.ReadFromJsonAsync<JsonNode>(Token);
+        return [.. from resource in body!["data"]!["resourceSpans"]!.AsArray()
+                   from scope in resource!["scopeSpans"]!.AsArray()
+                   from span in scope!["spans"]!.AsArray()
+                   select span!];
+    }
+
+    private static string Name(JsonNode span) => span["name"]!.GetValue<string>();
+
+    private static int Kind(JsonNode span) => span["kind"]!.GetValue<int>();
+
+    private static string Id(JsonNode span) => span["spanId"]!.GetValue<string>();
+
+    private static string Parent(JsonNode span) => span["parentSpanId"]!.GetValue<string>();
+}
