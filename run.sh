@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Builds and starts the bridge in front of three instances, and stops everything it started on Ctrl-C.
+# Builds and starts the bridge in front of three instances, and stops everything it started on Ctrl-C: as an Aspire application with its
+# dashboard where Aspire's packages can be restored, else the bridge alone.
+#   BRIDGE_STANDALONE=1   the bridge alone in any case
 #   BRIDGE_URLS=http://10.0.0.5:11434,http://10.0.0.6:11434   instances that run already
 #   BRIDGE_PORT=11400     where the bridge listens (127.0.0.1)
 #   BRIDGE_SLOTS=4        parallel requests for each instance (OLLAMA_NUM_PARALLEL)
@@ -46,6 +48,22 @@ command -v dotnet > /dev/null || { echo "The .NET 10 SDK is needed: https://dot.
 if listens "$port"; then
   echo "Port $port is taken; choose another with BRIDGE_PORT=…"
   exit 1
+fi
+
+if [ -z "${BRIDGE_STANDALONE:-}" ]; then
+  restore=$(mktemp)
+  if dotnet restore OllamaBridge.AppHost --verbosity quiet > "$restore" 2>&1; then
+    rm -f "$restore"
+    echo "Building…"
+    build OllamaBridge.AppHost
+    echo "Starting the application; its dashboard's login URL follows. The bridge will answer on $url."
+    trap - EXIT INT TERM
+    exec dotnet run --project OllamaBridge.AppHost --configuration "$configuration" --no-build --launch-profile http -- \
+      --Fleet:Port="$port" --Fleet:Server:Parallel="$slots" ${BRIDGE_URLS:+--Fleet:Urls="$BRIDGE_URLS"} "$@"
+  fi
+  missing=$(grep -oE "(Unable to find package|Could not resolve SDK) \"?[A-Za-z0-9.]+" "$restore" | grep -oE '[A-Za-z0-9.]+$' | sed 's/\.$//' | sort -u | paste -sd, | sed 's/,/, /g' || true)
+  rm -f "$restore"
+  echo "Without the dashboard: Aspire's packages cannot be restored here (${missing:-dotnet restore OllamaBridge.AppHost says why}). Starting the bridge alone."
 fi
 
 echo "Building…"
