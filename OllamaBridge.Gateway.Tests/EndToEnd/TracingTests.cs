@@ -36,6 +36,7 @@ public sealed class TracingTests
 
         var server = await trace.ServerSpanAsync();
         Assert.Equal(trace.Client, server.ParentSpanId);
+        Assert.Equal($"POST {path}", server.DisplayName);
         var queue = trace.One("queue");
         Assert.Equal(server.SpanId, queue.ParentSpanId);
         var decide = trace.One("decide");

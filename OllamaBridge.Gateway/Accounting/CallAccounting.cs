@@ -68,18 +68,6 @@ internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimePr
             time.GetElapsedTime(call.StartedAt));
         metrics.RecordTokens(model, call.InputTokens, call.OutputTokens);
         if (Activity.Current is { IsAllDataRequested: true } activity)
-            Describe(activity, call);
-    }
-
-    private static void Describe(Activity activity, BridgeCall call)
-    {
-        BridgeTracing.Describe(activity, call);
-        if (call.InputTokens > 0)
-            activity.SetTag(TelemetryNames.GenAiInputTokens, call.InputTokens);
-        if (call.OutputTokens > 0)
-            activity.SetTag(TelemetryNames.GenAiOutputTokens, call.OutputTokens);
-        if (call.AnsweredBy is { } instance)
-            activity.SetTag(TelemetryNames.BridgeInstance, instance.Name);
-        activity.SetTag(TelemetryNames.BridgeAttempts, call.Attempts);
+            BridgeTracing.DescribeServer(activity, call, context.Request);
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net.Sockets;
 using System.Text.Json;
+using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -32,6 +33,8 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     public async Task<ProbeResult> LookAsync(Instance instance, bool withCatalog, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var askedAt = time.GetTimestamp();
+        // A trace for each look, of each instance every other second, would bury those of requests.
+        using var untraced = SuppressInstrumentationScope.Begin();
         using var deadline = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try

@@ -16,7 +16,7 @@ internal static class BridgeTracing
 
     /// <summary>The request begins to wait for an instance; ended when it has one or is refused.</summary>
     public static Activity? StartQueue(BridgeCall call) =>
-        Source.StartActivity(TelemetryNames.QueueSpan) is { } span ? Describe(span, call) : null;
+        Source.StartActivity(TelemetryNames.QueueSpan)?.SetTag(TelemetryNames.GenAiRequestModel, call.ModelKey);
 
     /// <summary>An instance has been chosen.</summary>
     /// <param name="queue">The span of the wait; null where nobody listens.</param>
@@ -73,11 +73,26 @@ internal static class BridgeTracing
         span.Dispose();
     }
 
-    /// <summary>What every span of a request tells of it.</summary>
-    /// <param name="span">The span.</param>
-    /// <param name="call">The request.</param>
-    /// <returns>The same span.</returns>
-    public static Activity Describe(Activity span, BridgeCall call)
+    /// <summary>Completes the span of the whole request, which ASP.NET Core made without knowing the route.</summary>
+    public static void DescribeServer(Activity span, BridgeCall call, HttpRequest request)
+    {
+        Describe(span, call);
+        var path = request.Path.Value ?? "";
+        // A name or digest at the path's end belongs to no span's name: there would be one for each.
+        var route = call.Rest.Length > 0 && path.EndsWith(call.Rest, StringComparison.Ordinal) ? $"{path[..^call.Rest.Length]}{{name}}" : path;
+        span.DisplayName = $"{request.Method} {route}";
+        span.SetTag(TelemetryNames.HttpRoute, route);
+        if (call.InputTokens > 0)
+            span.SetTag(TelemetryNames.GenAiInputTokens, call.InputTokens);
+        if (call.OutputTokens > 0)
+            span.SetTag(TelemetryNames.GenAiOutputTokens, call.OutputTokens);
+        if (call.AnsweredBy is { } instance)
+            span.SetTag(TelemetryNames.BridgeInstance, instance.Name);
+        span.SetTag(TelemetryNames.BridgeAttempts, call.Attempts);
+    }
+
+    /// <summary>What the spans that stand for the model's work tell of it.</summary>
+    private static Activity Describe(Activity span, BridgeCall call)
     {
         span.SetTag(TelemetryNames.GenAiOperation, Labels.OfGenAi(call.Operation));
         span.SetTag(TelemetryNames.GenAiProvider, TelemetryNames.Ollama);

@@ -47,6 +47,7 @@ internal static class TelemetryNames
     public const string BridgeRefusal = "bridge.refusal";
     public const string ServerAddress = "server.address";
     public const string ServerPort = "server.port";
+    public const string HttpRoute = "http.route";
     public const string ErrorType = "error.type";
 
     /// <summary>The value of <see cref="GenAiProvider"/>.</summary>
