@@ -1,0 +1,155 @@
+using System.Globalization;
+using System.Reflection;
+using System.Text.RegularExpressions;
+
+namespace OllamaBridge.Gateway.Tests.Deployment;
+
+/// <summary>What stands in several places of the compose files stays the same in all of them.</summary>
+public partial class ComposeFileTests
+{
+    private static readonly string[] Overlays = ["compose.nvidia.yaml", "compose.amd.yaml"];
+    private readonly ComposeFile _compose = ComposeFile.Read("compose.yaml");
+
+    private ComposeService Bridge => _compose.Services["bridge"];
+
+    private string[] InstanceNames => [.. _compose.Services.Keys.Where(name => InstanceName().IsMatch(name)).Order(StringComparer.Ordinal)];
+
+    [Fact]
+    public void Instances_OfTheBridge_AreTheServices()
+    {
+        Assert.Equal(["ollama-1", "ollama-2", "ollama-3"], InstanceNames);
+        for (var i = 0; i < InstanceNames.Length; i++)
+        {
+            Assert.Equal(InstanceNames[i], Bridge.Environment($"Bridge__Instances__{i}__Name"));
+            Assert.Equal($"http://{InstanceNames[i]}:11434", Bridge.Environment($"Bridge__Instances__{i}__Url"));
+            Assert.NotNull(Bridge.Awaits(InstanceNames[i]));
+        }
+        Assert.Null(Bridge.Environment($"Bridge__Instances__{InstanceNames.Length}__Url"));
+    }
+
+    [Fact]
+    public void Limits_OfTheBridge_AreTheInstances()
+    {
+        for (var i = 0; i < InstanceNames.Length; i++)
+        {
+            var instance = _compose.Services[InstanceNames[i]];
+            Assert.StartsWith("${OLLAMA_NUM_PARALLEL:-", instance.Environment("OLLAMA_NUM_PARALLEL")!, StringComparison.Ordinal);
+            Assert.Equal(instance.Environment("OLLAMA_NUM_PARALLEL"), Bridge.Environment("Bridge__Slots"));
+            Assert.Null(Bridge.Environment($"Bridge__Instances__{i}__Slots"));
+            Assert.Equal(instance.Environment("OLLAMA_MAX_LOADED_MODELS"), Bridge.Environment($"Bridge__Instances__{i}__MaxLoadedModels"));
+        }
+    }
+
+    [Fact]
+    public void Instances_OnOneModelFolder_NeverPruneIt()
+    {
+        foreach (var instance in InstanceNames.Select(name => _compose.Services[name]))
+        {
+            Assert.Equal("1", instance.Environment("OLLAMA_NOPRUNE"));
+            Assert.Equal(["models:/models"], instance.List("volumes"));
+            Assert.Equal("/models", instance.Environment("OLLAMA_MODELS"));
+            Assert.Contains("/tmp", instance.List("tmpfs"));
+        }
+    }
+
+    [Fact]
+    public void Models_OneWriter_BeforeTheOtherInstances()
+    {
+        var models = _compose.Services["models"];
+        Assert.Equal("no", models.Text("restart"));
+        Assert.Equal($"http://{InstanceNames[0]}:11434", models.Environment("OLLAMA_HOST"));
+        Assert.Equal("service_healthy", models.Awaits(InstanceNames[0]));
+        foreach (var other in InstanceNames.Skip(1).Append("bridge"))
+            Assert.Equal("service_completed_successfully", _compose.Services[other].Awaits("models"));
+    }
+
+    [Fact]
+    public void Ports_Published_OnlyTheBridgeOnLoopback()
+    {
+        Assert.Equal(["bridge"], _compose.Services.Where(s => s.Value.Has("ports")).Select(s => s.Key));
+        var port = Assert.Single(Bridge.List("ports"));
+        Assert.Equal($"${{BRIDGE_ADDRESS:-127.0.0.1}}:${{BRIDGE_PORT:-11400}}:{new Uri(GatewayServer.DefaultUrl).Port}", port);
+        foreach (var service in _compose.Services.Values)
+            Assert.False(service.Has("network_mode"));
+    }
+
+    [Fact]
+    public void Services_ThatRunOn_RestartAndAreChecked()
+    {
+        foreach (var (name, service) in _compose.Services.Where(s => s.Key != "models"))
+        {
+            Assert.Equal("unless-stopped", service.Text("restart"));
+            // The bridge's image has nothing in it that could ask.
+            Assert.Equal(name != "bridge", service.Has("healthcheck"));
+        }
+    }
+
+    [Fact]
+    public void Bridge_Container_MayDoNothingButServe()
+    {
+        Assert.Equal("true", Bridge.Text("read_only"));
+        Assert.Equal(["ALL"], Bridge.List("cap_drop"));
+        Assert.Equal(["no-new-privileges:true"], Bridge.List("security_opt"));
+        Assert.DoesNotContain("*", Bridge.Environment("AllowedHosts")!, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Bridge_Stop_WaitsLongerThanStreams() => Assert.True(
+        int.Parse(Bridge.Text("stop_grace_period").TrimEnd('s'), CultureInfo.InvariantCulture)
+        > int.Parse(Bridge.Environment("ASPNETCORE_SHUTDOWNTIMEOUTSECONDS")!, CultureInfo.InvariantCulture));
+
+    [Fact]
+    public void Redis_State_KeptAndLocked()
+    {
+        var redis = _compose.Services["redis"];
+        Assert.Contains("--appendonly yes", redis.List("command")[^1], StringComparison.Ordinal);
+        Assert.Contains("requirepass", redis.List("command")[^1], StringComparison.Ordinal);
+        Assert.Equal(["state:/data"], redis.List("volumes"));
+        Assert.StartsWith("redis:6379,password=${STATE_PASSWORD:?", Bridge.Environment("ConnectionStrings__state")!, StringComparison.Ordinal);
+        Assert.Null(_compose.Variables()["STATE_PASSWORD"]);
+    }
+
+    [Fact]
+    public void Images_Everywhere_OnePinnedVersion()
+    {
+        var overlays = Overlays.Select(ComposeFile.Read).ToArray();
+        var images = overlays.Append(_compose).SelectMany(f => f.Services.Values).Where(s => s.Has("image")).Select(s => s.Image).ToArray();
+        Assert.All(images, image => Assert.Matches(PinnedImage(), image));
+        Assert.Equal(
+            ["docker.io/ollama/ollama:0.32.15", "docker.io/ollama/ollama:0.32.15-rocm"],
+            images.Where(i => i.Contains("/ollama/", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal));
+        var version = typeof(GatewayServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+        Assert.Equal($"ollamabridge/gateway:{version}", Bridge.Image);
+    }
+
+    [Fact]
+    public void Overlays_GpuForEachInstance_NoneTwice()
+    {
+        foreach (var overlay in Overlays.Select(ComposeFile.Read))
+        {
+            Assert.Equal(InstanceNames, overlay.Services.Keys.Where(name => name != "models").Order(StringComparer.Ordinal));
+            Assert.Equal(
+                new Dictionary<string, string?> { ["GPU_1"] = "0", ["GPU_2"] = "1", ["GPU_3"] = "2" }, overlay.Variables());
+        }
+    }
+
+    [Fact]
+    public void Guide_Variables_AllWithTheirDefaults()
+    {
+        var rows = GuideRow().Matches(RepositoryFiles.Read("docs/compose.md"))
+            .ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value.Trim().Trim('`'));
+        var variables = Overlays.Select(ComposeFile.Read).Append(_compose).SelectMany(f => f.Variables()).DistinctBy(v => v.Key);
+        Assert.Equal(
+            variables.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => $"{v.Key}={v.Value}"),
+            rows.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"{r.Key}={r.Value}"));
+    }
+
+    [GeneratedRegex(@"^ollama-\d+$")]
+    private static partial Regex InstanceName();
+
+    [GeneratedRegex(@":\d+(\.\d+)+(-rocm)?$")]
+    private static partial Regex PinnedImage();
+
+    [GeneratedRegex(@"^\| `([A-Z0-9_]+)` \|([^|]*)\|", RegexOptions.Multiline)]
+    private static partial Regex GuideRow();
+}
