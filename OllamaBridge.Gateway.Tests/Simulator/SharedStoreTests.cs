@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
@@ -40,15 +41,24 @@ public class SharedStoreTests
     [Fact]
     public async Task Pull_TwiceOnOneServer_BothSucceedTogether()
     {
+        var time = new FakeTimeProvider();
         var options = SimulatorOptions.Instant with
         {
             Store = new ModelStore([]),
-            PullBytesPerSecond = 20_000_000_000,
+            PullBytesPerSecond = 1_000_000_000,
             RemoteModels = [SimulatedModel.Named("far")],
+            TimeProvider = time,
         };
         await using var server = await TestServer.StartAsync(options);
         using var client = new SimulatorClient(server);
-        var pulls = await Task.WhenAll(client.LinesAsync("/api/pull", """{"model":"far"}"""), client.LinesAsync("/api/pull", """{"model":"far"}"""));
+        var both = Task.WhenAll(client.LinesAsync("/api/pull", """{"model":"far"}"""), client.LinesAsync("/api/pull", """{"model":"far"}"""));
+        await Poll.UntilAsync(() => server.Store.MaxConcurrentWriters == 2);
+        await Poll.UntilAsync(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            return both.IsCompleted;
+        });
+        var pulls = await both;
         Assert.All(pulls, p => Assert.Equal("""{"status":"success"}""", p[^1]));
         Assert.NotNull(server.Store.Find("far"));
         Assert.Equal(2, server.Store.MaxConcurrentWriters);

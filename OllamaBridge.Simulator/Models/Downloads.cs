@@ -9,11 +9,14 @@ internal sealed class Downloads(ModelStore store, TimeProvider time)
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Download> _running = [];
 
-    /// <summary>Joins the download of a file, or starts one.</summary>
-    public Download Join(ModelLayer layer, long bytesPerSecond)
+    /// <summary>Joins the download of a file, or starts one; null where the file is there.</summary>
+    public Download? Join(ModelLayer layer, long bytesPerSecond)
     {
         lock (_gate)
         {
+            // Looked at here and not before: a download of this server may end meanwhile, and would be taken for another server's.
+            if (store.Blobs.Contains(layer.Digest))
+                return null;
             if (!_running.TryGetValue(layer.Digest, out var download))
                 _running[layer.Digest] = download = new Download(layer, bytesPerSecond, time, time.GetTimestamp());
             download.Users++;

@@ -37,13 +37,13 @@ internal static class PullRoute
 
     private static async Task<bool> FetchAsync(Call call, ProgressReply reply, ModelLayer layer)
     {
-        if (call.Store.Blobs.Contains(layer.Digest))
+        var downloads = call.Server.Downloads;
+        if (downloads.Join(layer, call.Options.PullBytesPerSecond) is not { } download)
         {
             await reply.LayerAsync("pulling", layer, layer.Size);
             return true;
         }
-        var downloads = call.Server.Downloads;
-        var download = downloads.Join(layer, call.Options.PullBytesPerSecond);
+
         try
         {
             while (download.Completed < layer.Size)
