@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway;
@@ -33,6 +34,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>When it came, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public long StartedAt { get; } = startedAt;
+
+    /// <summary>Whose it is.</summary>
+    public Tenant Tenant { get; set; } = Tenant.Anonymous;
 
     /// <summary>Whether it comes from this machine.</summary>
     public bool IsLocal { get; set; }

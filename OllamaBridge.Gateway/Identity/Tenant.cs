@@ -1,0 +1,66 @@
+namespace OllamaBridge.Gateway.Identity;
+
+/// <summary>What a key allows.</summary>
+[Flags]
+internal enum Scopes
+{
+    /// <summary>Nothing.</summary>
+    None = 0,
+
+    /// <summary>Asking models, and seeing which there are.</summary>
+    Inference = 1,
+
+    /// <summary>Changing the models on disk.</summary>
+    Management = 2,
+
+    /// <summary>The bridge's own API.</summary>
+    Admin = 4,
+}
+
+/// <summary>Whose requests wait longer where not all can be served at once.</summary>
+internal enum Priority
+{
+    /// <summary>Somebody is waiting for the answer.</summary>
+    Interactive,
+
+    /// <summary>Nobody is: served when no interactive request for the same model waits.</summary>
+    Batch,
+}
+
+/// <summary>Who an API key belongs to. Immutable: a change makes another one.</summary>
+internal sealed record Tenant
+{
+    /// <summary>Whoever comes without a key, where there are none.</summary>
+    public static Tenant Anonymous { get; } = new() { Id = "anonymous" };
+
+    /// <summary>What operators call it; a label of metrics.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>What its keys allow.</summary>
+    public Scopes Scopes { get; init; } = Scopes.Inference;
+
+    /// <summary>Its share of a model's tokens where several tenants want it, against others' weights.</summary>
+    public double Weight { get; init; } = 1;
+
+    /// <summary>The class of its requests that do not say their own.</summary>
+    public Priority Priority { get; init; }
+
+    /// <summary>What it may use up.</summary>
+    public TenantLimits Limits { get; init; } = new();
+}
+
+/// <summary>What a tenant may use up; null for no limit.</summary>
+internal sealed record TenantLimits
+{
+    /// <summary>Requests per second, with bursts of one second's worth.</summary>
+    public double? RequestsPerSecond { get; init; }
+
+    /// <summary>Requests at a time, waiting ones included.</summary>
+    public int? ConcurrentRequests { get; init; }
+
+    /// <summary>Tokens of prompts and answers in any minute.</summary>
+    public long? TokensPerMinute { get; init; }
+
+    /// <summary>Tokens of prompts and answers in a day (UTC).</summary>
+    public long? TokensPerDay { get; init; }
+}
