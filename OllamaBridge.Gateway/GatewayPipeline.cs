@@ -9,11 +9,12 @@ namespace OllamaBridge.Gateway;
 /// <summary>The way of a request, and the only place that states its order.</summary>
 internal static class GatewayPipeline
 {
-    /// <summary>Adds the stages: the door, what is asked, its body, then whoever answers.</summary>
+    /// <summary>Adds the stages: the door, what is asked and by whom, its body, then whoever answers.</summary>
     public static void UseGateway(this WebApplication app)
     {
         var guard = app.Services.GetRequiredService<AccessGuard>();
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
+        var identity = app.Services.GetRequiredService<IdentityStage>();
         var bodies = app.Services.GetRequiredService<BodyStage>();
         var inventory = app.Services.GetRequiredService<InventoryStage>();
         var management = app.Services.GetRequiredService<ManagementStage>();
@@ -22,7 +23,9 @@ internal static class GatewayPipeline
         app.Use(next => context => guard.InvokeAsync(context, next));
 
         // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; everything else is the fleet's.
-        app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Answer));
+        app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Identify));
+
+        Task Identify(HttpContext context) => identity.InvokeAsync(context, context.Features.Get<BridgeCall>()!, Answer);
 
         Task Answer(HttpContext context)
         {

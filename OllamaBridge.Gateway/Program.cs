@@ -10,6 +10,12 @@ using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.ServiceDefaults;
 
+if (args is [NewKeyCommand.Name])
+{
+    NewKeyCommand.Run(Console.Out);
+    return;
+}
+
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.WebHost.ConfigureGatewayServer(builder.Configuration);

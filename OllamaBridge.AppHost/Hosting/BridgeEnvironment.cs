@@ -6,8 +6,14 @@ namespace OllamaBridge.Hosting;
 internal static class BridgeEnvironment
 {
     /// <summary>Writes the variables.</summary>
-    public static void Write(OllamaBridgeResource bridge, IDictionary<string, object> environment)
+    /// <param name="bridge">The bridge.</param>
+    /// <param name="environment">Receives them.</param>
+    /// <param name="publish">Whether it will run on a platform, where it listens beyond loopback.</param>
+    public static void Write(OllamaBridgeResource bridge, IDictionary<string, object> environment, bool publish)
     {
+        // Said openly, because the gateway does not start so otherwise: who reaches it is the platform's to limit until there are keys.
+        if (publish)
+            environment["Bridge__Access__AllowAnonymous"] = "true";
         for (var i = 0; i < bridge.Instances.Count; i++)
         {
             var instance = bridge.Instances[i];

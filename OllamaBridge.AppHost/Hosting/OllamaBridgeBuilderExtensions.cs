@@ -35,7 +35,7 @@ public static class OllamaBridgeBuilderExtensions
         bridge.DisableForwardedHeaders();
         // Connection string and service discovery are what the gateway reads; a password in further variables would only be further places to leak.
         bridge.WithReferenceEnvironment(ReferenceEnvironmentInjectionFlags.ConnectionString | ReferenceEnvironmentInjectionFlags.ServiceDiscovery);
-        bridge.WithEnvironment(context => BridgeEnvironment.Write(bridge.Resource, context.EnvironmentVariables));
+        bridge.WithEnvironment(context => BridgeEnvironment.Write(bridge.Resource, context.EnvironmentVariables, publish));
         if (!publish)
             bridge.WithBridgeLinks().WithTestPrompt();
         return bridge;

@@ -16,13 +16,13 @@ internal static class AdminEndpoints
             options.SerializerOptions.DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull;
         });
 
-    /// <summary>Maps the endpoints. Until there are keys they answer callers on this machine only.</summary>
+    /// <summary>Maps the endpoints. Until some key has the scope Admin they answer callers on this machine.</summary>
     public static void MapAdmin(this WebApplication app)
     {
-        var bridge = app.MapGroup("/bridge").AddEndpointFilter((context, next) =>
-            Caller.IsLocal(context.HttpContext)
-                ? next(context)
-                : ValueTask.FromResult<object?>(TypedResults.Problem("The bridge's own API answers callers on its machine only.", statusCode: 403)));
+        var identity = app.Services.GetRequiredService<IdentityStage>();
+        var bridge = app.MapGroup("/bridge").AddEndpointFilter(async (context, next) =>
+            await identity.AuthorizeAdminAsync(context.HttpContext) is not { } status ? await next(context) : Refuse(status));
+        bridge.MapTenants();
         bridge.MapGet("/instances", (IFleet fleet) => TypedResults.Ok(Report(fleet.Current)));
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)));
         bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, true, gone));
@@ -36,6 +36,12 @@ internal static class AdminEndpoints
             report.Entries.ToDictionary(e => e.Key, e => e.Value.Description is { } text ? $"{e.Value.Status}: {text}" : e.Value.Status.ToString())),
         AdminJson.Default.HealthSummary,
         cancellationToken: context.RequestAborted);
+
+    private static IResult Refuse(int status) => TypedResults.Problem(
+        status == StatusCodes.Status401Unauthorized
+            ? "The bridge's own API wants the API key of an operator."
+            : "The bridge's own API answers operators only: callers on its machine, or an API key with the scope Admin.",
+        statusCode: status);
 
     private static async Task<IResult> DrainAsync(IFleet fleet, string name, bool draining, CancellationToken gone)
     {

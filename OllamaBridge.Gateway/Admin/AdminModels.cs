@@ -24,10 +24,18 @@ internal sealed record QueuedModel(string Model, int Waiting, double OldestSecon
 /// <summary>What <c>/health</c> says.</summary>
 internal sealed record HealthSummary(string Status, IReadOnlyDictionary<string, string> Checks);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UseStringEnumConverter = true,
+    RespectNullableAnnotations = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(IReadOnlyList<InstanceReport>))]
 [JsonSerializable(typeof(InstanceReport))]
 [JsonSerializable(typeof(QueueReport))]
 [JsonSerializable(typeof(HealthSummary))]
+[JsonSerializable(typeof(IReadOnlyList<TenantReport>))]
+[JsonSerializable(typeof(TenantReport))]
+[JsonSerializable(typeof(TenantSettings))]
+[JsonSerializable(typeof(NewKey))]
 [JsonSerializable(typeof(Microsoft.AspNetCore.Mvc.ProblemDetails))]
 internal sealed partial class AdminJson : JsonSerializerContext;

@@ -17,12 +17,6 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, Forwardi
     public async Task HandleAsync(HttpContext context, BridgeCall call)
     {
         var protocol = call.Operation.Protocol;
-        if (!call.IsLocal)
-        {
-            await ProtocolError.WriteAsync(context, protocol, StatusCodes.Status403Forbidden, "models may be changed from the bridge's own machine only");
-            return;
-        }
-
         call.Pinned = ChooseWriter(call);
         if (!IsWrite(context.Request.Method, call.Operation))
         {

@@ -16,19 +16,21 @@ internal sealed record Inventory(
     ReadOnlyMemory<byte> Version)
 {
     /// <summary>Unites what the instances have. An entry is the bytes of one of them, so fields of any version pass through.</summary>
-    public static Inventory Build(ImmutableArray<InstanceView> instances)
+    /// <param name="instances">The instances.</param>
+    /// <param name="include">Which models, by canonical name; null for all.</param>
+    public static Inventory Build(ImmutableArray<InstanceView> instances, Func<string, bool>? include = null)
     {
         var catalog = new Dictionary<string, CatalogModel>();
         var running = new Dictionary<string, LoadedModel>();
         foreach (var instance in instances)
         {
             foreach (var model in instance.Catalog)
-                if (!catalog.TryGetValue(model.Key, out var known) || model.ModifiedAt > known.ModifiedAt)
+                if ((include is null || include(model.Key)) && (!catalog.TryGetValue(model.Key, out var known) || model.ModifiedAt > known.ModifiedAt))
                     catalog[model.Key] = model;
             if (instance.Status != InstanceStatus.Healthy)
                 continue;
             foreach (var model in instance.Loaded)
-                if (!running.TryGetValue(model.Key, out var known) || model.ExpiresAt > known.ExpiresAt)
+                if ((include is null || include(model.Key)) && (!running.TryGetValue(model.Key, out var known) || model.ExpiresAt > known.ExpiresAt))
                     running[model.Key] = model;
         }
 

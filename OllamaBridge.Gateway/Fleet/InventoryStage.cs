@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
@@ -7,12 +10,13 @@ internal sealed class InventoryStage(IFleet fleet)
 {
     // net/http's buffer for an answer without a length, in bytes.
     private const int ServerBuffer = 2048;
+    private readonly ConditionalWeakTable<Inventory, ConcurrentDictionary<ModelAccess, Inventory>> _narrowed = new();
     private static readonly ReadOnlyMemory<byte> Running = "Ollama is running"u8.ToArray();
 
     /// <summary>Handles one request.</summary>
     public Task HandleAsync(HttpContext context, BridgeCall call)
     {
-        var inventory = fleet.Current.Inventory;
+        var inventory = InventoryFor(call.Tenant.Models);
         return call.Operation.Name switch
         {
             "root" => WriteAsync(context, Running, "text/plain; charset=utf-8"),
@@ -23,6 +27,15 @@ internal sealed class InventoryStage(IFleet fleet)
             _ => ProtocolError.WriteAsync(
                 context, call.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, "no instance is healthy at the moment", TimeSpan.FromSeconds(1)),
         };
+    }
+
+    private Inventory InventoryFor(ModelAccess? access)
+    {
+        var snapshot = fleet.Current;
+        // Written once for each snapshot and set of models; forgotten with the snapshot.
+        return access is null
+            ? snapshot.Inventory
+            : _narrowed.GetOrCreateValue(snapshot.Inventory).GetOrAdd(access, a => Inventory.Build(snapshot.Instances, a.Allows));
     }
 
     private static Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body, string type)

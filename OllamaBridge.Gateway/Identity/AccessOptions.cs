@@ -13,6 +13,12 @@ internal sealed record AccessOptions
 
     /// <summary>Further host names under which the bridge may be asked on loopback, for a proxy on the same machine that keeps the outer name.</summary>
     public IList<string> Hosts { get; init; } = [];
+
+    /// <summary>Whether everybody who reaches the bridge may use it while there are no keys, also from other machines.</summary>
+    public bool AllowAnonymous { get; init; }
+
+    /// <summary>Whether nobody gets in without a key even while there is none: for keys that are made through the API.</summary>
+    public bool RequireKey { get; init; }
 }
 
 /// <summary>How much a request may bring: section <c>Bridge:Limits</c>.</summary>

@@ -1,3 +1,6 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>The room at the door.</summary>
@@ -8,6 +11,13 @@ internal static class IdentityServiceCollectionExtensions
     {
         services.AddBridgeOptions<AccessOptions, AccessOptionsValidator>(AccessOptions.Section);
         services.AddBridgeOptions<LimitOptions, LimitOptionsValidator>(LimitOptions.Section);
+        services.AddBridgeOptions<TenantsOptions, TenantsOptionsValidator>(TenantsOptions.Section);
+        services.AddSingleton<IValidateOptions<AccessOptions>, OpenDoorValidator>();
+        services.TryAddSingleton<ITenantStore, MemoryTenantStore>();
+        services.AddSingleton<TenantDirectory>();
+        services.AddSingleton<FailureBrake>();
+        services.AddSingleton<IdentityStage>();
+        services.AddHostedService<TenantLoader>();
         services.AddSingleton<AccessGuard>();
         return services;
     }

@@ -30,14 +30,26 @@ internal enum Priority
 /// <summary>Who an API key belongs to. Immutable: a change makes another one.</summary>
 internal sealed record Tenant
 {
+    /// <summary>All of them.</summary>
+    public const Scopes AllScopes = Scopes.Inference | Scopes.Management | Scopes.Admin;
+
     /// <summary>Whoever comes without a key, where there are none.</summary>
     public static Tenant Anonymous { get; } = new() { Id = "anonymous" };
+
+    /// <summary>Whoever comes without a key from the bridge's own machine, where there are none.</summary>
+    public static Tenant Local { get; } = Anonymous with { Scopes = AllScopes };
+
+    /// <summary>Whoever is refused.</summary>
+    public static Tenant Nobody { get; } = Anonymous with { Scopes = Scopes.None };
 
     /// <summary>What operators call it; a label of metrics.</summary>
     public required string Id { get; init; }
 
     /// <summary>What its keys allow.</summary>
     public Scopes Scopes { get; init; } = Scopes.Inference;
+
+    /// <summary>The models that it may use; null for all.</summary>
+    public ModelAccess? Models { get; init; }
 
     /// <summary>Its share of a model's tokens where several tenants want it, against others' weights.</summary>
     public double Weight { get; init; } = 1;

@@ -78,7 +78,14 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, IFleet fleet)
     /// <returns>Null where the request may go on.</returns>
     private (int Status, string Message)? FindModel(BridgeCall call)
     {
-        if (!call.Operation.NeedsModel)
+        var operation = call.Operation;
+        // What a tenant may not use is not there for it; what it may not change, it may not.
+        if (call.Tenant.Models is { } allowed && !string.IsNullOrEmpty(call.Facts.Model)
+            && ModelName.TryGetKey(call.Facts.Model, out var asked) && !allowed.Allows(asked))
+            return operation.Kind == OperationKind.Management
+                ? (StatusCodes.Status403Forbidden, "this API key is not for that model")
+                : (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(operation, call.Facts.Model));
+        if (!operation.NeedsModel)
             return null;
         // An empty or impossible name is left to an instance, which words it best.
         if (string.IsNullOrEmpty(call.Facts.Model) || !ModelName.TryGetKey(call.Facts.Model, out var key))

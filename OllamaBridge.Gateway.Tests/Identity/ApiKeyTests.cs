@@ -1,0 +1,94 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Tests.Identity;
+
+/// <summary>Keys, what is kept of them, models that they are for, and the brake on guessing.</summary>
+public sealed class ApiKeyTests
+{
+    [Fact]
+    public void Create_Key_MatchesItsVerifierAndNoOther()
+    {
+        var (key, verifier) = ApiKey.Create();
+        var (other, _) = ApiKey.Create();
+
+        Assert.True(ApiKey.TrySplit(key, out var id, out var secret));
+        Assert.Equal(verifier.Id, id);
+        Assert.True(ApiKey.Matches(verifier, secret));
+        Assert.True(ApiKey.TrySplit(other, out _, out var wrong));
+        Assert.False(ApiKey.Matches(verifier, wrong));
+        Assert.False(ApiKey.Matches(verifier, secret[..^1]));
+    }
+
+    [Fact]
+    public void Verifier_AsText_ReadBackAndWithoutTheSecret()
+    {
+        var (key, verifier) = ApiKey.Create();
+
+        Assert.True(KeyVerifier.TryParse(verifier.ToString(), out var read));
+        Assert.Equal(verifier.ToString(), read.ToString());
+        Assert.DoesNotContain(key[(ApiKey.Prefix.Length + ApiKey.IdLength + 1)..], verifier.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("sk-0123456789abcdef")]
+    [InlineData("ob-0123456789ab")]
+    [InlineData("ob-0123456789ab-")]
+    [InlineData("ob-0123456789abXsecret")]
+    public void TrySplit_NoKeyOfTheBridge_False(string key) => Assert.False(ApiKey.TrySplit(key, out _, out _));
+
+    [Fact]
+    public void TrySplit_EndlessSecret_False() => Assert.False(ApiKey.TrySplit($"ob-0123456789ab-{new string('x', 100_000)}", out _, out _));
+
+    [Theory]
+    [InlineData("0123456789ab.AA.AA")]
+    [InlineData("0123456789AB.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("0123456789ab.!!!!.????")]
+    [InlineData("plain-text-key")]
+    [InlineData(null)]
+    public void TryParse_NoVerifier_False(string? text) => Assert.False(KeyVerifier.TryParse(text, out _));
+
+    [Theory]
+    [InlineData("deepseek-r1:7b", true)]
+    [InlineData("deepseek-r1:70b", false)]
+    [InlineData("qwen3:8b", true)]
+    [InlineData("nomic-embed-text:latest", true)]
+    public void Allows_NamesAndBeginnings_AsWritten(string key, bool allowed) =>
+        Assert.Equal(allowed, new ModelAccess(["DeepSeek-R1:7B", "qwen3*", "nomic-embed-text"]).Allows(key));
+
+    [Fact]
+    public void Fail_AgainAndAgain_LaterEachTimeUpToABoundAndForgotten()
+    {
+        var time = new FakeTimeProvider();
+        var brake = new FailureBrake(time);
+
+        var delays = Enumerable.Range(0, 12).Select(_ => brake.Fail("10.0.0.1").TotalSeconds).ToArray();
+
+        Assert.Equal([0, 0, 0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 3.2, 3.2, 3.2], delays, (a, b) => Math.Abs(a - b) < 1e-9);
+        Assert.Equal(TimeSpan.Zero, brake.Fail("10.0.0.2"));
+        time.Advance(TimeSpan.FromMinutes(2));
+        Assert.Equal(TimeSpan.Zero, brake.Fail("10.0.0.1"));
+    }
+
+    [Theory]
+    [InlineData(null, null, null, null)]
+    [InlineData("urls", "http://127.0.0.1:1;http://localhost:2;http://[::1]:3", null, null)]
+    [InlineData("urls", "http://127.0.0.1:1;http://0.0.0.0:2", "http://0.0.0.0:2", null)]
+    [InlineData("urls", "http://*:80", "http://*:80", null)]
+    [InlineData("urls", "http://gpu-host:80", "http://gpu-host:80", null)]
+    [InlineData("http_ports", "8080", "http://*:8080", null)]
+    [InlineData("Kestrel:Endpoints:A:Url", "http://10.0.0.1:80", "http://10.0.0.1:80", null)]
+    [InlineData("Kestrel:Endpoints:A:Url", "http://localhost:80", null, "http_ports")]
+    public void FindOpenAddress_Settings_FirstThatOthersReach(string? key, string? value, string? open, string? ignored)
+    {
+        var settings = new Dictionary<string, string?>();
+        if (key is not null)
+            settings[key] = value;
+        if (ignored is not null)
+            settings[ignored] = "8080";
+
+        Assert.Equal(open, ListenRules.FindOpenAddress(new ConfigurationBuilder().AddInMemoryCollection(settings).Build()));
+    }
+}

@@ -1,0 +1,165 @@
+using System.Text.Json;
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Admin;
+
+/// <summary>Tenants and their keys under <c>/bridge/tenants</c>.</summary>
+internal static class TenantEndpoints
+{
+    private static readonly TimeSpan DefaultOverlap = TimeSpan.FromHours(1);
+    private static readonly TimeSpan MaxOverlap = TimeSpan.FromDays(30);
+
+    /// <summary>Maps the endpoints.</summary>
+    public static void MapTenants(this RouteGroupBuilder bridge)
+    {
+        bridge.MapGet("/tenants", (TenantDirectory directory) =>
+            TypedResults.Ok<IReadOnlyList<TenantReport>>([.. directory.Tenants.Select(t => Report(directory, t))]));
+        bridge.MapGet("/tenants/{id}", (string id, TenantDirectory directory) =>
+            directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id));
+        bridge.MapPut("/tenants/{id}", PutAsync);
+        bridge.MapDelete("/tenants/{id}", async (string id, TenantDirectory directory, CancellationToken gone) =>
+            Answer(await directory.RemoveAsync(id, gone), id) ?? TypedResults.NoContent());
+        bridge.MapPost("/tenants/{id}/disable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, true, gone));
+        bridge.MapPost("/tenants/{id}/enable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, false, gone));
+        bridge.MapPost("/tenants/{id}/keys", AddKeyAsync);
+        bridge.MapPost("/tenants/{id}/keys/{key}/rotate", RotateAsync);
+        bridge.MapDelete("/tenants/{id}/keys/{key}", RemoveKeyAsync);
+    }
+
+    private static async Task<IResult> PutAsync(string id, HttpRequest request, TenantDirectory directory, CancellationToken gone)
+    {
+        TenantSettings? settings;
+        try
+        {
+            settings = await JsonSerializer.DeserializeAsync(request.Body, AdminJson.Default.TenantSettings, gone);
+        }
+        catch (JsonException e)
+        {
+            return TypedResults.Problem($"The body is no tenant's settings: {e.Path ?? "$"} cannot be read.", statusCode: StatusCodes.Status400BadRequest);
+        }
+
+        settings ??= new TenantSettings();
+        var mistakes = TenantsOptionsValidator.Mistakes(id, settings.Weight, settings.Scopes, settings.Models, settings.Limits)
+            .Select(m => $"{m.Where.TrimStart(':')} {m.What}".Trim()).ToList();
+        if (mistakes.Count > 0)
+            return TypedResults.Problem(string.Join(' ', mistakes), statusCode: StatusCodes.Status400BadRequest);
+        var change = await directory.ChangeAsync(
+            id,
+            was => (was ?? new TenantRecord { Id = id }) with
+            {
+                Scopes = settings.Scopes,
+                Models = settings.Models,
+                Weight = settings.Weight,
+                Priority = settings.Priority,
+                Limits = settings.Limits,
+            },
+            gone);
+        return Answer(change, id) ?? TypedResults.Ok(Report(directory, directory.Tenants.First(t => t.Id == id)));
+    }
+
+    private static async Task<IResult> SetDisabledAsync(TenantDirectory directory, string id, bool disabled, CancellationToken gone) =>
+        Answer(await directory.ChangeAsync(id, was => was is null ? null : was with { Disabled = disabled }, gone), id)
+        ?? TypedResults.Ok(Report(directory, directory.Tenants.First(t => t.Id == id)));
+
+    private static async Task<IResult> AddKeyAsync(
+        string id, DateTimeOffset? expires, TenantDirectory directory, TimeProvider time, CancellationToken gone)
+    {
+        var now = time.GetUtcNow();
+        if (expires <= now)
+            return TypedResults.Problem("expires is in the past.", statusCode: StatusCodes.Status400BadRequest);
+        var (key, verifier) = ApiKey.Create();
+        var record = new KeyRecord(verifier.ToString(), now, expires);
+        var change = await directory.ChangeAsync(id, was => was is null ? null : was with { Keys = [.. was.Keys, record] }, gone);
+        return Answer(change, id) ?? Created(id, record, key);
+    }
+
+    /// <summary>Makes a key in place of another, which goes on working for a while.</summary>
+    private static async Task<IResult> RotateAsync(
+        string id, string key, double? overlapSeconds, TenantDirectory directory, TimeProvider time, CancellationToken gone)
+    {
+        if (overlapSeconds is { } seconds && !(seconds >= 0 && seconds <= MaxOverlap.TotalSeconds))
+            return TypedResults.Problem($"overlapSeconds is not between 0 and {MaxOverlap.TotalSeconds}.", statusCode: StatusCodes.Status400BadRequest);
+        var now = time.GetUtcNow();
+        var until = now + (overlapSeconds is { } s ? TimeSpan.FromSeconds(s) : DefaultOverlap);
+        var (text, verifier) = ApiKey.Create();
+        KeyRecord? record = null;
+        var change = await directory.ChangeAsync(
+            id,
+            was =>
+            {
+                if (was?.Keys.FirstOrDefault(k => k.Id == key) is not { } old)
+                    return null;
+                record = new KeyRecord(verifier.ToString(), now, old.Expires);
+                var ending = old with { Expires = old.Expires < until ? old.Expires : until };
+                return was with { Keys = [.. was.Keys.Select(k => k.Id == key ? ending : k), record] };
+            },
+            gone);
+        return Answer(change, $"{id}' with a key '{key}") ?? Created(id, record!, text);
+    }
+
+    private static async Task<IResult> RemoveKeyAsync(string id, string key, TenantDirectory directory, CancellationToken gone)
+    {
+        var change = await directory.ChangeAsync(
+            id,
+            was => was is null || !was.Keys.Any(k => k.Id == key) ? null : was with { Keys = [.. was.Keys.Where(k => k.Id != key)] },
+            gone);
+        return Answer(change, $"{id}' with a key '{key}") ?? TypedResults.NoContent();
+    }
+
+    private static IResult? Answer(TenantChange change, string id) => change switch
+    {
+        TenantChange.NotFound => NotFound(id),
+        TenantChange.Configured => TypedResults.Problem(
+            $"'{id}' comes from the configuration; change it there.", statusCode: StatusCodes.Status409Conflict),
+        _ => null,
+    };
+
+    private static IResult NotFound(string id) => TypedResults.Problem($"There is no tenant '{id}'.", statusCode: StatusCodes.Status404NotFound);
+
+    private static IResult Created(string id, KeyRecord record, string key) =>
+        TypedResults.Created($"/bridge/tenants/{id}", new NewKey(record.Id, key, record.Created, record.Expires));
+
+    private static TenantReport Report(TenantDirectory directory, TenantRecord tenant) => new(
+        tenant.Id,
+        tenant.Scopes,
+        tenant.Models,
+        tenant.Weight,
+        tenant.Priority,
+        tenant.Limits,
+        tenant.Disabled,
+        directory.IsConfigured(tenant.Id),
+        [.. tenant.Keys.Select(k => new KeyReport(k.Id, k.Created, k.Expires))]);
+}
+
+/// <summary>What an operator sets of a tenant. What is left out is as in the configuration.</summary>
+/// <remarks>Setters, because generated JSON readers give an <c>init</c> property that is left out its type's default.</remarks>
+internal sealed record TenantSettings
+{
+    public Scopes Scopes { get; set; } = Scopes.Inference;
+
+    public IReadOnlyList<string> Models { get; set; } = [];
+
+    public double Weight { get; set; } = 1;
+
+    public Priority Priority { get; set; }
+
+    public TenantLimits Limits { get; set; } = new();
+}
+
+/// <summary>A tenant as operators see it. Nothing in it opens anything.</summary>
+internal sealed record TenantReport(
+    string Id,
+    Scopes Scopes,
+    IReadOnlyList<string> Models,
+    double Weight,
+    Priority Priority,
+    TenantLimits Limits,
+    bool Disabled,
+    bool Configured,
+    IReadOnlyList<KeyReport> Keys);
+
+/// <summary>A key as operators see it.</summary>
+internal sealed record KeyReport(string Id, DateTimeOffset Created, DateTimeOffset? Expires);
+
+/// <summary>A key that was just made: the only time that it is shown.</summary>
+internal sealed record NewKey(string Id, string Key, DateTimeOffset Created, DateTimeOffset? Expires);

@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Identity;
+
+/// <summary>Tenants by their names: section <c>Bridge:Tenants</c>.</summary>
+internal sealed class TenantsOptions() : Dictionary<string, TenantOptions>(StringComparer.Ordinal)
+{
+    public const string Section = "Bridge:Tenants";
+}
+
+/// <summary>One tenant: section <c>Bridge:Tenants:NAME</c>.</summary>
+internal sealed record TenantOptions
+{
+    /// <summary>What its keys allow: <c>Inference</c>, <c>Management</c>, <c>Admin</c>, separated by commas.</summary>
+    public Scopes Scopes { get; init; } = Scopes.Inference;
+
+    /// <summary>Models that it may use, <c>deepseek-r1:*</c> for a beginning; none for all.</summary>
+    public IList<string> Models { get; init; } = [];
+
+    /// <summary>Its share of a model's tokens against others' weights.</summary>
+    public double Weight { get; init; } = 1;
+
+    /// <summary>The class of its requests that do not say their own.</summary>
+    public Priority Priority { get; init; }
+
+    /// <summary>What it may use up.</summary>
+    public TenantLimits Limits { get; init; } = new();
+
+    /// <summary>Whether its keys are refused for now.</summary>
+    public bool Disabled { get; init; }
+
+    /// <summary>What is kept of its keys, as <c>new-key</c> prints it: <c>ID.SALT.HASH</c>, with <c>;2027-01-31</c> where it expires.</summary>
+    public IList<string> Keys { get; init; } = [];
+}
+
+/// <summary>Reads tenants out of options, finding every mistake at once.</summary>
+internal sealed partial class TenantsOptionsValidator : IValidateOptions<TenantsOptions>
+{
+    private const double MaxWeight = 1000;
+
+    /// <inheritdoc/>
+    public ValidateOptionsResult Validate(string? name, TenantsOptions options)
+    {
+        var errors = new List<string>();
+        var ids = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var (tenant, settings) in options)
+        {
+            var key = $"{TenantsOptions.Section}:{tenant}";
+            foreach (var (where, what) in Mistakes(tenant, settings.Weight, settings.Scopes, settings.Models, settings.Limits))
+                errors.Add($"{key}{where}: {what}");
+            for (var i = 0; i < settings.Keys.Count; i++)
+                if (!TryReadKey(settings.Keys[i], out var record))
+                    errors.Add($"{key}:Keys:{i}: is not what new-key prints (ID.SALT.HASH, with ;2027-01-31 where it expires).");
+                else if (!ids.Add(record.Id))
+                    errors.Add($"{key}:Keys:{i}: the key {record.Id} is there twice.");
+        }
+
+        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
+    }
+
+    /// <summary>What is wrong with a tenant, by setting.</summary>
+    public static IEnumerable<(string Where, string What)> Mistakes(
+        string id, double weight, Scopes scopes, IEnumerable<string> models, TenantLimits limits)
+    {
+        if (!Id().IsMatch(id) || id == Tenant.Anonymous.Id)
+            yield return ("", "a tenant's name has 1 to 63 lower-case letters, digits, '.', '-' and '_', a letter or digit first; 'anonymous' is taken.");
+        if (!(weight is > 0 and <= MaxWeight))
+            yield return (":Weight", $"{weight.ToString(CultureInfo.InvariantCulture)} is not above 0 and at most {MaxWeight}.");
+        if (scopes == Scopes.None || (scopes & ~Tenant.AllScopes) != 0)
+            yield return (":Scopes", "wants Inference, Management or Admin, several separated by commas.");
+        foreach (var model in models)
+            if (model.Length == 0 || (!model.EndsWith('*') && !Fleet.ModelName.TryGetKey(model, out _)))
+                yield return (":Models", $"'{model}' is no model's name, nor the beginning of one with '*' at its end.");
+        if (limits.RequestsPerSecond is <= 0)
+            yield return (":Limits:RequestsPerSecond", "is not above 0.");
+        if (limits.ConcurrentRequests is <= 0)
+            yield return (":Limits:ConcurrentRequests", "is not above 0.");
+        if (limits.TokensPerMinute is <= 0)
+            yield return (":Limits:TokensPerMinute", "is not above 0.");
+        if (limits.TokensPerDay is <= 0)
+            yield return (":Limits:TokensPerDay", "is not above 0.");
+    }
+
+    /// <summary>The tenants that are configured.</summary>
+    public static IEnumerable<TenantRecord> Read(TenantsOptions options) => options.Select(o => new TenantRecord
+    {
+        Id = o.Key,
+        Scopes = o.Value.Scopes,
+        Models = [.. o.Value.Models],
+        Weight = o.Value.Weight,
+        Priority = o.Value.Priority,
+        Limits = o.Value.Limits,
+        Disabled = o.Value.Disabled,
+        Keys = [.. o.Value.Keys.Select(k => TryReadKey(k, out var record) ? record : null).OfType<KeyRecord>()],
+    });
+
+    private static bool TryReadKey(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out KeyRecord? record)
+    {
+        record = null;
+        var parts = text.Split(';', 2);
+        if (!KeyVerifier.TryParse(parts[0], out var verifier))
+            return false;
+        DateTimeOffset? expires = null;
+        if (parts.Length == 2)
+        {
+            if (!DateTimeOffset.TryParse(parts[1], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
+                return false;
+            expires = time;
+        }
+
+        record = new KeyRecord(verifier.ToString(), DateTimeOffset.UnixEpoch, expires);
+        return true;
+    }
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9._-]{0,62}$")]
+    private static partial Regex Id();
+}

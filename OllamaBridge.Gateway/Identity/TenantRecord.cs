@@ -1,0 +1,53 @@
+using System.Text.Json.Serialization;
+
+namespace OllamaBridge.Gateway.Identity;
+
+/// <summary>A tenant as it is configured or stored: what operators set.</summary>
+internal sealed record TenantRecord
+{
+    /// <summary>What operators call it.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>What its keys allow.</summary>
+    public Scopes Scopes { get; init; } = Scopes.Inference;
+
+    /// <summary>Models that it may use, <c>deepseek-r1:*</c> for a beginning; none for all.</summary>
+    public IReadOnlyList<string> Models { get; init; } = [];
+
+    /// <summary>Its share against others'.</summary>
+    public double Weight { get; init; } = 1;
+
+    /// <summary>The class of its requests that do not say their own.</summary>
+    public Priority Priority { get; init; }
+
+    /// <summary>What it may use up.</summary>
+    public TenantLimits Limits { get; init; } = new();
+
+    /// <summary>Whether its keys are refused for now.</summary>
+    public bool Disabled { get; init; }
+
+    /// <summary>Its keys.</summary>
+    public IReadOnlyList<KeyRecord> Keys { get; init; } = [];
+
+    /// <summary>What requests carry.</summary>
+    public Tenant ToTenant() => new()
+    {
+        Id = Id,
+        Scopes = Scopes,
+        Models = Models.Count == 0 ? null : new ModelAccess(Models),
+        Weight = Weight,
+        Priority = Priority,
+        Limits = Limits,
+    };
+}
+
+/// <summary>A key as it is stored.</summary>
+/// <param name="Verifier"><see cref="KeyVerifier"/> as text.</param>
+/// <param name="Created">When it was made.</param>
+/// <param name="Expires">From when on it is refused; null for never.</param>
+internal sealed record KeyRecord(string Verifier, DateTimeOffset Created, DateTimeOffset? Expires)
+{
+    /// <summary>What operators call it.</summary>
+    [JsonIgnore]
+    public string Id => Verifier[..Verifier.IndexOf('.', StringComparison.Ordinal)];
+}
