@@ -37,7 +37,10 @@ internal sealed class ForwardingStage(
         InstanceFailure? lastFailure = null;
         while (true)
         {
-            var result = await AcquireAsync(call, tried, lastFailure, gone);
+            // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
+            // counts as refused. (A request that kills servers would find each of them only once more.)
+            var broke = lastFailure == InstanceFailure.Broken && retained is null && call.Attempts == tried?.Count;
+            var result = await AcquireAsync(call, tried, broke ? InstanceFailure.Refused : lastFailure, gone);
             if (result.Lease is not { } lease)
             {
                 await RefuseAsync(context, call, result, retained, lastFailure);
