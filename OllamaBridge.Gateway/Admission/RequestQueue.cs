@@ -94,6 +94,10 @@ internal sealed class RequestQueue : IDisposable
             queue.Service.Add(duration.TotalSeconds);
     }
 
+    /// <summary>What a tenant has had of a model: weighted tokens over its weight; null where it is not remembered.</summary>
+    public double? ServiceOf(string modelKey, string tenant, Priority priority) =>
+        _queues.TryGetValue(modelKey, out var queue) ? queue[priority].Counters.ValueOf(tenant) : null;
+
     /// <summary>Who waits now: for each model how many, and since when the first.</summary>
     public IReadOnlyList<QueueEntry> Snapshot() => [.. Describe().Select(d => d.Entry)];
 
