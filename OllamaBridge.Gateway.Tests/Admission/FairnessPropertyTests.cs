@@ -12,12 +12,12 @@ public class FairnessPropertyTests
     [Fact]
     public void Next_TenantsBackloggedThroughout_ServiceWithinTheBound() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, exact: true).Run())
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
 
     [Fact]
     public void Next_EstimatesAreWrong_ServiceWithinTheBoundAndWhatTheyWereWrongBy() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, exact: false).Run())
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
 
     [Fact]
     public void Next_EqualCounters_WhoCameFirst() =>
