@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
@@ -47,6 +48,15 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The body, kept to be sent again; null where it is passed on as it comes, or there is none.</summary>
     public ReplayableBody? Body { get; set; }
 
+    /// <summary>Its class in the queue.</summary>
+    public Priority Priority { get; set; }
+
+    /// <summary>Until when it may wait for a slot, in the same ticks as <see cref="StartedAt"/>; 0: as long as anybody.</summary>
+    public long Deadline { get; set; }
+
+    /// <summary>What its tenant was charged for it and what is still to be settled.</summary>
+    public TokenCharge Charge { get; set; }
+
     /// <summary>The model's canonical name; empty where any instance will do.</summary>
     public string ModelKey { get; set; } = "";
 
@@ -70,4 +80,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>Tokens of the answer.</summary>
     public long OutputTokens { get; set; }
+
+    /// <summary>Settles what its tenant was charged, once.</summary>
+    public void SettleCharge()
+    {
+        var charge = Charge;
+        Charge = default;
+        charge.Settle(AnsweredBy is not null, InputTokens, OutputTokens);
+    }
 }

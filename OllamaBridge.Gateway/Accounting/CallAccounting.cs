@@ -47,6 +47,8 @@ internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimePr
 
     private void Settle(HttpContext context, BridgeCall call)
     {
+        // Done already where an instance answered: before its slot was given to the next.
+        call.SettleCharge();
         var status = context.Response.StatusCode;
         var outcome = call.Outcome ?? status switch
         {

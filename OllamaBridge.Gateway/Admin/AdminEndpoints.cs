@@ -68,5 +68,10 @@ internal static class AdminEndpoints
     private static QueueReport Report(RequestQueue queue) => new(
         queue.Count,
         queue.Limit,
-        [.. queue.Snapshot().Select(e => new QueuedModel(e.Model, e.Waiting, Math.Round(e.Oldest.TotalSeconds, 3)))]);
+        [.. queue.Describe().Select(d => new QueuedModel(
+            d.Entry.Model,
+            d.Entry.Waiting,
+            Math.Round(d.Entry.Oldest.TotalSeconds, 3),
+            d.EstimatedWait is { } wait ? Math.Round(wait.TotalSeconds, 3) : null,
+            [.. d.Tenants.Select(t => new QueuedTenant(t.Tenant, t.Interactive, t.Batch))]))]);
 }

@@ -19,7 +19,15 @@ internal sealed record InstanceReport(
 internal sealed record QueueReport(int Length, int Limit, IReadOnlyList<QueuedModel> Models);
 
 /// <summary>What waits for one model.</summary>
-internal sealed record QueuedModel(string Model, int Waiting, double OldestSeconds);
+internal sealed record QueuedModel(
+    string Model,
+    int Waiting,
+    double OldestSeconds,
+    double? EstimatedWaitSeconds,
+    IReadOnlyList<QueuedTenant> Tenants);
+
+/// <summary>What waits of one tenant, by class.</summary>
+internal sealed record QueuedTenant(string Tenant, int Interactive, int Batch);
 
 /// <summary>What <c>/health</c> says.</summary>
 internal sealed record HealthSummary(string Status, IReadOnlyDictionary<string, string> Checks);

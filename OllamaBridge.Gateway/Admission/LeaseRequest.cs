@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Admission;
@@ -11,13 +12,23 @@ namespace OllamaBridge.Gateway.Admission;
 /// <param name="Only">The one instance that will do; null for any.</param>
 /// <param name="Tried">Instances that have already failed it.</param>
 /// <param name="Span">The span of its wait; null where nobody listens.</param>
+/// <param name="Tenant">Whose it is; null: nobody's.</param>
+/// <param name="Priority">Its class.</param>
+/// <param name="Deadline">Until when it may wait, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0: as long as anybody.</param>
+/// <param name="InputTokens">Tokens of its prompt, by estimate.</param>
+/// <param name="Charged">Whether its tenant has paid for it already: it is sent again.</param>
 internal readonly record struct LeaseRequest(
     string ModelKey,
     ulong Affinity,
     bool NeedsSlot,
     Instance? Only = null,
     IReadOnlyCollection<Instance>? Tried = null,
-    Activity? Span = null);
+    Activity? Span = null,
+    Tenant? Tenant = null,
+    Priority Priority = Priority.Interactive,
+    long Deadline = 0,
+    long InputTokens = 0,
+    bool Charged = false);
 
 /// <summary>Why a request got no lease.</summary>
 internal enum LeaseRefusal
@@ -37,6 +48,15 @@ internal enum LeaseRefusal
     /// <summary>It waited as long as it may.</summary>
     WaitedTooLong,
 
+    /// <summary>It waited until its deadline.</summary>
+    DeadlinePassed,
+
+    /// <summary>It would by estimate wait beyond its deadline.</summary>
+    DeadlineTooSoon,
+
+    /// <summary>The queue was full, and its place went to another.</summary>
+    PushedOut,
+
     /// <summary>No instance that has the model was healthy for as long as it may wait for that.</summary>
     NoneHealthy,
 
@@ -48,4 +68,14 @@ internal enum LeaseRefusal
 /// <param name="Lease">The lease; null where refused.</param>
 /// <param name="Refusal">Why not.</param>
 /// <param name="RetryAfter">When it may be worth to try again.</param>
-internal readonly record struct LeaseResult(InstanceLease? Lease, LeaseRefusal Refusal, TimeSpan RetryAfter);
+internal readonly record struct LeaseResult(InstanceLease? Lease, LeaseRefusal Refusal, TimeSpan RetryAfter)
+{
+    /// <summary>What its tenant was charged, to be settled when the request has ended.</summary>
+    public TokenCharge Charge { get; init; }
+
+    /// <summary>Where refused: about the how-manyth in line it was, or would have been; 0 where that says nothing.</summary>
+    public int Position { get; init; }
+
+    /// <summary>Where refused: about how long it would have had to wait; null where unknown.</summary>
+    public TimeSpan? EstimatedWait { get; init; }
+}

@@ -19,6 +19,18 @@ internal sealed record QueueOptions
     /// <summary>How long one may wait while no instance that has its model is healthy.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan MaxWaitWithoutInstance { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>After how long a batch request counts as an interactive one.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
+    public TimeSpan BatchPatience { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>What a token of a prompt counts where tenants share a model (wp; 1 as in the paper).</summary>
+    [Range(0.0, 1000.0)]
+    public double InputTokenWeight { get; init; } = 1;
+
+    /// <summary>What a token of an answer counts (wq; 2 as in the paper).</summary>
+    [Range(0.0, 1000.0)]
+    public double OutputTokenWeight { get; init; } = 2;
 }
 
 [OptionsValidator]

@@ -1,25 +1,28 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>
-/// Hands out leases. A request that finds an instance gets it at once and without a lock; one that finds none waits here, first
-/// come first served for each model, and is bound when a slot comes free.
+/// Hands out leases. A request that finds an instance gets it at once; one that finds none waits here and is bound when a slot comes
+/// free: for each model, the tenant that has had the least of it goes first, and who came first among a tenant's own.
 /// </summary>
-internal sealed class RequestQueue : IDisposable
+/// <remarks>Who is next, and who must go where the queue is full, is decided elsewhere: <see cref="FairShare"/>, <see cref="ShedOrder"/>.</remarks>
+internal sealed partial class RequestQueue : IDisposable
 {
     // Deadlines and patience are looked at this often while somebody waits.
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(100);
     // A slot that another request took between decision and grip: decide anew, so often at most.
     private const int MaxGrips = 8;
     private readonly Lock _lock = new();
-    private readonly LinkedList<Waiter> _waiters = new();
-    private readonly Dictionary<string, int> _models = new(StringComparer.Ordinal);
-    // What the first in line for a model met with; whoever stands behind meets with the same.
-    private readonly Dictionary<string, SchedulingOutcome> _blocked = new(StringComparer.Ordinal);
+    // Every model that was ever asked for and is still there; changed under the lock.
+    private readonly ConcurrentDictionary<string, ModelQueue> _queues = new(StringComparer.Ordinal);
+    // Those of them for which somebody waits.
+    private readonly List<ModelQueue> _busy = [];
     private readonly IFleet _fleet;
     private readonly Scheduler _scheduler;
     private readonly QueueOptions _options;
@@ -28,6 +31,9 @@ internal sealed class RequestQueue : IDisposable
     private readonly ITimer _timer;
     private readonly Action _released;
     private readonly Ewma _serviceSeconds = new(0.1);
+    private readonly TokenPrices _prices;
+    private readonly long _patience;
+    private long _arrivals;
     private int _count;
 
     public RequestQueue(IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, BridgeMetrics metrics)
@@ -35,11 +41,13 @@ internal sealed class RequestQueue : IDisposable
         _fleet = fleet;
         _scheduler = scheduler;
         _options = options.Value;
+        _prices = new TokenPrices(_options.InputTokenWeight, _options.OutputTokenWeight);
         _time = time;
+        _patience = (long)(_options.BatchPatience.TotalSeconds * time.TimestampFrequency);
         _metrics = metrics;
         _released = OnReleased;
         _timer = time.CreateTimer(_ => Dispatch(tick: true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _fleet.Changed += OnReleased;
+        _fleet.Changed += OnFleetChanged;
         metrics.ObserveQueue(Snapshot);
     }
 
@@ -59,12 +67,14 @@ internal sealed class RequestQueue : IDisposable
         var snapshot = _fleet.Current;
         if (Find(snapshot, request.ModelKey) is not { } model)
             return ValueTask.FromResult(RefuseUnknown(snapshot));
+        if (request.Deadline != 0 && _time.GetTimestamp() >= request.Deadline)
+            return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.DeadlinePassed, RetryAfter()));
         // Whoever came first for this model must not be overtaken.
         if (model.State.Waiting == 0 || !request.NeedsSlot)
         {
             var result = TryGrip(model, request, waited: 0, out var outcome);
             if (result is not null)
-                return ValueTask.FromResult(new LeaseResult(result, LeaseRefusal.None, TimeSpan.Zero));
+                return ValueTask.FromResult(new LeaseResult(result, LeaseRefusal.None, TimeSpan.Zero) { Charge = Charge(request) });
             if (outcome == SchedulingOutcome.AllTried)
                 return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero));
         }
@@ -73,26 +83,40 @@ internal sealed class RequestQueue : IDisposable
     }
 
     /// <summary>How long a request occupied a slot, for estimates of when the next comes free.</summary>
-    public void RecordService(TimeSpan duration) => _serviceSeconds.Add(duration.TotalSeconds);
+    /// <param name="duration">How long.</param>
+    /// <param name="modelKey">For which model; null where that is not to be told apart.</param>
+    public void RecordService(TimeSpan duration, string? modelKey = null)
+    {
+        _serviceSeconds.Add(duration.TotalSeconds);
+        if (modelKey is not null && _queues.TryGetValue(modelKey, out var queue))
+            queue.Service.Add(duration.TotalSeconds);
+    }
+
+    /// <summary>What a tenant has had of a model: weighted tokens over its weight; null where it is not remembered.</summary>
+    public double? ServiceOf(string modelKey, string tenant, Priority priority) =>
+        _queues.TryGetValue(modelKey, out var queue) ? queue[priority].Counters.ValueOf(tenant) : null;
 
     /// <summary>Who waits now: for each model how many, and since when the first.</summary>
-    public IReadOnlyList<QueueEntry> Snapshot()
+    public IReadOnlyList<QueueEntry> Snapshot() => [.. Describe().Select(d => d.Entry)];
+
+    /// <summary>The same with tenants and classes.</summary>
+    public IReadOnlyList<QueueDescription> Describe()
     {
         if (Count == 0)
             return [];
         lock (_lock)
         {
             var now = _time.GetTimestamp();
-            return [.. _waiters
-                .GroupBy(w => w.Request.ModelKey)
-                .Select(g => new QueueEntry(g.Key, g.Count(), _time.GetElapsedTime(g.First().Since, now)))];
+            return [.. _busy
+                .Select(queue => QueueDescription.Of(queue, since => _time.GetElapsedTime(since, now), EstimatedWait(queue, queue.Count + 1)))
+                .OrderByDescending(d => d.Entry.Oldest)];
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _fleet.Changed -= OnReleased;
+        _fleet.Changed -= OnFleetChanged;
         _timer.Dispose();
     }
 
@@ -125,18 +149,33 @@ internal sealed class RequestQueue : IDisposable
         return null;
     }
 
+    /// <summary>Charges a request that did not wait.</summary>
+    private TokenCharge Charge(in LeaseRequest request)
+    {
+        if (!request.NeedsSlot || request.Charged)
+            return default;
+        var tenant = request.Tenant ?? Tenant.Anonymous;
+        var weight = ClassQueue.Weight(tenant);
+        var counters = Queue(request.ModelKey)[request.Priority].Counters;
+        var counter = counters.Admit(tenant.Id, TokenCharge.Cost(request.InputTokens, _prices, weight));
+        return new TokenCharge(counters, counter, _prices, weight, request.InputTokens);
+    }
+
+    private ModelQueue Queue(string key) => _queues.TryGetValue(key, out var queue) ? queue : _queues.GetOrAdd(key, static k => new ModelQueue(k));
+
     private async ValueTask<LeaseResult> WaitAsync(LeaseRequest request, ModelView model, CancellationToken cancellationToken)
     {
         Waiter waiter;
         lock (_lock)
         {
+            var queue = Queue(request.ModelKey);
             // Who is sent again had its place already.
-            if (_waiters.Count >= _options.Length && request.Tried is null)
-                return new LeaseResult(null, LeaseRefusal.QueueFull, RetryAfter());
-            waiter = new Waiter(request, model.State, _time.GetTimestamp());
-            // Who was failed by an instance has waited its turn already.
-            waiter.Node = request.Tried is null ? _waiters.AddLast(waiter) : _waiters.AddFirst(waiter);
-            _models[request.ModelKey] = _models.GetValueOrDefault(request.ModelKey) + 1;
+            if (request.Tried is null && Refuse(request, queue) is { } refusal)
+                return refusal;
+            waiter = new Waiter(request, queue, model.State, _time.GetTimestamp(), ++_arrivals);
+            if (queue.Count == 0)
+                _busy.Add(queue);
+            queue.Add(waiter);
             model.State.AddWaiting(1);
             if (Interlocked.Increment(ref _count) == 1)
                 _timer.Change(Tick, Tick);
@@ -161,8 +200,9 @@ internal sealed class RequestQueue : IDisposable
     {
         lock (_lock)
         {
-            if (!Remove(waiter))
+            if (waiter.Node is null)
                 return;
+            Remove(waiter, served: false);
         }
 
         waiter.Cancel(token);
@@ -174,52 +214,116 @@ internal sealed class RequestQueue : IDisposable
             Dispatch(tick: false);
     }
 
+    private void OnFleetChanged()
+    {
+        Forget();
+        OnReleased();
+    }
+
+    /// <summary>Drops what was kept for models that are gone.</summary>
+    private void Forget()
+    {
+        var models = _fleet.Current.Models;
+        if (_queues.Count <= models.Count + 1)
+            return;
+        lock (_lock)
+            foreach (var (key, queue) in _queues)
+                if (key.Length > 0 && queue.Count == 0 && !models.ContainsKey(key))
+                    _queues.TryRemove(key, out _);
+    }
+
     private void Dispatch(bool tick)
     {
         lock (_lock)
             DispatchLocked(tick);
     }
 
-    /// <summary>Goes through the waiting in the order in which they came. Behind one that must wait on, no other for the same model is tried.</summary>
+    /// <summary>Serves whom it can. Behind one that must wait on, no other for the same model is tried.</summary>
     /// <param name="tick">Whether to look at everybody's deadline; else it ends where nobody further can be served.</param>
     private void DispatchLocked(bool tick)
     {
         var snapshot = _fleet.Current;
         var now = _time.GetTimestamp();
-        _blocked.Clear();
-        for (var node = _waiters.First; node is not null && (tick || _blocked.Count < _models.Count);)
+        for (var i = _busy.Count - 1; i >= 0; i--)
         {
-            var waiter = node.Value;
-            node = node.Next;
-            var blocked = _blocked.TryGetValue(waiter.Request.ModelKey, out var outcome);
-            if (TryComplete(waiter, snapshot, now, blocked, ref outcome) is { } result)
+            var queue = _busy[i];
+            if (tick && queue[Priority.Batch].Count > 0)
+                queue.Promote(now - _patience);
+            for (var node = queue.Front.First; node is not null;)
             {
-                Remove(waiter);
-                waiter.Complete(result);
+                var waiter = node.Value;
+                node = node.Next;
+                SchedulingOutcome outcome = default;
+                End(waiter, Serve(waiter, snapshot, now, waiter.Since, ref outcome));
             }
-            else if (!blocked && waiter.Request.Tried is null)
-            {
-                _blocked.Add(waiter.Request.ModelKey, outcome);
-            }
+
+            queue.Blocked = null;
+            queue.Choose();
         }
+
+        while (FirstToCome() is { Next: { } waiter } queue)
+        {
+            SchedulingOutcome outcome = default;
+            // How long a class has gone unserved is what it may throw another model out for, whoever's turn it is.
+            if (!End(waiter, Serve(waiter, snapshot, now, queue[waiter.Class].OldestSince(), ref outcome)))
+                queue.Blocked = outcome;
+            else
+                queue.Choose();
+        }
+
+        if (tick)
+            EndOverdue(snapshot, now);
+    }
+
+    /// <summary>Of the models whose next in line has not been tried, the one whose next came first.</summary>
+    private ModelQueue? FirstToCome()
+    {
+        ModelQueue? first = null;
+        foreach (var queue in _busy)
+            if (queue is { Blocked: null, Next: { } next } && (first is null || next.Order < first.Next!.Order))
+                first = queue;
+        return first;
+    }
+
+    /// <summary>Ends the wait of those behind the first whose time is over.</summary>
+    private void EndOverdue(FleetSnapshot snapshot, long now)
+    {
+        List<(Waiter Waiter, LeaseResult Result)>? over = null;
+        foreach (var queue in _busy)
+            for (var priority = Priority.Interactive; priority <= Priority.Batch; priority++)
+                foreach (var line in queue[priority].Lines)
+                    foreach (var waiter in line.Waiters)
+                        if (waiter != queue.Next && Overdue(waiter, now, queue.Blocked ?? SchedulingOutcome.Busy) is { } result)
+                            (over ??= []).Add((waiter, result));
+        foreach (var (waiter, result) in over ?? [])
+            End(waiter, result);
     }
 
     /// <param name="waiter">Who waits.</param>
     /// <param name="snapshot">The fleet.</param>
     /// <param name="now">The time.</param>
-    /// <param name="blocked">Whether another stands before it for the same model.</param>
-    /// <param name="outcome">What that other met with; receives what this one meets with.</param>
-    private LeaseResult? TryComplete(Waiter waiter, FleetSnapshot snapshot, long now, bool blocked, ref SchedulingOutcome outcome)
+    /// <param name="since">Since when somebody has waited in vain, for the scheduler's patience.</param>
+    /// <param name="outcome">Receives what it meets with.</param>
+    /// <returns>Null where it must wait on.</returns>
+    private LeaseResult? Serve(Waiter waiter, FleetSnapshot snapshot, long now, long since, ref SchedulingOutcome outcome)
     {
         if (Find(snapshot, waiter.Request.ModelKey) is not { } model)
             return RefuseUnknown(snapshot);
-        var waited = now - waiter.Since;
-        if (!blocked && TryGrip(model, waiter.Request, waited, out outcome) is { } lease)
+        if (IsPast(waiter, now))
+            return Overdue(waiter, now, SchedulingOutcome.Busy);
+        if (TryGrip(model, waiter.Request, now - since, out outcome) is { } lease)
             return new LeaseResult(lease, LeaseRefusal.None, TimeSpan.Zero);
         if (outcome == SchedulingOutcome.AllTried)
             return new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero);
+        return Overdue(waiter, now, outcome);
+    }
+
+    private LeaseResult? Overdue(Waiter waiter, long now, SchedulingOutcome outcome)
+    {
+        if (IsPast(waiter, now))
+            return Refused(LeaseRefusal.DeadlinePassed, waiter);
         if (_time.GetElapsedTime(waiter.Since, now) >= _options.MaxWait)
-            return new LeaseResult(null, LeaseRefusal.WaitedTooLong, RetryAfter());
+            return Refused(LeaseRefusal.WaitedTooLong, waiter);
         if (outcome != SchedulingOutcome.NoneUsable)
             waiter.WithoutInstanceSince = 0;
         else if (waiter.WithoutInstanceSince == 0)
@@ -230,36 +334,52 @@ internal sealed class RequestQueue : IDisposable
                 : null;
     }
 
-    private bool Remove(Waiter waiter)
+    private static bool IsPast(Waiter waiter, long now) => waiter.Request.Deadline != 0 && now >= waiter.Request.Deadline;
+
+    /// <returns>Whether the wait is over.</returns>
+    private bool End(Waiter waiter, LeaseResult? result)
     {
-        if (waiter.Node is not { } node)
+        if (result is not { } ended)
             return false;
-        waiter.Node = null;
-        _waiters.Remove(node);
-        waiter.Model.AddWaiting(-1);
-        var key = waiter.Request.ModelKey;
-        if (--_models[key] == 0)
-            _models.Remove(key);
-        if (Interlocked.Decrement(ref _count) == 0)
-            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        waiter.Complete(ended with { Charge = Remove(waiter, served: ended.Lease is not null) });
         return true;
     }
 
-    /// <summary>When a place may be free: the queue's length over the slots, times what a request takes; 1 to 60 s.</summary>
-    private TimeSpan RetryAfter()
+    /// <returns>What its tenant was charged.</returns>
+    private TokenCharge Remove(Waiter waiter, bool served)
     {
-        var slots = 0;
-        foreach (var instance in _fleet.Current.Instances)
-            if (instance.IsUsable)
-                slots += instance.Instance.Slots;
-        var service = _serviceSeconds.Value;
-        var seconds = double.IsNaN(service) || slots == 0 ? 1 : service * (Count + 1) / slots;
-        return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(seconds), 1, 60));
+        TokenCharge charge = default;
+        var queue = waiter.Queue;
+        var request = waiter.Request;
+        if (waiter.Line is { } line)
+        {
+            var counters = queue[waiter.Class].Counters;
+            if (!served)
+            {
+                counters.Leave(line.Tokens);
+            }
+            else if (request.Charged)
+            {
+                counters.Serve(line.Tokens, 0, settles: false);
+            }
+            else
+            {
+                var weight = ClassQueue.Weight(waiter.Tenant);
+                counters.Serve(line.Tokens, TokenCharge.Cost(request.InputTokens, _prices, weight));
+                charge = new TokenCharge(counters, line.Tokens, _prices, weight, request.InputTokens);
+            }
+        }
+        else if (served)
+        {
+            charge = Charge(request);
+        }
+
+        queue.Remove(waiter);
+        if (queue.Count == 0)
+            _busy.Remove(queue);
+        waiter.Model.AddWaiting(-1);
+        if (Interlocked.Decrement(ref _count) == 0)
+            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        return charge;
     }
 }
-
-/// <summary>What waits for one model.</summary>
-/// <param name="Model">Canonical name; empty where any instance will do.</param>
-/// <param name="Waiting">How many.</param>
-/// <param name="Oldest">How long the first has waited.</param>
-internal readonly record struct QueueEntry(string Model, int Waiting, TimeSpan Oldest);

@@ -1,20 +1,36 @@
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>One request in the queue.</summary>
-internal sealed class Waiter(LeaseRequest request, ModelState model, long since)
+internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState model, long since, long order)
 {
     private readonly TaskCompletionSource<LeaseResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>What it needs.</summary>
     public LeaseRequest Request { get; } = request;
 
+    /// <summary>Whose it is.</summary>
+    public Tenant Tenant { get; } = request.Tenant ?? Tenant.Anonymous;
+
+    /// <summary>Its class; batch that has waited long enough becomes interactive.</summary>
+    public Priority Class { get; set; } = request.Priority;
+
+    /// <summary>Where it waits.</summary>
+    public ModelQueue Queue { get; } = queue;
+
     /// <summary>The model's state, for its count of waiters.</summary>
     public ModelState Model { get; } = model;
 
     /// <summary>When it came, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public long Since { get; } = since;
+
+    /// <summary>The how-manyth it was to come, over all models.</summary>
+    public long Order { get; } = order;
+
+    /// <summary>Its tenant's line; null where it stands before all lines.</summary>
+    public TenantLine? Line { get; set; }
 
     /// <summary>Its place; null once it has left.</summary>
     public LinkedListNode<Waiter>? Node { get; set; }

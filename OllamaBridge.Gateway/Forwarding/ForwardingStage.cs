@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
@@ -23,6 +24,9 @@ internal sealed class ForwardingStage(
     TimeProvider time,
     ILogger<ForwardingStage> logger)
 {
+    // Bodies with pictures or sound are large for what they are in tokens: beyond a usual context the estimate stops.
+    private const long MaxInputEstimate = 32_768;
+    private const int BytesPerToken = 4;
     private readonly int _maxAttempts = options.Value.MaxAttempts;
 
     /// <summary>Answers a request.</summary>
@@ -30,6 +34,16 @@ internal sealed class ForwardingStage(
     /// <param name="call">What is known of it.</param>
     public async Task HandleAsync(HttpContext context, BridgeCall call)
     {
+        var urgency = Urgency.Read(context.Request.Headers, call.Tenant);
+        if (urgency.Fault is { } fault)
+        {
+            await ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status400BadRequest, fault);
+            return;
+        }
+
+        call.Priority = urgency.Priority;
+        if (urgency.Deadline is { } deadline)
+            call.Deadline = call.StartedAt + Math.Max(1, (long)(deadline.TotalSeconds * time.TimestampFrequency));
         budget.Deposit();
         var gone = context.RequestAborted;
         HashSet<Instance>? tried = null;
@@ -80,7 +94,8 @@ internal sealed class ForwardingStage(
     {
         using var span = BridgeTracing.StartQueue(call);
         var need = new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span);
+            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
+            call.Tenant, call.Priority, call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade);
         var result = await queue.AcquireAsync(need, gone);
         if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
         {
@@ -88,6 +103,8 @@ internal sealed class ForwardingStage(
             result = await queue.AcquireAsync(need with { Tried = null }, gone);
         }
 
+        if (result.Charge.IsMade)
+            call.Charge = result.Charge;
         if (result.Lease is null)
             span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
         return result;
@@ -124,7 +141,9 @@ internal sealed class ForwardingStage(
         {
             BridgeTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
-            queue.RecordService(time.GetElapsedTime(attempt.SentAt));
+            // What takes no slot says nothing about when one comes free.
+            if (call.Operation.Kind == OperationKind.Inference)
+                queue.RecordService(time.GetElapsedTime(attempt.SentAt), call.ModelKey);
         }
     }
 
@@ -171,6 +190,9 @@ internal sealed class ForwardingStage(
             attempt.Lease.Answered = true;
             fleet.ReportSuccess(attempt.Lease.Instance);
         }
+
+        // Before the slot goes to the next: whose turn it is depends on what this one took.
+        call.SettleCharge();
     }
 
     private static Task FailAsync(HttpContext context, BridgeCall call, RetainedAnswer? retained, InstanceFailure failure)
@@ -190,6 +212,7 @@ internal sealed class ForwardingStage(
     {
         if (lastFailure is { } failure && result.Refusal is LeaseRefusal.AllTried or LeaseRefusal.NoneHealthy or LeaseRefusal.UnknownModel)
             return FailAsync(context, call, retained, failure);
+        DescribeWait(context.Response.Headers, result);
         var protocol = call.Operation.Protocol;
         return result.Refusal switch
         {
@@ -202,9 +225,24 @@ internal sealed class ForwardingStage(
                 context, protocol, StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full", result.RetryAfter),
             LeaseRefusal.WaitedTooLong => ProtocolError.WriteAsync(
                 context, protocol, StatusCodes.Status503ServiceUnavailable, "server busy, please try again: no slot came free in time", result.RetryAfter),
+            LeaseRefusal.PushedOut => ProtocolError.WriteAsync(
+                context, protocol, StatusCodes.Status503ServiceUnavailable,
+                "server busy, please try again: the queue is full and the place went to another request", result.RetryAfter),
+            LeaseRefusal.DeadlinePassed => ProtocolError.WriteAsync(
+                context, protocol, StatusCodes.Status504GatewayTimeout, $"no slot came free before the request's deadline ({Urgency.DeadlineHeader})", result.RetryAfter),
+            LeaseRefusal.DeadlineTooSoon => ProtocolError.WriteAsync(
+                context, protocol, StatusCodes.Status504GatewayTimeout, $"the wait for a slot would be longer than the request's deadline ({Urgency.DeadlineHeader})", result.RetryAfter),
             _ => ProtocolError.WriteAsync(
                 context, protocol, StatusCodes.Status503ServiceUnavailable, "no healthy instance has this model at the moment", result.RetryAfter),
         };
+    }
+
+    private static void DescribeWait(IHeaderDictionary headers, in LeaseResult result)
+    {
+        if (result.Position > 0)
+            headers[Urgency.PositionHeader] = result.Position.ToString(CultureInfo.InvariantCulture);
+        if (result.EstimatedWait is { } wait)
+            headers[Urgency.EstimatedWaitHeader] = wait.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture);
     }
 
     private static async Task WriteAsync(HttpContext context, RetainedAnswer answer)

@@ -1,0 +1,116 @@
+using OllamaBridge.Gateway.Admission;
+
+namespace OllamaBridge.Gateway.Tests.Admission;
+
+public class VirtualCountersTests
+{
+    private readonly VirtualCounters _counters = new();
+
+    [Fact]
+    public void Join_AfterIdling_LiftedToTheLeastOfThoseThatWait()
+    {
+        Pay("a", 100);
+        Pay("b", 70);
+        _counters.Join("a");
+        _counters.Join("b");
+        _counters.Serve(_counters.Join("a"), 400);
+        var late = _counters.Join("late");
+        Assert.Equal(_counters.ValueOf("b"), late.Value);
+    }
+
+    [Fact]
+    public void Join_NobodyWaits_LiftedToTheLastThatLeft()
+    {
+        Pay("a", 100);
+        Assert.Equal(100, _counters.Join("b").Value);
+    }
+
+    [Fact]
+    public void Join_LastThatLeftIsSettledMeanwhile_LiftedToWhatItReallyHad()
+    {
+        var a = _counters.Admit("a", 10);
+        _counters.Settle(a, 50);
+        Assert.Equal(60, _counters.Join("b").Value);
+    }
+
+    [Fact]
+    public void Join_InDebt_NotForgiven()
+    {
+        var a = _counters.Admit("a", 1000);
+        _counters.Settle(a, 0);
+        var b = _counters.Join("b");
+        _counters.Serve(b, 1);
+        Assert.Equal(1000, a.Value);
+        Assert.Equal(1001, b.Value);
+    }
+
+    [Fact]
+    public void Join_WaitsAlready_NotLifted()
+    {
+        var a = _counters.Join("a");
+        Pay("b", 500);
+        Assert.Same(a, _counters.Join("a"));
+        Assert.Equal(0, a.Value);
+    }
+
+    [Fact]
+    public void Admit_ReturningTenant_GainsNoCredit()
+    {
+        for (var n = 0; n < 1000; n++)
+            Pay("heavy", 10);
+        Assert.Equal(10_010, Pay("light", 10).Value);
+    }
+
+    [Fact]
+    public void Admit_ManyTenantsComeAndGo_BoundedMemory()
+    {
+        for (var n = 0; n < 100_000; n++)
+            Pay($"t{n}", 1);
+        Assert.InRange(_counters.Count, 1, VirtualCounters.Few + 1);
+    }
+
+    [Fact]
+    public void Admit_ManyIndebtedTenants_BoundedMemory()
+    {
+        // One waits with nothing had: everybody else stays above the floor.
+        _counters.Join("waiting");
+        for (var n = 0; n < 20_000; n++)
+            Pay($"t{n}", 1);
+        Assert.InRange(_counters.Count, 1, VirtualCounters.Most + 1);
+        Assert.Equal(0, _counters.ValueOf("waiting"));
+    }
+
+    [Fact]
+    public void Prune_WaitingAndRunning_AreKept()
+    {
+        var running = _counters.Admit("running", 1);
+        _counters.Join("waiting");
+        for (var n = 0; n < 20_000; n++)
+            Pay($"t{n}", 1);
+        _counters.Settle(running, 5);
+        Assert.Equal(6, _counters.ValueOf("running"));
+        Assert.NotNull(_counters.ValueOf("waiting"));
+    }
+
+    [Theory]
+    [InlineData(true, 120, 30, 180)] // 120 + 2*30
+    [InlineData(true, 0, 30, 160)] // the answer does not say: the estimate of 100 stands
+    [InlineData(true, 40, 0, 40)]
+    [InlineData(false, 0, 0, 0)] // nobody answered: given back
+    public void Settle_EstimateOf100_CorrectedToTheTruth(bool answered, long input, long output, double expected)
+    {
+        var prices = new TokenPrices(1, 2);
+        const double Weight = 4;
+        var counter = _counters.Admit("a", TokenCharge.Cost(100, prices, Weight));
+        new TokenCharge(_counters, counter, prices, Weight, 100).Settle(answered, input, output);
+        Assert.Equal(expected / Weight, counter.Value);
+        Assert.Equal(0, counter.Running);
+    }
+
+    private TenantCounter Pay(string tenant, double cost)
+    {
+        var counter = _counters.Admit(tenant, cost);
+        _counters.Settle(counter, 0);
+        return counter;
+    }
+}

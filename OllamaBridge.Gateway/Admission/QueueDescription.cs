@@ -1,0 +1,31 @@
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Admission;
+
+/// <summary>What waits for one model.</summary>
+/// <param name="Model">Canonical name; empty where any instance will do.</param>
+/// <param name="Waiting">How many.</param>
+/// <param name="Oldest">How long the first has waited.</param>
+internal readonly record struct QueueEntry(string Model, int Waiting, TimeSpan Oldest);
+
+/// <summary>What waits for one model, by tenant and class.</summary>
+/// <param name="Entry">All together.</param>
+/// <param name="Tenants">Each tenant that waits, by name. Requests that are sent again are in <paramref name="Entry"/> only.</param>
+/// <param name="EstimatedWait">About how long one waits that comes now and stands behind all; null where unknown.</param>
+internal sealed record QueueDescription(QueueEntry Entry, IReadOnlyList<TenantWaiting> Tenants, TimeSpan? EstimatedWait)
+{
+    /// <summary>Describes a queue (under its lock).</summary>
+    public static QueueDescription Of(ModelQueue queue, Func<long, TimeSpan> elapsed, TimeSpan? estimatedWait)
+    {
+        var oldest = Math.Min(queue[Priority.Interactive].OldestSince(), queue[Priority.Batch].OldestSince());
+        foreach (var waiter in queue.Front)
+            oldest = Math.Min(oldest, waiter.Since);
+        var tenants = new SortedDictionary<string, TenantWaiting>(StringComparer.Ordinal);
+        foreach (var line in queue[Priority.Interactive].Lines)
+            tenants[line.Tokens.Tenant] = new TenantWaiting(line.Tokens.Tenant, line.Waiting, 0);
+        foreach (var line in queue[Priority.Batch].Lines)
+            tenants[line.Tokens.Tenant] = new TenantWaiting(
+                line.Tokens.Tenant, tenants.TryGetValue(line.Tokens.Tenant, out var known) ? known.Interactive : 0, line.Waiting);
+        return new QueueDescription(new QueueEntry(queue.Key, queue.Count, elapsed(oldest)), [.. tenants.Values], estimatedWait);
+    }
+}

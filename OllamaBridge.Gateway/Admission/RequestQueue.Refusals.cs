@@ -1,0 +1,89 @@
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Admission;
+
+/// <content>Who is refused, and what the refused are told.</content>
+internal sealed partial class RequestQueue
+{
+    // Seconds. What is further off is no estimate.
+    private const double MaxEstimate = 86_400;
+
+    /// <summary>Whether a newcomer cannot wait: the queue is full and nobody goes for it, or its deadline is sooner than its turn.</summary>
+    private LeaseResult? Refuse(in LeaseRequest request, ModelQueue queue)
+    {
+        var tenant = request.Tenant ?? Tenant.Anonymous;
+        if (request.Deadline != 0
+            && EstimatedWait(queue, queue.Position(tenant, request.Priority)) is { } wait
+            && wait > _time.GetElapsedTime(_time.GetTimestamp(), request.Deadline))
+            return Refused(LeaseRefusal.DeadlineTooSoon, queue, tenant, request.Priority);
+        if (_count < _options.Length)
+            return null;
+        if (request.NeedsSlot
+            && ShedOrder.Choose(WaitingByTenant(), _options.Length, tenant.Id, request.Priority) is { } victim
+            && Youngest(victim.Tenant, victim.Class) is { } youngest)
+        {
+            End(youngest, Refused(LeaseRefusal.PushedOut, youngest));
+            return null;
+        }
+
+        return Refused(LeaseRefusal.QueueFull, queue, tenant, request.Priority);
+    }
+
+    private LeaseResult Refused(LeaseRefusal refusal, Waiter waiter) =>
+        Refused(refusal, waiter.Queue, waiter.Tenant, waiter.Class, waiter);
+
+    private LeaseResult Refused(LeaseRefusal refusal, ModelQueue queue, Tenant tenant, Priority priority, Waiter? waiter = null)
+    {
+        var position = queue.Position(tenant, priority, waiter);
+        return new LeaseResult(null, refusal, RetryAfter()) { Position = position, EstimatedWait = EstimatedWait(queue, position) };
+    }
+
+    private TenantWaiting[] WaitingByTenant()
+    {
+        var tenants = new Dictionary<string, TenantWaiting>(StringComparer.Ordinal);
+        foreach (var queue in _busy)
+            for (var priority = Priority.Interactive; priority <= Priority.Batch; priority++)
+                foreach (var line in queue[priority].Lines)
+                {
+                    var known = tenants.GetValueOrDefault(line.Tokens.Tenant) with { Tenant = line.Tokens.Tenant };
+                    tenants[line.Tokens.Tenant] = priority == Priority.Batch
+                        ? known with { Batch = known.Batch + line.Waiting }
+                        : known with { Interactive = known.Interactive + line.Waiting };
+                }
+
+        return [.. tenants.Values];
+    }
+
+    private Waiter? Youngest(string tenant, Priority priority)
+    {
+        Waiter? youngest = null;
+        foreach (var queue in _busy)
+            if (queue[priority].Youngest(tenant) is { } waiter && (youngest is null || waiter.Order > youngest.Order))
+                youngest = waiter;
+        return youngest;
+    }
+
+    /// <summary>How long the one at a position waits: so many times what a request takes, over the slots of the model's instances.</summary>
+    /// <returns>Null where nobody knows.</returns>
+    private TimeSpan? EstimatedWait(ModelQueue queue, int position)
+    {
+        var service = double.IsNaN(queue.Service.Value) ? _serviceSeconds.Value : queue.Service.Value;
+        var slots = 0;
+        if (Find(_fleet.Current, queue.Key) is { } model)
+            foreach (var placement in model.Usable)
+                slots += placement.Instance.Slots;
+        return double.IsNaN(service) || slots == 0 ? null : TimeSpan.FromSeconds(Math.Min(service * position / slots, MaxEstimate));
+    }
+
+    /// <summary>When a place may be free: the queue's length over the slots, times what a request takes; 1 to 60 s.</summary>
+    private TimeSpan RetryAfter()
+    {
+        var slots = 0;
+        foreach (var instance in _fleet.Current.Instances)
+            if (instance.IsUsable)
+                slots += instance.Instance.Slots;
+        var service = _serviceSeconds.Value;
+        var seconds = double.IsNaN(service) || slots == 0 ? 1 : service * (Count + 1) / slots;
+        return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(seconds), 1, 60));
+    }
+}
