@@ -135,6 +135,16 @@ public sealed class SharedStateTests
         Assert.DoesNotContain(Secret, e.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Start_TimesThatDoNotFit_AllSaid()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(
+            fleet.Servers, ("Bridge:Sharing:Interval", "00:00:04"), ("Bridge:State:OperationTimeout", "00:01:00"), ("Bridge:State:ProbeInterval", "soon")));
+        Assert.Contains("Bridge:Sharing:Timeout", e.ToString(), StringComparison.Ordinal);
+        Assert.Contains("Bridge:State:", e.ToString(), StringComparison.Ordinal);
+    }
+
     private static Task<TestBridge> StartAsync(TestFleet fleet, string connection, params (string, string)[] settings) => TestBridge.StartAsync(
         fleet.Servers,
         // A busy machine is no failure, unless a test says so.

@@ -13,6 +13,7 @@ internal static class FleetServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<FleetOptions>, InstanceListValidator>();
         services.AddBridgeOptions<HealthOptions, HealthOptionsValidator>(HealthOptions.Section);
         services.AddBridgeOptions<SharingOptions, SharingOptionsValidator>(SharingOptions.Section);
+        services.AddSingleton<IValidateOptions<SharingOptions>, SharingTimesValidator>();
 
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IHostLookup, DnsHostLookup>();

@@ -23,3 +23,11 @@ internal sealed record SharingOptions
 
 [OptionsValidator]
 internal sealed partial class SharingOptionsValidator : IValidateOptions<SharingOptions>;
+
+/// <summary>One lost exchange must not make a gateway count no longer.</summary>
+internal sealed class SharingTimesValidator : IValidateOptions<SharingOptions>
+{
+    public ValidateOptionsResult Validate(string? name, SharingOptions options) => options.Timeout >= 3 * options.Interval
+        ? ValidateOptionsResult.Success
+        : ValidateOptionsResult.Fail("Bridge:Sharing:Timeout: is less than three times Bridge:Sharing:Interval.");
+}

@@ -125,8 +125,9 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             Volatile.Write(ref _redis, await ConnectionMultiplexer.ConnectAsync(settings));
             return null;
         }
-        catch (Exception e) when (e is RedisException or ArgumentException or TimeoutException or System.Net.Sockets.SocketException)
+        catch (Exception e)
         {
+            // Whatever it is, serving goes on, and the next look tries again. The message may have the address in it.
             return e.GetType().Name;
         }
     }
@@ -154,13 +155,13 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             // It answers, only not this: no loss of everything else.
             NoteRefusal(e);
         }
-        catch (RedisException e)
-        {
-            NoteFailure(e.GetType().Name, final: isLook);
-        }
         catch (ObjectDisposedException)
         {
             // The service stops.
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            NoteFailure(e.GetType().Name, final: isLook);
         }
 
         return (false, default);
