@@ -7,6 +7,7 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.ServiceDefaults;
 
@@ -23,6 +24,7 @@ builder.Services
     .AddIdentity()
     .AddProtocols()
     .AddAdmission()
+    .AddState()
     .AddFleet()
     .AddScheduling()
     .AddForwarding()

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>What can happen to the fleet; the owner takes one after the other.</summary>
@@ -20,3 +22,8 @@ internal sealed record DefinitionsChanged(IReadOnlyList<InstanceDefinition> Defi
 
 /// <summary>Somebody needs the model lists as they are now.</summary>
 internal sealed record CatalogAsked(TaskCompletionSource Done) : FleetEvent;
+
+/// <summary>Other gateways have said something new.</summary>
+/// <param name="Drains">Operators' words.</param>
+/// <param name="Ejections">What others have ejected.</param>
+internal sealed record OthersHeard(ImmutableArray<DrainMark> Drains, ImmutableArray<EjectionMark> Ejections) : FleetEvent;

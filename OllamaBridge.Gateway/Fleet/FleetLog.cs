@@ -24,4 +24,7 @@ internal static partial class FleetLog
 
     [LoggerMessage(1006, LogLevel.Warning, "The instances behind {Host} stay as they were: nobody told their addresses ({Error})")]
     public static partial void LookupFailed(ILogger logger, string host, System.Net.Sockets.SocketError error);
+
+    [LoggerMessage(1007, LogLevel.Error, "What stands in the shared state cannot be read: this gateway goes on with what it knows")]
+    public static partial void ExchangeFailed(ILogger logger, Exception exception);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 
@@ -18,7 +19,9 @@ internal sealed class FleetOwner(
     private readonly List<CatalogWait> _catalogWaits = [];
     private readonly SnapshotBuilder _builder = new();
     private readonly HealthOptions _options = options.Value;
+    private readonly Dictionary<string, DrainMark> _drains = new(StringComparer.OrdinalIgnoreCase);
     private FleetSnapshot _current = FleetSnapshot.Empty;
+    private FleetWords _words = FleetWords.None;
 
     /// <inheritdoc/>
     public event Action? Changed;
@@ -62,6 +65,21 @@ internal sealed class FleetOwner(
         {
             // An instance does not answer: its list is read when it does.
         }
+    }
+
+    /// <summary>What this gateway has to say to others.</summary>
+    internal FleetWords Words => Volatile.Read(ref _words);
+
+    /// <summary>Takes in what other gateways say.</summary>
+    /// <param name="drains">Operators' words on instances.</param>
+    /// <param name="ejections">What other gateways have ejected.</param>
+    /// <param name="roomFound">Whether this gateway may use slots that it might not use before: whoever waits is to look again.</param>
+    internal void Learn(ImmutableArray<DrainMark> drains, ImmutableArray<EjectionMark> ejections, bool roomFound)
+    {
+        if (!ejections.IsEmpty || drains.Any(d => !Words.Drains.Contains(d)))
+            _events.Writer.TryWrite(new OthersHeard(drains, ejections));
+        if (roomFound)
+            Changed?.Invoke();
     }
 
     /// <summary>Before the first request is taken: who is there, and what do they have.</summary>
@@ -159,12 +177,15 @@ internal sealed class FleetOwner(
                 if (Find(failed.Instance) is not { } watch || !watch.Eject(failed.Failure, _options, now))
                     return false;
                 FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, failed.Failure.ToString());
+                WriteWords();
                 return true;
             case RequestsRecovered recovered:
                 Find(recovered.Instance)?.Praise();
                 return false;
             case DrainAsked drain:
                 return ApplyDrain(drain);
+            case OthersHeard others:
+                return ApplyDrains(others.Drains) | ApplyEjections(others.Ejections, now);
             case DefinitionsChanged { Definitions: var definitions }:
                 Reconcile(definitions);
                 return true;
@@ -200,14 +221,61 @@ internal sealed class FleetOwner(
         var watch = _watches.FirstOrDefault(w => string.Equals(w.Instance.Name, drain.Name, StringComparison.OrdinalIgnoreCase));
         if (watch is not null)
         {
-            watch.Draining = drain.Draining;
-            FleetLog.Draining(logger, watch.Instance.Name, drain.Draining);
+            var version = time.GetUtcNow().ToUnixTimeMilliseconds();
+            if (_drains.TryGetValue(watch.Instance.Name, out var known))
+                version = Math.Max(version, known.Version + 1);
+            ApplyDrains([new DrainMark(watch.Instance.Name, drain.Draining, version)]);
             Publish();
         }
 
         drain.Done.TrySetResult(watch is not null);
         return false;
     }
+
+    /// <returns>Whether there is something new to publish.</returns>
+    private bool ApplyDrains(ImmutableArray<DrainMark> marks)
+    {
+        var (heard, changed) = (false, false);
+        foreach (var mark in marks)
+        {
+            if (_drains.TryGetValue(mark.Instance, out var known) && known.Version >= mark.Version)
+                continue;
+            _drains[mark.Instance] = mark;
+            heard = true;
+            if (_watches.Find(w => string.Equals(w.Instance.Name, mark.Instance, StringComparison.OrdinalIgnoreCase)) is not { } watch
+                || watch.Draining == mark.Draining)
+                continue;
+            watch.Draining = mark.Draining;
+            FleetLog.Draining(logger, watch.Instance.Name, mark.Draining);
+            changed = true;
+        }
+
+        if (heard)
+            WriteWords();
+        return changed;
+    }
+
+    /// <returns>Whether there is something new to publish.</returns>
+    private bool ApplyEjections(ImmutableArray<EjectionMark> marks, DateTimeOffset now)
+    {
+        var changed = false;
+        foreach (var mark in marks)
+        {
+            var watch = _watches.Find(w => w.Instance.Name == mark.Instance);
+            // The last one is not given up on somebody else's word: it may be their network.
+            if (watch is null || !_watches.Exists(w => w != watch && w.Status == InstanceStatus.Healthy && !w.Draining)
+                || !watch.EjectUntil(now + mark.Remaining, _options, now))
+                continue;
+            FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, "another gateway's requests failed");
+            changed = true;
+        }
+
+        return changed;
+    }
+
+    private void WriteWords() => Volatile.Write(ref _words, new FleetWords(
+        [.. _drains.Values],
+        [.. _watches.Where(w => w.OwnEjectionUntil > time.GetUtcNow()).Select(w => (w.Instance.Name, w.OwnEjectionUntil))]));
 
     private void AskCatalog(TaskCompletionSource done, DateTimeOffset now, CancellationToken stoppingToken)
     {
@@ -240,7 +308,7 @@ internal sealed class FleetOwner(
             var watch = _watches.Find(w => w.Instance.Name == definition.Name && w.Instance.Url == definition.Url);
             if (watch is null)
             {
-                watch = new InstanceWatch(new Instance(definition));
+                watch = new InstanceWatch(new Instance(definition)) { Draining = WasDrained(definition) };
                 FleetLog.Added(logger, definition.Name, definition.Url, definition.Slots);
             }
 
@@ -259,6 +327,9 @@ internal sealed class FleetOwner(
         _watches.AddRange(kept);
     }
 
+    /// <summary>An operator's word is on a name, and may be older than this gateway's knowledge of the instance.</summary>
+    private bool WasDrained(InstanceDefinition definition) => _drains.TryGetValue(definition.Name, out var mark) && mark.Draining;
+
     private InstanceWatch? Find(Instance instance) => _watches.Find(w => w.Instance == instance);
 
     private void Publish()
@@ -270,4 +341,13 @@ internal sealed class FleetOwner(
 
     /// <summary>Somebody who waits for model lists read after a moment, and the instances whose list is still missing.</summary>
     private sealed record CatalogWait(TaskCompletionSource Done, long Since, HashSet<Instance> Missing);
+}
+
+/// <summary>What a gateway has to say to others of its own knowledge.</summary>
+/// <param name="Drains">Every word on drains that it knows.</param>
+/// <param name="Ejections">What it has ejected itself, and until when.</param>
+internal sealed record FleetWords(ImmutableArray<DrainMark> Drains, ImmutableArray<(string Instance, DateTimeOffset Until)> Ejections)
+{
+    /// <summary>Nothing.</summary>
+    public static FleetWords None { get; } = new([], []);
 }

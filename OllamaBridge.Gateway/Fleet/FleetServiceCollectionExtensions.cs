@@ -12,6 +12,8 @@ internal static class FleetServiceCollectionExtensions
         services.AddBridgeOptions<FleetOptions, FleetOptionsValidator>(FleetOptions.Section);
         services.AddSingleton<IValidateOptions<FleetOptions>, InstanceListValidator>();
         services.AddBridgeOptions<HealthOptions, HealthOptionsValidator>(HealthOptions.Section);
+        services.AddBridgeOptions<SharingOptions, SharingOptionsValidator>(SharingOptions.Section);
+        services.AddSingleton<IValidateOptions<SharingOptions>, SharingTimesValidator>();
 
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IHostLookup, DnsHostLookup>();
@@ -22,6 +24,8 @@ internal static class FleetServiceCollectionExtensions
         services.AddSingleton<FleetOwner>();
         services.AddSingleton<IFleet>(provider => provider.GetRequiredService<FleetOwner>());
         services.AddHostedService(provider => provider.GetRequiredService<FleetOwner>());
+        services.AddSingleton<FleetSharing>();
+        services.AddHostedService(provider => provider.GetRequiredService<FleetSharing>());
         services.AddHealthChecks().AddCheck<FleetHealthCheck>("fleet");
         return services;
     }

@@ -10,6 +10,8 @@ internal sealed class Instance
 {
     private int _slots;
     private int _slotsUsed;
+    private int _allowance = int.MaxValue;
+    private int _usedElsewhere;
     private float _slotShare;
     private int _capacity;
     private int _maxLoadedModels;
@@ -45,8 +47,29 @@ internal sealed class Instance
     /// <summary>How many leases are out.</summary>
     public int SlotsUsed => Volatile.Read(ref _slotsUsed);
 
-    /// <summary>The share of its slots that is free, from 0 to 1.</summary>
-    public float FreeShare => Math.Max(0, Slots - SlotsUsed) * Volatile.Read(ref _slotShare);
+    /// <summary>How many of its slots this gateway may use; the others are other gateways'. No bound where there is but one.</summary>
+    public int Allowance
+    {
+        get => Volatile.Read(ref _allowance);
+        set => Volatile.Write(ref _allowance, value);
+    }
+
+    /// <summary>How many leases other gateways had out when they last said so.</summary>
+    public int UsedElsewhere
+    {
+        get => Volatile.Read(ref _usedElsewhere);
+        set => Volatile.Write(ref _usedElsewhere, value);
+    }
+
+    /// <summary>The share of its slots that is free, from 0 to 1; 0 only where this gateway may take none.</summary>
+    public float FreeShare
+    {
+        get
+        {
+            var (slots, used) = (Slots, SlotsUsed);
+            return used >= Math.Min(slots, Allowance) ? 0 : Math.Max(1, slots - used - UsedElsewhere) * Volatile.Read(ref _slotShare);
+        }
+    }
 
     /// <summary>Models that its memory is known to hold at once: configured, else the most that were ever seen, at least 1.</summary>
     public int Capacity => Volatile.Read(ref _maxLoadedModels) is > 0 and var configured ? configured : Math.Max(1, Volatile.Read(ref _capacity));
@@ -54,13 +77,13 @@ internal sealed class Instance
     /// <summary>The models on its disk, as state.</summary>
     public ReadOnlySpan<PlacementState> Placements => Volatile.Read(ref _placements);
 
-    /// <summary>Takes one slot unless all are in use. Never gives out more than there are.</summary>
+    /// <summary>Takes one slot unless all that this gateway may use are in use. Never gives out more than there are.</summary>
     public bool TryTakeSlot()
     {
         while (true)
         {
             var used = Volatile.Read(ref _slotsUsed);
-            if (used >= Slots)
+            if (used >= Math.Min(Slots, Allowance))
                 return false;
             if (Interlocked.CompareExchange(ref _slotsUsed, used + 1, used) == used)
                 return true;

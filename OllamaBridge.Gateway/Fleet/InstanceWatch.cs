@@ -5,6 +5,7 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <summary>What the fleet's owner knows of one instance, and the rules by which that changes. Used by the owner alone.</summary>
 internal sealed class InstanceWatch(Instance instance)
 {
+    private static readonly TimeSpan HearingError = TimeSpan.FromMilliseconds(250);
     private ImmutableArray<CatalogModel> _catalog = [];
     private ImmutableArray<LoadedModel> _loaded = [];
     private bool _catalogKnown;
@@ -15,6 +16,7 @@ internal sealed class InstanceWatch(Instance instance)
     private long _newestCatalog;
     private int _ejectionsInRow;
     private DateTimeOffset _ejectedUntil;
+    private DateTimeOffset _heardUntil;
 
     /// <summary>The instance.</summary>
     public Instance Instance { get; } = instance;
@@ -30,6 +32,9 @@ internal sealed class InstanceWatch(Instance instance)
 
     /// <summary>When to read the model list next.</summary>
     public DateTimeOffset NextCatalog { get; set; }
+
+    /// <summary>Until when it is ejected by this gateway's own finding; in the past where it is not.</summary>
+    public DateTimeOffset OwnEjectionUntil { get; private set; }
 
     /// <summary>The look in progress, if any.</summary>
     public Task? Look { get; set; }
@@ -69,7 +74,7 @@ internal sealed class InstanceWatch(Instance instance)
                     : InstanceStatus.Unhealthy;
             // Nobody listens: what comes back is another process, which has nothing to answer for.
             if (result.Refused)
-                _ejectedUntil = default;
+                _ejectedUntil = OwnEjectionUntil = default;
             // Whoever was away may come back with other models.
             NextCatalog = now;
         }
@@ -105,10 +110,29 @@ internal sealed class InstanceWatch(Instance instance)
         var factor = Math.Pow(2, Math.Min(_ejectionsInRow++, 16));
         var time = TimeSpan.FromTicks((long)Math.Min(options.EjectionTime.Ticks * factor, options.MaxEjectionTime.Ticks));
         Status = InstanceStatus.Ejected;
-        _ejectedUntil = now + time;
+        _ejectedUntil = OwnEjectionUntil = now + time;
         NextLook = Earlier(_ejectedUntil, now + options.Interval);
         NextCatalog = now;
         return true;
+    }
+
+    /// <summary>Takes in that requests of another gateway failed there.</summary>
+    /// <returns>True where the status changed.</returns>
+    public bool EjectUntil(DateTimeOffset until, HealthOptions options, DateTimeOffset now)
+    {
+        // The same sentence is heard again and again, each time a little off.
+        if ((until - _heardUntil).Duration() < HearingError)
+            return false;
+        _heardUntil = until;
+        if (Status is not (InstanceStatus.Healthy or InstanceStatus.Ejected) || until <= _ejectedUntil || until <= now)
+            return false;
+        var changed = Status != InstanceStatus.Ejected;
+        _lastError = "failed several requests of another gateway in a row";
+        Status = InstanceStatus.Ejected;
+        _ejectedUntil = until;
+        NextLook = Earlier(until, now + options.Interval);
+        NextCatalog = now;
+        return changed;
     }
 
     /// <summary>A request was answered: the next ejection, if there is one, starts short again.</summary>

@@ -105,6 +105,10 @@ internal sealed class BridgeMetrics
         "{request}",
         "Requests that wait for a slot.");
 
+    /// <summary>Lets be read whether the shared state answers.</summary>
+    public void ObserveState(Func<bool> isHealthy) => _meter.CreateObservableGauge(
+        TelemetryNames.StateHealthy, () => isHealthy() ? 1 : 0, null, "1 while the shared state answers, or there is none; else 0.");
+
     private static IEnumerable<Measurement<int>> ObserveStates(FleetSnapshot snapshot)
     {
         foreach (var view in snapshot.Instances)

@@ -23,6 +23,7 @@ internal static class TelemetryNames
     public const string InstanceSlots = "ollama.instance.slots";
     public const string InstanceSlotsUsed = "ollama.instance.slots.used";
     public const string Loads = "ollama.model.loads";
+    public const string StateHealthy = "ollama.state.healthy";
 
     public const string ModelLabel = "model";
     public const string OperationLabel = "operation";

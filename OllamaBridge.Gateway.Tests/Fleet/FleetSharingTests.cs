@@ -1,0 +1,290 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.State;
+
+namespace OllamaBridge.Gateway.Tests.Fleet;
+
+/// <summary>Several gateways over the same instances; each exchange is made by the test.</summary>
+public sealed class FleetSharingTests : IAsyncLifetime
+{
+    private static readonly SharingOptions Sharing = new();
+    private static readonly HealthOptions Health = new() { RequestFailuresToEject = 1 };
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 11, 24, 0, 0, 0, TimeSpan.Zero));
+    private readonly FakeServers _servers = new();
+    private readonly LosableStore _store;
+    private readonly List<TestGateway> _gateways = [];
+
+    public FleetSharingTests() => _store = new LosableStore(new MemoryFleetStore(_clock, isShared: true));
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var gateway in _gateways)
+            await gateway.DisposeAsync();
+        _servers.Dispose();
+    }
+
+    [Fact]
+    public async Task Exchange_OneGateway_AllSlots()
+    {
+        var a = await StartAsync(slots: 4);
+        await RoundAsync(2);
+        Assert.Equal(4, a["i"].Allowance);
+    }
+
+    [Fact]
+    public async Task Exchange_OnlyOneHasWork_ItGetsAllSlots()
+    {
+        var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
+        await RoundAsync(3);
+        Assert.Equal(4, a["i"].Allowance + b["i"].Allowance);
+        Assert.Equal(2, Take(a, 9));
+        a.Wait(9);
+        await RoundAsync(3);
+        Assert.Equal((4, 0), (a["i"].Allowance, b["i"].Allowance));
+        Assert.Equal(2, Take(a, 9));
+        Assert.Equal(0, Take(b, 1));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    [InlineData(7)]
+    public async Task Exchange_ThreeGatewaysInAnyOrder_NeverMoreThanTheSlotsAndNoneIdle(int slots)
+    {
+        var gateways = new[] { await StartAsync(slots), await StartAsync(slots), await StartAsync(slots) };
+        var random = new Random(slots);
+        for (var step = 0; step < 600; step++)
+        {
+            var gateway = gateways[random.Next(3)];
+            var busy = random.Next(3) > 0;
+            if (busy)
+                gateway.SetWaiting(Math.Max(0, gateway.Waiting + random.Next(-2, 3) - Take(gateway, random.Next(3))));
+            else if (gateway["i"].SlotsUsed > 0)
+                gateway["i"].ReturnSlot();
+            Assert.InRange(gateways.Sum(g => g["i"].SlotsUsed), 0, slots);
+            await gateway.Sharing.ExchangeAsync(Cancelled);
+            _clock.Advance(Sharing.Interval);
+        }
+
+        foreach (var gateway in gateways)
+            gateway.SetWaiting(20);
+        await RoundAsync(3);
+        Assert.Equal(slots, gateways.Sum(g => Math.Max(g["i"].Allowance, g["i"].SlotsUsed)));
+    }
+
+    [Fact]
+    public async Task Exchange_OneSlotTwoWant_EachHasItsTurn()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        a.Wait(5);
+        b.Wait(5);
+        var had = new HashSet<TestGateway>();
+        for (var n = 0; n < 4; n++)
+        {
+            await RoundAsync(3);
+            Assert.Equal(1, a["i"].Allowance + b["i"].Allowance);
+            had.Add(a["i"].Allowance == 1 ? a : b);
+            _clock.Advance(Sharing.Turn);
+        }
+
+        Assert.Equal(2, had.Count);
+    }
+
+    [Fact]
+    public async Task Exchange_AGatewayFellSilent_ItsSlotsAreTheOthersWithinSeconds()
+    {
+        var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
+        a.Wait(9);
+        await RoundAsync(3);
+        Take(a, 4);
+        b.Wait(9);
+        _clock.Advance(Sharing.Timeout + TimeSpan.FromMilliseconds(1));
+        await b.Sharing.ExchangeAsync(Cancelled);
+        await b.Sharing.ExchangeAsync(Cancelled);
+        Assert.Equal(4, b["i"].Allowance);
+    }
+
+    [Fact]
+    public async Task Exchange_StoreIsLost_EachGoesOnWithAnEvenShareAndBackToOneFleet()
+    {
+        var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
+        a.Wait(9);
+        await RoundAsync(3);
+        _store.IsLost = true;
+        await RoundAsync(1);
+        Assert.Equal((4, 0), (a["i"].Allowance, b["i"].Allowance)); // for a moment nothing changes
+        _clock.Advance(Sharing.Timeout);
+        await RoundAsync(1);
+        Assert.Equal((2, 2), (a["i"].Allowance, b["i"].Allowance));
+
+        _store.Inner = new MemoryFleetStore(_clock, isShared: true); // back, with nothing in it
+        _store.IsLost = false;
+        for (var n = 0; n < 5; n++)
+        {
+            await a.Sharing.ExchangeAsync(Cancelled);
+            Assert.InRange(a["i"].Allowance, 0, 2); // the other may be there any moment
+        }
+
+        _clock.Advance(Sharing.Timeout);
+        await RoundAsync(3);
+        Assert.Equal((4, 0), (a["i"].Allowance, b["i"].Allowance));
+    }
+
+    [Fact]
+    public async Task Exchange_OthersUse_WeighsInTheLoad()
+    {
+        var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
+        await RoundAsync(3);
+        Assert.Equal(1f, b["i"].FreeShare);
+        Take(a, 2);
+        await RoundAsync(1);
+        Assert.Equal(0.5f, b["i"].FreeShare);
+    }
+
+    [Fact]
+    public async Task Drain_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        await a.Owner.SetDrainingAsync("i", true, Cancelled);
+        await RoundAsync(2);
+        Assert.True(await b.IsDrainingAsync());
+        _store.Inner = new MemoryFleetStore(_clock, isShared: true);
+        await RoundAsync(1);
+        var late = await StartAsync();
+        await RoundAsync(1);
+        Assert.True(await late.IsDrainingAsync());
+        await late.Owner.SetDrainingAsync("i", false, Cancelled);
+        await RoundAsync(2);
+        Assert.False(await a.IsDrainingAsync());
+        Assert.False(await b.IsDrainingAsync());
+    }
+
+    [Fact]
+    public async Task Eject_AtOneGateway_AtAllUntilItEnds()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        a.Owner.ReportFailure(a["i"], InstanceFailure.ServerError);
+        await a.SettleAsync();
+        await RoundAsync(1);
+        Assert.Equal(InstanceStatus.Ejected, (await b.ViewAsync("i")).Status);
+        Assert.Equal(InstanceStatus.Healthy, (await b.ViewAsync("j")).Status);
+        _clock.Advance(Health.EjectionTime);
+        for (var n = 0; n < 2000 && (await b.ViewAsync("i")).Status != InstanceStatus.Healthy; n++)
+            await Task.Yield();
+        await RoundAsync(1);
+        Assert.Equal(InstanceStatus.Healthy, (await b.ViewAsync("i")).Status);
+    }
+
+    [Fact]
+    public async Task Eject_TheLastOne_NotOnAnothersWord()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        foreach (var name in new[] { "i", "j" })
+            a.Owner.ReportFailure(a[name], InstanceFailure.ServerError);
+        await a.SettleAsync();
+        await RoundAsync(2);
+        Assert.Single(new[] { await b.ViewAsync("i"), await b.ViewAsync("j") }, v => v.Status == InstanceStatus.Healthy);
+    }
+
+    private static int Take(TestGateway gateway, int wanted)
+    {
+        var got = 0;
+        while (got < wanted && gateway["i"].TryTakeSlot())
+            got++;
+        return got;
+    }
+
+    private async Task<TestGateway> StartAsync(int slots = 1)
+    {
+        var gateway = new TestGateway(_store, _servers, _clock);
+        _gateways.Add(gateway);
+        await gateway.StartAsync(slots);
+        return gateway;
+    }
+
+    /// <summary>Everybody exchanges, so many times.</summary>
+    private async Task RoundAsync(int times)
+    {
+        for (var n = 0; n < times; n++)
+            foreach (var gateway in _gateways)
+            {
+                await gateway.Sharing.ExchangeAsync(Cancelled);
+                await gateway.SettleAsync();
+            }
+    }
+
+    /// <summary>A store that can be taken away.</summary>
+    private sealed class LosableStore(IFleetStore inner) : IFleetStore
+    {
+        public IFleetStore Inner { get; set; } = inner;
+
+        public bool IsLost { get; set; }
+
+        public bool IsShared => true;
+
+        public ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken) =>
+            IsLost ? new ValueTask<SharedFleet?>((SharedFleet?)null) : Inner.ExchangeAsync(report, cancellationToken);
+
+        public ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken) => Inner.LeaveAsync(gateway, cancellationToken);
+    }
+
+    /// <summary>What of a gateway knows the fleet.</summary>
+    private sealed class TestGateway : IAsyncDisposable
+    {
+        private readonly FakeSource _source = new("i", "j");
+
+        public TestGateway(IFleetStore store, FakeServers servers, TimeProvider clock)
+        {
+            Owner = new FleetOwner(
+                new InstanceProbe(new HttpMessageInvoker(servers), clock), _source, Options.Create(Health), clock, NullLogger<FleetOwner>.Instance);
+            Sharing = new FleetSharing(store, Owner, Options.Create(FleetSharingTests.Sharing), clock, NullLogger<FleetSharing>.Instance);
+        }
+
+        public FleetOwner Owner { get; }
+
+        public FleetSharing Sharing { get; }
+
+        public int Waiting => Owner.Current.Anything.State.Waiting;
+
+        public Instance this[string name] => Owner.Current.Instances.Single(v => v.Instance.Name == name).Instance;
+
+        public async Task StartAsync(int slots)
+        {
+            await Owner.StartingAsync(Cancelled);
+            await Owner.StartAsync(Cancelled);
+            _source.Change(FakeSource.Definition("i", slots), FakeSource.Definition("j", slots));
+            await SettleAsync();
+            await Sharing.StartingAsync(Cancelled);
+            await SettleAsync();
+        }
+
+        public void Wait(int count) => SetWaiting(count);
+
+        public void SetWaiting(int count) => Owner.Current.Anything.State.AddWaiting(count - Waiting);
+
+        /// <summary>Whatever was said to the owner before is in the snapshot then.</summary>
+        public async Task SettleAsync() => await Owner.SetDrainingAsync("nobody", true, Cancelled);
+
+        public async Task<InstanceView> ViewAsync(string name)
+        {
+            await SettleAsync();
+            await SettleAsync(); // the owner publishes after the last event of a batch
+            return Owner.Current.Instances.Single(v => v.Instance.Name == name);
+        }
+
+        public async Task<bool> IsDrainingAsync() => (await ViewAsync("i")).Draining;
+
+        public async ValueTask DisposeAsync()
+        {
+            await Owner.StopAsync(CancellationToken.None);
+            Owner.Dispose();
+            Sharing.Dispose();
+        }
+    }
+}

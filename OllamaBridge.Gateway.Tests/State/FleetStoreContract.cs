@@ -1,0 +1,165 @@
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.State;
+
+namespace OllamaBridge.Gateway.Tests.State;
+
+/// <summary>What every store of the fleet does, whatever it is made of.</summary>
+public abstract class FleetStoreContract : IAsyncLifetime
+{
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
+    private readonly List<IAsyncDisposable> _owned = [];
+    private IFleetStore _a = null!;
+    private IFleetStore _b = null!;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        await StartAsync();
+        (_a, _b) = (await OpenAsync(), await OpenAsync());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _owned.Reverse();
+        foreach (var owned in _owned)
+            await owned.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    [Fact]
+    public async Task Exchange_TwoGateways_EachSeesBothInOneOrder()
+    {
+        await SayAsync(_a, "a", new SlotReport("an instance", 4, 1, 3, 2));
+        var seen = await SayAsync(_b, "b", new SlotReport("an instance", 4, 0, 0, 2));
+        Assert.Equal(["a", "b"], seen.Gateways);
+        Assert.Equal(
+            [new SlotClaim("a", "an instance", 1, 3, 2), new SlotClaim("b", "an instance", 0, 0, 2)],
+            seen.Claims.OrderBy(c => c.Gateway, StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task Exchange_MoreAskedThanIsLeft_OnlyWhatIsLeft()
+    {
+        Assert.Equal(4, Claim(await SayAsync(_a, "a", new SlotReport("i", 4, 0, 0, 9)), "a"));
+        Assert.Equal(0, Claim(await SayAsync(_b, "b", new SlotReport("i", 4, 0, 0, 4)), "b"));
+        Assert.Equal(3, Claim(await SayAsync(_a, "a", new SlotReport("i", 4, 3, 0, 1)), "a")); // what is in use stays claimed
+        Assert.Equal(1, Claim(await SayAsync(_b, "b", new SlotReport("i", 4, 0, 0, 4)), "b"));
+    }
+
+    [Fact]
+    public async Task Exchange_ManyAtOnce_NeverMoreThanThereAre()
+    {
+        var seen = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => Task.Run(() =>
+            SayAsync(n % 2 == 0 ? _a : _b, $"g{n:00}", new SlotReport("i", 7, 0, 0, 1 + (n % 3))))));
+        Assert.All(seen, s => Assert.InRange(s.Claims.Sum(c => c.Claim), 1, 7));
+        Assert.Equal(40, seen.Max(s => s.Gateways.Length));
+    }
+
+    [Fact]
+    public async Task Exchange_AGatewayFellSilent_CountsNoLongerAndItsSlotsAreFree()
+    {
+        await SayAsync(_a, "a", TimeSpan.FromMilliseconds(50), new SlotReport("i", 4, 4, 9, 4));
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        patience.CancelAfter(TimeSpan.FromSeconds(20));
+        SharedFleet seen;
+        do
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            seen = await SayAsync(_b, "b", new SlotReport("i", 4, 0, 0, 4));
+        }
+        while (seen.Gateways.Length > 1);
+        Assert.Equal([new SlotClaim("b", "i", 0, 0, 4)], seen.Claims);
+    }
+
+    [Fact]
+    public async Task Leave_ItsSlotsAreFreeAtOnce()
+    {
+        await SayAsync(_a, "a", new SlotReport("i", 4, 4, 0, 4));
+        await _a.LeaveAsync("a", Cancelled);
+        var seen = await SayAsync(_b, "b", new SlotReport("i", 4, 0, 0, 4));
+        Assert.Equal(["b"], seen.Gateways);
+        Assert.Equal(4, Claim(seen, "b"));
+    }
+
+    [Fact]
+    public async Task Exchange_AnInstanceNoLongerReported_Forgotten()
+    {
+        await SayAsync(_a, "a", new SlotReport("i", 4, 0, 0, 2), new SlotReport("j", 4, 0, 0, 2));
+        Assert.Equal(["j"], (await SayAsync(_a, "a", new SlotReport("j", 4, 0, 0, 2))).Claims.Select(c => c.Instance));
+    }
+
+    [Fact]
+    public async Task Exchange_Drains_TheNewestWordHoldsInWhateverOrderItComes()
+    {
+        await _a.ExchangeAsync(Report("a") with { Drains = [new DrainMark("i", true, 1_790_000_000_002)] }, Cancelled);
+        await _b.ExchangeAsync(Report("b") with { Drains = [new DrainMark("i", false, 1_790_000_000_001), new DrainMark("j k", true, 5)] }, Cancelled);
+        Assert.Equal([new DrainMark("i", true, 1_790_000_000_002), new DrainMark("j k", true, 5)], (await SayAsync(_b, "b")).Drains.OrderBy(d => d.Instance));
+        await _b.ExchangeAsync(Report("b") with { Drains = [new DrainMark("i", false, 1_790_000_000_003)] }, Cancelled);
+        Assert.Equal(new DrainMark("i", false, 1_790_000_000_003), (await SayAsync(_a, "a")).Drains.Single(d => d.Instance == "i"));
+    }
+
+    [Fact]
+    public async Task Exchange_Ejections_HeardWithTheTimeThatIsLeftThenOver()
+    {
+        await _a.ExchangeAsync(Report("a") with { Ejections = [new EjectionMark("i", "a", Long), new EjectionMark("j", "a", TimeSpan.FromMilliseconds(40))] }, Cancelled);
+        var heard = (await SayAsync(_b, "b")).Ejections.Single(e => e.Instance == "i");
+        Assert.Equal("a", heard.Gateway);
+        Assert.InRange(heard.Remaining, TimeSpan.FromSeconds(30), Long);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        patience.CancelAfter(TimeSpan.FromSeconds(20));
+        while ((await SayAsync(_b, "b")).Ejections.Length > 1)
+            patience.Token.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>Starts what the store stands on.</summary>
+    protected abstract Task StartAsync();
+
+    /// <summary>The store as one gateway has it.</summary>
+    private protected abstract Task<IFleetStore> OpenAsync();
+
+    private protected T Own<T>(T owned)
+        where T : IAsyncDisposable
+    {
+        _owned.Add(owned);
+        return owned;
+    }
+
+    private protected async Task<IFleetStore> ConnectAsync(int port) => new RedisFleetStore(Own(await TestConnection.OpenAsync(port)).State);
+
+    private static GatewayReport Report(string gateway) => new(gateway, Long, [], [], []);
+
+    private static Task<SharedFleet> SayAsync(IFleetStore store, string gateway, params SlotReport[] slots) => SayAsync(store, gateway, Long, slots);
+
+    private static async Task<SharedFleet> SayAsync(IFleetStore store, string gateway, TimeSpan lifetime, params SlotReport[] slots) =>
+        Assert.IsType<SharedFleet>(await store.ExchangeAsync(Report(gateway) with { Lifetime = lifetime, Slots = [.. slots] }, Cancelled));
+
+    private static int Claim(SharedFleet seen, string gateway) => seen.Claims.Single(c => c.Gateway == gateway).Claim;
+}
+
+public sealed class MemoryFleetStoreTests : FleetStoreContract
+{
+    private readonly MemoryFleetStore _store = new(TimeProvider.System, isShared: true);
+
+    protected override Task StartAsync() => Task.CompletedTask;
+
+    private protected override Task<IFleetStore> OpenAsync() => Task.FromResult<IFleetStore>(_store);
+}
+
+public sealed class GarnetFleetStoreTests : FleetStoreContract
+{
+    private RunningStateServer _server = null!;
+
+    protected override async Task StartAsync() => _server = Own(await RunningStateServer.StartAsync());
+
+    private protected override Task<IFleetStore> OpenAsync() => ConnectAsync(_server.Options.Port);
+}
+
+public sealed class RedisFleetStoreTests : FleetStoreContract
+{
+    private RunningRedis _server = null!;
+
+    protected override async Task StartAsync() => _server = Own(await RunningRedis.StartAsync());
+
+    private protected override Task<IFleetStore> OpenAsync() => ConnectAsync(_server.Port);
+}

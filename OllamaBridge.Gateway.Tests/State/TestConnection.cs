@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Telemetry;
+using OllamaBridge.Gateway.Tests.Admission;
+using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.State;
+
+/// <summary>A gateway's connection, without the gateway.</summary>
+internal sealed class TestConnection : IAsyncDisposable
+{
+    private readonly TestMeters _meters = new();
+
+    public TestConnection(string connectionString, string prefix = "test:")
+    {
+        // A busy machine is no failure here.
+        var options = new StateOptions { ConnectionString = connectionString, KeyPrefix = prefix, OperationTimeout = TimeSpan.FromSeconds(1) };
+        State = new StateConnection(
+            Options.Create(options), TimeProvider.System, NullLogger<StateConnection>.Instance, new BridgeMetrics(_meters, new FakeFleet()));
+    }
+
+    public StateConnection State { get; }
+
+    public static async Task<TestConnection> OpenAsync(int port)
+    {
+        var connection = new TestConnection($"127.0.0.1:{port}");
+        await connection.State.StartingAsync(TestContext.Current.CancellationToken);
+        await connection.State.StartAsync(TestContext.Current.CancellationToken);
+        await Poll.UntilAsync(() => connection.State.IsHealthy);
+        return connection;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await State.StopAsync(CancellationToken.None);
+        State.Dispose();
+        _meters.Dispose();
+    }
+}

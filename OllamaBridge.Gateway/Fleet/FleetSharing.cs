@@ -1,0 +1,205 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>
+/// Says again and again what this gateway does with the fleet and takes in what the others do: how many slots it may use, what is
+/// drained, what is ejected. A request meets only what is left of that: a number at each instance.
+/// </summary>
+internal sealed class FleetSharing(
+    IFleetStore store, FleetOwner owner, IOptions<SharingOptions> options, TimeProvider time, ILogger<FleetSharing> logger)
+    : BackgroundService, IHostedLifecycleService
+{
+    private readonly SharingOptions _options = options.Value;
+    private SharedFleet? _seen;
+    private long _heardAt;
+    private bool _isLost;
+    private bool _complained;
+    private int _gateways = 1;
+    private DateTimeOffset _carefulUntil;
+
+    /// <summary>This process, as others see it.</summary>
+    public string Gateway { get; } = Guid.NewGuid().ToString("N");
+
+    /// <summary>Once before the first request; the store sees to it that this takes no longer than it may.</summary>
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        if (!store.IsShared)
+            return;
+        await ExchangeAsync(cancellationToken);
+        if (_seen is not null)
+            await ExchangeAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Its slots are the others' at once.</summary>
+    public async Task StoppedAsync(CancellationToken cancellationToken)
+    {
+        if (store.IsShared)
+            await store.LeaveAsync(Gateway, cancellationToken);
+    }
+
+    /// <summary>One exchange.</summary>
+    internal async Task ExchangeAsync(CancellationToken cancellationToken)
+    {
+        var fleet = owner.Current;
+        var words = owner.Words;
+        var now = time.GetUtcNow();
+        var report = new GatewayReport(
+            Gateway,
+            _options.Timeout,
+            Ask(fleet, now),
+            words.Drains,
+            [.. words.Ejections.Where(e => e.Until > now).Select(e => new EjectionMark(e.Instance, Gateway, e.Until - now))]);
+        if (await TryExchangeAsync(report, cancellationToken) is { } seen)
+            Take(seen, fleet, now);
+        else if (!_isLost && _seen is not null && time.GetElapsedTime(_heardAt) >= _options.Timeout)
+            FallBack(fleet);
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!store.IsShared)
+            return;
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(_options.Interval, time, stoppingToken);
+                await ExchangeAsync(stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The service stops.
+        }
+    }
+
+    private async ValueTask<SharedFleet?> TryExchangeAsync(GatewayReport report, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var seen = await store.ExchangeAsync(report, cancellationToken);
+            _complained &= seen is null;
+            return seen;
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Whatever stands there, it is not what gateways say; that must not end this one.
+            if (!_complained)
+                FleetLog.ExchangeFailed(logger, e);
+            _complained = true;
+            return null;
+        }
+    }
+
+    /// <summary>What to ask for. What is to be given up is given up before it is said: nobody may count on it twice.</summary>
+    private ImmutableArray<SlotReport> Ask(FleetSnapshot fleet, DateTimeOffset now)
+    {
+        var waiting = Waiting(fleet);
+        var gateways = Gateways();
+        var claims = _seen?.Claims.Where(c => c.Gateway != Gateway).ToLookup(c => c.Instance, StringComparer.Ordinal);
+        var demands = new int[gateways.Length];
+        var shares = new int[gateways.Length];
+        var me = gateways.IndexOf(Gateway);
+        var reports = ImmutableArray.CreateBuilder<SlotReport>(fleet.Instances.Length);
+        foreach (var view in fleet.Instances)
+        {
+            var instance = view.Instance;
+            var waits = waiting.GetValueOrDefault(instance);
+            // Nothing heard yet: what is in use is said, and nothing more asked for.
+            var asked = _isLost ? EvenShare(instance) : 0;
+            if (claims is not null && !_isLost)
+            {
+                Array.Clear(demands);
+                foreach (var claim in claims[instance.Name])
+                    if (gateways.IndexOf(claim.Gateway) is >= 0 and var at)
+                        demands[at] = claim.Used + claim.Waiting;
+                demands[me] = instance.SlotsUsed + waits;
+                SlotShares.Divide(instance.Slots, demands, Turn(instance), shares);
+                asked = shares[me];
+                if (now < _carefulUntil)
+                    asked = Math.Min(asked, EvenShare(instance));
+                if (asked < instance.Allowance)
+                    instance.Allowance = asked;
+            }
+
+            reports.Add(new SlotReport(instance.Name, instance.Slots, instance.SlotsUsed, waits, asked));
+        }
+
+        return reports.MoveToImmutable();
+    }
+
+    private void Take(SharedFleet seen, FleetSnapshot fleet, DateTimeOffset now)
+    {
+        var first = _seen is null;
+        // Whoever else was cut off is there again any moment, with requests that are not to be seen yet.
+        if (_isLost)
+            _carefulUntil = now + _options.Timeout;
+        _isLost = false;
+        _heardAt = time.GetTimestamp();
+        _seen = seen;
+        if (now >= _carefulUntil || seen.Gateways.Length > _gateways)
+            _gateways = seen.Gateways.Length;
+        var claims = seen.Claims.ToLookup(c => c.Instance, StringComparer.Ordinal);
+        var raised = false;
+        foreach (var view in fleet.Instances)
+        {
+            var (mine, elsewhere) = (0, 0);
+            foreach (var claim in claims[view.Instance.Name])
+                if (claim.Gateway == Gateway)
+                    mine = claim.Claim;
+                else
+                    elsewhere += claim.Used;
+            view.Instance.UsedElsewhere = elsewhere;
+            // The first answer only tells who is there; what that leaves is asked for next.
+            if (first)
+                continue;
+            raised |= mine > view.Instance.Allowance;
+            view.Instance.Allowance = mine;
+        }
+
+        owner.Learn(seen.Drains, [.. seen.Ejections.Where(e => e.Gateway != Gateway)], raised);
+    }
+
+    /// <summary>Nobody is heard: each takes an even share, one at least, as if all that were there still are.</summary>
+    private void FallBack(FleetSnapshot fleet)
+    {
+        _isLost = true;
+        foreach (var view in fleet.Instances)
+        {
+            view.Instance.UsedElsewhere = 0;
+            view.Instance.Allowance = EvenShare(view.Instance);
+        }
+
+        owner.Learn([], [], roomFound: true);
+    }
+
+    private int EvenShare(Instance instance) => Math.Max(1, instance.Slots / _gateways);
+
+    private long Turn(Instance instance) => (_seen!.Time.ToUnixTimeMilliseconds() / (long)_options.Turn.TotalMilliseconds) + instance.Seed;
+
+    private ImmutableArray<string> Gateways()
+    {
+        var all = _seen?.Gateways ?? [];
+        return all.Contains(Gateway) ? all : [.. all.Append(Gateway).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>How many wait for a model that the instance could serve.</summary>
+    private static Dictionary<Instance, int> Waiting(FleetSnapshot fleet)
+    {
+        var waiting = new Dictionary<Instance, int>();
+        foreach (var model in fleet.Models.Values.Append(fleet.Anything))
+            if (model.State.Waiting is > 0 and var count)
+                foreach (var placement in model.Usable)
+                    waiting[placement.Instance] = waiting.GetValueOrDefault(placement.Instance) + count;
+        return waiting;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Collections.Immutable;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>Where gateways tell each other what they do with the fleet. Nothing of it is asked on a request's way.</summary>
+internal interface IFleetStore
+{
+    /// <summary>Whether other gateways can be here at all.</summary>
+    bool IsShared { get; }
+
+    /// <summary>
+    /// Says what this gateway does and learns what all do, as one step. What it asks for of an instance's slots is granted as far as
+    /// others have not claimed them; what it uses already is its claim in any case.
+    /// </summary>
+    /// <returns>Null where nobody answered in time.</returns>
+    ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken);
+
+    /// <summary>This gateway stops: it counts no longer.</summary>
+    ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken);
+}
+
+/// <summary>What one gateway says.</summary>
+/// <param name="Gateway">Which: a name that no other process has or had.</param>
+/// <param name="Lifetime">How long it counts, if nothing more is heard of it.</param>
+/// <param name="Slots">Its use of each instance.</param>
+/// <param name="Drains">What it knows of operators' drains.</param>
+/// <param name="Ejections">What it has ejected itself.</param>
+internal sealed record GatewayReport(
+    string Gateway,
+    TimeSpan Lifetime,
+    ImmutableArray<SlotReport> Slots,
+    ImmutableArray<DrainMark> Drains,
+    ImmutableArray<EjectionMark> Ejections);
+
+/// <summary>A gateway's use of one instance.</summary>
+/// <param name="Instance">The instance's name.</param>
+/// <param name="Slots">How many it has.</param>
+/// <param name="Used">Leases that are out.</param>
+/// <param name="Waiting">Requests that could use it and wait.</param>
+/// <param name="Asked">How many slots the gateway wants to be free to use.</param>
+internal readonly record struct SlotReport(string Instance, int Slots, int Used, int Waiting, int Asked);
+
+/// <summary>What a gateway has of one instance.</summary>
+internal readonly record struct SlotClaim(string Gateway, string Instance, int Used, int Waiting, int Claim);
+
+/// <summary>An operator's word on one instance; of two the one with the higher version holds.</summary>
+/// <param name="Instance">The instance's name.</param>
+/// <param name="Draining">Whether it is emptied.</param>
+/// <param name="Version">When it was said, in milliseconds since 1970, or one past the word before.</param>
+internal readonly record struct DrainMark(string Instance, bool Draining, long Version);
+
+/// <summary>An instance that failed requests and is left alone for a while.</summary>
+/// <param name="Instance">The instance's name.</param>
+/// <param name="Gateway">Who found out.</param>
+/// <param name="Remaining">For how long yet.</param>
+internal readonly record struct EjectionMark(string Instance, string Gateway, TimeSpan Remaining);
+
+/// <summary>What all gateways together say.</summary>
+/// <param name="Time">The store's clock, the same for all.</param>
+/// <param name="Gateways">Who is alive, in ordinal order.</param>
+/// <param name="Claims">What each has of the instances.</param>
+/// <param name="Drains">The newest word on each instance.</param>
+/// <param name="Ejections">What is ejected, and by whom.</param>
+internal sealed record SharedFleet(
+    DateTimeOffset Time,
+    ImmutableArray<string> Gateways,
+    ImmutableArray<SlotClaim> Claims,
+    ImmutableArray<DrainMark> Drains,
+    ImmutableArray<EjectionMark> Ejections);

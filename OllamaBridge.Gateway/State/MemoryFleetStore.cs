@@ -1,0 +1,72 @@
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>The fleet's store in memory: for one gateway, or for several of one process.</summary>
+/// <param name="time">The clock.</param>
+/// <param name="isShared">Whether several gateways use it.</param>
+internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false) : IFleetStore
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, DateTimeOffset> _alive = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Gateway, string Instance), SlotClaim> _claims = [];
+    private readonly Dictionary<string, DrainMark> _drains = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Gateway, DateTimeOffset Until)> _ejections = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public bool IsShared => isShared;
+
+    /// <inheritdoc/>
+    public ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            var now = time.GetUtcNow();
+            _alive[report.Gateway] = now + report.Lifetime;
+            foreach (var dead in _alive.Where(a => a.Value < now).Select(a => a.Key).ToArray())
+                Remove(dead);
+            TakeSlots(report);
+            foreach (var mark in report.Drains)
+                if (!_drains.TryGetValue(mark.Instance, out var known) || known.Version < mark.Version)
+                    _drains[mark.Instance] = mark;
+            foreach (var mark in report.Ejections)
+                if (!_ejections.TryGetValue(mark.Instance, out var known) || known.Until < now + mark.Remaining)
+                    _ejections[mark.Instance] = (mark.Gateway, now + mark.Remaining);
+            foreach (var over in _ejections.Where(e => e.Value.Until <= now).Select(e => e.Key).ToArray())
+                _ejections.Remove(over);
+            return new ValueTask<SharedFleet?>(new SharedFleet(
+                now,
+                [.. _alive.Keys.Order(StringComparer.Ordinal)],
+                [.. _claims.Values],
+                [.. _drains.Values],
+                [.. _ejections.Select(e => new EjectionMark(e.Key, e.Value.Gateway, e.Value.Until - now))]));
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+            Remove(gateway);
+        return ValueTask.CompletedTask;
+    }
+
+    private void TakeSlots(GatewayReport report)
+    {
+        foreach (var old in _claims.Keys.Where(k => k.Gateway == report.Gateway).ToArray())
+            _claims.Remove(old);
+        foreach (var slot in report.Slots)
+        {
+            var others = _claims.Values.Where(c => c.Instance == slot.Instance).Sum(c => c.Claim);
+            var claim = Math.Max(slot.Used, Math.Min(slot.Asked, slot.Slots - others));
+            _claims[(report.Gateway, slot.Instance)] = new SlotClaim(report.Gateway, slot.Instance, slot.Used, slot.Waiting, Math.Max(0, claim));
+        }
+    }
+
+    private void Remove(string gateway)
+    {
+        _alive.Remove(gateway);
+        foreach (var old in _claims.Keys.Where(k => k.Gateway == gateway).ToArray())
+            _claims.Remove(old);
+    }
+}

@@ -1,0 +1,132 @@
+using System.Globalization;
+using OllamaBridge.Gateway.Fleet;
+using StackExchange.Redis;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>The fleet's store in Redis: one script, so that no two gateways are granted the same slot. Keys: <c>docs/state.md</c>.</summary>
+internal sealed class RedisFleetStore(StateConnection connection) : IFleetStore
+{
+    // Blanks separate the parts of a value; names of instances may have some, so they stand last.
+    // KEYS: alive, slots, drains, ejections. ARGV: gateway, lifetime, counts of slots, drains and ejections, then those.
+    private const string Exchange = """
+        local clock = redis.call('TIME')
+        local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+        local me, life = ARGV[1], tonumber(ARGV[2])
+        local slots, drains, ejections = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+        local text = function(n) return string.format('%.0f', n) end
+        redis.call('HSET', KEYS[1], me, text(now + life))
+        local alive = {}
+        local entries = redis.call('HGETALL', KEYS[1])
+        for i = 1, #entries, 2 do
+          if (tonumber(entries[i + 1]) or 0) < now then redis.call('HDEL', KEYS[1], entries[i]) else alive[entries[i]] = true end
+        end
+        local claimed = {}
+        entries = redis.call('HGETALL', KEYS[2])
+        for i = 1, #entries, 2 do
+          local gateway, instance = string.match(entries[i], '^(%S+) (.*)$')
+          if gateway == me or not alive[gateway] then
+            redis.call('HDEL', KEYS[2], entries[i])
+          else
+            local claim = string.match(entries[i + 1], '^%d+ %d+ (%d+)$') or 0
+            claimed[instance] = (claimed[instance] or 0) + tonumber(claim)
+          end
+        end
+        local at = 6
+        for i = 1, slots do
+          local instance, all, used, waiting, asked = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3], tonumber(ARGV[at + 4])
+          local claim = math.max(0, used, math.min(asked, all - (claimed[instance] or 0)))
+          redis.call('HSET', KEYS[2], me .. ' ' .. instance, text(used) .. ' ' .. waiting .. ' ' .. text(claim))
+          at = at + 5
+        end
+        for i = 1, drains do
+          local known = redis.call('HGET', KEYS[3], ARGV[at])
+          if not known or tonumber(string.match(known, '^(%d+) ') or 0) < tonumber(ARGV[at + 1]) then
+            redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1] .. ' ' .. ARGV[at + 2])
+          end
+          at = at + 3
+        end
+        for i = 1, ejections do
+          local ends = now + tonumber(ARGV[at + 1])
+          local known = redis.call('HGET', KEYS[4], ARGV[at])
+          if not known or tonumber(string.match(known, '^(%d+) ') or 0) < ends then
+            redis.call('HSET', KEYS[4], ARGV[at], text(ends) .. ' ' .. me)
+          end
+          at = at + 2
+        end
+        entries = redis.call('HGETALL', KEYS[4])
+        for i = 1, #entries, 2 do
+          if tonumber(string.match(entries[i + 1], '^(%d+) ') or 0) <= now then redis.call('HDEL', KEYS[4], entries[i]) end
+        end
+        redis.call('PEXPIRE', KEYS[1], 600000)
+        redis.call('PEXPIRE', KEYS[2], 600000)
+        redis.call('PEXPIRE', KEYS[3], 2592000000)
+        redis.call('PEXPIRE', KEYS[4], 86400000)
+        return {text(now), redis.call('HKEYS', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4])}
+        """;
+
+    // In one slot of a cluster: the script has them all.
+    private readonly RedisKey[] _keys =
+        [connection.Key("{fleet}:alive"), connection.Key("{fleet}:slots"), connection.Key("{fleet}:drains"), connection.Key("{fleet}:ejections")];
+
+    /// <inheritdoc/>
+    public bool IsShared => true;
+
+    /// <inheritdoc/>
+    public async ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken)
+    {
+        var arguments = Arguments(report);
+        var (answered, result) = await connection.TryAsync(redis => redis.ScriptEvaluateAsync(Exchange, _keys, arguments), cancellationToken);
+        return answered && result is { IsNull: false } ? Read((RedisResult[])result!) : null;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken) =>
+        await connection.TryAsync(redis => redis.HashDeleteAsync(_keys[0], gateway), cancellationToken);
+
+    private static RedisValue[] Arguments(GatewayReport report)
+    {
+        var list = new List<RedisValue>(5 + (5 * report.Slots.Length) + (3 * report.Drains.Length) + (2 * report.Ejections.Length))
+        {
+            report.Gateway, (long)report.Lifetime.TotalMilliseconds, report.Slots.Length, report.Drains.Length, report.Ejections.Length,
+        };
+        foreach (var s in report.Slots)
+            list.AddRange([s.Instance, s.Slots, s.Used, s.Waiting, s.Asked]);
+        foreach (var d in report.Drains)
+            list.AddRange([d.Instance, d.Version, d.Draining ? 1 : 0]);
+        foreach (var e in report.Ejections)
+            list.AddRange([e.Instance, (long)e.Remaining.TotalMilliseconds]);
+        return [.. list];
+    }
+
+    private static SharedFleet Read(RedisResult[] parts)
+    {
+        var now = Number((string)parts[0]!);
+        return new SharedFleet(
+            DateTimeOffset.FromUnixTimeMilliseconds(now),
+            [.. ((string[])parts[1]!).Order(StringComparer.Ordinal)],
+            [.. Pairs(parts[2]).Select(p => Claim(p.Key, p.Value.Split(' ')))],
+            [.. Pairs(parts[3]).Select(p => Drain(p.Key, p.Value.Split(' ')))],
+            [.. Pairs(parts[4]).Select(p => Ejection(p.Key, p.Value.Split(' '), now))]);
+    }
+
+    private static SlotClaim Claim(string key, string[] value)
+    {
+        var blank = key.IndexOf(' ', StringComparison.Ordinal);
+        return new SlotClaim(key[..blank], key[(blank + 1)..], (int)Number(value[0]), (int)Number(value[1]), (int)Number(value[2]));
+    }
+
+    private static DrainMark Drain(string instance, string[] value) => new(instance, value[1] == "1", Number(value[0]));
+
+    private static EjectionMark Ejection(string instance, string[] value, long now) =>
+        new(instance, value[1], TimeSpan.FromMilliseconds(Number(value[0]) - now));
+
+    private static IEnumerable<KeyValuePair<string, string>> Pairs(RedisResult result)
+    {
+        var flat = (string[])result!;
+        for (var i = 0; i + 1 < flat.Length; i += 2)
+            yield return new(flat[i], flat[i + 1]);
+    }
+
+    private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,202 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Telemetry;
+using StackExchange.Redis;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>The one connection to Redis: opened beside the start, looked at again and again, never waited for longer than allowed.</summary>
+/// <remarks>Where no Redis is configured it does nothing, and counts as healthy.</remarks>
+internal sealed class StateConnection : BackgroundService, IHostedLifecycleService
+{
+    // One late answer is no loss.
+    private const int FailuresToLose = 2;
+    // So long the start may wait for what others have said already, and no longer.
+    private static readonly TimeSpan StartPatience = TimeSpan.FromMilliseconds(500);
+    private readonly StateOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<StateConnection> _logger;
+    private readonly Lock _lock = new();
+    private Task _firstLook = Task.CompletedTask;
+    private ConnectionMultiplexer? _redis;
+    private volatile Health _health;
+    private int _failures;
+    private int _refusalSaid;
+
+    public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics)
+    {
+        _options = options.Value;
+        _time = time;
+        _logger = logger;
+        metrics.ObserveState(() => IsHealthy);
+    }
+
+    private enum Health
+    {
+        Unknown,
+        Answers,
+        Lost,
+    }
+
+    /// <summary>Whether there is a Redis to ask.</summary>
+    public bool IsShared => _options.IsShared;
+
+    /// <summary>Whether it answers; true where there is none to ask.</summary>
+    public bool IsHealthy => !IsShared || _health == Health.Answers;
+
+    /// <summary>A key of ours.</summary>
+    public RedisKey Key(string name) => _options.KeyPrefix + name;
+
+    /// <summary>Asks Redis, for no longer than <see cref="StateOptions.OperationTimeout"/>; while it is lost, not at all.</summary>
+    /// <param name="operation">What to ask.</param>
+    /// <param name="cancellationToken">Ends the wait early.</param>
+    /// <returns>Whether there was an answer, and the answer. It never throws because of Redis.</returns>
+    public ValueTask<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken) =>
+        IsShared && _health == Health.Answers ? AskAsync(operation, cancellationToken) : new ValueTask<(bool, T?)>((false, default));
+
+    /// <summary>Connects; the start goes on after half a second whether or not that is done.</summary>
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        if (!IsShared)
+            return;
+        _firstLook = LookAsync(CancellationToken.None);
+        await Task.WhenAny(_firstLook, Task.Delay(StartPatience, _time, cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _redis?.Dispose();
+        base.Dispose();
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!IsShared)
+            return;
+        try
+        {
+            await _firstLook.WaitAsync(stoppingToken);
+            while (true)
+            {
+                await LookAsync(stoppingToken);
+                await Task.Delay(_options.ProbeInterval, _time, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The service stops.
+        }
+    }
+
+    private async Task LookAsync(CancellationToken cancellationToken)
+    {
+        if (_redis is null && await ConnectAsync() is { } failure)
+            NoteFailure(failure, final: true);
+        else if (_redis is { IsConnected: false })
+            NoteFailure("not connected", final: true);
+        else
+            await AskAsync(redis => redis.PingAsync(), cancellationToken, isLook: true);
+    }
+
+    /// <returns>What failed; null where nothing did. A server that is not there is no failure: the client goes on trying.</returns>
+    private async Task<string?> ConnectAsync()
+    {
+        try
+        {
+            var settings = ConfigurationOptions.Parse(_options.ConnectionString!);
+            settings.AbortOnConnectFail = false;
+            settings.BacklogPolicy = BacklogPolicy.FailFast;
+            settings.ClientName ??= "ollamabridge";
+            settings.ConnectTimeout = Math.Min(settings.ConnectTimeout, 2000);
+            settings.ReconnectRetryPolicy = new LinearRetry((int)_options.ProbeInterval.TotalMilliseconds);
+            settings.HeartbeatInterval = TimeSpan.FromMilliseconds(Math.Clamp(_options.ProbeInterval.TotalMilliseconds, 100, 1000));
+            // Said here, once, without the address.
+            settings.LoggerFactory = null;
+            Volatile.Write(ref _redis, await ConnectionMultiplexer.ConnectAsync(settings));
+            return null;
+        }
+        catch (Exception e)
+        {
+            // Whatever it is, serving goes on, and the next look tries again. The message may have the address in it.
+            return e.GetType().Name;
+        }
+    }
+
+    private async ValueTask<(bool Answered, T? Value)> AskAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken, bool isLook = false)
+    {
+        if (Volatile.Read(ref _redis) is not { } redis)
+            return (false, default);
+        try
+        {
+            var value = await operation(redis.GetDatabase()).WaitAsync(_options.OperationTimeout, _time, cancellationToken);
+            NoteSuccess();
+            return (true, value);
+        }
+        catch (TimeoutException)
+        {
+            NoteFailure("too slow", final: false);
+        }
+        catch (RedisConnectionException)
+        {
+            NoteFailure("no connection", final: true);
+        }
+        catch (RedisServerException e) when (!isLook)
+        {
+            // It answers, only not this: no loss of everything else.
+            NoteRefusal(e);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The service stops.
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            NoteFailure(e.GetType().Name, final: isLook);
+        }
+
+        return (false, default);
+    }
+
+    private void NoteSuccess()
+    {
+        Volatile.Write(ref _failures, 0);
+        if (_health == Health.Answers)
+            return;
+        lock (_lock)
+        {
+            if (_health == Health.Answers)
+                return;
+            StateLog.Healthy(_logger);
+            _health = Health.Answers;
+            _refusalSaid = 0;
+        }
+    }
+
+    private void NoteRefusal(RedisServerException e)
+    {
+        // The first word is Redis's code (ERR, READONLY, NOPERM); the rest may name what was asked.
+        if (Interlocked.Exchange(ref _refusalSaid, 1) == 0)
+            StateLog.Refused(_logger, e.Message.Split(' ')[0]);
+    }
+
+    private void NoteFailure(string reason, bool final)
+    {
+        lock (_lock)
+        {
+            if (_health == Health.Lost || (++_failures < FailuresToLose && !final))
+                return;
+            StateLog.Lost(_logger, reason);
+            _health = Health.Lost;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>What is said of the state in the log: changes, once each. Event ids 1700–1799. Never a connection string.</summary>
+internal static partial class StateLog
+{
+    [LoggerMessage(1700, LogLevel.Information, "The shared state answers")]
+    public static partial void Healthy(ILogger logger);
+
+    [LoggerMessage(1701, LogLevel.Warning, "The shared state is lost ({Reason}): this gateway goes on with what it knows")]
+    public static partial void Lost(ILogger logger, string reason);
+
+    [LoggerMessage(1702, LogLevel.Error, "The shared state refuses what it is asked ({Code}): this gateway goes on with what it knows")]
+    public static partial void Refused(ILogger logger, string code);
+}

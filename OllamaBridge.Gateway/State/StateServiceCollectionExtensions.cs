@@ -1,0 +1,27 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>The state's room.</summary>
+internal static class StateServiceCollectionExtensions
+{
+    /// <summary>Adds the connection to Redis and the stores that the other rooms declare.</summary>
+    public static IServiceCollection AddState(this IServiceCollection services)
+    {
+        services.AddBridgeOptions<StateOptions, StateOptionsValidator>(StateOptions.Section);
+        services.AddOptions<StateOptions>().PostConfigure<IConfiguration>((options, configuration) =>
+        {
+            if (!options.IsShared)
+                options.ConnectionString = configuration.GetConnectionString(StateOptions.AspireName);
+        });
+        services.AddSingleton<IValidateOptions<StateOptions>, StateConnectionValidator>();
+        services.AddSingleton<StateConnection>();
+        services.AddHostedService(provider => provider.GetRequiredService<StateConnection>());
+        services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? new RedisFleetStore(connection)
+            : new MemoryFleetStore(provider.GetRequiredService<TimeProvider>()));
+        services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
+        return services;
+    }
+}
