@@ -78,16 +78,24 @@ internal sealed class ForwardingStage(
         using var span = BridgeTracing.StartQueue(call);
         var need = new LeaseRequest(
             call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span);
-        var result = await queue.AcquireAsync(need, gone);
-        if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
+        var since = time.GetTimestamp();
+        try
         {
-            // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
-            result = await queue.AcquireAsync(need with { Tried = null }, gone);
-        }
+            var result = await queue.AcquireAsync(need, gone);
+            if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
+            {
+                // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
+                result = await queue.AcquireAsync(need with { Tried = null }, gone);
+            }
 
-        if (result.Lease is null)
-            span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
-        return result;
+            if (result.Lease is null)
+                span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
+            return result;
+        }
+        finally
+        {
+            call.Queued += time.GetElapsedTime(since);
+        }
     }
 
     private async Task<ForwardAttempt> SendAsync(HttpContext context, BridgeCall call, InstanceLease lease)

@@ -15,7 +15,11 @@ internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting
         if (!operation.Methods.Contains(context.Request.Method, StringComparer.Ordinal))
             return MethodNotAllowed(context, operation);
 
-        var call = new BridgeCall(operation, rest, time.GetTimestamp()) { IsLocal = Caller.IsLocal(context) };
+        var call = new BridgeCall(operation, rest, time.GetTimestamp())
+        {
+            IsLocal = Caller.IsLocal(context),
+            Tenant = context.Features.Get<Tenant>() ?? Tenant.Anonymous,
+        };
         context.Features.Set(call);
         return accounting.RunAsync(context, call, next);
     }
