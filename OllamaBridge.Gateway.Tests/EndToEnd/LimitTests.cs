@@ -14,10 +14,10 @@ public sealed class LimitTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("/api/chat", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests")]
-    [InlineData("/v1/chat/completions", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests")]
-    [InlineData("/v1/messages", "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining")]
-    public async Task Post_MoreRequestsThanAllowed_429InTheCallersProtocolWithItsHeaders(string path, string limit, string remaining)
+    [InlineData("/api/chat", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")]
+    [InlineData("/v1/chat/completions", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")]
+    [InlineData("/v1/messages", "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset")]
+    public async Task Post_MoreRequestsThanAllowed_429InTheCallersProtocolWithItsHeaders(string path, string limit, string remaining, string reset)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -33,7 +33,7 @@ public sealed class LimitTests
         {
             Assert.Equal("1", Header(answer, limit));
             Assert.Equal("0", Header(answer, remaining));
-            Assert.NotEmpty(Header(answer, limit.Replace("limit-requests", "reset-requests", StringComparison.Ordinal).Replace("requests-limit", "requests-reset", StringComparison.Ordinal)));
+            Assert.NotEmpty(Header(answer, reset));
             Assert.Equal("100000", Header(answer, limit.Replace("requests", "tokens", StringComparison.Ordinal)));
         }
 
@@ -75,11 +75,11 @@ public sealed class LimitTests
     [Fact]
     public async Task Embed_Answered_PromptIsCounted()
     {
-        await using var fleet = await TestFleet.StartAsync(1);
+        await using var fleet = await TestFleet.StartAsync(1, null, "nomic-embed-text");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
         bridge.Tenant = Limited(new TenantLimits { TokensPerDay = 10_000 });
 
-        using var answer = await bridge.PostAsync("/api/embed", new { model = TestFleet.Model, input = "one two three" }, Token);
+        using var answer = await bridge.PostAsync("/api/embed", new { model = "nomic-embed-text", input = "one two three" }, Token);
         var told = JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["prompt_eval_count"]!.GetValue<long>();
 
         await SettledAsync(bridge);
