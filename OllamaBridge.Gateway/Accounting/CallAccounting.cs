@@ -69,7 +69,9 @@ internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFle
             Labels.OfStatus(status),
             Labels.Of(outcome),
             total);
-        metrics.RecordTokens(model, call.InputTokens, call.OutputTokens);
+        // A pull's progress is no answer of a model.
+        var (input, output) = call.Operation.Kind == OperationKind.Inference ? (call.InputTokens, call.OutputTokens) : default;
+        metrics.RecordTokens(model, input, output);
         ledger.Write(new LedgerRecord(
             time.GetUtcNow(),
             call.Tenant.Id,
@@ -77,8 +79,8 @@ internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFle
             Labels.Of(call.Operation.Protocol),
             model,
             call.AnsweredBy?.Name,
-            call.InputTokens,
-            call.OutputTokens,
+            input,
+            output,
             call.Queued.TotalSeconds,
             call.AnsweredAt is { } answered ? time.GetElapsedTime(call.StartedAt, answered).TotalSeconds : null,
             total.TotalSeconds,
