@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>What a key allows.</summary>
@@ -65,6 +67,7 @@ internal record UsageLimits
     public long? TokensPerDay { get; init; }
 
     /// <summary>Whether nothing is limited.</summary>
+    [JsonIgnore]
     public bool IsUnlimited =>
         RequestsPerSecond is null && ConcurrentRequests is null && TokensPerMinute is null && TokensPerDay is null;
 }
@@ -84,6 +87,7 @@ internal sealed record ModelLimits : UsageLimits
     } = "";
 
     /// <summary>The model's canonical name.</summary>
+    [JsonIgnore]
     public string Key { get; private init; } = "";
 }
 
@@ -91,7 +95,8 @@ internal sealed record ModelLimits : UsageLimits
 internal sealed record TenantLimits : UsageLimits
 {
     /// <summary>Further limits for single models. A list, because a model's name has colons, which configuration keys cannot have.</summary>
-    public IReadOnlyList<ModelLimits> Models { get; init; } = [];
+    /// <remarks>Null is none: source-generated JSON writes it over the default where a document has no such property.</remarks>
+    public IReadOnlyList<ModelLimits> Models { get; init => field = value ?? []; } = [];
 
     /// <summary>The limits of one model; null where it has none of its own.</summary>
     /// <param name="modelKey">Canonical model name.</param>
