@@ -42,6 +42,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>Whether it comes from this machine.</summary>
     public bool IsLocal { get; set; }
 
+    /// <summary>What it holds of its tenant's limits until it is settled; null where there are none.</summary>
+    public QuotaLease? Quota { get; set; }
+
+    /// <summary>The prompt's tokens as guessed before anybody has read it; known where the tenant has limits.</summary>
+    public long PromptEstimate { get; set; }
+
     /// <summary>What the body says.</summary>
     public RequestFacts Facts { get; set; }
 
@@ -74,6 +80,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>How often it was sent.</summary>
     public int Attempts { get; set; }
+
+    /// <summary>How long it waited for instances.</summary>
+    public TimeSpan Queued { get; set; }
+
+    /// <summary>When an answer could be begun, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; null where none was.</summary>
+    public long? AnsweredAt { get; set; }
 
     /// <summary>Tokens of the prompt.</summary>
     public long InputTokens { get; set; }

@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway;
 /// <summary>The way of a request, and the only place that states its order.</summary>
 internal static class GatewayPipeline
 {
-    /// <summary>Adds the stages: the door, what is asked and by whom, its body, then whoever answers.</summary>
+    /// <summary>Adds the stages: the door, what is asked and by whom, its body, what its tenant may use up, then whoever answers.</summary>
     public static void UseGateway(this WebApplication app)
     {
         var guard = app.Services.GetRequiredService<AccessGuard>();
@@ -17,8 +17,10 @@ internal static class GatewayPipeline
         var identity = app.Services.GetRequiredService<IdentityStage>();
         var bodies = app.Services.GetRequiredService<BodyStage>();
         var inventory = app.Services.GetRequiredService<InventoryStage>();
+        var quotas = app.Services.GetRequiredService<QuotaStage>();
         var management = app.Services.GetRequiredService<ManagementStage>();
         var forwarding = app.Services.GetRequiredService<ForwardingStage>();
+        Func<HttpContext, BridgeCall, Task> forward = forwarding.HandleAsync;
 
         app.Use(next => context => guard.InvokeAsync(context, next));
 
@@ -36,7 +38,7 @@ internal static class GatewayPipeline
                 OperationKind.Refused => ProtocolError.WriteAsync(
                     context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
                 OperationKind.Management => bodies.InvokeAsync(context, call, c => management.HandleAsync(c, call)),
-                _ => bodies.InvokeAsync(context, call, c => forwarding.HandleAsync(c, call)),
+                _ => bodies.InvokeAsync(context, call, c => quotas.InvokeAsync(c, call, forward)),
             };
         }
     }

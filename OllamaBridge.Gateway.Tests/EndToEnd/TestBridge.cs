@@ -10,6 +10,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
@@ -40,6 +41,13 @@ internal sealed class TestBridge : IAsyncDisposable
     public ChangeableConfiguration Configuration => _factory.Configuration;
 
     public CapturedLogs Logs => _factory.Logs;
+
+    /// <summary>Whose the requests are from now on.</summary>
+    public Tenant? Tenant
+    {
+        get => _factory.Tenant;
+        set => _factory.Tenant = value;
+    }
 
     /// <summary>Starts a gateway in front of servers; further settings override.</summary>
     public static Task<TestBridge> StartAsync(IReadOnlyList<SimulatedServer> servers, params (string Key, string Value)[] settings)
@@ -116,17 +124,19 @@ internal sealed class TestBridge : IAsyncDisposable
 
         public CapturedLogs Logs { get; } = new();
 
+        public Tenant? Tenant { get; set; }
+
         protected override void ConfigureWebHost(IWebHostBuilder builder)
         {
             builder.UseEnvironment("Production");
             builder.ConfigureAppConfiguration((_, configuration) => configuration.Add(Configuration));
             builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(Logs));
-            builder.ConfigureServices(services => services.AddSingleton<IStartupFilter, RemoteAddressFilter>());
+            builder.ConfigureServices(services => services.AddSingleton<IStartupFilter>(new RequestFilter(this)));
         }
     }
 
-    /// <summary>Lets a test call from elsewhere: the header <c>Test-Remote-Address</c> replaces the connection's.</summary>
-    private sealed class RemoteAddressFilter : IStartupFilter
+    /// <summary>Lets a test call from elsewhere (the header <c>Test-Remote-Address</c> replaces the connection's) and as any tenant.</summary>
+    private sealed class RequestFilter(Factory factory) : IStartupFilter
     {
         public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
         {
@@ -134,6 +144,8 @@ internal sealed class TestBridge : IAsyncDisposable
             {
                 if (context.Request.Headers["Test-Remote-Address"] is [{ } address])
                     context.Connection.RemoteIpAddress = IPAddress.Parse(address);
+                if (factory.Tenant is { } tenant)
+                    context.Features.Set(tenant);
                 return rest(context);
             });
             next(app);

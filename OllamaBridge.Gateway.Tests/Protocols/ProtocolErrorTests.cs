@@ -42,6 +42,11 @@ public class ProtocolErrorTests
         """{"error":{"message":"model is required","type":"invalid_request_error","param":null,"code":null}}""" + "\n", // 03-v1-chat-empty-model
         Text(ProtocolError.Body(Protocol.OpenAI, 400, "model is required")));
 
+    [Fact]
+    public void Body_TooManyRequestsOnV1_HasOpenAIsCode() => Assert.Equal(
+        """{"error":{"message":"x","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}}""" + "\n",
+        Text(ProtocolError.Body(Protocol.OpenAI, 429, "x")));
+
     [Theory]
     [InlineData("\"\\\n\u0001é€😀</script>&'")]
     [InlineData("")]

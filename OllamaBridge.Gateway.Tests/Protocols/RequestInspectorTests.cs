@@ -158,6 +158,9 @@ public class RequestInspectorTests
     [InlineData("/api/create", """{"Model":"x","FILES":{"a":"sha256:1"},"adapters":{"b":"sha256:2"}}""")]
     [InlineData("/api/copy", """{"SOURCE":"from","destination":"to"}""")]
     [InlineData("/v1/messages", """{"system":[{"type":"text","text":"s"}],"messages":[{"role":"user","content":"hi"}],"model":"m","stream":true}""")]
+    [InlineData("/v1/messages", """{"messages":[{"content":[{"type":"im\u0061ge","source":{"data":"AAAA"}},{"type":"text"}],"role":"user"}],"MAX_tokens":12}""")]
+    [InlineData("/api/chat", """{"keep_alive":"1\u006d30s","options":{"num_predict":7,"num_ctx":4096},"messages":[{"images":["AAAA","BB"],"role":"user"}]}""")]
+    [InlineData("/v1/responses", """{"max_output_tokens":99,"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:x"}]}]}""")]
     public void Inspect_SplitAnywhere_SameFacts(string path, string body)
     {
         var bytes = Encoding.UTF8.GetBytes(body);
@@ -173,9 +176,76 @@ public class RequestInspectorTests
     public void Inspect_AnyBytes_NeverThrows() => Prop.ForAll(
         ArbMap.Default.ArbFor<byte[]>(), bytes => { Inspect(new ReadOnlySequence<byte>([(byte)'{', (byte)'"', .. bytes])); }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
 
+    [Theory]
+    [InlineData("/api/chat", """{"options":{"num_predict":7,"num_ctx":4096}}""", 7L, "options.num_predict", 4096L)]
+    [InlineData("/api/chat", """{"OPTIONS":{"num_predict":7e3}}""", 7000L, "options.num_predict", null)]
+    [InlineData("/api/chat", """{"options":{"NUM_PREDICT":7,"Num_Ctx":1}}""", null, null, null)] // keys of a map count to the letter
+    [InlineData("/api/chat", """{"options":{"num_predict":7,"num_predict":8}}""", 8L, "options.num_predict", null)]
+    [InlineData("/api/chat", """{"options":{"num_predict":7},"options":{"num_ctx":1}}""", 7L, "options.num_predict", 1L)]
+    [InlineData("/api/chat", """{"options":{"num_predict":7},"options":null}""", null, null, null)]
+    [InlineData("/api/chat", """{"options":{"num_predict":-1}}""", -1L, "options.num_predict", null)]
+    [InlineData("/api/chat", """{"options":{"num_predict":"many","num_ctx":[1]}}""", null, null, null)]
+    [InlineData("/api/chat", """{"options":[1],"max_tokens":5,"num_predict":6}""", null, null, null)]
+    [InlineData("/api/embed", """{"input":"x","options":{"num_ctx":99}}""", null, null, 99L)]
+    [InlineData("/api/create", """{"options":{"num_ctx":99}}""", null, null, null)]
+    [InlineData("/v1/chat/completions", """{"max_tokens":5,"options":{"num_predict":9}}""", 5L, "max_tokens", null)]
+    [InlineData("/v1/chat/completions", """{"max_tokens":5,"max_completion_tokens":6}""", 6L, "max_completion_tokens", null)]
+    [InlineData("/v1/chat/completions", """{"max_tokens":null}""", null, null, null)]
+    [InlineData("/v1/completions", """{"max_tokens":1e400}""", long.MaxValue, "max_tokens", null)]
+    [InlineData("/v1/responses", """{"max_output_tokens":6}""", 6L, "max_output_tokens", null)]
+    [InlineData("/v1/messages", """{"max_tokens":6,"max_output_tokens":9}""", 6L, "max_tokens", null)]
+    public void Inspect_LengthAndContext_AsServersReadThem(string path, string body, long? output, string? field, long? context)
+    {
+        var demands = Inspect(body, path).Demands;
+        Assert.Equal((output, field, context), (demands.Output, demands.OutputField, demands.Context));
+    }
+
+    [Theory]
+    [InlineData("/api/generate", """{"prompt":"x","images":["AAAA","BBBB"]}""", 2, 15)]
+    [InlineData("/api/generate", """{"images":null}""", 0, 0)]
+    [InlineData("/api/chat", """{"messages":[{"role":"user","images":["AAAA"]},{"role":"user","Images":["A","B"]}]}""", 3, 17)]
+    [InlineData("/v1/chat/completions", """{"messages":[{"content":[{"type":"text","text":"t"},{"type":"image_url","image_url":{"url":"u"}}]}]}""", 1, 44)]
+    [InlineData("/v1/chat/completions", """{"messages":[{"content":[{"image_url":{},"type":"image_url"},5,[{}],null]}]}""", 1, 35)]
+    [InlineData("/v1/messages", """{"messages":[{"content":[{"type":"tool_result","content":[{"type":"image"}]}]}]}""", 1, 16)]
+    [InlineData("/v1/messages", """{"messages":[{"content":"type image"}]}""", 0, 0)]
+    public void Inspect_Images_Counted(string path, string body, int count, long bytes)
+    {
+        var facts = Inspect(body, path);
+        Assert.Null(facts.Fault);
+        Assert.Equal((count, bytes), (facts.Demands.Images, facts.Demands.ImageBytes));
+    }
+
+    [Theory]
+    [InlineData("\"5m\"", 300.0)]
+    [InlineData("\"1h30m\"", 5400.0)]
+    [InlineData("\"1.5s\"", 1.5)]
+    [InlineData("\"1\\u0068\"", 3600.0)]
+    [InlineData("\"0\"", 0.0)]
+    [InlineData("0", 0.0)]
+    [InlineData("90", 90.0)]
+    [InlineData("-1", double.PositiveInfinity)]
+    [InlineData("\"-1m\"", double.PositiveInfinity)]
+    [InlineData("1e300", double.PositiveInfinity)]
+    [InlineData("\"999999999999h\"", double.PositiveInfinity)]
+    [InlineData("\"5\"", null)] // a server refuses it
+    [InlineData("\"soon\"", null)]
+    [InlineData("\"\\ud800\"", null)]
+    [InlineData("null", null)]
+    public void Inspect_KeepAlive_AsServersReadIt(string value, double? seconds)
+    {
+        var facts = Inspect($$"""{"keep_alive":{{value}}}""");
+        Assert.Null(facts.Fault);
+        Assert.Equal(seconds, facts.Demands.KeepAlive is { } time ? time == TimeSpan.MaxValue ? double.PositiveInfinity : time.TotalSeconds : null);
+    }
+
+    [Fact]
+    public void Inspect_KeepAliveOfManyDigits_ForEver() =>
+        Assert.Equal(TimeSpan.MaxValue, Inspect($$"""{"keep_alive":"{{new string('0', 500)}}1h"}""").Demands.KeepAlive);
+
     private static bool AssertSame(in RequestFacts expected, in RequestFacts actual)
     {
         Assert.Equal((expected.Model, expected.Stream, expected.Affinity, expected.Fault), (actual.Model, actual.Stream, actual.Affinity, actual.Fault));
+        Assert.Equal(expected.Demands, actual.Demands);
         Assert.Equal(expected.Digests ?? [], actual.Digests ?? []);
         return true;
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
@@ -6,7 +7,7 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Accounting;
 
 /// <summary>Settles every call exactly once, however it ends.</summary>
-internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimeProvider time, ILogger<CallAccounting> logger)
+internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFleet fleet, TimeProvider time, ILogger<CallAccounting> logger)
 {
     // nginx's number for a client that hung up; it never goes over the wire.
     private const int ClientClosedRequest = 499;
@@ -58,6 +59,8 @@ internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimePr
         };
         if (outcome == CallOutcome.Cancelled && !context.Response.HasStarted)
             status = ClientClosedRequest;
+        call.Quota?.Settle(QuotaTokens.Used(call, outcome));
+        var total = time.GetElapsedTime(call.StartedAt);
         var model = call.ModelKey.Length == 0 ? ""
             : fleet.Current.Models.ContainsKey(call.ModelKey) ? call.ModelKey
             : TelemetryNames.OtherModel;
@@ -67,8 +70,25 @@ internal sealed class CallAccounting(BridgeMetrics metrics, IFleet fleet, TimePr
             model,
             Labels.OfStatus(status),
             Labels.Of(outcome),
-            time.GetElapsedTime(call.StartedAt));
-        metrics.RecordTokens(model, call.InputTokens, call.OutputTokens);
+            total);
+        // A pull's progress is no answer of a model.
+        var (input, output) = call.Operation.Kind == OperationKind.Inference ? (call.InputTokens, call.OutputTokens) : default;
+        metrics.RecordTokens(model, input, output);
+        ledger.Write(new LedgerRecord(
+            time.GetUtcNow(),
+            call.Tenant.Id,
+            call.Operation.Name,
+            Labels.Of(call.Operation.Protocol),
+            model,
+            call.AnsweredBy?.Name,
+            input,
+            output,
+            call.Queued.TotalSeconds,
+            call.AnsweredAt is { } answered ? time.GetElapsedTime(call.StartedAt, answered).TotalSeconds : null,
+            total.TotalSeconds,
+            Labels.Of(outcome),
+            status,
+            call.Attempts));
         if (Activity.Current is { IsAllDataRequested: true } activity)
             BridgeTracing.DescribeServer(activity, call, context.Request);
     }

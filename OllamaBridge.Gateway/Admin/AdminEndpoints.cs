@@ -13,6 +13,7 @@ internal static class AdminEndpoints
         services.ConfigureHttpJsonOptions(options =>
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default);
+            options.SerializerOptions.TypeInfoResolverChain.Insert(1, UsageJson.Default);
             options.SerializerOptions.DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull;
         });
 
@@ -25,6 +26,7 @@ internal static class AdminEndpoints
         bridge.MapTenants();
         bridge.MapGet("/instances", (IFleet fleet) => TypedResults.Ok(Report(fleet.Current)));
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)));
+        bridge.MapUsage();
         bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, true, gone));
         bridge.MapPost("/instances/{name}/undrain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, false, gone));
     }

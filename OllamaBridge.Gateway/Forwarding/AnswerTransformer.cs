@@ -92,6 +92,7 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
             throw;
         }
 
+        attempt.Call.AnsweredAt = time.GetTimestamp();
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (status < 400 && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
@@ -117,8 +118,6 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
 
     private static void ReadUsage(ForwardAttempt attempt, ReadOnlySpan<byte> body)
     {
-        if (attempt.Call.Operation.End == StreamEnd.None)
-            return;
         var usage = Usage.Read(body);
         attempt.Call.InputTokens = usage.InputTokens;
         attempt.Call.OutputTokens = usage.OutputTokens;

@@ -96,18 +96,26 @@ internal sealed class ForwardingStage(
         var need = new LeaseRequest(
             call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
             call.Tenant, call.Priority, call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade);
-        var result = await queue.AcquireAsync(need, gone);
-        if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
+        var since = time.GetTimestamp();
+        try
         {
-            // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
-            result = await queue.AcquireAsync(need with { Tried = null }, gone);
-        }
+            var result = await queue.AcquireAsync(need, gone);
+            if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
+            {
+                // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
+                result = await queue.AcquireAsync(need with { Tried = null }, gone);
+            }
 
-        if (result.Charge.IsMade)
-            call.Charge = result.Charge;
-        if (result.Lease is null)
-            span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
-        return result;
+            if (result.Charge.IsMade)
+                call.Charge = result.Charge;
+            if (result.Lease is null)
+                span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
+            return result;
+        }
+        finally
+        {
+            call.Queued += time.GetElapsedTime(since);
+        }
     }
 
     private async Task<ForwardAttempt> SendAsync(HttpContext context, BridgeCall call, InstanceLease lease)

@@ -25,7 +25,8 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         }
         else
         {
-            call.Tenant = call.IsLocal ? Tenant.Local : Tenant.Anonymous;
+            // A host that knows its callers in another way says so by a feature.
+            call.Tenant = context.Features.Get<Tenant>() ?? (call.IsLocal ? Tenant.Local : Tenant.Anonymous);
         }
 
         var needed = call.Operation.Kind == OperationKind.Management ? Scopes.Management : Scopes.Inference;

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>What a key allows.</summary>
@@ -61,8 +63,8 @@ internal sealed record Tenant
     public TenantLimits Limits { get; init; } = new();
 }
 
-/// <summary>What a tenant may use up; null for no limit.</summary>
-internal sealed record TenantLimits
+/// <summary>How much may be used up; null for no limit.</summary>
+internal record UsageLimits
 {
     /// <summary>Requests per second, with bursts of one second's worth.</summary>
     public double? RequestsPerSecond { get; init; }
@@ -75,4 +77,46 @@ internal sealed record TenantLimits
 
     /// <summary>Tokens of prompts and answers in a day (UTC).</summary>
     public long? TokensPerDay { get; init; }
+
+    /// <summary>Whether nothing is limited.</summary>
+    [JsonIgnore]
+    public bool IsUnlimited =>
+        RequestsPerSecond is null && ConcurrentRequests is null && TokensPerMinute is null && TokensPerDay is null;
+}
+
+/// <summary>What a tenant may use up of one model.</summary>
+internal sealed record ModelLimits : UsageLimits
+{
+    /// <summary>The model as a client would write it.</summary>
+    public string Model
+    {
+        get;
+        init
+        {
+            field = value;
+            Key = Fleet.ModelName.TryGetKey(value, out var key) ? key : value;
+        }
+    } = "";
+
+    /// <summary>The model's canonical name.</summary>
+    [JsonIgnore]
+    public string Key { get; private init; } = "";
+}
+
+/// <summary>What a tenant may use up: of all models together, and of some by themselves.</summary>
+internal sealed record TenantLimits : UsageLimits
+{
+    /// <summary>Further limits for single models. A list, because a model's name has colons, which configuration keys cannot have.</summary>
+    /// <remarks>Null is none: source-generated JSON writes it over the default where a document has no such property.</remarks>
+    public IReadOnlyList<ModelLimits> Models { get; init => field = value ?? []; } = [];
+
+    /// <summary>The limits of one model; null where it has none of its own.</summary>
+    /// <param name="modelKey">Canonical model name.</param>
+    public ModelLimits? Of(string modelKey)
+    {
+        for (var i = 0; i < Models.Count; i++)
+            if (Models[i].Key == modelKey && !Models[i].IsUnlimited)
+                return Models[i];
+        return null;
+    }
 }

@@ -73,14 +73,28 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         foreach (var model in models)
             if (model.Length == 0 || (!model.EndsWith('*') && !Fleet.ModelName.TryGetKey(model, out _)))
                 yield return (":Models", $"'{model}' is no model's name, nor the beginning of one with '*' at its end.");
+        foreach (var mistake in LimitMistakes(":Limits", limits))
+            yield return mistake;
+        for (var i = 0; i < limits.Models.Count; i++)
+        {
+            var where = string.Create(CultureInfo.InvariantCulture, $":Limits:Models:{i}");
+            if (!Fleet.ModelName.TryGetKey(limits.Models[i].Model, out _))
+                yield return ($"{where}:Model", $"'{limits.Models[i].Model}' is no model's name.");
+            foreach (var mistake in LimitMistakes(where, limits.Models[i]))
+                yield return mistake;
+        }
+    }
+
+    private static IEnumerable<(string Where, string What)> LimitMistakes(string where, UsageLimits limits)
+    {
         if (limits.RequestsPerSecond is <= 0)
-            yield return (":Limits:RequestsPerSecond", "is not above 0.");
+            yield return ($"{where}:RequestsPerSecond", "is not above 0.");
         if (limits.ConcurrentRequests is <= 0)
-            yield return (":Limits:ConcurrentRequests", "is not above 0.");
+            yield return ($"{where}:ConcurrentRequests", "is not above 0.");
         if (limits.TokensPerMinute is <= 0)
-            yield return (":Limits:TokensPerMinute", "is not above 0.");
+            yield return ($"{where}:TokensPerMinute", "is not above 0.");
         if (limits.TokensPerDay is <= 0)
-            yield return (":Limits:TokensPerDay", "is not above 0.");
+            yield return ($"{where}:TokensPerDay", "is not above 0.");
     }
 
     /// <summary>The tenants that are configured.</summary>

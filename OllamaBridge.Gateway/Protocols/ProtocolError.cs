@@ -110,7 +110,11 @@ internal static class ProtocolError
             _ => "api_error",
         });
         json.WriteNull("param"u8);
-        json.WriteNull("code"u8);
+        // What OpenAI's own clients look at.
+        if (status == StatusCodes.Status429TooManyRequests)
+            json.WriteString("code"u8, "rate_limit_exceeded"u8);
+        else
+            json.WriteNull("code"u8);
         json.WriteEndObject();
     }
 

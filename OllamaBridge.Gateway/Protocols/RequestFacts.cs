@@ -15,6 +15,31 @@ internal readonly record struct RequestFacts
     /// <summary>Digests of the blobs that a <c>create</c> names; null for none.</summary>
     public IReadOnlyList<string>? Digests { get; init; }
 
+    /// <summary>How much the request asks for.</summary>
+    public RequestDemands Demands { get; init; }
+
     /// <summary>What is wrong with the body, as a real server words it; null where nothing is.</summary>
     public string? Fault { get; init; }
+}
+
+/// <summary>How much an inference request asks for; null for what it leaves open.</summary>
+internal readonly record struct RequestDemands
+{
+    /// <summary>The most tokens that the answer may have; negative for as many as come.</summary>
+    public long? Output { get; init; }
+
+    /// <summary>The field that says so.</summary>
+    public string? OutputField { get; init; }
+
+    /// <summary>Tokens of context (<c>num_ctx</c>).</summary>
+    public long? Context { get; init; }
+
+    /// <summary>How long the model shall stay in memory; <see cref="TimeSpan.MaxValue"/> for ever.</summary>
+    public TimeSpan? KeepAlive { get; init; }
+
+    /// <summary>How many images come along.</summary>
+    public int Images { get; init; }
+
+    /// <summary>What they take of the body, in bytes.</summary>
+    public long ImageBytes { get; init; }
 }

@@ -10,14 +10,14 @@ namespace OllamaBridge.Gateway.Protocols;
 /// As lenient as Go's <c>encoding/json</c>, which real servers use: names match in any case, the last of equal names counts,
 /// whatever follows the first value is ignored. So both read the same model from the same bytes.
 /// </remarks>
-internal static class RequestInspector
+internal static partial class RequestInspector
 {
     // Go's own limit (encoding/json, maxNestingDepth).
     private const int MaxDepth = 10_000;
     // Enough of a prompt to tell conversations apart, little enough to be stable while it grows.
     private const int PromptBytes = 256;
     // No shorter than any name that is looked for.
-    private const int MaxName = 16;
+    private const int MaxName = 24;
 
     /// <summary>Inspects a body.</summary>
     public static RequestFacts Inspect(in ReadOnlySequence<byte> body, Operation operation)
@@ -49,7 +49,9 @@ internal static class RequestInspector
         bool? stream = null;
         ulong affinity = 0;
         List<string>? digests = null;
-        var conversational = operation.Kind == OperationKind.Inference && operation.End != StreamEnd.None;
+        var demands = default(Demands);
+        var isInference = operation.Kind == OperationKind.Inference;
+        var conversational = isInference && operation.End != StreamEnd.None;
         while (true)
         {
             if (!reader.Read())
@@ -90,7 +92,11 @@ internal static class RequestInspector
                         return Truncated;
                     break;
                 case Property.Beginning when conversational:
-                    if (!HashBeginning(ref reader, body, ref affinity))
+                    if (!HashBeginning(ref reader, body, ref affinity, ref demands))
+                        return Truncated;
+                    break;
+                case > Property.Beginning when isInference:
+                    if (!demands.Read(ref reader, property, operation.Protocol))
                         return Truncated;
                     break;
             }
@@ -107,6 +113,7 @@ internal static class RequestInspector
             Stream = stream,
             Affinity = affinity,
             Digests = digests,
+            Demands = demands.ToFacts(),
         };
     }
 
@@ -119,6 +126,14 @@ internal static class RequestInspector
         Stream,
         Files,
         Beginning,
+
+        // What a request asks for.
+        Options,
+        Images,
+        KeepAlive,
+        MaxTokens,
+        MaxCompletionTokens,
+        MaxOutputTokens,
     }
 
     private static Property Identify(ref Utf8JsonReader reader) =>
@@ -129,6 +144,12 @@ internal static class RequestInspector
         : Is(ref reader, "name"u8) ? Property.Name
         : Is(ref reader, "source"u8) ? Property.Source
         : Is(ref reader, "files"u8) || Is(ref reader, "adapters"u8) ? Property.Files
+        : Is(ref reader, "options"u8) ? Property.Options
+        : Is(ref reader, "images"u8) ? Property.Images
+        : Is(ref reader, "keep_alive"u8) ? Property.KeepAlive
+        : Is(ref reader, "max_tokens"u8) ? Property.MaxTokens
+        : Is(ref reader, "max_completion_tokens"u8) ? Property.MaxCompletionTokens
+        : Is(ref reader, "max_output_tokens"u8) ? Property.MaxOutputTokens
         : Property.Other;
 
     private static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) =>
@@ -147,7 +168,7 @@ internal static class RequestInspector
 
     /// <summary>Mixes in the beginning of a conversation: all up to the first message of the user, or the first bytes of a prompt.</summary>
     /// <remarks>The order in which a client writes its properties does not matter; it may differ from turn to turn.</remarks>
-    private static bool HashBeginning(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, ref ulong affinity)
+    private static bool HashBeginning(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, ref ulong affinity, ref Demands demands)
     {
         var hash = 0ul;
         var isEmpty = true;
@@ -170,7 +191,7 @@ internal static class RequestInspector
                     break;
                 var start = reader.TokenStartIndex;
                 var isUser = false;
-                if (!(reader.TokenType == JsonTokenType.StartObject ? ReadMessage(ref reader, out isUser) : reader.TrySkip()))
+                if (!(reader.TokenType == JsonTokenType.StartObject ? ReadMessage(ref reader, ref demands, out isUser) : reader.TrySkip()))
                     return false;
                 if (found)
                     continue;
@@ -185,7 +206,7 @@ internal static class RequestInspector
         return true;
     }
 
-    private static bool ReadMessage(ref Utf8JsonReader reader, out bool isUser)
+    private static bool ReadMessage(ref Utf8JsonReader reader, ref Demands demands, out bool isUser)
     {
         isUser = false;
         while (true)
@@ -195,10 +216,15 @@ internal static class RequestInspector
             if (reader.TokenType == JsonTokenType.EndObject)
                 return true;
             var isRole = Is(ref reader, "role"u8);
+            var isContent = !isRole && Is(ref reader, "content"u8);
+            var isImages = !isRole && !isContent && Is(ref reader, "images"u8);
             if (!reader.Read())
                 return false;
             if (isRole && reader.TokenType == JsonTokenType.String)
                 isUser = reader.ValueTextEquals("user"u8);
+            else if (reader.TokenType == JsonTokenType.StartArray && (isContent || isImages)
+                && !(isContent ? demands.ReadParts(ref reader, depth: 0) : demands.ReadImages(ref reader)))
+                return false;
             if (!reader.TrySkip())
                 return false;
         }

@@ -20,6 +20,7 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _retries;
     private readonly Counter<long> _loads;
     private readonly Histogram<double> _queueWait;
+    private readonly Counter<long> _limitRefusals;
 
     public BridgeMetrics(IMeterFactory meters, IFleet fleet)
     {
@@ -35,6 +36,7 @@ internal sealed class BridgeMetrics
         _loads = _meter.CreateCounter<long>(TelemetryNames.Loads, "{load}", "Requests bound to an instance that did not have their model in memory.");
         _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
+        _limitRefusals = _meter.CreateCounter<long>(TelemetryNames.LimitRefusals, "{request}", "Requests refused because of their tenant's limits.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceState, () => ObserveStates(fleet.Current), null, "1 for the state that an instance is in, 0 for the others.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(fleet.Current, i => i.Slots), "{slot}", "Requests that an instance may hold.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceSlotsUsed, () => Observe(fleet.Current, i => i.SlotsUsed), "{slot}", "Requests that an instance holds.");
@@ -86,6 +88,12 @@ internal sealed class BridgeMetrics
         1,
         new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
         new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, instance));
+
+    /// <summary>A request was more than its tenant's limits allow.</summary>
+    public void RecordLimitRefusal(string tenant, QuotaLimit limit) => _limitRefusals.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.TenantLabel, tenant),
+        new KeyValuePair<string, object?>(TelemetryNames.LimitLabel, Labels.Of(limit)));
 
     /// <summary>A request has left the queue.</summary>
     public void RecordQueueWait(string model, TimeSpan waited) =>

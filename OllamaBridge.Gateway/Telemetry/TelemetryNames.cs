@@ -24,7 +24,10 @@ internal static class TelemetryNames
     public const string InstanceSlotsUsed = "ollama.instance.slots.used";
     public const string Loads = "ollama.model.loads";
     public const string StateHealthy = "ollama.state.healthy";
+    public const string LimitRefusals = "ollama.limit.refusals";
 
+    public const string TenantLabel = "tenant";
+    public const string LimitLabel = "limit";
     public const string ModelLabel = "model";
     public const string OperationLabel = "operation";
     public const string ProtocolLabel = "protocol";

@@ -1,0 +1,64 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Telemetry;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Admission;
+
+public sealed class QuotaStageTests : IDisposable
+{
+    private static readonly Func<HttpContext, BridgeCall, Task> Next = (_, _) => Task.CompletedTask;
+    private readonly TestMeters _meters = new();
+    private readonly QuotaStage _stage;
+
+    public QuotaStageTests() => _stage = new QuotaStage(
+        new MemoryQuotaStore(TimeProvider.System),
+        Options.Create(new CapOptions { MaxOutputTokens = 100 }),
+        new BridgeMetrics(_meters, new FakeFleet()),
+        TimeProvider.System);
+
+    [Fact]
+    public void Invoke_NoLimits_AllocatesNothingAndHoldsNothing()
+    {
+        var (context, call) = (new DefaultHttpContext(), Call(new TenantLimits()));
+        // What is made once is made now.
+        _ = _stage.InvokeAsync(context, call, Next);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 1000; i++)
+            _ = _stage.InvokeAsync(context, call, Next);
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Null(call.Quota);
+        Assert.Empty(context.Response.Headers);
+    }
+
+    [Fact]
+    public void Invoke_OnlyAnotherModelIsLimited_HoldsNothing()
+    {
+        var call = Call(new TenantLimits { Models = [new ModelLimits { Model = "other", TokensPerDay = 1 }] });
+        _ = _stage.InvokeAsync(new DefaultHttpContext(), call, Next);
+        Assert.Null(call.Quota);
+    }
+
+    [Fact]
+    public async Task Invoke_ThisModelIsLimited_HoldsALease()
+    {
+        // As an operator writes it; the call has the canonical name.
+        var call = Call(new TenantLimits { Models = [new ModelLimits { Model = "Tiny", TokensPerDay = 10_000 }] });
+        await _stage.InvokeAsync(new DefaultHttpContext(), call, Next);
+        Assert.True(call.Quota!.IsAcquired);
+        Assert.Equal(10_000 - 1024, call.Quota.Levels.Tokens!.Value.Remaining);
+    }
+
+    public void Dispose() => _meters.Dispose();
+
+    private static BridgeCall Call(TenantLimits limits) => new(OperationTable.Find("/api/chat", out _)!, "", 0)
+    {
+        ModelKey = "tiny:latest",
+        Tenant = new Tenant { Id = "team", Limits = limits },
+    };
+}

@@ -1,0 +1,67 @@
+namespace OllamaBridge.Gateway.Accounting;
+
+/// <summary>Keeps a record of each request that has ended, and what they come to.</summary>
+internal interface ILedger
+{
+    /// <summary>Writes a record. Must not wait: it is called on the way out of a request.</summary>
+    void Write(LedgerRecord record);
+
+    /// <summary>The latest records, newest first.</summary>
+    /// <param name="count">At most how many.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    ValueTask<IReadOnlyList<LedgerRecord>> LatestAsync(int count, CancellationToken cancellationToken);
+
+    /// <summary>What was used, for each day, tenant and model, oldest day first.</summary>
+    /// <param name="filter">Which of it.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    ValueTask<IReadOnlyList<UsageEntry>> UsageAsync(UsageFilter filter, CancellationToken cancellationToken);
+}
+
+/// <summary>A request that has ended. Never what was asked or answered.</summary>
+/// <param name="Time">When it ended.</param>
+/// <param name="Tenant">Whose it was.</param>
+/// <param name="Operation">What was asked.</param>
+/// <param name="Protocol">In whose way of speaking.</param>
+/// <param name="Model">Canonical name; empty for none, <c>other</c> for one that the fleet does not have.</param>
+/// <param name="Instance">Who answered; null for nobody.</param>
+/// <param name="InputTokens">Tokens of the prompt, as the answer told.</param>
+/// <param name="OutputTokens">Tokens of the answer; chunks where it did not tell.</param>
+/// <param name="QueueSeconds">How long it waited for instances.</param>
+/// <param name="FirstByteSeconds">From its arrival until an answer could be begun; null where none was.</param>
+/// <param name="TotalSeconds">From its arrival to its end.</param>
+/// <param name="Outcome">How it ended.</param>
+/// <param name="Status">HTTP status; 499 where the client had gone before there was one.</param>
+/// <param name="Attempts">How often it was sent.</param>
+internal sealed record LedgerRecord(
+    DateTimeOffset Time,
+    string Tenant,
+    string Operation,
+    string Protocol,
+    string Model,
+    string? Instance,
+    long InputTokens,
+    long OutputTokens,
+    double QueueSeconds,
+    double? FirstByteSeconds,
+    double TotalSeconds,
+    string Outcome,
+    int Status,
+    int Attempts);
+
+/// <summary>Which usage is wanted; null for all.</summary>
+internal readonly record struct UsageFilter(string? Tenant, string? Model, DateOnly? Day);
+
+/// <summary>What one tenant used of one model on one day (UTC).</summary>
+internal sealed record UsageEntry(DateOnly Day, string Tenant, string Model, UsageSum Sum);
+
+/// <summary>A sum of records.</summary>
+/// <param name="Requests">How many.</param>
+/// <param name="Succeeded">Those of them that were answered.</param>
+/// <param name="InputTokens">Tokens of prompts.</param>
+/// <param name="OutputTokens">Tokens of answers.</param>
+internal readonly record struct UsageSum(long Requests, long Succeeded, long InputTokens, long OutputTokens)
+{
+    /// <summary>Adds.</summary>
+    public static UsageSum operator +(UsageSum a, UsageSum b) => new(
+        a.Requests + b.Requests, a.Succeeded + b.Succeeded, a.InputTokens + b.InputTokens, a.OutputTokens + b.OutputTokens);
+}

@@ -1,0 +1,21 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Accounting;
+
+/// <summary>How much is remembered of requests that have ended: section <c>Bridge:Ledger</c>.</summary>
+internal sealed record LedgerOptions
+{
+    public const string Section = "Bridge:Ledger";
+
+    /// <summary>Records kept.</summary>
+    [Range(1, 10_000_000)]
+    public int Records { get; init; } = 10_000;
+
+    /// <summary>Days whose sums are kept, today included.</summary>
+    [Range(1, 3660)]
+    public int Days { get; init; } = 31;
+}
+
+[OptionsValidator]
+internal sealed partial class LedgerOptionsValidator : IValidateOptions<LedgerOptions>;

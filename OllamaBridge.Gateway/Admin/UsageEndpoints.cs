@@ -1,0 +1,51 @@
+using System.Globalization;
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Admin;
+
+/// <summary>What was used, and by which requests.</summary>
+internal static class UsageEndpoints
+{
+    private const int DefaultRecords = 100;
+    private const int MaxRecords = 10_000;
+    private const string DayFormat = "yyyy-MM-dd";
+
+    /// <summary>Maps the endpoints into the operator's group, whose rule of access holds for them.</summary>
+    public static void MapUsage(this IEndpointRouteBuilder bridge)
+    {
+        bridge.MapGet("/usage", UsageAsync);
+        bridge.MapGet("/ledger", async (ILedger ledger, CancellationToken gone, int? limit) =>
+            TypedResults.Ok(await ledger.LatestAsync(Math.Clamp(limit ?? DefaultRecords, 0, MaxRecords), gone)));
+    }
+
+    private static async Task<IResult> UsageAsync(ILedger ledger, string? tenant, string? model, string? day, CancellationToken gone)
+    {
+        DateOnly? date = null;
+        if (!string.IsNullOrEmpty(day))
+        {
+            if (!DateOnly.TryParseExact(day, DayFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out var parsed))
+                return TypedResults.Problem("day is to be written as 2026-01-31.", statusCode: StatusCodes.Status400BadRequest);
+            date = parsed;
+        }
+
+        // As requests name it: with or without its tag.
+        var key = string.IsNullOrEmpty(model) ? null : ModelName.TryGetKey(model, out var canonical) ? canonical : model;
+        if (model == Telemetry.TelemetryNames.OtherModel)
+            key = model;
+        var entries = await ledger.UsageAsync(new UsageFilter(string.IsNullOrEmpty(tenant) ? null : tenant, key, date), gone);
+        return TypedResults.Ok(new UsageReport(
+            entries.Aggregate(default(UsageSum), (sum, e) => sum + e.Sum),
+            Sum(entries, e => e.Tenant),
+            Sum(entries, e => e.Model),
+            Sum(entries, e => Text(e.Day)),
+            [.. entries.Select(e => new UsageRow(
+                Text(e.Day), e.Tenant, e.Model, e.Sum.Requests, e.Sum.Succeeded, e.Sum.InputTokens, e.Sum.OutputTokens))]));
+    }
+
+    private static Dictionary<string, UsageSum> Sum(IReadOnlyList<UsageEntry> entries, Func<UsageEntry, string> by) => entries
+        .GroupBy(by, StringComparer.Ordinal)
+        .ToDictionary(g => g.Key, g => g.Aggregate(default(UsageSum), (sum, e) => sum + e.Sum), StringComparer.Ordinal);
+
+    private static string Text(DateOnly day) => day.ToString(DayFormat, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,58 @@
+using System.Globalization;
+
+namespace OllamaBridge.Gateway.Protocols;
+
+/// <summary>Durations as Go writes them (<c>time.ParseDuration</c>) and Ollama reads them: below zero is for ever.</summary>
+internal static class GoDuration
+{
+    /// <summary>No sane duration is longer; what is, is taken for ever.</summary>
+    public const int MaxText = 256;
+
+    private static readonly (string Unit, double Seconds)[] Units =
+        [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("μs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)];
+
+    /// <summary>Reads a duration such as <c>5m</c>, <c>1h30m</c>, <c>-1s</c>, <c>0</c>.</summary>
+    /// <returns>Null where it is none; <see cref="TimeSpan.MaxValue"/> for ever.</returns>
+    public static TimeSpan? Parse(ReadOnlySpan<char> text)
+    {
+        var sign = 1;
+        if (text is ['-' or '+', ..])
+        {
+            sign = text[0] == '-' ? -1 : 1;
+            text = text[1..];
+        }
+
+        if (text is "0")
+            return TimeSpan.Zero;
+        if (text.IsEmpty)
+            return null;
+        var seconds = 0.0;
+        while (!text.IsEmpty)
+        {
+            var digits = text.IndexOfAnyExcept("0123456789.");
+            if (digits <= 0 || !double.TryParse(text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
+                return null;
+            text = text[digits..];
+            var length = text.IndexOfAny("0123456789.");
+            var unit = length < 0 ? text : text[..length];
+            var known = false;
+            foreach (var (name, factor) in Units)
+                if (unit.SequenceEqual(name))
+                {
+                    seconds += number * factor;
+                    known = true;
+                    break;
+                }
+
+            if (!known)
+                return null;
+            text = text[unit.Length..];
+        }
+
+        return FromSeconds(sign * seconds);
+    }
+
+    /// <summary>A number of seconds, as Ollama reads it.</summary>
+    public static TimeSpan FromSeconds(double seconds) =>
+        seconds < 0 || seconds >= TimeSpan.MaxValue.TotalSeconds ? TimeSpan.MaxValue : TimeSpan.FromSeconds(seconds);
+}

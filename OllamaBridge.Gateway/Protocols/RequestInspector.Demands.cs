@@ -1,0 +1,188 @@
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Protocols;
+
+// What a request asks for, gathered in the same pass.
+internal static partial class RequestInspector
+{
+    // A part of a message, a tool's result in it, the parts of that; clients go no deeper.
+    private const int MaxPartDepth = 4;
+    private const string NumPredict = "options.num_predict";
+
+    /// <summary>Gathers. Every method returns false where the body ends too early, and leaves the reader at the end of the value.</summary>
+    private struct Demands
+    {
+        private long? _numPredict;
+        private long? _numContext;
+        private long? _maxTokens;
+        private long? _maxCompletionTokens;
+        private long? _maxOutputTokens;
+        private TimeSpan? _keepAlive;
+        private int _images;
+        private long _imageBytes;
+
+        public readonly RequestDemands ToFacts()
+        {
+            var (output, field) = (_numPredict, NumPredict);
+            if (_maxTokens > (output ?? long.MinValue))
+                (output, field) = (_maxTokens, "max_tokens");
+            if (_maxCompletionTokens > (output ?? long.MinValue))
+                (output, field) = (_maxCompletionTokens, "max_completion_tokens");
+            if (_maxOutputTokens > (output ?? long.MinValue))
+                (output, field) = (_maxOutputTokens, "max_output_tokens");
+            return new RequestDemands
+            {
+                Output = output,
+                OutputField = output is null ? null : field,
+                Context = _numContext,
+                KeepAlive = _keepAlive,
+                Images = _images,
+                ImageBytes = _imageBytes,
+            };
+        }
+
+        /// <summary>Reads the value of a property of the request itself, if the protocol has it.</summary>
+        public bool Read(ref Utf8JsonReader reader, Property property, Protocol protocol)
+        {
+            switch (property)
+            {
+                case Property.Options when protocol == Protocol.Ollama:
+                    return ReadOptions(ref reader);
+                case Property.Images when protocol == Protocol.Ollama:
+                    return reader.TokenType != JsonTokenType.StartArray || ReadImages(ref reader);
+                case Property.KeepAlive when protocol == Protocol.Ollama:
+                    _keepAlive = ReadKeepAlive(ref reader);
+                    break;
+                case Property.MaxTokens when protocol != Protocol.Ollama:
+                    _maxTokens = ReadNumber(ref reader);
+                    break;
+                case Property.MaxCompletionTokens when protocol == Protocol.OpenAI:
+                    _maxCompletionTokens = ReadNumber(ref reader);
+                    break;
+                case Property.MaxOutputTokens when protocol == Protocol.OpenAI:
+                    _maxOutputTokens = ReadNumber(ref reader);
+                    break;
+            }
+
+            return true;
+        }
+
+        /// <summary>Images as the native requests have them: an array of texts.</summary>
+        public bool ReadImages(ref Utf8JsonReader reader)
+        {
+            var start = reader.TokenStartIndex;
+            while (true)
+            {
+                if (!reader.Read())
+                    return false;
+                if (reader.TokenType == JsonTokenType.EndArray)
+                    break;
+                _images++;
+                if (!reader.TrySkip())
+                    return false;
+            }
+
+            _imageBytes += reader.BytesConsumed - start;
+            return true;
+        }
+
+        /// <summary>Parts of a message, as the other protocols have them: those of an image's type are images.</summary>
+        public bool ReadParts(ref Utf8JsonReader reader, int depth)
+        {
+            while (true)
+            {
+                if (!reader.Read())
+                    return false;
+                if (reader.TokenType == JsonTokenType.EndArray)
+                    return true;
+                if (!(reader.TokenType == JsonTokenType.StartObject ? ReadPart(ref reader, depth) : reader.TrySkip()))
+                    return false;
+            }
+        }
+
+        private bool ReadPart(ref Utf8JsonReader reader, int depth)
+        {
+            var start = reader.TokenStartIndex;
+            var isImage = false;
+            while (true)
+            {
+                if (!reader.Read())
+                    return false;
+                if (reader.TokenType == JsonTokenType.EndObject)
+                    break;
+                var isType = Is(ref reader, "type"u8);
+                var isContent = !isType && Is(ref reader, "content"u8);
+                if (!reader.Read())
+                    return false;
+                if (isType && reader.TokenType == JsonTokenType.String)
+                    isImage = reader.ValueTextEquals("image_url"u8) || reader.ValueTextEquals("image"u8) || reader.ValueTextEquals("input_image"u8);
+                else if (isContent && reader.TokenType == JsonTokenType.StartArray && depth < MaxPartDepth && !ReadParts(ref reader, depth + 1))
+                    return false;
+                if (!reader.TrySkip())
+                    return false;
+            }
+
+            if (isImage)
+            {
+                _images++;
+                _imageBytes += reader.BytesConsumed - start;
+            }
+
+            return true;
+        }
+
+        /// <summary>Options are a map in Go: their names count to the letter, and null empties it.</summary>
+        private bool ReadOptions(ref Utf8JsonReader reader)
+        {
+            if (reader.TokenType != JsonTokenType.StartObject)
+            {
+                if (reader.TokenType == JsonTokenType.Null)
+                    _numPredict = _numContext = null;
+                return true;
+            }
+
+            while (true)
+            {
+                if (!reader.Read())
+                    return false;
+                if (reader.TokenType == JsonTokenType.EndObject)
+                    return true;
+                var isPredict = reader.ValueTextEquals("num_predict"u8);
+                var isContext = !isPredict && reader.ValueTextEquals("num_ctx"u8);
+                if (!reader.Read())
+                    return false;
+                if (isPredict)
+                    _numPredict = ReadNumber(ref reader);
+                else if (isContext)
+                    _numContext = ReadNumber(ref reader);
+                if (!reader.TrySkip())
+                    return false;
+            }
+        }
+
+        private static long? ReadNumber(ref Utf8JsonReader reader) =>
+            reader.TokenType != JsonTokenType.Number ? null
+            : reader.TryGetInt64(out var whole) ? whole
+            : reader.TryGetDouble(out var number) ? (long)number
+            : null;
+
+        /// <summary>Seconds, or Go's text for a duration; below zero is for ever. What is neither, a server refuses.</summary>
+        private static TimeSpan? ReadKeepAlive(ref Utf8JsonReader reader)
+        {
+            if (reader.TokenType == JsonTokenType.Number)
+                return reader.TryGetDouble(out var seconds) ? GoDuration.FromSeconds(seconds) : null;
+            if (reader.TokenType != JsonTokenType.String)
+                return null;
+            if ((reader.HasValueSequence ? reader.ValueSequence.Length : reader.ValueSpan.Length) > GoDuration.MaxText)
+                return TimeSpan.MaxValue;
+            try
+            {
+                return GoDuration.Parse(reader.GetString()!);
+            }
+            catch (InvalidOperationException)
+            {
+                return null;
+            }
+        }
+    }
+}

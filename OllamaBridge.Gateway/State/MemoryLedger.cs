@@ -1,0 +1,67 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Telemetry;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>The latest records of one gateway in a ring, and sums for some days; gone when it stops.</summary>
+internal sealed class MemoryLedger(IOptions<LedgerOptions> options) : ILedger
+{
+    private static readonly string Succeeded = Labels.Of(CallOutcome.Succeeded);
+    private readonly Lock _lock = new();
+    private readonly int _days = options.Value.Days;
+    private readonly LedgerRecord[] _ring = new LedgerRecord[options.Value.Records];
+    private readonly SortedDictionary<DateOnly, Dictionary<(string Tenant, string Model), UsageSum>> _sums = [];
+    private long _written;
+
+    /// <inheritdoc/>
+    public void Write(LedgerRecord record)
+    {
+        var day = DateOnly.FromDateTime(record.Time.UtcDateTime);
+        var one = new UsageSum(1, record.Outcome == Succeeded ? 1 : 0, record.InputTokens, record.OutputTokens);
+        lock (_lock)
+        {
+            _ring[_written++ % _ring.Length] = record;
+            if (!_sums.TryGetValue(day, out var sums))
+                sums = AddDay(day);
+            var key = (record.Tenant, record.Model);
+            sums[key] = sums.GetValueOrDefault(key) + one;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<LedgerRecord>> LatestAsync(int count, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            var latest = new LedgerRecord[Math.Clamp(count, 0, (int)Math.Min(_written, _ring.Length))];
+            for (var i = 0; i < latest.Length; i++)
+                latest[i] = _ring[(_written - 1 - i) % _ring.Length];
+            return ValueTask.FromResult<IReadOnlyList<LedgerRecord>>(latest);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<UsageEntry>> UsageAsync(UsageFilter filter, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+            return ValueTask.FromResult<IReadOnlyList<UsageEntry>>(
+            [
+                .. from day in _sums
+                   where filter.Day is null || filter.Day == day.Key
+                   from sum in day.Value
+                   where (filter.Tenant is null || filter.Tenant == sum.Key.Tenant) && (filter.Model is null || filter.Model == sum.Key.Model)
+                   orderby day.Key, sum.Key.Tenant, sum.Key.Model
+                   select new UsageEntry(day.Key, sum.Key.Tenant, sum.Key.Model, sum.Value),
+            ]);
+    }
+
+    private Dictionary<(string Tenant, string Model), UsageSum> AddDay(DateOnly day)
+    {
+        var sums = new Dictionary<(string Tenant, string Model), UsageSum>();
+        _sums.Add(day, sums);
+        while (_sums.Count > _days)
+            _sums.Remove(_sums.Keys.First());
+        return sums;
+    }
+}
