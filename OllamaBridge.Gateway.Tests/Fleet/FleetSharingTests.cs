@@ -74,7 +74,8 @@ public sealed class FleetSharingTests : IAsyncLifetime
 
         foreach (var gateway in gateways)
             gateway.SetWaiting(20);
-        await RoundAsync(3);
+        // What each gave back must come round to whoever wants it: a few exchanges, also where a turn has just ended.
+        await RoundAsync(8);
         Assert.Equal(slots, gateways.Sum(g => Math.Max(g["i"].Allowance, g["i"].SlotsUsed)));
     }
 

@@ -16,7 +16,7 @@ internal sealed class TestConnection : IAsyncDisposable
     public TestConnection(string connectionString, string prefix = "test:")
     {
         // A busy machine is no failure here.
-        var options = new StateOptions { ConnectionString = connectionString, KeyPrefix = prefix, OperationTimeout = TimeSpan.FromSeconds(1) };
+        var options = new StateOptions { ConnectionString = connectionString, KeyPrefix = prefix, OperationTimeout = TimeSpan.FromSeconds(20) };
         State = new StateConnection(
             Options.Create(options), TimeProvider.System, NullLogger<StateConnection>.Instance, new BridgeMetrics(_meters, new FakeFleet()));
     }
