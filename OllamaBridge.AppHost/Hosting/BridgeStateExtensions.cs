@@ -16,7 +16,7 @@ public static class BridgeStateExtensions
         this IDistributedApplicationBuilder builder, [ResourceName] string name, StateBackend backend = StateBackend.Auto)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return AddBridgeState(builder, name, backend, new HostProbe(builder.Configuration));
+        return AddBridgeState(builder, name, backend, HostProbe.Of(builder));
     }
 
     internal static IResourceBuilder<IResourceWithConnectionString> AddBridgeState(

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Configuration;
 
 namespace OllamaBridge.Hosting;
@@ -22,18 +23,23 @@ internal interface IHostProbe
 /// <summary>Looks at the real machine, with programs that end within seconds.</summary>
 internal sealed class HostProbe : IHostProbe
 {
+    // One for each application: state and instances ask the same, and a runtime that hangs costs seconds.
+    private static readonly ConditionalWeakTable<IDistributedApplicationBuilder, HostProbe> Probes = new();
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private readonly Lazy<string?> _runtime;
     private readonly Lazy<int> _nvidia = new(() => Lines("nvidia-smi", "-L").Count(l => l.StartsWith("GPU ", StringComparison.Ordinal)));
     private readonly Lazy<int> _amd = new(CountAmd);
 
-    public HostProbe(IConfiguration configuration)
+    private HostProbe(IConfiguration configuration)
     {
         // Aspire's own keys (KnownConfigNames.ContainerRuntime): who names a runtime means that one.
         var named = configuration["ASPIRE_CONTAINER_RUNTIME"] ?? configuration["DOTNET_ASPIRE_CONTAINER_RUNTIME"];
         string[] candidates = string.IsNullOrWhiteSpace(named) ? ["docker", "podman"] : [named.ToLowerInvariant()];
         _runtime = new(() => Array.Find(candidates, Answers));
     }
+
+    /// <summary>The probe of an application.</summary>
+    public static HostProbe Of(IDistributedApplicationBuilder builder) => Probes.GetValue(builder, b => new HostProbe(b.Configuration));
 
     /// <inheritdoc/>
     public string? ContainerRuntime => _runtime.Value;

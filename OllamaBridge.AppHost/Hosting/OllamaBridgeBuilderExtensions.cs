@@ -17,7 +17,7 @@ public static class OllamaBridgeBuilderExtensions
         this IDistributedApplicationBuilder builder, [ResourceName] string name, int? port = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return AddOllamaBridge(builder, name, port, new HostProbe(builder.Configuration));
+        return AddOllamaBridge(builder, name, port, HostProbe.Of(builder));
     }
 
     internal static IResourceBuilder<OllamaBridgeResource> AddOllamaBridge(

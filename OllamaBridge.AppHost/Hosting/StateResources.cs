@@ -13,12 +13,14 @@ public sealed class LocalStateResource : ExecutableResource, IResourceWithConnec
     }
 
     /// <summary>StackExchange.Redis' connection string.</summary>
-    public ReferenceExpression ConnectionStringExpression =>
-        ReferenceExpression.Create($"{Endpoint.Property(EndpointProperty.Host)}:{Endpoint.Property(EndpointProperty.Port)},password={Password}");
+    public ReferenceExpression ConnectionStringExpression => LocalStateResource.ConnectionString(Endpoint, Password);
 
     internal EndpointReference Endpoint { get; }
 
     internal ParameterResource Password { get; }
+
+    internal static ReferenceExpression ConnectionString(EndpointReference endpoint, ParameterResource password) =>
+        ReferenceExpression.Create($"{endpoint.Property(EndpointProperty.Host)}:{endpoint.Property(EndpointProperty.Port)},password={password}");
 }
 
 /// <summary>This project's own state server, which speaks Redis' protocol.</summary>
@@ -32,8 +34,7 @@ public sealed class EmbeddedStateResource : ProjectResource, IResourceWithConnec
     }
 
     /// <summary>StackExchange.Redis' connection string.</summary>
-    public ReferenceExpression ConnectionStringExpression =>
-        ReferenceExpression.Create($"{Endpoint.Property(EndpointProperty.Host)}:{Endpoint.Property(EndpointProperty.Port)},password={Password}");
+    public ReferenceExpression ConnectionStringExpression => LocalStateResource.ConnectionString(Endpoint, Password);
 
     internal EndpointReference Endpoint { get; }
 

@@ -27,12 +27,23 @@ internal enum TenantChange
 }
 
 /// <summary>Knows the tenants and their keys: configured ones, and those that operators made. Readers see one immutable list.</summary>
-internal sealed class TenantDirectory(IOptions<TenantsOptions> options, IOptions<AccessOptions> access, ITenantStore store, TimeProvider time)
+internal sealed class TenantDirectory
 {
+    private readonly ITenantStore _store;
+    private readonly TimeProvider _time;
     private readonly SemaphoreSlim _change = new(1);
-    private readonly TenantRecord[] _configured = [.. TenantsOptionsValidator.Read(options.Value)];
-    private readonly bool _requireKey = access.Value.RequireKey;
-    private volatile Listing _listing = new([.. TenantsOptionsValidator.Read(options.Value)]);
+    private readonly TenantRecord[] _configured;
+    private readonly bool _requireKey;
+    private volatile Listing _listing;
+
+    public TenantDirectory(IOptions<TenantsOptions> options, IOptions<AccessOptions> access, ITenantStore store, TimeProvider time)
+    {
+        _store = store;
+        _time = time;
+        _requireKey = access.Value.RequireKey;
+        _configured = [.. TenantsOptionsValidator.Read(options.Value)];
+        _listing = new Listing(_configured);
+    }
 
     /// <summary>Whether nobody gets in without a key: there is one, or the settings say so.</summary>
     public bool KeysRequired => _requireKey || _listing.HasKeys;
@@ -44,7 +55,7 @@ internal sealed class TenantDirectory(IOptions<TenantsOptions> options, IOptions
     public IReadOnlyList<TenantRecord> Tenants => _listing.Tenants;
 
     /// <summary>Reads the store.</summary>
-    public async Task LoadAsync(CancellationToken cancellationToken) => _listing = Merge(await store.LoadAsync(cancellationToken));
+    public async Task LoadAsync(CancellationToken cancellationToken) => _listing = Merge(await _store.LoadAsync(cancellationToken));
 
     /// <summary>Finds whose a key is.</summary>
     public (KeyOutcome Outcome, Tenant Tenant) Find(ReadOnlySpan<char> key)
@@ -54,7 +65,7 @@ internal sealed class TenantDirectory(IOptions<TenantsOptions> options, IOptions
         // An unknown id is hashed as well: time does not tell which ids there are.
         var known = _listing.Keys.TryGetValue(id, out var entry);
         var matches = ApiKey.Matches(entry?.Verifier ?? Listing.NoVerifier, secret);
-        return known && matches && !entry!.Disabled && (entry.Expires is not { } expires || time.GetUtcNow() < expires)
+        return known && matches && !entry!.Disabled && (entry.Expires is not { } expires || _time.GetUtcNow() < expires)
             ? (KeyOutcome.Known, entry.Tenant)
             : (KeyOutcome.Refused, Tenant.Nobody);
     }
@@ -75,7 +86,7 @@ internal sealed class TenantDirectory(IOptions<TenantsOptions> options, IOptions
         {
             if (change(_listing.Tenants.FirstOrDefault(t => t.Id == id)) is not { } tenant)
                 return TenantChange.NotFound;
-            await store.SaveAsync(tenant, cancellationToken);
+            await _store.SaveAsync(tenant, cancellationToken);
             await LoadAsync(cancellationToken);
             return TenantChange.Done;
         }
@@ -95,7 +106,7 @@ internal sealed class TenantDirectory(IOptions<TenantsOptions> options, IOptions
         {
             if (!_listing.Tenants.Any(t => t.Id == id))
                 return TenantChange.NotFound;
-            await store.RemoveAsync(id, cancellationToken);
+            await _store.RemoveAsync(id, cancellationToken);
             await LoadAsync(cancellationToken);
             return TenantChange.Done;
         }
