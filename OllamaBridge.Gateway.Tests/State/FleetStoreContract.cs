@@ -125,7 +125,7 @@ public abstract class FleetStoreContract : IAsyncLifetime
         return owned;
     }
 
-    private protected async Task<IFleetStore> ConnectAsync(int port) => new RedisFleetStore(Own(await TestConnection.OpenAsync(port)).State);
+    private protected async Task<IFleetStore> ConnectAsync(int port) => new RedisFleetStore(Own(await TestConnection.OpenAsync(port)).State.Open("fleet", ""));
 
     private static GatewayReport Report(string gateway) => new(gateway, Long, [], [], []);
 

@@ -5,7 +5,7 @@ using StackExchange.Redis;
 namespace OllamaBridge.Gateway.State;
 
 /// <summary>The fleet's store in Redis: one script, so that no two gateways are granted the same slot. Keys: <c>docs/state.md</c>.</summary>
-internal sealed class RedisFleetStore(StateConnection connection) : IFleetStore
+internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
 {
     // Blanks separate the parts of a value; names of instances may have some, so they stand last.
     // KEYS: alive, slots, drains, ejections. ARGV: gateway, lifetime, counts of slots, drains and ejections, then those.
@@ -67,7 +67,7 @@ internal sealed class RedisFleetStore(StateConnection connection) : IFleetStore
 
     // In one slot of a cluster: the script has them all.
     private readonly RedisKey[] _keys =
-        [connection.Key("{fleet}:alive"), connection.Key("{fleet}:slots"), connection.Key("{fleet}:drains"), connection.Key("{fleet}:ejections")];
+        [store.Key("{fleet}:alive"), store.Key("{fleet}:slots"), store.Key("{fleet}:drains"), store.Key("{fleet}:ejections")];
 
     /// <inheritdoc/>
     public bool IsShared => true;
@@ -76,13 +76,13 @@ internal sealed class RedisFleetStore(StateConnection connection) : IFleetStore
     public async ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken)
     {
         var arguments = Arguments(report);
-        var (answered, result) = await connection.TryAsync(redis => redis.ScriptEvaluateAsync(Exchange, _keys, arguments), cancellationToken);
+        var (answered, result) = await store.TryAsync(redis => redis.ScriptEvaluateAsync(Exchange, _keys, arguments), cancellationToken);
         return answered && result is { IsNull: false } ? Read((RedisResult[])result!) : null;
     }
 
     /// <inheritdoc/>
     public async ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken) =>
-        await connection.TryAsync(redis => redis.HashDeleteAsync(_keys[0], gateway), cancellationToken);
+        await store.TryAsync(redis => redis.HashDeleteAsync(_keys[0], gateway), cancellationToken);
 
     private static RedisValue[] Arguments(GatewayReport report)
     {

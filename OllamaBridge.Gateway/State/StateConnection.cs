@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Telemetry;
 using StackExchange.Redis;
@@ -19,15 +20,15 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private Task _firstLook = Task.CompletedTask;
     private ConnectionMultiplexer? _redis;
     private volatile Health _health;
+    private ImmutableArray<SharedStore> _stores = [];
     private int _failures;
-    private int _refusalSaid;
 
     public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics)
     {
         _options = options.Value;
         _time = time;
         _logger = logger;
-        metrics.ObserveState(() => IsHealthy);
+        metrics.ObserveState(() => IsHealthy, () => Stores);
     }
 
     private enum Health
@@ -43,15 +44,28 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     /// <summary>Whether it answers; true where there is none to ask.</summary>
     public bool IsHealthy => !IsShared || _health == Health.Answers;
 
-    /// <summary>A key of ours.</summary>
-    public RedisKey Key(string name) => _options.KeyPrefix + name;
+    /// <summary>The stores that are kept in it.</summary>
+    public ImmutableArray<SharedStore> Stores => _stores;
 
-    /// <summary>Asks Redis, for no longer than <see cref="StateOptions.OperationTimeout"/>; while it is lost, not at all.</summary>
-    /// <param name="operation">What to ask.</param>
-    /// <param name="cancellationToken">Ends the wait early.</param>
-    /// <returns>Whether there was an answer, and the answer. It never throws because of Redis.</returns>
-    public ValueTask<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken) =>
-        IsShared && _health == Health.Answers ? AskAsync(operation, cancellationToken) : new ValueTask<(bool, T?)>((false, default));
+    /// <summary>Opens a store, once when the gateway is put together.</summary>
+    /// <param name="name">Its name, a label of metrics.</param>
+    /// <param name="onLoss">What the gateway does without it, for <c>/health</c>.</param>
+    public SharedStore Open(string name, string onLoss)
+    {
+        var store = new SharedStore(this, name, onLoss);
+        ImmutableInterlocked.Update(ref _stores, static (stores, s) => stores.Add(s), store);
+        return store;
+    }
+
+    /// <summary>A key of ours.</summary>
+    internal RedisKey Key(string name) => _options.KeyPrefix + name;
+
+    /// <summary>Asks Redis for a store.</summary>
+    internal ValueTask<(bool Answered, T? Value)> TryAsync<T>(
+        SharedStore store, Func<IDatabase, Task<T>> operation, TimeSpan? patience, CancellationToken cancellationToken) =>
+        IsShared && _health == Health.Answers
+            ? AskAsync(operation, store, patience ?? _options.OperationTimeout, cancellationToken)
+            : new ValueTask<(bool, T?)>((false, default));
 
     /// <summary>Connects; the start goes on after half a second whether or not that is done.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -105,7 +119,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         else if (_redis is { IsConnected: false })
             NoteFailure("not connected", final: true);
         else
-            await AskAsync(redis => redis.PingAsync(), cancellationToken, isLook: true);
+            await AskAsync(redis => redis.PingAsync(), null, _options.OperationTimeout, cancellationToken);
     }
 
     /// <returns>What failed; null where nothing did. A server that is not there is no failure: the client goes on trying.</returns>
@@ -132,14 +146,16 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         }
     }
 
-    private async ValueTask<(bool Answered, T? Value)> AskAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken, bool isLook = false)
+    private async ValueTask<(bool Answered, T? Value)> AskAsync<T>(
+        Func<IDatabase, Task<T>> operation, SharedStore? store, TimeSpan patience, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref _redis) is not { } redis)
             return (false, default);
         try
         {
-            var value = await operation(redis.GetDatabase()).WaitAsync(_options.OperationTimeout, _time, cancellationToken);
+            var value = await operation(redis.GetDatabase()).WaitAsync(patience, _time, cancellationToken);
             NoteSuccess();
+            store?.NoteAccepted();
             return (true, value);
         }
         catch (TimeoutException)
@@ -150,10 +166,12 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         {
             NoteFailure("no connection", final: true);
         }
-        catch (RedisServerException e) when (!isLook)
+        catch (RedisServerException e) when (store is not null)
         {
-            // It answers, only not this: no loss of everything else.
-            NoteRefusal(e);
+            // It answers, only not this: no loss of everything else. The first word is Redis's code (ERR, READONLY, NOPERM); the rest
+            // may name what was asked.
+            if (store.NoteRefused())
+                StateLog.Refused(_logger, store.Name, e.Message.Split(' ')[0]);
         }
         catch (ObjectDisposedException)
         {
@@ -161,7 +179,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            NoteFailure(e.GetType().Name, final: isLook);
+            NoteFailure(e.GetType().Name, final: store is null);
         }
 
         return (false, default);
@@ -178,15 +196,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
                 return;
             StateLog.Healthy(_logger);
             _health = Health.Answers;
-            _refusalSaid = 0;
         }
-    }
-
-    private void NoteRefusal(RedisServerException e)
-    {
-        // The first word is Redis's code (ERR, READONLY, NOPERM); the rest may name what was asked.
-        if (Interlocked.Exchange(ref _refusalSaid, 1) == 0)
-            StateLog.Refused(_logger, e.Message.Split(' ')[0]);
     }
 
     private void NoteFailure(string reason, bool final)

@@ -6,8 +6,18 @@ namespace OllamaBridge.Gateway.State;
 internal sealed class StateHealthCheck(StateConnection connection) : IHealthCheck
 {
     /// <inheritdoc/>
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(
-        !connection.IsShared ? HealthCheckResult.Healthy("in this gateway's memory")
-        : connection.IsHealthy ? HealthCheckResult.Healthy("shared")
-        : HealthCheckResult.Degraded("Redis does not answer; this gateway goes on with what it knows"));
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(Check());
+
+    private HealthCheckResult Check()
+    {
+        if (!connection.IsShared)
+            return HealthCheckResult.Healthy("in this gateway's memory");
+        var lost = connection.Stores.Where(s => !s.IsHealthy).ToArray();
+        if (connection.IsHealthy && lost.Length == 0)
+            return HealthCheckResult.Healthy("shared");
+        var without = string.Join("; ", lost.Select(s => $"{s.Name}: {s.OnLoss}"));
+        return HealthCheckResult.Degraded(
+            (connection.IsHealthy ? "Redis refuses what it is asked" : "Redis does not answer") + (without.Length > 0 ? $"; {without}" : ""));
+    }
 }

@@ -9,6 +9,6 @@ internal static partial class StateLog
     [LoggerMessage(1701, LogLevel.Warning, "The shared state is lost ({Reason}): this gateway goes on with what it knows")]
     public static partial void Lost(ILogger logger, string reason);
 
-    [LoggerMessage(1702, LogLevel.Error, "The shared state refuses what it is asked ({Code}): this gateway goes on with what it knows")]
-    public static partial void Refused(ILogger logger, string code);
+    [LoggerMessage(1702, LogLevel.Error, "The shared state refuses what the store {Store} asks ({Code}): this gateway goes on with what it knows")]
+    public static partial void Refused(ILogger logger, string store, string code);
 }

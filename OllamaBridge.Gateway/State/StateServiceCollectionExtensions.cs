@@ -19,7 +19,7 @@ internal static class StateServiceCollectionExtensions
         services.AddSingleton<StateConnection>();
         services.AddHostedService(provider => provider.GetRequiredService<StateConnection>());
         services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
-            ? new RedisFleetStore(connection)
+            ? new RedisFleetStore(connection.Open("fleet", "instances may be given more than their slots"))
             : new MemoryFleetStore(provider.GetRequiredService<TimeProvider>()));
         services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
         return services;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
@@ -113,9 +114,17 @@ internal sealed class BridgeMetrics
         "{request}",
         "Requests that wait for a slot.");
 
-    /// <summary>Lets be read whether the shared state answers.</summary>
-    public void ObserveState(Func<bool> isHealthy) => _meter.CreateObservableGauge(
-        TelemetryNames.StateHealthy, () => isHealthy() ? 1 : 0, null, "1 while the shared state answers, or there is none; else 0.");
+    /// <summary>Lets be read whether the shared state answers, and which of its stores work.</summary>
+    public void ObserveState(Func<bool> isHealthy, Func<IEnumerable<SharedStore>> stores)
+    {
+        _meter.CreateObservableGauge(
+            TelemetryNames.StateHealthy, () => isHealthy() ? 1 : 0, null, "1 while the shared state answers, or there is none; else 0.");
+        _meter.CreateObservableGauge(
+            TelemetryNames.StateStoreHealthy,
+            () => stores().Select(s => new Measurement<int>(s.IsHealthy ? 1 : 0, new KeyValuePair<string, object?>(TelemetryNames.StoreLabel, s.Name))),
+            null,
+            "1 while a store of the shared state works; 0 while the gateway goes on without it.");
+    }
 
     private static IEnumerable<Measurement<int>> ObserveStates(FleetSnapshot snapshot)
     {

@@ -24,6 +24,7 @@ internal static class TelemetryNames
     public const string InstanceSlotsUsed = "ollama.instance.slots.used";
     public const string Loads = "ollama.model.loads";
     public const string StateHealthy = "ollama.state.healthy";
+    public const string StateStoreHealthy = "ollama.state.store.healthy";
     public const string LimitRefusals = "ollama.limit.refusals";
 
     public const string TenantLabel = "tenant";
@@ -36,6 +37,7 @@ internal static class TelemetryNames
     public const string ReasonLabel = "reason";
     public const string InstanceLabel = "instance";
     public const string StateLabel = "state";
+    public const string StoreLabel = "store";
     public const string TypeLabel = "type";
 
     public const string GenAiOperation = "gen_ai.operation.name";
