@@ -69,7 +69,7 @@ public class FairQueueTests
     {
         await using var busy = await BusyAsync();
         // As if answers took minutes.
-        busy.Queue.RecordService(TimeSpan.FromSeconds(1000), busy.Bridge.Fleet.Current.Models.Keys.Single());
+        busy.Queue.RecordService(TimeSpan.FromSeconds(1000), new QueueKey(busy.Bridge.Fleet.Current.Models.Keys.Single()));
 
         using var answer = await SendAsync(busy.Bridge, "/api/chat", (Urgency.DeadlineHeader, "20"));
 
@@ -111,7 +111,7 @@ public class FairQueueTests
         var last = JsonNode.Parse((await answer.Content.ReadAsStringAsync(Token)).TrimEnd().Split('\n')[^1])!;
         var expected = last["prompt_eval_count"]!.GetValue<long>() + (2 * last["eval_count"]!.GetValue<long>());
         var queue = (RequestQueue)bridge.Services.GetService(typeof(RequestQueue))!;
-        Assert.Equal(expected, queue.ServiceOf(bridge.Fleet.Current.Models.Keys.Single(), "anonymous", Priority.Batch));
+        Assert.Equal(expected, queue.ServiceOf(new QueueKey(bridge.Fleet.Current.Models.Keys.Single()), "anonymous", Priority.Batch));
     }
 
     private static Task<HttpResponseMessage> SendAsync(TestBridge bridge, string path, params (string Name, string Value)[] headers)

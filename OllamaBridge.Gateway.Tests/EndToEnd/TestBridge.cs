@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Simulator;
@@ -35,6 +36,8 @@ internal sealed class TestBridge : IAsyncDisposable
     public Uri Url => new(_factory.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
     public IServiceProvider Services => _factory.Services;
+
+    public RequestQueue Queue => Services.GetRequiredService<RequestQueue>();
 
     public IFleet Fleet => Services.GetRequiredService<IFleet>();
 

@@ -39,7 +39,7 @@ internal static class TenantEndpoints
         }
 
         settings ??= new TenantSettings();
-        var mistakes = TenantsOptionsValidator.Mistakes(id, settings.Weight, settings.Scopes, settings.Models, settings.Limits)
+        var mistakes = TenantsOptionsValidator.Mistakes(id, settings.Weight, settings.Scopes, settings.Models, [.. settings.Instances, .. settings.OwnInstances], settings.Limits)
             .Select(m => $"{m.Where.TrimStart(':')} {m.What}".Trim()).ToList();
         if (mistakes.Count > 0)
             return TypedResults.Problem(string.Join(' ', mistakes), statusCode: StatusCodes.Status400BadRequest);
@@ -49,6 +49,8 @@ internal static class TenantEndpoints
             {
                 Scopes = settings.Scopes,
                 Models = settings.Models,
+                Instances = settings.Instances,
+                OwnInstances = settings.OwnInstances,
                 Weight = settings.Weight,
                 Priority = settings.Priority,
                 Limits = settings.Limits,
@@ -123,6 +125,8 @@ internal static class TenantEndpoints
         tenant.Id,
         tenant.Scopes,
         tenant.Models,
+        tenant.Instances,
+        tenant.OwnInstances,
         tenant.Weight,
         tenant.Priority,
         tenant.Limits,
@@ -139,6 +143,10 @@ internal sealed record TenantSettings
 
     public IReadOnlyList<string> Models { get; set; } = [];
 
+    public IReadOnlyList<string> Instances { get; set; } = [];
+
+    public IReadOnlyList<string> OwnInstances { get; set; } = [];
+
     public double Weight { get; set; } = 1;
 
     public Priority Priority { get; set; }
@@ -151,6 +159,8 @@ internal sealed record TenantReport(
     string Id,
     Scopes Scopes,
     IReadOnlyList<string> Models,
+    IReadOnlyList<string> Instances,
+    IReadOnlyList<string> OwnInstances,
     double Weight,
     Priority Priority,
     TenantLimits Limits,

@@ -28,7 +28,11 @@ internal readonly record struct LeaseRequest(
     Priority Priority = Priority.Interactive,
     long Deadline = 0,
     long InputTokens = 0,
-    bool Charged = false);
+    bool Charged = false)
+{
+    /// <summary>Where it waits if it must.</summary>
+    public QueueKey Queue => new(ModelKey, Tenant?.Instances);
+}
 
 /// <summary>Why a request got no lease.</summary>
 internal enum LeaseRefusal

@@ -47,16 +47,16 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, Forwardi
     private Instance? ChooseWriter(BridgeCall call)
     {
         if (call.Operation.Name == "blob")
-            return _blobs.TryGetValue(call.Rest, out var known) && IsUsable(known) ? known : First(call);
+            return _blobs.TryGetValue(call.Rest, out var known) && IsUsable(call, known) ? known : First(call);
         foreach (var digest in call.Facts.Digests ?? [])
-            if (_blobs.TryGetValue(digest, out var holder) && IsUsable(holder))
+            if (_blobs.TryGetValue(digest, out var holder) && IsUsable(call, holder))
                 return holder;
         return First(call);
     }
 
     private Instance? First(BridgeCall call)
     {
-        var snapshot = fleet.Current;
+        var snapshot = fleet.Current.For(call.Tenant.Instances);
         Instance? first = null;
         if (call.ModelKey.Length > 0 && snapshot.Models.TryGetValue(call.ModelKey, out var model))
         {
@@ -72,9 +72,9 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, Forwardi
         return first;
     }
 
-    private bool IsUsable(Instance instance)
+    private bool IsUsable(BridgeCall call, Instance instance)
     {
-        foreach (var view in fleet.Current.Instances)
+        foreach (var view in fleet.Current.For(call.Tenant.Instances).Instances)
             if (view.Instance == instance)
                 return view.IsUsable;
         return false;

@@ -5,14 +5,19 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Admission;
 
+/// <summary>What is waited for: a model, on the same instances.</summary>
+/// <param name="Model">The model's canonical name; empty where any instance will do.</param>
+/// <param name="Access">The instances that will do; null for any.</param>
+internal readonly record struct QueueKey(string Model, InstanceAccess? Access = null);
+
 /// <summary>Who waits for one model: first those that are sent again or need no slot, then interactive requests, then batch.</summary>
 /// <remarks>Used under the queue's lock, but for the counters and <see cref="Service"/>.</remarks>
-internal sealed class ModelQueue(string key)
+internal sealed class ModelQueue(QueueKey key)
 {
     private readonly ClassQueue[] _classes = [new(), new()];
 
-    /// <summary>The model's canonical name; empty where any instance will do.</summary>
-    public string Key { get; } = key;
+    /// <summary>What is waited for.</summary>
+    public QueueKey Key { get; } = key;
 
     /// <summary>How long one request for it occupied a slot, lately, in seconds.</summary>
     public Ewma Service { get; } = new(0.1);

@@ -26,6 +26,6 @@ internal sealed record QueueDescription(QueueEntry Entry, IReadOnlyList<TenantWa
         foreach (var line in queue[Priority.Batch].Lines)
             tenants[line.Tokens.Tenant] = new TenantWaiting(
                 line.Tokens.Tenant, tenants.TryGetValue(line.Tokens.Tenant, out var known) ? known.Interactive : 0, line.Waiting);
-        return new QueueDescription(new QueueEntry(queue.Key, queue.Count, elapsed(oldest)), [.. tenants.Values], estimatedWait);
+        return new QueueDescription(new QueueEntry(queue.Key.Model, queue.Count, elapsed(oldest)), [.. tenants.Values], estimatedWait);
     }
 }

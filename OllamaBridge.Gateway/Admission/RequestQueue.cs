@@ -20,7 +20,7 @@ internal sealed partial class RequestQueue : IDisposable
     private const int MaxGrips = 8;
     private readonly Lock _lock = new();
     // Every model that was ever asked for and is still there; changed under the lock.
-    private readonly ConcurrentDictionary<string, ModelQueue> _queues = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<QueueKey, ModelQueue> _queues = new();
     // Those of them for which somebody waits.
     private readonly List<ModelQueue> _busy = [];
     private readonly IFleet _fleet;
@@ -64,13 +64,14 @@ internal sealed partial class RequestQueue : IDisposable
     public ValueTask<LeaseResult> AcquireAsync(in LeaseRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var snapshot = _fleet.Current;
-        if (Find(snapshot, request.ModelKey) is not { } model)
+        var key = request.Queue;
+        var snapshot = _fleet.Current.For(key.Access);
+        if (Find(snapshot, key.Model) is not { } model)
             return ValueTask.FromResult(RefuseUnknown(snapshot));
         if (request.Deadline != 0 && _time.GetTimestamp() >= request.Deadline)
             return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.DeadlinePassed, RetryAfter()));
-        // Whoever came first for this model must not be overtaken.
-        if (model.State.Waiting == 0 || !request.NeedsSlot)
+        // Whoever came first for this model, and may use the same instances, must not be overtaken.
+        if (model.State.Waiting == 0 || !request.NeedsSlot || Queue(key).Count == 0)
         {
             var result = TryGrip(model, request, waited: 0, out var outcome);
             if (result is not null)
@@ -84,20 +85,22 @@ internal sealed partial class RequestQueue : IDisposable
 
     /// <summary>How long a request occupied a slot, for estimates of when the next comes free.</summary>
     /// <param name="duration">How long.</param>
-    /// <param name="modelKey">For which model; null where that is not to be told apart.</param>
-    public void RecordService(TimeSpan duration, string? modelKey = null)
+    /// <param name="key">In which queue it would have waited; null where that is not to be told apart.</param>
+    public void RecordService(TimeSpan duration, QueueKey? key = null)
     {
         _serviceSeconds.Add(duration.TotalSeconds);
-        if (modelKey is not null && _queues.TryGetValue(modelKey, out var queue))
+        if (key is { } known && _queues.TryGetValue(known, out var queue))
             queue.Service.Add(duration.TotalSeconds);
     }
 
     /// <summary>What a tenant has had of a model: weighted tokens over its weight; null where it is not remembered.</summary>
-    public double? ServiceOf(string modelKey, string tenant, Priority priority) =>
-        _queues.TryGetValue(modelKey, out var queue) ? queue[priority].Counters.ValueOf(tenant) : null;
+    public double? ServiceOf(QueueKey key, string tenant, Priority priority) =>
+        _queues.TryGetValue(key, out var queue) ? queue[priority].Counters.ValueOf(tenant) : null;
 
     /// <summary>Who waits now: for each model how many, and since when the first.</summary>
-    public IReadOnlyList<QueueEntry> Snapshot() => [.. Describe().Select(d => d.Entry)];
+    public IReadOnlyList<QueueEntry> Snapshot() =>
+        [.. Describe().GroupBy(d => d.Entry.Model, (model, all) => all.Select(d => d.Entry).Aggregate((a, b) =>
+            new QueueEntry(model, a.Waiting + b.Waiting, a.Oldest > b.Oldest ? a.Oldest : b.Oldest)))];
 
     /// <summary>The same with tenants and classes.</summary>
     public IReadOnlyList<QueueDescription> Describe()
@@ -156,19 +159,19 @@ internal sealed partial class RequestQueue : IDisposable
             return default;
         var tenant = request.Tenant ?? Tenant.Anonymous;
         var weight = ClassQueue.Weight(tenant);
-        var counters = Queue(request.ModelKey)[request.Priority].Counters;
+        var counters = Queue(request.Queue)[request.Priority].Counters;
         var counter = counters.Admit(tenant.Id, TokenCharge.Cost(request.InputTokens, _prices, weight));
         return new TokenCharge(counters, counter, _prices, weight, request.InputTokens);
     }
 
-    private ModelQueue Queue(string key) => _queues.TryGetValue(key, out var queue) ? queue : _queues.GetOrAdd(key, static k => new ModelQueue(k));
+    private ModelQueue Queue(in QueueKey key) => _queues.TryGetValue(key, out var queue) ? queue : _queues.GetOrAdd(key, static k => new ModelQueue(k));
 
     private async ValueTask<LeaseResult> WaitAsync(LeaseRequest request, ModelView model, CancellationToken cancellationToken)
     {
         Waiter waiter;
         lock (_lock)
         {
-            var queue = Queue(request.ModelKey);
+            var queue = Queue(request.Queue);
             // Who is sent again had its place already.
             if (request.Tried is null && Refuse(request, queue) is { } refusal)
                 return refusal;
@@ -228,7 +231,7 @@ internal sealed partial class RequestQueue : IDisposable
             return;
         lock (_lock)
             foreach (var (key, queue) in _queues)
-                if (key.Length > 0 && queue.Count == 0 && !models.ContainsKey(key))
+                if (key.Model.Length > 0 && queue.Count == 0 && !models.ContainsKey(key.Model))
                     _queues.TryRemove(key, out _);
     }
 
@@ -307,6 +310,7 @@ internal sealed partial class RequestQueue : IDisposable
     /// <returns>Null where it must wait on.</returns>
     private LeaseResult? Serve(Waiter waiter, FleetSnapshot snapshot, long now, long since, ref SchedulingOutcome outcome)
     {
+        snapshot = snapshot.For(waiter.Request.Queue.Access);
         if (Find(snapshot, waiter.Request.ModelKey) is not { } model)
             return RefuseUnknown(snapshot);
         if (IsPast(waiter, now))

@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -87,6 +89,8 @@ internal sealed record FleetSnapshot(
     ModelView Anything,
     Inventory Inventory)
 {
+    private readonly ConcurrentDictionary<InstanceAccess, FleetSnapshot> _parts = new();
+
     /// <summary>Before anything is known.</summary>
     public static FleetSnapshot Empty { get; } = new(
         0,
@@ -94,6 +98,24 @@ internal sealed record FleetSnapshot(
         FrozenDictionary<string, ModelView>.Empty,
         new ModelView("", new ModelState(""), []),
         Inventory.Build([]));
+
+    /// <summary>The part of the fleet that a tenant may use, made once for each snapshot and set of rules.</summary>
+    /// <param name="access">The rules; null for no restriction.</param>
+    public FleetSnapshot For(InstanceAccess? access) => access is null ? this : _parts.GetOrAdd(access, Narrow);
+
+    private FleetSnapshot Narrow(InstanceAccess access)
+    {
+        ImmutableArray<InstanceView> instances = [.. Instances.Where(i => access.Allows(i.Instance.Name))];
+        return new FleetSnapshot(
+            Version,
+            instances,
+            Models.Values.Select(m => Narrow(m, access)).Where(m => !m.Placements.IsEmpty).ToFrozenDictionary(m => m.Key, StringComparer.Ordinal),
+            Narrow(Anything, access),
+            Inventory.Build(instances));
+    }
+
+    private static ModelView Narrow(ModelView model, InstanceAccess access) =>
+        new(model.Name, model.State, [.. model.Placements.Where(p => access.Allows(p.Instance.Name))]);
 
     /// <summary>Whether the model list of at least one instance has been read: only then can a model be called unknown.</summary>
     public bool AnyCatalogKnown

@@ -16,7 +16,7 @@ internal sealed class InventoryStage(IFleet fleet)
     /// <summary>Handles one request.</summary>
     public Task HandleAsync(HttpContext context, BridgeCall call)
     {
-        var inventory = InventoryFor(call.Tenant.Models);
+        var inventory = InventoryFor(call.Tenant);
         return call.Operation.Name switch
         {
             "root" => WriteAsync(context, Running, "text/plain; charset=utf-8"),
@@ -29,9 +29,10 @@ internal sealed class InventoryStage(IFleet fleet)
         };
     }
 
-    private Inventory InventoryFor(ModelAccess? access)
+    private Inventory InventoryFor(Tenant tenant)
     {
-        var snapshot = fleet.Current;
+        var snapshot = fleet.Current.For(tenant.Instances);
+        var access = tenant.Models;
         // Written once for each snapshot and set of models; forgotten with the snapshot.
         return access is null
             ? snapshot.Inventory

@@ -151,7 +151,7 @@ internal sealed class ForwardingStage(
             attempt.Watcher?.Dispose();
             // What takes no slot says nothing about when one comes free.
             if (call.Operation.Kind == OperationKind.Inference)
-                queue.RecordService(time.GetElapsedTime(attempt.SentAt), call.ModelKey);
+                queue.RecordService(time.GetElapsedTime(attempt.SentAt), new QueueKey(call.ModelKey, call.Tenant.Instances));
         }
     }
 

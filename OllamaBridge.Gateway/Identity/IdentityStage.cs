@@ -26,7 +26,7 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         else
         {
             // A host that knows its callers in another way says so by a feature.
-            call.Tenant = context.Features.Get<Tenant>() ?? (call.IsLocal ? Tenant.Local : Tenant.Anonymous);
+            call.Tenant = context.Features.Get<Tenant>() ?? (call.IsLocal ? directory.Local : directory.Anonymous);
         }
 
         var needed = call.Operation.Kind == OperationKind.Management ? Scopes.Management : Scopes.Inference;

@@ -53,6 +53,9 @@ internal sealed record Tenant
     /// <summary>The models that it may use; null for all.</summary>
     public ModelAccess? Models { get; init; }
 
+    /// <summary>The instances that its requests may go to; null for any.</summary>
+    public InstanceAccess? Instances { get; init; }
+
     /// <summary>Its share of a model's tokens where several tenants want it, against others' weights.</summary>
     public double Weight { get; init; } = 1;
 

@@ -51,6 +51,12 @@ internal sealed class TenantDirectory
     /// <summary>Whether some key allows the bridge's own API.</summary>
     public bool HasAdmin => _listing.HasAdmin;
 
+    /// <summary>Whoever comes without a key, where there are none.</summary>
+    public Tenant Anonymous => _listing.Anonymous;
+
+    /// <summary>The same from the bridge's own machine.</summary>
+    public Tenant Local => _listing.Local;
+
     /// <summary>All tenants.</summary>
     public IReadOnlyList<TenantRecord> Tenants => _listing.Tenants;
 
@@ -130,12 +136,15 @@ internal sealed class TenantDirectory
             var keys = new Dictionary<string, Entry>(StringComparer.Ordinal);
             foreach (var record in tenants)
             {
-                var tenant = record.ToTenant();
+                var tenant = record.ToTenant(tenants);
                 foreach (var key in record.Keys)
                     if (KeyVerifier.TryParse(key.Verifier, out var verifier))
                         keys[verifier.Id] = new Entry(verifier, tenant, record.Disabled, key.Expires);
             }
 
+            var access = InstanceAccess.Of(null, tenants);
+            Anonymous = Tenant.Anonymous with { Instances = access };
+            Local = Tenant.Local with { Instances = access };
             HasKeys = keys.Count > 0;
             HasAdmin = keys.Values.Any(k => !k.Disabled && k.Tenant.Scopes.HasFlag(Scopes.Admin));
             Keys = keys.ToFrozenDictionary(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
@@ -144,6 +153,10 @@ internal sealed class TenantDirectory
         public IReadOnlyList<TenantRecord> Tenants { get; }
 
         public FrozenDictionary<string, Entry>.AlternateLookup<ReadOnlySpan<char>> Keys { get; }
+
+        public Tenant Anonymous { get; }
+
+        public Tenant Local { get; }
 
         public bool HasKeys { get; }
 

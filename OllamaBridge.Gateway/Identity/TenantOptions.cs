@@ -19,6 +19,12 @@ internal sealed record TenantOptions
     /// <summary>Models that it may use, <c>deepseek-r1:*</c> for a beginning; none for all.</summary>
     public IList<string> Models { get; init; } = [];
 
+    /// <summary>Instances that it may use, <c>shared-*</c> for a beginning; none for all that nobody owns, or for those that it owns.</summary>
+    public IList<string> Instances { get; init; } = [];
+
+    /// <summary>Instances that nobody else may use.</summary>
+    public IList<string> OwnInstances { get; init; } = [];
+
     /// <summary>Its share of a model's tokens against others' weights.</summary>
     public double Weight { get; init; } = 1;
 
@@ -48,7 +54,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         foreach (var (tenant, settings) in options)
         {
             var key = $"{TenantsOptions.Section}:{tenant}";
-            foreach (var (where, what) in Mistakes(tenant, settings.Weight, settings.Scopes, settings.Models, settings.Limits))
+            foreach (var (where, what) in Mistakes(tenant, settings.Weight, settings.Scopes, settings.Models, [.. settings.Instances, .. settings.OwnInstances], settings.Limits))
                 errors.Add($"{key}{where}: {what}");
             for (var i = 0; i < settings.Keys.Count; i++)
                 if (!TryReadKey(settings.Keys[i], out var record))
@@ -62,7 +68,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
 
     /// <summary>What is wrong with a tenant, by setting.</summary>
     public static IEnumerable<(string Where, string What)> Mistakes(
-        string id, double weight, Scopes scopes, IEnumerable<string> models, TenantLimits limits)
+        string id, double weight, Scopes scopes, IEnumerable<string> models, IEnumerable<string> instances, TenantLimits limits)
     {
         if (!Id().IsMatch(id) || id == Tenant.Anonymous.Id)
             yield return ("", "a tenant's name has 1 to 63 lower-case letters, digits, '.', '-' and '_', a letter or digit first; 'anonymous' is taken.");
@@ -73,6 +79,9 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         foreach (var model in models)
             if (model.Length == 0 || (!model.EndsWith('*') && !Fleet.ModelName.TryGetKey(model, out _)))
                 yield return (":Models", $"'{model}' is no model's name, nor the beginning of one with '*' at its end.");
+        foreach (var instance in instances)
+            if (string.IsNullOrWhiteSpace(instance))
+                yield return (":Instances", "a name is empty; '*' stands for all.");
         foreach (var mistake in LimitMistakes(":Limits", limits))
             yield return mistake;
         for (var i = 0; i < limits.Models.Count; i++)
@@ -103,6 +112,8 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         Id = o.Key,
         Scopes = o.Value.Scopes,
         Models = [.. o.Value.Models],
+        Instances = [.. o.Value.Instances],
+        OwnInstances = [.. o.Value.OwnInstances],
         Weight = o.Value.Weight,
         Priority = o.Value.Priority,
         Limits = o.Value.Limits,

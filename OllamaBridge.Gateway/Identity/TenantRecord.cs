@@ -14,6 +14,13 @@ internal sealed record TenantRecord
     /// <summary>Models that it may use, <c>deepseek-r1:*</c> for a beginning; none for all.</summary>
     public IReadOnlyList<string> Models { get; init; } = [];
 
+    /// <summary>Instances that it may use, <c>shared-*</c> for a beginning; none for all that nobody owns, or for those that it owns.</summary>
+    /// <remarks>Null is none, here and below: source-generated JSON writes it over the default where a document has no such property.</remarks>
+    public IReadOnlyList<string> Instances { get; init => field = value ?? []; } = [];
+
+    /// <summary>Instances that nobody else may use.</summary>
+    public IReadOnlyList<string> OwnInstances { get; init => field = value ?? []; } = [];
+
     /// <summary>Its share against others'.</summary>
     public double Weight { get; init; } = 1;
 
@@ -30,11 +37,13 @@ internal sealed record TenantRecord
     public IReadOnlyList<KeyRecord> Keys { get; init; } = [];
 
     /// <summary>What requests carry.</summary>
-    public Tenant ToTenant() => new()
+    /// <param name="all">All tenants: what others own is not this one's.</param>
+    public Tenant ToTenant(IReadOnlyList<TenantRecord> all) => new()
     {
         Id = Id,
         Scopes = Scopes,
         Models = Models.Count == 0 ? null : new ModelAccess(Models),
+        Instances = InstanceAccess.Of(this, all),
         Weight = Weight,
         Priority = Priority,
         Limits = Limits,

@@ -91,7 +91,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, IFleet fleet)
         if (string.IsNullOrEmpty(call.Facts.Model) || !ModelName.TryGetKey(call.Facts.Model, out var key))
             return null;
         call.ModelKey = key;
-        var snapshot = fleet.Current;
+        var snapshot = fleet.Current.For(call.Tenant.Instances);
         if (snapshot.Models.ContainsKey(key) || !snapshot.AnyCatalogKnown)
             return null;
         return call.Operation.Kind == OperationKind.Inference && ModelName.IsCloud(call.Facts.Model)

@@ -1,0 +1,53 @@
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Tests.Identity;
+
+public sealed class InstanceAccessTests
+{
+    private static readonly TenantRecord Owner = new() { Id = "owner", OwnInstances = ["gold-*"] };
+    private static readonly TenantRecord Guest = new() { Id = "guest", Instances = ["shared-1", "gold-1"] };
+    private static readonly TenantRecord Both = new() { Id = "both", Instances = ["*"], OwnInstances = ["silver"] };
+    private static readonly TenantRecord Other = new() { Id = "other" };
+    private static readonly TenantRecord[] All = [Owner, Guest, Both, Other];
+
+    [Theory]
+    [InlineData("owner", "GOLD-7", true)] // names compare without case
+    [InlineData("owner", "shared-1", false)]
+    [InlineData("guest", "shared-1", true)]
+    [InlineData("guest", "shared-2", false)]
+    [InlineData("guest", "gold-1", false)] // being given it does not help against its owner
+    [InlineData("both", "silver", true)]
+    [InlineData("both", "shared-2", true)]
+    [InlineData("both", "gold-1", false)]
+    [InlineData("other", "shared-2", true)]
+    [InlineData("other", "silver", false)]
+    [InlineData(null, "shared-2", true)]
+    [InlineData(null, "gold-9", false)]
+    public void Allows_OwnersAndGuests_WhatEachMayUse(string? tenant, string instance, bool expected) =>
+        Assert.Equal(expected, InstanceAccess.Of(All.FirstOrDefault(t => t.Id == tenant), All)!.Allows(instance));
+
+    [Fact]
+    public void Of_NobodyOwnsAnything_NoRestriction() => Assert.Null(InstanceAccess.Of(Other, [Other]));
+
+    [Fact]
+    public void Of_TwoOwnTheSame_BothMay()
+    {
+        TenantRecord[] all = [Owner, Owner with { Id = "partner" }];
+        Assert.All(all, t => Assert.True(InstanceAccess.Of(t, all)!.Allows("gold-1")));
+    }
+
+    [Fact]
+    public void Of_ADisabledOwner_StillKeepsOthersOut() =>
+        Assert.False(InstanceAccess.Of(Other, [Owner with { Disabled = true }, Other])!.Allows("gold-1"));
+
+    [Fact]
+    public void Equals_SameRules_OneQueue()
+    {
+        var third = Other with { Id = "third" };
+        TenantRecord[] all = [.. All, third];
+        Assert.Equal(InstanceAccess.Of(Other, all), InstanceAccess.Of(third, all));
+        Assert.Equal(InstanceAccess.Of(Other, all)!.GetHashCode(), InstanceAccess.Of(null, all)!.GetHashCode());
+        Assert.NotEqual(InstanceAccess.Of(Other, all), InstanceAccess.Of(Guest, all));
+        Assert.NotEqual(InstanceAccess.Of(Owner, all), InstanceAccess.Of(Guest with { Instances = ["gold-*"] }, [Guest]));
+    }
+}
