@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 
@@ -62,6 +63,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>What its tenant was charged for it and what is still to be settled.</summary>
     public TokenCharge Charge { get; set; }
+
+    /// <summary>With which it can be found in the queue; null where nobody looks for it.</summary>
+    public QueueTicket? Ticket { get; set; }
+
+    /// <summary>What tells the client that it still waits; null where it did not ask for that.</summary>
+    public Heartbeat? Heartbeat { get; set; }
 
     /// <summary>The model's canonical name; empty where any instance will do.</summary>
     public string ModelKey { get; set; } = "";

@@ -14,9 +14,12 @@ const toolQuestion = [{ role: 'user', content: 'Please call get_weather for Berl
 const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
 const tools = [{ type: 'function', function: { name: 'get_weather', description: 'The weather in a city', parameters } }];
 
-const ollama = new Ollama({ host: url });
-const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'any', maxRetries: 0 });
-const anthropic = new Anthropic({ baseURL: url, apiKey: 'any', maxRetries: 0 });
+// With PROGRESS=1 the clients ask for heartbeats while their streams are waited for.
+const headers = process.env.PROGRESS === '1' ? { 'X-Bridge-Progress': '1' } : {};
+
+const ollama = new Ollama({ host: url, headers });
+const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'any', maxRetries: 0, defaultHeaders: headers });
+const anthropic = new Anthropic({ baseURL: url, apiKey: 'any', maxRetries: 0, defaultHeaders: headers });
 
 let passed = 0;
 let failed = 0;

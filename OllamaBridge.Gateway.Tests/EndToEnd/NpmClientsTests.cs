@@ -7,16 +7,22 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 /// <summary>The npm clients, unchanged, by the script in <c>clients/</c>. Needs Node.js and `npm install --prefix clients`.</summary>
 public sealed class NpmClientsTests
 {
-    [Fact]
-    public async Task Clients_OllamaOpenAIAnthropic_NoticeNothing()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Clients_OllamaOpenAIAnthropic_NoticeNothing(bool withHeartbeats)
     {
         var script = Path.Combine(Root(), "clients", "check.mjs");
         Assert.SkipUnless(await HasNodeAsync(), "Node.js is not on PATH");
         Assert.SkipUnless(Directory.Exists(Path.Combine(Root(), "clients", "node_modules")), "clients/node_modules is not there: npm install --prefix clients");
         await using var fleet = await TestFleet.StartAsync(3, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(5) }, TestFleet.Model, "nomic-embed-text");
-        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:ProgressInterval", "00:00:00.05"));
+        // Every first token late, so that heartbeats come before it.
+        if (withHeartbeats)
+            foreach (var server in fleet.Servers)
+                server.Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromMilliseconds(200) });
 
-        var (code, output) = await RunAsync("node", script, bridge.Url.ToString());
+        var (code, output) = await RunAsync("node", withHeartbeats, script, bridge.Url.ToString());
 
         Assert.True(code == 0, output);
         Assert.Contains(" 0 failed", output, StringComparison.Ordinal);
@@ -26,7 +32,7 @@ public sealed class NpmClientsTests
     {
         try
         {
-            return (await RunAsync("node", "--version")).Code == 0;
+            return (await RunAsync("node", false, "--version")).Code == 0;
         }
         catch (Win32Exception)
         {
@@ -34,11 +40,13 @@ public sealed class NpmClientsTests
         }
     }
 
-    private static async Task<(int Code, string Output)> RunAsync(string program, params string[] arguments)
+    private static async Task<(int Code, string Output)> RunAsync(string program, bool withHeartbeats, params string[] arguments)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(TimeSpan.FromMinutes(2));
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["PROGRESS"] = withHeartbeats ? "1" : "";
+        using var process = Process.Start(start)!;
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);

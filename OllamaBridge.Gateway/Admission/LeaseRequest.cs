@@ -17,6 +17,7 @@ namespace OllamaBridge.Gateway.Admission;
 /// <param name="Deadline">Until when it may wait, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0: as long as anybody.</param>
 /// <param name="InputTokens">Tokens of its prompt, by estimate.</param>
 /// <param name="Charged">Whether its tenant has paid for it already: it is sent again.</param>
+/// <param name="Ticket">With which it can be found while it waits; null for none.</param>
 internal readonly record struct LeaseRequest(
     string ModelKey,
     ulong Affinity,
@@ -28,7 +29,8 @@ internal readonly record struct LeaseRequest(
     Priority Priority = Priority.Interactive,
     long Deadline = 0,
     long InputTokens = 0,
-    bool Charged = false)
+    bool Charged = false,
+    QueueTicket? Ticket = null)
 {
     /// <summary>Where it waits if it must.</summary>
     public QueueKey Queue => new(ModelKey, Tenant?.Instances);

@@ -24,6 +24,10 @@ internal sealed record QueueOptions
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan BatchPatience { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>How often a client that asks for it (<c>X-Bridge-Progress: 1</c>) is told that its stream is still waited for.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.050", "00:10:00")]
+    public TimeSpan ProgressInterval { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>What a token of a prompt counts where tenants share a model (wp; 1 as in the paper).</summary>
     [Range(0.0, 1000.0)]
     public double InputTokenWeight { get; init; } = 1;

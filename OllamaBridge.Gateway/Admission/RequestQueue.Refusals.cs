@@ -8,6 +8,20 @@ internal sealed partial class RequestQueue
     // Seconds. What is further off is no estimate.
     private const double MaxEstimate = 86_400;
 
+    /// <summary>Where a request stands that waits; null where it does not.</summary>
+    public QueuePlace? Locate(QueueTicket? ticket)
+    {
+        if (ticket is null)
+            return null;
+        lock (_lock)
+        {
+            if (ticket.Waiter is not { Node: not null } waiter)
+                return null;
+            var position = waiter.Queue.Position(waiter.Tenant, waiter.Class, waiter);
+            return new QueuePlace(position, EstimatedWait(waiter.Queue, position));
+        }
+    }
+
     /// <summary>Whether a newcomer cannot wait: the queue is full and nobody goes for it, or its deadline is sooner than its turn.</summary>
     private LeaseResult? Refuse(in LeaseRequest request, ModelQueue queue)
     {

@@ -179,6 +179,8 @@ internal sealed partial class RequestQueue : IDisposable
             if (queue.Count == 0)
                 _busy.Add(queue);
             queue.Add(waiter);
+            if (request.Ticket is { } ticket)
+                ticket.Waiter = waiter;
             model.State.AddWaiting(1);
             if (Interlocked.Increment(ref _count) == 1)
                 _timer.Change(Tick, Tick);

@@ -93,6 +93,8 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
         }
 
         attempt.Call.AnsweredAt = time.GetTimestamp();
+        if (attempt.Call.Heartbeat is { } heartbeat)
+            await heartbeat.DisposeAsync();
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (status < 400 && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);

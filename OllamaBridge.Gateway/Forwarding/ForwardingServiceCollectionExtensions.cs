@@ -14,6 +14,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<AnswerTransformer>();
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
+        services.AddSingleton<AttemptSender>();
         services.AddSingleton<ForwardingStage>();
         return services;
     }

@@ -55,12 +55,13 @@ internal static class ProtocolError
     /// <summary>What ends a stream that cannot be finished, after which nothing else is sent.</summary>
     /// <param name="end">How a whole stream would have ended.</param>
     /// <param name="message">What happened.</param>
-    public static ReadOnlyMemory<byte> StreamTail(StreamEnd end, string message) => end switch
+    /// <param name="status">The status that would say so, had nothing been sent yet.</param>
+    public static ReadOnlyMemory<byte> StreamTail(StreamEnd end, string message, int status = StatusCodes.Status502BadGateway) => end switch
     {
         StreamEnd.DoneMarker => Write(json =>
         {
             json.WriteStartObject();
-            WriteOpenAI(json, StatusCodes.Status502BadGateway, message);
+            WriteOpenAI(json, status, message);
             json.WriteEndObject();
         }, "data: ", "\n\n"),
         StreamEnd.ResponseEvent => Write(json =>
@@ -75,7 +76,7 @@ internal static class ProtocolError
         StreamEnd.MessageStop => Write(json =>
         {
             json.WriteStartObject();
-            WriteAnthropic(json, StatusCodes.Status502BadGateway, message);
+            WriteAnthropic(json, status, message);
             json.WriteEndObject();
         }, "event: error\ndata: ", "\n\n"),
         _ => Write(json =>

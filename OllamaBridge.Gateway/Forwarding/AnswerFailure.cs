@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text.Json;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>Tells a client, in its protocol, why it gets no answer: by a status, or at the end of a stream that has begun.</summary>
+internal static class AnswerFailure
+{
+    /// <summary>Nobody could be given the request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="call">What is known of it.</param>
+    /// <param name="result">Why not.</param>
+    /// <param name="retained">What an instance said when it failed.</param>
+    /// <param name="lastFailure">How the last instance failed; null where none was asked.</param>
+    public static Task RefuseAsync(HttpContext context, BridgeCall call, LeaseResult result, RetainedAnswer? retained, InstanceFailure? lastFailure)
+    {
+        if (lastFailure is { } failure && result.Refusal is LeaseRefusal.AllTried or LeaseRefusal.NoneHealthy or LeaseRefusal.UnknownModel)
+            return FailAsync(context, call, retained, failure);
+        DescribeWait(context.Response.Headers, result);
+        var (status, message) = result.Refusal switch
+        {
+            LeaseRefusal.UnknownModel => (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(call.Operation, call.Facts.Model ?? call.Rest)),
+            LeaseRefusal.NoInstances => (
+                StatusCodes.Status503ServiceUnavailable, "the bridge has no instance to ask: set Bridge:Urls or Bridge:Instances:0:Url"),
+            LeaseRefusal.QueueFull => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full"),
+            LeaseRefusal.WaitedTooLong => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: no slot came free in time"),
+            LeaseRefusal.PushedOut => (
+                StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full and the place went to another request"),
+            LeaseRefusal.DeadlinePassed => (
+                StatusCodes.Status504GatewayTimeout, $"no slot came free before the request's deadline ({Urgency.DeadlineHeader})"),
+            LeaseRefusal.DeadlineTooSoon => (
+                StatusCodes.Status504GatewayTimeout, $"the wait for a slot would be longer than the request's deadline ({Urgency.DeadlineHeader})"),
+            _ => (StatusCodes.Status503ServiceUnavailable, "no healthy instance has this model at the moment"),
+        };
+        return WriteAsync(context, call, status, message, result.Refusal == LeaseRefusal.UnknownModel ? null : result.RetryAfter);
+    }
+
+    /// <summary>Every instance that was asked failed: in its own words where there are some.</summary>
+    public static Task FailAsync(HttpContext context, BridgeCall call, RetainedAnswer? retained, InstanceFailure failure)
+    {
+        if (retained is not null)
+            return WriteAsync(context, call, retained);
+        var (status, message) = failure switch
+        {
+            InstanceFailure.TimedOut => (StatusCodes.Status504GatewayTimeout, "the instance did not answer in time"),
+            InstanceFailure.Refused => (StatusCodes.Status502BadGateway, "the instance could not be reached"),
+            _ => (StatusCodes.Status502BadGateway, "the instance broke off its answer"),
+        };
+        return WriteAsync(context, call, status, message, null);
+    }
+
+    /// <summary>Ends a stream that has begun.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="call">What is known of it.</param>
+    /// <param name="tail">The error in the caller's protocol.</param>
+    /// <param name="status">The status that would say so, had nothing been sent yet.</param>
+    public static async Task EndAsync(HttpContext context, BridgeCall call, ReadOnlyMemory<byte> tail, int status)
+    {
+        call.Outcome ??= status < StatusCodes.Status500InternalServerError ? CallOutcome.Rejected : CallOutcome.Failed;
+        await context.Response.Body.WriteAsync(tail, context.RequestAborted);
+    }
+
+    private static Task WriteAsync(HttpContext context, BridgeCall call, int status, string message, TimeSpan? retryAfter) =>
+        BegunResponse.HasBegun(context)
+            ? EndAsync(context, call, ProtocolError.StreamTail(call.Operation.End, message, status), status)
+            : ProtocolError.WriteAsync(context, call.Operation.Protocol, status, message, retryAfter);
+
+    private static async Task WriteAsync(HttpContext context, BridgeCall call, RetainedAnswer answer)
+    {
+        if (BegunResponse.HasBegun(context))
+        {
+            await EndAsync(context, call, Tail(call.Operation.End, answer), answer.Status);
+            return;
+        }
+
+        context.Response.StatusCode = answer.Status;
+        context.Response.ContentType = answer.ContentType;
+        context.Response.ContentLength = answer.Body.Length;
+        await context.Response.Body.WriteAsync(answer.Body, context.RequestAborted);
+    }
+
+    /// <summary>An instance's error as the end of a stream: its own object, in the stream's framing.</summary>
+    private static ReadOnlyMemory<byte> Tail(StreamEnd end, RetainedAnswer answer)
+    {
+        var body = answer.Body.Span.Trim(" \r\n\t"u8);
+        if (body.Contains((byte)'\n') || !IsObject(body))
+            return ProtocolError.StreamTail(end, "the instance failed", answer.Status);
+        return end switch
+        {
+            StreamEnd.DoneMarker => (byte[])[.. "data: "u8, .. body, .. "\n\n"u8],
+            StreamEnd.MessageStop or StreamEnd.ResponseEvent => (byte[])[.. "event: error\ndata: "u8, .. body, .. "\n\n"u8],
+            _ => (byte[])[.. body, (byte)'\n'],
+        };
+    }
+
+    private static bool IsObject(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            return reader.Read() && reader.TokenType == JsonTokenType.StartObject && reader.TrySkip() && !reader.Read();
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    private static void DescribeWait(IHeaderDictionary headers, in LeaseResult result)
+    {
+        if (result.Position > 0)
+            headers[Urgency.PositionHeader] = result.Position.ToString(CultureInfo.InvariantCulture);
+        if (result.EstimatedWait is { } wait)
+            headers[Urgency.EstimatedWaitHeader] = wait.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture);
+    }
+}

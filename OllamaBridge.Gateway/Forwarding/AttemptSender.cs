@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Telemetry;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>Gets a request an instance, and sends it there once.</summary>
+internal sealed class AttemptSender(
+    IHttpForwarder forwarder,
+    HttpMessageInvoker client,
+    AnswerTransformer transformer,
+    RequestQueue queue,
+    BridgeMetrics metrics,
+    ForwardTimeouts timeouts,
+    TimeProvider time)
+{
+    // Bodies with pictures or sound are large for what they are in tokens: beyond a usual context the estimate stops.
+    private const long MaxInputEstimate = 32_768;
+    private const int BytesPerToken = 4;
+
+    /// <summary>Waits for an instance.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="tried">Instances that have failed it; null for none.</param>
+    /// <param name="lastFailure">How the last of them failed.</param>
+    /// <param name="gone">The client has gone.</param>
+    public async ValueTask<LeaseResult> AcquireAsync(
+        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone)
+    {
+        using var span = BridgeTracing.StartQueue(call);
+        var need = new LeaseRequest(
+            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
+            call.Tenant, call.Priority, call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
+            call.Ticket);
+        var since = time.GetTimestamp();
+        try
+        {
+            var result = await queue.AcquireAsync(need, gone);
+            if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
+            {
+                // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
+                result = await queue.AcquireAsync(need with { Tried = null }, gone);
+            }
+
+            if (result.Charge.IsMade)
+                call.Charge = result.Charge;
+            if (result.Lease is null)
+                span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
+            return result;
+        }
+        finally
+        {
+            call.Queued += time.GetElapsedTime(since);
+        }
+    }
+
+    /// <summary>Sends it.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="call">What is known of it.</param>
+    /// <param name="lease">The right to the instance.</param>
+    /// <param name="budget">Where another try would be taken from; null where there is none left.</param>
+    public async Task<ForwardAttempt> SendAsync(HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget)
+    {
+        call.Attempts++;
+        if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
+            metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
+        var attempt = new ForwardAttempt(call, lease, budget, time.GetTimestamp())
+        {
+            Span = BridgeTracing.StartAttempt(call, lease.Instance),
+        };
+        context.Features.Set(attempt);
+        if (call.Body is { } body)
+        {
+            context.Request.Body = body.OpenRead();
+            context.Request.ContentLength = body.Length;
+            context.Request.Headers.Remove("Transfer-Encoding");
+        }
+
+        try
+        {
+            var error = await forwarder.SendAsync(
+                context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, context.RequestAborted);
+            if (error != ForwarderError.None && !attempt.Delivered)
+                attempt.Failure ??= Name(error, context.GetForwarderErrorFeature()?.Exception);
+            return attempt;
+        }
+        finally
+        {
+            BridgeTracing.EndAttempt(attempt);
+            attempt.Watcher?.Dispose();
+            // What takes no slot says nothing about when one comes free.
+            if (call.Operation.Kind == OperationKind.Inference)
+                queue.RecordService(time.GetElapsedTime(attempt.SentAt), new QueueKey(call.ModelKey, call.Tenant.Instances));
+        }
+    }
+
+    private static InstanceFailure Name(ForwarderError error, Exception? exception) => error switch
+    {
+        ForwarderError.RequestTimedOut or ForwarderError.RequestBodyCanceled => InstanceFailure.TimedOut,
+        _ when exception is OperationCanceledException => InstanceFailure.TimedOut,
+        ForwarderError.Request when exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } =>
+            InstanceFailure.Refused,
+        _ => InstanceFailure.Broken,
+    };
+}
