@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -15,6 +16,12 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
         services.AddSingleton<AttemptSender>();
+        services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
+        services.AddSingleton<InstanceQuestions>();
+        services.AddSingleton<TemplateProbe>();
+        services.AddSingleton<ContinuationPlanner>();
+        services.AddSingleton<AnswerStreams>();
+        services.AddSingleton<Continuer>();
         services.AddSingleton<ForwardingStage>();
         return services;
     }
