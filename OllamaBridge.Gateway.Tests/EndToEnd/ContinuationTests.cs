@@ -282,6 +282,56 @@ public sealed class ContinuationTests
         Assert.DoesNotContain(bridge.Logs.Lines, l => words.Any(w => l.Contains(w, StringComparison.Ordinal)) || l.Contains("Why is the sky", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("/api/chat")]
+    [InlineData("/api/generate")]
+    [InlineData("/v1/chat/completions")]
+    [InlineData("/v1/completions")]
+    [InlineData("/v1/messages")]
+    public async Task Stream_StandsStillInTheMiddle_TheWholeAnswer(string path)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinStall", "00:00:00.3"), ("Bridge:Continuation:StallFactor", "1000"));
+        var whole = await AskAsync(bridge, path);
+
+        for (var after = 1; after <= Tokens; after += 3)
+            await BreakAsync(fleet, bridge, path, whole, new Fault { Kind = FaultKind.Stall, AfterTokens = after, Times = 1 });
+
+        Assert.Contains("cause=\"stalled\"", await MetricAsync(bridge, "ollama_continuations_total"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(FaultKind.SlowFirstToken)]
+    [InlineData(FaultKind.Frozen)]
+    public async Task Stream_NoFirstTokenThoughHealthAnswers_AnotherInstanceIsAsked(FaultKind kind)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinLateFirstToken", "00:00:00.4"), ("Bridge:Continuation:LateFactor", "2"));
+        var whole = await AskAsync(bridge, "/api/chat");
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = kind });
+
+        var answer = await AskAsync(bridge, "/api/chat");
+
+        Assert.Equal(whole.Answer, answer.Answer);
+        Assert.Equal(1 - whole.Instance, answer.Instance);
+    }
+
+    [Fact]
+    public async Task Stream_InstanceIsGoneWithoutAWord_HealthFindsOutAndAnotherGoesOn()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinStall", "00:10:00"));
+        var whole = await AskAsync(bridge, "/api/chat");
+        // The open stream stands still, and nobody listens any more: a machine without power.
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 4, Times = 1 });
+        var asked = AskAsync(bridge, "/api/chat");
+        await Eventually.BecomesAsync(() => fleet[whole.Instance].Faults.Faults.Count == 0, TimeSpan.FromSeconds(20));
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Refuse });
+
+        Assert.Equal(whole.Answer, (await asked).Answer);
+        Assert.Contains("cause=\"instancelost\"", await MetricAsync(bridge, "ollama_continuations_total"), StringComparison.Ordinal);
+    }
+
     private static async Task BreakAsync(
         TestFleet fleet, TestBridge bridge, string path, (StreamedAnswer Answer, int Instance) whole, Fault fault, int? limit = null)
     {

@@ -114,6 +114,8 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
     {
         var operation = attempt.Call.Operation;
         var ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
+        if (!attempt.TryBegin())
+            return null;
         if (operation.Kind == OperationKind.Inference)
             RecordFirstByte(attempt);
         if (ended)
@@ -185,6 +187,6 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         BridgeTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(attempt.Call.Operation.Name, attempt.Call.ModelKey, elapsed);
         if (attempt.Lease.WasLoaded)
-            attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds);
+            attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds, attempt.Call.Body?.Length ?? 0);
     }
 }

@@ -18,6 +18,7 @@ internal sealed class AttemptSender(
     RequestQueue queue,
     BridgeMetrics metrics,
     ForwardTimeouts timeouts,
+    SilenceWatch watch,
     TimeProvider time)
 {
     // Bodies with pictures or sound are large for what they are in tokens: beyond a usual context the estimate stops.
@@ -93,16 +94,25 @@ internal sealed class AttemptSender(
             context.Request.Headers.Remove("Transfer-Encoding");
         }
 
+        using var sending = watch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
         try
         {
+            if (sending is not null)
+            {
+                attempt.Sending = sending;
+                watch.Add(attempt);
+            }
+
             var error = await forwarder.SendAsync(
-                context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, context.RequestAborted);
+                context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
             if (error != ForwarderError.None && !attempt.Delivered)
-                attempt.Failure ??= Name(error, context.GetForwarderErrorFeature()?.Exception);
+                attempt.Failure ??= attempt.Cause is not null ? InstanceFailure.TimedOut : Name(error, context.GetForwarderErrorFeature()?.Exception);
             return attempt;
         }
         finally
         {
+            if (sending is not null)
+                watch.Remove(attempt);
             BridgeTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
             // What takes no slot says nothing about when one comes free.

@@ -175,6 +175,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
             _closing += size;
         else
             Accept(size);
+        attempt.Messages++;
         attempt.IsComplete |= kind == AnswerMessage.End;
         OnMessage(kind, before);
         return true;
