@@ -24,6 +24,7 @@ public sealed class MemberTests
         Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
         Assert.Equal("/bridge/instances/mine", answer.Headers.Location!.OriginalString);
         Assert.Equal(("mine", 3, false), (report["name"]!.GetValue<string>(), report["slots"]!.GetValue<int>(), report["configured"]!.GetValue<bool>()));
+        Assert.Equal("healthy", report["state"]!.GetValue<string>());
         Assert.Equal("mine", chat.Headers.GetValues("X-Bridge-Instance").Single());
     }
 

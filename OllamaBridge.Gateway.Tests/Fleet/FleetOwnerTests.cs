@@ -188,12 +188,27 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         _servers["k"].Models = "new";
         Assert.Equal(MemberChange.Added, await _owner.AddAsync(FakeSource.Definition("k", 3), Cancelled));
         Assert.Equal((3, false), (View(_owner.Current, "k").Instance.Slots, View(_owner.Current, "k").IsConfigured));
-        await UntilAsync(s => s.Models.ContainsKey("new:latest"));
+        Assert.Contains("new:latest", _owner.Current.Models.Keys);
         Assert.Equal(MemberChange.Changed, await _owner.AddAsync(FakeSource.Definition("k", 5), Cancelled));
         Assert.Equal((5, InstanceStatus.Healthy), (View(_owner.Current, "k").Instance.Slots, View(_owner.Current, "k").Status));
         _source.Change(FakeSource.Definition("j"));
         await UntilAsync(s => s.Instances.Length == 2);
         Assert.Equal([true, false], _owner.Current.Instances.Select(v => v.IsConfigured));
+    }
+
+    [Fact]
+    public async Task Add_InstanceThatDoesNotAnswer_ThereAllTheSame()
+    {
+        await StartAsync();
+        _servers["k"].Refuses = true;
+        Assert.Equal(MemberChange.Added, await _owner.AddAsync(FakeSource.Definition("k"), Cancelled).WaitAsync(Guard, Cancelled));
+        Assert.Equal(InstanceStatus.Unhealthy, View(_owner.Current, "k").Status);
+        _servers["l"].Hangs = true;
+        var added = _owner.AddAsync(FakeSource.Definition("l"), Cancelled);
+        await _servers["l"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
+        Assert.False(added.IsCompleted);
+        Assert.Equal(MemberChange.Removed, await _owner.RemoveAsync("l", Cancelled));
+        await added.WaitAsync(Guard, Cancelled); // nobody waits for one that has gone
     }
 
     [Fact]

@@ -6,10 +6,10 @@ internal sealed class CatalogWaits
     private readonly List<Wait> _waits = [];
 
     /// <summary>Somebody waits for the lists of instances.</summary>
-    /// <param name="done">Set once all are there.</param>
+    /// <param name="done">Called once all are there.</param>
     /// <param name="since">A list asked for earlier does not count, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     /// <param name="instances">Whose lists.</param>
-    public void Add(TaskCompletionSource done, long since, IEnumerable<Instance> instances)
+    public void Add(Action done, long since, IEnumerable<Instance> instances)
     {
         _waits.Add(new Wait(done, since, [.. instances]));
         Complete();
@@ -35,9 +35,9 @@ internal sealed class CatalogWaits
     {
         if (wait.Missing.Count > 0)
             return false;
-        wait.Done.TrySetResult();
+        wait.Done();
         return true;
     });
 
-    private sealed record Wait(TaskCompletionSource Done, long Since, HashSet<Instance> Missing);
+    private sealed record Wait(Action Done, long Since, HashSet<Instance> Missing);
 }

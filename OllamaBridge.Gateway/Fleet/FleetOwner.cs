@@ -215,7 +215,7 @@ internal sealed class FleetOwner(
             case DrainAsked drain:
                 return ApplyDrain(drain, now);
             case MemberAdded added:
-                return Answer(added.Done, FleetMembers.Add(added.Definition, _configured, _words, now));
+                return ApplyAdded(added, now, stoppingToken);
             case MemberRemoved removed:
                 return Answer(removed.Done, FleetMembers.Remove(removed.Name, _configured, _words, now));
             case OthersHeard others:
@@ -225,7 +225,8 @@ internal sealed class FleetOwner(
                 Reconcile();
                 return true;
             case CatalogAsked asked:
-                AskCatalog(asked.Done, now, stoppingToken);
+                LookAtLists(
+                    _watches.All.Where(w => w.Status == InstanceStatus.Healthy).ToList(), () => asked.Done.TrySetResult(), now, stoppingToken);
                 return false;
             default:
                 throw new InvalidOperationException($"No rule for {next.GetType().Name}.");
@@ -257,14 +258,29 @@ internal sealed class FleetOwner(
     /// <returns>False: it is published already.</returns>
     private bool Answer<T>(TaskCompletionSource<T> done, (T Outcome, FleetWords Words) said)
     {
-        if (said.Words != _words)
-        {
-            ApplyWords(said.Words);
-            Publish();
-        }
-
+        Say(said.Words);
         done.TrySetResult(said.Outcome);
         return false;
+    }
+
+    private bool ApplyAdded(MemberAdded added, DateTimeOffset now, CancellationToken stoppingToken)
+    {
+        var (change, words) = FleetMembers.Add(added.Definition, _configured, _words, now);
+        Say(words);
+        // Whoever adds an instance hears whether it answers.
+        if (change is MemberChange.Added or MemberChange.Changed && _watches.Find(added.Definition.Name) is { Look: null, Status: InstanceStatus.Unknown } watch)
+            LookAtLists([watch], () => added.Done.TrySetResult(change), now, stoppingToken);
+        else
+            added.Done.TrySetResult(change);
+        return false;
+    }
+
+    private void Say(FleetWords words)
+    {
+        if (words == _words)
+            return;
+        ApplyWords(words);
+        Publish();
     }
 
     /// <returns>Whether there is something new to publish.</returns>
@@ -278,18 +294,17 @@ internal sealed class FleetOwner(
         return (words.Drains != before.Drains && _watches.ApplyDrains(words)) || membersChanged;
     }
 
-    private void AskCatalog(TaskCompletionSource done, DateTimeOffset now, CancellationToken stoppingToken)
+    private void LookAtLists(IReadOnlyCollection<InstanceWatch> watches, Action done, DateTimeOffset now, CancellationToken stoppingToken)
     {
         var since = time.GetTimestamp();
-        var healthy = _watches.All.Where(w => w.Status == InstanceStatus.Healthy).ToList();
-        foreach (var watch in healthy)
+        foreach (var watch in watches)
         {
             // Beside a look that may be under way: that one may have read the list before the change.
             watch.Look = LookAsync(watch, withCatalog: true, stoppingToken);
             watch.NextCatalog = now + _options.CatalogInterval;
         }
 
-        _catalogWaits.Add(done, since, healthy.Select(w => w.Instance));
+        _catalogWaits.Add(done, since, watches.Select(w => w.Instance));
     }
 
     private void Reconcile()

@@ -27,7 +27,7 @@ internal interface IFleet
     /// <summary>Adds an instance at run time, or changes one that was added so; other gateways with the same state hear of it.</summary>
     /// <param name="definition">The instance.</param>
     /// <param name="cancellationToken">Gives up waiting for the owner.</param>
-    /// <returns>What came of it, once it is in the snapshot.</returns>
+    /// <returns>What came of it, once it is in the snapshot and was looked at for the first time.</returns>
     Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken);
 
     /// <summary>Removes an instance that was added at run time: it gets nothing new, and what it has it finishes.</summary>
