@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
@@ -149,6 +151,33 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Decide_AConversationsInstanceIsFullOfAnothersRequests_TheNextBestAtEveryGatewayAndThenBack()
+    {
+        var (a, b, c) = (await StartAsync(slots: 4), await StartAsync(slots: 4), await StartAsync(slots: 4));
+        await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled);
+        await RoundAsync(3);
+        var conversations = Enumerable.Range(1, 300).Select(n => (ulong)n * 0x9E3779B97F4A7C15).ToArray();
+        var homes = conversations.Select(n => Decide(b, n)).ToArray();
+        Assert.Equal(homes, conversations.Select(n => Decide(c, n)));
+
+        a.Wait(9);
+        await RoundAsync(3);
+        Assert.Equal(4, Take(a, 9));
+        a.SetWaiting(0);
+        await RoundAsync(3);
+        Assert.Equal((4, 0f), (b["i"].UsedElsewhere, b["i"].FreeShare));
+        var spilled = conversations.Select(n => Decide(b, n)).ToArray();
+        Assert.Equal(spilled, conversations.Select(n => Decide(c, n)));
+        Assert.All(homes.Zip(spilled), p => Assert.True(p.Second != "i" && (p.First == "i" || p.First == p.Second)));
+        Assert.Equal(["j", "k"], homes.Zip(spilled).Where(p => p.First == "i").Select(p => p.Second).Distinct().Order()); // not all to one
+
+        for (var n = 0; n < 2; n++)
+            a["i"].ReturnSlot();
+        await RoundAsync(3);
+        Assert.Equal(homes, conversations.Select(n => Decide(b, n))); // half full is not full
+    }
+
+    [Fact]
     public async Task Drain_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
@@ -284,6 +313,9 @@ public sealed class FleetSharingTests : IAsyncLifetime
         await RoundAsync(2);
         Assert.Single(new[] { await b.ViewAsync("i"), await b.ViewAsync("j") }, v => v.Status == InstanceStatus.Healthy);
     }
+
+    private string Decide(TestGateway gateway, ulong conversation) => Deciding.Scheduler(_clock)
+        .Decide(new SchedulingRequest(gateway.Owner.Current.Anything, conversation, null, null, NeedsSlot: true, Now: 0, Waited: 0)).Placement!.Instance.Name;
 
     private static int Take(TestGateway gateway, int wanted)
     {
