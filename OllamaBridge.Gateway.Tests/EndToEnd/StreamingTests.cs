@@ -144,11 +144,13 @@ public sealed class StreamingTests
 /// <summary>For what no event announces: looks again and again, and fails when the time is over.</summary>
 internal static class Eventually
 {
-    public static async Task BecomesAsync(Func<bool> condition, TimeSpan within)
+    public static Task BecomesAsync(Func<bool> condition, TimeSpan within) => BecomesAsync(() => Task.FromResult(condition()), within);
+
+    public static async Task BecomesAsync(Func<Task<bool>> condition, TimeSpan within)
     {
         using var end = new CancellationTokenSource(within);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
-        while (!condition())
+        while (!await condition())
             Assert.True(!end.IsCancellationRequested && await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken), $"not within {within}");
     }
 }
