@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.State;
@@ -21,6 +22,14 @@ internal static class StateServiceCollectionExtensions
         services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? new RedisFleetStore(connection.Open("fleet", "instances may be given more than their slots"))
             : new MemoryFleetStore(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<MemoryLedger>();
+        services.AddSingleton<ILedger>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? ActivatorUtilities.CreateInstance<RedisLedger>(provider, new RedisLedgerStore(
+                connection.Open("ledger", "records wait in each gateway's memory, and each tells of its own only"),
+                provider.GetRequiredService<IOptions<LedgerOptions>>().Value,
+                provider.GetRequiredService<TimeProvider>()))
+            : provider.GetRequiredService<MemoryLedger>());
+        services.AddHostedService<LedgerWriter>();
         services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
         return services;
     }

@@ -1,0 +1,13 @@
+using System.Text.Json.Serialization;
+using OllamaBridge.Gateway.Accounting;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>What is kept in Redis as JSON.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UseStringEnumConverter = true,
+    RespectNullableAnnotations = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(LedgerRecord))]
+internal sealed partial class StateJson : JsonSerializerContext;
