@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -10,4 +11,5 @@ namespace OllamaBridge.Gateway.State;
     RespectNullableAnnotations = true,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(LedgerRecord))]
+[JsonSerializable(typeof(TenantRecord))]
 internal sealed partial class StateJson : JsonSerializerContext;

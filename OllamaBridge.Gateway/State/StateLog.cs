@@ -17,4 +17,7 @@ internal static partial class StateLog
 
     [LoggerMessage(1711, LogLevel.Error, "{Records} records could not be written to the shared ledger before this gateway stopped")]
     public static partial void LedgerUnwritten(ILogger logger, int records);
+
+    [LoggerMessage(1720, LogLevel.Error, "What the shared state has of the tenant {Tenant} cannot be read: its keys are refused")]
+    public static partial void TenantUnreadable(ILogger logger, string tenant);
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -30,6 +31,10 @@ internal static class StateServiceCollectionExtensions
                 provider.GetRequiredService<TimeProvider>()))
             : provider.GetRequiredService<MemoryLedger>());
         services.AddHostedService<LedgerWriter>();
+        services.AddSingleton<ITenantStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? ActivatorUtilities.CreateInstance<RedisTenantStore>(
+                provider, connection.Open("tenants", "keys are as they were last known, and no tenant can be changed"))
+            : new MemoryTenantStore());
         services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
         return services;
     }
