@@ -36,7 +36,7 @@ internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimePr
         try
         {
             // Whether a Redis that is lost comes back is no longer looked at.
-            while (Fill(shared) && shared.Store.IsHealthy)
+            while (Fill(shared) && shared.Store.IsHealthy && !patience.IsCancellationRequested)
                 await TryWriteAsync(shared, patience.Token);
         }
         catch (OperationCanceledException)
