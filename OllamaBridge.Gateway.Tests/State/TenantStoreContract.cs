@@ -177,6 +177,25 @@ public abstract class SharedTenantStoreContract : TenantStoreContract
     }
 
     [Fact]
+    public async Task Replace_AnswerIsLate_AskedAgainAndDoneOnce()
+    {
+        await using var proxy = new RedisProxy { Target = Port };
+        // Nothing else is said on this connection meanwhile.
+        var store = await OpenAsync(proxy.Address, TimeSpan.FromMinutes(1));
+        await Poll.UntilAsync(() => Connections[^1].State.IsHealthy);
+        await ReadAsync(store);
+        proxy.Delay = TimeSpan.FromSeconds(2.5); // longer than the first attempt waits
+        var writing = store.ReplaceAsync(TenantVersion.None, "team", new TenantRecord { Id = "team" }, Token).AsTask();
+        TenantList list;
+        while ((list = await ReadAsync(A)).Version == TenantVersion.None)
+            await Task.Delay(5, Token);
+        proxy.Delay = TimeSpan.Zero;
+
+        Assert.Equal(new TenantWriting(WriteOutcome.Done, list.Version), await writing);
+        Assert.Equal(1, (await ReadAsync(A)).Version.Count);
+    }
+
+    [Fact]
     public async Task ReadAndReplace_NoRedis_NoAnswer()
     {
         await using var proxy = new RedisProxy();
@@ -218,9 +237,9 @@ public abstract class SharedTenantStoreContract : TenantStoreContract
         return store;
     }
 
-    private async Task<ITenantStore> OpenAsync(string address)
+    private async Task<ITenantStore> OpenAsync(string address, TimeSpan? probeInterval = null)
     {
-        var connection = Own(new TestConnection(address, probeInterval: TimeSpan.FromMilliseconds(50)));
+        var connection = Own(new TestConnection(address, probeInterval: probeInterval ?? TimeSpan.FromMilliseconds(50)));
         Connections.Add(connection);
         await connection.StartAsync();
         return new RedisTenantStore(connection.State.Open("tenants", ""), NullLogger<RedisTenantStore>.Instance);
