@@ -72,7 +72,7 @@ internal sealed class TestBridge : IAsyncDisposable
         foreach (var (key, value) in settings)
             all[key] = value;
         var factory = new Factory(all);
-        factory.UseKestrel(0);
+        factory.UseKestrel();
         factory.StartServer();
         return Task.FromResult(new TestBridge(factory));
     }
@@ -132,6 +132,8 @@ internal sealed class TestBridge : IAsyncDisposable
         protected override void ConfigureWebHost(IWebHostBuilder builder)
         {
             builder.UseEnvironment("Production");
+            // Not by the factory's own port, which it sets while the program may have started already.
+            builder.UseSetting(WebHostDefaults.ServerUrlsKey, "http://127.0.0.1:0");
             builder.ConfigureAppConfiguration((_, configuration) => configuration.Add(Configuration));
             builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(Logs));
             builder.ConfigureServices(services => services.AddSingleton<IStartupFilter>(new RequestFilter(this)));
