@@ -132,8 +132,9 @@ internal sealed class TestBridge : IAsyncDisposable
         protected override void ConfigureWebHost(IWebHostBuilder builder)
         {
             builder.UseEnvironment("Production");
-            // Not by the factory's own port, which it sets while the program may have started already.
-            builder.UseSetting(WebHostDefaults.ServerUrlsKey, "http://127.0.0.1:0");
+            // On this machine only, whatever the settings say; and not by the factory's own port, which it sets while the program may have
+            // started already.
+            builder.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
             builder.ConfigureAppConfiguration((_, configuration) => configuration.Add(Configuration));
             builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(Logs));
             builder.ConfigureServices(services => services.AddSingleton<IStartupFilter>(new RequestFilter(this)));
