@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.State;
@@ -21,6 +22,9 @@ internal static class StateServiceCollectionExtensions
         services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? new RedisFleetStore(connection.Open("fleet", "instances may be given more than their slots"))
             : new MemoryFleetStore(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IQuotaShares>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? new RedisQuotaShares(connection.Open("quota", "each gateway lets tenants use an even part of their limits; tenants that fail closed are refused beyond what it has claimed"))
+            : new MemoryQuotaShares(provider.GetRequiredService<TimeProvider>()));
         services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
         return services;
     }
