@@ -151,10 +151,13 @@ public abstract class QuotaSharesContract : IAsyncLifetime
     [Fact]
     public async Task Exchange_LessIsKnownThanWasSaid_CarefulAnew()
     {
-        await UntilCarefulIsOverAsync();
-        var answer = await ExchangeAsync(_a, Report("a", Long, Use(QuotaLimit.Minute, 10, 0, 9)) with { Acknowledged = 5 });
+        var since = await UntilCarefulIsOverAsync();
+        var answer = await ExchangeAsync(_a, Report("a", Long, Use(QuotaLimit.Minute, 10, 0, 9)) with { Acknowledged = 5, Since = since });
         Assert.True(answer.IsCareful);
-        Assert.True((await ExchangeAsync(_b, Report("b", Long))).IsCareful);
+        Assert.True(answer.Since > since);
+        // Who finds the same loss later does not begin it anew.
+        var later = await ExchangeAsync(_b, Report("b", Long) with { Acknowledged = 7, Since = since });
+        Assert.Equal((true, answer.Since), (later.IsCareful, later.Since));
     }
 
     [Fact]
@@ -200,16 +203,20 @@ public abstract class QuotaSharesContract : IAsyncLifetime
         Assert.IsType<QuotaAnswer>(await shares.ExchangeAsync(report, Cancelled));
 
     private QuotaReport Report(string gateway, TimeSpan timeout, params QuotaUse[] uses) =>
-        new(gateway, "team", Interlocked.Increment(ref _sequence), 0, timeout, Day, [.. uses]);
+        new(gateway, "team", Interlocked.Increment(ref _sequence), 0, 0, timeout, Day, [.. uses]);
 
     private async Task<QuotaGrant> SayAsync(IQuotaShares shares, string gateway, params QuotaUse[] uses) =>
         (await ExchangeAsync(shares, Report(gateway, Long, uses))).Grants[0];
 
-    private async Task UntilCarefulIsOverAsync()
+    private async Task<long> UntilCarefulIsOverAsync()
     {
         using var patience = Patience();
-        while ((await ExchangeAsync(_a, Report("watch", TimeSpan.FromMilliseconds(300)))).IsCareful)
+        while (true)
+        {
             patience.Token.ThrowIfCancellationRequested();
+            if (await ExchangeAsync(_a, Report("watch", TimeSpan.FromMilliseconds(300))) is { IsCareful: false } answer)
+                return answer.Since;
+        }
     }
 }
 

@@ -21,11 +21,12 @@ internal interface IQuotaShares
 /// <param name="Tenant">Whose limits; empty for nobody's, to be seen and to see who is there.</param>
 /// <param name="Sequence">Higher than in any report of this gateway before.</param>
 /// <param name="Acknowledged">The latest of this tenant's that was answered; 0 for none.</param>
+/// <param name="Since">The mark of that answer: with a newer one it is known already that something was forgotten.</param>
 /// <param name="Timeout">How long a gateway of which nothing is heard still counts.</param>
 /// <param name="Day">Today, in days since 0001-01-01 (UTC).</param>
 /// <param name="Uses">What is limited, and what it has of that.</param>
 internal sealed record QuotaReport(
-    string Gateway, string Tenant, long Sequence, long Acknowledged, TimeSpan Timeout, long Day, ImmutableArray<QuotaUse> Uses)
+    string Gateway, string Tenant, long Sequence, long Acknowledged, long Since, TimeSpan Timeout, long Day, ImmutableArray<QuotaUse> Uses)
 {
     /// <summary>How long tokens of a minute stay claimed of which nothing is heard: as long as their gateway may go on spending them, and
     /// until the last of those is a minute old.</summary>

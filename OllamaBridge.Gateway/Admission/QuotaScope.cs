@@ -117,15 +117,16 @@ internal sealed class QuotaScope(string model)
             new QuotaElsewhere(_claims[1].OthersUsed, _claims[0].OthersUsed, at is { Knowledge: QuotaKnowledge.Lost, FailClosed: false } ? null : _permits.Held + Left(at)),
             at.Now);
 
-    /// <summary>Whether so little is left that another gateway may miss what ends here.</summary>
-    public bool IsTight(int gateways)
+    /// <summary>Whether this gateway has claimed so much that another may miss what ends here.</summary>
+    public bool IsTight
     {
-        if (gateways < 2)
+        get
+        {
+            foreach (var claim in _claims)
+                if (Limit(claim.Kind) is { } limit && limit - claim.OthersUsed - claim.Held <= limit / 8)
+                    return true;
             return false;
-        foreach (var claim in _claims)
-            if (Limit(claim.Kind) is { } limit && limit - claim.OthersUsed - Used(claim.Kind) <= Math.Max(1, limit / 8))
-                return true;
-        return false;
+        }
     }
 
     /// <summary>An interval has passed.</summary>

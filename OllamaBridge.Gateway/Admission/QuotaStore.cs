@@ -24,7 +24,7 @@ internal sealed class QuotaStore : IQuotaStore
     private readonly Func<string, TenantQuota> _create;
     private readonly Func<TenantQuota, QuotaScope?, long, QuotaLevels, QuotaLease> _lease;
     private long _sequence;
-    private long _greeted;
+    private (long Sequence, long Since) _greeted;
     private long _since;
     private long _heardTicks;
     private volatile int _gateways = 1;
@@ -105,10 +105,10 @@ internal sealed class QuotaStore : IQuotaStore
             return;
         var now = Now();
         var report = new QuotaReport(
-            _gateway, "", Interlocked.Increment(ref _sequence), _greeted, _timeout, now.Utc.Ticks / TimeSpan.TicksPerDay, []);
+            _gateway, "", Interlocked.Increment(ref _sequence), _greeted.Sequence, _greeted.Since, _timeout, now.Utc.Ticks / TimeSpan.TicksPerDay, []);
         var answer = await TryExchangeAsync(report, cancellationToken);
         if (answer is not null)
-            _greeted = report.Sequence;
+            _greeted = (report.Sequence, answer.Since);
         Note(answer, now.Elapsed);
     }
 
@@ -281,7 +281,7 @@ internal sealed class QuotaStore : IQuotaStore
             lock (tenant.Lock)
             {
                 tenant.Settle(model, reserved, tokens, store.Now());
-                isMissed = !store._isLost && tenant.IsTight(model, store._gateways);
+                isMissed = store is { _shares: not null, _isLost: false, _gateways: > 1 } && tenant.IsTight(model);
             }
 
             // Nobody waits for it here, but somebody elsewhere may.

@@ -110,8 +110,9 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         _refused = default;
     }
 
-    /// <summary>Whether so little is left that another gateway may miss what ends here.</summary>
-    public bool IsTight(QuotaScope? model, int gateways) => Total.IsTight(gateways) || model?.IsTight(gateways) == true;
+    /// <summary>Whether this gateway has claimed so much that another may miss what ends here.</summary>
+    /// <param name="model">The model's limits that it counted against; null for none.</param>
+    public bool IsTight(QuotaScope? model) => Total.IsTight || model?.IsTight == true;
 
     /// <summary>An interval has passed.</summary>
     public void Pass()
@@ -169,7 +170,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Report(requests, ofModel, at, uses);
         }
 
-        return new QuotaReport(gateway, id, sequence, _acknowledged, timeout, Today(now), uses.ToImmutable());
+        return new QuotaReport(gateway, id, sequence, _acknowledged, _heardSince, timeout, Today(now), uses.ToImmutable());
     }
 
     /// <summary>What was answered to it.</summary>

@@ -47,7 +47,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
             return null;
         // Empty, away until now, or with less than it once had.
         var silent = _gateways.Count == 0 || _gateways.Values.Max() < now - timeout;
-        if (_since is null || silent || report.Acknowledged > (known ? last.Sequence : 0))
+        if (_since is null || silent || (report.Acknowledged > (known ? last.Sequence : 0) && _since <= report.Since))
             _since = now;
         foreach (var gone in _gateways.Where(g => g.Value < now - timeout).Select(g => g.Key).ToArray())
             _gateways.Remove(gone);

@@ -11,14 +11,14 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
     private const int PartsOfUse = 7;
 
     // Blanks separate the parts of a field; models' names may have some, so they stand last.
-    // KEYS: gateways, the tenant. ARGV: gateway, sequence, acknowledged, timeout, a minute's lifetime, day, then the uses.
+    // KEYS: gateways, the tenant. ARGV: gateway, sequence, acknowledged and its mark, timeout, a minute's lifetime, day, then the uses.
     // Fields of the tenant: "g GATEWAY" is sequence and when; "c", "m" or "d GATEWAY MODEL" claim, used, spent and day; "r MODEL" permits
     // and when. A claim is forgotten with its gateway's silence; a day's once the day is over, too.
     private const string Exchange = """
         local clock = redis.call('TIME')
         local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
         local me, sequence, acknowledged = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-        local timeout, minute, today = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+        local known, timeout, minute, today = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
         local text = function(n) return string.format('%.0f', n) end
         local heard = {}
         local entries = redis.call('HGETALL', KEYS[2])
@@ -42,7 +42,7 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
             if at < now - timeout then redis.call('HDEL', KEYS[1], all[i]) elseif all[i] ~= me then gateways = gateways + 1 end
           end
         end
-        if not since or since > now or latest < now - timeout or acknowledged > last then since = now end
+        if not since or since > now or latest < now - timeout or (acknowledged > last and since <= known) then since = now end
         local careful = now < since + timeout
         redis.call('HSET', KEYS[1], me, text(now), ' since', text(since))
         redis.call('HSET', KEYS[2], 'g ' .. me, text(sequence) .. ' ' .. text(now))
@@ -70,15 +70,15 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
           if gateway ~= me and now - said[2] > minute then redis.call('HDEL', KEYS[2], 'g ' .. gateway) end
         end
         local answer = {text(since), text(gateways), careful and '1' or '0'}
-        for at = 7, #ARGV, 7 do
+        for at = 8, #ARGV, 7 do
           local kind, model, limit = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
           local own, mine, asked, cautious = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
           if kind == 'r' then
             local burst = math.max(1, limit)
             local permits, filled = burst, now
-            local known = redis.call('HGET', KEYS[2], 'r ' .. model)
-            if known then
-              local p, f = string.match(known, '^(%S+) (%d+)$')
+            local bucket = redis.call('HGET', KEYS[2], 'r ' .. model)
+            if bucket then
+              local p, f = string.match(bucket, '^(%S+) (%d+)$')
               permits, filled = tonumber(p) or burst, tonumber(f) or now
             end
             permits = math.min(burst, permits + math.max(0, now - filled) / 1000 * limit + own)
@@ -125,14 +125,15 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
 
     private static RedisValue[] Arguments(QuotaReport report)
     {
-        var list = new RedisValue[6 + (PartsOfUse * report.Uses.Length)];
+        var list = new RedisValue[7 + (PartsOfUse * report.Uses.Length)];
         list[0] = report.Gateway;
         list[1] = report.Sequence;
         list[2] = report.Acknowledged;
-        list[3] = (long)report.Timeout.TotalMilliseconds;
-        list[4] = (long)report.MinuteLifetime.TotalMilliseconds;
-        list[5] = report.Day;
-        var at = 6;
+        list[3] = report.Since;
+        list[4] = (long)report.Timeout.TotalMilliseconds;
+        list[5] = (long)report.MinuteLifetime.TotalMilliseconds;
+        list[6] = report.Day;
+        var at = 7;
         foreach (var use in report.Uses)
         {
             list[at++] = use.Kind switch { QuotaLimit.Concurrency => "c", QuotaLimit.Minute => "m", QuotaLimit.Day => "d", _ => "r" };
