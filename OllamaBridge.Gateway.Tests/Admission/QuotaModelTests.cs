@@ -13,7 +13,7 @@ public sealed class QuotaModelTests
 {
     private const int Minute = 500, Day = 2000, Most = 6, Largest = 200;
     private static readonly UsageLimits Limits = new() { TokensPerMinute = Minute, TokensPerDay = Day, ConcurrentRequests = Most };
-    private static readonly Config Check = Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(3000);
+    private static readonly Config Check = Config.QuickThrowOnFailure.WithQuietOnSuccess(true);
     private static readonly Arbitrary<IList<int>> Steps = Gen.Choose(0, 1_000_000_000).ListOf(250).Select(l => (IList<int>)[.. l]).ToArbitrary();
     private static readonly Arbitrary<int> Count = Gen.Choose(2, 4).ToArbitrary();
     private static readonly Arbitrary<int> StartsAt = Gen.Choose(1, (24 * 3600) - 1).ToArbitrary();

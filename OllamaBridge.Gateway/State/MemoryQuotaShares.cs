@@ -47,13 +47,15 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
             return null;
         // Empty, away until now, or with less than it once had.
         var silent = _gateways.Count == 0 || _gateways.Values.Max() < now - timeout;
-        if (_since is null || silent || (report.Acknowledged > (known ? last.Sequence : 0) && _since <= report.Since))
+        if (_since is null || silent)
             _since = now;
+        if (report.Acknowledged > (known ? last.Sequence : 0) && _since <= report.Since)
+            _since = Math.Max(now, report.Since + 1);
         foreach (var gone in _gateways.Where(g => g.Value < now - timeout).Select(g => g.Key).ToArray())
             _gateways.Remove(gone);
         _gateways[report.Gateway] = now;
         tenant.Heard[report.Gateway] = new Heard(report.Sequence, now);
-        tenant.Forget(report, now);
+        tenant.Forget(report, now, _since.Value, _gateways);
 
         var careful = now < _since + timeout;
         var grants = ImmutableArray.CreateBuilder<QuotaGrant>(report.Uses.Length);
@@ -87,13 +89,14 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
             return copy;
         }
 
-        public void Forget(QuotaReport report, long now)
+        /// <summary>While nobody could speak, nobody was silent.</summary>
+        public void Forget(QuotaReport report, long now, long since, Dictionary<string, long> alive)
         {
             var timeout = (long)report.Timeout.TotalMilliseconds;
             var minute = (long)report.MinuteLifetime.TotalMilliseconds;
             foreach (var (key, value) in _claims.ToArray())
             {
-                var silence = Heard.TryGetValue(key.Gateway, out var heard) ? now - heard.At : long.MaxValue;
+                var silence = now - Math.Max(since, Heard.TryGetValue(key.Gateway, out var heard) ? heard.At : 0);
                 var isGone = key.Gateway == report.Gateway || key.Kind switch
                 {
                     QuotaLimit.Concurrency => silence > timeout,
@@ -105,7 +108,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
                     _claims.Remove(key);
             }
 
-            foreach (var gone in Heard.Where(h => now - h.Value.At > minute).Select(h => h.Key).ToArray())
+            foreach (var gone in Heard.Where(h => !alive.ContainsKey(h.Key) && now - Math.Max(since, h.Value.At) > minute).Select(h => h.Key).ToArray())
                 Heard.Remove(gone);
         }
 

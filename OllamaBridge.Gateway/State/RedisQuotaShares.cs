@@ -13,7 +13,7 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
     // Blanks separate the parts of a field; models' names may have some, so they stand last.
     // KEYS: gateways, the tenant. ARGV: gateway, sequence, acknowledged and its mark, timeout, a minute's lifetime, day, then the uses.
     // Fields of the tenant: "g GATEWAY" is sequence and when; "c", "m" or "d GATEWAY MODEL" claim, used, spent and day; "r MODEL" permits
-    // and when. A claim is forgotten with its gateway's silence; a day's once the day is over, too.
+    // and when. A claim is forgotten with its gateway's silence; a day's once the day is over, too. While nobody could speak, nobody was silent.
     private const string Exchange = """
         local clock = redis.call('TIME')
         local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -31,7 +31,7 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
         end
         local last = heard[me] and heard[me][1] or 0
         if last >= sequence then return false end
-        local since, latest, gateways = nil, 0, 1
+        local since, latest, gateways, alive = nil, 0, 1, {}
         local all = redis.call('HGETALL', KEYS[1])
         for i = 1, #all, 2 do
           local at = tonumber(all[i + 1]) or 0
@@ -39,10 +39,16 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
             since = at
           else
             if at > latest then latest = at end
-            if at < now - timeout then redis.call('HDEL', KEYS[1], all[i]) elseif all[i] ~= me then gateways = gateways + 1 end
+            if at < now - timeout then
+              redis.call('HDEL', KEYS[1], all[i])
+            else
+              alive[all[i]] = true
+              if all[i] ~= me then gateways = gateways + 1 end
+            end
           end
         end
-        if not since or since > now or latest < now - timeout or (acknowledged > last and since <= known) then since = now end
+        if not since or since > now or latest < now - timeout then since = now end
+        if acknowledged > last and since <= known then since = math.max(now, known + 1) end
         local careful = now < since + timeout
         redis.call('HSET', KEYS[1], me, text(now), ' since', text(since))
         redis.call('HSET', KEYS[2], 'g ' .. me, text(sequence) .. ' ' .. text(now))
@@ -50,7 +56,7 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
         for i = 1, #entries, 2 do
           local kind, gateway, model = string.match(entries[i], '^([cmd]) (%S+) (.*)$')
           if kind then
-            local silence = heard[gateway] and now - heard[gateway][2] or math.huge
+            local silence = now - math.max(since, heard[gateway] and heard[gateway][2] or 0)
             local c, u, s, day = string.match(entries[i + 1], '^(%d+) (%d+) (%d+) (%d+)$')
             local gone = gateway == me or not c
             if kind == 'c' then gone = gone or silence > timeout
@@ -67,7 +73,7 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
           end
         end
         for gateway, said in pairs(heard) do
-          if gateway ~= me and now - said[2] > minute then redis.call('HDEL', KEYS[2], 'g ' .. gateway) end
+          if gateway ~= me and not alive[gateway] and now - math.max(since, said[2]) > minute then redis.call('HDEL', KEYS[2], 'g ' .. gateway) end
         end
         local answer = {text(since), text(gateways), careful and '1' or '0'}
         for at = 8, #ARGV, 7 do
