@@ -253,6 +253,41 @@ public sealed class QuotaSharingTests
         Assert.False(Ask(b, limits, 90).IsAcquired);
     }
 
+    /// <summary>Others take what a gateway had that is not heard any more; so it must not rely on that itself for as long.</summary>
+    [Fact]
+    public async Task Acquire_CutOffWhileOthersAreNot_ReliesOnItsClaimNoLongerThanOthersLeaveIt()
+    {
+        var (a, _) = await TwoAsync();
+        var link = new LosableShares(_shares.Inner);
+        var cut = TestQuotas.Of(link, "cut", _clock);
+        _gateways.Add(cut);
+        var (requests, tokens) = (new UsageLimits { ConcurrentRequests = 100 }, new UsageLimits { TokensPerMinute = 1000 });
+        for (var n = 0; n < 10; n++)
+        {
+            Ask(cut, requests, failClosed: true).Settle(0);
+            Ask(cut, tokens, 10, failClosed: true, tenant: "u").Settle(0);
+        }
+
+        await PassAsync(TestQuotas.Sharing.Interval);
+        link.IsLost = true;
+        var second = TimeSpan.FromSeconds(1);
+        await PassAsync(second, 2);
+        Assert.True(Ask(cut, requests, failClosed: true).IsAcquired);
+        Assert.True(Ask(a, requests, failClosed: true).IsAcquired);
+        await PassAsync(second, 2);
+        Assert.Equal(QuotaLimit.Unavailable, Ask(cut, requests, failClosed: true).Refusal.Limit);
+        Assert.Equal(99, Enumerable.Range(0, 200).Count(_ => Ask(a, requests, failClosed: true).IsAcquired));
+
+        Assert.True(Ask(cut, tokens, 10, failClosed: true, tenant: "u").IsAcquired);
+        await PassAsync(second, 56);
+        Assert.True(Ask(cut, tokens, 10, failClosed: true, tenant: "u").IsAcquired);
+        await PassAsync(second, 2);
+        Assert.Equal(QuotaLimit.Unavailable, Ask(cut, tokens, 10, failClosed: true, tenant: "u").Refusal.Limit);
+        Assert.False(Ask(a, tokens, 1000, failClosed: true, tenant: "u").IsAcquired);
+        await PassAsync(second, 66);
+        Assert.True(Ask(a, tokens, 1000, failClosed: true, tenant: "u").IsAcquired);
+    }
+
     [Fact]
     public async Task Acquire_SharesWereEmptied_ClosedUntilAllHaveSpokenThenOpen()
     {

@@ -192,7 +192,7 @@ internal sealed class QuotaScope(string model)
         into.Add(new QuotaUse(QuotaLimit.Requests, model, rate, back, 0, more, more));
     }
 
-    /// <summary>What was granted of that, from a position on.</summary>
+    /// <summary>What was granted of that.</summary>
     public void Hear(QuotaReport report, QuotaAnswer answer)
     {
         for (var i = 0; i < report.Uses.Length; i++)
