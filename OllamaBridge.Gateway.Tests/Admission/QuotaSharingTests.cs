@@ -305,6 +305,42 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
+    public async Task Acquire_SharesAreBackWithWhatTheyHadAMomentAgo_ClosedUntilAllHaveSpoken()
+    {
+        var (a, b) = await TwoAsync();
+        var limits = new UsageLimits { TokensPerMinute = 100 };
+        Ask(b, limits, 10, failClosed: true).Settle(10);
+        var old = _shares.Inner.Copy();
+        Ask(b, limits, 80, failClosed: true).Settle(80);
+        await RestAsync();
+        Assert.Equal(QuotaLimit.Minute, Ask(a, limits, 20, failClosed: true).Refusal.Limit);
+        await PassAsync(TestQuotas.Sharing.Interval);
+        _shares.Inner = old;
+        await b.GreetAsync(Cancelled);
+        Assert.Equal(QuotaLimit.Unavailable, Ask(a, limits, 20, failClosed: true).Refusal.Limit);
+        await PassAsync(TestQuotas.Sharing.Interval, 100);
+        Assert.Equal(QuotaLimit.Minute, Ask(a, limits, 20, failClosed: true).Refusal.Limit);
+        Assert.True(Ask(a, limits, 10, failClosed: true).IsAcquired);
+    }
+
+    [Fact]
+    public async Task Acquire_AGatewaySpentWhileSharesWereLostAndDied_WhatItHadStaysClaimedForAMinute()
+    {
+        var (a, b) = await TwoAsync();
+        var limits = new UsageLimits { TokensPerMinute = 100 };
+        var lease = Ask(a, limits, 60, failClosed: true);
+        _shares.IsLost = true;
+        await PassAsync(TimeSpan.FromSeconds(1), 92);
+        lease.Settle(60);
+        _gateways.Remove(a);
+        _shares.IsLost = false;
+        await PassAsync(TimeSpan.FromSeconds(1), 59);
+        Assert.Equal(QuotaLimit.Minute, Ask(b, limits, 60, failClosed: true).Refusal.Limit);
+        await PassAsync(TimeSpan.FromSeconds(1), 70);
+        Assert.True(Ask(b, limits, 60, failClosed: true).IsAcquired);
+    }
+
+    [Fact]
     public async Task Leave_WhatWasNotUsedIsFreeWhatWasIsNot()
     {
         var (a, b) = await TwoAsync();
