@@ -18,6 +18,8 @@ internal sealed class Continuer(
 {
     // Instances asked for one break, the one that failed included.
     private const int MaxGoes = 8;
+    // Breaks in a row between which not a word came: then it is the request that nobody survives.
+    private const int MaxWithoutWords = 3;
     private readonly ContinuationOptions _options = options.Value;
 
     /// <summary>Goes on with an answer.</summary>
@@ -30,16 +32,23 @@ internal sealed class Continuer(
         using var response = BegunResponse.For(context);
         var gone = context.RequestAborted;
         var first = broken;
-        var tried = new HashSet<Instance>();
+        var broke = new HashSet<Instance>();
+        var brokeAgain = new HashSet<Instance>();
+        var (words, inVain) = (-1, 0);
         var request = ContinuableRequest.Read(call);
         call.WantsUsage = request?.WantsUsage == true;
         for (var times = 0; ; times++)
         {
             var cause = broken.Interrupted!.Value;
             Note(call, broken, cause);
-            tried.Add(broken.Lease.Instance);
-            var obstacle = Obstacle(context, call, request, times);
-            var next = obstacle is null ? await TryAsync(context, call, request, response, tried) : null;
+            var now = call.Kept?.Pieces ?? 0;
+            inVain = now > words ? 0 : inVain + 1;
+            words = now;
+            // Who broke it off once may be another process by now, and the only one with a slot free.
+            if (!broke.Add(broken.Lease.Instance))
+                brokeAgain.Add(broken.Lease.Instance);
+            var obstacle = inVain >= MaxWithoutWords ? "it broke off again and again without a word" : Obstacle(context, call, request, times);
+            var next = obstacle is null ? await TryAsync(context, call, request, response, [.. brokeAgain, broken.Lease.Instance]) : null;
             if (gone.IsCancellationRequested)
                 return null;
             if (next is null)
@@ -130,6 +139,11 @@ internal sealed class Continuer(
             if (context.RequestAborted.IsCancellationRequested)
                 return null;
             ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
+            if (attempt.Failure != InstanceFailure.Refused)
+                continue;
+            // Nobody listens there: not to be asked in another way, nor by the next.
+            fleet.ReportFailure(lease.Instance, InstanceFailure.Refused);
+            return null;
         }
 
         return null;
