@@ -129,6 +129,24 @@ public sealed class ContinuationTests
         Assert.InRange(fleet.Sum(s => s.Requests) - before, 3, 3 + 6);
     }
 
+    [Fact]
+    public async Task Stream_NobodySurvivesIt_GivenUpAfterThreeWithoutAWord()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens, Template = ChatTemplate.Prefill }, count: 3);
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "100"));
+        var whole = await AskAsync(bridge, "/v1/messages");
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 3, Times = 1, Path = "/v1/messages" });
+        var before = fleet.Sum(s => s.Requests);
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.EndEarly, AfterTokens = 0 });
+
+        var answer = await AskAsync(bridge, "/v1/messages");
+
+        Assert.NotNull(answer.Answer.Error);
+        Assert.Equal(0, answer.Answer.Ends);
+        Assert.InRange(fleet.Sum(s => s.Requests) - before, 2, 30);
+    }
+
     [Theory]
     [InlineData("format")]
     [InlineData("logprobs")]

@@ -44,11 +44,10 @@ internal sealed class Continuer(
             var now = call.Kept?.Pieces ?? 0;
             inVain = now > words ? 0 : inVain + 1;
             words = now;
-            // Who broke it off once may be another process by now, and the only one with a slot free.
             if (!broke.Add(broken.Lease.Instance))
                 brokeAgain.Add(broken.Lease.Instance);
             var obstacle = inVain >= MaxWithoutWords ? "it broke off again and again without a word" : Obstacle(context, call, request, times);
-            var next = obstacle is null ? await TryAsync(context, call, request, response, [.. brokeAgain, broken.Lease.Instance]) : null;
+            var next = obstacle is null ? await TryAsync(context, call, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance]) : null;
             if (gone.IsCancellationRequested)
                 return null;
             if (next is null)
@@ -85,6 +84,16 @@ internal sealed class Continuer(
         if (request.Obstacle is { } obstacle)
             return obstacle;
         return call.Kept is { IsWhole: true } ? null : "what was sent is not text alone, or too much to keep";
+    }
+
+    /// <summary>Whether somebody could go on at once who has not broken it off yet. Else who did so once is better than waiting: it may be another process by now.</summary>
+    private bool HasOther(BridgeCall call, HashSet<Instance> broke)
+    {
+        if (fleet.Current.For(call.Tenant.Instances).Models.TryGetValue(call.ModelKey, out var model))
+            foreach (var placement in model.Usable)
+                if (placement.State.IsResident && placement.Instance.FreeShare > 0 && !broke.Contains(placement.Instance))
+                    return true;
+        return false;
     }
 
     /// <summary>Asks one instance after another, and each in all ways that there are, until one begins.</summary>
