@@ -22,21 +22,35 @@ namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 internal sealed record GatedAnswer(
     string Sent, string Text, string Thinking, bool IsComplete, Interruption? Interrupted, string Told, bool IsWhole, int Pieces, AnswerEnd End)
 {
+    private static readonly FakeTimeProvider Time = new();
+    private static readonly InstanceLease Lease = MakeLease();
+
+    /// <summary>How much came with each reading.</summary>
+    public IReadOnlyList<int> Reads { get; private init; } = [];
+
     /// <summary>Reads pieces to their end, with a buffer of a client that takes so many bytes at once.</summary>
-    public static GatedAnswer Read(string path, IEnumerable<byte[]> pieces, Exception? breaks = null, int buffer = 4096, int limit = 1 << 20)
+    public static GatedAnswer Read(string path, IEnumerable<byte[]> pieces, Exception? breaks = null, int buffer = 4096, int limit = 1 << 20) =>
+        Read(path, new PiecesStream(pieces, breaks), buffer, limit, out _);
+
+    /// <param name="path">The route.</param>
+    /// <param name="source">The instance's stream.</param>
+    /// <param name="buffer">How many bytes the client takes at once.</param>
+    /// <param name="limit">The most text that is kept.</param>
+    /// <param name="allocated">Receives the bytes of memory that reading it took from the heap.</param>
+    /// <inheritdoc cref="Read(string, IEnumerable{byte[]}, Exception?, int, int)"/>
+    public static GatedAnswer Read(string path, Stream source, int buffer, int limit, out long allocated)
     {
         var operation = OperationTable.Find(path, out _)!;
-        var fleet = new FleetBuilder().With("i");
-        fleet.Build();
-        var time = new FakeTimeProvider();
         var call = new BridgeCall(operation, "", 0);
-        var attempt = new ForwardAttempt(call, InstanceLease.WithoutSlot(fleet.Placement("i"), time), null, time, CancellationToken.None);
+        var attempt = new ForwardAttempt(call, Lease, null, Time, CancellationToken.None);
         using var kept = new KeptAnswer(limit);
         call.Kept = kept;
         using var gate = new GatedStream(
-            new PiecesStream(pieces, breaks), new HeldBytes(), AnswerReader.For(operation, kept)!, kept, attempt, () => AnswerWriter.For(call, kept, time));
-        using var sent = new MemoryStream();
+            source, new HeldBytes(), AnswerReader.For(operation, kept)!, kept, attempt, () => AnswerWriter.For(call, kept, Time));
+        using var sent = new MemoryStream(1 << 20);
         var bytes = new byte[buffer];
+        var reads = new List<int>(10_000);
+        var before = GC.GetAllocatedBytesForCurrentThread();
         while (true)
         {
             // As YARP's copying does: first whether there is something, then what.
@@ -44,15 +58,27 @@ internal sealed record GatedAnswer(
             var read = Done(gate.ReadAsync(bytes));
             if (read == 0)
                 break;
+            reads.Add(read);
             sent.Write(bytes, 0, read);
         }
 
+        allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         return new GatedAnswer(
-            Utf8(sent.ToArray()), kept.Text.ToString(), kept.Thinking.ToString(), attempt.IsComplete, attempt.Interrupted, Utf8(attempt.Told.Span), kept.IsWhole, kept.Pieces, kept.End);
+            Utf8(sent.ToArray()), kept.Text.ToString(), kept.Thinking.ToString(), attempt.IsComplete, attempt.Interrupted, Utf8(attempt.Told.Span), kept.IsWhole, kept.Pieces, kept.End)
+        {
+            Reads = reads,
+        };
     }
 
     /// <inheritdoc cref="Read(string, IEnumerable{byte[]}, Exception?, int, int)"/>
     public static GatedAnswer Read(string path, string stream, Exception? breaks = null) => Read(path, [Encoding.UTF8.GetBytes(stream)], breaks);
+
+    private static InstanceLease MakeLease()
+    {
+        var fleet = new FleetBuilder().With("i");
+        fleet.Build();
+        return InstanceLease.WithoutSlot(fleet.Placement("i"), Time);
+    }
 
     // Nothing here waits.
     private static int Done(ValueTask<int> read)

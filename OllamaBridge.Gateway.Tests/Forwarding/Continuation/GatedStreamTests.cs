@@ -167,6 +167,28 @@ public class GatedStreamTests
     }
 
     [Fact]
+    public void Read_MessagesThatCameTogether_GoOutTogether()
+    {
+        var pieces = new[] { Line + Line + Line[..9], Line[9..] + Line, Last }.Select(Encoding.UTF8.GetBytes);
+        Assert.Equal([2 * Line.Length, 2 * Line.Length, Last.Length], GatedAnswer.Read("/api/chat", pieces).Reads);
+    }
+
+    [Theory]
+    [InlineData("/api/chat", Line)]
+    [InlineData("/v1/chat/completions", Event)]
+    [InlineData("/v1/messages", Delta)]
+    public void Read_EachMessage_TakesNothingFromTheHeap(string path, string message)
+    {
+        const int Messages = 2000;
+        var pieces = Enumerable.Repeat(Encoding.UTF8.GetBytes(message), Messages).ToArray();
+        long allocated = 0;
+        // The first time what is pooled is made.
+        for (var time = 0; time < 2; time++)
+            Assert.Equal(Messages, GatedAnswer.Read(path, new PiecesStream(pieces), 4096, 1 << 20, out allocated).Pieces);
+        Assert.InRange(allocated, 0, 4 * Messages);
+    }
+
+    [Fact]
     public void Read_ErrorThatIsNull_NoFailure() =>
         Assert.True(GatedAnswer.Read("/api/chat", Line.Replace("{\"model\"", "{\"error\":null,\"model\"", StringComparison.Ordinal) + Last).IsComplete);
 

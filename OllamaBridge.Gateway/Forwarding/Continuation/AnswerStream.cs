@@ -39,13 +39,13 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     {
         while (true)
         {
+            // Messages that came together go out together: each going out is a write and a flush of its own.
+            _ = LookAhead();
             // An empty buffer only asks whether there is something to read.
             if (HasOutput)
                 return buffer.IsEmpty ? 0 : TakeOutput(buffer.Span);
             if (_finished)
                 return 0;
-            if (Seen < held.Length && Look())
-                continue;
             if (_sourceEnded)
                 End(Interruption.EndedEarly);
             else if (!await ReadSourceAsync(buffer.IsEmpty, cancellationToken))
