@@ -61,8 +61,8 @@ public class GatedStreamTests
     {
         var text = Body(recording);
         var bytes = Encoding.UTF8.GetBytes(text);
-        // Every byte of the last kilobyte, where the ends are, and of the first.
-        var cuts = Enumerable.Range(0, bytes.Length + 1).Where(i => i < 1024 || i > bytes.Length - 1024 || i % 97 == 0);
+        // Every byte where the beginning and the ends are, and some between.
+        var cuts = Enumerable.Range(0, bytes.Length + 1).Where(i => i < 320 || i > bytes.Length - 512 || i % 131 == 0);
         foreach (var cut in cuts)
             foreach (var breaks in new[] { null, new IOException("reset") })
                 AssertPrefix(path, text[..Encoding.UTF8.GetCharCount(bytes, 0, cut)], GatedAnswer.Read(path, [bytes[..cut]], breaks), breaks is null);
