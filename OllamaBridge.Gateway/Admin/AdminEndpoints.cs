@@ -57,6 +57,7 @@ internal static class AdminEndpoints
         .. snapshot.Instances.Select(view => new InstanceReport(
             view.Instance.Name,
             view.Instance.Url,
+            Telemetry.Labels.Of(view.Instance.Kind),
             Telemetry.Labels.Of(view.Status),
             view.Draining,
             view.Instance.Slots,

@@ -6,6 +6,7 @@ namespace OllamaBridge.Gateway.Admin;
 internal sealed record InstanceReport(
     string Name,
     Uri Url,
+    string Kind,
     string State,
     bool Draining,
     int Slots,

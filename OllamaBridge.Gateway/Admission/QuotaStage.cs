@@ -19,10 +19,19 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         if (call.Operation.Kind == OperationKind.Inference && Caps.Check(call.Facts.Demands, _caps) is { } excess)
             return ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status400BadRequest, excess);
         var limits = call.Tenant.Limits;
-        return limits.IsUnlimited && (limits.Models.Count == 0 || limits.Of(call.ModelKey) is null)
+        return limits.IsUnlimited && (limits.Models.Count == 0 || (limits.Of(call.ModelKey) is null && call.Alternatives is null))
             ? next(context, call)
             : AdmitAsync(context, call, next);
     }
+
+    /// <summary>Another model is to answer a request that was admitted.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="modelKey">The model's canonical name.</param>
+    /// <param name="gone">The client has gone.</param>
+    /// <returns>False where its tenant's limits have no room for that.</returns>
+    public ValueTask<bool> TryMoveAsync(BridgeCall call, string modelKey, CancellationToken gone) => call.Quota is DividedQuotaLease lease
+        ? lease.TryMoveAsync(store, modelKey, call.Tenant.Limits.Of(modelKey), gone)
+        : ValueTask.FromResult(true);
 
     private async Task AdmitAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
@@ -31,7 +40,10 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         var ofModel = limits.Of(call.ModelKey);
         call.PromptEstimate = QuotaTokens.Prompt(operation, call.Body?.Length ?? 0, call.Facts.Demands);
         var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, _caps.AssumedOutputTokens, limits, ofModel);
-        var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, call.ModelKey, ofModel, tokens), context.RequestAborted);
+        var demand = new QuotaDemand(call.Tenant.Id, limits, call.ModelKey, ofModel, tokens);
+        var lease = call.Alternatives is { HasNext: true } && limits.Models.Count > 0
+            ? await DividedQuotaLease.AcquireAsync(store, demand, context.RequestAborted)
+            : await store.AcquireAsync(demand, context.RequestAborted);
         QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetUtcNow());
         if (lease.IsAcquired)
         {

@@ -1,6 +1,8 @@
 using System.Net;
+using System.Net.Http.Headers;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
@@ -16,6 +18,9 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
     /// <summary>Names the instance that answered.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
 
+    /// <summary>Names the model that answered, where that is not the one that was named.</summary>
+    public const string ModelHeader = "X-Bridge-Model";
+
     private const int FirstRead = 4 * 1024;
     private const int ErrorLimit = 64 * 1024;
     private readonly ForwardingOptions _options = options.Value;
@@ -26,9 +31,12 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
+        var attempt = httpContext.Features.Get<ForwardAttempt>()!;
+        if (attempt.Lease.Instance.ApiKey is { } key)
+            proxyRequest.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
         // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
         // bridge holds in memory is sent at once.
-        var operation = httpContext.Features.Get<ForwardAttempt>()!.Call.Operation;
+        var operation = attempt.Call.Operation;
         proxyRequest.Headers.ExpectContinue = operation.UnbufferedBody && proxyRequest.Content is not null ? true : null;
     }
 
@@ -50,8 +58,9 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
             if (status >= 400)
             {
                 ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
-                attempt.Failure = AnswerVerdict.Judge(operation, status, held.Span);
-                if (attempt.Failure is not null && ended && attempt.TakeRetry())
+                attempt.Failure = AnswerVerdict.Judge(operation, status, held.Span, attempt.Lease.Instance.ApiKey is not null);
+                attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
+                if (attempt.IsTooLong || (attempt.Failure is not null && ended && attempt.TakeRetry()))
                 {
                     attempt.Retained = new RetainedAnswer(status, proxyResponse.Content.Headers.ContentType?.ToString(), held.Span.ToArray());
                     held.Dispose();
@@ -99,6 +108,8 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
         if (status < 400 && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
         httpContext.Response.Headers[InstanceHeader] = attempt.Lease.Instance.Name;
+        if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
+            httpContext.Response.Headers[ModelHeader] = model;
         attempt.Delivered = true;
         proxyResponse.Content = new AnswerContent(proxyResponse.Content, new RelayStream(source, held, ended, attempt, httpContext));
         return true;

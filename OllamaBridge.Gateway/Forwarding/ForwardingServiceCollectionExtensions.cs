@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -15,6 +16,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
         services.AddSingleton<AttemptSender>();
+        services.AddSingleton<ModelFallback>();
         services.AddSingleton<ForwardingStage>();
         return services;
     }
