@@ -42,10 +42,13 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         if (!isAlias && fleet.Current.For(call.Tenant.Instances).Models.GetValueOrDefault(key)?.Parts is null)
             return null;
         var models = InventoryFor(call.Tenant).Models;
-        return models.TryGetValue(name, out var model) && (isAlias || model.Json.IsEmpty)
-            || (isAlias && models.Values.FirstOrDefault(m => m.Key == key) is { } other && (model = other) is not null)
-                ? Inventory.WriteOpenAI(model!, name)
-                : null;
+        // An alias is listed with its tag, as Ollama would.
+        var model = models.TryGetValue(name, out var listed) && (isAlias || listed.Json.IsEmpty) ? listed
+            : isAlias ? models.Values.FirstOrDefault(m => m.Key == key)
+            : null;
+        if (model is null)
+            return null;
+        return Inventory.WriteOpenAI(model, name);
     }
 
     private Inventory InventoryFor(Tenant tenant)

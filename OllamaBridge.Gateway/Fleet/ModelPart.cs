@@ -26,10 +26,11 @@ internal sealed class ModelParts
 
     private ModelParts(ModelView whole)
     {
-        _others = Divide(whole, null);
+        var views = new List<ModelView> { whole };
+        _others = Divide(whole, null, views);
         foreach (var placement in whole.Placements)
             if (placement.Id is { } id && !_byId.ContainsKey(id))
-                _byId[id] = Divide(whole, id);
+                _byId[id] = Divide(whole, id, views);
     }
 
     /// <summary>The parts of a model; null where it is on Ollama servers alone, which can do everything.</summary>
@@ -41,9 +42,6 @@ internal sealed class ModelParts
         return null;
     }
 
-    /// <summary>The ids by which it is known there.</summary>
-    public IReadOnlyCollection<string> Ids => _byId.Keys;
-
     /// <summary>What a request can use.</summary>
     /// <returns>Null where that is nothing.</returns>
     public ModelView? Find(in ModelPart part)
@@ -52,7 +50,10 @@ internal sealed class ModelParts
         return views[Math.Max(0, Array.IndexOf(Routes, part.Route))];
     }
 
-    private static ModelView?[] Divide(ModelView whole, string? id)
+    /// <param name="whole">The model.</param>
+    /// <param name="id">The name that is asked for.</param>
+    /// <param name="known">The parts that there are already. Equal parts are one: those who can use the same wait in the same queue.</param>
+    private static ModelView?[] Divide(ModelView whole, string? id, List<ModelView> known)
     {
         var views = new ModelView?[Routes.Length];
         for (var i = 0; i < Routes.Length; i++)
@@ -61,11 +62,12 @@ internal sealed class ModelParts
             var placements = whole.Placements.RemoveAll(p => p.Id is not null && (p.Id != id || (p.Instance.Routes & route) == 0));
             if (placements.IsEmpty)
                 continue;
-            // Equal parts are one: those who can use the same wait in the same queue.
-            views[i] = placements.Length == whole.Placements.Length
-                ? whole
-                : Array.Find(views, v => v is not null && v.Placements.SequenceEqual(placements))
-                    ?? new ModelView(whole.Name, whole.State, placements) { Part = new ModelPart(route, placements.Any(p => p.Id is not null) ? id : null) };
+            views[i] = known.Find(v => v.Placements.SequenceEqual(placements));
+            if (views[i] is null)
+                known.Add(views[i] = new ModelView(whole.Name, whole.State, placements)
+                {
+                    Part = new ModelPart(route, placements.Any(p => p.Id is not null) ? id : null),
+                });
         }
 
         return views;

@@ -60,6 +60,13 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
                 ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
                 attempt.Failure = AnswerVerdict.Judge(operation, status, held.Span, attempt.Lease.Instance.ApiKey is not null);
                 attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
+                // Whose key it is knows the operator; to the client it is a server that fails.
+                if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
+                {
+                    held.Dispose();
+                    return false;
+                }
+
                 if (attempt.IsTooLong || (attempt.Failure is not null && ended && attempt.TakeRetry()))
                 {
                     attempt.Retained = new RetainedAnswer(status, proxyResponse.Content.Headers.ContentType?.ToString(), held.Span.ToArray());

@@ -43,6 +43,10 @@ internal static class AnswerVerdict
         }
     }
 
+    /// <summary>Whether an instance refuses the bridge's own key, of which its clients know nothing.</summary>
+    public static bool IsBridgesFault(int status, InstanceFailure? failure) =>
+        failure is not null && status is (StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden);
+
     /// <summary>Whether the answer means "full", which is no fault of the instance.</summary>
     public static bool IsBusy(int status) => status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests;
 }
