@@ -1,5 +1,7 @@
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
@@ -66,6 +68,38 @@ public class ModelPartTests
         var fleet = new FleetBuilder().With("o").WithOpenAI("v", "a").Build();
         Assert.Equal(["o"], fleet.Find("", new ModelPart(ApiRoutes.OpenAI, null))!.Placements.Select(p => p.Instance.Name));
         Assert.Null(new FleetBuilder().WithOpenAI("v", "a").Build().Find("", default));
+    }
+
+    [Fact]
+    public void Decide_MixedFleet_AllocatesNothing()
+    {
+        var builder = new FleetBuilder().With("o", loaded: "a").WithOpenAI("v", "a").WithOpenAI("w", "a", ApiRoutes.Messages);
+        var fleet = builder.Build();
+        var scheduler = Deciding.Scheduler(TimeProvider.System);
+        string? Decide(ApiRoutes route) => scheduler.Decide(new SchedulingRequest(
+            fleet.Find("a:latest", new ModelPart(route, "a"))!, 7, null, null, true, 0, 0)).Placement?.Instance.Name;
+        Assert.Equal("o", Decide(ApiRoutes.Ollama));
+        Assert.NotNull(Decide(ApiRoutes.OpenAI));
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 1000; i++)
+            Decide(i % 2 == 0 ? ApiRoutes.Ollama : ApiRoutes.Messages);
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Theory]
+    [InlineData(false, true, false)] // an Ollama server has told nothing yet: its models are not unknown
+    [InlineData(true, true, true)]
+    [InlineData(null, true, true)]
+    public void AnyCatalogKnown_OfThoseThatCouldHaveIt(bool? ollama, bool openAI, bool known)
+    {
+        var builder = new FleetBuilder();
+        if (ollama is { } told)
+            builder.With("o").Change("o", v => v with { CatalogKnown = told });
+        if (openAI)
+            builder.WithOpenAI("v", "a");
+        Assert.Equal(known, builder.Build().AnyCatalogKnown);
     }
 
     [Fact]

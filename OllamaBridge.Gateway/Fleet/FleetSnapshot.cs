@@ -156,14 +156,22 @@ internal sealed record FleetSnapshot(
         new(model.Name, model.State, [.. model.Placements.Where(p => access.Allows(p.Instance.Name))]);
 
     /// <summary>Whether the model list of at least one instance has been read: only then can a model be called unknown.</summary>
+    /// <remarks>Where there are Ollama servers, one of theirs: what is configured of others says nothing of them.</remarks>
     public bool AnyCatalogKnown
     {
         get
         {
+            var (known, anyOllama) = (false, false);
             foreach (var instance in Instances)
-                if (instance.CatalogKnown)
+            {
+                var isOllama = instance.Instance.OpenAI is null;
+                if (isOllama && instance.CatalogKnown)
                     return true;
-            return false;
+                anyOllama |= isOllama;
+                known |= instance.CatalogKnown;
+            }
+
+            return known && !anyOllama;
         }
     }
 }

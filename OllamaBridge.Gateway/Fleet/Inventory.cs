@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Frozen;
 using System.Collections.Immutable;
 using System.Text.Json;
 using OllamaBridge.Gateway.Naming;
@@ -59,12 +58,12 @@ internal sealed record Inventory(
             WriteModels(running.Values.OrderByDescending(m => m.ExpiresAt).ThenBy(m => m.Key, StringComparer.Ordinal).Select(m => m.Json)),
             WriteVersion(instances))
         {
-            Models = openAI.ToFrozenDictionary(m => m.Name, StringComparer.Ordinal),
+            Models = openAI.ToDictionary(m => m.Name, StringComparer.Ordinal),
         };
     }
 
     /// <summary>The entries of <see cref="OpenAIModels"/> by id.</summary>
-    public required FrozenDictionary<string, CatalogModel> Models { get; init; }
+    public required IReadOnlyDictionary<string, CatalogModel> Models { get; init; }
 
     /// <summary>One entry of <see cref="OpenAIModels"/> by itself, as <c>/v1/models/{model}</c> has it.</summary>
     public static byte[] WriteOpenAI(CatalogModel model, string id) => [.. Write(json => WriteOpenAI(json, model, id)), (byte)'\n'];

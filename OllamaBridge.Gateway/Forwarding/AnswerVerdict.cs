@@ -28,7 +28,7 @@ internal static class AnswerVerdict
                 return InstanceFailure.ServerError;
             case StatusCodes.Status404NotFound:
                 // The second as vLLM words it.
-                return operation.NeedsModel && (body.IndexOf("not found"u8) >= 0 || body.IndexOf("does not exist"u8) >= 0)
+                return operation.NeedsModel && (body.IndexOf("not found"u8) >= 0 || body.IndexOf("` does not exist"u8) >= 0)
                     ? InstanceFailure.StaleCatalog
                     : null;
             case StatusCodes.Status500InternalServerError:
