@@ -1,9 +1,11 @@
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway;
 
@@ -80,8 +82,11 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The model's name as instances get it, where that is not as the client wrote it.</summary>
     public string? ModelName { get; set; }
 
+    /// <summary>The model's name as instances get it.</summary>
+    public string? SentModel => ModelName ?? Facts.Model;
+
     /// <summary>What of a model's instances it can use.</summary>
-    public ModelPart Part => PartOf(ModelName ?? Facts.Model);
+    public ModelPart Part => PartOf(SentModel);
 
     /// <summary>Where it waits, or would; the default before it has asked for an instance.</summary>
     public QueueKey Queue { get; set; }
@@ -91,6 +96,18 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>Called when the answer is known to be whole, before its last bytes go out; null for nothing to do.</summary>
     public Func<CancellationToken, Task>? BeforeCompletion { get; set; }
+
+    /// <summary>What the client has been sent of a streamed answer; null where that is not kept.</summary>
+    public KeptAnswer? Kept { get; set; }
+
+    /// <summary>When it was first sent to an instance, in the same ticks as <see cref="StartedAt"/>; null where it was not.</summary>
+    public long? FirstSentAt { get; set; }
+
+    /// <summary>Whether an OpenAI stream shall end with what it took; looked up once a stream must be gone on with.</summary>
+    public bool WantsUsage { get; set; }
+
+    /// <summary>Why answers of instances broke off that were gone on with elsewhere; null for none.</summary>
+    public List<Interruption>? Continued { get; set; }
 
     /// <summary>How it ended; null: as the status says.</summary>
     public CallOutcome? Outcome { get; set; }
@@ -123,6 +140,15 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
         ModelName = candidate.Name;
         if (Facts.ModelEnd > 0)
             Body?.Replace(Facts.ModelStart, Facts.ModelEnd, candidate.Json);
+    }
+
+    /// <summary>Takes over what a kept answer took.</summary>
+    public void SettleKept()
+    {
+        if (Kept is not { } kept)
+            return;
+        InputTokens = kept.End.PromptTokens ?? 0;
+        OutputTokens = kept.End.Tokens ?? kept.Tokens;
     }
 
     /// <summary>Settles what its tenant was charged, once.</summary>

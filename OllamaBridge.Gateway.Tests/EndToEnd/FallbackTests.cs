@@ -167,7 +167,7 @@ public sealed class FallbackTests
     public async Task Ask_StreamBreaksAfterItsFirstByte_NoOtherModelGoesOn()
     {
         await using var two = await TwoModels.StartAsync();
-        await using var bridge = await two.BridgeAsync(Chain);
+        await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Continuation:Enabled", "false")]);
         two.First.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 2 });
 
         using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(First, stream: true), Token);
@@ -328,6 +328,29 @@ public sealed class FallbackTests
         Assert.Equal(expected, Encoding.UTF8.GetString(sent.Body.Span));
         Assert.Equal(Encoding.UTF8.GetByteCount(expected), int.Parse(sent.Headers["Content-Length"], System.Globalization.CultureInfo.InvariantCulture));
     }
+
+    [Theory]
+    [InlineData("/api/chat")]
+    [InlineData("/v1/chat/completions")]
+    public async Task Alias_StreamBreaksOff_AnotherInstanceGoesOnWithTheModelThatIsMeant(string path)
+    {
+        await using var fleet = await TestFleet.StartAsync(2, models: First);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Models:0:Name", "gpt-4"), ("Bridge:Models:0:Target", First));
+        var body = path == "/api/chat" ? Ask.Chat("gpt-4", stream: true, tokens: 9) : Ask.OpenAI("gpt-4", stream: true, tokens: 9);
+        using var whole = await bridge.PostAsync(path, body, Token);
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 3, Times = 1, Path = path });
+
+        using var answer = await bridge.PostAsync(path, body, Token);
+        var text = await answer.Content.ReadAsStringAsync(Token);
+
+        Assert.Contains(path == "/api/chat" ? "\"done\":true" : "[DONE]", text, StringComparison.Ordinal);
+        Assert.Equal(Contents(await whole.Content.ReadAsStringAsync(Token)), Contents(text));
+        Assert.DoesNotContain("gpt-4", text, StringComparison.Ordinal);
+    }
+
+    private static string Contents(string stream) =>
+        string.Concat(System.Text.RegularExpressions.Regex.Matches(stream, "\"content\":\"([^\"]*)\"").Select(m => m.Groups[1].Value));
 
     [Fact]
     public async Task Alias_FallsBackPastItsTarget_EachTimeTheBodyNamesWhoIsAsked()

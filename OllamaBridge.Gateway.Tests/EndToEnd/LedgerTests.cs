@@ -15,7 +15,7 @@ public sealed class LedgerTests
     public async Task Ledger_EveryWayToEnd_OneRecordEach()
     {
         await using var fleet = await TestFleet.StartAsync(1);
-        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Continuation:Enabled", "false"));
         bridge.Tenant = new Tenant { Id = "team", Limits = new TenantLimits { TokensPerMinute = 100 } };
         (await bridge.PostAsync("/api/chat", Ask.Chat(stream: true, text: "my-secret-prompt"), Token)).Dispose();
         (await bridge.PostAsync("/api/chat", Ask.Chat("made-up"), Token)).Dispose();

@@ -268,6 +268,59 @@ public sealed class OpenAIInstanceTests
         }
     }
 
+    [Theory]
+    [InlineData("/v1/chat/completions", FaultKind.CutAfterTokens)]
+    [InlineData("/v1/chat/completions", FaultKind.EndEarly)]
+    [InlineData("/v1/chat/completions", FaultKind.ErrorLine)]
+    [InlineData("/v1/completions", FaultKind.CutAfterTokens)]
+    public async Task Stream_OpenAIServerBreaksOff_AnotherGoesOnAsItWouldHave(string path, FaultKind kind)
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
+        await using var bridge = await TestBridge.StartAsync([fleet.OpenAI, second]);
+        var body = path == "/v1/completions"
+            ? (object)new { model = Id, prompt = "Why?", seed = 3, stream = true, stream_options = new { include_usage = true } }
+            : new { model = Id, messages = new[] { new { role = "user", content = "Why?" } }, seed = 3, stream = true, stream_options = new { include_usage = true } };
+        using var whole = await bridge.PostAsync(path, body, Token);
+        var expected = Words(await whole.Content.ReadAsStringAsync(Token));
+        foreach (var server in new[] { fleet.OpenAI, second })
+            server.Faults.Add(new Fault { Kind = kind, AfterTokens = 4, Times = 1 });
+
+        for (var i = 0; i < 2; i++)
+        {
+            using var answer = await bridge.PostAsync(path, body, Token);
+            var text = await answer.Content.ReadAsStringAsync(Token);
+
+            Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
+            Assert.Equal(expected, Words(text));
+            Assert.Single(text.Split("\n\n").Where(e => e.StartsWith("data: {", StringComparison.Ordinal)).Select(e => JsonNode.Parse(e[6..])!["id"]!.GetValue<string>()).Distinct());
+        }
+
+        Assert.DoesNotContain(fleet.OpenAI.Statistics.Seen.Concat(second.Statistics.Seen), r => r.Path.StartsWith("/api", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Instances_AddedAtRunTime_OfTheKindThatIsSaid()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await TestBridge.StartAsync(fleet.Ollama.Servers);
+
+        using var added = await PostAsync(bridge, "/bridge/instances", $$"""{"name":"vllm","url":"{{fleet.OpenAI.Url}}","kind":"OpenAI","slots":2}""");
+        using var wrong = await PostAsync(bridge, "/bridge/instances", """{"name":"x","url":"http://x","models":["a"]}""");
+        using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+
+        Assert.Equal(HttpStatusCode.Created, added.StatusCode);
+        Assert.Equal("openai", JsonNode.Parse(await added.Content.ReadAsStringAsync(Token))!["kind"]!.GetValue<string>());
+        Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
+        Assert.Equal("vllm", answer.Headers.GetValues("X-Bridge-Instance").Single());
+    }
+
+    private static string Words(string stream) => string.Concat(stream.Split("\n\n")
+        .Where(e => e.StartsWith("data: {", StringComparison.Ordinal))
+        .Select(e => JsonNode.Parse(e[6..])!["choices"]!.AsArray())
+        .Where(c => c.Count > 0)
+        .Select(c => (c[0]!["delta"]?["content"] ?? c[0]!["text"])?.GetValue<string>() ?? ""));
+
     private static Task<HttpResponseMessage> PostAsync(TestBridge bridge, string path, string body) =>
         bridge.Client.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"), Token);
 }

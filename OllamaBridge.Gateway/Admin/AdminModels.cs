@@ -2,20 +2,6 @@ using System.Text.Json.Serialization;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>An instance as operators see it.</summary>
-internal sealed record InstanceReport(
-    string Name,
-    Uri Url,
-    string Kind,
-    string State,
-    bool Draining,
-    int Slots,
-    int SlotsUsed,
-    IReadOnlyList<string> Models,
-    IReadOnlyList<string> Loaded,
-    string? Version,
-    string? Error);
-
 /// <summary>The queue as operators see it.</summary>
 internal sealed record QueueReport(int Length, int Limit, IReadOnlyList<QueuedModel> Models);
 
@@ -40,6 +26,7 @@ internal sealed record HealthSummary(string Status, IReadOnlyDictionary<string, 
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(IReadOnlyList<InstanceReport>))]
 [JsonSerializable(typeof(InstanceReport))]
+[JsonSerializable(typeof(NewInstance))]
 [JsonSerializable(typeof(QueueReport))]
 [JsonSerializable(typeof(HealthSummary))]
 [JsonSerializable(typeof(IReadOnlyList<TenantReport>))]

@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text;
 using OllamaBridge.Gateway.Protocols;
@@ -55,6 +56,14 @@ internal sealed class Instance
 
     /// <summary>The key that it wants of the bridge; null for none.</summary>
     public InstanceKey? ApiKey => Volatile.Read(ref _definition).ApiKey;
+
+    /// <summary>Shows its key, where it wants one.</summary>
+    /// <param name="request">What is about to be sent there.</param>
+    public void Authorize(HttpRequestMessage request)
+    {
+        if (ApiKey is { } key)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
+    }
 
     /// <summary>How many leases may be out at once.</summary>
     public int Slots => Volatile.Read(ref _slots);

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Net;
-using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text.Json;
 using OpenTelemetry;
@@ -89,8 +88,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     private async Task<HttpResponseMessage> SendAsync(Instance instance, string path, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + path);
-        if (instance.ApiKey is { } key)
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
+        instance.Authorize(request);
         return await client.SendAsync(request, cancellationToken);
     }
 

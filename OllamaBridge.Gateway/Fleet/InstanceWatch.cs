@@ -28,6 +28,9 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Whether an operator empties it.</summary>
     public bool Draining { get; set; }
 
+    /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
+    public bool IsConfigured { get; set; } = true;
+
     /// <summary>When to look next.</summary>
     public DateTimeOffset NextLook { get; private set; }
 
@@ -146,9 +149,15 @@ internal sealed class InstanceWatch(Instance instance)
         NextCatalog = now;
     }
 
+    /// <summary>What an OpenAI server serves is in its memory.</summary>
+    private ImmutableArray<LoadedModel> Loaded => Instance.OpenAI is null ? _loaded : OpenAILook.Loaded(_catalog);
+
     /// <summary>What the snapshot shows of it.</summary>
     public InstanceView ToView() =>
-        new(Instance, Status, Draining, _catalogKnown, _catalog, Instance.OpenAI is null ? _loaded : OpenAILook.Loaded(_catalog), _version, Status == InstanceStatus.Healthy ? null : _lastError);
+        new(Instance, Status, Draining, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
+        {
+            IsConfigured = IsConfigured,
+        };
 
     private void TakeCatalog(ProbeResult result, HealthOptions options, DateTimeOffset now)
     {

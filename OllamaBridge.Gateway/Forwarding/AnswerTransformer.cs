@@ -1,7 +1,7 @@
 using System.Net;
-using System.Net.Http.Headers;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// What the bridge adds to YARP's forwarding: clean headers out, and on the way back a look at the answer before the client
 /// sees any of it, so that a failed one can be had elsewhere.
 /// </summary>
-internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
+internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, AnswerStreams continuing, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
 {
     /// <summary>Names the instance that answered.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
@@ -32,10 +32,11 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
         var attempt = httpContext.Features.Get<ForwardAttempt>()!;
-        if (attempt.Lease.Instance.ApiKey is { } key)
-            proxyRequest.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
+        attempt.Lease.Instance.Authorize(proxyRequest);
         // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
         // bridge holds in memory is sent at once.
+        if (attempt.Plan is { } plan)
+            proxyRequest.RequestUri = new Uri(destinationPrefix + plan.Path);
         var operation = attempt.Call.Operation;
         proxyRequest.Headers.ExpectContinue = operation.UnbufferedBody && proxyRequest.Content is not null ? true : null;
     }
@@ -52,55 +53,18 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
         var status = (int)proxyResponse.StatusCode;
         var source = await proxyResponse.Content.ReadAsStreamAsync(cancellationToken);
         var held = new HeldBytes();
-        var ended = false;
+        Stream? answer;
         try
         {
-            if (status >= 400)
-            {
-                ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
-                attempt.Failure = AnswerVerdict.Judge(operation, status, held.Span, attempt.Lease.Instance.ApiKey is not null);
-                attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
-                // Whose key it is knows the operator; to the client it is a server that fails.
-                if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
-                {
-                    held.Dispose();
-                    return false;
-                }
-
-                if (attempt.IsTooLong || (attempt.Failure is not null && ended && attempt.TakeRetry()))
-                {
-                    attempt.Retained = new RetainedAnswer(status, proxyResponse.Content.Headers.ContentType?.ToString(), held.Span.ToArray());
-                    held.Dispose();
-                    return false;
-                }
-            }
-            else if (IsStream(proxyResponse))
-            {
-                ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
-                if (operation.Kind == OperationKind.Inference)
-                    RecordFirstByte(attempt);
-                if (ended || (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry()))
-                {
-                    attempt.Failure = InstanceFailure.Broken;
-                    attempt.Retained = ended ? null : new RetainedAnswer(StatusCodes.Status500InternalServerError, "application/json; charset=utf-8", held.Span.TrimEnd((byte)'\n').ToArray());
-                    held.Dispose();
-                    return false;
-                }
-
-                attempt.Watcher = StreamWatcher.For(operation.End);
-            }
-            else if (operation.Kind == OperationKind.Inference)
-            {
-                ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
-                ReadUsage(attempt, held.Span);
-            }
+            answer = status >= 400 ? await RefusedAsync(attempt, httpContext, proxyResponse, source, held, cancellationToken)
+                : IsStream(proxyResponse) ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
+                : attempt.Plan is not null ? null
+                : await WholeAsync(attempt, httpContext, source, held, cancellationToken);
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
             // Cut before the client saw anything of it.
-            attempt.Failure = InstanceFailure.Broken;
-            held.Dispose();
-            return false;
+            answer = null;
         }
         catch
         {
@@ -108,19 +72,105 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
             throw;
         }
 
-        attempt.Call.AnsweredAt = time.GetTimestamp();
+        if (answer is null)
+        {
+            if (!attempt.IsTooLong)
+                attempt.Failure ??= InstanceFailure.Broken;
+            held.Dispose();
+            return false;
+        }
+
+        attempt.Call.AnsweredAt ??= time.GetTimestamp();
         if (attempt.Call.Heartbeat is { } heartbeat)
             await heartbeat.DisposeAsync();
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
-        if (status < 400 && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
+        if (status < 400 && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
         httpContext.Response.Headers[InstanceHeader] = attempt.Lease.Instance.Name;
         if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
             httpContext.Response.Headers[ModelHeader] = model;
         attempt.Delivered = true;
-        proxyResponse.Content = new AnswerContent(proxyResponse.Content, new RelayStream(source, held, ended, attempt, httpContext));
+        proxyResponse.Content = new AnswerContent(proxyResponse.Content, answer);
         return true;
     }
+
+    /// <summary>An error answer.</summary>
+    /// <returns>What the client gets; null for nothing.</returns>
+    private static async ValueTask<Stream?> RefusedAsync(
+        ForwardAttempt attempt, HttpContext context, HttpResponseMessage response, Stream source, HeldBytes held, CancellationToken cancellationToken)
+    {
+        if (attempt.Plan is not null)
+        {
+            // It will not go on with what another began: how the other failed stays what there is to tell.
+            attempt.Failure = InstanceFailure.ServerError;
+            return null;
+        }
+
+        var status = (int)response.StatusCode;
+        var ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
+        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance.ApiKey is not null);
+        // Whose key it is knows the operator; to the client it is a server that fails.
+        if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
+            return null;
+        attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
+        if (!attempt.IsTooLong && (attempt.Failure is null || !ended || !attempt.TakeRetry()))
+            return new RelayStream(source, held, ended, attempt, context);
+        attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray());
+        return null;
+    }
+
+    /// <summary>A stream whose first bytes are there, or its end.</summary>
+    /// <returns>What the client gets; null for nothing.</returns>
+    private async ValueTask<Stream?> BegunAsync(
+        ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
+    {
+        var operation = attempt.Call.Operation;
+        var ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
+        if (!attempt.TryBegin())
+            return null;
+        if (operation.Kind == OperationKind.Inference)
+            RecordFirstByte(attempt);
+        if (ended)
+            return null;
+        if (continuing.Open(attempt, source, held) is { } answer)
+        {
+            if (answer.LookAhead())
+                return answer;
+            attempt.Retained = Retain(attempt.Told);
+            return null;
+        }
+
+        if (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry())
+        {
+            attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
+            return null;
+        }
+
+        attempt.Watcher = StreamWatcher.For(operation.End);
+        return new RelayStream(source, held, ended, attempt, context);
+    }
+
+    /// <summary>An answer in one piece.</summary>
+    private async ValueTask<Stream?> WholeAsync(
+        ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
+    {
+        var ended = false;
+        if (attempt.Call.Operation.Kind == OperationKind.Inference)
+        {
+            ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
+            // A model's answer is never nothing.
+            if (ended && held.Length == 0)
+                return null;
+            ReadUsage(attempt, held.Span);
+        }
+
+        return new RelayStream(source, held, ended, attempt, context);
+    }
+
+    /// <summary>An error line of Ollama's own streams, as the error that it would have been before the stream began.</summary>
+    private static RetainedAnswer? Retain(ReadOnlyMemory<byte> line) => line.IsEmpty || line.Span[0] != '{'
+        ? null
+        : new RetainedAnswer(StatusCodes.Status500InternalServerError, "application/json; charset=utf-8", line);
 
     /// <summary>Reads until the end or the limit.</summary>
     /// <returns>Whether the end was reached.</returns>
@@ -149,6 +199,6 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
         BridgeTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(attempt.Call.Operation.Name, attempt.Call.ModelKey, elapsed);
         if (attempt.Lease.WasLoaded)
-            attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds);
+            attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds, attempt.Call.Body?.Length ?? 0);
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -17,6 +18,14 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<ForwardTimeouts>();
         services.AddSingleton<AttemptSender>();
         services.AddSingleton<ModelFallback>();
+        services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
+        services.AddSingleton<InstanceQuestions>();
+        services.AddSingleton<TemplateProbe>();
+        services.AddSingleton<ContinuationPlanner>();
+        services.AddSingleton<AnswerStreams>();
+        services.AddSingleton<Continuer>();
+        services.AddSingleton<SilenceWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
         services.AddSingleton<ForwardingStage>();
         return services;
     }

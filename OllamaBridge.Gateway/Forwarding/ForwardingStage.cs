@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
@@ -11,6 +12,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 internal sealed class ForwardingStage(
     AttemptSender sender,
     ModelFallback fallback,
+    Continuer continuer,
     RequestQueue queue,
     RetryBudget budget,
     IFleet fleet,
@@ -38,19 +40,37 @@ internal sealed class ForwardingStage(
         if (urgency.Deadline is { } deadline)
             call.Deadline = call.StartedAt + Math.Max(1, (long)(deadline.TotalSeconds * time.TimestampFrequency));
         budget.Deposit();
-        if (!Heartbeat.IsWanted(context, call))
+        try
         {
-            await AnswerAsync(context, call);
-            return;
-        }
+            if (!Heartbeat.IsWanted(context, call))
+            {
+                await AnswerAsync(context, call);
+                return;
+            }
 
-        using var response = BegunResponse.For(context);
-        call.Ticket = new QueueTicket();
-        await using var heartbeat = call.Heartbeat = Heartbeat.Start(context, call, queue, queueOptions.Value.ProgressInterval, time);
-        await AnswerAsync(context, call);
+            using var response = BegunResponse.For(context);
+            call.Ticket = new QueueTicket();
+            await using var heartbeat = call.Heartbeat = Heartbeat.Start(context, call, queue, queueOptions.Value.ProgressInterval, time);
+            await AnswerAsync(context, call);
+        }
+        finally
+        {
+            call.Kept?.Dispose();
+        }
     }
 
     private async Task AnswerAsync(HttpContext context, BridgeCall call)
+    {
+        if (await BeginAsync(context, call) is { } broken
+            && await continuer.ContinueAsync(context, call, broken) is { } whole)
+            call.AnsweredBy = whole.Lease.Instance;
+        if (context.RequestAborted.IsCancellationRequested && call.Outcome is null && call.Continued is not null && call.Kept is { End.Reason: null })
+            call.Outcome = CallOutcome.Cancelled;
+    }
+
+    /// <summary>Sends until an answer has begun.</summary>
+    /// <returns>The sending whose answer broke off and can be gone on with; null where nothing is left to do.</returns>
+    private async Task<ForwardAttempt?> BeginAsync(HttpContext context, BridgeCall call)
     {
         var gone = context.RequestAborted;
         var tries = new ModelTries(call.Attempts);
@@ -70,7 +90,7 @@ internal sealed class ForwardingStage(
 
                 await StopHeartbeatAsync(call);
                 await tries.EndAsync(context, call, first, result);
-                return;
+                return null;
             }
 
             using (lease)
@@ -82,7 +102,7 @@ internal sealed class ForwardingStage(
                 if (attempt.Delivered || gone.IsCancellationRequested)
                 {
                     Settle(call, attempt, gone);
-                    return;
+                    return attempt.Interrupted is null || gone.IsCancellationRequested ? null : attempt;
                 }
 
                 tries.Retained = attempt.Retained ?? tries.Retained;
@@ -95,7 +115,7 @@ internal sealed class ForwardingStage(
                 {
                     await StopHeartbeatAsync(call);
                     await tries.EndAsync(context, call, first, null);
-                    return;
+                    return null;
                 }
 
                 BegunResponse.Renew(context);
@@ -144,13 +164,23 @@ internal sealed class ForwardingStage(
             call.InputTokens = watcher.InputTokens;
             call.OutputTokens = watcher.OutputTokens;
         }
+        else
+        {
+            call.SettleKept();
+        }
 
-        if (gone.IsCancellationRequested && attempt.Watcher is not { IsComplete: true })
+        if (gone.IsCancellationRequested && attempt.Watcher is not { IsComplete: true } && !attempt.IsComplete)
         {
             call.Outcome = CallOutcome.Cancelled;
         }
-        else if (attempt.Truncated || attempt.Watcher is { HasError: true })
+        else if (attempt.Interrupted is not null)
         {
+            // Not over yet.
+            return;
+        }
+        else if (attempt.Truncated || attempt.Watcher is { HasError: true } || (call.Kept is not null && attempt.Watcher is null && !attempt.IsComplete))
+        {
+            // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
             call.Outcome = CallOutcome.Truncated;
             fleet.ReportFailure(attempt.Lease.Instance, InstanceFailure.Broken);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);

@@ -49,6 +49,7 @@ internal static partial class RequestInspector
         var (modelAt, nameAt) = ((Start: 0L, End: 0L), (Start: 0L, End: 0L));
         var (isPlain, seen) = (true, 0);
         bool? stream = null;
+        var hasTools = false;
         ulong affinity = 0;
         List<string>? digests = null;
         var demands = default(Demands);
@@ -91,6 +92,9 @@ internal static partial class RequestInspector
                         _ => stream,
                     };
                     break;
+                case Property.Tools:
+                    hasTools = reader.TokenType == JsonTokenType.StartArray;
+                    break;
                 case Property.Files:
                     if (!ReadDigests(ref reader, digests ??= []))
                         return Truncated;
@@ -119,6 +123,7 @@ internal static partial class RequestInspector
             IsPlain = isPlain,
             Stream = stream,
             Affinity = affinity,
+            HasTools = hasTools,
             Digests = digests,
             Demands = demands.ToFacts(),
         };
@@ -131,6 +136,7 @@ internal static partial class RequestInspector
         Name,
         Source,
         Stream,
+        Tools,
         Files,
         Beginning,
 
@@ -148,6 +154,7 @@ internal static partial class RequestInspector
         : Is(ref reader, "stream"u8) ? Property.Stream
         : Is(ref reader, "messages"u8) || Is(ref reader, "prompt"u8) || Is(ref reader, "system"u8)
             || Is(ref reader, "input"u8) || Is(ref reader, "instructions"u8) ? Property.Beginning
+        : Is(ref reader, "tools"u8) ? Property.Tools
         : Is(ref reader, "name"u8) ? Property.Name
         : Is(ref reader, "source"u8) ? Property.Source
         : Is(ref reader, "files"u8) || Is(ref reader, "adapters"u8) ? Property.Files

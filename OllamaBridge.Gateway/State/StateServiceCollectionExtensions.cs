@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.State;
@@ -21,6 +22,9 @@ internal static class StateServiceCollectionExtensions
         services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? new RedisFleetStore(connection.Open("fleet", "instances may be given more than their slots"))
             : new MemoryFleetStore(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IWriterStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? new RedisWriterStore(connection.Open("writer", "two gateways may change the models at once"))
+            : new MemoryWriterStore(provider.GetRequiredService<TimeProvider>()));
         services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
         return services;
     }

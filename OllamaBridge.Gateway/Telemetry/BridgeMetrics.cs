@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Telemetry;
@@ -20,6 +21,7 @@ internal sealed class BridgeMetrics
     private readonly Histogram<double> _firstToken;
     private readonly Counter<long> _retries;
     private readonly Counter<long> _fallbacks;
+    private readonly Counter<long> _continuations;
     private readonly Counter<long> _loads;
     private readonly Histogram<double> _queueWait;
     private readonly Counter<long> _limitRefusals;
@@ -36,6 +38,7 @@ internal sealed class BridgeMetrics
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = FirstTokenBuckets });
         _retries = _meter.CreateCounter<long>(TelemetryNames.Retries, "{retry}", "Attempts after the first.");
         _fallbacks = _meter.CreateCounter<long>(TelemetryNames.Fallbacks, "{request}", "Requests for which another model was asked in the model's place.");
+        _continuations = _meter.CreateCounter<long>(TelemetryNames.Continuations, "{answer}", "Answers that broke off, by what came of going on with them.");
         _loads = _meter.CreateCounter<long>(TelemetryNames.Loads, "{load}", "Requests bound to an instance that did not have their model in memory.");
         _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
@@ -91,6 +94,14 @@ internal sealed class BridgeMetrics
         1,
         new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
         new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
+
+    /// <summary>An answer broke off.</summary>
+    /// <param name="cause">Why.</param>
+    /// <param name="outcome">What came of going on with it: <c>succeeded</c>, <c>interrupted</c> again, <c>failed</c>.</param>
+    public void RecordContinuation(Interruption cause, string outcome) => _continuations.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.CauseLabel, Labels.Of(cause)),
+        new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, outcome));
 
     /// <summary>A request was bound to an instance that has to load its model first.</summary>
     public void RecordLoad(string model, string instance) => _loads.Add(

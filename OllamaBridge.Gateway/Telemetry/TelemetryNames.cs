@@ -10,6 +10,7 @@ internal static class TelemetryNames
     public const string QueueSpan = "queue";
     public const string DecideSpan = "decide";
     public const string FirstTokenEvent = "first_token";
+    public const string InterruptionEvent = "interruption";
 
     public const string Requests = "ollama.requests";
     public const string Latency = "ollama.latency";
@@ -18,6 +19,7 @@ internal static class TelemetryNames
     public const string TimeToFirstToken = "gen_ai.server.time_to_first_token";
     public const string Retries = "ollama.retries";
     public const string Fallbacks = "ollama.fallbacks";
+    public const string Continuations = "ollama.continuations";
     public const string QueueLength = "ollama.queue.length";
     public const string QueueWait = "ollama.queue.wait";
     public const string InstanceState = "ollama.instance.state";
@@ -36,6 +38,7 @@ internal static class TelemetryNames
     public const string StatusLabel = "status";
     public const string OutcomeLabel = "outcome";
     public const string ReasonLabel = "reason";
+    public const string CauseLabel = "cause";
     public const string InstanceLabel = "instance";
     public const string StateLabel = "state";
     public const string StoreLabel = "store";
