@@ -279,7 +279,7 @@ public sealed class OpenAIInstanceTests
         await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
         await using var bridge = await TestBridge.StartAsync([fleet.OpenAI, second]);
         var body = path == "/v1/completions"
-            ? (object)new { model = Id, prompt = "Why?", seed = 3, stream = true, stream_options = new { include_usage = true } }
+            ? (object)new { model = Id, prompt = "Why?", seed = 3, max_tokens = 9, stream = true, stream_options = new { include_usage = true } }
             : new { model = Id, messages = new[] { new { role = "user", content = "Why?" } }, seed = 3, stream = true, stream_options = new { include_usage = true } };
         using var whole = await bridge.PostAsync(path, body, Token);
         var expected = Words(await whole.Content.ReadAsStringAsync(Token));
