@@ -36,7 +36,9 @@ internal static class AdminEndpoints
         AdminJson.Default.HealthSummary,
         cancellationToken: context.RequestAborted);
 
-    private static IResult Refuse(int status) => TypedResults.Problem(
+    private static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
+        ? new RetryLater("API keys cannot be checked at the moment.")
+        : TypedResults.Problem(
         status == StatusCodes.Status401Unauthorized
             ? "The bridge's own API wants the API key of an operator."
             : "The bridge's own API answers operators only: callers on its machine, or an API key with the scope Admin.",

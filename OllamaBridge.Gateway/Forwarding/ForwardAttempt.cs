@@ -16,6 +16,7 @@ internal sealed class ForwardAttempt(
     private bool? _retry;
     private long _firstByteAt;
     private long _lastByteAt;
+    private long _readingSince;
     private int _state;
     private CancellationTokenSource? _sending;
     private CancellationTokenSource? _reading;
@@ -95,8 +96,21 @@ internal sealed class ForwardAttempt(
     /// <summary>Whether nobody wants the answer any more.</summary>
     public bool IsAbandoned => gone.IsCancellationRequested;
 
+    /// <summary>Since when more of the answer is waited for, in the same ticks as <see cref="SentAt"/>; 0 while the client still takes what has come.</summary>
+    public long ReadingSince
+    {
+        get => Volatile.Read(ref _readingSince);
+        private set => Volatile.Write(ref _readingSince, value);
+    }
+
     /// <summary>When the last bytes came, in the same ticks as <see cref="SentAt"/>.</summary>
     public long LastByteAt => Volatile.Read(ref _lastByteAt);
+
+    /// <summary>More of the answer is waited for.</summary>
+    public void NoteReading() => ReadingSince = time.GetTimestamp();
+
+    /// <summary>Nothing is waited for: what has come is passed on first.</summary>
+    public void NoteRead() => ReadingSince = 0;
 
     /// <summary>Bytes have come.</summary>
     public void NoteByte()

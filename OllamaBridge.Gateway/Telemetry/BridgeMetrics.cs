@@ -25,6 +25,7 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _loads;
     private readonly Histogram<double> _queueWait;
     private readonly Counter<long> _limitRefusals;
+    private readonly Counter<long> _ledgerDropped;
 
     public BridgeMetrics(IMeterFactory meters, IFleet fleet)
     {
@@ -43,6 +44,7 @@ internal sealed class BridgeMetrics
         _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
         _limitRefusals = _meter.CreateCounter<long>(TelemetryNames.LimitRefusals, "{request}", "Requests refused because of their tenant's limits.");
+        _ledgerDropped = _meter.CreateCounter<long>(TelemetryNames.LedgerDropped, "{record}", "Records of requests that the shared ledger will never have.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceState, () => ObserveStates(fleet.Current), null, "1 for the state that an instance is in, 0 for the others.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(fleet.Current, i => i.Slots), "{slot}", "Requests that an instance may hold.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceSlotsUsed, () => Observe(fleet.Current, i => i.SlotsUsed), "{slot}", "Requests that an instance holds.");
@@ -114,6 +116,9 @@ internal sealed class BridgeMetrics
         1,
         new KeyValuePair<string, object?>(TelemetryNames.TenantLabel, tenant),
         new KeyValuePair<string, object?>(TelemetryNames.LimitLabel, Labels.Of(limit)));
+
+    /// <summary>Records were dropped that the shared state does not have.</summary>
+    public void RecordLedgerDropped(long records) => _ledgerDropped.Add(records);
 
     /// <summary>A request has left the queue.</summary>
     public void RecordQueueWait(string model, TimeSpan waited) =>

@@ -29,6 +29,7 @@ internal static class TelemetryNames
     public const string StateHealthy = "ollama.state.healthy";
     public const string StateStoreHealthy = "ollama.state.store.healthy";
     public const string LimitRefusals = "ollama.limit.refusals";
+    public const string LedgerDropped = "ollama.ledger.dropped";
 
     public const string TenantLabel = "tenant";
     public const string LimitLabel = "limit";

@@ -29,6 +29,10 @@ public sealed class SilenceRulesTests
     }
 
     [Fact]
+    public void Judge_NobodyElseToAsk_WaitedFor() =>
+        Assert.Null(SilenceRules.Judge(Streaming with { CanGoElsewhere = false, Silence = Seconds(100) }, Options));
+
+    [Fact]
     public void Judge_ToolsMayBeCalled_SilenceIsNoStall()
     {
         Assert.Null(SilenceRules.Judge(Streaming with { HasTools = true, Silence = Seconds(100) }, Options));

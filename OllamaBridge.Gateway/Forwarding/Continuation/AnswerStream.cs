@@ -104,6 +104,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         // Whoever watches ends the reading alone: what has been read must still be written.
         if (_reading is null)
             attempt.Reading = _reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        attempt.NoteReading();
         try
         {
             if (onlyAsk)
@@ -124,6 +125,10 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         {
             // Whoever watches, or the forwarder's own time-out.
             Finish(attempt.Cause ?? Interruption.Stalled);
+        }
+        finally
+        {
+            attempt.NoteRead();
         }
 
         return true;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -15,13 +16,20 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
 {
     /// <summary>Lists the ways, finding out what the next one takes only when it is come to.</summary>
     /// <param name="call">The request.</param>
-    /// <param name="request">Its body.</param>
+    /// <param name="request">Its body; null where it cannot be read.</param>
     /// <param name="kept">What the client has been sent.</param>
     /// <param name="instance">Who is to go on.</param>
     /// <param name="cancellationToken">The client has gone.</param>
     public async IAsyncEnumerable<ContinuationPlan> WaysAsync(
-        BridgeCall call, ContinuableRequest request, KeptAnswer kept, Instance instance, [EnumeratorCancellation] CancellationToken cancellationToken)
+        BridgeCall call, ContinuableRequest? request, KeptAnswer kept, Instance instance, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        if (!kept.HasBegun || request is null)
+        {
+            // Nothing was sent: the request as it came.
+            yield return new ContinuationPlan(PathOf(call.Operation), call.Body!.Bytes.ToArray(), k => AnswerReader.For(call.Operation, k)!);
+            yield break;
+        }
+
         if (kept.Pieces == 0)
         {
             // Nothing but the frame: the request itself.

@@ -39,7 +39,7 @@ internal sealed class Continuer(
             Note(call, broken, cause);
             tried.Add(broken.Lease.Instance);
             var obstacle = Obstacle(context, call, request, times);
-            var next = obstacle is null ? await TryAsync(context, call, request!, response, tried) : null;
+            var next = obstacle is null ? await TryAsync(context, call, request, response, tried) : null;
             if (gone.IsCancellationRequested)
                 return null;
             if (next is null)
@@ -64,21 +64,24 @@ internal sealed class Continuer(
     /// <summary>Why the answer cannot be gone on with; null where it can.</summary>
     private string? Obstacle(HttpContext context, BridgeCall call, ContinuableRequest? request, int times)
     {
+        if (times >= _options.MaxContinuations)
+            return "it broke off too often";
+        // Nothing was sent: another may have the request as it came.
+        if (call.Kept is { HasBegun: false })
+            return null;
         if (request is null)
             return "the request cannot be read to the letter";
         if (context.Request.Headers.TryGetValue(ContinuationOptions.Header, out var wish) && wish.ToString().Trim().Equals("off", StringComparison.OrdinalIgnoreCase))
             return "the client does not want it";
         if (request.Obstacle is { } obstacle)
             return obstacle;
-        if (call.Kept is not { IsWhole: true })
-            return "what was sent is not text alone, or too much to keep";
-        return times >= _options.MaxContinuations ? "it broke off too often" : null;
+        return call.Kept is { IsWhole: true } ? null : "what was sent is not text alone, or too much to keep";
     }
 
     /// <summary>Asks one instance after another, and each in all ways that there are, until one begins.</summary>
     /// <returns>The sending that began; null where none did.</returns>
     private async Task<ForwardAttempt?> TryAsync(
-        HttpContext context, BridgeCall call, ContinuableRequest request, BegunResponse response, HashSet<Instance> tried)
+        HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, HashSet<Instance> tried)
     {
         var gone = context.RequestAborted;
         for (var go = 0; go < MaxGoes && !gone.IsCancellationRequested; go++)
@@ -103,7 +106,7 @@ internal sealed class Continuer(
     }
 
     private async Task<ForwardAttempt?> SendAsync(
-        HttpContext context, BridgeCall call, ContinuableRequest request, BegunResponse response, InstanceLease lease)
+        HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, InstanceLease lease)
     {
         await foreach (var plan in planner.WaysAsync(call, request, call.Kept!, lease.Instance, context.RequestAborted))
         {

@@ -39,11 +39,12 @@ internal static class SilenceRules
             return Interruption.Drained;
         if (facts.Status is InstanceStatus.Unhealthy && facts.Silence >= Lost && (facts.HasBegun || facts.CanGoElsewhere))
             return Interruption.InstanceLost;
-        if (facts.HasTools)
+        // With nobody else to ask it is waited for as long as the forwarder's own time-outs allow.
+        if (facts.HasTools || !facts.CanGoElsewhere)
             return null;
         if (facts.HasBegun)
             return facts.Silence > Longer(options.MinStall, facts.Pace, options.StallFactor, Unknown) ? Interruption.Stalled : null;
-        return facts is { IsWarm: true, CanGoElsewhere: true, UsualFirstToken: not null }
+        return facts is { IsWarm: true, UsualFirstToken: not null }
             && facts.Silence > Longer(options.MinLateFirstToken, facts.UsualFirstToken, options.LateFactor, 1)
                 ? Interruption.Stalled
                 : null;

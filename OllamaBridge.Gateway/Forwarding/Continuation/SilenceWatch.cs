@@ -60,7 +60,7 @@ internal sealed class SilenceWatch(IFleet fleet, IOptions<ContinuationOptions> o
         var state = attempt.Lease.Placement.State;
         return new SilenceFacts(
             attempt.HasBegun,
-            time.GetElapsedTime(last == 0 ? attempt.SentAt : last, now),
+            Silence(attempt, now),
             messages < 3 ? null : time.GetElapsedTime(attempt.FirstByteAt, last) / (messages - 1),
             view?.Status,
             attempt.Lease.WasLoaded,
@@ -68,6 +68,14 @@ internal sealed class SilenceWatch(IFleet fleet, IOptions<ContinuationOptions> o
             attempt.Call.Facts.HasTools,
             CanGoElsewhere(attempt, snapshot),
             IsDrainOver: false);
+    }
+
+    /// <summary>How long nothing has come although it was waited for: a client that takes its time is no silence of the instance's.</summary>
+    private TimeSpan Silence(ForwardAttempt attempt, long now)
+    {
+        if (!attempt.HasBegun)
+            return time.GetElapsedTime(attempt.SentAt, now);
+        return attempt.ReadingSince is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
     }
 
     private static bool CanGoElsewhere(ForwardAttempt attempt, FleetSnapshot snapshot)
