@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Simulator;
@@ -247,6 +249,13 @@ public sealed class FallbackTests
         Assert.Equal(HttpStatusCode.OK, third.StatusCode);
         Assert.False(third.Headers.Contains("X-Bridge-Model"));
         Assert.Equal(1, two.Second.Statistics.Requests);
+        // And nothing of it is counted twice over all models.
+        var used = 0L;
+        foreach (var answer in new[] { one, third })
+            used += JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["usage"]!["total_tokens"]!.GetValue<long>();
+        var quotas = (QuotaStore)bridge.Services.GetRequiredService<IQuotaStore>();
+        await Eventually.BecomesAsync(
+            () => quotas.Read("team", null, c => (c.SpentInDay, c.Reserved, c.InFlight)) == (used, 0, 0), TimeSpan.FromSeconds(10));
     }
 
     [Fact]

@@ -19,32 +19,50 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         if (call.Operation.Kind == OperationKind.Inference && Caps.Check(call.Facts.Demands, _caps) is { } excess)
             return ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status400BadRequest, excess);
         var limits = call.Tenant.Limits;
-        return limits.IsUnlimited && (limits.Models.Count == 0 || (limits.Of(call.ModelKey) is null && call.Alternatives is null))
+        return limits.IsUnlimited && (limits.Models.Count == 0 || limits.Of(call.ModelKey) is null)
             ? next(context, call)
             : AdmitAsync(context, call, next);
     }
 
-    /// <summary>Another model is to answer a request that was admitted.</summary>
-    /// <param name="call">The request.</param>
+    /// <summary>Another model is to answer a request that was admitted: what it holds of limits goes back, and the same is taken anew for that model.</summary>
+    /// <remarks>Where neither model has limits of its own, what it holds is the tenant's and stays.</remarks>
+    /// <param name="context">The request.</param>
+    /// <param name="call">What is known of it.</param>
     /// <param name="modelKey">The model's canonical name.</param>
-    /// <param name="gone">The client has gone.</param>
-    /// <returns>False where its tenant's limits have no room for that.</returns>
-    public ValueTask<bool> TryMoveAsync(BridgeCall call, string modelKey, CancellationToken gone) => call.Quota is DividedQuotaLease lease
-        ? lease.TryMoveAsync(store, modelKey, call.Tenant.Limits.Of(modelKey), gone)
-        : ValueTask.FromResult(true);
+    /// <returns>False where its tenant's limits have no room for that; it holds nothing then.</returns>
+    public async ValueTask<bool> TryMoveAsync(HttpContext context, BridgeCall call, string modelKey)
+    {
+        var limits = call.Tenant.Limits;
+        var isOfNoModel = limits.Of(modelKey) is null && limits.Of(call.ModelKey) is null;
+        if (isOfNoModel && (limits.IsUnlimited || call.Quota is not null))
+            return true;
+        call.Quota?.Settle(0);
+        call.Quota = null;
+        if (limits.IsUnlimited && limits.Of(modelKey) is null)
+            return true;
+        var (lease, _) = await AcquireAsync(context, call, modelKey);
+        if (!lease.IsAcquired)
+            return false;
+        call.Quota = lease;
+        return true;
+    }
+
+    private async ValueTask<(QuotaLease Lease, long Tokens)> AcquireAsync(HttpContext context, BridgeCall call, string modelKey)
+    {
+        var operation = call.Operation;
+        var limits = call.Tenant.Limits;
+        var ofModel = limits.Of(modelKey);
+        call.PromptEstimate = QuotaTokens.Prompt(operation, call.Body?.Length ?? 0, call.Facts.Demands);
+        var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, _caps.AssumedOutputTokens, limits, ofModel);
+        var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, modelKey, ofModel, tokens, limits.FailClosed), context.RequestAborted);
+        QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetUtcNow());
+        return (lease, tokens);
+    }
 
     private async Task AdmitAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
         var operation = call.Operation;
-        var limits = call.Tenant.Limits;
-        var ofModel = limits.Of(call.ModelKey);
-        call.PromptEstimate = QuotaTokens.Prompt(operation, call.Body?.Length ?? 0, call.Facts.Demands);
-        var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, _caps.AssumedOutputTokens, limits, ofModel);
-        var demand = new QuotaDemand(call.Tenant.Id, limits, call.ModelKey, ofModel, tokens);
-        var lease = call.Alternatives is { HasNext: true } && limits.Models.Count > 0
-            ? await DividedQuotaLease.AcquireAsync(store, demand, context.RequestAborted)
-            : await store.AcquireAsync(demand, context.RequestAborted);
-        QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetUtcNow());
+        var (lease, tokens) = await AcquireAsync(context, call, call.ModelKey);
         if (lease.IsAcquired)
         {
             // Settled with the call.
@@ -54,6 +72,13 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         }
 
         metrics.RecordLimitRefusal(call.Tenant.Id, lease.Refusal.Limit);
+        if (lease.Refusal.Limit == QuotaLimit.Unavailable)
+        {
+            await ProtocolError.WriteAsync(
+                context, operation.Protocol, StatusCodes.Status503ServiceUnavailable, "limits cannot be checked at the moment", lease.Refusal.RetryAfter);
+            return;
+        }
+
         if (lease.Refusal.RetryAfter is null)
             context.Response.Headers[QuotaHeaders.ShouldRetry] = "false";
         await ProtocolError.WriteAsync(

@@ -77,12 +77,12 @@ internal sealed class ForwardingStage(
         ModelTries? first = null;
         while (true)
         {
-            if (fallback.Judge(call, tries, _maxAttempts) is { } cause && await fallback.TryMoveAsync(call, cause, gone))
+            if (fallback.Judge(call, tries, _maxAttempts) is { } cause && await fallback.TryMoveAsync(context, call, cause))
                 (first, tries) = (first ?? tries, new ModelTries(call.Attempts));
             LeaseResult? result = tries.MayBeSent(call, _maxAttempts) ? await AcquireAsync(call, tries, gone) : null;
             if (result?.Lease is not { } lease)
             {
-                if (result is { } refused && FallbackRules.Judge(refused.Refusal) is { } reason && await fallback.TryMoveAsync(call, reason, gone))
+                if (result is { } refused && FallbackRules.Judge(refused.Refusal) is { } reason && await fallback.TryMoveAsync(context, call, reason))
                 {
                     (first, tries) = (first ?? tries, new ModelTries(call.Attempts));
                     continue;

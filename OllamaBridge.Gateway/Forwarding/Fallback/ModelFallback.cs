@@ -27,7 +27,7 @@ internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetri
 
     /// <summary>Goes on to the next model that has an instance that may be given work, and that its tenant's limits have room for.</summary>
     /// <returns>False where there is none.</returns>
-    public async ValueTask<bool> TryMoveAsync(BridgeCall call, FallbackCause cause, CancellationToken gone)
+    public async ValueTask<bool> TryMoveAsync(HttpContext context, BridgeCall call, FallbackCause cause)
     {
         if (call.Alternatives is not { } alternatives)
             return false;
@@ -36,7 +36,7 @@ internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetri
         {
             var next = alternatives.Current;
             if (!ModelAlternatives.IsUsable(fleet.Current.For(call.Tenant.Instances), call, next)
-                || !await quotas.TryMoveAsync(call, next.Key, gone))
+                || !await quotas.TryMoveAsync(context, call, next.Key))
                 continue;
             // In the queue it was another model's; there it has used nothing.
             call.SettleCharge();
