@@ -10,4 +10,7 @@ internal static partial class ForwardingLog
 
     [LoggerMessage(1201, LogLevel.Warning, "An answer of {Operation} from instance {Instance} broke off and was ended with an error")]
     public static partial void Truncated(ILogger logger, string operation, string instance);
+
+    [LoggerMessage(1210, LogLevel.Warning, "{Model} stands in for {Asked} ({Cause})")]
+    public static partial void StandsIn(ILogger logger, string model, string asked, Naming.FallbackCause cause);
 }

@@ -82,7 +82,7 @@ internal sealed class SilenceWatch(IFleet fleet, IOptions<ContinuationOptions> o
     {
         if (!attempt.HasBegun && !attempt.CanRetry)
             return false;
-        if (!snapshot.For(attempt.Call.Tenant.Instances).Models.TryGetValue(attempt.Call.ModelKey, out var model))
+        if (snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.ModelKey, attempt.Call.Part) is not { } model)
             return false;
         foreach (var placement in model.Usable)
             if (placement.Instance != attempt.Lease.Instance)
