@@ -24,11 +24,13 @@ internal static class AdminEndpoints
         var bridge = app.MapGroup("/bridge").AddEndpointFilter(async (context, next) =>
             await identity.AuthorizeAdminAsync(context.HttpContext) is not { } status ? await next(context) : Refuse(status));
         bridge.MapTenants();
-        bridge.MapGet("/instances", (IFleet fleet) => TypedResults.Ok(Report(fleet.Current)));
+        bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) => TypedResults.Ok(Report(fleet.Current, time)));
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)));
         bridge.MapUsage();
-        bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, true, gone));
-        bridge.MapPost("/instances/{name}/undrain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, false, gone));
+        bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
+            DrainAsync(fleet, time, name, true, gone));
+        bridge.MapPost("/instances/{name}/undrain", (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
+            DrainAsync(fleet, time, name, false, gone));
     }
 
     /// <summary>Writes the answer of <c>/health</c>: the whole and each check's own words.</summary>
@@ -45,14 +47,14 @@ internal static class AdminEndpoints
             : "The bridge's own API answers operators only: callers on its machine, or an API key with the scope Admin.",
         statusCode: status);
 
-    private static async Task<IResult> DrainAsync(IFleet fleet, string name, bool draining, CancellationToken gone)
+    private static async Task<IResult> DrainAsync(IFleet fleet, TimeProvider time, string name, bool draining, CancellationToken gone)
     {
         if (!await fleet.SetDrainingAsync(name, draining, gone))
             return TypedResults.Problem($"There is no instance '{name}'.", statusCode: 404);
-        return TypedResults.Ok(Report(fleet.Current).First(i => string.Equals(i.Name, name, StringComparison.OrdinalIgnoreCase)));
+        return TypedResults.Ok(Report(fleet.Current, time).First(i => string.Equals(i.Name, name, StringComparison.OrdinalIgnoreCase)));
     }
 
-    private static IReadOnlyList<InstanceReport> Report(FleetSnapshot snapshot) =>
+    private static IReadOnlyList<InstanceReport> Report(FleetSnapshot snapshot, TimeProvider time) =>
     [
         .. snapshot.Instances.Select(view => new InstanceReport(
             view.Instance.Name,
@@ -64,7 +66,8 @@ internal static class AdminEndpoints
             [.. view.Catalog.Select(m => m.Name)],
             [.. view.Loaded.Select(m => m.Name)],
             view.Version,
-            view.LastError)),
+            view.LastError,
+            ConditionReport.Of(view.Instance, time))),
     ];
 
     private static QueueReport Report(RequestQueue queue) => new(

@@ -34,6 +34,9 @@ internal readonly record struct LeaseRequest(
 {
     /// <summary>Where it waits if it must.</summary>
     public QueueKey Queue => new(ModelKey, Tenant?.Instances);
+
+    /// <summary>Whether it could not be sent elsewhere if an instance fails it.</summary>
+    public bool NoRetry { get; init; }
 }
 
 /// <summary>Why a request got no lease.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -17,7 +18,7 @@ internal sealed class FleetOwner(
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly List<InstanceWatch> _watches = [];
     private readonly List<CatalogWait> _catalogWaits = [];
-    private readonly SnapshotBuilder _builder = new();
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time));
     private readonly HealthOptions _options = options.Value;
     private readonly Dictionary<string, DrainMark> _drains = new(StringComparer.OrdinalIgnoreCase);
     private FleetSnapshot _current = FleetSnapshot.Empty;
@@ -30,10 +31,11 @@ internal sealed class FleetOwner(
     public FleetSnapshot Current => Volatile.Read(ref _current);
 
     /// <inheritdoc/>
-    public void ReportFailure(Instance instance, InstanceFailure failure)
+    public void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null)
     {
+        // One model alone makes up half of a row: that it is sick says nothing of the instance.
         if (failure is InstanceFailure.Refused or InstanceFailure.StaleCatalog
-            || instance.CountRequestFailure() >= _options.RequestFailuresToEject)
+            || instance.CountRequestFailure(model, (_options.RequestFailuresToEject + 1) / 2) >= _options.RequestFailuresToEject)
             _events.Writer.TryWrite(new RequestsFailed(instance, failure));
     }
 

@@ -11,7 +11,8 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// What the bridge adds to YARP's forwarding: clean headers out, and on the way back a look at the answer before the client
 /// sees any of it, so that a failed one can be had elsewhere.
 /// </summary>
-internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
+internal sealed class AnswerTransformer(
+    IOptions<ForwardingOptions> options, PlacementOutcomes outcomes, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
 {
     /// <summary>Names the instance that answered.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
@@ -51,9 +52,12 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
             {
                 ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
                 attempt.Failure = AnswerVerdict.Judge(operation, status, held.Span);
+                attempt.Rejected = attempt.Failure is null;
+                if (AnswerVerdict.IsBusy(status))
+                    attempt.BusyFor = RetryAfter.Read(proxyResponse.Headers, time.GetUtcNow());
                 if (attempt.Failure is not null && ended && attempt.TakeRetry())
                 {
-                    attempt.Retained = new RetainedAnswer(status, proxyResponse.Content.Headers.ContentType?.ToString(), held.Span.ToArray());
+                    attempt.Retained = new RetainedAnswer(status, proxyResponse.Content.Headers.ContentType?.ToString(), held.Span.ToArray(), attempt.BusyFor ?? default);
                     held.Dispose();
                     return false;
                 }
@@ -61,8 +65,6 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
             else if (IsStream(proxyResponse))
             {
                 ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
-                if (operation.Kind == OperationKind.Inference)
-                    RecordFirstByte(attempt);
                 if (ended || (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry()))
                 {
                     attempt.Failure = InstanceFailure.Broken;
@@ -71,6 +73,9 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
                     return false;
                 }
 
+                // Of an answer, not of an error: who fails fast must not look quick.
+                if (operation.Kind == OperationKind.Inference)
+                    RecordFirstByte(attempt);
                 attempt.Watcher = StreamWatcher.For(operation.End);
             }
             else if (operation.Kind == OperationKind.Inference)
@@ -100,6 +105,8 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
             await before(cancellationToken);
         httpContext.Response.Headers[InstanceHeader] = attempt.Lease.Instance.Name;
         attempt.Delivered = true;
+        if (status < 400)
+            outcomes.Answering(attempt.Lease);
         proxyResponse.Content = new AnswerContent(proxyResponse.Content, new RelayStream(source, held, ended, attempt, httpContext));
         return true;
     }
@@ -123,6 +130,7 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Bri
         var usage = Usage.Read(body);
         attempt.Call.InputTokens = usage.InputTokens;
         attempt.Call.OutputTokens = usage.OutputTokens;
+        attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
     }
 
     private void RecordFirstByte(ForwardAttempt attempt)

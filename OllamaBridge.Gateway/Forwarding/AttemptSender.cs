@@ -14,6 +14,7 @@ internal sealed class AttemptSender(
     HttpMessageInvoker client,
     AnswerTransformer transformer,
     RequestQueue queue,
+    RetryBudget retries,
     BridgeMetrics metrics,
     ForwardTimeouts timeouts,
     TimeProvider time)
@@ -34,7 +35,10 @@ internal sealed class AttemptSender(
         var need = new LeaseRequest(
             call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
             call.Tenant, call.Priority, call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
-            call.Ticket);
+            call.Ticket)
+        {
+            NoRetry = retries.IsEmpty,
+        };
         var since = time.GetTimestamp();
         try
         {

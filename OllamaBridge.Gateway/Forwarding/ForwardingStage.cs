@@ -11,7 +11,7 @@ internal sealed class ForwardingStage(
     AttemptSender sender,
     RequestQueue queue,
     RetryBudget budget,
-    IFleet fleet,
+    PlacementOutcomes outcomes,
     BridgeMetrics metrics,
     IOptions<ForwardingOptions> options,
     IOptions<QueueOptions> queueOptions,
@@ -80,7 +80,7 @@ internal sealed class ForwardingStage(
 
                 lastFailure = attempt.Failure ?? InstanceFailure.Broken;
                 retained = attempt.Retained ?? retained;
-                ReportFailure(lease.Instance, lastFailure.Value, attempt);
+                ReportFailure(lastFailure.Value, attempt);
                 var again = !context.Response.HasStarted && attempt.TakeRetry();
                 ForwardingLog.AttemptFailed(
                     logger, call.Operation.Name, lease.Instance.Name, lastFailure.Value, call.Attempts, again ? "tried elsewhere" : "given up");
@@ -100,10 +100,12 @@ internal sealed class ForwardingStage(
 
     private static ValueTask StopHeartbeatAsync(BridgeCall call) => call.Heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private void ReportFailure(Instance instance, InstanceFailure failure, ForwardAttempt attempt)
+    private void ReportFailure(InstanceFailure failure, ForwardAttempt attempt)
     {
-        if (attempt.Retained is not { } answer || !AnswerVerdict.IsBusy(answer.Status))
-            fleet.ReportFailure(instance, failure);
+        if (attempt.BusyFor is { } busy)
+            outcomes.Busy(attempt.Lease, busy);
+        else
+            outcomes.Failed(attempt.Lease, failure);
     }
 
     private void Settle(BridgeCall call, ForwardAttempt attempt, CancellationToken gone)
@@ -122,17 +124,22 @@ internal sealed class ForwardingStage(
         else if (attempt.Truncated || attempt.Watcher is { HasError: true })
         {
             call.Outcome = CallOutcome.Truncated;
-            fleet.ReportFailure(attempt.Lease.Instance, InstanceFailure.Broken);
+            outcomes.Failed(attempt.Lease, InstanceFailure.Broken);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
         }
         else if (attempt.Failure is { } failure)
         {
-            ReportFailure(attempt.Lease.Instance, failure, attempt);
+            ReportFailure(failure, attempt);
+        }
+        else if (attempt.Rejected)
+        {
+            // The request's own fault: that says neither good nor bad of whoever found it.
+            attempt.Lease.Answered = true;
         }
         else
         {
             attempt.Lease.Answered = true;
-            fleet.ReportSuccess(attempt.Lease.Instance);
+            outcomes.Succeeded(attempt.Lease, call.OutputTokens, attempt.DecodeTime(time));
         }
 
         // Before the slot goes to the next: whose turn it is depends on what this one took.

@@ -41,12 +41,19 @@ internal sealed class Candidates
     /// <summary>The weighted sums of scores so far.</summary>
     public Span<float> Sum => _sum.AsSpan(0, Count);
 
+    /// <summary>Whether one that has only just come back need not take all there is: others can.</summary>
+    public bool GoSlowly { get; set; }
+
+    /// <summary>Whether some that may not serve now may serve soon.</summary>
+    public bool MayComeSoon { get; set; }
+
     /// <summary>Reads all that may be given work. Allocates where there were never so many before.</summary>
     public void Gather(ModelView model)
     {
         var source = model.Usable.AsSpan();
         Reserve(source.Length);
         Count = source.Length;
+        GoSlowly = MayComeSoon = false;
         model.Seeds.CopyTo(_seed);
         model.FirstTokenRates.CopyTo(_firstTokenRate);
         _identity.AsSpan(0, Count).CopyTo(_index);
