@@ -151,17 +151,17 @@ public sealed class BreakerTests
     public async Task Chat_ModelIsFarSlowerThanItWas_LeftAloneUntilAProbeIsFast(string path)
     {
         // Long enough an answer to tell its speed, and one conversation: it stays where it is.
-        var store = new ModelStore([SimulatedModel.Named(TestFleet.Model) with { ThinkingTokens = 0, AnswerTokens = 24 }]);
-        var options = Paced with { Store = store, DecodePerToken = TimeSpan.FromMilliseconds(10) };
+        var store = new ModelStore([SimulatedModel.Named(TestFleet.Model) with { ThinkingTokens = 0, AnswerTokens = 17 }]);
+        var options = Paced with { Store = store, DecodePerToken = TimeSpan.FromMilliseconds(7) };
         await using var one = await SimulatedServer.StartAsync(options, Token);
         await using var two = await SimulatedServer.StartAsync(options, Token);
         SimulatedServer[] servers = [one, two];
-        await using var bridge = await StartWarmAsync(servers, ("Bridge:Breaker:SlowAnswers", "3"), ("Bridge:Breaker:SlowProbeInterval", "00:00:00.5"));
+        await using var bridge = await StartWarmAsync(servers, ("Bridge:Breaker:SlowAnswers", "3"), ("Bridge:Breaker:SlowRatio", "0.4"), ("Bridge:Breaker:SlowProbeInterval", "00:00:00.5"));
         var first = "";
         for (var i = 0; i < 4; i++)
             first = await AskAsync();
         var slow = servers[int.Parse(first[4..], System.Globalization.CultureInfo.InvariantCulture) - 1];
-        slow.Faults.Add(new Fault { Kind = FaultKind.SlowTokens, Delay = TimeSpan.FromMilliseconds(100) });
+        slow.Faults.Add(new Fault { Kind = FaultKind.SlowTokens, Delay = TimeSpan.FromMilliseconds(60) });
 
         var watch = Stopwatch.StartNew();
         while (Condition(bridge, first) is not (PlacementCondition.Slow or PlacementCondition.SlowDue))
@@ -177,7 +177,7 @@ public sealed class BreakerTests
 
         async Task<string> AskAsync()
         {
-            var body = path == "/api/chat" ? Ask.Chat(stream: true, tokens: 24) : Ask.OpenAI(stream: true, tokens: 24);
+            var body = path == "/api/chat" ? Ask.Chat(stream: true, tokens: 30) : Ask.OpenAI(stream: true, tokens: 30);
             using var answer = await bridge.PostAsync(path, body, Token);
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
             return answer.Headers.GetValues("X-Bridge-Instance").Single();
