@@ -145,6 +145,18 @@ public class SmallRulesTests
     }
 
     [Fact]
+    public void Options_TimesThatCannotGrow_EachNamed()
+    {
+        var second = TimeSpan.FromSeconds(1);
+        var result = new BreakerTimesValidator().Validate(null, new BreakerOptions
+        {
+            OpenTime = 2 * second, MaxOpenTime = second, BusyTime = 2 * second, MaxBusyTime = second,
+        });
+        Assert.Equal(["Bridge:Breaker:MaxOpenTime", "Bridge:Breaker:MaxBusyTime"], result.Failures!.Select(f => f[..f.IndexOf(": ", StringComparison.Ordinal)]));
+        Assert.True(new BreakerTimesValidator().Validate(null, new BreakerOptions()).Succeeded);
+    }
+
+    [Fact]
     public void FailureRow_OneModel_CountsForHalf()
     {
         var row = new FailureRow();
