@@ -81,6 +81,8 @@ internal sealed class Candidates
         if (count < Count)
         {
             var positions = _positions.AsSpan(0, count);
+            if (count > 0)
+                ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)positions[^1], (uint)Count);
             Move(_index, positions);
             Move(_free, positions);
             Move(_resident, positions);
@@ -93,9 +95,10 @@ internal sealed class Candidates
 
     private static void Move<T>(T[] column, ReadOnlySpan<int> positions)
     {
-        // A position never lies before its place, so nothing is overwritten that is still needed.
+        // A position never lies before its place, so nothing is overwritten that is still needed; nor beyond the column, of which the last was checked.
+        ref var cells = ref MemoryMarshal.GetArrayDataReference(column);
         for (var i = 0; i < positions.Length; i++)
-            column[i] = column[positions[i]];
+            Unsafe.Add(ref cells, i) = Unsafe.Add(ref cells, positions[i]);
     }
 
     private void Reserve(int count)

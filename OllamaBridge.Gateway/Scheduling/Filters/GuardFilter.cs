@@ -32,14 +32,22 @@ internal sealed class GuardFilter : IInstanceFilter
             return;
         }
 
+        if (!seen.DependsOnOthers)
+        {
+            candidates.MayComeSoon = seen.MayComeSoon;
+            candidates.Keep(seen.Steady);
+            return;
+        }
+
         candidates.GoSlowly = seen.HasSteady;
         candidates.MayComeSoon = seen.MayComeSoon;
         var usable = request.Model.Usable.AsSpan();
         var index = candidates.Index;
+        var positions = candidates.Positions;
         var kept = 0;
         for (var i = 0; i < conditions.Length; i++)
-            if (conditions[i] == 0 || MayServe((PlacementCondition)conditions[i], request, seen, usable[index[i]]))
-                candidates.Positions[kept++] = i;
+            if (conditions[i] == (uint)PlacementCondition.Steady || MayServe((PlacementCondition)conditions[i], request, seen, usable[index[i]]))
+                positions[kept++] = i;
         candidates.Keep(kept);
     }
 
@@ -49,29 +57,37 @@ internal sealed class GuardFilter : IInstanceFilter
         var index = candidates.Index;
         var resident = candidates.Resident;
         var seen = new Seen { ProbeAt = -1 };
+        var isAnySlow = false;
+        var positions = candidates.Positions;
         for (var i = 0; i < index.Length; i++)
         {
-            ref readonly var placement = ref usable[index[i]];
-            var condition = placement.State.IsRestricted ? placement.State.Guard!.ConditionAt(request.Now) : PlacementCondition.Steady;
+            var state = usable[index[i]].State;
+            if (!state.IsRestricted)
+            {
+                conditions[i] = (uint)PlacementCondition.Steady;
+                positions[seen.Steady++] = i;
+                continue;
+            }
+
+            var condition = state.Guard!.ConditionAt(request.Now);
             conditions[i] = (uint)condition;
             switch (condition)
             {
                 case PlacementCondition.Steady:
-                    seen.HasSteady = seen.CanElsewhere = true;
-                    seen.HasBetter |= resident[i] > 0 || placement.Instance.HasRoom;
+                    positions[seen.Steady++] = i;
                     break;
                 case PlacementCondition.SlowStart:
-                    seen.CanElsewhere = seen.MayComeSoon = true;
-                    seen.HasBetter |= resident[i] > 0 || placement.Instance.HasRoom;
+                    seen.CanElsewhere = seen.MayComeSoon = seen.DependsOnOthers = true;
                     break;
                 case PlacementCondition.OnCpu or PlacementCondition.Slow:
-                    seen.CanElsewhere = true;
+                    seen.CanElsewhere = seen.DependsOnOthers = isAnySlow = true;
                     break;
                 case PlacementCondition.SlowDue or PlacementCondition.HalfOpen:
+                    isAnySlow |= condition == PlacementCondition.SlowDue;
                     // To load a model only to see whether that works would be no service to anybody.
                     if (seen.ProbeAt < 0 && resident[i] > 0 && candidates.Free[i] > 0)
                         seen.ProbeAt = i;
-                    seen.MayComeSoon = true;
+                    seen.MayComeSoon = seen.DependsOnOthers = true;
                     break;
                 case PlacementCondition.Probing or PlacementCondition.Busy:
                     seen.MayComeSoon = true;
@@ -79,7 +95,18 @@ internal sealed class GuardFilter : IInstanceFilter
             }
         }
 
+        seen.CanElsewhere |= seen.HasSteady;
+        seen.HasBetter = isAnySlow && IsBetter(request, candidates, conditions);
         return seen;
+    }
+
+    private static bool IsBetter(in SchedulingRequest request, Candidates candidates, ReadOnlySpan<uint> conditions)
+    {
+        for (var i = 0; i < conditions.Length; i++)
+            if (conditions[i] <= (uint)PlacementCondition.SlowStart
+                && (candidates.Resident[i] > 0 || request.Model.Usable[candidates.Index[i]].Instance.HasRoom))
+                return true;
+        return false;
     }
 
     private static bool MayServe(PlacementCondition condition, in SchedulingRequest request, in Seen seen, in UsablePlacement placement) => condition switch
@@ -95,8 +122,11 @@ internal sealed class GuardFilter : IInstanceFilter
     /// <summary>What there is.</summary>
     private struct Seen
     {
-        /// <summary>Somebody who may take all that comes.</summary>
-        public bool HasSteady;
+        /// <summary>How many may take all that comes; their positions are the first that were noted.</summary>
+        public int Steady;
+
+        /// <summary>Somebody whose turn it is depends on who else there is.</summary>
+        public bool DependsOnOthers;
 
         /// <summary>Somebody in order with the model in memory, or room for it.</summary>
         public bool HasBetter;
@@ -109,5 +139,8 @@ internal sealed class GuardFilter : IInstanceFilter
 
         /// <summary>Where a request would show whether the model has recovered; -1 for nowhere.</summary>
         public int ProbeAt;
+
+        /// <summary>Whether anybody may take all that comes.</summary>
+        public readonly bool HasSteady => Steady > 0;
     }
 }
