@@ -1,8 +1,10 @@
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway;
 
@@ -79,6 +81,18 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>Called when the answer is known to be whole, before its last bytes go out; null for nothing to do.</summary>
     public Func<CancellationToken, Task>? BeforeCompletion { get; set; }
 
+    /// <summary>What the client has been sent of a streamed answer; null where that is not kept.</summary>
+    public KeptAnswer? Kept { get; set; }
+
+    /// <summary>When it was first sent to an instance, in the same ticks as <see cref="StartedAt"/>; null where it was not.</summary>
+    public long? FirstSentAt { get; set; }
+
+    /// <summary>Whether an OpenAI stream shall end with what it took; looked up once a stream must be gone on with.</summary>
+    public bool WantsUsage { get; set; }
+
+    /// <summary>Why answers of instances broke off that were gone on with elsewhere; null for none.</summary>
+    public List<Interruption>? Continued { get; set; }
+
     /// <summary>How it ended; null: as the status says.</summary>
     public CallOutcome? Outcome { get; set; }
 
@@ -99,6 +113,15 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>Tokens of the answer.</summary>
     public long OutputTokens { get; set; }
+
+    /// <summary>Takes over what a kept answer took.</summary>
+    public void SettleKept()
+    {
+        if (Kept is not { } kept)
+            return;
+        InputTokens = kept.End.PromptTokens ?? 0;
+        OutputTokens = kept.End.Tokens ?? kept.Tokens;
+    }
 
     /// <summary>Settles what its tenant was charged, once.</summary>
     public void SettleCharge()

@@ -34,6 +34,9 @@ public enum FaultKind
     /// with a clean end; status 500 where nothing was sent yet. The next request loads the model again.</summary>
     ErrorLine,
 
+    /// <summary>After <see cref="Fault.AfterTokens"/> tokens the stream ends cleanly, without the mark of a whole answer.</summary>
+    EndEarly,
+
     /// <summary>Every generation stands still while in the plan, running ones too; routes that do not generate answer (a runner under SIGSTOP).</summary>
     Frozen,
 

@@ -18,7 +18,7 @@ public sealed class SimulatedServer : IAsyncDisposable
     {
         Store = options.Store ?? new ModelStore([SimulatedModel.Named("deepseek-r1:7b"), SimulatedModel.Named("nomic-embed-text")], options.TimeProvider);
         Options = options;
-        Statistics = new SimulatorStatistics(options.SeenCapacity);
+        Statistics = new SimulatorStatistics(options.SeenCapacity, options.Together);
         Downloads = new Downloads(Store, options.TimeProvider);
         _listener = new KillableListener(NullLoggerFactory.Instance);
         _application = new OllamaApplication(this);

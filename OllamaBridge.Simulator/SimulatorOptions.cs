@@ -69,6 +69,9 @@ public sealed record SimulatorOptions
     /// <summary>What /api/version tells.</summary>
     public string Version { get; init; } = "0.32.15";
 
+    /// <summary>Counts what several servers have at once; null where nobody wants to know.</summary>
+    public SharedConcurrency? Together { get; init; }
+
     /// <summary>How many requests <see cref="SimulatorStatistics.Seen"/> remembers; 0 remembers none.</summary>
     public int SeenCapacity { get; init; } = 256;
 }

@@ -9,7 +9,13 @@ public sealed class SimulatorStatistics
     private long _requests, _loads, _evictions, _cancelled, _tokens;
     private int _active, _maxActive, _concurrent, _maxConcurrent;
 
-    internal SimulatorStatistics(int capacity) => _capacity = capacity;
+    private readonly SharedConcurrency? _together;
+
+    internal SimulatorStatistics(int capacity, SharedConcurrency? together)
+    {
+        _capacity = capacity;
+        _together = together;
+    }
 
     /// <summary>Inference requests that arrived.</summary>
     public long Requests => Interlocked.Read(ref _requests);
@@ -32,7 +38,8 @@ public sealed class SimulatorStatistics
     /// <summary>The most generations that ever held slots at once.</summary>
     public int MaxActiveGenerations => Volatile.Read(ref _maxActive);
 
-    /// <summary>Inference requests inside the server now, waiting ones included.</summary>
+    /// <summary>Inference requests inside the server now, waiting ones included. Whose last token is made is not: its client may be
+    /// sending the next before this one has noticed the end.</summary>
     public int ConcurrentRequests => Volatile.Read(ref _concurrent);
 
     /// <summary>The most inference requests that were ever inside the server at once.</summary>
@@ -64,9 +71,14 @@ public sealed class SimulatorStatistics
     {
         Interlocked.Increment(ref _requests);
         Raise(ref _maxConcurrent, Interlocked.Increment(ref _concurrent));
+        _together?.Enter();
     }
 
-    internal void RequestEnded() => Interlocked.Decrement(ref _concurrent);
+    internal void RequestEnded()
+    {
+        Interlocked.Decrement(ref _concurrent);
+        _together?.Leave();
+    }
 
     internal void GenerationStarted() => Raise(ref _maxActive, Interlocked.Increment(ref _active));
 
@@ -80,7 +92,7 @@ public sealed class SimulatorStatistics
 
     internal void TokensGenerated(int count) => Interlocked.Add(ref _tokens, count);
 
-    private static void Raise(ref int maximum, int value)
+    internal static void Raise(ref int maximum, int value)
     {
         var seen = Volatile.Read(ref maximum);
         while (value > seen)

@@ -11,13 +11,25 @@ public class FairnessPropertyTests
 
     [Fact]
     public void Next_TenantsBackloggedThroughout_ServiceWithinTheBound() =>
-        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, exact: true).Run())
+        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, Estimates.None).Run())
             .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
 
     [Fact]
     public void Next_EstimatesAreWrong_ServiceWithinTheBoundAndWhatTheyWereWrongBy() =>
-        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, exact: false).Run())
+        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, Estimates.Prompts).Run())
             .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
+
+    [Fact]
+    public void Next_AnswersAreExpectedToo_ServiceWithinTheBoundAndWhatTheyWereWrongBy() =>
+        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, Estimates.PromptsAndAnswers).Run())
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
+
+    private enum Estimates
+    {
+        None,
+        Prompts,
+        PromptsAndAnswers,
+    }
 
     [Fact]
     public void Next_EqualCounters_WhoCameFirst() =>
@@ -49,7 +61,7 @@ public class FairnessPropertyTests
     private sealed record Running(int Tenant, TokenCharge Charge, long Input, long Output);
 
     /// <summary>Two to twenty tenants of random weights over one to eight slots. Some always have something waiting, some come and go.</summary>
-    private sealed class Workload(int seed, bool exact)
+    private sealed class Workload(int seed, Estimates estimates)
     {
         private const int MaxInput = 400;
         private const int MaxOutput = 600;
@@ -92,23 +104,31 @@ public class FairnessPropertyTests
                     var ended = _running[_random.Next(slots)];
                     _running.Remove(ended);
                     ended.Charge.Settle(answered: true, ended.Input, ended.Output);
-                    charged[ended.Tenant] += (Prices.Input * (ended.Input - ended.Charge.InputTokens)) + (Prices.Output * ended.Output);
+                    charged[ended.Tenant] +=
+                        (Prices.Input * (ended.Input - ended.Charge.InputTokens)) + (Prices.Output * (ended.Output - ended.Charge.OutputTokens));
                 }
 
                 var lines = Enumerable.Range(0, tenants).Where(t => waiting[t] > 0)
                     .Select(t => (Tenant: t, Line: new Line { Counter = counters[t].Value, Arrival = first[t], Waiting = waiting[t] })).ToArray();
                 var next = lines[FairShare.Next<Line>(lines.Select(l => l.Line).ToArray())].Tenant;
                 long input = _random.Next(1, MaxInput + 1), output = _random.Next(0, MaxOutput + 1);
-                var estimate = exact ? input : _random.Next(1, MaxInput + 1);
-                _counters.Serve(counters[next], TokenCharge.Cost(estimate, Prices, weights[next]));
+                var estimate = estimates == Estimates.None ? input : _random.Next(1, MaxInput + 1);
+                var perToken = estimates == Estimates.PromptsAndAnswers ? Prices.Output / weights[next] : 0;
+                var expected = _counters.Serve(counters[next], TokenCharge.Cost(estimate, Prices, weights[next]), perToken);
+                expected = perToken > 0 ? expected : 0;
                 waiting[next]--;
                 first[next] = ++arrivals;
-                charged[next] += Prices.Input * estimate;
-                _running.Add(new Running(next, new TokenCharge(_counters, counters[next], Prices, weights[next], estimate), input, output));
+                charged[next] += (Prices.Input * estimate) + (Prices.Output * expected);
+                _running.Add(new Running(next, new TokenCharge(_counters, counters[next], Prices, weights[next], estimate, expected), input, output));
 
                 // U: the most that all running requests can cost. With exact estimates nothing is ever given back.
                 var u = slots * ((Prices.Input * MaxInput) + (Prices.Output * MaxOutput));
-                var e = exact ? 0 : slots * Prices.Input * MaxInput;
+                var e = slots * estimates switch
+                {
+                    Estimates.None => 0,
+                    Estimates.Prompts => Prices.Input * MaxInput,
+                    _ => (Prices.Input * MaxInput) + (Prices.Output * MaxOutput),
+                };
                 for (var f = 0; f < tenants; f++)
                     for (var g = 0; g < tenants; g++)
                         if (f != g && always[f] && always[g])

@@ -13,7 +13,7 @@ public class VirtualCountersTests
         Pay("b", 70);
         _counters.Join("a");
         _counters.Join("b");
-        _counters.Serve(_counters.Join("a"), 400);
+        _counters.Serve(_counters.Join("a"), 400, 0);
         var late = _counters.Join("late");
         Assert.Equal(_counters.ValueOf("b"), late.Value);
     }
@@ -28,18 +28,18 @@ public class VirtualCountersTests
     [Fact]
     public void Join_LastThatLeftIsSettledMeanwhile_LiftedToWhatItReallyHad()
     {
-        var a = _counters.Admit("a", 10);
-        _counters.Settle(a, 50);
+        var a = _counters.Admit("a", 10, 0, out _);
+        _counters.Settle(a, 50, null);
         Assert.Equal(60, _counters.Join("b").Value);
     }
 
     [Fact]
     public void Join_InDebt_NotForgiven()
     {
-        var a = _counters.Admit("a", 1000);
-        _counters.Settle(a, 0);
+        var a = _counters.Admit("a", 1000, 0, out _);
+        _counters.Settle(a, 0, null);
         var b = _counters.Join("b");
-        _counters.Serve(b, 1);
+        _counters.Serve(b, 1, 0);
         Assert.Equal(1000, a.Value);
         Assert.Equal(1001, b.Value);
     }
@@ -83,11 +83,11 @@ public class VirtualCountersTests
     [Fact]
     public void Prune_WaitingAndRunning_AreKept()
     {
-        var running = _counters.Admit("running", 1);
+        var running = _counters.Admit("running", 1, 0, out _);
         _counters.Join("waiting");
         for (var n = 0; n < 20_000; n++)
             Pay($"t{n}", 1);
-        _counters.Settle(running, 5);
+        _counters.Settle(running, 5, null);
         Assert.Equal(6, _counters.ValueOf("running"));
         Assert.NotNull(_counters.ValueOf("waiting"));
     }
@@ -101,16 +101,35 @@ public class VirtualCountersTests
     {
         var prices = new TokenPrices(1, 2);
         const double Weight = 4;
-        var counter = _counters.Admit("a", TokenCharge.Cost(100, prices, Weight));
-        new TokenCharge(_counters, counter, prices, Weight, 100).Settle(answered, input, output);
-        Assert.Equal(expected / Weight, counter.Value);
+        _counters.Settle(_counters.Admit("b", 0, 0, out _), 0, 70); // so many are expected of whoever is new
+        var counter = _counters.Admit("a", TokenCharge.Cost(100, prices, Weight), prices.Output / Weight, out var tokens);
+        Assert.Equal((70, (100 + 140) / Weight), (tokens, counter.Value));
+        new TokenCharge(_counters, counter, prices, Weight, 100, tokens).Settle(answered, input, output);
+        Assert.Equal(expected / Weight, counter.Value, 9);
         Assert.Equal(0, counter.Running);
+    }
+
+    [Fact]
+    public void Serve_AnswersOfTheTenantAreKnown_TheirMeanIsExpectedAndNotOthers()
+    {
+        for (var n = 0; n < 200; n++)
+        {
+            _counters.Settle(_counters.Admit("brief", 0, 0, out _), 0, n % 2 == 0 ? 9 : 11);
+            _counters.Settle(_counters.Admit("long", 0, 0, out _), 0, 1000);
+        }
+
+        Assert.InRange(_counters.Serve(_counters.Join("brief"), 0, 0), 9.8, 10.2);
+        Assert.Equal(1000, _counters.Serve(_counters.Join("long"), 0, 0));
+        var failed = _counters.Join("brief");
+        _counters.Serve(failed, 0, 0);
+        _counters.Settle(failed, 0, answerTokens: null); // what was never answered says nothing
+        Assert.InRange(_counters.Serve(_counters.Join("brief"), 0, 0), 9.8, 10.2);
     }
 
     private TenantCounter Pay(string tenant, double cost)
     {
-        var counter = _counters.Admit(tenant, cost);
-        _counters.Settle(counter, 0);
+        var counter = _counters.Admit(tenant, cost, 0, out _);
+        _counters.Settle(counter, 0, null);
         return counter;
     }
 }

@@ -1,17 +1,25 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
 public sealed class WriterLockTests : IDisposable
 {
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
-    private readonly FakeTimeProvider _clock = new();
+    private readonly CountingClock _clock = new();
     private readonly ManagementOptions _options = new();
+    private readonly LosableStore _store;
     private readonly WriterLock _lock;
 
-    public WriterLockTests() => _lock = new WriterLock(Options.Create(_options), _clock);
+    public WriterLockTests()
+    {
+        _store = new LosableStore(new MemoryWriterStore(_clock));
+        _lock = Open();
+    }
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -21,12 +29,12 @@ public sealed class WriterLockTests : IDisposable
     public async Task Enter_OneAfterTheOtherInOrder()
     {
         var first = await _lock.EnterAsync(Cancelled);
-        Task<IDisposable?> second = _lock.EnterAsync(Cancelled), third = _lock.EnterAsync(Cancelled);
+        Task<IAsyncDisposable?> second = _lock.EnterAsync(Cancelled), third = _lock.EnterAsync(Cancelled);
         Assert.False(second.IsCompleted);
-        first!.Dispose();
+        await first!.DisposeAsync();
         var turn = await second.WaitAsync(Guard, Cancelled);
         Assert.False(third.IsCompleted);
-        turn!.Dispose();
+        await turn!.DisposeAsync();
         Assert.NotNull(await third.WaitAsync(Guard, Cancelled));
     }
 
@@ -34,9 +42,9 @@ public sealed class WriterLockTests : IDisposable
     public async Task Enter_TurnEndedTwice_StillOneAtATime()
     {
         var first = await _lock.EnterAsync(Cancelled);
-        first!.Dispose();
-        first.Dispose();
-        using var second = await _lock.EnterAsync(Cancelled);
+        await first!.DisposeAsync();
+        await first.DisposeAsync();
+        await using var second = await _lock.EnterAsync(Cancelled);
         Assert.False(_lock.EnterAsync(Cancelled).IsCompleted);
     }
 
@@ -49,7 +57,7 @@ public sealed class WriterLockTests : IDisposable
         Assert.False(second.IsCompleted);
         _clock.Advance(TimeSpan.FromSeconds(1));
         Assert.Null(await second.WaitAsync(Guard, Cancelled));
-        first!.Dispose();
+        await first!.DisposeAsync();
         Assert.NotNull(await _lock.EnterAsync(Cancelled).WaitAsync(Guard, Cancelled));
     }
 
@@ -58,10 +66,10 @@ public sealed class WriterLockTests : IDisposable
     {
         var first = await _lock.EnterAsync(Cancelled);
         using var gone = new CancellationTokenSource();
-        Task<IDisposable?> second = _lock.EnterAsync(gone.Token), third = _lock.EnterAsync(Cancelled);
+        Task<IAsyncDisposable?> second = _lock.EnterAsync(gone.Token), third = _lock.EnterAsync(Cancelled);
         await gone.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second.WaitAsync(Guard, Cancelled));
-        first!.Dispose();
+        await first!.DisposeAsync();
         Assert.NotNull(await third.WaitAsync(Guard, Cancelled));
     }
 
@@ -69,7 +77,154 @@ public sealed class WriterLockTests : IDisposable
     public async Task Enter_ClientGoneBefore_Throws()
     {
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _lock.EnterAsync(new CancellationToken(true)));
-        using var turn = await _lock.EnterAsync(Cancelled);
+        await using var turn = await _lock.EnterAsync(Cancelled);
         Assert.NotNull(turn);
+    }
+
+    [Fact]
+    public async Task Enter_AnotherGatewayWrites_OnlyWhenThatOneHasEnded()
+    {
+        using var other = Open();
+        var first = await other.EnterAsync(Cancelled);
+        for (var n = 0; n < 30; n++)
+            await StepAsync(TimeSpan.FromSeconds(2), null); // far longer than the right lasts: it is renewed
+        var second = _lock.EnterAsync(Cancelled);
+        Assert.False(second.IsCompleted);
+        await first!.DisposeAsync();
+        await using var turn = await UntilAsync(second);
+        Assert.NotNull(turn);
+        Assert.Equal(WriterClaim.HeldElsewhere, await _store.HoldAsync("x", TimeSpan.FromSeconds(1), Cancelled));
+    }
+
+    [Fact]
+    public async Task Enter_AnotherGatewayDied_WithinTenSeconds()
+    {
+        using var other = Open();
+        var first = await other.EnterAsync(Cancelled);
+        await StepAsync(TimeSpan.FromSeconds(2), null);
+        _store.IsLost = true; // to that one: it says nothing more
+        var begun = _clock.GetUtcNow();
+        using var mine = new WriterLock(Options.Create(_options), _store.Inner, _clock, NullLogger<WriterLock>.Instance);
+        await using var turn = await UntilAsync(mine.EnterAsync(Cancelled));
+        Assert.NotNull(turn);
+        Assert.InRange(_clock.GetUtcNow() - begun, TimeSpan.FromSeconds(9), TimeSpan.FromSeconds(14));
+        await first!.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Enter_AnotherGatewayWritesForTooLong_NullAndNothingHeld()
+    {
+        await _store.HoldAsync("x", TimeSpan.FromDays(1), Cancelled);
+        var begun = _clock.GetUtcNow();
+        Assert.Null(await UntilAsync(_lock.EnterAsync(Cancelled)));
+        Assert.InRange(_clock.GetUtcNow() - begun, _options.MaxWait, _options.MaxWait + TimeSpan.FromSeconds(1));
+        await _store.ReleaseAsync("x", Cancelled);
+        await using var turn = await _lock.EnterAsync(Cancelled).WaitAsync(Guard, Cancelled);
+        Assert.NotNull(turn);
+    }
+
+    [Fact]
+    public async Task Enter_ClientGoneWhileAnotherGatewayWrites_ThrowsAndTheNextComes()
+    {
+        await _store.HoldAsync("x", TimeSpan.FromDays(1), Cancelled);
+        using var gone = new CancellationTokenSource();
+        var first = _lock.EnterAsync(gone.Token);
+        await gone.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.WaitAsync(Guard, Cancelled));
+        await _store.ReleaseAsync("x", Cancelled);
+        await using var turn = await _lock.EnterAsync(Cancelled).WaitAsync(Guard, Cancelled);
+        Assert.NotNull(turn);
+    }
+
+    [Fact]
+    public async Task Enter_NobodyAnswers_TheOwnLockHolds()
+    {
+        _store.IsLost = true;
+        var first = await _lock.EnterAsync(Cancelled);
+        Assert.NotNull(first);
+        var second = _lock.EnterAsync(Cancelled);
+        Assert.False(second.IsCompleted);
+        await first.DisposeAsync();
+        Assert.NotNull(await second.WaitAsync(Guard, Cancelled));
+    }
+
+    [Fact]
+    public async Task Enter_TheStateComesBackMeanwhile_HeldFromThenOn()
+    {
+        _store.IsLost = true;
+        await using var first = await _lock.EnterAsync(Cancelled);
+        _store.IsLost = false;
+        Assert.Equal(WriterClaim.Held, await _store.HoldAsync("x", TimeSpan.FromSeconds(1), Cancelled));
+        await _store.ReleaseAsync("x", Cancelled);
+        await StepAsync(TimeSpan.FromSeconds(2), null);
+        Assert.Equal(WriterClaim.HeldElsewhere, await _store.HoldAsync("x", TimeSpan.FromSeconds(1), Cancelled));
+    }
+
+    [Fact]
+    public async Task Enter_AnotherGatewayBeganMeanwhile_WhatWasBegunGoesOn()
+    {
+        _store.IsLost = true;
+        var first = await _lock.EnterAsync(Cancelled);
+        _store.IsLost = false;
+        await _store.HoldAsync("x", TimeSpan.FromDays(1), Cancelled);
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        await Poll.UntilAsync(() => _store.Refused > 0);
+        await first!.DisposeAsync(); // and does not take the other's right away
+        Assert.Equal(WriterClaim.HeldElsewhere, await _store.HoldAsync("y", TimeSpan.FromSeconds(1), Cancelled));
+    }
+
+    private WriterLock Open() => new(Options.Create(_options), _store, _clock, NullLogger<WriterLock>.Instance);
+
+    /// <summary>Lets time pass until whoever waits for it has gone on: to the next wait, or to its end.</summary>
+    private async Task StepAsync(TimeSpan time, Task? ends)
+    {
+        var timers = _clock.Timers;
+        _clock.Advance(time);
+        await Poll.UntilAsync(() => _clock.Timers > timers || ends is { IsCompleted: true });
+    }
+
+    private async Task<IAsyncDisposable?> UntilAsync(Task<IAsyncDisposable?> entered)
+    {
+        for (var n = 0; n < 10_000 && !entered.IsCompleted; n++)
+            await StepAsync(TimeSpan.FromMilliseconds(500), entered);
+        return await entered.WaitAsync(Guard, Cancelled);
+    }
+
+    /// <summary>A clock that knows how often somebody began to wait.</summary>
+    private sealed class CountingClock : FakeTimeProvider
+    {
+        private int _timers;
+
+        public int Timers => Volatile.Read(ref _timers);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            Interlocked.Increment(ref _timers);
+            return timer;
+        }
+    }
+
+    /// <summary>A store that can be taken away.</summary>
+    private sealed class LosableStore(IWriterStore inner) : IWriterStore
+    {
+        private int _refused;
+
+        public bool IsLost { get; set; }
+
+        public IWriterStore Inner => inner;
+
+        public int Refused => Volatile.Read(ref _refused);
+
+        public async ValueTask<WriterClaim> HoldAsync(string writer, TimeSpan lifetime, CancellationToken cancellationToken)
+        {
+            var claim = IsLost ? WriterClaim.Unknown : await inner.HoldAsync(writer, lifetime, cancellationToken);
+            if (claim == WriterClaim.HeldElsewhere)
+                Interlocked.Increment(ref _refused);
+            return claim;
+        }
+
+        public ValueTask ReleaseAsync(string writer, CancellationToken cancellationToken) =>
+            IsLost ? ValueTask.CompletedTask : inner.ReleaseAsync(writer, cancellationToken);
     }
 }

@@ -15,7 +15,7 @@ public sealed class LedgerTests
     public async Task Ledger_EveryWayToEnd_OneRecordEach()
     {
         await using var fleet = await TestFleet.StartAsync(1);
-        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Continuation:Enabled", "false"));
         bridge.Tenant = new Tenant { Id = "team", Limits = new TenantLimits { TokensPerMinute = 100 } };
         (await bridge.PostAsync("/api/chat", Ask.Chat(stream: true, text: "my-secret-prompt"), Token)).Dispose();
         (await bridge.PostAsync("/api/chat", Ask.Chat("made-up"), Token)).Dispose();
@@ -70,7 +70,7 @@ public sealed class LedgerTests
         }
 
         await WrittenAsync(bridge, 3);
-        var day = (await Ledger(bridge).LatestAsync(1, Token))[0].Time.UtcDateTime.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture);
+        var day = (await Ledger(bridge).LatestAsync(1, Token)).Items[0].Time.UtcDateTime.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture);
         var usage = await bridge.GetJsonAsync("/bridge/usage");
 
         Assert.Equal(3, usage["total"]!["requests"]!.GetValue<long>());
@@ -119,7 +119,7 @@ public sealed class LedgerTests
         }));
 
         await WrittenAsync(bridge, 60);
-        Assert.Equal(60, (await Ledger(bridge).UsageAsync(default, Token)).Sum(e => e.Sum.Requests));
+        Assert.Equal(60, (await Ledger(bridge).UsageAsync(default, Token)).Items.Sum(e => e.Sum.Requests));
     }
 
     private static ILedger Ledger(TestBridge bridge) => bridge.Services.GetRequiredService<ILedger>();
@@ -129,5 +129,5 @@ public sealed class LedgerTests
 
     /// <summary>A client has its answer a moment before the record is written.</summary>
     private static Task WrittenAsync(TestBridge bridge, int count) =>
-        Eventually.BecomesAsync(() => Ledger(bridge).LatestAsync(1000, Token).Result.Count == count, TimeSpan.FromSeconds(20));
+        Eventually.BecomesAsync(() => Ledger(bridge).LatestAsync(1000, Token).Result.Items.Count == count, TimeSpan.FromSeconds(20));
 }

@@ -60,6 +60,47 @@ public sealed class SharedStateTests
     }
 
     [Fact]
+    public async Task CreateAndDelete_ThroughTwoGatewaysAtOnce_NeverTwoWritersInTheFolder()
+    {
+        await using var state = await RunningStateServer.StartAsync();
+        await using var fleet = await TestFleet.StartAsync(2);
+        await using var one = await StartAsync(fleet, $"127.0.0.1:{state.Options.Port}");
+        // The other way round: each would write at another instance.
+        await using var other = await StartAsync(
+            fleet, $"127.0.0.1:{state.Options.Port}", ("Bridge:Instances:0:Name", "sim-2"), ("Bridge:Instances:1:Name", "sim-1"));
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(async i =>
+        {
+            var bridge = i % 2 == 0 ? one : other;
+            using var create = await bridge.PostAsync("/api/create", new { model = $"made-{i}", from = TestFleet.Model, stream = i % 4 < 2 }, Token);
+            Assert.Contains("success", await create.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+            using var delete = await bridge.Client.SendAsync(
+                new HttpRequestMessage(HttpMethod.Delete, "/api/delete") { Content = new StringContent($$"""{"model":"made-{{i}}"}""") }, Token);
+            Assert.Equal(HttpStatusCode.OK, delete.StatusCode);
+        }));
+        Assert.Equal(1, fleet.Store.MaxConcurrentWriters);
+    }
+
+    [Fact]
+    public async Task Pull_ThroughTwoGatewaysAtOnce_NeverTwoWritersInTheFolder()
+    {
+        await using var state = await RunningStateServer.StartAsync();
+        await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with
+        {
+            ParallelSlots = 4,
+            PullBytesPerSecond = 10_000_000_000,
+            RemoteModels = [TestFleet.Plain("qwen3:4b"), TestFleet.Plain("llama3.2:3b")],
+        });
+        await using var one = await StartAsync(fleet, $"127.0.0.1:{state.Options.Port}");
+        await using var other = await StartAsync(
+            fleet, $"127.0.0.1:{state.Options.Port}", ("Bridge:Instances:0:Name", "sim-2"), ("Bridge:Instances:1:Name", "sim-1"));
+        var pulls = await Task.WhenAll(
+            one.PostAsync("/api/pull", new { model = "qwen3:4b" }, Token), other.PostAsync("/api/pull", new { model = "llama3.2:3b" }, Token));
+        foreach (var pull in pulls)
+            Assert.EndsWith("{\"status\":\"success\"}\n", await pull.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        Assert.Equal(1, fleet.Store.MaxConcurrentWriters);
+    }
+
+    [Fact]
     public async Task Chat_OneConversationThroughTwoGateways_TheSameInstance()
     {
         await using var fleet = await TestFleet.StartAsync(4);

@@ -7,6 +7,9 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 /// <summary>Streams: passed on as they come, ended honestly, cancelled at once.</summary>
 public sealed class StreamingTests
 {
+    // Otherwise another instance goes on with what one breaks off: see ContinuationTests.
+    private static readonly (string, string) NotGoneOnWith = ("Bridge:Continuation:Enabled", "false");
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -42,7 +45,7 @@ public sealed class StreamingTests
     public async Task Stream_BreaksOffAfterThreeTokens_EndsWithAnErrorInTheCallersProtocol(string path, FaultKind kind)
     {
         await using var fleet = await TestFleet.StartAsync(2);
-        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, NotGoneOnWith);
         foreach (var server in fleet.Servers)
             server.Faults.Add(new Fault { Kind = kind, AfterTokens = 3 });
 
@@ -65,7 +68,7 @@ public sealed class StreamingTests
     public async Task Stream_NativeErrorLineOfTheInstance_IsPassedOnAsItIs()
     {
         await using var fleet = await TestFleet.StartAsync(1);
-        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, NotGoneOnWith);
         fleet[0].Faults.Add(new Fault { Kind = FaultKind.ErrorLine, AfterTokens = 3 });
 
         using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(), Token);
@@ -80,7 +83,7 @@ public sealed class StreamingTests
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(
-            fleet.Servers, ("Bridge:Forwarding:WarmFirstByte", "00:00:00.4"), ("Bridge:Forwarding:ColdFirstByte", "00:00:00.4"));
+            fleet.Servers, NotGoneOnWith, ("Bridge:Forwarding:WarmFirstByte", "00:00:00.4"), ("Bridge:Forwarding:ColdFirstByte", "00:00:00.4"));
         fleet[0].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 2 });
 
         using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(), Token);
@@ -141,11 +144,13 @@ public sealed class StreamingTests
 /// <summary>For what no event announces: looks again and again, and fails when the time is over.</summary>
 internal static class Eventually
 {
-    public static async Task BecomesAsync(Func<bool> condition, TimeSpan within)
+    public static Task BecomesAsync(Func<bool> condition, TimeSpan within) => BecomesAsync(() => Task.FromResult(condition()), within);
+
+    public static async Task BecomesAsync(Func<Task<bool>> condition, TimeSpan within)
     {
         using var end = new CancellationTokenSource(within);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
-        while (!condition())
+        while (!await condition())
             Assert.True(!end.IsCancellationRequested && await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken), $"not within {within}");
     }
 }

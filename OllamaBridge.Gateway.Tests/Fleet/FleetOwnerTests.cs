@@ -182,6 +182,76 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Add_NewInstance_InTheSnapshotWhenItReturnsAndLookedAt()
+    {
+        await StartAsync();
+        _servers["k"].Models = "new";
+        Assert.Equal(MemberChange.Added, await _owner.AddAsync(FakeSource.Definition("k", 3), Cancelled));
+        Assert.Equal((3, false), (View(_owner.Current, "k").Instance.Slots, View(_owner.Current, "k").IsConfigured));
+        Assert.Contains("new:latest", _owner.Current.Models.Keys);
+        Assert.Equal(MemberChange.Changed, await _owner.AddAsync(FakeSource.Definition("k", 5), Cancelled));
+        Assert.Equal((5, InstanceStatus.Healthy), (View(_owner.Current, "k").Instance.Slots, View(_owner.Current, "k").Status));
+        _source.Change(FakeSource.Definition("j"));
+        await UntilAsync(s => s.Instances.Length == 2);
+        Assert.Equal([true, false], _owner.Current.Instances.Select(v => v.IsConfigured));
+    }
+
+    [Fact]
+    public async Task Add_InstanceThatDoesNotAnswer_ThereAllTheSame()
+    {
+        await StartAsync();
+        _servers["k"].Refuses = true;
+        Assert.Equal(MemberChange.Added, await _owner.AddAsync(FakeSource.Definition("k"), Cancelled).WaitAsync(Guard, Cancelled));
+        Assert.Equal(InstanceStatus.Unhealthy, View(_owner.Current, "k").Status);
+        _servers["l"].Hangs = true;
+        var added = _owner.AddAsync(FakeSource.Definition("l"), Cancelled);
+        await _servers["l"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
+        Assert.False(added.IsCompleted);
+        Assert.Equal(MemberChange.Removed, await _owner.RemoveAsync("l", Cancelled));
+        await added.WaitAsync(Guard, Cancelled); // nobody waits for one that has gone
+    }
+
+    [Fact]
+    public async Task Remove_WithAnAnswerUnderWay_GoneAtOnceAndItsSlotCountsOn()
+    {
+        await StartAsync();
+        await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
+        var instance = View(_owner.Current, "k").Instance;
+        Assert.True(instance.TryTakeSlot());
+        Assert.Equal(MemberChange.Removed, await _owner.RemoveAsync("K", Cancelled));
+        Assert.Equal(["i", "j"], _owner.Current.Instances.Select(v => v.Instance.Name));
+        Assert.Equal(1, instance.SlotsUsed);
+        Assert.Equal(MemberChange.NotFound, await _owner.RemoveAsync("k", Cancelled));
+        Assert.Equal(MemberChange.Configured, await _owner.RemoveAsync("I", Cancelled));
+    }
+
+    [Fact]
+    public async Task Add_OnceDrainedThenRemoved_UsedAgain()
+    {
+        await StartAsync();
+        await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
+        await _owner.SetDrainingAsync("k", true, Cancelled);
+        await _owner.AddAsync(FakeSource.Definition("k", 2), Cancelled);
+        Assert.True(View(_owner.Current, "k").Draining); // more slots do not end a drain
+        await _owner.RemoveAsync("k", Cancelled);
+        await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
+        Assert.False(View(_owner.Current, "k").Draining);
+    }
+
+    [Fact]
+    public async Task Change_ConfigurationTakesAMembersName_TheMemberStandsBackUntilItIsFree()
+    {
+        await StartAsync();
+        await _owner.AddAsync(FakeSource.Definition("k", 3), Cancelled);
+        _source.Change(FakeSource.Definition("K"));
+        await UntilAsync(s => s.Instances.Length == 1);
+        Assert.Equal(("K", 1), (_owner.Current.Instances[0].Instance.Name, _owner.Current.Instances[0].Instance.Slots));
+        Assert.Equal(MemberChange.Configured, await _owner.RemoveAsync("k", Cancelled));
+        _source.Change(FakeSource.Definition("i"));
+        await UntilAsync(s => s.Instances.Length == 2 && s.Instances[1].Instance.Slots == 3);
+    }
+
+    [Fact]
     public async Task Change_OneAddedOneRemoved_OthersKeepTheirState()
     {
         await StartAsync();

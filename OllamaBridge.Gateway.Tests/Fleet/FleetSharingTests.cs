@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
@@ -149,6 +151,33 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Decide_AConversationsInstanceIsFullOfAnothersRequests_TheNextBestAtEveryGatewayAndThenBack()
+    {
+        var (a, b, c) = (await StartAsync(slots: 4), await StartAsync(slots: 4), await StartAsync(slots: 4));
+        await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled);
+        await RoundAsync(3);
+        var conversations = Enumerable.Range(1, 300).Select(n => (ulong)n * 0x9E3779B97F4A7C15).ToArray();
+        var homes = conversations.Select(n => Decide(b, n)).ToArray();
+        Assert.Equal(homes, conversations.Select(n => Decide(c, n)));
+
+        a.Wait(9);
+        await RoundAsync(3);
+        Assert.Equal(4, Take(a, 9));
+        a.SetWaiting(0);
+        await RoundAsync(3);
+        Assert.Equal((4, 0f), (b["i"].UsedElsewhere, b["i"].FreeShare));
+        var spilled = conversations.Select(n => Decide(b, n)).ToArray();
+        Assert.Equal(spilled, conversations.Select(n => Decide(c, n)));
+        Assert.All(homes.Zip(spilled), p => Assert.True(p.Second != "i" && (p.First == "i" || p.First == p.Second)));
+        Assert.Equal(["j", "k"], homes.Zip(spilled).Where(p => p.First == "i").Select(p => p.Second).Distinct().Order()); // not all to one
+
+        for (var n = 0; n < 2; n++)
+            a["i"].ReturnSlot();
+        await RoundAsync(3);
+        Assert.Equal(homes, conversations.Select(n => Decide(b, n))); // half full is not full
+    }
+
+    [Fact]
     public async Task Drain_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
@@ -164,6 +193,98 @@ public sealed class FleetSharingTests : IAsyncLifetime
         await RoundAsync(2);
         Assert.False(await a.IsDrainingAsync());
         Assert.False(await b.IsDrainingAsync());
+    }
+
+    [Fact]
+    public async Task Add_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        Assert.Equal(MemberChange.Added, await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled));
+        await RoundAsync(2);
+        Assert.Equal(4, b["k"].Slots);
+        _store.Inner = new MemoryFleetStore(_clock, isShared: true);
+        await RoundAsync(2);
+        var late = await StartAsync();
+        Assert.Equal(InstanceStatus.Healthy, late.Owner.Current.Instances.Single(v => v.Instance.Name == "k").Status); // before its first request
+        Assert.Equal(MemberChange.Removed, await late.Owner.RemoveAsync("K", Cancelled));
+        await RoundAsync(2);
+        Assert.All(_gateways, g => Assert.Equal(["i", "j"], g.Names));
+        _store.Inner = new MemoryFleetStore(_clock, isShared: true);
+        await RoundAsync(2);
+        Assert.All(_gateways, g => Assert.Equal(["i", "j"], g.Names));
+    }
+
+    [Fact]
+    public async Task Add_OneWithWorkAtAll_NeverMoreThanItsSlots()
+    {
+        var gateways = new[] { await StartAsync(), await StartAsync(), await StartAsync() };
+        await RoundAsync(2);
+        await gateways[0].Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled);
+        for (var n = 0; n < 12; n++)
+        {
+            foreach (var gateway in gateways)
+            {
+                if (gateway.Names.Contains("k"))
+                    while (gateway["k"].TryTakeSlot())
+                        gateway.SetWaiting(9);
+                await gateway.Sharing.ExchangeAsync(Cancelled);
+                await gateway.SettleAsync();
+            }
+
+            Assert.InRange(gateways.Where(g => g.Names.Contains("k")).Sum(g => g["k"].SlotsUsed), 0, 4);
+        }
+
+        Assert.Equal(4, gateways.Sum(g => g["k"].SlotsUsed));
+    }
+
+    [Fact]
+    public async Task Add_WhileTheStoreIsLost_AnEvenShare()
+    {
+        var (a, _) = (await StartAsync(), await StartAsync());
+        await RoundAsync(2);
+        _store.IsLost = true;
+        _clock.Advance(Sharing.Timeout);
+        await RoundAsync(1);
+        await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled);
+        Assert.Equal(2, a["k"].Allowance);
+    }
+
+    [Fact]
+    public async Task Add_JustBeforeTheStoreIsLost_NotLeftWithoutSlots()
+    {
+        var (a, _) = (await StartAsync(), await StartAsync());
+        await RoundAsync(2);
+        await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled);
+        Assert.Equal(0, a["k"].Allowance);
+        _store.IsLost = true;
+        _clock.Advance(Sharing.Timeout);
+        await RoundAsync(1);
+        Assert.Equal(2, a["k"].Allowance);
+    }
+
+    [Fact]
+    public async Task Exchange_WordsThatTheStoreHas_NotSaidAgainUntilItForgetsThem()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        await a.Owner.SetDrainingAsync("i", true, Cancelled);
+        await a.Owner.AddAsync(FakeSource.Definition("k"), Cancelled);
+        await RoundAsync(3);
+        _store.WordsSaid = 0;
+        await RoundAsync(3);
+        Assert.Equal(0, _store.WordsSaid);
+        await b.Owner.SetDrainingAsync("i", false, Cancelled);
+        await RoundAsync(3);
+        Assert.Equal(1, _store.WordsSaid); // by one gateway, once
+        _store.Inner = new MemoryFleetStore(_clock, isShared: true);
+        await RoundAsync(1);
+        Assert.Equal(1, _store.WordsSaid);
+        await RoundAsync(3);
+        Assert.Equal(5, _store.WordsSaid); // each that saw them missing said both, once
+        _store.Inner = OldStore();
+        await RoundAsync(4);
+        Assert.False(await a.IsDrainingAsync());
+        Assert.False(await b.IsDrainingAsync());
+        Assert.Equal(["i", "j", "k"], b.Names);
     }
 
     [Fact]
@@ -193,12 +314,25 @@ public sealed class FleetSharingTests : IAsyncLifetime
         Assert.Single(new[] { await b.ViewAsync("i"), await b.ViewAsync("j") }, v => v.Status == InstanceStatus.Healthy);
     }
 
+    private string Decide(TestGateway gateway, ulong conversation) => Deciding.Scheduler(_clock)
+        .Decide(new SchedulingRequest(gateway.Owner.Current.Anything, conversation, null, null, NeedsSlot: true, Now: 0, Waited: 0)).Placement!.Instance.Name;
+
     private static int Take(TestGateway gateway, int wanted)
     {
         var got = 0;
         while (got < wanted && gateway["i"].TryTakeSlot())
             got++;
         return got;
+    }
+
+    /// <summary>One that comes back with what was said long ago.</summary>
+    private MemoryFleetStore OldStore()
+    {
+        var store = new MemoryFleetStore(_clock, isShared: true);
+        var old = _clock.GetUtcNow().ToUnixTimeMilliseconds() - 3_600_000;
+        store.ExchangeAsync(
+            new GatewayReport("old", TimeSpan.Zero, [], [new DrainMark("i", true, old)], [new MemberMark("k", null, old)], []), Cancelled).AsTask().Wait(Cancelled);
+        return store;
     }
 
     private async Task<TestGateway> StartAsync(int slots = 1)
@@ -229,8 +363,13 @@ public sealed class FleetSharingTests : IAsyncLifetime
 
         public bool IsShared => true;
 
-        public ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken) =>
-            IsLost ? new ValueTask<SharedFleet?>((SharedFleet?)null) : Inner.ExchangeAsync(report, cancellationToken);
+        public int WordsSaid { get; set; }
+
+        public ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken)
+        {
+            WordsSaid += report.Drains.Length + report.Members.Length;
+            return IsLost ? new ValueTask<SharedFleet?>((SharedFleet?)null) : Inner.ExchangeAsync(report, cancellationToken);
+        }
 
         public ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken) => Inner.LeaveAsync(gateway, cancellationToken);
     }
@@ -252,6 +391,8 @@ public sealed class FleetSharingTests : IAsyncLifetime
         public FleetSharing Sharing { get; }
 
         public int Waiting => Owner.Current.Anything.State.Waiting;
+
+        public IEnumerable<string> Names => Owner.Current.Instances.Select(v => v.Instance.Name);
 
         public Instance this[string name] => Owner.Current.Instances.Single(v => v.Instance.Name == name).Instance;
 

@@ -192,7 +192,7 @@ public sealed class RelayStreamTests : IDisposable
         var fleet = new FleetBuilder().With("i");
         fleet.Build();
         var lease = InstanceLease.WithoutSlot(fleet.Placement("i"), new FakeTimeProvider());
-        _attempt = new ForwardAttempt(new BridgeCall(operation, "", 0), lease, null, 0) { Watcher = StreamWatcher.For(operation.End) };
+        _attempt = new ForwardAttempt(new BridgeCall(operation, "", 0), lease, null, new FakeTimeProvider(), CancellationToken.None) { Watcher = StreamWatcher.For(operation.End) };
         var ahead = new HeldBytes();
         using (var first = new MemoryStream(Encoding.UTF8.GetBytes(held)))
             ahead.ReadOnceAsync(first, 4096, CancellationToken.None).AsTask().GetAwaiter().GetResult();

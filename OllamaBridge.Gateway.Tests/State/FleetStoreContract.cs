@@ -7,6 +7,7 @@ namespace OllamaBridge.Gateway.Tests.State;
 public abstract class FleetStoreContract : IAsyncLifetime
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
+    private static readonly long Now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
     private readonly List<IAsyncDisposable> _owned = [];
     private IFleetStore _a = null!;
     private IFleetStore _b = null!;
@@ -92,11 +93,40 @@ public abstract class FleetStoreContract : IAsyncLifetime
     [Fact]
     public async Task Exchange_Drains_TheNewestWordHoldsInWhateverOrderItComes()
     {
-        await _a.ExchangeAsync(Report("a") with { Drains = [new DrainMark("i", true, 1_790_000_000_002)] }, Cancelled);
-        await _b.ExchangeAsync(Report("b") with { Drains = [new DrainMark("i", false, 1_790_000_000_001), new DrainMark("j k", true, 5)] }, Cancelled);
-        Assert.Equal([new DrainMark("i", true, 1_790_000_000_002), new DrainMark("j k", true, 5)], (await SayAsync(_b, "b")).Drains.OrderBy(d => d.Instance));
-        await _b.ExchangeAsync(Report("b") with { Drains = [new DrainMark("i", false, 1_790_000_000_003)] }, Cancelled);
-        Assert.Equal(new DrainMark("i", false, 1_790_000_000_003), (await SayAsync(_a, "a")).Drains.Single(d => d.Instance == "i"));
+        await _a.ExchangeAsync(Report("a") with { Drains = [new DrainMark("i", true, Now + 2)] }, Cancelled);
+        await _b.ExchangeAsync(Report("b") with { Drains = [new DrainMark("i", false, Now + 1), new DrainMark("j k", true, 5)] }, Cancelled);
+        Assert.Equal([new DrainMark("i", true, Now + 2), new DrainMark("j k", true, 5)], (await SayAsync(_b, "b")).Drains.OrderBy(d => d.Instance));
+        await _b.ExchangeAsync(Report("b") with { Drains = [new DrainMark("i", false, Now + 3)] }, Cancelled);
+        Assert.Equal(new DrainMark("i", false, Now + 3), (await SayAsync(_a, "a")).Drains.Single(d => d.Instance == "i"));
+    }
+
+    [Fact]
+    public async Task Exchange_Members_TheNewestWordHoldsWhateverItSays()
+    {
+        var one = new InstanceDefinition("GPU:1", new Uri("http://[::1]:11434/under/a/path"), 4, 2);
+        var other = new InstanceDefinition("gpu:2", new Uri("https://elsewhere"), 1, 0);
+        await _a.ExchangeAsync(Report("a") with { Members = [Word(one, 2), Word(other, 1)] }, Cancelled);
+        await _b.ExchangeAsync(Report("b") with { Members = [Word(one, 1) with { Definition = null }, Word(other, 2) with { Definition = null }] }, Cancelled);
+        Assert.Equal([Word(one, 2), Word(other, 2) with { Definition = null }], (await SayAsync(_b, "b")).Members.OrderBy(m => m.Instance));
+        await _b.ExchangeAsync(Report("b") with { Members = [Word(one with { Slots = 5 }, 3), Word(other, 3)] }, Cancelled);
+        Assert.Equal([Word(one with { Slots = 5 }, 3), Word(other, 3)], (await SayAsync(_a, "a")).Members.OrderBy(m => m.Instance));
+    }
+
+    [Fact]
+    public async Task Exchange_WordsThatOnlyUndoOthers_ForgottenInTimeAndNoOthers()
+    {
+        var spent = DateTimeOffset.UtcNow - FleetWords.Memory - TimeSpan.FromMinutes(1);
+        var instance = new InstanceDefinition("i", new Uri("http://i"), 1, 0);
+        var old = spent.ToUnixTimeMilliseconds();
+        var seen = await _a.ExchangeAsync(
+            Report("a") with
+            {
+                Drains = [new DrainMark("i", true, old), new DrainMark("j", false, old), new DrainMark("k", false, old + 3_600_000)],
+                Members = [new MemberMark("i", instance, old), new MemberMark("j", null, old), new MemberMark("k", null, old + 3_600_000)],
+            },
+            Cancelled);
+        Assert.Equal(["i", "k"], seen!.Drains.Select(d => d.Instance).Order());
+        Assert.Equal(["i", "k"], seen.Members.Select(m => m.Instance).Order());
     }
 
     [Fact]
@@ -127,7 +157,10 @@ public abstract class FleetStoreContract : IAsyncLifetime
 
     private protected async Task<IFleetStore> ConnectAsync(int port) => new RedisFleetStore(Own(await TestConnection.OpenAsync(port)).State.Open("fleet", ""));
 
-    private static GatewayReport Report(string gateway) => new(gateway, Long, [], [], []);
+    private static GatewayReport Report(string gateway) => new(gateway, Long, [], [], [], []);
+
+    private static MemberMark Word(InstanceDefinition definition, long order) =>
+        new(MemberMark.Key(definition.Name), definition, Now + order);
 
     private static Task<SharedFleet> SayAsync(IFleetStore store, string gateway, params SlotReport[] slots) => SayAsync(store, gateway, Long, slots);
 

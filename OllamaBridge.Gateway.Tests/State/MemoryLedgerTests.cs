@@ -13,12 +13,12 @@ public class MemoryLedgerTests
     [Fact]
     public async Task Latest_MoreThanTheRingHolds_NewestFirst()
     {
-        Assert.Empty(await _ledger.LatestAsync(5, Token));
+        Assert.Empty((await _ledger.LatestAsync(5, Token)).Items);
         for (var i = 1; i <= 5; i++)
             _ledger.Write(Record(input: i));
 
-        Assert.Equal([5, 4, 3], (await _ledger.LatestAsync(10, Token)).Select(r => r.InputTokens));
-        Assert.Equal([5, 4], (await _ledger.LatestAsync(2, Token)).Select(r => r.InputTokens));
+        Assert.Equal([5, 4, 3], (await _ledger.LatestAsync(10, Token)).Items.Select(r => r.InputTokens));
+        Assert.Equal([5, 4], (await _ledger.LatestAsync(2, Token)).Items.Select(r => r.InputTokens));
     }
 
     [Fact]
@@ -35,11 +35,11 @@ public class MemoryLedgerTests
                 new UsageEntry(new(2026, 1, 31), "b", "m", new UsageSum(1, 1, 10, 20)),
                 new UsageEntry(new(2026, 2, 1), "a", "n", new UsageSum(1, 1, 10, 20)),
             ],
-            await _ledger.UsageAsync(default, Token));
-        Assert.Equal(2, (await _ledger.UsageAsync(new UsageFilter("a", null, null), Token)).Count);
-        Assert.Equal(2, (await _ledger.UsageAsync(new UsageFilter(null, "m", null), Token)).Count);
-        Assert.Single(await _ledger.UsageAsync(new UsageFilter(null, null, new(2026, 2, 1)), Token));
-        Assert.Empty(await _ledger.UsageAsync(new UsageFilter("b", "n", null), Token));
+            (await _ledger.UsageAsync(default, Token)).Items);
+        Assert.Equal(2, (await _ledger.UsageAsync(new UsageFilter("a", null, null), Token)).Items.Count);
+        Assert.Equal(2, (await _ledger.UsageAsync(new UsageFilter(null, "m", null), Token)).Items.Count);
+        Assert.Single((await _ledger.UsageAsync(new UsageFilter(null, null, new(2026, 2, 1)), Token)).Items);
+        Assert.Empty((await _ledger.UsageAsync(new UsageFilter("b", "n", null), Token)).Items);
     }
 
     [Fact]
@@ -47,7 +47,7 @@ public class MemoryLedgerTests
     {
         for (var day = 0; day < 4; day++)
             _ledger.Write(Record(seconds: day * 86400));
-        Assert.Equal([new DateOnly(2026, 2, 2), new DateOnly(2026, 2, 3)], (await _ledger.UsageAsync(default, Token)).Select(e => e.Day));
+        Assert.Equal([new DateOnly(2026, 2, 2), new DateOnly(2026, 2, 3)], (await _ledger.UsageAsync(default, Token)).Items.Select(e => e.Day));
     }
 
     private static LedgerRecord Record(

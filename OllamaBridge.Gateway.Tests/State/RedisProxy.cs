@@ -11,6 +11,7 @@ internal sealed class RedisProxy : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentDictionary<TcpClient, bool> _open = new();
     private readonly Task _accepting;
+    private int _swallow;
 
     public RedisProxy()
     {
@@ -26,6 +27,9 @@ internal sealed class RedisProxy : IAsyncDisposable
 
     /// <summary>How late answers come.</summary>
     public TimeSpan Delay { get; set; }
+
+    /// <summary>So many answers are not passed on: the connection ends in place of each, after Redis has done what it was asked.</summary>
+    public int Swallow { get => Volatile.Read(ref _swallow); set => Volatile.Write(ref _swallow, value); }
 
     /// <summary>There is no Redis any more.</summary>
     public void Lose()
@@ -84,6 +88,12 @@ internal sealed class RedisProxy : IAsyncDisposable
         {
             while (await from.GetStream().ReadAsync(buffer, _end.Token) is > 0 and var count)
             {
+                if (late && Swallow > 0)
+                {
+                    Interlocked.Decrement(ref _swallow);
+                    return;
+                }
+
                 if (late && Delay > TimeSpan.Zero)
                     await Task.Delay(Delay, _end.Token);
                 await to.GetStream().WriteAsync(buffer.AsMemory(0, count), _end.Token);

@@ -13,21 +13,32 @@ internal sealed class TestConnection : IAsyncDisposable
 {
     private readonly TestMeters _meters = new();
 
-    public TestConnection(string connectionString, string prefix = "test:")
+    public TestConnection(string connectionString, string prefix = "test:", TimeSpan? probeInterval = null)
     {
         // A busy machine is no failure here.
         var options = new StateOptions { ConnectionString = connectionString, KeyPrefix = prefix, OperationTimeout = TimeSpan.FromSeconds(20) };
+        if (probeInterval is { } interval)
+            options = options with { ProbeInterval = interval };
         State = new StateConnection(
-            Options.Create(options), TimeProvider.System, NullLogger<StateConnection>.Instance, new BridgeMetrics(_meters, new FakeFleet()));
+            Options.Create(options), TimeProvider.System, NullLogger<StateConnection>.Instance, Metrics = new BridgeMetrics(_meters, new FakeFleet()));
     }
 
     public StateConnection State { get; }
 
+    public BridgeMetrics Metrics { get; }
+
+    public TestMeters Meters => _meters;
+
+    public async Task StartAsync()
+    {
+        await State.StartingAsync(TestContext.Current.CancellationToken);
+        await State.StartAsync(TestContext.Current.CancellationToken);
+    }
+
     public static async Task<TestConnection> OpenAsync(int port)
     {
         var connection = new TestConnection($"127.0.0.1:{port}");
-        await connection.State.StartingAsync(TestContext.Current.CancellationToken);
-        await connection.State.StartAsync(TestContext.Current.CancellationToken);
+        await connection.StartAsync();
         await Poll.UntilAsync(() => connection.State.IsHealthy);
         return connection;
     }

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Telemetry;
+
 namespace OllamaBridge.Gateway.Accounting;
 
 /// <summary>Keeps a record of each request that has ended, and what they come to.</summary>
@@ -9,13 +11,18 @@ internal interface ILedger
     /// <summary>The latest records, newest first.</summary>
     /// <param name="count">At most how many.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    ValueTask<IReadOnlyList<LedgerRecord>> LatestAsync(int count, CancellationToken cancellationToken);
+    ValueTask<LedgerReading<LedgerRecord>> LatestAsync(int count, CancellationToken cancellationToken);
 
     /// <summary>What was used, for each day, tenant and model, oldest day first.</summary>
     /// <param name="filter">Which of it.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    ValueTask<IReadOnlyList<UsageEntry>> UsageAsync(UsageFilter filter, CancellationToken cancellationToken);
+    ValueTask<LedgerReading<UsageEntry>> UsageAsync(UsageFilter filter, CancellationToken cancellationToken);
 }
+
+/// <summary>What was read of a ledger.</summary>
+/// <param name="Items">In order.</param>
+/// <param name="IsPartial">Whether it is this gateway's part only, because all gateways' cannot be had.</param>
+internal readonly record struct LedgerReading<T>(IReadOnlyList<T> Items, bool IsPartial = false);
 
 /// <summary>A request that has ended. Never what was asked or answered.</summary>
 /// <param name="Time">When it ended.</param>
@@ -49,7 +56,11 @@ internal sealed record LedgerRecord(
     int Attempts);
 
 /// <summary>Which usage is wanted; null for all.</summary>
-internal readonly record struct UsageFilter(string? Tenant, string? Model, DateOnly? Day);
+internal readonly record struct UsageFilter(string? Tenant, string? Model, DateOnly? Day)
+{
+    /// <summary>Whether a tenant's usage of a model is wanted.</summary>
+    public bool Wants(string tenant, string model) => (Tenant is null || Tenant == tenant) && (Model is null || Model == model);
+}
 
 /// <summary>What one tenant used of one model on one day (UTC).</summary>
 internal sealed record UsageEntry(DateOnly Day, string Tenant, string Model, UsageSum Sum);
@@ -61,6 +72,11 @@ internal sealed record UsageEntry(DateOnly Day, string Tenant, string Model, Usa
 /// <param name="OutputTokens">Tokens of answers.</param>
 internal readonly record struct UsageSum(long Requests, long Succeeded, long InputTokens, long OutputTokens)
 {
+    private static readonly string Success = Labels.Of(CallOutcome.Succeeded);
+
+    /// <summary>The sum of one record.</summary>
+    public static UsageSum Of(LedgerRecord record) => new(1, record.Outcome == Success ? 1 : 0, record.InputTokens, record.OutputTokens);
+
     /// <summary>Adds.</summary>
     public static UsageSum operator +(UsageSum a, UsageSum b) => new(
         a.Requests + b.Requests, a.Succeeded + b.Succeeded, a.InputTokens + b.InputTokens, a.OutputTokens + b.OutputTokens);

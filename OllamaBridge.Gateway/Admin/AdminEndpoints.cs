@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.Admission;
-using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admin;
@@ -24,13 +23,9 @@ internal static class AdminEndpoints
         var bridge = app.MapGroup("/bridge").AddEndpointFilter(async (context, next) =>
             await identity.AuthorizeAdminAsync(context.HttpContext) is not { } status ? await next(context) : Refuse(status));
         bridge.MapTenants();
-        bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) => TypedResults.Ok(Report(fleet.Current, time)));
+        bridge.MapInstances();
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)));
         bridge.MapUsage();
-        bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
-            DrainAsync(fleet, time, name, true, gone));
-        bridge.MapPost("/instances/{name}/undrain", (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
-            DrainAsync(fleet, time, name, false, gone));
     }
 
     /// <summary>Writes the answer of <c>/health</c>: the whole and each check's own words.</summary>
@@ -41,34 +36,13 @@ internal static class AdminEndpoints
         AdminJson.Default.HealthSummary,
         cancellationToken: context.RequestAborted);
 
-    private static IResult Refuse(int status) => TypedResults.Problem(
+    private static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
+        ? new RetryLater("API keys cannot be checked at the moment.")
+        : TypedResults.Problem(
         status == StatusCodes.Status401Unauthorized
             ? "The bridge's own API wants the API key of an operator."
             : "The bridge's own API answers operators only: callers on its machine, or an API key with the scope Admin.",
         statusCode: status);
-
-    private static async Task<IResult> DrainAsync(IFleet fleet, TimeProvider time, string name, bool draining, CancellationToken gone)
-    {
-        if (!await fleet.SetDrainingAsync(name, draining, gone))
-            return TypedResults.Problem($"There is no instance '{name}'.", statusCode: 404);
-        return TypedResults.Ok(Report(fleet.Current, time).First(i => string.Equals(i.Name, name, StringComparison.OrdinalIgnoreCase)));
-    }
-
-    private static IReadOnlyList<InstanceReport> Report(FleetSnapshot snapshot, TimeProvider time) =>
-    [
-        .. snapshot.Instances.Select(view => new InstanceReport(
-            view.Instance.Name,
-            view.Instance.Url,
-            Telemetry.Labels.Of(view.Status),
-            view.Draining,
-            view.Instance.Slots,
-            view.Instance.SlotsUsed,
-            [.. view.Catalog.Select(m => m.Name)],
-            [.. view.Loaded.Select(m => m.Name)],
-            view.Version,
-            view.LastError,
-            ConditionReport.Of(view.Instance, time))),
-    ];
 
     private static QueueReport Report(RequestQueue queue) => new(
         queue.Count,

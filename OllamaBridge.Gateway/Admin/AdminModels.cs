@@ -5,20 +5,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>An instance as operators see it.</summary>
-internal sealed record InstanceReport(
-    string Name,
-    Uri Url,
-    string State,
-    bool Draining,
-    int Slots,
-    int SlotsUsed,
-    IReadOnlyList<string> Models,
-    IReadOnlyList<string> Loaded,
-    string? Version,
-    string? Error,
-    IReadOnlyList<ConditionReport>? Conditions = null);
-
 /// <summary>A model on an instance that is not used like any other.</summary>
 /// <param name="Model">Which.</param>
 /// <param name="State">How it may be used (<see cref="PlacementCondition"/>, in lower case).</param>
@@ -61,6 +47,7 @@ internal sealed record HealthSummary(string Status, IReadOnlyDictionary<string, 
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(IReadOnlyList<InstanceReport>))]
 [JsonSerializable(typeof(InstanceReport))]
+[JsonSerializable(typeof(NewInstance))]
 [JsonSerializable(typeof(QueueReport))]
 [JsonSerializable(typeof(HealthSummary))]
 [JsonSerializable(typeof(IReadOnlyList<TenantReport>))]

@@ -18,7 +18,7 @@ internal static class TenantEndpoints
             directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id));
         bridge.MapPut("/tenants/{id}", PutAsync);
         bridge.MapDelete("/tenants/{id}", async (string id, TenantDirectory directory, CancellationToken gone) =>
-            Answer(await directory.RemoveAsync(id, gone), id) ?? TypedResults.NoContent());
+            Answer((await directory.RemoveAsync(id, gone)).Change, id) ?? TypedResults.NoContent());
         bridge.MapPost("/tenants/{id}/disable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, true, gone));
         bridge.MapPost("/tenants/{id}/enable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, false, gone));
         bridge.MapPost("/tenants/{id}/keys", AddKeyAsync);
@@ -43,7 +43,7 @@ internal static class TenantEndpoints
             .Select(m => $"{m.Where.TrimStart(':')} {m.What}".Trim()).ToList();
         if (mistakes.Count > 0)
             return TypedResults.Problem(string.Join(' ', mistakes), statusCode: StatusCodes.Status400BadRequest);
-        var change = await directory.ChangeAsync(
+        var (change, tenant) = await directory.ChangeAsync(
             id,
             was => (was ?? new TenantRecord { Id = id }) with
             {
@@ -56,12 +56,14 @@ internal static class TenantEndpoints
                 Limits = settings.Limits,
             },
             gone);
-        return Answer(change, id) ?? TypedResults.Ok(Report(directory, directory.Tenants.First(t => t.Id == id)));
+        return Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
     }
 
-    private static async Task<IResult> SetDisabledAsync(TenantDirectory directory, string id, bool disabled, CancellationToken gone) =>
-        Answer(await directory.ChangeAsync(id, was => was is null ? null : was with { Disabled = disabled }, gone), id)
-        ?? TypedResults.Ok(Report(directory, directory.Tenants.First(t => t.Id == id)));
+    private static async Task<IResult> SetDisabledAsync(TenantDirectory directory, string id, bool disabled, CancellationToken gone)
+    {
+        var (change, tenant) = await directory.ChangeAsync(id, was => was is null ? null : was with { Disabled = disabled }, gone);
+        return Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
+    }
 
     private static async Task<IResult> AddKeyAsync(
         string id, DateTimeOffset? expires, TenantDirectory directory, TimeProvider time, CancellationToken gone)
@@ -71,8 +73,8 @@ internal static class TenantEndpoints
             return TypedResults.Problem("expires is in the past.", statusCode: StatusCodes.Status400BadRequest);
         var (key, verifier) = ApiKey.Create();
         var record = new KeyRecord(verifier.ToString(), now, expires);
-        var change = await directory.ChangeAsync(id, was => was is null ? null : was with { Keys = [.. was.Keys, record] }, gone);
-        return Answer(change, id) ?? Created(id, record, key);
+        var change = await directory.ChangeAsync(id, was => was is null ? null : was with { Keys = [.. Without(was, record.Id), record] }, gone);
+        return Answer(change.Change, id) ?? Created(id, record, key);
     }
 
     /// <summary>Makes a key in place of another, which goes on working for a while.</summary>
@@ -93,19 +95,19 @@ internal static class TenantEndpoints
                     return null;
                 record = new KeyRecord(verifier.ToString(), now, old.Expires);
                 var ending = old with { Expires = old.Expires < until ? old.Expires : until };
-                return was with { Keys = [.. was.Keys.Select(k => k.Id == key ? ending : k), record] };
+                return was with { Keys = [.. Without(was, record.Id).Select(k => k.Id == key ? ending : k), record] };
             },
             gone);
-        return Answer(change, $"{id}' with a key '{key}") ?? Created(id, record!, text);
+        return Answer(change.Change, $"{id}' with a key '{key}") ?? Created(id, record!, text);
     }
 
     private static async Task<IResult> RemoveKeyAsync(string id, string key, TenantDirectory directory, CancellationToken gone)
     {
         var change = await directory.ChangeAsync(
             id,
-            was => was is null || !was.Keys.Any(k => k.Id == key) ? null : was with { Keys = [.. was.Keys.Where(k => k.Id != key)] },
+            was => was is null || !was.Keys.Any(k => k.Id == key) ? null : was with { Keys = [.. Without(was, key)] },
             gone);
-        return Answer(change, $"{id}' with a key '{key}") ?? TypedResults.NoContent();
+        return Answer(change.Change, $"{id}' with a key '{key}") ?? TypedResults.NoContent();
     }
 
     private static IResult? Answer(TenantChange change, string id) => change switch
@@ -113,8 +115,12 @@ internal static class TenantEndpoints
         TenantChange.NotFound => NotFound(id),
         TenantChange.Configured => TypedResults.Problem(
             $"'{id}' comes from the configuration; change it there.", statusCode: StatusCodes.Status409Conflict),
+        TenantChange.Unavailable => new RetryLater("The shared state does not answer: nothing was changed, or it cannot be told whether. Look before you repeat it."),
         _ => null,
     };
+
+    // A change may be made twice, where an answer was lost and another gateway's change came between.
+    private static IEnumerable<KeyRecord> Without(TenantRecord tenant, string key) => tenant.Keys.Where(k => k.Id != key);
 
     private static IResult NotFound(string id) => TypedResults.Problem($"There is no tenant '{id}'.", statusCode: StatusCodes.Status404NotFound);
 

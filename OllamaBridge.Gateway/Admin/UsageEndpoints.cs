@@ -10,16 +10,21 @@ internal static class UsageEndpoints
     private const int DefaultRecords = 100;
     private const int MaxRecords = 10_000;
     private const string DayFormat = "yyyy-MM-dd";
+    private const string PartialHeader = "X-Bridge-Partial";
 
     /// <summary>Maps the endpoints into the operator's group, whose rule of access holds for them.</summary>
     public static void MapUsage(this IEndpointRouteBuilder bridge)
     {
         bridge.MapGet("/usage", UsageAsync);
-        bridge.MapGet("/ledger", async (ILedger ledger, CancellationToken gone, int? limit) =>
-            TypedResults.Ok(await ledger.LatestAsync(Math.Clamp(limit ?? DefaultRecords, 0, MaxRecords), gone)));
+        bridge.MapGet("/ledger", async (ILedger ledger, HttpResponse response, CancellationToken gone, int? limit) =>
+        {
+            var records = await ledger.LatestAsync(Math.Clamp(limit ?? DefaultRecords, 0, MaxRecords), gone);
+            Mark(response, records.IsPartial);
+            return TypedResults.Ok(records.Items);
+        });
     }
 
-    private static async Task<IResult> UsageAsync(ILedger ledger, string? tenant, string? model, string? day, CancellationToken gone)
+    private static async Task<IResult> UsageAsync(ILedger ledger, HttpResponse response, string? tenant, string? model, string? day, CancellationToken gone)
     {
         DateOnly? date = null;
         if (!string.IsNullOrEmpty(day))
@@ -33,14 +38,23 @@ internal static class UsageEndpoints
         var key = string.IsNullOrEmpty(model) ? null : ModelName.TryGetKey(model, out var canonical) ? canonical : model;
         if (model == Telemetry.TelemetryNames.OtherModel)
             key = model;
-        var entries = await ledger.UsageAsync(new UsageFilter(string.IsNullOrEmpty(tenant) ? null : tenant, key, date), gone);
+        var (entries, partial) = await ledger.UsageAsync(new UsageFilter(string.IsNullOrEmpty(tenant) ? null : tenant, key, date), gone);
+        Mark(response, partial);
         return TypedResults.Ok(new UsageReport(
+            partial,
             entries.Aggregate(default(UsageSum), (sum, e) => sum + e.Sum),
             Sum(entries, e => e.Tenant),
             Sum(entries, e => e.Model),
             Sum(entries, e => Text(e.Day)),
             [.. entries.Select(e => new UsageRow(
                 Text(e.Day), e.Tenant, e.Model, e.Sum.Requests, e.Sum.Succeeded, e.Sum.InputTokens, e.Sum.OutputTokens))]));
+    }
+
+    /// <summary>Says also in a header that this is one gateway's part: a list has no other place for it.</summary>
+    private static void Mark(HttpResponse response, bool partial)
+    {
+        if (partial)
+            response.Headers[PartialHeader] = "true";
     }
 
     private static Dictionary<string, UsageSum> Sum(IReadOnlyList<UsageEntry> entries, Func<UsageEntry, string> by) => entries

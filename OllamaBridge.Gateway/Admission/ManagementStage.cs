@@ -24,7 +24,7 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, Forwardi
             return;
         }
 
-        using var turn = await writers.EnterAsync(context.RequestAborted);
+        await using var turn = await writers.EnterAsync(context.RequestAborted);
         if (turn is null)
         {
             await ProtocolError.WriteAsync(

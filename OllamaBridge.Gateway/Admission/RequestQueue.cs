@@ -160,8 +160,8 @@ internal sealed partial class RequestQueue : IDisposable
         var tenant = request.Tenant ?? Tenant.Anonymous;
         var weight = ClassQueue.Weight(tenant);
         var counters = Queue(request.Queue)[request.Priority].Counters;
-        var counter = counters.Admit(tenant.Id, TokenCharge.Cost(request.InputTokens, _prices, weight));
-        return new TokenCharge(counters, counter, _prices, weight, request.InputTokens);
+        var counter = counters.Admit(tenant.Id, TokenCharge.Cost(request.InputTokens, _prices, weight), _prices.Output / weight, out var expected);
+        return new TokenCharge(counters, counter, _prices, weight, request.InputTokens, expected);
     }
 
     private ModelQueue Queue(in QueueKey key) => _queues.TryGetValue(key, out var queue) ? queue : _queues.GetOrAdd(key, static k => new ModelQueue(k));
@@ -360,19 +360,15 @@ internal sealed partial class RequestQueue : IDisposable
         if (waiter.Line is { } line)
         {
             var counters = queue[waiter.Class].Counters;
-            if (!served)
+            if (!served || request.Charged)
             {
                 counters.Leave(line.Tokens);
-            }
-            else if (request.Charged)
-            {
-                counters.Serve(line.Tokens, 0, settles: false);
             }
             else
             {
                 var weight = ClassQueue.Weight(waiter.Tenant);
-                counters.Serve(line.Tokens, TokenCharge.Cost(request.InputTokens, _prices, weight));
-                charge = new TokenCharge(counters, line.Tokens, _prices, weight, request.InputTokens);
+                var expected = counters.Serve(line.Tokens, TokenCharge.Cost(request.InputTokens, _prices, weight), _prices.Output / weight);
+                charge = new TokenCharge(counters, line.Tokens, _prices, weight, request.InputTokens, expected);
             }
         }
         else if (served)

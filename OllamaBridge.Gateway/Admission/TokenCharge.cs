@@ -10,8 +10,10 @@ internal readonly record struct TokenPrices(double Input, double Output);
 /// <param name="Counter">Its tenant's.</param>
 /// <param name="Prices">What tokens cost.</param>
 /// <param name="Weight">Its tenant's weight then.</param>
-/// <param name="InputTokens">The estimate that was charged.</param>
-internal readonly record struct TokenCharge(VirtualCounters? Counters, TenantCounter? Counter, TokenPrices Prices, double Weight, long InputTokens)
+/// <param name="InputTokens">The estimate of the prompt that was charged.</param>
+/// <param name="OutputTokens">The estimate of the answer that was charged.</param>
+internal readonly record struct TokenCharge(
+    VirtualCounters? Counters, TenantCounter? Counter, TokenPrices Prices, double Weight, long InputTokens, double OutputTokens)
 {
     /// <summary>Whether anything is to be settled.</summary>
     public bool IsMade => Counters is not null;
@@ -29,6 +31,9 @@ internal readonly record struct TokenCharge(VirtualCounters? Counters, TenantCou
             return;
         var input = !answered ? 0 : inputTokens > 0 ? inputTokens : InputTokens;
         var output = answered ? outputTokens : 0;
-        Counters.Settle(Counter, (((input - InputTokens) * Prices.Input) + (output * Prices.Output)) / Weight);
+        Counters.Settle(
+            Counter,
+            (((input - InputTokens) * Prices.Input) + ((output - OutputTokens) * Prices.Output)) / Weight,
+            answered ? outputTokens : null);
     }
 }

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Fleet;
+
 namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>What a tenant has had of one model: weighted tokens over the tenant's weight.</summary>
@@ -15,6 +17,9 @@ internal sealed class TenantCounter(string tenant)
         internal set => Volatile.Write(ref _value, value);
     }
 
+    /// <summary>How many tokens its answers have had lately; <see cref="double.NaN"/> before the first.</summary>
+    public double AnswerTokens { get; internal set; } = double.NaN;
+
     /// <summary>Requests that wait.</summary>
     public int Waiting { get; internal set; }
 
@@ -28,6 +33,10 @@ internal sealed class TenantCounter(string tenant)
 /// </summary>
 /// <remarks>
 /// No clock, no chance, no waiting: the same calls make the same counters. Each call is atomic, with a lock held for some additions.
+/// <para>
+/// What an answer will take is charged by estimate when the request is served (the paper's variant with length prediction): the tenant's recent
+/// mean, else that of all. Else whoever was just given many slots would not look like it until the answers end, and be given more.
+/// </para>
 /// <para>
 /// Between any two tenants <c>f</c>, <c>g</c> that both wait: <c>c_f - c_g ≤ U/w_f + E/w_g</c>. <c>U</c> is the most that all
 /// requests running at one time can cost (<c>wp*input + wq*output</c>; with M tokens in a running batch and wq ≥ wp, as by
@@ -48,10 +57,14 @@ internal sealed class VirtualCounters
     /// <summary>More than so many idle tenants are never remembered: what they owe, at most <c>U</c> each, is forgiven.</summary>
     public const int Most = 4096;
 
+    // A mean over about the last twenty.
+    private const double RecentWeight = 0.1;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<string, TenantCounter> _counters = new(StringComparer.Ordinal);
     private readonly List<TenantCounter> _waiting = [];
     private TenantCounter? _last;
+    private double _answerTokens = double.NaN;
     private int _pruneAt = Few;
 
     /// <summary>How many tenants are remembered.</summary>
@@ -67,14 +80,17 @@ internal sealed class VirtualCounters
     /// <summary>A request is served without having waited. To be settled.</summary>
     /// <param name="tenant">Whose.</param>
     /// <param name="cost">Weighted tokens over weight, as far as known.</param>
-    public TenantCounter Admit(string tenant, double cost)
+    /// <param name="perAnswerToken">What a token of the answer costs: as many as are expected are charged as well.</param>
+    /// <param name="expected">Receives how many are expected.</param>
+    public TenantCounter Admit(string tenant, double cost, double perAnswerToken, out double expected)
     {
         lock (_lock)
         {
             var counter = Get(tenant);
             if (counter.Waiting == 0)
                 Lift(counter);
-            counter.Value += cost;
+            expected = Expect(counter);
+            counter.Value += cost + (expected * perAnswerToken);
             counter.Running++;
             return _last = counter;
         }
@@ -99,19 +115,21 @@ internal sealed class VirtualCounters
     /// <summary>One that waited is served.</summary>
     /// <param name="counter">Whose.</param>
     /// <param name="cost">Weighted tokens over weight, as far as known.</param>
-    /// <param name="settles">Whether it will be settled: once for each request.</param>
-    public void Serve(TenantCounter counter, double cost, bool settles = true)
+    /// <param name="perAnswerToken">What a token of the answer costs: as many as are expected are charged as well.</param>
+    /// <returns>How many are expected.</returns>
+    public double Serve(TenantCounter counter, double cost, double perAnswerToken)
     {
         lock (_lock)
         {
-            counter.Value += cost;
-            if (settles)
-                counter.Running++;
+            var expected = Expect(counter);
+            counter.Value += cost + (expected * perAnswerToken);
+            counter.Running++;
             LeaveLocked(counter);
+            return expected;
         }
     }
 
-    /// <summary>One that waited goes without having been served.</summary>
+    /// <summary>One that waited goes without having been served, or was charged when it was served before.</summary>
     public void Leave(TenantCounter counter)
     {
         lock (_lock)
@@ -121,12 +139,17 @@ internal sealed class VirtualCounters
     /// <summary>A served request has ended: what it really cost is known.</summary>
     /// <param name="counter">Whose.</param>
     /// <param name="correction">What is still to be charged, or to be given back; weighted tokens over weight.</param>
-    public void Settle(TenantCounter counter, double correction)
+    /// <param name="answerTokens">What the answer had; null where there was none.</param>
+    public void Settle(TenantCounter counter, double correction, long? answerTokens)
     {
         lock (_lock)
         {
             counter.Value += correction;
             counter.Running--;
+            if (answerTokens is not { } tokens)
+                return;
+            counter.AnswerTokens = Ewma.Next(counter.AnswerTokens, tokens, RecentWeight);
+            _answerTokens = Ewma.Next(_answerTokens, tokens, RecentWeight);
         }
     }
 
@@ -136,6 +159,9 @@ internal sealed class VirtualCounters
         lock (_lock)
             return _counters.TryGetValue(tenant, out var counter) ? counter.Value : null;
     }
+
+    private double Expect(TenantCounter counter) =>
+        !double.IsNaN(counter.AnswerTokens) ? counter.AnswerTokens : double.IsNaN(_answerTokens) ? 0 : _answerTokens;
 
     private void LeaveLocked(TenantCounter counter)
     {

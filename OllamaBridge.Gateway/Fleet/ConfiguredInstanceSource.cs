@@ -89,7 +89,7 @@ internal sealed class ConfiguredInstanceSource(
         var url = definition.Url;
         var isService = configuration.GetSection($"services:{url.Host}").Exists();
         if (!isService)
-            return [url.Scheme is "http" or "https" ? definition : definition with { Url = new UriBuilder(url) { Scheme = "http" }.Uri }];
+            return [InstanceDefinitions.Plain(definition)];
 
         var endpoints = (await resolver.GetEndpointsAsync(url.OriginalString, cancellationToken)).Endpoints;
         var definitions = new List<InstanceDefinition>();

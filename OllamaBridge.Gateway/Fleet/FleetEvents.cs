@@ -17,13 +17,21 @@ internal sealed record RequestsRecovered(Instance Instance) : FleetEvent;
 /// <summary>An operator starts or ends a drain.</summary>
 internal sealed record DrainAsked(string Name, bool Draining, TaskCompletionSource<bool> Done) : FleetEvent;
 
-/// <summary>The list of instances has changed.</summary>
+/// <summary>An operator adds an instance, or changes one that was added.</summary>
+internal sealed record MemberAdded(InstanceDefinition Definition, TaskCompletionSource<MemberChange> Done) : FleetEvent;
+
+/// <summary>An operator removes an instance.</summary>
+internal sealed record MemberRemoved(string Name, TaskCompletionSource<MemberChange> Done) : FleetEvent;
+
+/// <summary>The configured list of instances has changed.</summary>
 internal sealed record DefinitionsChanged(IReadOnlyList<InstanceDefinition> Definitions) : FleetEvent;
 
 /// <summary>Somebody needs the model lists as they are now.</summary>
 internal sealed record CatalogAsked(TaskCompletionSource Done) : FleetEvent;
 
 /// <summary>Other gateways have said something new.</summary>
-/// <param name="Drains">Operators' words.</param>
+/// <param name="Drains">Operators' words on drains.</param>
+/// <param name="Members">Operators' words on who belongs to the fleet.</param>
 /// <param name="Ejections">What others have ejected.</param>
-internal sealed record OthersHeard(ImmutableArray<DrainMark> Drains, ImmutableArray<EjectionMark> Ejections) : FleetEvent;
+internal sealed record OthersHeard(
+    ImmutableArray<DrainMark> Drains, ImmutableArray<MemberMark> Members, ImmutableArray<EjectionMark> Ejections) : FleetEvent;

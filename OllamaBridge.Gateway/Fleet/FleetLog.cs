@@ -27,4 +27,8 @@ internal static partial class FleetLog
 
     [LoggerMessage(1007, LogLevel.Error, "What stands in the shared state cannot be read: this gateway goes on with what it knows")]
     public static partial void ExchangeFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(1008, LogLevel.Warning,
+        "Instance {Instance} was added at run time and stands back: another has its name, or its address {Url}")]
+    public static partial void StandsBack(ILogger logger, string instance, Uri url);
 }

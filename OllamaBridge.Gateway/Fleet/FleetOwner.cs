@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet.Breaker;
@@ -16,11 +15,11 @@ internal sealed class FleetOwner(
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
-    private readonly List<InstanceWatch> _watches = [];
-    private readonly List<CatalogWait> _catalogWaits = [];
+    private readonly InstanceWatches _watches = new(options.Value, logger);
+    private readonly CatalogWaits _catalogWaits = new();
     private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time));
     private readonly HealthOptions _options = options.Value;
-    private readonly Dictionary<string, DrainMark> _drains = new(StringComparer.OrdinalIgnoreCase);
+    private IReadOnlyList<InstanceDefinition> _configured = [];
     private FleetSnapshot _current = FleetSnapshot.Empty;
     private FleetWords _words = FleetWords.None;
 
@@ -47,12 +46,16 @@ internal sealed class FleetOwner(
     }
 
     /// <inheritdoc/>
-    public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken)
-    {
-        var done = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _events.Writer.TryWrite(new DrainAsked(name, draining, done));
-        return done.Task.WaitAsync(cancellationToken);
-    }
+    public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) =>
+        AskAsync<bool>(done => new DrainAsked(name, draining, done), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken) =>
+        AskAsync<MemberChange>(done => new MemberAdded(definition, done), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken) =>
+        AskAsync<MemberChange>(done => new MemberRemoved(name, done), cancellationToken);
 
     /// <inheritdoc/>
     public async Task RefreshCatalogAsync(CancellationToken cancellationToken)
@@ -72,29 +75,41 @@ internal sealed class FleetOwner(
     /// <summary>What this gateway has to say to others.</summary>
     internal FleetWords Words => Volatile.Read(ref _words);
 
-    /// <summary>Takes in what other gateways say.</summary>
-    /// <param name="drains">Operators' words on instances.</param>
-    /// <param name="ejections">What other gateways have ejected.</param>
-    /// <param name="roomFound">Whether this gateway may use slots that it might not use before: whoever waits is to look again.</param>
-    internal void Learn(ImmutableArray<DrainMark> drains, ImmutableArray<EjectionMark> ejections, bool roomFound)
+    /// <inheritdoc cref="InstanceWatches.FirstAllowance"/>
+    internal Func<int, int> FirstAllowance
     {
-        if (!ejections.IsEmpty || drains.Any(d => !Words.Drains.Contains(d)))
-            _events.Writer.TryWrite(new OthersHeard(drains, ejections));
-        if (roomFound)
-            Changed?.Invoke();
+        set => _watches.FirstAllowance = value;
+    }
+
+    /// <summary>Takes in what other gateways say.</summary>
+    /// <param name="heard">Operators' words, and what other gateways have ejected.</param>
+    internal void Learn(OthersHeard heard)
+    {
+        var words = Words;
+        if (!heard.Ejections.IsEmpty || words.Hear(heard.Drains, heard.Members, time.GetUtcNow()) != words)
+            _events.Writer.TryWrite(heard);
+    }
+
+    /// <summary>This gateway may use slots that it might not use before: whoever waits is to look again.</summary>
+    internal void NoteRoom() => Changed?.Invoke();
+
+    /// <summary>Before the first request is taken: acts on what was heard by then, and looks at whoever is new.</summary>
+    internal async Task CatchUpAsync(CancellationToken cancellationToken)
+    {
+        while (_events.Reader.TryRead(out var next))
+            Apply(next, cancellationToken);
+        await LookAtAsync(_watches.All.Where(w => w.NextLook == default), cancellationToken);
     }
 
     /// <summary>Before the first request is taken: who is there, and what do they have.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        Reconcile(await source.ListAsync(cancellationToken));
-        if (_watches.Count == 0)
+        _configured = await source.ListAsync(cancellationToken);
+        Reconcile();
+        if (_watches.All.Count == 0)
             FleetLog.NoInstances(logger);
         source.Watch(definitions => _events.Writer.TryWrite(new DefinitionsChanged(definitions)));
-        var looks = await Task.WhenAll(_watches.Select(w => probe.LookAsync(w.Instance, true, _options.Timeout, cancellationToken)));
-        foreach (var look in looks)
-            Apply(new Looked(look), cancellationToken);
-        Publish();
+        await LookAtAsync(_watches.All, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -128,15 +143,30 @@ internal sealed class FleetOwner(
         }
         finally
         {
-            await Task.WhenAll(_watches.Select(w => w.Look ?? Task.CompletedTask)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(_watches.All.Select(w => w.Look ?? Task.CompletedTask)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    private async Task LookAtAsync(IEnumerable<InstanceWatch> watches, CancellationToken cancellationToken)
+    {
+        var looks = await Task.WhenAll(watches.Select(w => probe.LookAsync(w.Instance, true, _options.Timeout, cancellationToken)));
+        foreach (var look in looks)
+            Apply(new Looked(look), cancellationToken);
+        Publish();
+    }
+
+    private Task<T> AskAsync<T>(Func<TaskCompletionSource<T>, FleetEvent> ask, CancellationToken cancellationToken)
+    {
+        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _events.Writer.TryWrite(ask(done));
+        return done.Task.WaitAsync(cancellationToken);
     }
 
     private async Task WaitAsync(CancellationToken stoppingToken)
     {
         var due = TimeSpan.FromMinutes(1);
         var now = time.GetUtcNow();
-        foreach (var watch in _watches)
+        foreach (var watch in _watches.All)
             if (watch.Look is null && watch.NextLook - now < due)
                 due = watch.NextLook - now;
         if (due <= TimeSpan.Zero)
@@ -153,7 +183,7 @@ internal sealed class FleetOwner(
     private void StartDueLooks(CancellationToken stoppingToken)
     {
         var now = time.GetUtcNow();
-        foreach (var watch in _watches)
+        foreach (var watch in _watches.All)
             if (watch.Look is null && watch.NextLook <= now)
                 watch.Look = LookAsync(watch, watch.NextCatalog <= now, stoppingToken);
     }
@@ -173,26 +203,32 @@ internal sealed class FleetOwner(
             case Looked { Result: var result }:
                 return ApplyLook(result, now);
             case RequestsFailed { Failure: InstanceFailure.StaleCatalog } stale:
-                Find(stale.Instance)?.LookNow(now);
+                _watches.Find(stale.Instance)?.LookNow(now);
                 return false;
             case RequestsFailed failed:
-                if (Find(failed.Instance) is not { } watch || !watch.Eject(failed.Failure, _options, now))
+                if (_watches.Find(failed.Instance) is not { } watch || !watch.Eject(failed.Failure, _options, now))
                     return false;
                 FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, failed.Failure.ToString());
-                WriteWords();
+                Volatile.Write(ref _words, _words with { Ejections = _watches.OwnEjections(now) });
                 return true;
             case RequestsRecovered recovered:
-                Find(recovered.Instance)?.Praise();
+                _watches.Find(recovered.Instance)?.Praise();
                 return false;
             case DrainAsked drain:
-                return ApplyDrain(drain);
+                return ApplyDrain(drain, now);
+            case MemberAdded added:
+                return ApplyAdded(added, now, stoppingToken);
+            case MemberRemoved removed:
+                return Answer(removed.Done, FleetMembers.Remove(removed.Name, _configured, _words, now));
             case OthersHeard others:
-                return ApplyDrains(others.Drains) | ApplyEjections(others.Ejections, now);
+                return ApplyWords(_words.Hear(others.Drains, others.Members, now)) | _watches.ApplyEjections(others.Ejections, now);
             case DefinitionsChanged { Definitions: var definitions }:
-                Reconcile(definitions);
+                _configured = definitions;
+                Reconcile();
                 return true;
             case CatalogAsked asked:
-                AskCatalog(asked.Done, now, stoppingToken);
+                LookAtLists(
+                    _watches.All.Where(w => w.Status == InstanceStatus.Healthy).ToList(), () => asked.Done.TrySetResult(), now, stoppingToken);
                 return false;
             default:
                 throw new InvalidOperationException($"No rule for {next.GetType().Name}.");
@@ -201,7 +237,7 @@ internal sealed class FleetOwner(
 
     private bool ApplyLook(ProbeResult result, DateTimeOffset now)
     {
-        if (Find(result.Instance) is not { } watch)
+        if (_watches.Find(result.Instance) is not { } watch)
             return false;
         watch.Look = null;
         if (watch.Apply(result, _options, now))
@@ -212,144 +248,77 @@ internal sealed class FleetOwner(
             _builder.ObserveLoaded(watch.Instance, result.Loaded.Select(m => m.Key).ToHashSet(), result.AskedAt - slack);
         }
 
-        foreach (var wait in _catalogWaits)
-            if (result.AskedAt >= wait.Since && (!result.Catalog.IsDefault || result.Error is not null))
-                wait.Missing.Remove(watch.Instance);
+        _catalogWaits.Note(result);
         return true;
     }
 
-    private bool ApplyDrain(DrainAsked drain)
-    {
-        var watch = _watches.FirstOrDefault(w => string.Equals(w.Instance.Name, drain.Name, StringComparison.OrdinalIgnoreCase));
-        if (watch is not null)
-        {
-            var version = time.GetUtcNow().ToUnixTimeMilliseconds();
-            if (_drains.TryGetValue(watch.Instance.Name, out var known))
-                version = Math.Max(version, known.Version + 1);
-            ApplyDrains([new DrainMark(watch.Instance.Name, drain.Draining, version)]);
-            Publish();
-        }
+    private bool ApplyDrain(DrainAsked drain, DateTimeOffset now) => _watches.Find(drain.Name)?.Instance.Name is { } name
+        ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now)))
+        : Answer(drain.Done, (false, _words));
 
-        drain.Done.TrySetResult(watch is not null);
+    /// <summary>What an operator said holds from now on, and is in the snapshot when the operator hears of it.</summary>
+    /// <returns>False: it is published already.</returns>
+    private bool Answer<T>(TaskCompletionSource<T> done, (T Outcome, FleetWords Words) said)
+    {
+        Say(said.Words);
+        done.TrySetResult(said.Outcome);
         return false;
     }
 
-    /// <returns>Whether there is something new to publish.</returns>
-    private bool ApplyDrains(ImmutableArray<DrainMark> marks)
+    private bool ApplyAdded(MemberAdded added, DateTimeOffset now, CancellationToken stoppingToken)
     {
-        var (heard, changed) = (false, false);
-        foreach (var mark in marks)
-        {
-            if (_drains.TryGetValue(mark.Instance, out var known) && known.Version >= mark.Version)
-                continue;
-            _drains[mark.Instance] = mark;
-            heard = true;
-            if (_watches.Find(w => string.Equals(w.Instance.Name, mark.Instance, StringComparison.OrdinalIgnoreCase)) is not { } watch
-                || watch.Draining == mark.Draining)
-                continue;
-            watch.Draining = mark.Draining;
-            FleetLog.Draining(logger, watch.Instance.Name, mark.Draining);
-            changed = true;
-        }
+        var (change, words) = FleetMembers.Add(added.Definition, _configured, _words, now);
+        Say(words);
+        // Whoever adds an instance hears whether it answers.
+        if (change is MemberChange.Added or MemberChange.Changed && _watches.Find(added.Definition.Name) is { Look: null, Status: InstanceStatus.Unknown } watch)
+            LookAtLists([watch], () => added.Done.TrySetResult(change), now, stoppingToken);
+        else
+            added.Done.TrySetResult(change);
+        return false;
+    }
 
-        if (heard)
-            WriteWords();
-        return changed;
+    private void Say(FleetWords words)
+    {
+        if (words == _words)
+            return;
+        ApplyWords(words);
+        Publish();
     }
 
     /// <returns>Whether there is something new to publish.</returns>
-    private bool ApplyEjections(ImmutableArray<EjectionMark> marks, DateTimeOffset now)
+    private bool ApplyWords(FleetWords words)
     {
-        var changed = false;
-        foreach (var mark in marks)
-        {
-            var watch = _watches.Find(w => w.Instance.Name == mark.Instance);
-            // The last one is not given up on somebody else's word: it may be their network.
-            if (watch is null || !_watches.Exists(w => w != watch && w.Status == InstanceStatus.Healthy && !w.Draining)
-                || !watch.EjectUntil(now + mark.Remaining, _options, now))
-                continue;
-            FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, "another gateway's requests failed");
-            changed = true;
-        }
-
-        return changed;
+        var before = _words;
+        Volatile.Write(ref _words, words);
+        var membersChanged = words.Members != before.Members;
+        if (membersChanged)
+            Reconcile();
+        return (words.Drains != before.Drains && _watches.ApplyDrains(words)) || membersChanged;
     }
 
-    private void WriteWords() => Volatile.Write(ref _words, new FleetWords(
-        [.. _drains.Values],
-        [.. _watches.Where(w => w.OwnEjectionUntil > time.GetUtcNow()).Select(w => (w.Instance.Name, w.OwnEjectionUntil))]));
-
-    private void AskCatalog(TaskCompletionSource done, DateTimeOffset now, CancellationToken stoppingToken)
+    private void LookAtLists(IReadOnlyCollection<InstanceWatch> watches, Action done, DateTimeOffset now, CancellationToken stoppingToken)
     {
-        var wait = new CatalogWait(done, time.GetTimestamp(), []);
-        foreach (var watch in _watches.Where(w => w.Status == InstanceStatus.Healthy))
+        var since = time.GetTimestamp();
+        foreach (var watch in watches)
         {
-            wait.Missing.Add(watch.Instance);
             // Beside a look that may be under way: that one may have read the list before the change.
             watch.Look = LookAsync(watch, withCatalog: true, stoppingToken);
             watch.NextCatalog = now + _options.CatalogInterval;
         }
 
-        _catalogWaits.Add(wait);
-        CompleteCatalogWaits();
+        _catalogWaits.Add(done, since, watches.Select(w => w.Instance));
     }
 
-    private void CompleteCatalogWaits() => _catalogWaits.RemoveAll(wait =>
+    private void Reconcile()
     {
-        if (wait.Missing.Count > 0)
-            return false;
-        wait.Done.TrySetResult();
-        return true;
-    });
-
-    private void Reconcile(IReadOnlyList<InstanceDefinition> definitions)
-    {
-        var kept = new List<InstanceWatch>();
-        foreach (var definition in definitions)
-        {
-            var watch = _watches.Find(w => w.Instance.Name == definition.Name && w.Instance.Url == definition.Url);
-            if (watch is null)
-            {
-                watch = new InstanceWatch(new Instance(definition)) { Draining = WasDrained(definition) };
-                FleetLog.Added(logger, definition.Name, definition.Url, definition.Slots);
-            }
-
-            watch.Instance.Configure(definition);
-            kept.Add(watch);
-        }
-
-        foreach (var gone in _watches.Except(kept))
-        {
-            FleetLog.Removed(logger, gone.Instance.Name);
-            foreach (var wait in _catalogWaits)
-                wait.Missing.Remove(gone.Instance);
-        }
-
-        _watches.Clear();
-        _watches.AddRange(kept);
+        foreach (var gone in _watches.Reconcile(_configured, _words))
+            _catalogWaits.Forget(gone);
     }
-
-    /// <summary>An operator's word is on a name, and may be older than this gateway's knowledge of the instance.</summary>
-    private bool WasDrained(InstanceDefinition definition) => _drains.TryGetValue(definition.Name, out var mark) && mark.Draining;
-
-    private InstanceWatch? Find(Instance instance) => _watches.Find(w => w.Instance == instance);
 
     private void Publish()
     {
-        Volatile.Write(ref _current, _builder.Build([.. _watches.Select(w => w.ToView())]));
-        CompleteCatalogWaits();
+        Volatile.Write(ref _current, _builder.Build([.. _watches.All.Select(w => w.ToView())]));
+        _catalogWaits.Complete();
         Changed?.Invoke();
     }
-
-    /// <summary>Somebody who waits for model lists read after a moment, and the instances whose list is still missing.</summary>
-    private sealed record CatalogWait(TaskCompletionSource Done, long Since, HashSet<Instance> Missing);
-}
-
-/// <summary>What a gateway has to say to others of its own knowledge.</summary>
-/// <param name="Drains">Every word on drains that it knows.</param>
-/// <param name="Ejections">What it has ejected itself, and until when.</param>
-internal sealed record FleetWords(ImmutableArray<DrainMark> Drains, ImmutableArray<(string Instance, DateTimeOffset Until)> Ejections)
-{
-    /// <summary>Nothing.</summary>
-    public static FleetWords None { get; } = new([], []);
 }

@@ -7,11 +7,13 @@ namespace OllamaBridge.Gateway.Fleet;
 /// Says again and again what this gateway does with the fleet and takes in what the others do: how many slots it may use, what is
 /// drained, what is ejected. A request meets only what is left of that: a number at each instance.
 /// </summary>
-internal sealed class FleetSharing(
-    IFleetStore store, FleetOwner owner, IOptions<SharingOptions> options, TimeProvider time, ILogger<FleetSharing> logger)
-    : BackgroundService, IHostedLifecycleService
+internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
 {
-    private readonly SharingOptions _options = options.Value;
+    private readonly IFleetStore _store;
+    private readonly FleetOwner _owner;
+    private readonly TimeProvider _time;
+    private readonly ILogger<FleetSharing> _logger;
+    private readonly SharingOptions _options;
     private SharedFleet? _seen;
     private long _heardAt;
     private bool _isLost;
@@ -19,17 +21,30 @@ internal sealed class FleetSharing(
     private int _gateways = 1;
     private DateTimeOffset _carefulUntil;
 
+    public FleetSharing(IFleetStore store, FleetOwner owner, IOptions<SharingOptions> options, TimeProvider time, ILogger<FleetSharing> logger)
+    {
+        _store = store;
+        _owner = owner;
+        _time = time;
+        _logger = logger;
+        _options = options.Value;
+        // Where others are heard, what they have of a new instance is heard first.
+        owner.FirstAllowance = slots => _seen is null ? int.MaxValue : _isLost ? EvenShare(slots) : 0;
+    }
+
     /// <summary>This process, as others see it.</summary>
     public string Gateway { get; } = Guid.NewGuid().ToString("N");
 
     /// <summary>Once before the first request; the store sees to it that this takes no longer than it may.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        if (!store.IsShared)
+        if (!_store.IsShared)
             return;
         await ExchangeAsync(cancellationToken);
-        if (_seen is not null)
-            await ExchangeAsync(cancellationToken);
+        if (_seen is null)
+            return;
+        await _owner.CatchUpAsync(cancellationToken);
+        await ExchangeAsync(cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -41,38 +56,39 @@ internal sealed class FleetSharing(
     /// <summary>Its slots are the others' at once.</summary>
     public async Task StoppedAsync(CancellationToken cancellationToken)
     {
-        if (store.IsShared)
-            await store.LeaveAsync(Gateway, cancellationToken);
+        if (_store.IsShared)
+            await _store.LeaveAsync(Gateway, cancellationToken);
     }
 
     /// <summary>One exchange.</summary>
     internal async Task ExchangeAsync(CancellationToken cancellationToken)
     {
-        var fleet = owner.Current;
-        var words = owner.Words;
-        var now = time.GetUtcNow();
+        var fleet = _owner.Current;
+        var words = _owner.Words;
+        var now = _time.GetUtcNow();
         var report = new GatewayReport(
             Gateway,
             _options.Timeout,
             Ask(fleet, now),
-            words.Drains,
+            words.Drains.LackedBy(_seen?.Drains ?? [], now),
+            words.Members.LackedBy(_seen?.Members ?? [], now),
             [.. words.Ejections.Where(e => e.Until > now).Select(e => new EjectionMark(e.Instance, Gateway, e.Until - now))]);
         if (await TryExchangeAsync(report, cancellationToken) is { } seen)
             Take(seen, fleet, now);
-        else if (!_isLost && _seen is not null && time.GetElapsedTime(_heardAt) >= _options.Timeout)
+        else if (_isLost || (_seen is not null && _time.GetElapsedTime(_heardAt) >= _options.Timeout))
             FallBack(fleet);
     }
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (!store.IsShared)
+        if (!_store.IsShared)
             return;
         try
         {
             while (true)
             {
-                await Task.Delay(_options.Interval, time, stoppingToken);
+                await Task.Delay(_options.Interval, _time, stoppingToken);
                 await ExchangeAsync(stoppingToken);
             }
         }
@@ -86,7 +102,7 @@ internal sealed class FleetSharing(
     {
         try
         {
-            var seen = await store.ExchangeAsync(report, cancellationToken);
+            var seen = await _store.ExchangeAsync(report, cancellationToken);
             _complained &= seen is null;
             return seen;
         }
@@ -94,7 +110,7 @@ internal sealed class FleetSharing(
         {
             // Whatever stands there, it is not what gateways say; that must not end this one.
             if (!_complained)
-                FleetLog.ExchangeFailed(logger, e);
+                FleetLog.ExchangeFailed(_logger, e);
             _complained = true;
             return null;
         }
@@ -115,7 +131,7 @@ internal sealed class FleetSharing(
             var instance = view.Instance;
             var waits = waiting.GetValueOrDefault(instance);
             // Nothing heard yet: what is in use is said, and nothing more asked for.
-            var asked = _isLost ? EvenShare(instance) : 0;
+            var asked = _isLost ? EvenShare(instance.Slots) : 0;
             if (claims is not null && !_isLost)
             {
                 Array.Clear(demands);
@@ -126,7 +142,7 @@ internal sealed class FleetSharing(
                 SlotShares.Divide(instance.Slots, demands, Turn(instance), shares);
                 asked = shares[me];
                 if (now < _carefulUntil)
-                    asked = Math.Min(asked, EvenShare(instance));
+                    asked = Math.Min(asked, EvenShare(instance.Slots));
                 if (asked < instance.Allowance)
                     instance.Allowance = asked;
             }
@@ -144,7 +160,7 @@ internal sealed class FleetSharing(
         if (_isLost)
             _carefulUntil = now + _options.Timeout;
         _isLost = false;
-        _heardAt = time.GetTimestamp();
+        _heardAt = _time.GetTimestamp();
         _seen = seen;
         if (now >= _carefulUntil || seen.Gateways.Length > _gateways)
             _gateways = seen.Gateways.Length;
@@ -166,23 +182,29 @@ internal sealed class FleetSharing(
             view.Instance.Allowance = mine;
         }
 
-        owner.Learn(seen.Drains, [.. seen.Ejections.Where(e => e.Gateway != Gateway)], raised);
+        _owner.Learn(new OthersHeard(seen.Drains, seen.Members, [.. seen.Ejections.Where(e => e.Gateway != Gateway)]));
+        if (raised)
+            _owner.NoteRoom();
     }
 
     /// <summary>Nobody is heard: each takes an even share, one at least, as if all that were there still are.</summary>
     private void FallBack(FleetSnapshot fleet)
     {
         _isLost = true;
+        var raised = false;
         foreach (var view in fleet.Instances)
         {
+            var share = EvenShare(view.Instance.Slots);
+            raised |= share > view.Instance.Allowance;
             view.Instance.UsedElsewhere = 0;
-            view.Instance.Allowance = EvenShare(view.Instance);
+            view.Instance.Allowance = share;
         }
 
-        owner.Learn([], [], roomFound: true);
+        if (raised)
+            _owner.NoteRoom();
     }
 
-    private int EvenShare(Instance instance) => Math.Max(1, instance.Slots / _gateways);
+    private int EvenShare(int slots) => Math.Max(1, slots / _gateways);
 
     private long Turn(Instance instance) => (_seen!.Time.ToUnixTimeMilliseconds() / (long)_options.Turn.TotalMilliseconds) + instance.Seed;
 

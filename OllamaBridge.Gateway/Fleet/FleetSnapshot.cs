@@ -50,6 +50,9 @@ internal sealed record InstanceView(
     string? Version,
     string? LastError)
 {
+    /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
+    public bool IsConfigured { get; init; } = true;
+
     /// <summary>Healthy and not being emptied.</summary>
     public bool IsUsable => Status == InstanceStatus.Healthy && !Draining;
 }

@@ -25,6 +25,18 @@ internal interface IFleet
     /// <returns>Once it is in the snapshot; false where there is no such instance.</returns>
     Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken);
 
+    /// <summary>Adds an instance at run time, or changes one that was added so; other gateways with the same state hear of it.</summary>
+    /// <param name="definition">The instance.</param>
+    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
+    /// <returns>What came of it, once it is in the snapshot and was looked at for the first time.</returns>
+    Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken);
+
+    /// <summary>Removes an instance that was added at run time: it gets nothing new, and what it has it finishes.</summary>
+    /// <param name="name">The instance's name, in any case.</param>
+    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
+    /// <returns>What came of it, once it is no longer in the snapshot.</returns>
+    Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken);
+
     /// <summary>Reads every healthy instance's model list now.</summary>
     /// <returns>Once the lists are in the snapshot, or an instance did not answer in time.</returns>
     Task RefreshCatalogAsync(CancellationToken cancellationToken);

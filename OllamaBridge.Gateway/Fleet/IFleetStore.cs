@@ -23,13 +23,15 @@ internal interface IFleetStore
 /// <param name="Gateway">Which: a name that no other process has or had.</param>
 /// <param name="Lifetime">How long it counts, if nothing more is heard of it.</param>
 /// <param name="Slots">Its use of each instance.</param>
-/// <param name="Drains">What it knows of operators' drains.</param>
+/// <param name="Drains">What it knows of operators' drains and others do not.</param>
+/// <param name="Members">The same of instances that operators added or removed.</param>
 /// <param name="Ejections">What it has ejected itself.</param>
 internal sealed record GatewayReport(
     string Gateway,
     TimeSpan Lifetime,
     ImmutableArray<SlotReport> Slots,
     ImmutableArray<DrainMark> Drains,
+    ImmutableArray<MemberMark> Members,
     ImmutableArray<EjectionMark> Ejections);
 
 /// <summary>A gateway's use of one instance.</summary>
@@ -43,11 +45,28 @@ internal readonly record struct SlotReport(string Instance, int Slots, int Used,
 /// <summary>What a gateway has of one instance.</summary>
 internal readonly record struct SlotClaim(string Gateway, string Instance, int Used, int Waiting, int Claim);
 
-/// <summary>An operator's word on one instance; of two the one with the higher version holds.</summary>
+/// <summary>An operator's word on whether an instance is emptied.</summary>
 /// <param name="Instance">The instance's name.</param>
 /// <param name="Draining">Whether it is emptied.</param>
 /// <param name="Version">When it was said, in milliseconds since 1970, or one past the word before.</param>
-internal readonly record struct DrainMark(string Instance, bool Draining, long Version);
+internal readonly record struct DrainMark(string Instance, bool Draining, long Version) : IFleetWord
+{
+    /// <inheritdoc/>
+    public bool IsUndoing => !Draining;
+}
+
+/// <summary>An operator's word on whether an instance belongs to the fleet.</summary>
+/// <param name="Instance">The instance's name in lower case: names are the same in any.</param>
+/// <param name="Definition">What it is; null where it was removed.</param>
+/// <param name="Version">When it was said, in milliseconds since 1970, or one past the word before.</param>
+internal readonly record struct MemberMark(string Instance, InstanceDefinition? Definition, long Version) : IFleetWord
+{
+    /// <inheritdoc/>
+    public bool IsUndoing => Definition is null;
+
+    /// <summary>An instance's name as words have it.</summary>
+    public static string Key(string name) => name.ToLowerInvariant();
+}
 
 /// <summary>An instance that failed requests and is left alone for a while.</summary>
 /// <param name="Instance">The instance's name.</param>
@@ -60,10 +79,12 @@ internal readonly record struct EjectionMark(string Instance, string Gateway, Ti
 /// <param name="Gateways">Who is alive, in ordinal order.</param>
 /// <param name="Claims">What each has of the instances.</param>
 /// <param name="Drains">The newest word on each instance.</param>
+/// <param name="Members">The newest word on each instance that operators added or removed.</param>
 /// <param name="Ejections">What is ejected, and by whom.</param>
 internal sealed record SharedFleet(
     DateTimeOffset Time,
     ImmutableArray<string> Gateways,
     ImmutableArray<SlotClaim> Claims,
     ImmutableArray<DrainMark> Drains,
+    ImmutableArray<MemberMark> Members,
     ImmutableArray<EjectionMark> Ejections);

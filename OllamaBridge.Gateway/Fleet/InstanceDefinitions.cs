@@ -53,6 +53,26 @@ internal static class InstanceDefinitions
         }
     }
 
+    /// <summary>Reads one instance by the same rules.</summary>
+    /// <param name="instance">What somebody said.</param>
+    /// <param name="slots">How many slots it has where that is left open.</param>
+    /// <param name="errors">Receives one line for each mistake, naming the field.</param>
+    /// <returns>Null where something is wrong.</returns>
+    public static InstanceDefinition? ReadOne(InstanceOptions instance, int slots, ICollection<string> errors)
+    {
+        const string Key = "Bridge:Instances:0:";
+        var mistakes = new List<string>();
+        var read = Read(new FleetOptions { Slots = slots, Instances = [instance] }, mistakes);
+        foreach (var mistake in mistakes)
+            errors.Add($"{char.ToLowerInvariant(mistake[Key.Length])}{mistake[(Key.Length + 1)..]}");
+        return mistakes.Count == 0 ? Plain(read[0]) : null;
+    }
+
+    /// <summary>A definition that stands for an address, not for a service: of the schemes that may be meant, the one that servers speak.</summary>
+    public static InstanceDefinition Plain(InstanceDefinition definition) => definition.Url.Scheme is "http" or "https"
+        ? definition
+        : definition with { Url = new UriBuilder(definition.Url) { Scheme = "http" }.Uri };
+
     /// <summary>An instance's name where nobody gave one: its host and port, made unique.</summary>
     public static string DefaultName(Uri url, IReadOnlySet<string> taken)
     {

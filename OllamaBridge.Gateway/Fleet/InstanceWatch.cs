@@ -27,6 +27,9 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Whether an operator empties it.</summary>
     public bool Draining { get; set; }
 
+    /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
+    public bool IsConfigured { get; set; } = true;
+
     /// <summary>When to look next.</summary>
     public DateTimeOffset NextLook { get; private set; }
 
@@ -147,7 +150,10 @@ internal sealed class InstanceWatch(Instance instance)
 
     /// <summary>What the snapshot shows of it.</summary>
     public InstanceView ToView() =>
-        new(Instance, Status, Draining, _catalogKnown, _catalog, _loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError);
+        new(Instance, Status, Draining, _catalogKnown, _catalog, _loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
+        {
+            IsConfigured = IsConfigured,
+        };
 
     private void TakeCatalog(ProbeResult result, HealthOptions options, DateTimeOffset now)
     {

@@ -20,6 +20,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     private long _lastUsed;
     private double _firstToken = double.NaN;
     private float _firstTokenRate;
+    private double _secondsPerByte = double.NaN;
     private int _isRestricted;
     private PlacementGuard? _guard;
 
@@ -45,9 +46,16 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     /// <summary>When a lease last began or ended, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);
 
-    /// <summary>Takes in how long a first byte took, in seconds; a lost sample is harmless.</summary>
-    public void AddTimeToFirstToken(double seconds)
+    /// <summary>Seconds to the first byte over the bytes of the request, lately: what a long prompt may take; 0 where unknown.</summary>
+    public double SecondsPerByte => double.IsNaN(Volatile.Read(ref _secondsPerByte)) ? 0 : Volatile.Read(ref _secondsPerByte);
+
+    /// <summary>Takes in how long a first byte took; a lost sample is harmless.</summary>
+    /// <param name="seconds">In seconds.</param>
+    /// <param name="bytes">The request's length; 0 where unknown.</param>
+    public void AddTimeToFirstToken(double seconds, long bytes = 0)
     {
+        if (bytes > 0)
+            Volatile.Write(ref _secondsPerByte, Ewma.Next(Volatile.Read(ref _secondsPerByte), seconds / bytes, RecentWeight));
         var mean = Ewma.Next(Volatile.Read(ref _firstToken), seconds, RecentWeight);
         Volatile.Write(ref _firstToken, mean);
         Volatile.Write(ref _firstTokenRate, (float)(1 / Math.Max(mean, ShortestFirstToken)));

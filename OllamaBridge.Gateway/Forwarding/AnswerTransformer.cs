@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
@@ -12,7 +13,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// sees any of it, so that a failed one can be had elsewhere.
 /// </summary>
 internal sealed class AnswerTransformer(
-    IOptions<ForwardingOptions> options, PlacementOutcomes outcomes, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
+    IOptions<ForwardingOptions> options, AnswerStreams continuing, PlacementOutcomes outcomes, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
 {
     /// <summary>Names the instance that answered.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
@@ -29,7 +30,10 @@ internal sealed class AnswerTransformer(
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
         // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
         // bridge holds in memory is sent at once.
-        var operation = httpContext.Features.Get<ForwardAttempt>()!.Call.Operation;
+        var attempt = httpContext.Features.Get<ForwardAttempt>()!;
+        if (attempt.Plan is { } plan)
+            proxyRequest.RequestUri = new Uri(destinationPrefix + plan.Path);
+        var operation = attempt.Call.Operation;
         proxyRequest.Headers.ExpectContinue = operation.UnbufferedBody && proxyRequest.Content is not null ? true : null;
     }
 
@@ -45,51 +49,18 @@ internal sealed class AnswerTransformer(
         var status = (int)proxyResponse.StatusCode;
         var source = await proxyResponse.Content.ReadAsStreamAsync(cancellationToken);
         var held = new HeldBytes();
-        var ended = false;
+        Stream? answer;
         try
         {
-            if (status >= 400)
-            {
-                ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
-                attempt.Failure = AnswerVerdict.Judge(operation, status, held.Span);
-                attempt.Rejected = attempt.Failure is null;
-                if (AnswerVerdict.IsBusy(status))
-                    attempt.BusyFor = RetryAfter.Read(proxyResponse.Headers, time.GetUtcNow());
-                if (attempt.Failure is not null && ended && attempt.TakeRetry())
-                {
-                    attempt.Retained = new RetainedAnswer(status, proxyResponse.Content.Headers.ContentType?.ToString(), held.Span.ToArray(), attempt.BusyFor ?? default);
-                    held.Dispose();
-                    return false;
-                }
-            }
-            else if (IsStream(proxyResponse))
-            {
-                ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
-                if (ended || (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry()))
-                {
-                    attempt.Failure = InstanceFailure.Broken;
-                    attempt.Retained = ended ? null : new RetainedAnswer(StatusCodes.Status500InternalServerError, "application/json; charset=utf-8", held.Span.TrimEnd((byte)'\n').ToArray());
-                    held.Dispose();
-                    return false;
-                }
-
-                // Of an answer, not of an error: who fails fast must not look quick.
-                if (operation.Kind == OperationKind.Inference)
-                    RecordFirstByte(attempt);
-                attempt.Watcher = StreamWatcher.For(operation.End);
-            }
-            else if (operation.Kind == OperationKind.Inference)
-            {
-                ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
-                ReadUsage(attempt, held.Span);
-            }
+            answer = status >= 400 ? await RefusedAsync(attempt, httpContext, proxyResponse, source, held, cancellationToken)
+                : IsStream(proxyResponse) ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
+                : attempt.Plan is not null ? null
+                : await WholeAsync(attempt, httpContext, source, held, cancellationToken);
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
             // Cut before the client saw anything of it.
-            attempt.Failure = InstanceFailure.Broken;
-            held.Dispose();
-            return false;
+            answer = null;
         }
         catch
         {
@@ -97,19 +68,108 @@ internal sealed class AnswerTransformer(
             throw;
         }
 
-        attempt.Call.AnsweredAt = time.GetTimestamp();
+        if (answer is null)
+        {
+            attempt.Failure ??= InstanceFailure.Broken;
+            held.Dispose();
+            return false;
+        }
+
+        attempt.Call.AnsweredAt ??= time.GetTimestamp();
         if (attempt.Call.Heartbeat is { } heartbeat)
             await heartbeat.DisposeAsync();
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
-        if (status < 400 && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
+        if (status < 400 && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
         httpContext.Response.Headers[InstanceHeader] = attempt.Lease.Instance.Name;
         attempt.Delivered = true;
         if (status < 400)
             outcomes.Answering(attempt.Lease);
-        proxyResponse.Content = new AnswerContent(proxyResponse.Content, new RelayStream(source, held, ended, attempt, httpContext));
+        proxyResponse.Content = new AnswerContent(proxyResponse.Content, answer);
         return true;
     }
+
+    /// <summary>An error answer.</summary>
+    /// <returns>What the client gets; null for nothing.</returns>
+    private async ValueTask<Stream?> RefusedAsync(
+        ForwardAttempt attempt, HttpContext context, HttpResponseMessage response, Stream source, HeldBytes held, CancellationToken cancellationToken)
+    {
+        var status = (int)response.StatusCode;
+        if (AnswerVerdict.IsBusy(status))
+            attempt.BusyFor = RetryAfter.Read(response.Headers, time.GetUtcNow());
+        if (attempt.Plan is not null)
+        {
+            // It will not go on with what another began: how the other failed stays what there is to tell.
+            attempt.Failure = InstanceFailure.ServerError;
+            return null;
+        }
+
+        var ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
+        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span);
+        attempt.Rejected = attempt.Failure is null;
+        if (attempt.Failure is null || !ended || !attempt.TakeRetry())
+            return new RelayStream(source, held, ended, attempt, context);
+        attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray(), attempt.BusyFor ?? default);
+        return null;
+    }
+
+    /// <summary>A stream whose first bytes are there, or its end.</summary>
+    /// <returns>What the client gets; null for nothing.</returns>
+    private async ValueTask<Stream?> BegunAsync(
+        ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
+    {
+        var operation = attempt.Call.Operation;
+        var ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
+        if (!attempt.TryBegin())
+            return null;
+        if (ended)
+            return null;
+        if (continuing.Open(attempt, source, held) is { } answer)
+        {
+            if (answer.LookAhead())
+            {
+                RecordFirstByte(attempt);
+                return answer;
+            }
+
+            attempt.Retained = Retain(attempt.Told);
+            return null;
+        }
+
+        if (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry())
+        {
+            attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
+            return null;
+        }
+
+        // Of an answer, not of an error: who fails fast must not look quick.
+        if (operation.Kind == OperationKind.Inference)
+            RecordFirstByte(attempt);
+        attempt.Watcher = StreamWatcher.For(operation.End);
+        return new RelayStream(source, held, ended, attempt, context);
+    }
+
+    /// <summary>An answer in one piece.</summary>
+    private async ValueTask<Stream?> WholeAsync(
+        ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
+    {
+        var ended = false;
+        if (attempt.Call.Operation.Kind == OperationKind.Inference)
+        {
+            ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
+            // A model's answer is never nothing.
+            if (ended && held.Length == 0)
+                return null;
+            ReadUsage(attempt, held.Span);
+        }
+
+        return new RelayStream(source, held, ended, attempt, context);
+    }
+
+    /// <summary>An error line of Ollama's own streams, as the error that it would have been before the stream began.</summary>
+    private static RetainedAnswer? Retain(ReadOnlyMemory<byte> line) => line.IsEmpty || line.Span[0] != '{'
+        ? null
+        : new RetainedAnswer(StatusCodes.Status500InternalServerError, "application/json; charset=utf-8", line);
 
     /// <summary>Reads until the end or the limit.</summary>
     /// <returns>Whether the end was reached.</returns>
@@ -139,6 +199,6 @@ internal sealed class AnswerTransformer(
         BridgeTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(attempt.Call.Operation.Name, attempt.Call.ModelKey, elapsed);
         if (attempt.Lease.WasLoaded)
-            attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds);
+            attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds, attempt.Call.Body?.Length ?? 0);
     }
 }

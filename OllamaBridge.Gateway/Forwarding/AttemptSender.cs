@@ -1,6 +1,8 @@
+using System.Buffers;
 using System.Diagnostics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
@@ -17,6 +19,7 @@ internal sealed class AttemptSender(
     RetryBudget retries,
     BridgeMetrics metrics,
     ForwardTimeouts timeouts,
+    SilenceWatch watch,
     TimeProvider time)
 {
     // Bodies with pictures or sound are large for what they are in tokens: beyond a usual context the estimate stops.
@@ -32,9 +35,10 @@ internal sealed class AttemptSender(
         BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone)
     {
         using var span = BridgeTracing.StartQueue(call);
+        var hasBegun = call.Kept is { HasBegun: true };
         var need = new LeaseRequest(
             call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
-            call.Tenant, call.Priority, call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
+            call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
             call.Ticket)
         {
             NoRetry = retries.IsEmpty,
@@ -46,7 +50,8 @@ internal sealed class AttemptSender(
             if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
             {
                 // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
-                result = await queue.AcquireAsync(need with { Tried = null }, gone);
+                // An answer that has begun stays before all lines.
+                result = await queue.AcquireAsync(need with { Tried = hasBegun ? [] : null }, gone);
             }
 
             if (result.Charge.IsMade)
@@ -66,33 +71,52 @@ internal sealed class AttemptSender(
     /// <param name="call">What is known of it.</param>
     /// <param name="lease">The right to the instance.</param>
     /// <param name="budget">Where another try would be taken from; null where there is none left.</param>
-    public async Task<ForwardAttempt> SendAsync(HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget)
+    /// <param name="plan">What to ask in place of the request itself; null for the request.</param>
+    public async Task<ForwardAttempt> SendAsync(
+        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan = null)
     {
         call.Attempts++;
+        call.FirstSentAt ??= time.GetTimestamp();
         if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
             metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
-        var attempt = new ForwardAttempt(call, lease, budget, time.GetTimestamp())
+        var attempt = new ForwardAttempt(call, lease, budget, time, context.RequestAborted)
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
+            Plan = plan,
         };
         context.Features.Set(attempt);
-        if (call.Body is { } body)
+        if (plan is not null)
+        {
+            context.Request.Body = new SequenceStream(new ReadOnlySequence<byte>(plan.Body));
+            context.Request.ContentLength = plan.Body.Length;
+            context.Request.Headers.Remove("Transfer-Encoding");
+        }
+        else if (call.Body is { } body)
         {
             context.Request.Body = body.OpenRead();
             context.Request.ContentLength = body.Length;
             context.Request.Headers.Remove("Transfer-Encoding");
         }
 
+        using var sending = watch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
         try
         {
+            if (sending is not null)
+            {
+                attempt.Sending = sending;
+                watch.Add(attempt);
+            }
+
             var error = await forwarder.SendAsync(
-                context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, context.RequestAborted);
+                context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
             if (error != ForwarderError.None && !attempt.Delivered)
-                attempt.Failure ??= Name(error, context.GetForwarderErrorFeature()?.Exception);
+                attempt.Failure ??= attempt.Cause is not null ? InstanceFailure.TimedOut : Name(error, context.GetForwarderErrorFeature()?.Exception);
             return attempt;
         }
         finally
         {
+            if (sending is not null)
+                watch.Remove(attempt);
             BridgeTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
             // What takes no slot says nothing about when one comes free.

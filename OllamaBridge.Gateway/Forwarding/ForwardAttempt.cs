@@ -1,14 +1,25 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>One sending of a request to one instance: what went in, what came out. A feature of the HTTP context.</summary>
-internal sealed class ForwardAttempt(BridgeCall call, InstanceLease lease, RetryBudget? budget, long sentAt)
+internal sealed class ForwardAttempt(
+    BridgeCall call, InstanceLease lease, RetryBudget? budget, TimeProvider time, CancellationToken gone)
 {
+    private const int Waiting = 0;
+    private const int Begun = 1;
+    private const int GivenUp = 2;
     private bool? _retry;
+    private long _firstByteAt;
+    private long _lastByteAt;
+    private long _readingSince;
+    private int _state;
+    private CancellationTokenSource? _sending;
+    private CancellationTokenSource? _reading;
 
     /// <summary>The request.</summary>
     public BridgeCall Call { get; } = call;
@@ -20,7 +31,7 @@ internal sealed class ForwardAttempt(BridgeCall call, InstanceLease lease, Retry
     public bool TakeRetry() => _retry ??= budget is not null && budget.TryWithdraw();
 
     /// <summary>When it was sent, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
-    public long SentAt { get; } = sentAt;
+    public long SentAt { get; } = time.GetTimestamp();
 
     /// <summary>Its span; null where nobody listens.</summary>
     public Activity? Span { get; init; }
@@ -49,13 +60,121 @@ internal sealed class ForwardAttempt(BridgeCall call, InstanceLease lease, Retry
     /// <summary>Whether the stream broke off and was ended with an error.</summary>
     public bool Truncated { get; set; }
 
-    /// <summary>How long the answer's tokens took: as the instance told, else since the first byte of a stream, else zero.</summary>
-    public TimeSpan DecodeTime(TimeProvider time)
+    /// <summary>What was asked in place of the client's own request; null where this is the request itself.</summary>
+    public ContinuationPlan? Plan { get; init; }
+
+    /// <summary>Whether the mark of a whole answer has come, of a stream that is kept.</summary>
+    public bool IsComplete { get; set; }
+
+    /// <summary>Why the answer broke off, where what the client was sent is kept.</summary>
+    public Interruption? Interrupted { get; set; }
+
+    /// <summary>The instance's own message that it failed; empty for none.</summary>
+    public ReadOnlyMemory<byte> Told { get; set; }
+
+    /// <summary>Why whoever watches ended it.</summary>
+    public Interruption? Cause { get; set; }
+
+    /// <summary>Ends the sending before its answer has begun; null where that is nobody's to do.</summary>
+    public CancellationTokenSource? Sending
     {
-        var told = Watcher?.DecodeNanoseconds is > 0 and var streamed ? streamed : DecodeNanoseconds;
+        set => Volatile.Write(ref _sending, value);
+    }
+
+    /// <summary>Ends the reading of the answer, and nothing else; null where none is read.</summary>
+    public CancellationTokenSource? Reading
+    {
+        set => Volatile.Write(ref _reading, value);
+    }
+
+    /// <summary>Whether the answer has begun.</summary>
+    public bool HasBegun => Volatile.Read(ref _state) == Begun;
+
+    /// <summary>Whether another try would be possible.</summary>
+    public bool CanRetry => budget is not null;
+
+    /// <summary>Messages of the answer that have come.</summary>
+    public int Messages { get; set; }
+
+    /// <summary>When the first bytes came, in the same ticks as <see cref="SentAt"/>; 0 before.</summary>
+    public long FirstByteAt => Volatile.Read(ref _firstByteAt);
+
+    /// <summary>Whether nobody wants the answer any more.</summary>
+    public bool IsAbandoned => gone.IsCancellationRequested;
+
+    /// <summary>Since when more of the answer is waited for, in the same ticks as <see cref="SentAt"/>; 0 while the client still takes what has come.</summary>
+    public long ReadingSince
+    {
+        get => Volatile.Read(ref _readingSince);
+        private set => Volatile.Write(ref _readingSince, value);
+    }
+
+    /// <summary>When the last bytes came, in the same ticks as <see cref="SentAt"/>.</summary>
+    public long LastByteAt => Volatile.Read(ref _lastByteAt);
+
+    /// <summary>How long the answer's tokens took: as the instance told, else from the first bytes of a stream to its last, else zero.</summary>
+    public TimeSpan DecodeTime()
+    {
+        var told = Watcher?.DecodeNanoseconds is > 0 and var streamed ? streamed
+            : Call.Kept is { End.Duration: > 0 } kept ? kept.End.Duration
+            : DecodeNanoseconds;
         return told > 0 ? TimeSpan.FromMicroseconds(told / 1000.0)
             : Watcher is not null && Call.AnsweredAt is { } answered ? time.GetElapsedTime(answered)
+            : LastByteAt > FirstByteAt ? time.GetElapsedTime(FirstByteAt, LastByteAt)
             : TimeSpan.Zero;
+    }
+
+    /// <summary>More of the answer is waited for.</summary>
+    public void NoteReading() => ReadingSince = time.GetTimestamp();
+
+    /// <summary>Nothing is waited for: what has come is passed on first.</summary>
+    public void NoteRead() => ReadingSince = 0;
+
+    /// <summary>Bytes have come.</summary>
+    public void NoteByte()
+    {
+        var now = time.GetTimestamp();
+        if (_firstByteAt == 0)
+            Volatile.Write(ref _firstByteAt, now);
+        Volatile.Write(ref _lastByteAt, now);
+    }
+
+    /// <summary>The answer begins.</summary>
+    /// <returns>False where it was given up before.</returns>
+    public bool TryBegin()
+    {
+        NoteByte();
+        return Interlocked.CompareExchange(ref _state, Begun, Waiting) != GivenUp;
+    }
+
+    /// <summary>Gives it up: nothing more is waited for. What has been read is still written.</summary>
+    public void GiveUp(Interruption cause)
+    {
+        if (Volatile.Read(ref _state) == Waiting)
+        {
+            // Without another try it is better waited for.
+            if (!TakeRetry() || Interlocked.CompareExchange(ref _state, GivenUp, Waiting) != Waiting)
+                return;
+            Cause = cause;
+            Cancel(Volatile.Read(ref _sending));
+        }
+        else if (Volatile.Read(ref _reading) is { } reading)
+        {
+            Cause ??= cause;
+            Cancel(reading);
+        }
+    }
+
+    private static void Cancel(CancellationTokenSource? source)
+    {
+        try
+        {
+            source?.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has just ended.
+        }
     }
 }
 

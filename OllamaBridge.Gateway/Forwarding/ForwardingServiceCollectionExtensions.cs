@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -18,6 +19,14 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
         services.AddSingleton<AttemptSender>();
+        services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
+        services.AddSingleton<InstanceQuestions>();
+        services.AddSingleton<TemplateProbe>();
+        services.AddSingleton<ContinuationPlanner>();
+        services.AddSingleton<AnswerStreams>();
+        services.AddSingleton<Continuer>();
+        services.AddSingleton<SilenceWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
         services.AddSingleton<ForwardingStage>();
         return services;
     }

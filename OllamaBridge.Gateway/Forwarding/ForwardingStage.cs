@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -9,6 +10,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Schedules and sends: to one instance after another until one answers, within the retry budget.</summary>
 internal sealed class ForwardingStage(
     AttemptSender sender,
+    Continuer continuer,
     RequestQueue queue,
     RetryBudget budget,
     PlacementOutcomes outcomes,
@@ -36,19 +38,37 @@ internal sealed class ForwardingStage(
         if (urgency.Deadline is { } deadline)
             call.Deadline = call.StartedAt + Math.Max(1, (long)(deadline.TotalSeconds * time.TimestampFrequency));
         budget.Deposit();
-        if (!Heartbeat.IsWanted(context, call))
+        try
         {
-            await AnswerAsync(context, call);
-            return;
-        }
+            if (!Heartbeat.IsWanted(context, call))
+            {
+                await AnswerAsync(context, call);
+                return;
+            }
 
-        using var response = BegunResponse.For(context);
-        call.Ticket = new QueueTicket();
-        await using var heartbeat = call.Heartbeat = Heartbeat.Start(context, call, queue, queueOptions.Value.ProgressInterval, time);
-        await AnswerAsync(context, call);
+            using var response = BegunResponse.For(context);
+            call.Ticket = new QueueTicket();
+            await using var heartbeat = call.Heartbeat = Heartbeat.Start(context, call, queue, queueOptions.Value.ProgressInterval, time);
+            await AnswerAsync(context, call);
+        }
+        finally
+        {
+            call.Kept?.Dispose();
+        }
     }
 
     private async Task AnswerAsync(HttpContext context, BridgeCall call)
+    {
+        if (await BeginAsync(context, call) is { } broken
+            && await continuer.ContinueAsync(context, call, broken) is { } whole)
+            call.AnsweredBy = whole.Lease.Instance;
+        if (context.RequestAborted.IsCancellationRequested && call.Outcome is null && call.Continued is not null && call.Kept is { End.Reason: null })
+            call.Outcome = CallOutcome.Cancelled;
+    }
+
+    /// <summary>Sends until an answer has begun.</summary>
+    /// <returns>The sending whose answer broke off and can be gone on with; null where nothing is left to do.</returns>
+    private async Task<ForwardAttempt?> BeginAsync(HttpContext context, BridgeCall call)
     {
         var gone = context.RequestAborted;
         HashSet<Instance>? tried = null;
@@ -64,7 +84,7 @@ internal sealed class ForwardingStage(
             {
                 await StopHeartbeatAsync(call);
                 await AnswerFailure.RefuseAsync(context, call, result, retained, lastFailure);
-                return;
+                return null;
             }
 
             using (lease)
@@ -75,7 +95,7 @@ internal sealed class ForwardingStage(
                 if (attempt.Delivered || gone.IsCancellationRequested)
                 {
                     Settle(call, attempt, gone);
-                    return;
+                    return attempt.Interrupted is null || gone.IsCancellationRequested ? null : attempt;
                 }
 
                 lastFailure = attempt.Failure ?? InstanceFailure.Broken;
@@ -88,7 +108,7 @@ internal sealed class ForwardingStage(
                 {
                     await StopHeartbeatAsync(call);
                     await AnswerFailure.FailAsync(context, call, retained, lastFailure.Value);
-                    return;
+                    return null;
                 }
 
                 metrics.RecordRetry(lastFailure.Value);
@@ -116,13 +136,23 @@ internal sealed class ForwardingStage(
             call.InputTokens = watcher.InputTokens;
             call.OutputTokens = watcher.OutputTokens;
         }
+        else
+        {
+            call.SettleKept();
+        }
 
-        if (gone.IsCancellationRequested && attempt.Watcher is not { IsComplete: true })
+        if (gone.IsCancellationRequested && attempt.Watcher is not { IsComplete: true } && !attempt.IsComplete)
         {
             call.Outcome = CallOutcome.Cancelled;
         }
-        else if (attempt.Truncated || attempt.Watcher is { HasError: true })
+        else if (attempt.Interrupted is not null)
         {
+            // Not over yet.
+            return;
+        }
+        else if (attempt.Truncated || attempt.Watcher is { HasError: true } || (call.Kept is not null && attempt.Watcher is null && !attempt.IsComplete))
+        {
+            // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
             call.Outcome = CallOutcome.Truncated;
             outcomes.Failed(attempt.Lease, InstanceFailure.Broken);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
@@ -139,7 +169,7 @@ internal sealed class ForwardingStage(
         else
         {
             attempt.Lease.Answered = true;
-            outcomes.Succeeded(attempt.Lease, call.OutputTokens, attempt.DecodeTime(time));
+            outcomes.Succeeded(attempt.Lease, call.OutputTokens, attempt.DecodeTime());
         }
 
         // Before the slot goes to the next: whose turn it is depends on what this one took.

@@ -39,6 +39,18 @@ internal sealed class HeldBytes : IDisposable
         return count;
     }
 
+    /// <summary>Drops bytes at the front.</summary>
+    public void Skip(int count)
+    {
+        _start += Math.Min(count, Length);
+        if (Length == 0)
+            Dispose();
+    }
+
+    /// <summary>Drops all behind the first bytes.</summary>
+    /// <param name="length">How many stay.</param>
+    public void Cut(int length) => _end = Math.Min(_end, _start + length);
+
     /// <inheritdoc/>
     public void Dispose()
     {

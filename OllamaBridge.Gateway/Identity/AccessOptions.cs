@@ -19,6 +19,9 @@ internal sealed record AccessOptions
 
     /// <summary>Whether nobody gets in without a key even while there is none: for keys that are made through the API.</summary>
     public bool RequireKey { get; init; }
+
+    /// <summary>Time between two looks at whether another gateway has changed the tenants, where the state is shared: 20 ms to a minute.</summary>
+    public TimeSpan TenantsInterval { get; init; } = TimeSpan.FromSeconds(1);
 }
 
 /// <summary>How much a request may bring: section <c>Bridge:Limits</c>.</summary>
@@ -39,7 +42,7 @@ internal sealed record LimitOptions
     public TimeSpan BodyGracePeriod { get; init; } = TimeSpan.FromSeconds(5);
 }
 
-/// <summary>Finds origins and hosts that could match nothing.</summary>
+/// <summary>Finds origins and hosts that could match nothing, and times that make no sense.</summary>
 internal sealed class AccessOptionsValidator : IValidateOptions<AccessOptions>
 {
     public ValidateOptionsResult Validate(string? name, AccessOptions options)
@@ -51,6 +54,8 @@ internal sealed class AccessOptionsValidator : IValidateOptions<AccessOptions>
         for (var i = 0; i < options.Hosts.Count; i++)
             if (options.Hosts[i].Contains('/', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(options.Hosts[i]))
                 errors.Add($"Bridge:Access:Hosts:{i}: '{options.Hosts[i]}' is no host name such as chat.example.");
+        if (options.TenantsInterval < TimeSpan.FromMilliseconds(20) || options.TenantsInterval > TimeSpan.FromMinutes(1))
+            errors.Add($"Bridge:Access:TenantsInterval: {options.TenantsInterval} is not between 00:00:00.020 and 00:01:00.");
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
     }
 }

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Identity;
@@ -13,7 +12,6 @@ internal static class IdentityServiceCollectionExtensions
         services.AddBridgeOptions<LimitOptions, LimitOptionsValidator>(LimitOptions.Section);
         services.AddBridgeOptions<TenantsOptions, TenantsOptionsValidator>(TenantsOptions.Section);
         services.AddSingleton<IValidateOptions<AccessOptions>, OpenDoorValidator>();
-        services.TryAddSingleton<ITenantStore, MemoryTenantStore>();
         services.AddSingleton<TenantDirectory>();
         services.AddSingleton<FailureBrake>();
         services.AddSingleton<IdentityStage>();

@@ -9,15 +9,18 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
 {
     private const string Bearer = "Bearer ";
 
+    /// <summary>When to come back with a key that cannot be checked.</summary>
+    public static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
+
     /// <summary>Handles one request of a client.</summary>
     public async Task InvokeAsync(HttpContext context, BridgeCall call, RequestDelegate next)
     {
-        if (directory.KeysRequired && call.Operation.Kind != OperationKind.Refused && !IsOpen(call.Operation))
+        if (call.Operation.Kind != OperationKind.Refused && !IsOpen(call.Operation) && WantsKey(context.Request.Headers))
         {
-            if (await AuthenticateAsync(context) is not { } tenant)
+            var (outcome, tenant) = await AuthenticateAsync(context);
+            if (outcome != KeyOutcome.Known)
             {
-                context.Response.Headers.WWWAuthenticate = "Bearer";
-                await ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status401Unauthorized, "a valid API key is required");
+                await RefuseAsync(context, call.Operation.Protocol, outcome);
                 return;
             }
 
@@ -43,31 +46,47 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
     public async ValueTask<int?> AuthorizeAdminAsync(HttpContext context)
     {
         // Whoever is on this machine is its operator until there is a key for operators.
-        if (!directory.HasAdmin && Caller.IsLocal(context))
+        if (directory.LocalIsOperator && Caller.IsLocal(context))
             return null;
-        if (!directory.KeysRequired)
+        if (!WantsKey(context.Request.Headers))
             return StatusCodes.Status403Forbidden;
-        return await AuthenticateAsync(context) is not { } tenant ? StatusCodes.Status401Unauthorized
-            : tenant.Scopes.HasFlag(Scopes.Admin) ? null
-            : StatusCodes.Status403Forbidden;
+        var (outcome, tenant) = await AuthenticateAsync(context);
+        return outcome switch
+        {
+            KeyOutcome.Known => tenant.Scopes.HasFlag(Scopes.Admin) ? null : StatusCodes.Status403Forbidden,
+            KeyOutcome.Unchecked => StatusCodes.Status503ServiceUnavailable,
+            _ => StatusCodes.Status401Unauthorized,
+        };
+    }
+
+    /// <summary>Whether a request's key decides: where one is needed, and where it may be one that could not be read yet. To serve that one's
+    /// owner as nobody in particular would be to forget what it may not.</summary>
+    private bool WantsKey(IHeaderDictionary headers) => directory.KeysRequired || (!directory.IsRead && directory.MayBeKnownLater(KeyOf(headers)));
+
+    private static Task RefuseAsync(HttpContext context, Protocol protocol, KeyOutcome outcome)
+    {
+        if (outcome == KeyOutcome.Unchecked)
+            return ProtocolError.WriteAsync(context, protocol, StatusCodes.Status503ServiceUnavailable, "API keys cannot be checked at the moment", Retry);
+        context.Response.Headers.WWWAuthenticate = "Bearer";
+        return ProtocolError.WriteAsync(context, protocol, StatusCodes.Status401Unauthorized, "a valid API key is required");
     }
 
     /// <summary>What clients ask before they have a key: whether somebody is there, and which version.</summary>
     private static bool IsOpen(Operation operation) => operation.Name is "root" or "version";
 
-    /// <returns>Null for no key, or a wrong one, which makes the answer late.</returns>
-    private async ValueTask<Tenant?> AuthenticateAsync(HttpContext context)
+    /// <summary>Whose a request's key is. A wrong one makes the answer late.</summary>
+    private async ValueTask<(KeyOutcome Outcome, Tenant Tenant)> AuthenticateAsync(HttpContext context)
     {
         var key = KeyOf(context.Request.Headers);
         if (key.Length == 0)
-            return null;
-        var (outcome, tenant) = directory.Find(key);
-        if (outcome == KeyOutcome.Known)
-            return tenant;
+            return (KeyOutcome.Refused, Tenant.Nobody);
+        var found = directory.Find(key);
+        if (found.Outcome != KeyOutcome.Refused)
+            return found;
         var delay = brake.Fail(AddressOf(context.Connection));
         if (delay > TimeSpan.Zero)
             await Task.Delay(delay, time, context.RequestAborted);
-        return null;
+        return found;
     }
 
     /// <summary>The key as OpenAI's and Ollama's clients send it, else as Anthropic's do.</summary>

@@ -11,6 +11,9 @@ internal enum KeyOutcome
 
     /// <summary>It is nobody's, has expired, or its tenant is disabled.</summary>
     Refused,
+
+    /// <summary>It may be somebody's: the tenants that were made through the API could not be read yet.</summary>
+    Unchecked,
 }
 
 /// <summary>Why an operator's change was not made.</summary>
@@ -24,32 +27,50 @@ internal enum TenantChange
 
     /// <summary>It comes from the configuration, which an API does not change.</summary>
     Configured,
+
+    /// <summary>The store does not answer; whether it was made is not known.</summary>
+    Unavailable,
 }
+
+/// <summary>What came of an operator's change.</summary>
+/// <param name="Change">Whether it was made.</param>
+/// <param name="Tenant">What the tenant is now; null where it is gone, or nothing was changed.</param>
+internal readonly record struct TenantEdit(TenantChange Change, TenantRecord? Tenant = null);
 
 /// <summary>Knows the tenants and their keys: configured ones, and those that operators made. Readers see one immutable list.</summary>
 internal sealed class TenantDirectory
 {
     private readonly ITenantStore _store;
     private readonly TimeProvider _time;
+    private readonly ILogger<TenantDirectory> _logger;
     private readonly SemaphoreSlim _change = new(1);
     private readonly TenantRecord[] _configured;
     private readonly bool _requireKey;
     private volatile Listing _listing;
+    // Both under _change.
+    private TenantList? _stored;
+    private bool _readAnew;
 
-    public TenantDirectory(IOptions<TenantsOptions> options, IOptions<AccessOptions> access, ITenantStore store, TimeProvider time)
+    public TenantDirectory(
+        IOptions<TenantsOptions> options, IOptions<AccessOptions> access, ITenantStore store, TimeProvider time, ILogger<TenantDirectory> logger)
     {
         _store = store;
         _time = time;
+        _logger = logger;
         _requireKey = access.Value.RequireKey;
         _configured = [.. TenantsOptionsValidator.Read(options.Value)];
-        _listing = new Listing(_configured);
+        _listing = new Listing(_configured, isRead: false);
     }
 
     /// <summary>Whether nobody gets in without a key: there is one, or the settings say so.</summary>
     public bool KeysRequired => _requireKey || _listing.HasKeys;
 
-    /// <summary>Whether some key allows the bridge's own API.</summary>
-    public bool HasAdmin => _listing.HasAdmin;
+    /// <summary>Whether the store has been read, if only once.</summary>
+    public bool IsRead => _listing.IsRead;
+
+    /// <summary>Whether callers on this machine are operators: until some key allows the bridge's own API. Where there has to be a key,
+    /// one that could not be read yet may be that.</summary>
+    public bool LocalIsOperator => _listing is var listing && !listing.HasAdmin && (listing.IsRead || !_requireKey);
 
     /// <summary>Whoever comes without a key, where there are none.</summary>
     public Tenant Anonymous => _listing.Anonymous;
@@ -60,8 +81,20 @@ internal sealed class TenantDirectory
     /// <summary>All tenants.</summary>
     public IReadOnlyList<TenantRecord> Tenants => _listing.Tenants;
 
-    /// <summary>Reads the store.</summary>
-    public async Task LoadAsync(CancellationToken cancellationToken) => _listing = Merge(await _store.LoadAsync(cancellationToken));
+    /// <summary>Takes in what the store has that is new.</summary>
+    /// <returns>Whether it answered; if not, what is known stays.</returns>
+    public async Task<bool> LoadAsync(CancellationToken cancellationToken)
+    {
+        await _change.WaitAsync(cancellationToken);
+        try
+        {
+            return await ReadAsync(cancellationToken);
+        }
+        finally
+        {
+            _change.Release();
+        }
+    }
 
     /// <summary>Finds whose a key is.</summary>
     public (KeyOutcome Outcome, Tenant Tenant) Find(ReadOnlySpan<char> key)
@@ -69,52 +102,60 @@ internal sealed class TenantDirectory
         if (!ApiKey.TrySplit(key, out var id, out var secret))
             return (KeyOutcome.Refused, Tenant.Nobody);
         // An unknown id is hashed as well: time does not tell which ids there are.
-        var known = _listing.Keys.TryGetValue(id, out var entry);
+        var listing = _listing;
+        var known = listing.Keys.TryGetValue(id, out var entry);
+        if (!known && !listing.IsRead)
+            return (KeyOutcome.Unchecked, Tenant.Nobody);
         var matches = ApiKey.Matches(entry?.Verifier ?? Listing.NoVerifier, secret);
         return known && matches && !entry!.Disabled && (entry.Expires is not { } expires || _time.GetUtcNow() < expires)
             ? (KeyOutcome.Known, entry.Tenant)
             : (KeyOutcome.Refused, Tenant.Nobody);
     }
 
+    /// <summary>Whether a key may turn out to be somebody's once the store could be read.</summary>
+    public bool MayBeKnownLater(ReadOnlySpan<char> key) => !IsRead && Find(key).Outcome == KeyOutcome.Unchecked;
+
     /// <summary>Whether a tenant comes from the configuration.</summary>
     public bool IsConfigured(string id) => Array.Exists(_configured, t => t.Id == id);
 
     /// <summary>Changes a tenant.</summary>
     /// <param name="id">Its name.</param>
-    /// <param name="change">From what it was, null where it was not there, to what it will be; null for nothing to do.</param>
+    /// <param name="change">From what it was, null where it was not there, to what it will be; null for nothing to do. Asked again where another
+    /// gateway was quicker.</param>
     /// <param name="cancellationToken">Ends the wait for the store.</param>
-    public async Task<TenantChange> ChangeAsync(string id, Func<TenantRecord?, TenantRecord?> change, CancellationToken cancellationToken)
-    {
-        if (IsConfigured(id))
-            return TenantChange.Configured;
-        await _change.WaitAsync(cancellationToken);
-        try
-        {
-            if (change(_listing.Tenants.FirstOrDefault(t => t.Id == id)) is not { } tenant)
-                return TenantChange.NotFound;
-            await _store.SaveAsync(tenant, cancellationToken);
-            await LoadAsync(cancellationToken);
-            return TenantChange.Done;
-        }
-        finally
-        {
-            _change.Release();
-        }
-    }
+    public Task<TenantEdit> ChangeAsync(string id, Func<TenantRecord?, TenantRecord?> change, CancellationToken cancellationToken) =>
+        EditAsync(id, was => change(was) is { } tenant ? (true, tenant) : default, cancellationToken);
 
     /// <summary>Forgets a tenant and its keys.</summary>
-    public async Task<TenantChange> RemoveAsync(string id, CancellationToken cancellationToken)
+    public Task<TenantEdit> RemoveAsync(string id, CancellationToken cancellationToken) =>
+        EditAsync(id, was => (was is not null, null), cancellationToken);
+
+    private async Task<TenantEdit> EditAsync(
+        string id, Func<TenantRecord?, (bool Wanted, TenantRecord? Tenant)> edit, CancellationToken cancellationToken)
     {
         if (IsConfigured(id))
-            return TenantChange.Configured;
+            return new TenantEdit(TenantChange.Configured);
         await _change.WaitAsync(cancellationToken);
         try
         {
-            if (!_listing.Tenants.Any(t => t.Id == id))
-                return TenantChange.NotFound;
-            await _store.RemoveAsync(id, cancellationToken);
-            await LoadAsync(cancellationToken);
-            return TenantChange.Done;
+            while (await ReadAsync(cancellationToken))
+            {
+                var (wanted, tenant) = edit(_stored!.Tenants.FirstOrDefault(t => t.Id == id));
+                if (!wanted)
+                    return new TenantEdit(TenantChange.NotFound);
+                var (outcome, version) = await _store.ReplaceAsync(_stored.Version, id, tenant, cancellationToken);
+                if (outcome == WriteOutcome.Done)
+                {
+                    Take(_stored.With(version, id, tenant));
+                    return new TenantEdit(TenantChange.Done, tenant);
+                }
+
+                if (outcome == WriteOutcome.NoAnswer)
+                    break;
+            }
+
+            _readAnew = true;
+            return new TenantEdit(TenantChange.Unavailable);
         }
         finally
         {
@@ -122,17 +163,36 @@ internal sealed class TenantDirectory
         }
     }
 
-    private Listing Merge(IReadOnlyList<TenantRecord> stored) =>
-        new([.. _configured, .. stored.Where(t => !IsConfigured(t.Id)).OrderBy(t => t.Id, StringComparer.Ordinal)]);
+    /// <summary>After a loss all is read anew, whatever its version.</summary>
+    private async ValueTask<bool> ReadAsync(CancellationToken cancellationToken)
+    {
+        var (answered, list) = await _store.ReadAsync(_readAnew ? null : _stored?.Version, cancellationToken);
+        _readAnew = !answered;
+        if (list is not null)
+        {
+            if (_stored is not null && list.Version.Count < _stored.Version.Count)
+                IdentityLog.OlderTenants(_logger, list.Version.Count, _stored.Version.Count);
+            Take(list);
+        }
+
+        return answered;
+    }
+
+    private void Take(TenantList stored)
+    {
+        _stored = stored;
+        _listing = new Listing([.. _configured, .. stored.Tenants.Where(t => !IsConfigured(t.Id)).OrderBy(t => t.Id, StringComparer.Ordinal)], isRead: true);
+    }
 
     /// <summary>One state of the directory.</summary>
     private sealed class Listing
     {
         public static readonly KeyVerifier NoVerifier = new("", new byte[16], new byte[32]);
 
-        public Listing(IReadOnlyList<TenantRecord> tenants)
+        public Listing(IReadOnlyList<TenantRecord> tenants, bool isRead)
         {
             Tenants = tenants;
+            IsRead = isRead;
             var keys = new Dictionary<string, Entry>(StringComparer.Ordinal);
             foreach (var record in tenants)
             {
@@ -157,6 +217,8 @@ internal sealed class TenantDirectory
         public Tenant Anonymous { get; }
 
         public Tenant Local { get; }
+
+        public bool IsRead { get; }
 
         public bool HasKeys { get; }
 

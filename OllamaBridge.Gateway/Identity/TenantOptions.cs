@@ -94,6 +94,11 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         }
     }
 
+    /// <summary>Whether a tenant is one that could be made, for those that come from elsewhere.</summary>
+    public static bool IsSound(TenantRecord tenant) =>
+        !Mistakes(tenant.Id, tenant.Weight, tenant.Scopes, tenant.Models, [.. tenant.Instances, .. tenant.OwnInstances], tenant.Limits).Any()
+        && tenant.Keys.All(k => KeyVerifier.TryParse(k.Verifier, out _));
+
     private static IEnumerable<(string Where, string What)> LimitMistakes(string where, UsageLimits limits)
     {
         if (limits.RequestsPerSecond is <= 0)

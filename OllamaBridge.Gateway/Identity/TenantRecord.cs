@@ -12,10 +12,10 @@ internal sealed record TenantRecord
     public Scopes Scopes { get; init; } = Scopes.Inference;
 
     /// <summary>Models that it may use, <c>deepseek-r1:*</c> for a beginning; none for all.</summary>
-    public IReadOnlyList<string> Models { get; init; } = [];
+    /// <remarks>Null is none, here and below: source-generated JSON writes it over the default where a document has no such property.</remarks>
+    public IReadOnlyList<string> Models { get; init => field = value ?? []; } = [];
 
     /// <summary>Instances that it may use, <c>shared-*</c> for a beginning; none for all that nobody owns, or for those that it owns.</summary>
-    /// <remarks>Null is none, here and below: source-generated JSON writes it over the default where a document has no such property.</remarks>
     public IReadOnlyList<string> Instances { get; init => field = value ?? []; } = [];
 
     /// <summary>Instances that nobody else may use.</summary>
@@ -28,13 +28,13 @@ internal sealed record TenantRecord
     public Priority Priority { get; init; }
 
     /// <summary>What it may use up.</summary>
-    public TenantLimits Limits { get; init; } = new();
+    public TenantLimits Limits { get; init => field = value ?? new(); } = new();
 
     /// <summary>Whether its keys are refused for now.</summary>
     public bool Disabled { get; init; }
 
     /// <summary>Its keys.</summary>
-    public IReadOnlyList<KeyRecord> Keys { get; init; } = [];
+    public IReadOnlyList<KeyRecord> Keys { get; init => field = value ?? []; } = [];
 
     /// <summary>What requests carry.</summary>
     /// <param name="all">All tenants: what others own is not this one's.</param>

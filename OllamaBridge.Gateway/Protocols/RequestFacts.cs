@@ -12,6 +12,9 @@ internal readonly record struct RequestFacts
     /// <summary>Hash of how the conversation begins; 0 where there is none. Equal for all turns of one conversation.</summary>
     public ulong Affinity { get; init; }
 
+    /// <summary>Whether tools may be called.</summary>
+    public bool HasTools { get; init; }
+
     /// <summary>Digests of the blobs that a <c>create</c> names; null for none.</summary>
     public IReadOnlyList<string>? Digests { get; init; }
 

@@ -47,6 +47,7 @@ internal static partial class RequestInspector
     {
         string? model = null, name = null, source = null;
         bool? stream = null;
+        var hasTools = false;
         ulong affinity = 0;
         List<string>? digests = null;
         var demands = default(Demands);
@@ -87,6 +88,9 @@ internal static partial class RequestInspector
                         _ => stream,
                     };
                     break;
+                case Property.Tools:
+                    hasTools = reader.TokenType == JsonTokenType.StartArray;
+                    break;
                 case Property.Files:
                     if (!ReadDigests(ref reader, digests ??= []))
                         return Truncated;
@@ -112,6 +116,7 @@ internal static partial class RequestInspector
                 : string.IsNullOrEmpty(model) ? name : model,
             Stream = stream,
             Affinity = affinity,
+            HasTools = hasTools,
             Digests = digests,
             Demands = demands.ToFacts(),
         };
@@ -124,6 +129,7 @@ internal static partial class RequestInspector
         Name,
         Source,
         Stream,
+        Tools,
         Files,
         Beginning,
 
@@ -141,6 +147,7 @@ internal static partial class RequestInspector
         : Is(ref reader, "stream"u8) ? Property.Stream
         : Is(ref reader, "messages"u8) || Is(ref reader, "prompt"u8) || Is(ref reader, "system"u8)
             || Is(ref reader, "input"u8) || Is(ref reader, "instructions"u8) ? Property.Beginning
+        : Is(ref reader, "tools"u8) ? Property.Tools
         : Is(ref reader, "name"u8) ? Property.Name
         : Is(ref reader, "source"u8) ? Property.Source
         : Is(ref reader, "files"u8) || Is(ref reader, "adapters"u8) ? Property.Files

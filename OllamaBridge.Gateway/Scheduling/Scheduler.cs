@@ -68,6 +68,6 @@ internal sealed class Scheduler
     /// <summary>All are left alone: that is to wait for where it ends by itself, else as if they were not there.</summary>
     private static SchedulingOutcome NobodyMay(in SchedulingRequest request, Candidates candidates) =>
         candidates.MayComeSoon ? SchedulingOutcome.Busy
-        : request.Tried is null ? SchedulingOutcome.NoneUsable
-        : SchedulingOutcome.AllTried;
+        : request.Tried is { Count: > 0 } ? SchedulingOutcome.AllTried
+        : SchedulingOutcome.NoneUsable;
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.State;
@@ -11,6 +12,7 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
     private readonly Dictionary<string, DateTimeOffset> _alive = new(StringComparer.Ordinal);
     private readonly Dictionary<(string Gateway, string Instance), SlotClaim> _claims = [];
     private readonly Dictionary<string, DrainMark> _drains = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, MemberMark> _members = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (string Gateway, DateTimeOffset Until)> _ejections = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
@@ -26,9 +28,8 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
             foreach (var dead in _alive.Where(a => a.Value < now).Select(a => a.Key).ToArray())
                 Remove(dead);
             TakeSlots(report);
-            foreach (var mark in report.Drains)
-                if (!_drains.TryGetValue(mark.Instance, out var known) || known.Version < mark.Version)
-                    _drains[mark.Instance] = mark;
+            Hear(_drains, report.Drains, now);
+            Hear(_members, report.Members, now);
             foreach (var mark in report.Ejections)
                 if (!_ejections.TryGetValue(mark.Instance, out var known) || known.Until < now + mark.Remaining)
                     _ejections[mark.Instance] = (mark.Gateway, now + mark.Remaining);
@@ -39,6 +40,7 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
                 [.. _alive.Keys.Order(StringComparer.Ordinal)],
                 [.. _claims.Values],
                 [.. _drains.Values],
+                [.. _members.Values],
                 [.. _ejections.Select(e => new EjectionMark(e.Key, e.Value.Gateway, e.Value.Until - now))]));
         }
     }
@@ -49,6 +51,16 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
         lock (_lock)
             Remove(gateway);
         return ValueTask.CompletedTask;
+    }
+
+    private static void Hear<T>(Dictionary<string, T> all, ImmutableArray<T> said, DateTimeOffset now)
+        where T : struct, IFleetWord
+    {
+        foreach (var word in said)
+            if (!all.TryGetValue(word.Instance, out var known) || known.Version < word.Version)
+                all[word.Instance] = word;
+        foreach (var spent in all.Values.Where(w => FleetWords.IsSpent(w, now)).ToArray())
+            all.Remove(spent.Instance);
     }
 
     private void TakeSlots(GatewayReport report)

@@ -1,13 +1,11 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 
 /// <summary>The latest records of one gateway in a ring, and sums for some days; gone when it stops.</summary>
 internal sealed class MemoryLedger(IOptions<LedgerOptions> options) : ILedger
 {
-    private static readonly string Succeeded = Labels.Of(CallOutcome.Succeeded);
     private readonly Lock _lock = new();
     private readonly int _days = options.Value.Days;
     private readonly LedgerRecord[] _ring = new LedgerRecord[options.Value.Records];
@@ -18,7 +16,7 @@ internal sealed class MemoryLedger(IOptions<LedgerOptions> options) : ILedger
     public void Write(LedgerRecord record)
     {
         var day = DateOnly.FromDateTime(record.Time.UtcDateTime);
-        var one = new UsageSum(1, record.Outcome == Succeeded ? 1 : 0, record.InputTokens, record.OutputTokens);
+        var one = UsageSum.Of(record);
         lock (_lock)
         {
             _ring[_written++ % _ring.Length] = record;
@@ -30,30 +28,30 @@ internal sealed class MemoryLedger(IOptions<LedgerOptions> options) : ILedger
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyList<LedgerRecord>> LatestAsync(int count, CancellationToken cancellationToken)
+    public ValueTask<LedgerReading<LedgerRecord>> LatestAsync(int count, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
             var latest = new LedgerRecord[Math.Clamp(count, 0, (int)Math.Min(_written, _ring.Length))];
             for (var i = 0; i < latest.Length; i++)
                 latest[i] = _ring[(_written - 1 - i) % _ring.Length];
-            return ValueTask.FromResult<IReadOnlyList<LedgerRecord>>(latest);
+            return ValueTask.FromResult(new LedgerReading<LedgerRecord>(latest));
         }
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyList<UsageEntry>> UsageAsync(UsageFilter filter, CancellationToken cancellationToken)
+    public ValueTask<LedgerReading<UsageEntry>> UsageAsync(UsageFilter filter, CancellationToken cancellationToken)
     {
         lock (_lock)
-            return ValueTask.FromResult<IReadOnlyList<UsageEntry>>(
+            return ValueTask.FromResult(new LedgerReading<UsageEntry>(
             [
                 .. from day in _sums
                    where filter.Day is null || filter.Day == day.Key
                    from sum in day.Value
-                   where (filter.Tenant is null || filter.Tenant == sum.Key.Tenant) && (filter.Model is null || filter.Model == sum.Key.Model)
+                   where filter.Wants(sum.Key.Tenant, sum.Key.Model)
                    orderby day.Key, sum.Key.Tenant, sum.Key.Model
                    select new UsageEntry(day.Key, sum.Key.Tenant, sum.Key.Model, sum.Value),
-            ]);
+            ]));
     }
 
     private Dictionary<(string Tenant, string Model), UsageSum> AddDay(DateOnly day)

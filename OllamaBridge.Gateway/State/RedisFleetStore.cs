@@ -7,13 +7,16 @@ namespace OllamaBridge.Gateway.State;
 /// <summary>The fleet's store in Redis: one script, so that no two gateways are granted the same slot. Keys: <c>docs/state.md</c>.</summary>
 internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
 {
+    private const string Removed = "-";
+
     // Blanks separate the parts of a value; names of instances may have some, so they stand last.
-    // KEYS: alive, slots, drains, ejections. ARGV: gateway, lifetime, counts of slots, drains and ejections, then those.
+    // KEYS: alive, slots, drains, ejections, members. ARGV: gateway, lifetime, how long words that undo others are kept, counts of slots,
+    // drains, members and ejections, then those.
     private const string Exchange = """
         local clock = redis.call('TIME')
         local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-        local me, life = ARGV[1], tonumber(ARGV[2])
-        local slots, drains, ejections = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+        local me, life, memory = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+        local slots, drains, members, ejections = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
         local text = function(n) return string.format('%.0f', n) end
         redis.call('HSET', KEYS[1], me, text(now + life))
         local alive = {}
@@ -32,20 +35,30 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
             claimed[instance] = (claimed[instance] or 0) + tonumber(claim)
           end
         end
-        local at = 6
+        local at = 8
         for i = 1, slots do
           local instance, all, used, waiting, asked = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3], tonumber(ARGV[at + 4])
           local claim = math.max(0, used, math.min(asked, all - (claimed[instance] or 0)))
           redis.call('HSET', KEYS[2], me .. ' ' .. instance, text(used) .. ' ' .. waiting .. ' ' .. text(claim))
           at = at + 5
         end
-        for i = 1, drains do
-          local known = redis.call('HGET', KEYS[3], ARGV[at])
-          if not known or tonumber(string.match(known, '^(%d+) ') or 0) < tonumber(ARGV[at + 1]) then
-            redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1] .. ' ' .. ARGV[at + 2])
+        local hear = function(key, count, undoing)
+          for i = 1, count do
+            local known = redis.call('HGET', key, ARGV[at])
+            if not known or tonumber(string.match(known, '^(%d+) ') or 0) < tonumber(ARGV[at + 1]) then
+              redis.call('HSET', key, ARGV[at], ARGV[at + 1] .. ' ' .. ARGV[at + 2])
+            end
+            at = at + 3
           end
-          at = at + 3
+          local all = redis.call('HGETALL', key)
+          for i = 1, #all, 2 do
+            local said, what = string.match(all[i + 1], '^(%d+) (.*)$')
+            if not said or (what == undoing and tonumber(said) < now - memory) then redis.call('HDEL', key, all[i]) end
+          end
+          redis.call('PEXPIRE', key, text(memory))
         end
+        hear(KEYS[3], drains, '0')
+        hear(KEYS[5], members, '-')
         for i = 1, ejections do
           local ends = now + tonumber(ARGV[at + 1])
           local known = redis.call('HGET', KEYS[4], ARGV[at])
@@ -60,14 +73,18 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         end
         redis.call('PEXPIRE', KEYS[1], 600000)
         redis.call('PEXPIRE', KEYS[2], 600000)
-        redis.call('PEXPIRE', KEYS[3], 2592000000)
         redis.call('PEXPIRE', KEYS[4], 86400000)
-        return {text(now), redis.call('HKEYS', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4])}
+        local answer = {text(now), redis.call('HKEYS', KEYS[1])}
+        for i = 2, 5 do answer[i + 1] = redis.call('HGETALL', KEYS[i]) end
+        return answer
         """;
 
     // In one slot of a cluster: the script has them all.
     private readonly RedisKey[] _keys =
-        [store.Key("{fleet}:alive"), store.Key("{fleet}:slots"), store.Key("{fleet}:drains"), store.Key("{fleet}:ejections")];
+    [
+        store.Key("{fleet}:alive"), store.Key("{fleet}:slots"), store.Key("{fleet}:drains"), store.Key("{fleet}:ejections"),
+        store.Key("{fleet}:members"),
+    ];
 
     /// <inheritdoc/>
     public bool IsShared => true;
@@ -86,14 +103,23 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
 
     private static RedisValue[] Arguments(GatewayReport report)
     {
-        var list = new List<RedisValue>(5 + (5 * report.Slots.Length) + (3 * report.Drains.Length) + (2 * report.Ejections.Length))
+        var list = new List<RedisValue>(
+            7 + (5 * report.Slots.Length) + (3 * (report.Drains.Length + report.Members.Length)) + (2 * report.Ejections.Length))
         {
-            report.Gateway, (long)report.Lifetime.TotalMilliseconds, report.Slots.Length, report.Drains.Length, report.Ejections.Length,
+            report.Gateway,
+            (long)report.Lifetime.TotalMilliseconds,
+            (long)FleetWords.Memory.TotalMilliseconds,
+            report.Slots.Length,
+            report.Drains.Length,
+            report.Members.Length,
+            report.Ejections.Length,
         };
         foreach (var s in report.Slots)
             list.AddRange([s.Instance, s.Slots, s.Used, s.Waiting, s.Asked]);
         foreach (var d in report.Drains)
             list.AddRange([d.Instance, d.Version, d.Draining ? 1 : 0]);
+        foreach (var m in report.Members)
+            list.AddRange([m.Instance, m.Version, m.Definition is { } i ? $"{i.Name} {i.Url.AbsoluteUri} {i.Slots} {i.MaxLoadedModels}" : Removed]);
         foreach (var e in report.Ejections)
             list.AddRange([e.Instance, (long)e.Remaining.TotalMilliseconds]);
         return [.. list];
@@ -107,6 +133,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
             [.. ((string[])parts[1]!).Order(StringComparer.Ordinal)],
             [.. Pairs(parts[2]).Select(p => Claim(p.Key, p.Value.Split(' ')))],
             [.. Pairs(parts[3]).Select(p => Drain(p.Key, p.Value.Split(' ')))],
+            [.. Pairs(parts[5]).Select(p => Member(p.Key, p.Value.Split(' ')))],
             [.. Pairs(parts[4]).Select(p => Ejection(p.Key, p.Value.Split(' '), now))]);
     }
 
@@ -117,6 +144,11 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
     }
 
     private static DrainMark Drain(string instance, string[] value) => new(instance, value[1] == "1", Number(value[0]));
+
+    private static MemberMark Member(string instance, string[] value) => new(
+        instance,
+        value[1] == Removed ? null : new InstanceDefinition(value[1], new Uri(value[2]), (int)Number(value[3]), (int)Number(value[4])),
+        Number(value[0]));
 
     private static EjectionMark Ejection(string instance, string[] value, long now) =>
         new(instance, value[1], TimeSpan.FromMilliseconds(Number(value[0]) - now));

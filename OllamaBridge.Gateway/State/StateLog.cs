@@ -11,4 +11,13 @@ internal static partial class StateLog
 
     [LoggerMessage(1702, LogLevel.Error, "The shared state refuses what the store {Store} asks ({Code}): this gateway goes on with what it knows")]
     public static partial void Refused(ILogger logger, string store, string code);
+
+    [LoggerMessage(1710, LogLevel.Error, "More records wait for the shared ledger than the buffer holds: the oldest are dropped")]
+    public static partial void LedgerFull(ILogger logger);
+
+    [LoggerMessage(1711, LogLevel.Error, "{Records} records could not be written to the shared ledger before this gateway stopped")]
+    public static partial void LedgerUnwritten(ILogger logger, int records);
+
+    [LoggerMessage(1720, LogLevel.Error, "What the shared state has of the tenant {Tenant} cannot be read: its keys are refused")]
+    public static partial void TenantUnreadable(ILogger logger, string tenant);
 }

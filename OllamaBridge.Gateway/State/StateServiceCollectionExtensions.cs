@@ -1,5 +1,8 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -21,6 +24,21 @@ internal static class StateServiceCollectionExtensions
         services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? new RedisFleetStore(connection.Open("fleet", "instances may be given more than their slots"))
             : new MemoryFleetStore(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IWriterStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? new RedisWriterStore(connection.Open("writer", "two gateways may change the models at once"))
+            : new MemoryWriterStore(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<MemoryLedger>();
+        services.AddSingleton<ILedger>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? ActivatorUtilities.CreateInstance<RedisLedger>(provider, new RedisLedgerStore(
+                connection.Open("ledger", "records wait in each gateway's memory, and each tells of its own only"),
+                provider.GetRequiredService<IOptions<LedgerOptions>>().Value,
+                provider.GetRequiredService<TimeProvider>()))
+            : provider.GetRequiredService<MemoryLedger>());
+        services.AddHostedService<LedgerWriter>();
+        services.AddSingleton<ITenantStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? ActivatorUtilities.CreateInstance<RedisTenantStore>(
+                provider, connection.Open("tenants", "keys are as they were last known, and no tenant can be changed"))
+            : new MemoryTenantStore());
         services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
         return services;
     }

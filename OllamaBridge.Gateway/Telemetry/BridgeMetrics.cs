@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Telemetry;
@@ -21,10 +22,12 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _tokens;
     private readonly Histogram<double> _firstToken;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _continuations;
     private readonly Counter<long> _loads;
     private readonly Histogram<double> _queueWait;
     private readonly Counter<long> _limitRefusals;
     private readonly Counter<long> _opened;
+    private readonly Counter<long> _ledgerDropped;
 
     public BridgeMetrics(IMeterFactory meters, IFleet fleet)
     {
@@ -37,11 +40,13 @@ internal sealed class BridgeMetrics
         _firstToken = _meter.CreateHistogram(TelemetryNames.TimeToFirstToken, "s", "From sending to an instance to the first byte of its answer.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = FirstTokenBuckets });
         _retries = _meter.CreateCounter<long>(TelemetryNames.Retries, "{retry}", "Attempts after the first.");
+        _continuations = _meter.CreateCounter<long>(TelemetryNames.Continuations, "{answer}", "Answers that broke off, by what came of going on with them.");
         _loads = _meter.CreateCounter<long>(TelemetryNames.Loads, "{load}", "Requests bound to an instance that did not have their model in memory.");
         _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
         _limitRefusals = _meter.CreateCounter<long>(TelemetryNames.LimitRefusals, "{request}", "Requests refused because of their tenant's limits.");
         _opened = _meter.CreateCounter<long>(TelemetryNames.BreakerOpened, "{opening}", "Times that a model on an instance was given up for a while.");
+        _ledgerDropped = _meter.CreateCounter<long>(TelemetryNames.LedgerDropped, "{record}", "Records of requests that the shared ledger will never have.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceState, () => ObserveStates(fleet.Current), null, "1 for the state that an instance is in, 0 for the others.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(fleet.Current, i => i.Slots), "{slot}", "Requests that an instance may hold.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceSlotsUsed, () => Observe(fleet.Current, i => i.SlotsUsed), "{slot}", "Requests that an instance holds.");
@@ -88,6 +93,14 @@ internal sealed class BridgeMetrics
     /// <summary>A request is sent again.</summary>
     public void RecordRetry(InstanceFailure reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
+    /// <summary>An answer broke off.</summary>
+    /// <param name="cause">Why.</param>
+    /// <param name="outcome">What came of going on with it: <c>succeeded</c>, <c>interrupted</c> again, <c>failed</c>.</param>
+    public void RecordContinuation(Interruption cause, string outcome) => _continuations.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.CauseLabel, Labels.Of(cause)),
+        new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, outcome));
+
     /// <summary>A request was bound to an instance that has to load its model first.</summary>
     public void RecordLoad(string model, string instance) => _loads.Add(
         1,
@@ -117,6 +130,9 @@ internal sealed class BridgeMetrics
         1,
         new KeyValuePair<string, object?>(TelemetryNames.TenantLabel, tenant),
         new KeyValuePair<string, object?>(TelemetryNames.LimitLabel, Labels.Of(limit)));
+
+    /// <summary>Records were dropped that the shared state does not have.</summary>
+    public void RecordLedgerDropped(long records) => _ledgerDropped.Add(records);
 
     /// <summary>A request has left the queue.</summary>
     public void RecordQueueWait(string model, TimeSpan waited) =>

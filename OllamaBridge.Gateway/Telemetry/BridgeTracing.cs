@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Telemetry;
@@ -52,18 +53,23 @@ internal static class BridgeTracing
     /// <summary>The first byte of the answer has come.</summary>
     public static void RecordFirstByte(ForwardAttempt attempt) => attempt.Span?.AddEvent(new ActivityEvent(TelemetryNames.FirstTokenEvent));
 
+    /// <summary>The answer broke off, and may be gone on with.</summary>
+    public static void RecordInterruption(Interruption cause) => Activity.Current?.AddEvent(new ActivityEvent(
+        TelemetryNames.InterruptionEvent, tags: new ActivityTagsCollection { [TelemetryNames.ErrorType] = Labels.Of(cause) }));
+
     /// <summary>An attempt has ended.</summary>
     public static void EndAttempt(ForwardAttempt attempt)
     {
         if (attempt.Span is not { } span)
             return;
-        var input = attempt.Watcher?.InputTokens ?? attempt.Call.InputTokens;
-        var output = attempt.Watcher?.OutputTokens ?? attempt.Call.OutputTokens;
+        var input = attempt.Watcher?.InputTokens ?? attempt.Call.Kept?.End.PromptTokens ?? attempt.Call.InputTokens;
+        var output = attempt.Watcher?.OutputTokens ?? attempt.Call.Kept?.End.Tokens ?? attempt.Call.OutputTokens;
         if (input > 0)
             span.SetTag(TelemetryNames.GenAiInputTokens, input);
         if (output > 0)
             span.SetTag(TelemetryNames.GenAiOutputTokens, output);
-        var error = attempt.Truncated || attempt.Watcher is { HasError: true } ? "truncated"
+        var error = attempt.Interrupted is { } cause ? Labels.Of(cause)
+            : attempt.Truncated || attempt.Watcher is { HasError: true } ? "truncated"
             : attempt.Failure is { } failure ? Labels.Of(failure)
             : null;
         if (error is not null)

@@ -10,6 +10,7 @@ internal static class TelemetryNames
     public const string QueueSpan = "queue";
     public const string DecideSpan = "decide";
     public const string FirstTokenEvent = "first_token";
+    public const string InterruptionEvent = "interruption";
 
     public const string Requests = "ollama.requests";
     public const string Latency = "ollama.latency";
@@ -17,6 +18,7 @@ internal static class TelemetryNames
     public const string Tokens = "ollama.tokens";
     public const string TimeToFirstToken = "gen_ai.server.time_to_first_token";
     public const string Retries = "ollama.retries";
+    public const string Continuations = "ollama.continuations";
     public const string QueueLength = "ollama.queue.length";
     public const string QueueWait = "ollama.queue.wait";
     public const string InstanceState = "ollama.instance.state";
@@ -28,6 +30,7 @@ internal static class TelemetryNames
     public const string StateHealthy = "ollama.state.healthy";
     public const string StateStoreHealthy = "ollama.state.store.healthy";
     public const string LimitRefusals = "ollama.limit.refusals";
+    public const string LedgerDropped = "ollama.ledger.dropped";
 
     public const string TenantLabel = "tenant";
     public const string LimitLabel = "limit";
@@ -37,6 +40,7 @@ internal static class TelemetryNames
     public const string StatusLabel = "status";
     public const string OutcomeLabel = "outcome";
     public const string ReasonLabel = "reason";
+    public const string CauseLabel = "cause";
     public const string InstanceLabel = "instance";
     public const string StateLabel = "state";
     public const string StoreLabel = "store";

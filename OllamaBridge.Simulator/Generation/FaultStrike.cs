@@ -30,6 +30,8 @@ internal sealed class FaultStrike(Call call, StoredModel stored, TokenSink sink)
                 return false;
             case FaultKind.MalformedLine:
                 return await sink.MalformedAsync(call.Aborted);
+            case FaultKind.EndEarly:
+                return true;
             case FaultKind.CutAfterTokens:
                 await Connections.CutAsync(call.Http);
                 return true;

@@ -34,6 +34,7 @@ internal static class GenerationEngine
             call.Server.Statistics.TokensGenerated(run.Tokens);
         }
         lease.Dispose();
+        call.Leave();
         if (run.Ended)
             return;
         await sink.EndAsync(new GenerationEnd

@@ -5,6 +5,8 @@ namespace OllamaBridge.Simulator.Hosting;
 /// <summary>One request on its way through a server.</summary>
 internal sealed class Call(HttpContext http, SimulatedServer server, ModelMemory memory, string path)
 {
+    private bool _inside;
+
     public HttpContext Http { get; } = http;
 
     public SimulatedServer Server { get; } = server;
@@ -32,6 +34,21 @@ internal sealed class Call(HttpContext http, SimulatedServer server, ModelMemory
     public CancellationToken Aborted => Http.RequestAborted;
 
     public bool IsHead => HttpMethods.IsHead(Http.Request.Method);
+
+    /// <summary>It counts as inside the server from now on.</summary>
+    public void Enter()
+    {
+        _inside = true;
+        Server.Statistics.RequestStarted();
+    }
+
+    /// <summary>It counts no longer; once only.</summary>
+    public void Leave()
+    {
+        if (_inside)
+            Server.Statistics.RequestEnded();
+        _inside = false;
+    }
 
     public DateTimeOffset Now => Time.GetUtcNow();
 }

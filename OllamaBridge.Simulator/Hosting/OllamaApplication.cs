@@ -46,15 +46,14 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
         }
         var call = new Call(context, server, Volatile.Read(ref _memory), path) { Tail = tail };
         if (route.Inference)
-            server.Statistics.RequestStarted();
+            call.Enter();
         try
         {
             await RunAsync(call, route, handler);
         }
         finally
         {
-            if (route.Inference)
-                server.Statistics.RequestEnded();
+            call.Leave();
         }
     }
 

@@ -1,0 +1,401 @@
+using System.Net;
+using System.Net.Http.Json;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>A stream outlives its instance: whatever happens at whichever token, the client gets the very answer that it would have got.</summary>
+public sealed class ContinuationTests
+{
+    private const int Tokens = 12;
+    private const int Thoughts = 5;
+
+    public static readonly string[] Paths = ["/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages"];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string, FaultKind, ChatTemplate> EveryToken()
+    {
+        var data = new TheoryData<string, FaultKind, ChatTemplate>();
+        foreach (var path in Paths)
+            foreach (var kind in new[] { FaultKind.CutAfterTokens, FaultKind.EndEarly, FaultKind.ErrorLine, FaultKind.MalformedLine })
+                foreach (var template in new[] { ChatTemplate.Messages, ChatTemplate.Prefill, ChatTemplate.Legacy })
+                    data.Add(path, kind, template);
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(EveryToken))]
+    public async Task Stream_BreaksOffAtAnyToken_TheWholeAnswer(string path, FaultKind kind, ChatTemplate template)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, Template = template, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, path);
+        Assert.Equal(1, whole.Answer.Ends);
+
+        for (var after = 0; after <= Tokens; after++)
+            await BreakAsync(fleet, bridge, path, whole, new Fault { Kind = kind, AfterTokens = after, Times = 1 });
+    }
+
+    [Theory]
+    [InlineData("/api/chat", ChatTemplate.Messages)]
+    [InlineData("/api/chat", ChatTemplate.Prefill)]
+    [InlineData("/api/chat", ChatTemplate.Jinja)]
+    [InlineData("/api/generate", ChatTemplate.Messages)]
+    [InlineData("/v1/chat/completions", ChatTemplate.Messages)]
+    [InlineData("/v1/chat/completions", ChatTemplate.Prefill)]
+    [InlineData("/v1/messages", ChatTemplate.Messages)]
+    [InlineData("/v1/messages", ChatTemplate.Prefill)]
+    public async Task Stream_ThinkingModelBreaksOffInsideAndAfterTheThinking_TheWholeAnswer(string path, ChatTemplate template)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel
+        {
+            Name = TestFleet.Model,
+            Template = template,
+            AnswerTokens = Tokens,
+            ThinkingTokens = Thoughts,
+            Capabilities = [ModelCapability.Completion, ModelCapability.Thinking],
+        });
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, path);
+        Assert.NotEmpty(whole.Answer.Thinking);
+
+        for (var after = 0; after <= Tokens + Thoughts; after++)
+            await BreakAsync(fleet, bridge, path, whole, new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = after, Times = 1 });
+    }
+
+    [Theory]
+    [InlineData("/api/chat")]
+    [InlineData("/api/generate")]
+    [InlineData("/v1/chat/completions")]
+    [InlineData("/v1/completions")]
+    [InlineData("/v1/messages")]
+    public async Task Stream_LimitedInTokens_NoneMoreAndTheReasonIsTheLimit(string path)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 100 });
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, path, limit: 8);
+        Assert.Contains(whole.Answer.Reason, new[] { "length", "max_tokens" });
+        Assert.Equal(8, whole.Answer.Tokens);
+
+        for (var after = 0; after <= 8; after++)
+            await BreakAsync(fleet, bridge, path, whole, new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = after, Times = 1 }, limit: 8);
+    }
+
+    [Theory]
+    [InlineData("/api/chat")]
+    [InlineData("/v1/chat/completions")]
+    [InlineData("/v1/messages")]
+    public async Task Stream_EveryInstanceBreaksItOffOnce_TheWholeAnswer(string path)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 4);
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "10"));
+        var whole = await AskAsync(bridge, path);
+        // Who begins breaks off, and each who goes on does so once.
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 3, Times = 1 });
+        foreach (var server in fleet.Servers.Where((_, i) => i != whole.Instance))
+            server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 2, Times = 1, Path = "/api/generate" });
+
+        Assert.Equal(whole.Answer, (await AskAsync(bridge, path)).Answer);
+
+        Assert.All(fleet.Servers, s => Assert.Empty(s.Faults.Faults));
+        var continued = await MetricAsync(bridge, "ollama_continuations_total");
+        Assert.Contains("outcome=\"interrupted\"", continued, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/api/chat")]
+    [InlineData("/v1/completions")]
+    public async Task Stream_BreaksOffAgainAndAgain_EndsWithAnErrorAfterBoundedAttempts(string path)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "2"));
+        await AskAsync(bridge, path);
+        var before = fleet.Sum(s => s.Requests);
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 2, Path = path });
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 2 });
+
+        var answer = await AskAsync(bridge, path);
+
+        Assert.NotNull(answer.Answer.Error);
+        Assert.Equal(0, answer.Answer.Ends);
+        // The first, two continuations, and what is asked about the model.
+        Assert.InRange(fleet.Sum(s => s.Requests) - before, 3, 3 + 6);
+    }
+
+    [Theory]
+    [InlineData("format")]
+    [InlineData("logprobs")]
+    [InlineData("header")]
+    public async Task Stream_CannotOrMustNotBeGoneOnWith_EndsWithAnErrorAndWithoutAMark(string why)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet);
+        var body = Body("/api/chat", null);
+        if (why == "format")
+            body["format"] = "json";
+        if (why == "logprobs")
+            body["logprobs"] = true;
+        var whole = await AskAsync(bridge, "/api/chat", body: body);
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 2, Times = 1 });
+
+        var answer = await AskAsync(bridge, "/api/chat", body: body, headers: why == "header" ? ("X-Bridge-Continuation", "off") : null);
+
+        Assert.NotNull(answer.Answer.Error);
+        Assert.Equal(0, answer.Answer.Ends);
+        Assert.StartsWith(answer.Answer.Text, whole.Answer.Text, StringComparison.Ordinal);
+        // Nothing was sent of it: another may have it whole.
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 0, Times = 1 });
+        Assert.Equal(whole.Answer.Text, (await AskAsync(bridge, "/api/chat", body: body)).Answer.Text);
+    }
+
+    [Fact]
+    public async Task Stream_ToolCallBegun_EndsWithAnError()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, Capabilities = [ModelCapability.Completion, ModelCapability.Tools] });
+        await using var bridge = await StartAsync(fleet);
+        var body = Body("/api/chat", null);
+        body["messages"] = new[] { new { role = "user", content = "Please call get_weather for Berlin." } };
+        body["tools"] = new[]
+        {
+            new { type = "function", function = new { name = "get_weather", parameters = new { type = "object", properties = new { city = new { type = "string" } }, required = new[] { "city" } } } },
+        };
+        var whole = await AskAsync(bridge, "/api/chat", body: body);
+        Assert.Equal(1, whole.Answer.Ends);
+        // The call is one line; behind it the mark is missing.
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.EndEarly, AfterTokens = 1, Times = 1 });
+
+        var answer = await AskAsync(bridge, "/api/chat", body: body);
+
+        Assert.NotNull(answer.Answer.Error);
+        Assert.Equal(0, answer.Answer.Ends);
+    }
+
+    [Theory]
+    [InlineData("/api/chat", ChatTemplate.Prefill)]
+    [InlineData("/v1/chat/completions", ChatTemplate.Prefill)]
+    [InlineData("/v1/messages", ChatTemplate.Prefill)]
+    public async Task Stream_TargetRefusesTheOpenTurn_TheNextWayIsTaken(string path, ChatTemplate template)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens, Template = template });
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, path);
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
+        // What is asked about the model passes; the request that goes on is refused.
+        await AskAsync(bridge, path);
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
+        fleet[1 - whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Status, Status = 400, Message = "no", Path = path, Times = 1 });
+
+        var answer = await AskAsync(bridge, path);
+
+        Assert.Equal(whole.Answer, answer.Answer);
+        Assert.Empty(fleet[1 - whole.Instance].Faults.Faults);
+    }
+
+    [Fact]
+    public async Task Stream_EveryTargetRefuses_TheOriginalErrorIsTold()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, "/api/chat");
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.ErrorLine, AfterTokens = 4, Times = 1 });
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.Status, Status = 400, Message = "will not", Path = "/api/generate" });
+
+        var answer = await AskAsync(bridge, "/api/chat");
+
+        Assert.Contains("an error was encountered while running the model: unexpected EOF", answer.Answer.Error, StringComparison.Ordinal);
+        Assert.Equal(0, answer.Answer.Ends);
+        Assert.StartsWith(answer.Answer.Text, whole.Answer.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Stream_OneInstanceWhoseRunnerDies_GoesOnThereItself()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 1);
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, "/api/chat");
+        fleet[0].Faults.Add(new Fault { Kind = FaultKind.ErrorLine, AfterTokens = 4, Times = 1 });
+
+        Assert.Equal(whole.Answer, (await AskAsync(bridge, "/api/chat")).Answer);
+    }
+
+    [Fact]
+    public async Task Stream_ServerDiesAndNobodyElseHasTheModel_WaitsForItAndGoesOn()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 1);
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, "/api/chat");
+        fleet[0].Faults.Add(new Fault { Kind = FaultKind.Die, AfterTokens = 4, Times = 1 });
+
+        var asked = AskAsync(bridge, "/api/chat");
+        await bridge.UntilAsync(s => s.Instances[0].Status != OllamaBridge.Gateway.Fleet.InstanceStatus.Healthy, "it is seen to be dead");
+        await fleet[0].RestartAsync(Token);
+
+        Assert.Equal(whole.Answer, (await asked).Answer);
+    }
+
+    [Fact]
+    public async Task Stream_SwitchedOff_PassedOnUnreadAndEndedWithAnError()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:Enabled", "false"));
+        var whole = await AskAsync(bridge, "/api/chat");
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
+
+        Assert.NotNull((await AskAsync(bridge, "/api/chat")).Answer.Error);
+    }
+
+    [Fact]
+    public async Task Stream_ClientGoesDuringTheContinuation_InstanceIsCancelledAndTheSlotComesBack()
+    {
+        await using var fleet = await StartFleetAsync(
+            new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 100_000, DecodePerToken = TimeSpan.FromMilliseconds(5) });
+        await using var bridge = await StartAsync(fleet);
+        var body = Body("/api/chat", null);
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 3, Times = 1, Path = "/api/chat" });
+        using (var answer = await bridge.OpenAsync("/api/chat", body, Token))
+        {
+            using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Token));
+            for (var line = 0; line < 10; line++)
+                Assert.NotNull(await reader.ReadLineAsync(Token));
+        }
+
+        await Eventually.BecomesAsync(() => fleet.Servers.Sum(s => s.Statistics.ConcurrentRequests) == 0, TimeSpan.FromSeconds(20));
+        await Eventually.BecomesAsync(() => bridge.Fleet.Current.Instances.Sum(i => i.Instance.SlotsUsed) == 0, TimeSpan.FromSeconds(20));
+        await Eventually.BecomesAsync(() => bridge.GetJsonAsync("/bridge/ledger?limit=1").GetAwaiter().GetResult()[0]!["outcome"]!.GetValue<string>() == "cancelled", TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public async Task Stream_GoneOnWith_NothingOfItInTheLogs()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, "/api/chat");
+        await BreakAsync(fleet, bridge, "/api/chat", whole, new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 6, Times = 1 });
+
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1250 ", StringComparison.Ordinal));
+        var words = whole.Answer.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(w => w.Length > 4).ToArray();
+        Assert.DoesNotContain(bridge.Logs.Lines, l => words.Any(w => l.Contains(w, StringComparison.Ordinal)) || l.Contains("Why is the sky", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("/api/chat")]
+    [InlineData("/api/generate")]
+    [InlineData("/v1/chat/completions")]
+    [InlineData("/v1/completions")]
+    [InlineData("/v1/messages")]
+    public async Task Stream_StandsStillInTheMiddle_TheWholeAnswer(string path)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinStall", "00:00:00.3"), ("Bridge:Continuation:StallFactor", "1000"));
+        var whole = await AskAsync(bridge, path);
+
+        for (var after = 1; after <= Tokens; after += 3)
+            await BreakAsync(fleet, bridge, path, whole, new Fault { Kind = FaultKind.Stall, AfterTokens = after, Times = 1 });
+
+        Assert.Contains("cause=\"stalled\"", await MetricAsync(bridge, "ollama_continuations_total"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(FaultKind.SlowFirstToken)]
+    [InlineData(FaultKind.Frozen)]
+    public async Task Stream_NoFirstTokenThoughHealthAnswers_AnotherInstanceIsAsked(FaultKind kind)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinLateFirstToken", "00:00:00.4"), ("Bridge:Continuation:LateFactor", "2"));
+        var whole = await AskAsync(bridge, "/api/chat");
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = kind });
+
+        var answer = await AskAsync(bridge, "/api/chat");
+
+        Assert.Equal(whole.Answer, answer.Answer);
+        Assert.Equal(1 - whole.Instance, answer.Instance);
+    }
+
+    [Fact]
+    public async Task Stream_InstanceIsGoneWithoutAWord_HealthFindsOutAndAnotherGoesOn()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinStall", "00:10:00"));
+        var whole = await AskAsync(bridge, "/api/chat");
+        // The open stream stands still, and nobody listens any more: a machine without power.
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 4, Times = 1 });
+        var asked = AskAsync(bridge, "/api/chat");
+        await Eventually.BecomesAsync(() => fleet[whole.Instance].Faults.Faults.Count == 0, TimeSpan.FromSeconds(20));
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Refuse });
+
+        Assert.Equal(whole.Answer, (await asked).Answer);
+        Assert.Contains("cause=\"instancelost\"", await MetricAsync(bridge, "ollama_continuations_total"), StringComparison.Ordinal);
+    }
+
+    private static async Task BreakAsync(
+        TestFleet fleet, TestBridge bridge, string path, (StreamedAnswer Answer, int Instance) whole, Fault fault, int? limit = null)
+    {
+        fleet[whole.Instance].Faults.Add(fault);
+        var answer = await AskAsync(bridge, path, limit);
+        Assert.True(whole.Answer == answer.Answer, $"{fault.Kind} after {fault.AfterTokens}:\n{whole.Answer}\n{answer.Answer}");
+        // It did strike.
+        Assert.Empty(fleet[whole.Instance].Faults.Faults);
+    }
+
+    private static async Task<(StreamedAnswer Answer, int Instance)> AskAsync(
+        TestBridge bridge, string path, int? limit = null, Dictionary<string, object>? body = null, (string Name, string Value)? headers = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body ?? Body(path, limit)) };
+        if (headers is { } header)
+            request.Headers.Add(header.Name, header.Value);
+        using var answer = await bridge.Client.SendAsync(request, Token);
+        var text = await answer.Content.ReadAsStringAsync(Token);
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, text);
+        return (StreamedAnswer.Parse(path, text), int.Parse(answer.Headers.GetValues("X-Bridge-Instance").Single()["sim-".Length..]) - 1);
+    }
+
+    private static async Task<TestFleet> StartFleetAsync(SimulatedModel model, int count = 2)
+    {
+        var fleet = await TestFleet.StartAsync(count, SimulatorOptions.Instant with { ParallelSlots = 4 }, TestFleet.Model);
+        fleet.Store.Remove(model.Name);
+        fleet.Store.Add(model);
+        return fleet;
+    }
+
+    /// <summary>A bridge that knows the model to be in every memory, so that the same conversation always begins at the same instance.</summary>
+    private static async Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings)
+    {
+        var bridge = await TestBridge.StartAsync(fleet.Servers, [("Bridge:Health:RequestFailuresToEject", "1000"), .. settings]);
+        foreach (var server in fleet.Servers)
+            (await bridge.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), new { model = TestFleet.Model, messages = Array.Empty<object>() }, Token)).Dispose();
+        await bridge.UntilAsync(s => s.Instances.All(i => i.Loaded.Length == 1), "the model is seen in every memory");
+        return bridge;
+    }
+
+    private static Dictionary<string, object> Body(string path, int? limit)
+    {
+        var body = new Dictionary<string, object> { ["model"] = TestFleet.Model, ["stream"] = true };
+        if (path is "/api/generate" or "/v1/completions")
+            body["prompt"] = "Why is the sky blue?";
+        else
+            body["messages"] = new[] { new { role = "user", content = "Why is the sky blue?" } };
+        if (path.StartsWith("/api/", StringComparison.Ordinal))
+        {
+            body["options"] = limit is null ? new { seed = 7 } : new { seed = 7, num_predict = limit.Value };
+            return body;
+        }
+
+        if (path != "/v1/messages")
+        {
+            body["seed"] = 7;
+            body["stream_options"] = new { include_usage = true };
+        }
+
+        if (limit is not null || path == "/v1/messages")
+            body["max_tokens"] = limit ?? 500;
+        return body;
+    }
+
+    private static async Task<string> MetricAsync(TestBridge bridge, string name) =>
+        string.Join('\n', (await bridge.Client.GetStringAsync("/metrics", Token)).Split('\n').Where(l => l.StartsWith(name, StringComparison.Ordinal)));
+}

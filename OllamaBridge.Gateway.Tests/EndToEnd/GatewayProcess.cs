@@ -1,0 +1,71 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Tests.State;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>The real gateway as a process of its own, in front of simulators.</summary>
+internal sealed class GatewayProcess : IAsyncDisposable
+{
+    private const string Announcement = "Now listening on: ";
+    private readonly RunningProcess _process;
+    private readonly HttpClient _client;
+
+    private GatewayProcess(RunningProcess process, Uri url)
+    {
+        _process = process;
+        _client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = url, Timeout = TimeSpan.FromSeconds(20) };
+    }
+
+    public Uri Url => _client.BaseAddress!;
+
+    /// <summary>Whether it was killed: from then on its requests may fail.</summary>
+    public bool IsKilled { get; private set; }
+
+    /// <summary>What it said last, for a test that fails.</summary>
+    public string LastLines => string.Join('\n', _process.Lines.TakeLast(20));
+
+    /// <summary>Starts one; it listens when it returns.</summary>
+    public static async Task<GatewayProcess> StartAsync(IReadOnlyList<SimulatedServer> servers, int slots, params (string Key, string Value)[] settings)
+    {
+        var environment = new Dictionary<string, string>
+        {
+            ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
+            ["Logging__LogLevel__Default"] = "Warning",
+            ["Logging__LogLevel__Microsoft.Hosting.Lifetime"] = "Information",
+            ["Logging__Console__FormatterName"] = "simple",
+            ["Logging__Console__FormatterOptions__SingleLine"] = "true",
+            ["Bridge__Health__Interval"] = "00:00:00.5",
+        };
+        for (var i = 0; i < servers.Count; i++)
+        {
+            environment[$"Bridge__Instances__{i}__Url"] = servers[i].Url.ToString();
+            environment[$"Bridge__Instances__{i}__Name"] = $"sim-{i + 1}";
+            environment[$"Bridge__Instances__{i}__Slots"] = slots.ToString(CultureInfo.InvariantCulture);
+        }
+
+        foreach (var (key, value) in settings)
+            environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
+        var (process, line) = await RunningProcess.StartDotnetAsync(
+            "OllamaBridge.Gateway.dll", [], l => l.Contains(Announcement, StringComparison.Ordinal), environment);
+        return new GatewayProcess(process, new Uri(line[(line.IndexOf(Announcement, StringComparison.Ordinal) + Announcement.Length)..].Trim()));
+    }
+
+    /// <summary>As kill -9.</summary>
+    public Task KillAsync()
+    {
+        IsKilled = true;
+        return _process.KillAsync();
+    }
+
+    /// <summary>A number of each instance, as <c>/bridge/instances</c> tells it.</summary>
+    public async Task<int[]> InstancesAsync(string field, CancellationToken cancellationToken) =>
+        [.. JsonNode.Parse(await _client.GetStringAsync("/bridge/instances", cancellationToken))!.AsArray().Select(i => i![field]!.GetValue<int>())];
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        await _process.DisposeAsync();
+    }
+}

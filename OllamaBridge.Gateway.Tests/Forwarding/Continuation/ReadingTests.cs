@@ -1,0 +1,77 @@
+using System.IO.Pipelines;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Answers;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
+
+/// <summary>What counts as an instance's silence: only time in which its stream was read.</summary>
+public sealed class ReadingTests
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly Pipe _pipe = new();
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task ReadAsync_ClientTakesItsTime_NotWaitingForTheInstance()
+    {
+        var attempt = Attempt();
+        using var kept = new KeptAnswer(1024);
+        using var held = new HeldBytes();
+        await using var stream = new GatedStream(
+            _pipe.Reader.AsStream(), held, AnswerReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => AnswerWriter.For(attempt.Call, kept, _clock));
+        var buffer = new byte[4096];
+
+        await SendAsync("a");
+        Assert.NotEqual(0, await stream.ReadAsync(buffer, Token));
+        // Passed on, and not read further: however long that takes is the client's matter.
+        Assert.Equal(0, attempt.ReadingSince);
+        _clock.Advance(TimeSpan.FromMinutes(5));
+        Assert.Equal(0, attempt.ReadingSince);
+
+        var reading = stream.ReadAsync(buffer, Token).AsTask();
+        Assert.Equal(_clock.GetTimestamp(), attempt.ReadingSince);
+        _clock.Advance(TimeSpan.FromSeconds(7));
+        attempt.GiveUp(Interruption.Stalled);
+
+        Assert.Equal(0, await reading);
+        Assert.Equal(Interruption.Stalled, attempt.Interrupted);
+        Assert.Equal("a", kept.Text.ToString());
+    }
+
+    [Fact]
+    public async Task ReadAsync_AskedWhetherThereIsSomething_WaitsForTheInstanceAsWell()
+    {
+        var attempt = Attempt();
+        using var kept = new KeptAnswer(1024);
+        using var held = new HeldBytes();
+        await using var stream = new GatedStream(
+            _pipe.Reader.AsStream(), held, AnswerReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => AnswerWriter.For(attempt.Call, kept, _clock));
+
+        var asking = stream.ReadAsync(Memory<byte>.Empty, Token).AsTask();
+        Assert.NotEqual(0, attempt.ReadingSince);
+        await SendAsync("a");
+
+        Assert.Equal(0, await asking);
+        Assert.Equal(0, attempt.ReadingSince);
+        Assert.Null(attempt.Interrupted);
+    }
+
+    private ForwardAttempt Attempt()
+    {
+        var fleet = new FleetBuilder().With("i");
+        fleet.Build();
+        var call = new BridgeCall(OperationTable.Find("/api/chat", out _)!, "", 0);
+        var attempt = new ForwardAttempt(call, InstanceLease.WithoutSlot(fleet.Placement("i"), _clock), null, _clock, CancellationToken.None);
+        Assert.True(attempt.TryBegin());
+        return attempt;
+    }
+
+    private async Task SendAsync(string word) => await _pipe.Writer.WriteAsync(
+        System.Text.Encoding.UTF8.GetBytes($$"""{"model":"m","created_at":"2026-11-23T21:11:22Z","message":{"role":"assistant","content":"{{word}}"},"done":false}""" + "\n"), Token);
+}

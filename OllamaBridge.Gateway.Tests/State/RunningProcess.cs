@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace OllamaBridge.Gateway.Tests.State;
+
+/// <summary>A server in a process of its own, which can be killed as the kernel kills: without a chance to say anything.</summary>
+internal sealed class RunningProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _lines = new();
+    private readonly TaskCompletionSource<string> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private RunningProcess(Process process, Func<string, bool> isReady)
+    {
+        _process = process;
+        AppDomain.CurrentDomain.ProcessExit += OnExit;
+        void Read(string? line)
+        {
+            if (line is null)
+            {
+                _ready.TrySetException(new InvalidOperationException($"{process.StartInfo.FileName} ended at its start: {string.Join('\n', _lines)}"));
+                return;
+            }
+
+            _lines.Enqueue(line);
+            if (isReady(line))
+                _ready.TrySetResult(line);
+        }
+
+        process.OutputDataReceived += (_, e) => Read(e.Data);
+        process.ErrorDataReceived += (_, e) => _lines.Enqueue(e.Data ?? "");
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    /// <summary>What it has said.</summary>
+    public IReadOnlyCollection<string> Lines => _lines;
+
+    /// <summary>Starts a program and waits until it says that it is ready.</summary>
+    /// <returns>The process, and the line that said so.</returns>
+    public static async Task<(RunningProcess Process, string Line)> StartAsync(
+        string file, IEnumerable<string> arguments, Func<string, bool> isReady, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = new ProcessStartInfo(file, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = Path.GetTempPath(),
+        };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
+        var process = new RunningProcess(Process.Start(start)!, isReady);
+        try
+        {
+            return (process, await process._ready.Task.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        }
+        catch
+        {
+            await process.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts a .NET program that lies beside the tests.</summary>
+    /// <inheritdoc cref="StartAsync"/>
+    public static Task<(RunningProcess Process, string Line)> StartDotnetAsync(
+        string assembly, IEnumerable<string> arguments, Func<string, bool> isReady, IReadOnlyDictionary<string, string>? environment = null) =>
+        StartAsync(
+            Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+            [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments],
+            isReady,
+            environment);
+
+    public static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    /// <summary>SIGKILL; gone when it returns.</summary>
+    public async Task KillAsync()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        AppDomain.CurrentDomain.ProcessExit -= OnExit;
+        await KillAsync();
+        _process.Dispose();
+    }
+
+    private void OnExit(object? sender, EventArgs e) => _process.Kill();
+}

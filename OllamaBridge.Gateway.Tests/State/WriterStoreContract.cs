@@ -1,0 +1,112 @@
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.State;
+
+namespace OllamaBridge.Gateway.Tests.State;
+
+/// <summary>What every store of the writer's right does, whatever it is made of.</summary>
+public abstract class WriterStoreContract : IAsyncLifetime
+{
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
+    private readonly List<IAsyncDisposable> _owned = [];
+    private IWriterStore _a = null!;
+    private IWriterStore _b = null!;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        await StartAsync();
+        (_a, _b) = (await OpenAsync(), await OpenAsync());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _owned.Reverse();
+        foreach (var owned in _owned)
+            await owned.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    [Fact]
+    public async Task Hold_SomebodyHasIt_NotForOthersUntilGivenBack()
+    {
+        Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", Long, Cancelled));
+        Assert.Equal(WriterClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
+        Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", Long, Cancelled));
+        await _b.ReleaseAsync("b", Cancelled); // not theirs to give
+        Assert.Equal(WriterClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
+        await _a.ReleaseAsync("a", Cancelled);
+        Assert.Equal(WriterClaim.Held, await _b.HoldAsync("b", Long, Cancelled));
+    }
+
+    [Fact]
+    public async Task Hold_NothingMoreIsHeard_AnothersInTime()
+    {
+        Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", TimeSpan.FromMilliseconds(50), Cancelled));
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        patience.CancelAfter(TimeSpan.FromSeconds(20));
+        while (await _b.HoldAsync("b", Long, patience.Token) != WriterClaim.Held)
+            patience.Token.ThrowIfCancellationRequested();
+        Assert.Equal(WriterClaim.HeldElsewhere, await _a.HoldAsync("a", Long, Cancelled));
+    }
+
+    [Fact]
+    public async Task Hold_KeptBeforeItEnds_ForAsLongAsSaidThen()
+    {
+        await _a.HoldAsync("a", TimeSpan.FromSeconds(2), Cancelled);
+        await _a.HoldAsync("a", Long, Cancelled);
+        var until = DateTime.UtcNow + TimeSpan.FromSeconds(2.2);
+        while (DateTime.UtcNow < until)
+            Assert.Equal(WriterClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
+    }
+
+    [Fact]
+    public async Task Hold_ManyAtOnce_One()
+    {
+        var claims = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => Task.Run(async () => await (n % 2 == 0 ? _a : _b).HoldAsync($"{n}", Long, Cancelled))));
+        Assert.Single(claims, WriterClaim.Held);
+        Assert.Equal(39, claims.Count(c => c == WriterClaim.HeldElsewhere));
+    }
+
+    /// <summary>Starts what the store stands on.</summary>
+    protected abstract Task StartAsync();
+
+    /// <summary>The store as one gateway has it.</summary>
+    private protected abstract Task<IWriterStore> OpenAsync();
+
+    private protected T Own<T>(T owned)
+        where T : IAsyncDisposable
+    {
+        _owned.Add(owned);
+        return owned;
+    }
+
+    private protected async Task<IWriterStore> ConnectAsync(int port) => new RedisWriterStore(Own(await TestConnection.OpenAsync(port)).State.Open("writer", ""));
+}
+
+public sealed class MemoryWriterStoreTests : WriterStoreContract
+{
+    private readonly MemoryWriterStore _store = new(TimeProvider.System);
+
+    protected override Task StartAsync() => Task.CompletedTask;
+
+    private protected override Task<IWriterStore> OpenAsync() => Task.FromResult<IWriterStore>(_store);
+}
+
+public sealed class GarnetWriterStoreTests : WriterStoreContract
+{
+    private RunningStateServer _server = null!;
+
+    protected override async Task StartAsync() => _server = Own(await RunningStateServer.StartAsync());
+
+    private protected override Task<IWriterStore> OpenAsync() => ConnectAsync(_server.Options.Port);
+}
+
+public sealed class RedisWriterStoreTests : WriterStoreContract
+{
+    private RunningRedis _server = null!;
+
+    protected override async Task StartAsync() => _server = Own(await RunningRedis.StartAsync());
+
+    private protected override Task<IWriterStore> OpenAsync() => ConnectAsync(_server.Port);
+}

@@ -1,0 +1,134 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Admin;
+
+/// <summary>The instances under <c>/bridge/instances</c>: who is there, who is emptied, who comes and goes at run time.</summary>
+internal static class InstanceEndpoints
+{
+    /// <summary>Maps the endpoints into the operator's group, whose rule of access holds for them.</summary>
+    public static void MapInstances(this IEndpointRouteBuilder bridge)
+    {
+        bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
+            TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(view => Report(view, time))]));
+        bridge.MapPost("/instances", AddAsync);
+        bridge.MapDelete("/instances/{name}", RemoveAsync);
+        bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
+            DrainAsync(fleet, time, name, true, gone));
+        bridge.MapPost("/instances/{name}/undrain", (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
+            DrainAsync(fleet, time, name, false, gone));
+    }
+
+    private static async Task<IResult> AddAsync(
+        HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
+    {
+        NewInstance? asked;
+        try
+        {
+            asked = await JsonSerializer.DeserializeAsync(request.Body, AdminJson.Default.NewInstance, gone);
+        }
+        catch (JsonException e)
+        {
+            return Problem($"The body is no instance: {e.Path ?? "$"} cannot be read. It may have name, url, slots and maxLoadedModels.", 400);
+        }
+
+        asked ??= new NewInstance();
+        var mistakes = new List<string>();
+        var definition = InstanceDefinitions.ReadOne(
+            new InstanceOptions { Name = asked.Name, Url = asked.Url, Slots = asked.Slots, MaxLoadedModels = asked.MaxLoadedModels },
+            options.Value.Slots,
+            mistakes);
+        if (definition is null)
+            return Problem(string.Join(' ', mistakes), 400);
+        return await fleet.AddAsync(definition, gone) switch
+        {
+            MemberChange.Configured => Problem($"An instance '{definition.Name}' comes from the configuration; change it there.", 409),
+            MemberChange.AddressTaken => Problem($"Another instance has the address {definition.Url}: it would get twice its slots.", 409),
+            var change => Find(fleet, definition.Name) is not { } view
+                ? Problem($"'{definition.Name}' was removed at the same moment.", 409)
+                : change == MemberChange.Added
+                    ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(view, time))
+                    : TypedResults.Ok(Report(view, time)),
+        };
+    }
+
+    private static async Task<IResult> RemoveAsync(string name, IFleet fleet, CancellationToken gone) => await fleet.RemoveAsync(name, gone) switch
+    {
+        MemberChange.Configured => Problem(
+            $"'{name}' comes from the configuration; remove it there, or POST /bridge/instances/{name}/drain to give it nothing new.", 409),
+        MemberChange.NotFound => NotFound(name),
+        _ => TypedResults.NoContent(),
+    };
+
+    private static async Task<IResult> DrainAsync(IFleet fleet, TimeProvider time, string name, bool draining, CancellationToken gone) =>
+        await fleet.SetDrainingAsync(name, draining, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name);
+
+    private static InstanceView? Find(IFleet fleet, string name) =>
+        fleet.Current.Instances.FirstOrDefault(v => string.Equals(v.Instance.Name, name, StringComparison.OrdinalIgnoreCase));
+
+    private static IResult NotFound(string name) => Problem($"There is no instance '{name}'.", 404);
+
+    private static IResult Problem(string detail, int status) => TypedResults.Problem(detail, statusCode: status);
+
+    private static InstanceReport Report(InstanceView view, TimeProvider time) => new(
+        view.Instance.Name,
+        view.Instance.Url,
+        Telemetry.Labels.Of(view.Status),
+        view.Draining,
+        view.IsConfigured,
+        view.Instance.Slots,
+        view.Instance.SlotsUsed,
+        Math.Min(view.Instance.Allowance, view.Instance.Slots),
+        view.Instance.UsedElsewhere,
+        [.. view.Catalog.Select(m => m.Name)],
+        [.. view.Loaded.Select(m => m.Name)],
+        view.Version,
+        view.LastError,
+        ConditionReport.Of(view.Instance, time));
+}
+
+/// <summary>What an operator says of an instance: the fields of <c>Bridge:Instances:N</c>, by the same rules.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record NewInstance
+{
+    public string? Name { get; set; }
+
+    public string? Url { get; set; }
+
+    public int? Slots { get; set; }
+
+    public int MaxLoadedModels { get; set; }
+}
+
+/// <summary>An instance as operators see it.</summary>
+/// <param name="Name">What operators call it.</param>
+/// <param name="Url">Its address.</param>
+/// <param name="State"><see cref="InstanceStatus"/> in lower case.</param>
+/// <param name="Draining">Whether it is emptied.</param>
+/// <param name="Configured">Whether it comes from the configuration; else it was added at run time.</param>
+/// <param name="Slots">How many requests it may hold.</param>
+/// <param name="SlotsUsed">How many it holds of this gateway.</param>
+/// <param name="Allowance">How many of its slots this gateway may use now.</param>
+/// <param name="UsedElsewhere">How many other gateways use, as they last said.</param>
+/// <param name="Models">On its disk.</param>
+/// <param name="Loaded">In its memory.</param>
+/// <param name="Version">Its Ollama's version.</param>
+/// <param name="Error">Why it cannot be given work.</param>
+/// <param name="Conditions">Its models that are not used like any others; absent for none.</param>
+internal sealed record InstanceReport(
+    string Name,
+    Uri Url,
+    string State,
+    bool Draining,
+    bool Configured,
+    int Slots,
+    int SlotsUsed,
+    int Allowance,
+    int UsedElsewhere,
+    IReadOnlyList<string> Models,
+    IReadOnlyList<string> Loaded,
+    string? Version,
+    string? Error,
+    IReadOnlyList<ConditionReport>? Conditions);

@@ -1,0 +1,217 @@
+using System.Runtime.CompilerServices;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Answers;
+
+namespace OllamaBridge.Gateway.Forwarding.Continuation;
+
+/// <summary>
+/// An instance's stream, read message by message before the client sees any of it: a message that is broken, or tells of a failure, stays
+/// here, and the stream just ends; <see cref="ForwardAttempt.Interrupted"/> says why.
+/// </summary>
+/// <remarks>Of what is held, the first bytes have been looked at and may go; behind them are messages that wait for the end that may follow.</remarks>
+internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader reader, KeptAnswer kept, ForwardAttempt attempt)
+    : ForwardOnlyStream
+{
+    private const int ReadSize = 4 * 1024;
+    // A longer message (an image in the answer) is passed on unread; such an answer cannot be gone on with.
+    private const int MaxMessage = 4 * 1024 * 1024;
+    private CancellationTokenSource? _reading;
+    private bool _sourceEnded;
+    private int _passable;
+    private int _closing;
+    private bool _blind;
+    private bool _finished;
+
+    /// <summary>What is kept of the answer.</summary>
+    protected KeptAnswer Kept { get; } = kept;
+
+    /// <summary>Whether messages go to the client as they are, rather than written anew.</summary>
+    protected abstract bool PassesOn { get; }
+
+    /// <summary>Whether there is something for the client.</summary>
+    protected virtual bool HasOutput => _passable > 0;
+
+    private int Seen => _passable + _closing;
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        while (true)
+        {
+            // An empty buffer only asks whether there is something to read.
+            if (HasOutput)
+                return buffer.IsEmpty ? 0 : TakeOutput(buffer.Span);
+            if (_finished)
+                return 0;
+            if (Seen < held.Length && Look())
+                continue;
+            if (_sourceEnded)
+                Finish(Interruption.EndedEarly);
+            else if (!await ReadSourceAsync(buffer.IsEmpty, cancellationToken))
+                return 0;
+        }
+    }
+
+    /// <summary>Looks at what has come already, without waiting for more.</summary>
+    /// <returns>False where that shows the answer to be broken before the client was sent anything of it.</returns>
+    public bool LookAhead()
+    {
+        while (!_finished && Seen < held.Length && Look())
+        {
+            // The next message.
+        }
+
+        return !_finished || HasOutput;
+    }
+
+    /// <summary>Moves bytes for the client out.</summary>
+    protected virtual int TakeOutput(Span<byte> target)
+    {
+        var taken = held.Take(target[..Math.Min(target.Length, _passable)]);
+        _passable -= taken;
+        return taken;
+    }
+
+    /// <summary>A message has been read; not one that is broken.</summary>
+    /// <param name="kind">What it is.</param>
+    /// <param name="before">How far the answer had come before it.</param>
+    protected virtual void OnMessage(AnswerMessage kind, AnswerMark before)
+    {
+    }
+
+    /// <summary>The stream ends without its mark, but the answer is all there.</summary>
+    protected abstract void OnMarkMissing();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            attempt.Reading = null;
+            _reading?.Dispose();
+            held.Dispose();
+            source.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    /// <returns>False where only asked whether there is something, and there is.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> ReadSourceAsync(bool onlyAsk, CancellationToken cancellationToken)
+    {
+        // Whoever watches ends the reading alone: what has been read must still be written.
+        if (_reading is null)
+            attempt.Reading = _reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        attempt.NoteReading();
+        try
+        {
+            if (onlyAsk)
+            {
+                // Until something comes no memory is held for it.
+                _ = await source.ReadAsync(Memory<byte>.Empty, _reading.Token);
+                return false;
+            }
+
+            _sourceEnded = await held.ReadOnceAsync(source, ReadSize, _reading.Token) == 0;
+            attempt.NoteByte();
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            Finish(attempt.Cause ?? Interruption.Reset);
+        }
+        catch (OperationCanceledException) when (!attempt.IsAbandoned)
+        {
+            // Whoever watches, or the forwarder's own time-out.
+            Finish(attempt.Cause ?? Interruption.Stalled);
+        }
+        finally
+        {
+            attempt.NoteRead();
+        }
+
+        return true;
+    }
+
+    /// <summary>Looks at the next message.</summary>
+    /// <returns>False where it is not complete yet.</returns>
+    private bool Look()
+    {
+        var ahead = held.Span[Seen..];
+        var size = MessageSplitter.Find(ahead, reader.HasEvents, out var length);
+        if (size < 0)
+        {
+            if (!_blind && ahead.Length < MaxMessage)
+                return false;
+            Kept.HasMore = _blind = true;
+            Accept(ahead.Length);
+            return true;
+        }
+
+        if (_blind)
+        {
+            _blind = false;
+            Accept(size);
+            return true;
+        }
+
+        if (ahead[..length].Trim(" \r"u8).IsEmpty)
+        {
+            if (_closing > 0)
+                _closing += size;
+            else
+                Accept(size);
+            return true;
+        }
+
+        var before = Kept.Mark;
+        var kind = reader.Read(ahead[..length]);
+        if (kind is AnswerMessage.Failure or AnswerMessage.Unreadable)
+        {
+            Kept.Return(before);
+            if (kind == AnswerMessage.Failure)
+                attempt.Told = ahead[..length].ToArray();
+            Finish(kind == AnswerMessage.Failure ? Interruption.ErrorTold : Interruption.Unreadable);
+            return true;
+        }
+
+        if (kind == AnswerMessage.Closing && PassesOn)
+            _closing += size;
+        else
+            Accept(size);
+        attempt.Messages++;
+        attempt.IsComplete |= kind == AnswerMessage.End;
+        OnMessage(kind, before);
+        return true;
+    }
+
+    /// <summary>The next bytes, and those that waited before them, are the client's, or have been read.</summary>
+    private void Accept(int size)
+    {
+        if (PassesOn)
+            _passable += _closing + size;
+        else
+            held.Skip(size);
+        _closing = 0;
+    }
+
+    private void Finish(Interruption cause)
+    {
+        _finished = true;
+        if (!attempt.IsComplete && Kept.End.Reason is not null)
+        {
+            // All words are there, and why there are no more; only the mark is missing.
+            _passable += _closing;
+            _closing = 0;
+            attempt.IsComplete = true;
+            OnMarkMissing();
+        }
+
+        if (!attempt.IsComplete)
+            attempt.Interrupted = cause;
+        // Half a message is nobody's, nor is an end that is none.
+        held.Cut(_passable);
+        _closing = 0;
+    }
+}

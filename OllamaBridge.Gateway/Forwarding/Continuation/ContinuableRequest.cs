@@ -1,0 +1,115 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Forwarding.Continuation;
+
+/// <summary>A request whose answer broke off, read again for what going on with it takes. Only made once that has happened.</summary>
+internal sealed class ContinuableRequest
+{
+    private readonly BridgeCall _call;
+    private readonly JsonObject _body;
+
+    private ContinuableRequest(BridgeCall call, JsonObject body)
+    {
+        _call = call;
+        _body = body;
+        Limit = ReadLimit();
+    }
+
+    /// <summary>Tokens that the answer may have; null for as many as come.</summary>
+    public long? Limit { get; }
+
+    /// <summary>Whether tools may be called: then only a server that knows them may go on.</summary>
+    public bool HasTools => _body["tools"] is JsonArray { Count: > 0 };
+
+    /// <summary>Whether the stream shall end with what it took (OpenAI).</summary>
+    public bool WantsUsage => Flag(_body["stream_options"] as JsonObject, "include_usage");
+
+    /// <summary>Whether the prompt is sent as it is.</summary>
+    public bool IsRaw => _call.Operation is { Protocol: Protocol.Ollama, Name: "generate" } && Flag(_body, "raw");
+
+    /// <summary>The body. Not to be changed.</summary>
+    public JsonObject Body => _body;
+
+    /// <summary>Reads a request's body.</summary>
+    /// <returns>Null where it is written in a way that only Ollama's own reader understands.</returns>
+    public static ContinuableRequest? Read(BridgeCall call)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(call.Body!.Bytes);
+            return JsonNode.Parse(ref reader) is JsonObject body && body.Count > 0 ? new ContinuableRequest(call, body) : null;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
+        {
+            // Not JSON to the letter, or a name twice.
+            return null;
+        }
+    }
+
+    /// <summary>Why its answer cannot be gone on with honestly, whatever was sent of it; null where it can.</summary>
+    public string? Obstacle
+    {
+        get
+        {
+            if (IsSomething(_body["format"]) || (_body["response_format"] is JsonObject format && Text(format["type"]) is not (null or "text")))
+                return "its format is bound";
+            if (Flag(_body, "logprobs") || IsSomething(_body["top_logprobs"]) || _body["logprobs"] is JsonValue v && v.GetValueKind() == JsonValueKind.Number)
+                return "it has probabilities";
+            if (_body["n"] is JsonValue n && n.TryGetValue(out int answers) && answers > 1)
+                return "it has several answers";
+            if (_body["context"] is JsonArray { Count: > 0 })
+                return "its context is known in numbers only";
+            return null;
+        }
+    }
+
+    /// <summary>A copy of the body that asks for a stream of at most so many tokens.</summary>
+    /// <param name="limit">Tokens; null for as many as come.</param>
+    public JsonObject Copy(long? limit)
+    {
+        var copy = (JsonObject)_body.DeepClone();
+        copy["stream"] = true;
+        if (_call.Operation.Protocol == Protocol.OpenAI)
+            copy["stream_options"] = new JsonObject { ["include_usage"] = true };
+        if (limit is { } most)
+            SetLimit(copy, most);
+        return copy;
+    }
+
+    private void SetLimit(JsonObject body, long limit)
+    {
+        if (_call.Operation.Protocol == Protocol.Ollama)
+        {
+            if (body["options"] is not JsonObject options)
+                body["options"] = options = [];
+            options["num_predict"] = limit;
+            return;
+        }
+
+        var name = body["max_tokens"] is null && body["max_completion_tokens"] is not null ? "max_completion_tokens" : "max_tokens";
+        body[name] = limit;
+    }
+
+    private long? ReadLimit()
+    {
+        var limit = _call.Operation.Protocol == Protocol.Ollama
+            ? Whole((_body["options"] as JsonObject)?["num_predict"])
+            : Whole(_body["max_tokens"]) ?? Whole(_body["max_completion_tokens"]);
+        return limit > 0 ? limit : null;
+    }
+
+    /// <summary>A property's whole number; null for anything else.</summary>
+    private static long? Whole(JsonNode? node) =>
+        node is not JsonValue value || value.GetValueKind() != JsonValueKind.Number ? null
+        : value.TryGetValue(out long number) ? number
+        : value.TryGetValue(out double real) ? (long)real
+        : null;
+
+    private static bool Flag(JsonObject? node, string name) => node?[name] is JsonValue value && value.GetValueKind() == JsonValueKind.True;
+
+    private static bool IsSomething(JsonNode? node) => node is not null && Text(node) is not "";
+
+    private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+}

@@ -1,0 +1,133 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Answers;
+
+namespace OllamaBridge.Gateway.Forwarding.Continuation;
+
+/// <summary>
+/// The ways in which an instance can be asked to go on with an answer, the best first: the same request with the answer so far as the
+/// assistant's open turn, where the model's template leaves it open; else the rendered prompt and the answer so far, raw.
+/// </summary>
+internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuestions questions)
+{
+    /// <summary>Lists the ways, finding out what the next one takes only when it is come to.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="request">Its body; null where it cannot be read.</param>
+    /// <param name="kept">What the client has been sent.</param>
+    /// <param name="instance">Who is to go on.</param>
+    /// <param name="cancellationToken">The client has gone.</param>
+    public async IAsyncEnumerable<ContinuationPlan> WaysAsync(
+        BridgeCall call, ContinuableRequest? request, KeptAnswer kept, Instance instance, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (!kept.HasBegun || request is null)
+        {
+            // Nothing was sent: the request as it came.
+            yield return new ContinuationPlan(PathOf(call.Operation), call.Body!.Bytes.ToArray(), k => AnswerReader.For(call.Operation, k)!);
+            yield break;
+        }
+
+        if (kept.Pieces == 0)
+        {
+            // Nothing but the frame: the request itself.
+            yield return new ContinuationPlan(PathOf(call.Operation), Bytes(request.Copy(request.Limit)), k => AnswerReader.For(call.Operation, k, isUnframed: true)!);
+            yield break;
+        }
+
+        var native = call.Operation.Name is "chat" or "messages" ? NativeMessages.From(call.Operation.Protocol, request.Body) : null;
+        var think = NativeMessages.Think(call.Operation.Protocol, request.Body);
+        if (await templates.LearnAsync(call, instance, think, cancellationToken) is not { } facts)
+            yield break;
+        var remaining = request.Limit - kept.Tokens;
+        var isOver = remaining <= 0;
+        var limit = isOver ? 1 : remaining;
+        if (Prefilled(call, request, kept, facts, limit) is { } prefilled)
+            yield return prefilled with { IsOver = isOver };
+        if (!request.HasTools && call.Facts.Demands.Images == 0
+            && await RenderAsync(call, request, native, facts, instance, cancellationToken) is { } prompt
+            && Raw(call, request, kept, facts, prompt, limit) is { } raw)
+            yield return raw with { IsOver = isOver };
+    }
+
+    private static ContinuationPlan? Prefilled(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, long? limit)
+    {
+        if (!facts.LeavesOpen || kept.Thinking.Length > 0 || call.Operation.Name is not ("chat" or "messages"))
+            return null;
+        var body = request.Copy(limit);
+        if (body["messages"] is not JsonArray messages || messages is [.., JsonObject last] && last["role"] is JsonValue role && role.TryGetValue(out string? who) && who == "assistant")
+            // The client's own open turn: two in a row are rendered as two.
+            return null;
+        messages.Add(new JsonObject { ["role"] = "assistant", ["content"] = kept.Text.ToString() });
+        return new ContinuationPlan(PathOf(call.Operation), Bytes(body), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { HoldsAnswer = true };
+    }
+
+    private static ContinuationPlan? Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt, long? limit)
+    {
+        var text = new StringBuilder(prompt);
+        ThoughtSplitter? splitter = null;
+        if (kept.Thinking.Length > 0)
+        {
+            if (facts.ThoughtOpen is null || facts.ThoughtClose?.Trim() is not { Length: > 0 } mark)
+                return null;
+            text.Append(facts.ThoughtOpen).Append(kept.Thinking);
+            if (kept.Text.Length > 0)
+                text.Append(facts.ThoughtClose);
+            else
+                splitter = new ThoughtSplitter(Encoding.UTF8.GetBytes(mark));
+        }
+
+        text.Append(kept.Text);
+        var body = new JsonObject
+        {
+            ["model"] = call.Facts.Model,
+            ["prompt"] = text.ToString(),
+            ["raw"] = true,
+            ["stream"] = true,
+            // A prompt that was cut would be another.
+            ["truncate"] = false,
+            ["options"] = RawOptions.From(call.Operation.Protocol, request.Body, limit),
+        };
+        if (call.Operation.Protocol == Protocol.Ollama)
+            foreach (var name in (ReadOnlySpan<string>)["keep_alive", "shift"])
+                if (request.Body[name] is { } value)
+                    body[name] = value.DeepClone();
+        return new ContinuationPlan("/api/generate", Bytes(body), k => new NativeReader(k, splitter) { IsUnframed = true }) { HoldsAnswer = true };
+    }
+
+    /// <summary>The text that the model went on from when the answer began.</summary>
+    private async Task<string?> RenderAsync(
+        BridgeCall call, ContinuableRequest request, JsonObject? native, TemplateFacts facts, Instance instance, CancellationToken cancellationToken)
+    {
+        if (request.IsRaw)
+            return request.Body["prompt"]?.GetValue<string>();
+        if (call.Operation.Name is "chat" or "messages")
+        {
+            if (native is null)
+                return null;
+            native["model"] = call.Facts.Model;
+            return await questions.RenderAsync(instance, "/api/chat", native, cancellationToken) is { } chat ? facts.ToRaw(chat) : null;
+        }
+
+        // Completions do not tell thinking: what was thought is not known.
+        if (call.Operation.Protocol == Protocol.OpenAI && facts.Thinks)
+            return null;
+        var generate = new JsonObject { ["model"] = call.Facts.Model };
+        foreach (var name in (ReadOnlySpan<string>)["prompt", "suffix", "system", "template", "think", "options", "keep_alive"])
+            if (request.Body[name] is { } value && (call.Operation.Protocol == Protocol.Ollama || name is "prompt" or "suffix"))
+                generate[name] = value.DeepClone();
+        return await questions.RenderAsync(instance, "/api/generate", generate, cancellationToken) is { } rendered ? facts.ToRaw(rendered) : null;
+    }
+
+    private static string PathOf(Operation operation) => (operation.Protocol, operation.Name) switch
+    {
+        (Protocol.OpenAI, "chat") => "/v1/chat/completions",
+        (Protocol.OpenAI, _) => "/v1/completions",
+        (Protocol.Anthropic, _) => "/v1/messages",
+        var (_, name) => $"/api/{name}",
+    };
+
+    private static byte[] Bytes(JsonObject body) => Encoding.UTF8.GetBytes(body.ToJsonString());
+}

@@ -1,0 +1,181 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Telemetry;
+
+namespace OllamaBridge.Gateway.Forwarding.Continuation;
+
+/// <summary>Has an answer that broke off gone on with by another instance, so that the client sees one whole answer; else ends it with an error.</summary>
+internal sealed class Continuer(
+    AttemptSender sender,
+    ContinuationPlanner planner,
+    IFleet fleet,
+    PlacementOutcomes outcomes,
+    BridgeMetrics metrics,
+    IOptions<ContinuationOptions> options,
+    TimeProvider time,
+    ILogger<Continuer> logger)
+{
+    // Instances asked for one break, the one that failed included.
+    private const int MaxGoes = 8;
+    private readonly ContinuationOptions _options = options.Value;
+
+    /// <summary>Goes on with an answer.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="call">What is known of it.</param>
+    /// <param name="broken">The sending whose answer broke off.</param>
+    /// <returns>The sending that brought it to its end; null where it was ended with an error, or the client has gone.</returns>
+    public async Task<ForwardAttempt?> ContinueAsync(HttpContext context, BridgeCall call, ForwardAttempt broken)
+    {
+        using var response = BegunResponse.For(context);
+        var gone = context.RequestAborted;
+        var first = broken;
+        var tried = new HashSet<Instance>();
+        var request = ContinuableRequest.Read(call);
+        call.WantsUsage = request?.WantsUsage == true;
+        for (var times = 0; ; times++)
+        {
+            var cause = broken.Interrupted!.Value;
+            Note(call, broken, cause);
+            tried.Add(broken.Lease.Instance);
+            var obstacle = Obstacle(context, call, request, times);
+            var next = obstacle is null ? await TryAsync(context, call, request, response, tried) : null;
+            if (gone.IsCancellationRequested)
+                return null;
+            if (next is null)
+            {
+                ContinuationLog.GivenUp(logger, call.Operation.Name, first.Lease.Instance.Name, cause, obstacle ?? "no instance could");
+                metrics.RecordContinuation(cause, "failed");
+                await EndAsync(context, call, first, response);
+                return null;
+            }
+
+            if (next.Interrupted is null)
+            {
+                metrics.RecordContinuation(cause, "succeeded");
+                return next;
+            }
+
+            metrics.RecordContinuation(cause, "interrupted");
+            broken = next;
+        }
+    }
+
+    /// <summary>Why the answer cannot be gone on with; null where it can.</summary>
+    private string? Obstacle(HttpContext context, BridgeCall call, ContinuableRequest? request, int times)
+    {
+        if (times >= _options.MaxContinuations)
+            return "it broke off too often";
+        // Nothing was sent: another may have the request as it came.
+        if (call.Kept is { HasBegun: false })
+            return null;
+        if (request is null)
+            return "the request cannot be read to the letter";
+        if (context.Request.Headers.TryGetValue(ContinuationOptions.Header, out var wish) && wish.ToString().Trim().Equals("off", StringComparison.OrdinalIgnoreCase))
+            return "the client does not want it";
+        if (request.Obstacle is { } obstacle)
+            return obstacle;
+        return call.Kept is { IsWhole: true } ? null : "what was sent is not text alone, or too much to keep";
+    }
+
+    /// <summary>Asks one instance after another, and each in all ways that there are, until one begins.</summary>
+    /// <returns>The sending that began; null where none did.</returns>
+    private async Task<ForwardAttempt?> TryAsync(
+        HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, HashSet<Instance> tried)
+    {
+        var gone = context.RequestAborted;
+        for (var go = 0; go < MaxGoes && !gone.IsCancellationRequested; go++)
+        {
+            // Where no other has the model, the one that failed may do better the second time: a runner that died is started anew.
+            var result = await sender.AcquireAsync(call, tried, InstanceFailure.Refused, gone);
+            if (result.Lease is not { } lease)
+                return null;
+            using (lease)
+            {
+                if (await SendAsync(context, call, request, response, lease) is { } attempt)
+                    return attempt;
+                if (tried.Add(lease.Instance))
+                    continue;
+            }
+
+            // It was the last one: whether it is still there must be known before it is asked again.
+            await fleet.RefreshCatalogAsync(gone);
+        }
+
+        return null;
+    }
+
+    private async Task<ForwardAttempt?> SendAsync(
+        HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, InstanceLease lease)
+    {
+        await foreach (var plan in planner.WaysAsync(call, request, call.Kept!, lease.Instance, context.RequestAborted))
+        {
+            response.Renew();
+            call.Kept!.End = default;
+            var attempt = await sender.SendAsync(context, call, lease, budget: null, plan);
+            if (attempt.Delivered)
+            {
+                lease.Answered = attempt.Interrupted is null;
+                if (lease.Answered)
+                {
+                    // How fast it was nobody can tell: part of the answer is another's.
+                    outcomes.Succeeded(lease, tokens: 0, decoding: default);
+                    // Before the slot goes to the next: whose turn it is depends on what this one took.
+                    call.SettleKept();
+                    call.SettleCharge();
+                }
+
+                return attempt;
+            }
+
+            if (context.RequestAborted.IsCancellationRequested)
+                return null;
+            if (attempt.BusyFor is { } busy)
+                outcomes.Busy(lease, busy);
+            ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
+        }
+
+        return null;
+    }
+
+    private void Note(BridgeCall call, ForwardAttempt broken, Interruption cause)
+    {
+        (call.Continued ??= []).Add(cause);
+        BridgeTracing.RecordInterruption(cause);
+        if (call.Kept is { } kept)
+        {
+            kept.EarlierDuration += (long)time.GetElapsedTime(broken.SentAt, Math.Max(broken.SentAt, broken.LastByteAt)).TotalNanoseconds;
+            kept.End = default;
+        }
+
+        // That an instance is emptied says nothing of its models.
+        if (cause != Interruption.Drained)
+            outcomes.Failed(broken.Lease, cause == Interruption.Stalled ? InstanceFailure.TimedOut : InstanceFailure.Broken);
+        ContinuationLog.Interrupted(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
+    }
+
+    /// <summary>Ends the stream with an error: the first instance's own words, where it had some.</summary>
+    private static async Task EndAsync(HttpContext context, BridgeCall call, ForwardAttempt first, BegunResponse response)
+    {
+        call.Outcome = CallOutcome.Truncated;
+        call.SettleKept();
+        response.Renew();
+        var told = first.Told;
+        var tail = call.Operation.End == StreamEnd.Done && !told.IsEmpty
+            ? (byte[])[.. told.Span, (byte)'\n']
+            : ProtocolError.StreamTail(call.Operation.End, Word(first.Interrupted!.Value) + "; what was sent so far is not complete");
+        await AnswerFailure.EndAsync(context, call, tail, StatusCodes.Status502BadGateway);
+    }
+
+    private static string Word(Interruption cause) => cause switch
+    {
+        Interruption.EndedEarly => "the instance ended its answer too early",
+        Interruption.ErrorTold => "the instance failed in the middle of its answer",
+        Interruption.Unreadable => "the instance sent something that cannot be read",
+        Interruption.Stalled => "the instance stood still in the middle of its answer",
+        Interruption.InstanceLost => "the instance was lost in the middle of its answer",
+        Interruption.Drained => "the instance was taken away in the middle of its answer",
+        _ => "the instance broke off its answer",
+    };
+}

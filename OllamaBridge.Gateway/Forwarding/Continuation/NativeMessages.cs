@@ -1,0 +1,73 @@
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Forwarding.Continuation;
+
+/// <summary>A conversation of any protocol as <c>/api/chat</c> takes it, to have its prompt rendered. Pure.</summary>
+/// <remarks>As Ollama's own layers translate; what has images or calls of tools in it is not translated.</remarks>
+internal static class NativeMessages
+{
+    /// <summary>Translates.</summary>
+    /// <returns>What <c>/api/chat</c> wants besides the model; null where that is not known exactly.</returns>
+    public static JsonObject? From(Protocol protocol, JsonObject body)
+    {
+        var chat = new JsonObject();
+        if (protocol == Protocol.Ollama)
+        {
+            foreach (var name in (ReadOnlySpan<string>)["messages", "think", "options", "keep_alive", "truncate", "shift"])
+                if (body[name] is { } value)
+                    chat[name] = value.DeepClone();
+            return HasOnlyText(chat["messages"]) ? chat : null;
+        }
+
+        var messages = new JsonArray();
+        if (protocol == Protocol.Anthropic && body["system"] is { } system && !Add(messages, "system", system))
+            return null;
+        if (body["messages"] is not JsonArray given)
+            return null;
+        foreach (var node in given)
+        {
+            if (node is not JsonObject message || Text(message["role"]) is not { } role || message["tool_calls"] is not null || role == "tool"
+                || !Add(messages, role == "developer" ? "system" : role, message["content"]))
+                return null;
+            if (Text(message["reasoning"]) is { Length: > 0 } thought)
+                messages[^1]!["thinking"] = thought;
+        }
+
+        chat["messages"] = messages;
+        if (Think(protocol, body) is { } think)
+            chat["think"] = think;
+        return chat;
+    }
+
+    /// <summary>What a request says of thinking, as <c>think</c>; null for nothing.</summary>
+    public static JsonNode? Think(Protocol protocol, JsonObject body) => protocol switch
+    {
+        Protocol.Ollama => body["think"]?.DeepClone(),
+        Protocol.OpenAI when (Text(body["reasoning_effort"]) ?? Text((body["reasoning"] as JsonObject)?["effort"])) is { Length: > 0 } effort =>
+            effort == "none" ? JsonValue.Create(false) : JsonValue.Create(effort),
+        Protocol.Anthropic when Text((body["thinking"] as JsonObject)?["type"]) is "enabled" or "adaptive" => JsonValue.Create(true),
+        _ => null,
+    };
+
+    private static bool HasOnlyText(JsonNode? messages) => messages is JsonArray list && list.All(m =>
+        m is JsonObject message && message["images"] is null or JsonArray { Count: 0 } && message["tool_calls"] is null or JsonArray { Count: 0 });
+
+    private static bool Add(JsonArray messages, string role, JsonNode? content)
+    {
+        var text = content switch
+        {
+            null => "",
+            JsonValue value when value.TryGetValue(out string? said) => said,
+            JsonArray { Count: 1 } parts when parts[0] is JsonObject part && Text(part["type"]) == "text" => Text(part["text"]),
+            // Servers differ in what they make of several parts.
+            _ => null,
+        };
+        if (text is null)
+            return false;
+        messages.Add(new JsonObject { ["role"] = role, ["content"] = text });
+        return true;
+    }
+
+    private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+}

@@ -1,0 +1,141 @@
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Protocols.Answers;
+
+/// <summary>Streams of <c>/v1/messages</c>: events around blocks, the last <c>message_stop</c> (recording 03-v1-messages-anthropic-stream).</summary>
+internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
+{
+    /// <inheritdoc/>
+    public override bool HasEvents => true;
+
+    /// <inheritdoc/>
+    public override AnswerMessage Read(ReadOnlySpan<byte> message)
+    {
+        var sse = SseEvent.Parse(message);
+        if (!sse.IsReadable)
+            return AnswerMessage.Unreadable;
+        if (sse.IsComment)
+            return AnswerMessage.Frame;
+        try
+        {
+            var data = default(Data);
+            var json = new Utf8JsonReader(sse.Data);
+            if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
+                return AnswerMessage.Unreadable;
+            data.Read(ref json, Kept);
+            return json.Read() ? AnswerMessage.Unreadable : Take(data, sse.Data);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return AnswerMessage.Unreadable;
+        }
+    }
+
+    private AnswerMessage Take(in Data data, ReadOnlySpan<byte> json)
+    {
+        switch (data.Type)
+        {
+            case "message_start":
+                Kept.KeepFirst(json);
+                return Counted(false);
+            case "content_block_start":
+                var block = data.Block switch
+                {
+                    "text" => AnswerBlock.Text,
+                    "thinking" => AnswerBlock.Thinking,
+                    _ => AnswerBlock.Other,
+                };
+                Kept.HasMore |= block == AnswerBlock.Other;
+                if (!IsUnframed)
+                    (Kept.Block, Kept.BlockIndex) = (block, data.Index);
+                return Counted(data.HasWords);
+            case "content_block_delta":
+                return Counted(data.HasWords);
+            case "content_block_stop" or "message_delta":
+                return AnswerMessage.Closing;
+            case "message_stop":
+                return AnswerMessage.End;
+            case "error":
+                return AnswerMessage.Failure;
+            case null:
+                return AnswerMessage.Unreadable;
+            default:
+                return AnswerMessage.Frame;
+        }
+    }
+
+    /// <summary>What one event says.</summary>
+    private struct Data
+    {
+        public string? Type;
+        public string? Block;
+        public int Index;
+        public bool HasWords;
+
+        public void Read(ref Utf8JsonReader json, KeptAnswer kept)
+        {
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                var isType = json.ValueTextEquals("type"u8);
+                var isIndex = json.ValueTextEquals("index"u8);
+                var isPart = json.ValueTextEquals("delta"u8) || json.ValueTextEquals("content_block"u8);
+                var isUsage = json.ValueTextEquals("usage"u8);
+                json.Read();
+                if (isType)
+                    Type = Intern(ref json);
+                else if (isIndex)
+                    Index = (int)(Number(ref json) ?? 0);
+                else if (isPart && json.TokenType == JsonTokenType.StartObject)
+                    ReadPart(ref json, kept);
+                else if (isUsage && json.TokenType == JsonTokenType.StartObject)
+                    ReadUsage(ref json, kept);
+                else
+                    json.Skip();
+            }
+        }
+
+        private void ReadPart(ref Utf8JsonReader json, KeptAnswer kept)
+        {
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                var isText = json.ValueTextEquals("text"u8);
+                var isThinking = json.ValueTextEquals("thinking"u8);
+                var isType = json.ValueTextEquals("type"u8);
+                var isReason = json.ValueTextEquals("stop_reason"u8);
+                var isMore = json.ValueTextEquals("partial_json"u8);
+                json.Read();
+                if (isText)
+                    HasWords |= AnswerReader.Take(ref json, kept.Text);
+                else if (isThinking)
+                    HasWords |= AnswerReader.Take(ref json, kept.Thinking);
+                else if (isType)
+                    Block = json.GetString();
+                else if (isReason && json.TokenType == JsonTokenType.String)
+                    kept.End.Reason = json.GetString();
+                kept.HasMore |= isMore;
+                json.Skip();
+            }
+        }
+
+        private static void ReadUsage(ref Utf8JsonReader json, KeptAnswer kept)
+        {
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                var isInput = json.ValueTextEquals("input_tokens"u8);
+                var isOutput = json.ValueTextEquals("output_tokens"u8);
+                json.Read();
+                if (isInput)
+                    kept.End.PromptTokens = Number(ref json);
+                else if (isOutput)
+                    kept.End.Tokens = Number(ref json);
+                json.Skip();
+            }
+        }
+
+        /// <summary>The types that come often, without making a string of them.</summary>
+        private static string? Intern(ref Utf8JsonReader json) =>
+            json.TokenType != JsonTokenType.String ? null
+            : json.ValueTextEquals("content_block_delta"u8) ? "content_block_delta"
+            : json.GetString();
+    }
+}

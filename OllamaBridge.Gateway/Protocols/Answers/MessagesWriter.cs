@@ -1,0 +1,90 @@
+using System.Buffers;
+
+namespace OllamaBridge.Gateway.Protocols.Answers;
+
+/// <summary>Events of <c>/v1/messages</c>: the open block is gone on with, another is opened where thinking turns into words.</summary>
+internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
+{
+    private static readonly byte[] Stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"u8.ToArray();
+
+    /// <inheritdoc/>
+    public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output)
+    {
+        if (!thinking.IsEmpty)
+            WriteDelta(AnswerBlock.Thinking, thinking, output);
+        if (!text.IsEmpty)
+            WriteDelta(AnswerBlock.Text, text, output);
+    }
+
+    /// <inheritdoc/>
+    public override void WriteEnd(IBufferWriter<byte> output)
+    {
+        CloseBlock(output);
+        var json = Begin();
+        json.WriteString("type"u8, "message_delta"u8);
+        json.WriteStartObject("delta"u8);
+        json.WriteString("stop_reason"u8, Reason(Kept.End.Reason));
+        json.WriteEndObject();
+        json.WriteStartObject("usage"u8);
+        json.WriteNumber("input_tokens"u8, Kept.End.PromptTokens ?? 0);
+        json.WriteNumber("output_tokens"u8, Kept.End.Tokens ?? Kept.Tokens);
+        json.WriteEndObject();
+        End(output, "event: message_delta\ndata: "u8, "\n\n"u8);
+        output.Write(Stop);
+    }
+
+    /// <inheritdoc/>
+    public override ReadOnlyMemory<byte> WriteMark() => Stop;
+
+    private void WriteDelta(AnswerBlock block, ReadOnlySpan<byte> words, IBufferWriter<byte> output)
+    {
+        if (Kept.Block != block)
+        {
+            CloseBlock(output);
+            OpenBlock(block, output);
+        }
+
+        var json = Begin();
+        json.WriteString("type"u8, "content_block_delta"u8);
+        json.WriteNumber("index"u8, Kept.BlockIndex);
+        json.WriteStartObject("delta"u8);
+        json.WriteString("type"u8, block == AnswerBlock.Thinking ? "thinking_delta"u8 : "text_delta"u8);
+        json.WriteString(block == AnswerBlock.Thinking ? "thinking"u8 : "text"u8, words);
+        json.WriteEndObject();
+        End(output, "event: content_block_delta\ndata: "u8, "\n\n"u8);
+    }
+
+    private void OpenBlock(AnswerBlock block, IBufferWriter<byte> output)
+    {
+        Kept.Block = block;
+        Kept.BlockIndex++;
+        var name = block == AnswerBlock.Thinking ? "thinking" : "text";
+        var json = Begin();
+        json.WriteString("type"u8, "content_block_start"u8);
+        json.WriteNumber("index"u8, Kept.BlockIndex);
+        json.WriteStartObject("content_block"u8);
+        json.WriteString("type"u8, name);
+        json.WriteString(name, ""u8);
+        json.WriteEndObject();
+        End(output, "event: content_block_start\ndata: "u8, "\n\n"u8);
+    }
+
+    private void CloseBlock(IBufferWriter<byte> output)
+    {
+        if (Kept.Block == AnswerBlock.None)
+            return;
+        Kept.Block = AnswerBlock.None;
+        var json = Begin();
+        json.WriteString("type"u8, "content_block_stop"u8);
+        json.WriteNumber("index"u8, Kept.BlockIndex);
+        End(output, "event: content_block_stop\ndata: "u8, "\n\n"u8);
+    }
+
+    /// <summary>Why, in Anthropic's words, as Ollama translates its own.</summary>
+    private static string Reason(string? reason) => reason switch
+    {
+        "length" => "max_tokens",
+        null or "stop" or "load" or "unload" => "end_turn",
+        _ => reason,
+    };
+}

@@ -1,0 +1,135 @@
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Protocols.Answers;
+
+/// <summary>Ollama's own streams: one object a line, the last with <c>"done":true</c> (recordings 02, 08).</summary>
+internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = null) : AnswerReader(kept)
+{
+    private bool _words;
+    private bool _done;
+    private bool _failed;
+
+    /// <inheritdoc/>
+    public override bool HasEvents => false;
+
+    /// <inheritdoc/>
+    public override AnswerMessage Read(ReadOnlySpan<byte> message)
+    {
+        _words = _done = _failed = false;
+        try
+        {
+            var json = new Utf8JsonReader(message);
+            if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
+                return AnswerMessage.Unreadable;
+            ReadObject(ref json, top: true);
+            // One object, and nothing behind it.
+            if (json.Read())
+                return AnswerMessage.Unreadable;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return AnswerMessage.Unreadable;
+        }
+
+        if (_failed)
+            return AnswerMessage.Failure;
+        if (_done)
+        {
+            splitter?.Finish(Kept);
+            return AnswerMessage.End;
+        }
+
+        Kept.KeepFirst(message);
+        return Counted(_words);
+    }
+
+    private void ReadObject(ref Utf8JsonReader json, bool top)
+    {
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            var property = Identify(ref json, top);
+            json.Read();
+            switch (property)
+            {
+                case Property.Error:
+                    _failed = true;
+                    break;
+                case Property.Done:
+                    _done = json.TokenType == JsonTokenType.True;
+                    break;
+                case Property.Reason:
+                    Kept.End.Reason = json.TokenType == JsonTokenType.String ? json.GetString() : null;
+                    break;
+                case Property.Message when json.TokenType == JsonTokenType.StartObject:
+                    ReadObject(ref json, top: false);
+                    continue;
+                case Property.Words:
+                    _words |= splitter is null ? Take(ref json, Kept.Text) : splitter.Take(ref json, Kept);
+                    break;
+                case Property.Thinking:
+                    _words |= Take(ref json, Kept.Thinking);
+                    break;
+                case Property.More:
+                    Kept.HasMore |= IsSomething(ref json);
+                    continue;
+                case Property.PromptTokens:
+                    Kept.End.PromptTokens = Number(ref json);
+                    break;
+                case Property.Tokens:
+                    Kept.End.Tokens = Number(ref json);
+                    break;
+                case Property.LoadDuration:
+                    Kept.End.LoadDuration = Number(ref json) ?? 0;
+                    break;
+                case Property.PromptDuration:
+                    Kept.End.PromptDuration = Number(ref json) ?? 0;
+                    break;
+                case Property.Duration:
+                    Kept.End.Duration = Number(ref json) ?? 0;
+                    break;
+            }
+
+            json.Skip();
+        }
+    }
+
+    private enum Property
+    {
+        Other,
+        Error,
+        Done,
+        Reason,
+        Message,
+        Words,
+        Thinking,
+        More,
+        PromptTokens,
+        Tokens,
+        LoadDuration,
+        PromptDuration,
+        Duration,
+    }
+
+    private static Property Identify(ref Utf8JsonReader json, bool top)
+    {
+        var name = json.ValueSpan;
+        if (!top)
+            return name.SequenceEqual("content"u8) ? Property.Words
+                : name.SequenceEqual("thinking"u8) ? Property.Thinking
+                : name.SequenceEqual("tool_calls"u8) || name.SequenceEqual("images"u8) ? Property.More
+                : Property.Other;
+        return name.SequenceEqual("message"u8) ? Property.Message
+            : name.SequenceEqual("response"u8) ? Property.Words
+            : name.SequenceEqual("done"u8) ? Property.Done
+            : name.SequenceEqual("thinking"u8) ? Property.Thinking
+            : name.SequenceEqual("error"u8) ? Property.Error
+            : name.SequenceEqual("done_reason"u8) ? Property.Reason
+            : name.SequenceEqual("logprobs"u8) || name.SequenceEqual("image"u8) ? Property.More
+            : name.SequenceEqual("prompt_eval_count"u8) ? Property.PromptTokens
+            : name.SequenceEqual("eval_count"u8) ? Property.Tokens
+            : name.SequenceEqual("load_duration"u8) ? Property.LoadDuration
+            : name.SequenceEqual("prompt_eval_duration"u8) ? Property.PromptDuration
+            : name.SequenceEqual("eval_duration"u8) ? Property.Duration
+            : Property.Other;
+    }
+}

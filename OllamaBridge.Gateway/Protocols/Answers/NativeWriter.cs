@@ -1,0 +1,67 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Protocols.Answers;
+
+/// <summary>Lines of <c>/api/chat</c> and <c>/api/generate</c>.</summary>
+internal sealed class NativeWriter(BridgeCall call, KeptAnswer kept, bool isChat, TimeProvider time) : AnswerWriter(kept)
+{
+    private readonly string? _model = kept.First("model")?.GetString() ?? call.Facts.Model;
+
+    /// <inheritdoc/>
+    public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output)
+    {
+        var json = Head();
+        WriteMessage(json, thinking, text);
+        json.WriteBoolean("done"u8, false);
+        End(output, default, "\n"u8);
+    }
+
+    /// <inheritdoc/>
+    public override void WriteEnd(IBufferWriter<byte> output)
+    {
+        var end = Kept.End;
+        var json = Head();
+        WriteMessage(json, default, default);
+        json.WriteBoolean("done"u8, true);
+        json.WriteString("done_reason"u8, end.Reason ?? "stop");
+        json.WriteNumber("total_duration"u8, (long)time.GetElapsedTime(call.FirstSentAt ?? call.StartedAt).TotalNanoseconds);
+        json.WriteNumber("load_duration"u8, end.LoadDuration);
+        if (end.PromptTokens is { } prompt)
+            json.WriteNumber("prompt_eval_count"u8, prompt);
+        json.WriteNumber("prompt_eval_duration"u8, end.PromptDuration);
+        json.WriteNumber("eval_count"u8, end.Tokens ?? Kept.Tokens);
+        json.WriteNumber("eval_duration"u8, Kept.EarlierDuration + end.Duration);
+        End(output, default, "\n"u8);
+    }
+
+    /// <summary>The last line is the mark; it cannot be missing where the end is known.</summary>
+    public override ReadOnlyMemory<byte> WriteMark() => default;
+
+    private Utf8JsonWriter Head()
+    {
+        var json = Begin();
+        json.WriteString("model"u8, _model);
+        json.WriteString("created_at"u8, time.GetUtcNow().UtcDateTime);
+        return json;
+    }
+
+    private void WriteMessage(Utf8JsonWriter json, ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text)
+    {
+        if (isChat)
+        {
+            json.WriteStartObject("message"u8);
+            json.WriteString("role"u8, "assistant"u8);
+            json.WriteString("content"u8, text);
+        }
+        else
+        {
+            json.WriteString("response"u8, text);
+        }
+
+        if (!thinking.IsEmpty)
+            json.WriteString("thinking"u8, thinking);
+        if (isChat)
+            json.WriteEndObject();
+    }
+}

@@ -1,0 +1,73 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Protocols.Answers;
+
+/// <summary>UTF-8 text that grows, in pooled memory, up to a bound.</summary>
+/// <param name="limit">The most bytes that are kept; more is dropped, and <see cref="IsCut"/> says so.</param>
+internal sealed class PooledText(int limit) : IDisposable
+{
+    private const int First = 512;
+    private byte[]? _buffer;
+
+    /// <summary>How many bytes.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Whether something did not fit.</summary>
+    public bool IsCut { get; private set; }
+
+    /// <summary>The bytes.</summary>
+    public ReadOnlySpan<byte> Span => _buffer.AsSpan(0, Length);
+
+    /// <summary>Adds the string on which a reader stands, unescaped.</summary>
+    public void Append(ref Utf8JsonReader reader)
+    {
+        var most = reader.HasValueSequence ? checked((int)reader.ValueSequence.Length) : reader.ValueSpan.Length;
+        if (most > 0 && Reserve(most))
+            Length += reader.CopyString(_buffer.AsSpan(Length));
+    }
+
+    /// <summary>Adds bytes.</summary>
+    public void Append(ReadOnlySpan<byte> utf8)
+    {
+        if (utf8.IsEmpty || !Reserve(utf8.Length))
+            return;
+        utf8.CopyTo(_buffer.AsSpan(Length));
+        Length += utf8.Length;
+    }
+
+    /// <summary>Takes back what was added last.</summary>
+    /// <param name="length">How many bytes stay.</param>
+    public void Truncate(int length) => Length = Math.Min(Length, length);
+
+    /// <inheritdoc/>
+    public override string ToString() => Encoding.UTF8.GetString(Span);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_buffer is not null)
+            ArrayPool<byte>.Shared.Return(_buffer, clearArray: true);
+        _buffer = null;
+        Length = 0;
+    }
+
+    private bool Reserve(int more)
+    {
+        if (IsCut || Length + more > limit)
+        {
+            IsCut = true;
+            return false;
+        }
+
+        if (_buffer is not null && _buffer.Length - Length >= more)
+            return true;
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(First, Math.Max(Length + more, 2 * Length)));
+        Span.CopyTo(larger);
+        if (_buffer is not null)
+            ArrayPool<byte>.Shared.Return(_buffer, clearArray: true);
+        _buffer = larger;
+        return true;
+    }
+}

@@ -1,0 +1,33 @@
+using OllamaBridge.Gateway.Admission;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>The writer's right in memory: for one gateway, or for several of one process.</summary>
+internal sealed class MemoryWriterStore(TimeProvider time) : IWriterStore
+{
+    private readonly Lock _lock = new();
+    private string? _writer;
+    private DateTimeOffset _until;
+
+    /// <inheritdoc/>
+    public ValueTask<WriterClaim> HoldAsync(string writer, TimeSpan lifetime, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            var now = time.GetUtcNow();
+            if (_writer is not null && _writer != writer && now < _until)
+                return ValueTask.FromResult(WriterClaim.HeldElsewhere);
+            (_writer, _until) = (writer, now + lifetime);
+            return ValueTask.FromResult(WriterClaim.Held);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask ReleaseAsync(string writer, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+            if (_writer == writer)
+                _writer = null;
+        return ValueTask.CompletedTask;
+    }
+}

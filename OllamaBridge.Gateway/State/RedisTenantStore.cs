@@ -1,0 +1,85 @@
+using System.Text.Json;
+using OllamaBridge.Gateway.Identity;
+using StackExchange.Redis;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>Tenants in Redis: a hash of records and a version, changed together. Of keys only what they are checked with. Keys: <c>docs/state.md</c>.</summary>
+/// <param name="store">Asks Redis.</param>
+/// <param name="logger">Told of what cannot be read.</param>
+internal sealed class RedisTenantStore(SharedStore store, ILogger<RedisTenantStore> logger) : ITenantStore
+{
+    // KEYS: version, records. ARGV: the version that is known.
+    private const string ReadNews = """
+        local version = redis.call('GET', KEYS[1]) or ''
+        if version == ARGV[1] then return false end
+        return {version, redis.call('HGETALL', KEYS[2])}
+        """;
+
+    // KEYS: version, records. ARGV: the version that is known, the one that this makes, tenant, its record or nothing. What was done without
+    // an answer is done once.
+    private const string Replace = """
+        local version = redis.call('GET', KEYS[1]) or ''
+        if version == ARGV[2] then return 1 end
+        if version ~= ARGV[1] then return 0 end
+        if ARGV[4] == '' then redis.call('HDEL', KEYS[2], ARGV[3]) else redis.call('HSET', KEYS[2], ARGV[3], ARGV[4]) end
+        redis.call('SET', KEYS[1], ARGV[2])
+        return 1
+        """;
+
+    // No version looks so.
+    private const string Unknown = "-";
+    private const int Attempts = 2;
+    private readonly RedisKey[] _keys = [store.Key("{tenants}:version"), store.Key("{tenants}:records")];
+
+    /// <inheritdoc/>
+    public bool IsShared => true;
+
+    /// <inheritdoc/>
+    public async ValueTask<TenantReading> ReadAsync(TenantVersion? known, CancellationToken cancellationToken)
+    {
+        RedisValue[] arguments = [known?.Text ?? Unknown];
+        var (answered, result) = await store.TryPatientlyAsync(redis => redis.ScriptEvaluateAsync(ReadNews, _keys, arguments), cancellationToken);
+        if (!answered || result is null or { IsNull: true })
+            return new TenantReading(answered, null);
+        var parts = (RedisResult[])result!;
+        var flat = (RedisValue[])parts[1]!;
+        var tenants = new List<TenantRecord>(flat.Length / 2);
+        for (var i = 0; i + 1 < flat.Length; i += 2)
+            if (Read(flat[i].ToString(), flat[i + 1]) is { } tenant)
+                tenants.Add(tenant);
+            else
+                StateLog.TenantUnreadable(logger, flat[i].ToString());
+        return new TenantReading(true, new TenantList(new TenantVersion(((string?)parts[0]) ?? ""), tenants));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<TenantWriting> ReplaceAsync(TenantVersion known, string id, TenantRecord? tenant, CancellationToken cancellationToken)
+    {
+        var next = known.Next();
+        RedisValue[] arguments =
+            [known.Text, next.Text, id, tenant is null ? "" : JsonSerializer.SerializeToUtf8Bytes(tenant, StateJson.Default.TenantRecord)];
+        for (var attempt = 1; attempt <= Attempts; attempt++)
+        {
+            var (answered, result) = await store.TryPatientlyAsync(redis => redis.ScriptEvaluateAsync(Replace, _keys, arguments), cancellationToken);
+            if (answered)
+                return (int)result! == 1 ? new TenantWriting(WriteOutcome.Done, next) : new TenantWriting(WriteOutcome.Conflict);
+        }
+
+        return new TenantWriting(WriteOutcome.NoAnswer);
+    }
+
+    /// <returns>Null for what is no tenant, or not this one.</returns>
+    private static TenantRecord? Read(string id, RedisValue json)
+    {
+        try
+        {
+            var tenant = JsonSerializer.Deserialize(((ReadOnlyMemory<byte>)json).Span, StateJson.Default.TenantRecord);
+            return tenant?.Id == id && TenantsOptionsValidator.IsSound(tenant) ? tenant : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

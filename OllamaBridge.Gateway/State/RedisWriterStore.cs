@@ -1,0 +1,32 @@
+using OllamaBridge.Gateway.Admission;
+using StackExchange.Redis;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>The writer's right in Redis: a key that expires, with whose it is. Keys: <c>docs/state.md</c>.</summary>
+internal sealed class RedisWriterStore(SharedStore store) : IWriterStore
+{
+    // SET with NX, but for whoever has it already: an answer that got lost must not lock out who asked.
+    private const string Hold = """
+        local writer = redis.call('GET', KEYS[1])
+        if writer and writer ~= ARGV[1] then return 0 end
+        redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        return 1
+        """;
+
+    private const string Release = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
+    private readonly RedisKey[] _keys = [store.Key("{models}:writer")];
+
+    /// <inheritdoc/>
+    public async ValueTask<WriterClaim> HoldAsync(string writer, TimeSpan lifetime, CancellationToken cancellationToken)
+    {
+        RedisValue[] arguments = [writer, (long)lifetime.TotalMilliseconds];
+        var (answered, result) = await store.TryPatientlyAsync(redis => redis.ScriptEvaluateAsync(Hold, _keys, arguments), cancellationToken);
+        return !answered || result is null ? WriterClaim.Unknown : (long)result == 1 ? WriterClaim.Held : WriterClaim.HeldElsewhere;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask ReleaseAsync(string writer, CancellationToken cancellationToken) =>
+        await store.TryPatientlyAsync(redis => redis.ScriptEvaluateAsync(Release, _keys, [writer]), cancellationToken);
+}

@@ -1,0 +1,15 @@
+using System.Text.Json.Serialization;
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>What is kept in Redis as JSON.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UseStringEnumConverter = true,
+    RespectNullableAnnotations = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(LedgerRecord))]
+[JsonSerializable(typeof(TenantRecord))]
+internal sealed partial class StateJson : JsonSerializerContext;
