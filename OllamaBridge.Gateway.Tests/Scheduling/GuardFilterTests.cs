@@ -33,6 +33,7 @@ public class GuardFilterTests
         var fleet = Fleet("open", "open");
         Assert.Equal(SchedulingOutcome.NoneUsable, Decide(Request(fleet)).Outcome);
         Assert.Equal(SchedulingOutcome.AllTried, Decide(Request(fleet, tried: [fleet["i0"]])).Outcome);
+        Assert.Equal(SchedulingOutcome.NoneUsable, Decide(Request(fleet, tried: [])).Outcome); // whoever comes back first may have it
     }
 
     [Theory]
