@@ -11,6 +11,7 @@ internal sealed class Continuer(
     AttemptSender sender,
     ContinuationPlanner planner,
     IFleet fleet,
+    PlacementOutcomes outcomes,
     BridgeMetrics metrics,
     IOptions<ContinuationOptions> options,
     TimeProvider time,
@@ -118,7 +119,8 @@ internal sealed class Continuer(
                 lease.Answered = attempt.Interrupted is null;
                 if (lease.Answered)
                 {
-                    fleet.ReportSuccess(lease.Instance);
+                    // How fast it was nobody can tell: part of the answer is another's.
+                    outcomes.Succeeded(lease, tokens: 0, decoding: default);
                     // Before the slot goes to the next: whose turn it is depends on what this one took.
                     call.SettleKept();
                     call.SettleCharge();
@@ -129,6 +131,8 @@ internal sealed class Continuer(
 
             if (context.RequestAborted.IsCancellationRequested)
                 return null;
+            if (attempt.BusyFor is { } busy)
+                outcomes.Busy(lease, busy);
             ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
         }
 
@@ -145,7 +149,9 @@ internal sealed class Continuer(
             kept.End = default;
         }
 
-        fleet.ReportFailure(broken.Lease.Instance, InstanceFailure.Broken);
+        // That an instance is emptied says nothing of its models.
+        if (cause != Interruption.Drained)
+            outcomes.Failed(broken.Lease, cause == Interruption.Stalled ? InstanceFailure.TimedOut : InstanceFailure.Broken);
         ContinuationLog.Interrupted(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
     }
 
