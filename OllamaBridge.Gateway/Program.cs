@@ -23,8 +23,8 @@ builder.WebHost.ConfigureGatewayServer(builder.Configuration);
 builder.Services
     .AddIdentity()
     .AddProtocols()
-    .AddAdmission()
     .AddState()
+    .AddAdmission()
     .AddFleet()
     .AddScheduling()
     .AddForwarding()

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tests.Fleet;
 
@@ -16,7 +15,7 @@ public sealed class QuotaStageTests : IDisposable
     private readonly QuotaStage _stage;
 
     public QuotaStageTests() => _stage = new QuotaStage(
-        new MemoryQuotaStore(TimeProvider.System),
+        TestQuotas.Alone(TimeProvider.System),
         Options.Create(new CapOptions { MaxOutputTokens = 100 }),
         new BridgeMetrics(_meters, new FakeFleet()),
         TimeProvider.System);

@@ -99,6 +99,10 @@ public sealed class ContinuationTests
         Assert.Equal(whole.Answer, (await AskAsync(bridge, path)).Answer);
 
         Assert.All(fleet.Servers, s => Assert.Empty(s.Faults.Faults));
+        var record = (await bridge.GetJsonAsync("/bridge/ledger?limit=1"))[0]!;
+        Assert.Equal("succeeded", record["outcome"]!.GetValue<string>());
+        Assert.Equal(["reset", "reset", "reset", "reset"], record["interruptions"]!.AsArray().Select(i => i!.GetValue<string>()));
+        Assert.Equal(whole.Answer.Tokens, record["outputTokens"]!.GetValue<long>());
         var continued = await MetricAsync(bridge, "ollama_continuations_total");
         Assert.Contains("outcome=\"interrupted\"", continued, StringComparison.Ordinal);
     }

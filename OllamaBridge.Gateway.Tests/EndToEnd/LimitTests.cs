@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.State;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
@@ -217,7 +216,7 @@ public sealed class LimitTests
 
     private static Tenant Limited(TenantLimits limits) => new() { Id = "team", Limits = limits };
 
-    private static MemoryQuotaStore Quotas(TestBridge bridge) => (MemoryQuotaStore)bridge.Services.GetRequiredService<IQuotaStore>();
+    private static QuotaStore Quotas(TestBridge bridge) => bridge.Services.GetRequiredService<QuotaStore>();
 
     /// <summary>A client has its answer a moment before it is settled.</summary>
     private static Task SettledAsync(TestBridge bridge) =>

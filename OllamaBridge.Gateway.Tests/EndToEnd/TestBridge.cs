@@ -72,7 +72,7 @@ internal sealed class TestBridge : IAsyncDisposable
         foreach (var (key, value) in settings)
             all[key] = value;
         var factory = new Factory(all);
-        factory.UseKestrel(0);
+        factory.UseKestrel();
         factory.StartServer();
         return Task.FromResult(new TestBridge(factory));
     }
@@ -132,6 +132,9 @@ internal sealed class TestBridge : IAsyncDisposable
         protected override void ConfigureWebHost(IWebHostBuilder builder)
         {
             builder.UseEnvironment("Production");
+            // On this machine only, whatever the settings say; and not by the factory's own port, which it sets while the program may have
+            // started already.
+            builder.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
             builder.ConfigureAppConfiguration((_, configuration) => configuration.Add(Configuration));
             builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(Logs));
             builder.ConfigureServices(services => services.AddSingleton<IStartupFilter>(new RequestFilter(this)));

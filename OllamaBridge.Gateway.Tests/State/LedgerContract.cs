@@ -239,7 +239,7 @@ public abstract class SharedLedgerContract : LedgerContract
     [Fact]
     public async Task Stop_NoRedis_EndsAtOnceAndCountsThem()
     {
-        var ledger = await StartLedgerAsync($"127.0.0.1:{RunningRedis.FreePort()}");
+        var ledger = await StartLedgerAsync($"127.0.0.1:{RunningProcess.FreePort()}");
         Write(ledger, 0, 500);
         await ledger.StopAsync();
         Assert.Equal(500, ledger.Dropped);

@@ -88,7 +88,8 @@ internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFle
             total.TotalSeconds,
             Labels.Of(outcome),
             status,
-            call.Attempts));
+            call.Attempts,
+            call.Continued?.ConvertAll(Labels.Of)));
         if (Activity.Current is { IsAllDataRequested: true } activity)
             BridgeTracing.DescribeServer(activity, call, context.Request);
     }

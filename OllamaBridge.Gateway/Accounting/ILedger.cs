@@ -39,6 +39,7 @@ internal readonly record struct LedgerReading<T>(IReadOnlyList<T> Items, bool Is
 /// <param name="Outcome">How it ended.</param>
 /// <param name="Status">HTTP status; 499 where the client had gone before there was one.</param>
 /// <param name="Attempts">How often it was sent.</param>
+/// <param name="Interruptions">Why instances broke its answer off, in order; null for none. Whether it was gone on with, the outcome tells.</param>
 internal sealed record LedgerRecord(
     DateTimeOffset Time,
     string Tenant,
@@ -53,7 +54,8 @@ internal sealed record LedgerRecord(
     double TotalSeconds,
     string Outcome,
     int Status,
-    int Attempts);
+    int Attempts,
+    IReadOnlyList<string>? Interruptions = null);
 
 /// <summary>Which usage is wanted; null for all.</summary>
 internal readonly record struct UsageFilter(string? Tenant, string? Model, DateOnly? Day)

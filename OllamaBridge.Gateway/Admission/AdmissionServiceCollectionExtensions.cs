@@ -1,5 +1,4 @@
-using Microsoft.Extensions.DependencyInjection.Extensions;
-using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Admission;
 
@@ -13,7 +12,9 @@ internal static class AdmissionServiceCollectionExtensions
         services.AddBridgeOptions<ManagementOptions, ManagementOptionsValidator>(ManagementOptions.Section);
         services.AddBridgeOptions<CapOptions, CapOptionsValidator>(CapOptions.Section);
         services.AddSingleton<QuotaStage>();
-        services.TryAddSingleton<IQuotaStore, MemoryQuotaStore>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<QuotaStore>(provider, provider.GetRequiredService<FleetSharing>().Gateway));
+        services.AddSingleton<IQuotaStore>(provider => provider.GetRequiredService<QuotaStore>());
+        services.AddHostedService<QuotaSharing>();
         services.AddSingleton<RequestQueue>();
         services.AddSingleton<WriterLock>();
         services.AddSingleton<ManagementStage>();

@@ -23,7 +23,9 @@ internal interface IQuotaStore
 /// <param name="Model">Canonical model name.</param>
 /// <param name="ModelLimits">What it may use up of this model; null where that is not limited by itself.</param>
 /// <param name="Tokens">Tokens to reserve; 0 for a request that can use none, which is not held back for want of tokens.</param>
-internal readonly record struct QuotaDemand(string Tenant, UsageLimits Limits, string Model, UsageLimits? ModelLimits, long Tokens);
+/// <param name="FailClosed">Whether it is refused where its limits cannot be checked with other gateways.</param>
+internal readonly record struct QuotaDemand(
+    string Tenant, UsageLimits Limits, string Model, UsageLimits? ModelLimits, long Tokens, bool FailClosed = false);
 
 /// <summary>A limit that a request can meet.</summary>
 internal enum QuotaLimit
@@ -42,6 +44,9 @@ internal enum QuotaLimit
 
     /// <summary>Tokens in a day.</summary>
     Day,
+
+    /// <summary>None that is known to be: whether there is room cannot be asked, and the tenant wants nobody let in then.</summary>
+    Unavailable,
 }
 
 /// <summary>How far a limit is used up.</summary>

@@ -31,7 +31,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         var ofModel = limits.Of(call.ModelKey);
         call.PromptEstimate = QuotaTokens.Prompt(operation, call.Body?.Length ?? 0, call.Facts.Demands);
         var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, _caps.AssumedOutputTokens, limits, ofModel);
-        var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, call.ModelKey, ofModel, tokens), context.RequestAborted);
+        var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, call.ModelKey, ofModel, tokens, limits.FailClosed), context.RequestAborted);
         QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetUtcNow());
         if (lease.IsAcquired)
         {
@@ -42,6 +42,13 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         }
 
         metrics.RecordLimitRefusal(call.Tenant.Id, lease.Refusal.Limit);
+        if (lease.Refusal.Limit == QuotaLimit.Unavailable)
+        {
+            await ProtocolError.WriteAsync(
+                context, operation.Protocol, StatusCodes.Status503ServiceUnavailable, "limits cannot be checked at the moment", lease.Refusal.RetryAfter);
+            return;
+        }
+
         if (lease.Refusal.RetryAfter is null)
             context.Response.Headers[QuotaHeaders.ShouldRetry] = "false";
         await ProtocolError.WriteAsync(

@@ -109,6 +109,11 @@ internal sealed record ModelLimits : UsageLimits
 /// <summary>What a tenant may use up: of all models together, and of some by themselves.</summary>
 internal sealed record TenantLimits : UsageLimits
 {
+    /// <summary>Whether its requests are refused where its limits cannot be checked with other gateways; else they are let in within this
+    /// gateway's part. Without effect where gateways share nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool FailClosed { get; init; }
+
     /// <summary>Further limits for single models. A list, because a model's name has colons, which configuration keys cannot have.</summary>
     /// <remarks>Null is none: source-generated JSON writes it over the default where a document has no such property.</remarks>
     public IReadOnlyList<ModelLimits> Models { get; init => field = value ?? []; } = [];

@@ -19,9 +19,8 @@ internal sealed record StateOptions
     [Required]
     public string KeyPrefix { get; init; } = "ollamabridge:";
 
-    /// <summary>How long anybody waits for an answer of Redis. More than the default is for a Redis that is far away: it is what the
-    /// first requests after a loss wait.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.001", "00:00:01")]
+    /// <summary>How long anybody waits for an answer of Redis: it is what the first requests after a loss wait.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "00:00:00.050")]
     public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Time between two looks at whether Redis answers.</summary>

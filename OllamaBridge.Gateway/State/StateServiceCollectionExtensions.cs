@@ -39,6 +39,9 @@ internal static class StateServiceCollectionExtensions
             ? ActivatorUtilities.CreateInstance<RedisTenantStore>(
                 provider, connection.Open("tenants", "keys are as they were last known, and no tenant can be changed"))
             : new MemoryTenantStore());
+        services.AddSingleton<IQuotaShares>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? new RedisQuotaShares(connection.Open("quota", "each gateway lets tenants use an even part of their limits; tenants that fail closed are refused beyond what it has claimed"))
+            : new MemoryQuotaShares(provider.GetRequiredService<TimeProvider>()));
         services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
         return services;
     }

@@ -4,17 +4,17 @@ using FsCheck.Fluent;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.State;
 
-namespace OllamaBridge.Gateway.Tests.State;
+namespace OllamaBridge.Gateway.Tests.Admission;
 
-public sealed class MemoryQuotaStoreTests
+/// <summary>One gateway by itself.</summary>
+public sealed class QuotaStoreTests
 {
     private static readonly DateTimeOffset Noon = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
     private readonly FakeTimeProvider _clock = new(Noon);
-    private readonly MemoryQuotaStore _store;
+    private readonly QuotaStore _store;
 
-    public MemoryQuotaStoreTests() => _store = new MemoryQuotaStore(_clock);
+    public QuotaStoreTests() => _store = TestQuotas.Alone(_clock);
 
     [Fact]
     public void Acquire_RequestsPerSecond_BurstOfASecondThenThePace()
@@ -157,7 +157,7 @@ public sealed class MemoryQuotaStoreTests
         const int Minute = 500, Day = 2000;
         var limits = new UsageLimits { TokensPerMinute = Minute, TokensPerDay = Day, ConcurrentRequests = 6 };
         var clock = new FakeTimeProvider(Noon.Date.AddSeconds(startsAt));
-        var store = new MemoryQuotaStore(clock);
+        var store = TestQuotas.Alone(clock);
         var open = new List<(QuotaLease Lease, int Reserved)>();
         var spent = new List<(DateTimeOffset At, int Tokens)>();
         int In(TimeSpan last) => spent.Where(s => s.At >= clock.GetUtcNow() - last).Sum(s => s.Tokens);

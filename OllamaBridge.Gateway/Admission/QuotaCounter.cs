@@ -1,21 +1,30 @@
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Identity;
 
-namespace OllamaBridge.Gateway.State;
+namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>A moment, by a clock that never goes back and by the calendar.</summary>
 /// <param name="Elapsed">Since some beginning.</param>
 /// <param name="Utc">The calendar's.</param>
 internal readonly record struct QuotaMoment(TimeSpan Elapsed, DateTime Utc);
 
-/// <summary>What has been used of one set of limits. Not thread-safe: its tenant's lock guards it.</summary>
+/// <summary>What other gateways have of one set of limits, as far as known.</summary>
+/// <param name="Minute">Tokens in the minute, spent and reserved.</param>
+/// <param name="Day">The same in the day.</param>
+/// <param name="Permits">Permits of requests per second that are there for all; null where they are counted here.</param>
+internal readonly record struct QuotaElsewhere(long Minute, long Day, double? Permits);
+
+/// <summary>What this gateway has used of one set of limits. Not thread-safe: its tenant's lock guards it.</summary>
 internal sealed class QuotaCounter
 {
+    /// <summary>As long as a token that was spent counts: no less than any 60 seconds.</summary>
+    public static readonly TimeSpan Minute = TimeSpan.FromSeconds(Seconds);
+
+    /// <summary>When to come back where somebody's end is in the way: nobody knows when that is.</summary>
+    public static readonly TimeSpan SomebodyEnds = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     // "Any minute" touches 61 whole seconds: the one that runs and the 60 before it.
     private const int Seconds = 61;
-    // What is in the way will be gone when somebody's answer ends; nobody knows when.
-    private static readonly TimeSpan SomebodyEnds = TimeSpan.FromSeconds(1);
 
     private readonly long[] _seconds = new long[Seconds];
     private long _second;
@@ -65,15 +74,17 @@ internal sealed class QuotaCounter
     }
 
     /// <summary>Fills up the permits of requests per second.</summary>
-    public void Fill(UsageLimits limits, in QuotaMoment now)
+    /// <param name="rate">So many in a second; null where they are not limited.</param>
+    /// <param name="now">The moment.</param>
+    public void Fill(double? rate, in QuotaMoment now)
     {
-        if (limits.RequestsPerSecond is { } rate)
-            _permits = Math.Min(Burst(rate), _permits + Math.Max(0, (now.Elapsed - _filledAt).TotalSeconds) * rate);
+        if (rate is { } known)
+            _permits = Math.Min(Burst(known), _permits + Math.Max(0, (now.Elapsed - _filledAt).TotalSeconds) * known);
         _filledAt = now.Elapsed;
     }
 
-    /// <summary>Whether a request fits. The limit that will be in the way for longest is told first.</summary>
-    public QuotaRefusal Check(UsageLimits limits, long tokens, bool ofModel, in QuotaMoment now)
+    /// <summary>Whether a request fits beside the others, its pace aside. The limit that will be in the way for longest is told first.</summary>
+    public QuotaRefusal CheckUse(UsageLimits limits, long tokens, bool ofModel, in QuotaMoment now)
     {
         if (tokens > 0 && limits.TokensPerDay is { } day && _day + _reserved + tokens > day)
             return new QuotaRefusal(QuotaLimit.Day, day, ofModel, tokens > day ? null : _day + tokens > day ? UntilTomorrow(now) : SomebodyEnds);
@@ -81,18 +92,22 @@ internal sealed class QuotaCounter
             return new QuotaRefusal(QuotaLimit.Minute, minute, ofModel, tokens > minute ? null : UntilFree(_minute + tokens - minute, now));
         if (limits.ConcurrentRequests is { } most && _inFlight >= most)
             return new QuotaRefusal(QuotaLimit.Concurrency, most, ofModel, SomebodyEnds);
-        if (limits.RequestsPerSecond is { } rate && _permits < 1)
-            return new QuotaRefusal(QuotaLimit.Requests, rate, ofModel, TimeSpan.FromSeconds(Math.Min(86400, (1 - _permits) / rate)));
         return default;
     }
 
+    /// <summary>Whether there is a permit.</summary>
+    public QuotaRefusal CheckPace(double? rate, bool ofModel) => rate is { } known && _permits < 1
+        ? new QuotaRefusal(QuotaLimit.Requests, known, ofModel, UntilPermits(1 - _permits, known))
+        : default;
+
     /// <summary>Takes what a request needs.</summary>
-    public void Take(UsageLimits limits, long tokens)
+    /// <param name="tokens">Tokens to reserve.</param>
+    /// <param name="permits">Permits of requests per second.</param>
+    public void Take(long tokens, int permits)
     {
         _reserved += tokens;
         _inFlight++;
-        if (limits.RequestsPerSecond is not null)
-            _permits--;
+        _permits -= permits;
     }
 
     /// <summary>A request has ended.</summary>
@@ -110,23 +125,32 @@ internal sealed class QuotaCounter
     }
 
     /// <summary>How far the limits are used up.</summary>
-    public QuotaLevels Levels(UsageLimits limits, in QuotaMoment now)
+    /// <param name="limits">The limits.</param>
+    /// <param name="others">What others have used of them.</param>
+    /// <param name="now">The moment.</param>
+    public QuotaLevels Levels(UsageLimits limits, in QuotaElsewhere others, in QuotaMoment now)
     {
+        var permits = others.Permits ?? _permits;
         QuotaLevel? requests = limits.RequestsPerSecond is { } rate
-            ? new QuotaLevel((long)Burst(rate), (long)_permits, TimeSpan.FromSeconds(Math.Min(86400, (Burst(rate) - _permits) / rate)))
+            ? new QuotaLevel((long)Burst(rate), (long)Math.Clamp(permits, 0, Burst(rate)), UntilPermits(Burst(rate) - permits, rate))
             : null;
         QuotaLevel? minute = limits.TokensPerMinute is { } perMinute
-            ? new QuotaLevel(perMinute, Math.Max(0, perMinute - _minute - _reserved), UntilEmpty(now))
+            ? new QuotaLevel(perMinute, Math.Max(0, perMinute - _minute - _reserved - others.Minute), UntilEmpty(others.Minute, now))
             : null;
         QuotaLevel? day = limits.TokensPerDay is { } perDay
-            ? new QuotaLevel(perDay, Math.Max(0, perDay - _day - _reserved), UntilTomorrow(now))
+            ? new QuotaLevel(perDay, Math.Max(0, perDay - _day - _reserved - others.Day), UntilTomorrow(now))
             : null;
         return new QuotaLevels(requests, QuotaLevel.Tighter(minute, day));
     }
 
-    private static double Burst(double rate) => Math.Max(1, rate);
+    /// <summary>The most requests at once where so many are allowed in a second.</summary>
+    public static double Burst(double rate) => Math.Max(1, rate);
 
-    private static TimeSpan UntilTomorrow(in QuotaMoment now) => now.Utc.Date.AddDays(1) - now.Utc;
+    /// <summary>Until so many permits have come.</summary>
+    public static TimeSpan UntilPermits(double permits, double rate) => TimeSpan.FromSeconds(Math.Clamp(permits / rate, 0, 86400));
+
+    /// <summary>Until the day is over.</summary>
+    public static TimeSpan UntilTomorrow(in QuotaMoment now) => now.Utc.Date.AddDays(1) - now.Utc;
 
     /// <summary>Until so many tokens have left the minute.</summary>
     private TimeSpan UntilFree(long tokens, in QuotaMoment now)
@@ -141,10 +165,10 @@ internal sealed class QuotaCounter
         return SomebodyEnds;
     }
 
-    /// <summary>Until the minute is empty; whole where something is still reserved.</summary>
-    private TimeSpan UntilEmpty(in QuotaMoment now)
+    /// <summary>Until the minute is empty; whole where something is still reserved, or others' use is in it.</summary>
+    private TimeSpan UntilEmpty(long others, in QuotaMoment now)
     {
-        if (_reserved > 0)
+        if (_reserved > 0 || others > 0)
             return TimeSpan.FromMinutes(1);
         for (var second = _second; second >= 0 && second > _second - Seconds; second--)
             if (_seconds[second % Seconds] > 0)

@@ -1,0 +1,65 @@
+using FsCheck;
+using FsCheck.Fluent;
+using OllamaBridge.Gateway.Admission;
+
+namespace OllamaBridge.Gateway.Tests.Admission;
+
+public class QuotaPortionsTests
+{
+    [Theory]
+    [InlineData(1000, 0, 0, 0, 0, 1, 0)] // idle: nothing
+    [InlineData(1000, 300, 0, 0, 0, 3, 300)]
+    [InlineData(1000, 300, 200, 0, 0, 3, 500)] // no more than what is needed
+    [InlineData(1000, 100, 0, 50, 0, 1, 200)] // and room for twice what came lately
+    [InlineData(1000, 100, 0, 5000, 0, 1, 550)] // of half of what is left
+    [InlineData(1000, 100, 0, 5000, 500, 2, 200)] // its part of that
+    [InlineData(2, 0, 1, 9, 0, 2, 1)] // few are counted one by one
+    [InlineData(1000, 900, 300, 5, 0, 1, 1000)]
+    [InlineData(1000, 1200, 0, 5, 0, 1, 1200)] // what is used is said, though it is too much
+    public void Ask_ByUse_NeedAndRoom(long limit, long used, long pending, double recent, long others, int gateways, long asked) =>
+        Assert.Equal(asked, QuotaPortions.Ask(new QuotaWish(limit, used, pending, recent, others, gateways)));
+
+    [Theory]
+    [InlineData(100, 0, 50, 0, 50)]
+    [InlineData(100, 0, 50, 70, 30)]
+    [InlineData(100, 40, 50, 70, 40)]
+    [InlineData(100, 40, 20, 0, 40)]
+    [InlineData(100, 0, 50, 170, 0)]
+    public void Grant_ByClaims_WhatOthersLeave(long limit, long used, long asked, long others, long granted) =>
+        Assert.Equal(granted, QuotaPortions.Grant(limit, used, asked, others));
+
+    [Theory]
+    [InlineData(100, 3, 33)]
+    [InlineData(2, 3, 1)]
+    [InlineData(7, 0, 7)]
+    public void EvenShare_OneAtLeast(long limit, int gateways, long share) => Assert.Equal(share, QuotaPortions.EvenShare(limit, gateways));
+
+    [Fact]
+    public void Lately_NobodyComesAnyMore_NoneWithinAFewIntervals()
+    {
+        Assert.Equal(5, QuotaPortions.Lately(3, 5));
+        var recent = 1.0;
+        for (var n = 0; n < 8; n++)
+            recent = QuotaPortions.Lately(recent, 0);
+        Assert.Equal(0, recent);
+    }
+
+    /// <summary>Gateways that ask one after the other, for whatever they want: claims add up to the limit at most.</summary>
+    [Fact]
+    public void Grant_AnyOrder_ClaimsWithinTheLimit() => Prop.ForAll(
+        Gen.Choose(0, 1_000_000).ListOf(100).ToArbitrary(), Gen.Choose(1, 500).ToArbitrary(), Gen.Choose(1, 5).ToArbitrary(),
+        (steps, limit, count) =>
+        {
+            var claims = new long[count];
+            var used = new long[count];
+            foreach (var step in steps)
+            {
+                var me = step % count;
+                used[me] = claims[me] == 0 ? 0 : step / 7 % (claims[me] + 1);
+                var asked = QuotaPortions.Ask(new QuotaWish(limit, used[me], step / 11 % 100, step / 13 % 50, used.Sum() - used[me], count));
+                claims[me] = QuotaPortions.Grant(limit, used[me], asked, claims.Sum() - claims[me]);
+                Assert.InRange(claims.Sum(), 0, limit);
+                Assert.InRange(claims[me], used[me], limit);
+            }
+        }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
+}

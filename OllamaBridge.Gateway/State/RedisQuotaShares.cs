@@ -1,0 +1,167 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using OllamaBridge.Gateway.Admission;
+using StackExchange.Redis;
+
+namespace OllamaBridge.Gateway.State;
+
+/// <summary>What tenants may use up, in Redis: one script, so that no two gateways are granted the same. Keys: <c>docs/state.md</c>.</summary>
+internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
+{
+    private const int PartsOfUse = 7;
+
+    // Blanks separate the parts of a field; models' names may have some, so they stand last.
+    // KEYS: gateways, the tenant. ARGV: gateway, sequence, acknowledged and its mark, timeout, a minute's lifetime, day, then the uses.
+    // Fields of the tenant: "g GATEWAY" is sequence and when; "c", "m" or "d GATEWAY MODEL" claim, used, spent and day; "r MODEL" permits
+    // and when. A claim is forgotten with its gateway's silence; a day's once the day is over, too. While nobody could speak, nobody was silent.
+    private const string Exchange = """
+        local clock = redis.call('TIME')
+        local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+        local me, sequence, acknowledged = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+        local known, timeout, minute, today = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+        local text = function(n) return string.format('%.0f', n) end
+        local heard = {}
+        local entries = redis.call('HGETALL', KEYS[2])
+        for i = 1, #entries, 2 do
+          local gateway = string.match(entries[i], '^g (%S+)$')
+          if gateway then
+            local said, at = string.match(entries[i + 1], '^(%d+) (%d+)$')
+            heard[gateway] = {tonumber(said) or 0, tonumber(at) or 0}
+          end
+        end
+        local last = heard[me] and heard[me][1] or 0
+        if last >= sequence then return false end
+        local since, latest, gateways, alive = nil, 0, 1, {}
+        local all = redis.call('HGETALL', KEYS[1])
+        for i = 1, #all, 2 do
+          local at = tonumber(all[i + 1]) or 0
+          if all[i] == ' since' then
+            since = at
+          else
+            if at > latest then latest = at end
+            if at < now - timeout then
+              redis.call('HDEL', KEYS[1], all[i])
+            else
+              alive[all[i]] = true
+              if all[i] ~= me then gateways = gateways + 1 end
+            end
+          end
+        end
+        if not since or since > now or latest < now - timeout then since = now end
+        if acknowledged > last and since <= known then since = math.max(now, known + 1) end
+        local careful = now < since + timeout
+        redis.call('HSET', KEYS[1], me, text(now), ' since', text(since))
+        redis.call('HSET', KEYS[2], 'g ' .. me, text(sequence) .. ' ' .. text(now))
+        local claimed, used, spent = {}, {}, {}
+        for i = 1, #entries, 2 do
+          local kind, gateway, model = string.match(entries[i], '^([cmd]) (%S+) (.*)$')
+          if kind then
+            local silence = now - math.max(since, heard[gateway] and heard[gateway][2] or 0)
+            local c, u, s, day = string.match(entries[i + 1], '^(%d+) (%d+) (%d+) (%d+)$')
+            local gone = gateway == me or not c
+            if kind == 'c' then gone = gone or silence > timeout
+            elseif kind == 'm' then gone = gone or silence > minute
+            else gone = gone or (tonumber(day) < today and silence > timeout) end
+            if gone then
+              redis.call('HDEL', KEYS[2], entries[i])
+            else
+              local what = kind .. ' ' .. model
+              claimed[what] = (claimed[what] or 0) + tonumber(c)
+              used[what] = (used[what] or 0) + tonumber(u)
+              spent[what] = (spent[what] or 0) + tonumber(s)
+            end
+          end
+        end
+        for gateway, said in pairs(heard) do
+          if gateway ~= me and not alive[gateway] and now - math.max(since, said[2]) > minute then redis.call('HDEL', KEYS[2], 'g ' .. gateway) end
+        end
+        local answer = {text(since), text(gateways), careful and '1' or '0'}
+        for at = 8, #ARGV, 7 do
+          local kind, model, limit = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+          local own, mine, asked, cautious = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
+          if kind == 'r' then
+            local burst = math.max(1, limit)
+            local permits, filled = burst, now
+            local bucket = redis.call('HGET', KEYS[2], 'r ' .. model)
+            if bucket then
+              local p, f = string.match(bucket, '^(%S+) (%d+)$')
+              permits, filled = tonumber(p) or burst, tonumber(f) or now
+            end
+            permits = math.min(burst, permits + math.max(0, now - filled) / 1000 * limit + own)
+            local given = math.floor(math.min(asked, permits))
+            permits = permits - given
+            redis.call('HSET', KEYS[2], 'r ' .. model, string.format('%.6f', permits) .. ' ' .. text(now))
+            answer[#answer + 1] = text(given)
+            answer[#answer + 1] = '0'
+            answer[#answer + 1] = '0'
+            answer[#answer + 1] = string.format('%.6f', permits)
+          else
+            local what = kind .. ' ' .. model
+            if careful then asked = math.min(asked, cautious) end
+            local claim = math.max(0, own, math.min(asked, limit - (claimed[what] or 0)))
+            if claim > 0 then
+              redis.call('HSET', KEYS[2], kind .. ' ' .. me .. ' ' .. model, text(claim) .. ' ' .. text(own) .. ' ' .. text(mine) .. ' ' .. text(today))
+            end
+            answer[#answer + 1] = text(claim)
+            answer[#answer + 1] = text(used[what] or 0)
+            answer[#answer + 1] = text(spent[what] or 0)
+            answer[#answer + 1] = '0'
+          end
+        end
+        redis.call('PEXPIRE', KEYS[1], 172800000)
+        redis.call('PEXPIRE', KEYS[2], 172800000)
+        return answer
+        """;
+
+    // All in one slot of a cluster: who is there and what a tenant has is looked at as one.
+    private readonly RedisKey _gateways = store.Key("{quota}:gateways");
+    private readonly string _tenants = store.Key("{quota}:tenant:").ToString();
+
+    /// <inheritdoc/>
+    public bool IsShared => true;
+
+    /// <inheritdoc/>
+    public async ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
+    {
+        RedisKey[] keys = [_gateways, _tenants + report.Tenant];
+        var arguments = Arguments(report);
+        var (answered, result) = await store.TryAsync(redis => redis.ScriptEvaluateAsync(Exchange, keys, arguments), cancellationToken);
+        return answered && result is { IsNull: false } ? Read((string[])result!) : null;
+    }
+
+    private static RedisValue[] Arguments(QuotaReport report)
+    {
+        var list = new RedisValue[7 + (PartsOfUse * report.Uses.Length)];
+        list[0] = report.Gateway;
+        list[1] = report.Sequence;
+        list[2] = report.Acknowledged;
+        list[3] = report.Since;
+        list[4] = (long)report.Timeout.TotalMilliseconds;
+        list[5] = (long)report.MinuteLifetime.TotalMilliseconds;
+        list[6] = report.Day;
+        var at = 7;
+        foreach (var use in report.Uses)
+        {
+            list[at++] = use.Kind switch { QuotaLimit.Concurrency => "c", QuotaLimit.Minute => "m", QuotaLimit.Day => "d", _ => "r" };
+            list[at++] = use.Model;
+            list[at++] = use.Limit;
+            list[at++] = use.Used;
+            list[at++] = use.Spent;
+            list[at++] = use.Asked;
+            list[at++] = use.AskedCarefully;
+        }
+
+        return list;
+    }
+
+    private static QuotaAnswer Read(string[] parts)
+    {
+        var grants = ImmutableArray.CreateBuilder<QuotaGrant>((parts.Length - 3) / 4);
+        for (var at = 3; at + 3 < parts.Length; at += 4)
+            grants.Add(new QuotaGrant(
+                Number(parts[at]), Number(parts[at + 1]), Number(parts[at + 2]), double.Parse(parts[at + 3], CultureInfo.InvariantCulture)));
+        return new QuotaAnswer(Number(parts[0]), (int)Number(parts[1]), parts[2] == "1", grants.MoveToImmutable());
+    }
+
+    private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+}
