@@ -7,6 +7,7 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.ServiceDefaults;
@@ -29,6 +30,7 @@ builder.Services
     .AddScheduling()
     .AddForwarding()
     .AddAccounting()
+    .AddShutdown()
     .AddBridgeTelemetry()
     .AddAdmin();
 

@@ -102,8 +102,11 @@ internal sealed class ForwardingStage(
                 retained = attempt.Retained ?? retained;
                 ReportFailure(lease.Instance, lastFailure.Value, attempt);
                 var again = !context.Response.HasStarted && attempt.TakeRetry();
-                ForwardingLog.AttemptFailed(
-                    logger, call.Operation.Name, lease.Instance.Name, lastFailure.Value, call.Attempts, again ? "tried elsewhere" : "given up");
+                if (attempt.Taken is not null)
+                    ForwardingLog.Taken(logger, call.Operation.Name, lease.Instance.Name, lastFailure.Value);
+                else
+                    ForwardingLog.AttemptFailed(
+                        logger, call.Operation.Name, lease.Instance.Name, lastFailure.Value, call.Attempts, again ? "tried elsewhere" : "given up");
                 if (!again)
                 {
                     await StopHeartbeatAsync(call);
@@ -122,7 +125,7 @@ internal sealed class ForwardingStage(
 
     private void ReportFailure(Instance instance, InstanceFailure failure, ForwardAttempt attempt)
     {
-        if (attempt.Retained is not { } answer || !AnswerVerdict.IsBusy(answer.Status))
+        if (attempt.Taken is null && (attempt.Retained is not { } answer || !AnswerVerdict.IsBusy(answer.Status)))
             fleet.ReportFailure(instance, failure);
     }
 
@@ -152,7 +155,7 @@ internal sealed class ForwardingStage(
         {
             // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
             call.Outcome = CallOutcome.Truncated;
-            fleet.ReportFailure(attempt.Lease.Instance, InstanceFailure.Broken);
+            ReportFailure(attempt.Lease.Instance, InstanceFailure.Broken, attempt);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
         }
         else if (attempt.Failure is { } failure)
