@@ -73,7 +73,7 @@ public sealed class DrainTests
     }
 
     [Theory]
-    [InlineData("format")]
+    [InlineData("logprobs")]
     [InlineData("header")]
     [InlineData("tools")]
     [InlineData("alone")]
@@ -82,8 +82,8 @@ public sealed class DrainTests
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
         var body = Body(0);
-        if (why == "format")
-            body["format"] = "json";
+        if (why == "logprobs")
+            body["logprobs"] = true;
         if (why == "tools")
             body["tools"] = new[] { new { type = "function", function = new { name = "f", parameters = new { type = "object" } } } };
         var whole = await AskAsync(bridge, 0, body);
@@ -134,7 +134,7 @@ public sealed class DrainTests
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await StartFleetAsync(slots: 8);
-        (string, string)[] shared = [("ConnectionStrings:state", $"127.0.0.1:{state.Options.Port}"), ("Bridge:State:OperationTimeout", "00:00:01")];
+        (string, string)[] shared = [("ConnectionStrings:state", $"127.0.0.1:{state.Options.Port}"), ("Bridge:State:ProbeInterval", "00:00:00.1")];
         await using var one = await StartAsync(fleet, shared);
         await using var other = await StartAsync(fleet, shared);
         await Eventually.BecomesAsync(() => fleet.Servers.Select((_, i) =>
@@ -197,8 +197,7 @@ public sealed class DrainTests
 
     private static async Task<string> AskUnstreamedAsync(TestBridge bridge, int n)
     {
-        var body = Body(100 + n);
-        body["stream"] = false;
+        var body = new { model = TestFleet.Model, messages = new[] { new { role = "user", content = $"Why at all, number {n}?" } }, stream = false };
         using var answer = await bridge.PostAsync("/api/chat", body, Token);
         var text = await answer.Content.ReadAsStringAsync(Token);
         Assert.True(answer.StatusCode == HttpStatusCode.OK, text);

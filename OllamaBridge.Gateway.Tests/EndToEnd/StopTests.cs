@@ -15,23 +15,26 @@ public sealed class StopTests
     [Fact]
     public async Task Sigterm_WhatIsUnderWayAndWhatWaitsIsAnswered_TheRestSentAwayAndExitCode0()
     {
-        await using var fleet = await StartFleetAsync(tokens: 150);
+        await using var fleet = await StartFleetAsync(tokens: 250);
         await using var gateway = await GatewayProcess.StartAsync(fleet.Servers, slots: 1);
         using var client = NewClient(gateway);
-        var stream = await OpenAsync(client, "/api/chat", Ask.Chat(stream: true, tokens: 150));
+        var stream = await OpenAsync(client, "/api/chat", Ask.Chat(stream: true, tokens: 250));
         var waiting = client.PostAsJsonAsync("/api/chat", Ask.Chat(stream: false, tokens: 20, text: "and"), Token);
         await Eventually.BecomesAsync(async () => (await client.GetStringAsync("/bridge/queue", Token)).Contains("\"length\":1", StringComparison.Ordinal), Patience);
 
         gateway.Terminate();
 
-        HttpResponseMessage? refused = null;
-        await Eventually.BecomesAsync(
-            async () => (refused = await client.PostAsJsonAsync("/v1/messages", Ask.Anthropic(), Token)).StatusCode == HttpStatusCode.ServiceUnavailable, Patience);
-        Assert.Equal(TimeSpan.FromSeconds(5), refused!.Headers.RetryAfter!.Delta);
+        // Until the signal has arrived.
+        await Eventually.BecomesAsync(async () =>
+        {
+            using var health = await client.GetAsync("/health", Token);
+            return health.StatusCode == HttpStatusCode.ServiceUnavailable;
+        }, Patience);
+        using var refused = await client.PostAsJsonAsync("/v1/messages", Ask.Anthropic(), Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal(TimeSpan.FromSeconds(5), refused.Headers.RetryAfter!.Delta);
         Assert.True(refused.Headers.ConnectionClose);
         Assert.Contains("\"overloaded_error\"", await refused.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
-        using (var health = await client.GetAsync("/health", Token))
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
         using (var alive = await client.GetAsync("/alive", Token))
             Assert.Equal(HttpStatusCode.OK, alive.StatusCode);
 

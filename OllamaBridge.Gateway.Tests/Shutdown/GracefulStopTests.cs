@@ -13,6 +13,7 @@ public sealed class GracefulStopTests : IDisposable
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
     private readonly FakeTimeProvider _clock = new();
     private readonly Lifetime _lifetime = new();
+    private readonly HostOptions _host = new();
     private GracefulStop? _stop;
     private int _over;
 
@@ -121,7 +122,12 @@ public sealed class GracefulStopTests : IDisposable
     private GracefulStop Make(ShutdownOptions? options = null)
     {
         _stop = new GracefulStop(
-            _lifetime, Options.Create(options ?? new ShutdownOptions { GracePeriod = TimeSpan.FromSeconds(10) }), _clock, NullLogger<GracefulStop>.Instance);
+            _lifetime,
+            Options.Create(options ?? new ShutdownOptions { GracePeriod = TimeSpan.FromSeconds(10) }),
+            Options.Create(_host),
+            _clock,
+            NullLogger<GracefulStop>.Instance);
+        Assert.Equal(TimeSpan.FromSeconds(20), _host.ShutdownTimeout); // time to say so, beyond the grace period
         _stop.Over += () => _over++;
         return _stop;
     }

@@ -23,9 +23,12 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
     private bool _isStopping;
     private bool _isOver;
 
-    public GracefulStop(IHostApplicationLifetime lifetime, IOptions<ShutdownOptions> options, TimeProvider time, ILogger<GracefulStop> logger)
+    public GracefulStop(
+        IHostApplicationLifetime lifetime, IOptions<ShutdownOptions> options, IOptions<HostOptions> host, TimeProvider time, ILogger<GracefulStop> logger)
     {
         _options = options.Value;
+        // Here, and not where options are made: the host has read its own before any was validated, and asks for this time only at its end.
+        host.Value.ShutdownTimeout = _options.GracePeriod + Reserve;
         _time = time;
         _logger = logger;
         _signal = lifetime.ApplicationStopping.Register(() => Volatile.Write(ref _isStopping, true));
