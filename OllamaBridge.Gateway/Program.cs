@@ -5,6 +5,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Shutdown;
@@ -24,6 +25,7 @@ builder.WebHost.ConfigureGatewayServer(builder.Configuration);
 builder.Services
     .AddIdentity()
     .AddProtocols()
+    .AddNaming()
     .AddState()
     .AddAdmission()
     .AddFleet()

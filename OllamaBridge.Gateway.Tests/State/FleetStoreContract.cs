@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.State;
@@ -118,7 +119,10 @@ public abstract class FleetStoreContract : IAsyncLifetime
     public async Task Exchange_Members_TheNewestWordHoldsWhateverItSays()
     {
         var one = new InstanceDefinition("GPU:1", new Uri("http://[::1]:11434/under/a/path"), 4, 2);
-        var other = new InstanceDefinition("gpu:2", new Uri("https://elsewhere"), 1, 0);
+        var other = new InstanceDefinition("gpu:2", new Uri("https://elsewhere"), 1, 0)
+        {
+            OpenAI = new OpenAIService(["Org/Model", "b"], ApiRoutes.Responses | ApiRoutes.Messages, "/ready"),
+        };
         await _a.ExchangeAsync(Report("a") with { Members = [Word(one, 2), Word(other, 1)] }, Cancelled);
         await _b.ExchangeAsync(Report("b") with { Members = [Word(one, 1) with { Definition = null }, Word(other, 2) with { Definition = null }] }, Cancelled);
         Assert.Equal([Word(one, 2), Word(other, 2) with { Definition = null }], (await SayAsync(_b, "b")).Members.OrderBy(m => m.Instance));

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Admin;
 
@@ -28,13 +29,23 @@ internal static class InstanceEndpoints
         }
         catch (JsonException e)
         {
-            return Problem($"The body is no instance: {e.Path ?? "$"} cannot be read. It may have name, url, slots and maxLoadedModels.", 400);
+            return Problem($"The body is no instance: {e.Path ?? "$"} cannot be read. It may have name, url, slots, maxLoadedModels, kind, models, routes and healthPath.", 400);
         }
 
         asked ??= new NewInstance();
         var mistakes = new List<string>();
         var definition = InstanceDefinitions.ReadOne(
-            new InstanceOptions { Name = asked.Name, Url = asked.Url, Slots = asked.Slots, MaxLoadedModels = asked.MaxLoadedModels },
+            new InstanceOptions
+            {
+                Name = asked.Name,
+                Url = asked.Url,
+                Slots = asked.Slots,
+                MaxLoadedModels = asked.MaxLoadedModels,
+                Kind = asked.Kind,
+                Models = [.. asked.Models ?? []],
+                Routes = asked.Routes,
+                HealthPath = asked.HealthPath,
+            },
             options.Value.Slots,
             mistakes);
         if (definition is null)
@@ -80,6 +91,7 @@ internal static class InstanceEndpoints
     private static InstanceReport Report(InstanceView view) => new(
         view.Instance.Name,
         view.Instance.Url,
+        Telemetry.Labels.Of(view.Instance.Kind),
         Telemetry.Labels.Of(view.Status),
         view.Draining,
         view.DrainDeadline,
@@ -96,6 +108,7 @@ internal static class InstanceEndpoints
 }
 
 /// <summary>What an operator says of an instance: the fields of <c>Bridge:Instances:N</c>, by the same rules.</summary>
+/// <remarks>Not a key: what is said so stands in the shared state, where keys do not belong.</remarks>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record NewInstance
 {
@@ -106,11 +119,20 @@ internal sealed record NewInstance
     public int? Slots { get; set; }
 
     public int MaxLoadedModels { get; set; }
+
+    public InstanceKind Kind { get; set; }
+
+    public IReadOnlyList<string>? Models { get; set; }
+
+    public ApiRoutes Routes { get; set; }
+
+    public string? HealthPath { get; set; }
 }
 
 /// <summary>An instance as operators see it.</summary>
 /// <param name="Name">What operators call it.</param>
 /// <param name="Url">Its address.</param>
+/// <param name="Kind"><see cref="InstanceKind"/> in lower case.</param>
 /// <param name="State"><see cref="InstanceStatus"/> in lower case.</param>
 /// <param name="Draining">Whether it is emptied.</param>
 /// <param name="DrainDeadline">By when; absent where it may take its time.</param>
@@ -127,6 +149,7 @@ internal sealed record NewInstance
 internal sealed record InstanceReport(
     string Name,
     Uri Url,
+    string Kind,
     string State,
     bool Draining,
     DateTimeOffset? DrainDeadline,

@@ -102,7 +102,7 @@ internal sealed partial class RequestQueue
     {
         var service = double.IsNaN(queue.Service.Value) ? _serviceSeconds.Value : queue.Service.Value;
         var slots = 0;
-        if (Find(_fleet.Current.For(queue.Key.Access), queue.Key.Model) is { } model)
+        if (_fleet.Current.For(queue.Key.Access).Find(queue.Key.Model, queue.Key.Part) is { } model)
             foreach (var placement in model.Usable)
                 slots += placement.Instance.Slots;
         return double.IsNaN(service) || slots == 0 ? null : TimeSpan.FromSeconds(Math.Min(service * position / slots, MaxEstimate));

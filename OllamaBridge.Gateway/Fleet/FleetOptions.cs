@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -50,6 +51,21 @@ internal sealed record InstanceOptions
 
     /// <summary>With <see cref="InstanceDiscovery.Dns"/> the entry stands for a group: each address of the host is an instance.</summary>
     public InstanceDiscovery Discovery { get; init; }
+
+    /// <summary>With <see cref="InstanceKind.OpenAI"/> it is asked nothing but OpenAI's API.</summary>
+    public InstanceKind Kind { get; init; }
+
+    /// <summary>Of an OpenAI server: its models' ids, where it is not to be asked for them.</summary>
+    public IList<string> Models { get; init; } = [];
+
+    /// <summary>Of an OpenAI server: what it has beside chat, completions and embeddings, separated by commas.</summary>
+    public ApiRoutes Routes { get; init; }
+
+    /// <summary>Of an OpenAI server: the path that tells its health.</summary>
+    public string? HealthPath { get; init; }
+
+    /// <summary>A key that the server wants of the bridge; sent to it and to nobody else.</summary>
+    public string? ApiKey { get; init; }
 }
 
 /// <summary>How instances are watched: section <c>Bridge:Health</c>.</summary>

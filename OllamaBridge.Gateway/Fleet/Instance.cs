@@ -1,10 +1,12 @@
 using System.IO.Hashing;
+using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>One Ollama server of the fleet: who it is, and the counters that change with every request.</summary>
+/// <summary>One server of the fleet: who it is, and the counters that change with every request.</summary>
 /// <remarks>The object lives as long as the instance is configured; a lease keeps it past that.</remarks>
 internal sealed class Instance
 {
@@ -19,6 +21,7 @@ internal sealed class Instance
     private int _residents;
     private long _lastUsed;
     private PlacementState[] _placements = [];
+    private InstanceDefinition _definition;
 
     public Instance(InstanceDefinition definition)
     {
@@ -26,6 +29,7 @@ internal sealed class Instance
         Url = definition.Url;
         Prefix = definition.Url.GetLeftPart(UriPartial.Path).TrimEnd('/');
         Seed = XxHash32.HashToUInt32(Encoding.UTF8.GetBytes(definition.Name));
+        _definition = definition;
         Configure(definition);
     }
 
@@ -40,6 +44,26 @@ internal sealed class Instance
 
     /// <summary>A number that belongs to the name, the same in every process, for rendezvous hashing.</summary>
     public uint Seed { get; }
+
+    /// <summary>What it speaks.</summary>
+    public InstanceKind Kind => Volatile.Read(ref _definition).Kind;
+
+    /// <summary>What it serves where it speaks only OpenAI's API; null for an Ollama server.</summary>
+    public OpenAIService? OpenAI => Volatile.Read(ref _definition).OpenAI;
+
+    /// <summary>The routes that it has.</summary>
+    public ApiRoutes Routes => OpenAI is { } service ? ApiRoutes.OpenAI | service.Routes : ApiRoutes.All;
+
+    /// <summary>The key that it wants of the bridge; null for none.</summary>
+    public InstanceKey? ApiKey => Volatile.Read(ref _definition).ApiKey;
+
+    /// <summary>Shows its key, where it wants one.</summary>
+    /// <param name="request">What is about to be sent there.</param>
+    public void Authorize(HttpRequestMessage request)
+    {
+        if (ApiKey is { } key)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
+    }
 
     /// <summary>How many leases may be out at once.</summary>
     public int Slots => Volatile.Read(ref _slots);
@@ -158,6 +182,7 @@ internal sealed class Instance
     /// <summary>Takes over changed settings. Fewer slots than are in use: the surplus runs out, none is added.</summary>
     internal void Configure(InstanceDefinition definition)
     {
+        Volatile.Write(ref _definition, definition);
         Volatile.Write(ref _slots, definition.Slots);
         Volatile.Write(ref _slotShare, 1f / definition.Slots);
         Volatile.Write(ref _maxLoadedModels, definition.MaxLoadedModels);

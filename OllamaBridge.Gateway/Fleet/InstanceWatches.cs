@@ -30,7 +30,7 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
         var kept = new List<InstanceWatch>();
         foreach (var definition in definitions)
         {
-            var watch = _watches.Find(w => w.Instance.Name == definition.Name && w.Instance.Url == definition.Url);
+            var watch = _watches.Find(w => w.Instance.Name == definition.Name && w.Instance.Url == definition.Url && w.Instance.Kind == definition.Kind);
             if (watch is null)
             {
                 watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) })

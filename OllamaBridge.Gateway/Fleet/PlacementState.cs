@@ -116,7 +116,9 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         var change = (memory != Absent ? 1 : 0) - (before != Absent ? 1 : 0);
         if (change != 0)
         {
-            Model.AddCopies(change);
+            // A copy where Ollama's requests cannot go replaces none where they can.
+            if (instance is not { Kind: InstanceKind.OpenAI })
+                Model.AddCopies(change);
             instance?.AddResident(change);
         }
 
@@ -137,7 +139,7 @@ internal sealed class ModelState(string key)
     /// <summary>Requests for it that wait in the bridge's queue.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
-    /// <summary>Instances that have it in memory.</summary>
+    /// <summary>Ollama servers that have it in memory.</summary>
     public int Copies => Volatile.Read(ref _copies);
 
     /// <summary>One instance more or less has it in memory.</summary>

@@ -27,9 +27,12 @@ internal sealed class SnapshotBuilder
             {
                 if (!placements.TryGetValue(model.Key, out var entry))
                     placements[model.Key] = entry = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
-                entry.List.Add(new ModelPlacement(view, cells[model.Key]));
+                entry.List.Add(new ModelPlacement(view, cells[CellOf(view.Instance, model)], view.Instance.OpenAI is null ? null : model.Name));
             }
 
+            // A request that names no model must not get whichever another server takes for one.
+            if (view.Instance.OpenAI is not null)
+                continue;
             if (!_anythingPlacements.TryGetValue(view.Instance, out var any))
                 _anythingPlacements[view.Instance] = any = new PlacementState(_anything);
             anything.Add(new ModelPlacement(view, any));
@@ -52,6 +55,9 @@ internal sealed class SnapshotBuilder
     /// <param name="askedAt">When it was asked, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     public void ObserveLoaded(Instance instance, IReadOnlySet<string> loaded, long askedAt)
     {
+        // What an OpenAI server serves is in its memory for as long as it serves it.
+        if (instance.OpenAI is not null)
+            return;
         instance.ObserveLoadedCount(loaded.Count);
         if (!_placements.TryGetValue(instance, out var cells))
             return;
@@ -71,16 +77,18 @@ internal sealed class SnapshotBuilder
             _placements[view.Instance] = cells = [];
         var changed = false;
         foreach (var model in view.Catalog)
-            if (!cells.ContainsKey(model.Key))
-            {
-                var cell = cells[model.Key] = new PlacementState(ModelStateOf(model.Key), view.Instance);
-                cell.Observe(view.Loaded.Any(l => l.Key == model.Key), askedAt: 1);
-                changed = true;
-            }
+        {
+            var at = CellOf(view.Instance, model);
+            if (cells.ContainsKey(at))
+                continue;
+            var cell = cells[at] = new PlacementState(ModelStateOf(model.Key), view.Instance);
+            cell.Observe(view.Instance.OpenAI is not null || view.Loaded.Any(l => l.Key == model.Key), askedAt: 1);
+            changed = true;
+        }
 
         if (cells.Count > view.Catalog.Length)
         {
-            var keep = view.Catalog.Select(m => m.Key).ToHashSet();
+            var keep = view.Catalog.Select(m => CellOf(view.Instance, m)).ToHashSet();
             foreach (var key in cells.Keys.Where(k => !keep.Contains(k)).ToArray())
                 if (cells.Remove(key, out var cell))
                     cell.Retire();
@@ -91,6 +99,9 @@ internal sealed class SnapshotBuilder
             view.Instance.SetPlacements([.. cells.Values]);
         return cells;
     }
+
+    /// <summary>Where an OpenAI server may have two models that Ollama would take for one, each has its own.</summary>
+    private static string CellOf(Instance instance, CatalogModel model) => instance.OpenAI is null ? model.Key : model.Name;
 
     private ModelState ModelStateOf(string key)
     {

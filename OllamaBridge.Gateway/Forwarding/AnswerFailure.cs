@@ -24,6 +24,11 @@ internal static class AnswerFailure
         var (status, message) = result.Refusal switch
         {
             LeaseRefusal.UnknownModel => (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(call.Operation, call.Facts.Model ?? call.Rest)),
+            LeaseRefusal.NotServed when call.Operation.Model != ModelSource.None && call.Operation.NeedsModel =>
+                call.Facts.Model is { Length: > 0 } model
+                    ? (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(call.Operation, model))
+                    : (StatusCodes.Status400BadRequest, "model is required"),
+            LeaseRefusal.NotServed => (StatusCodes.Status404NotFound, "no instance of this fleet serves that route"),
             LeaseRefusal.NoInstances => (
                 StatusCodes.Status503ServiceUnavailable, "the bridge has no instance to ask: set Bridge:Urls or Bridge:Instances:0:Url"),
             LeaseRefusal.QueueFull => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full"),
@@ -37,7 +42,7 @@ internal static class AnswerFailure
                 StatusCodes.Status504GatewayTimeout, $"the wait for a slot would be longer than the request's deadline ({Urgency.DeadlineHeader})"),
             _ => (StatusCodes.Status503ServiceUnavailable, "no healthy instance has this model at the moment"),
         };
-        return WriteAsync(context, call, status, message, result.Refusal == LeaseRefusal.UnknownModel ? null : result.RetryAfter);
+        return WriteAsync(context, call, status, message, result.Refusal is LeaseRefusal.UnknownModel or LeaseRefusal.NotServed ? null : result.RetryAfter);
     }
 
     /// <summary>Every instance that was asked failed: in its own words where there are some.</summary>

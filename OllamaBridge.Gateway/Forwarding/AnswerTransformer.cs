@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
@@ -17,6 +18,9 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
     /// <summary>Names the instance that answered.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
 
+    /// <summary>Names the model that answered, where that is not the one that was named.</summary>
+    public const string ModelHeader = "X-Bridge-Model";
+
     private const int FirstRead = 4 * 1024;
     private const int ErrorLimit = 64 * 1024;
     private readonly ForwardingOptions _options = options.Value;
@@ -27,9 +31,10 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
+        var attempt = httpContext.Features.Get<ForwardAttempt>()!;
+        attempt.Lease.Instance.Authorize(proxyRequest);
         // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
         // bridge holds in memory is sent at once.
-        var attempt = httpContext.Features.Get<ForwardAttempt>()!;
         if (attempt.Plan is { } plan)
             proxyRequest.RequestUri = new Uri(destinationPrefix + plan.Path);
         var operation = attempt.Call.Operation;
@@ -70,7 +75,8 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         // From here on nobody takes it away any more but those who read it.
         if (answer is null || !(attempt.HasBegun || attempt.TryBegin()))
         {
-            attempt.Failure ??= attempt.Taken ?? InstanceFailure.Broken;
+            if (!attempt.IsTooLong)
+                attempt.Failure ??= attempt.Taken ?? InstanceFailure.Broken;
             held.Dispose();
             return false;
         }
@@ -82,6 +88,8 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         if (status < 400 && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
         httpContext.Response.Headers[InstanceHeader] = attempt.Lease.Instance.Name;
+        if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
+            httpContext.Response.Headers[ModelHeader] = model;
         attempt.Delivered = true;
         proxyResponse.Content = new AnswerContent(proxyResponse.Content, answer);
         return true;
@@ -101,8 +109,12 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
 
         var status = (int)response.StatusCode;
         var ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
-        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span);
-        if (attempt.Failure is null || !ended || !attempt.TakeRetry())
+        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance.ApiKey is not null);
+        // Whose key it is knows the operator; to the client it is a server that fails.
+        if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
+            return null;
+        attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
+        if (!attempt.IsTooLong && (attempt.Failure is null || !ended || !attempt.TakeRetry()))
             return new RelayStream(source, held, ended, attempt, context);
         attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray());
         return null;

@@ -38,7 +38,7 @@ internal sealed class AttemptSender(
         var need = new LeaseRequest(
             call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
             call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
-            call.Ticket);
+            call.Ticket, call.Part);
         var since = time.GetTimestamp();
         try
         {
@@ -50,6 +50,7 @@ internal sealed class AttemptSender(
                 result = await queue.AcquireAsync(need with { Tried = hasBegun ? [] : null }, gone);
             }
 
+            call.Queue = result.Queue;
             if (result.Charge.IsMade)
                 call.Charge = result.Charge;
             if (result.Lease is null)
@@ -119,7 +120,7 @@ internal sealed class AttemptSender(
             attempt.Watcher?.Dispose();
             // What takes no slot says nothing about when one comes free.
             if (call.Operation.Kind == OperationKind.Inference)
-                queue.RecordService(time.GetElapsedTime(attempt.SentAt), new QueueKey(call.ModelKey, call.Tenant.Instances));
+                queue.RecordService(time.GetElapsedTime(attempt.SentAt), call.Queue);
         }
     }
 

@@ -45,6 +45,9 @@ internal sealed class ForwardAttempt(
     /// <summary>The instance's own words for the failure, to be passed on if nobody does better.</summary>
     public RetainedAnswer? Retained { get; set; }
 
+    /// <summary>Whether the instance found the request too long for the model, and another model may take it; nothing has been sent to the client.</summary>
+    public bool IsTooLong { get; set; }
+
     /// <summary>Whether an answer was handed to the client.</summary>
     public bool Delivered { get; set; }
 

@@ -13,4 +13,7 @@ internal static partial class ForwardingLog
 
     [LoggerMessage(1202, LogLevel.Information, "{Operation} was taken from instance {Instance} before its answer began ({Reason})")]
     public static partial void Taken(ILogger logger, string operation, string instance, InstanceFailure reason);
+
+    [LoggerMessage(1210, LogLevel.Warning, "{Model} stands in for {Asked} ({Cause})")]
+    public static partial void StandsIn(ILogger logger, string model, string asked, Naming.FallbackCause cause);
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -16,6 +17,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
         services.AddSingleton<AttemptSender>();
+        services.AddSingleton<ModelFallback>();
         services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
         services.AddSingleton<InstanceQuestions>();
         services.AddSingleton<TemplateProbe>();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
@@ -8,6 +9,7 @@ namespace OllamaBridge.Gateway.State;
 internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
 {
     private const string Removed = "-";
+    private const string Nothing = "-";
 
     // Blanks separate the parts of a value; names of instances may have some, so they stand last.
     // KEYS: alive, slots, drains, ejections, members. ARGV: gateway, lifetime, how long words that undo others are kept, counts of slots,
@@ -119,7 +121,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         foreach (var d in report.Drains)
             list.AddRange([d.Instance, d.Version, Text(d)]);
         foreach (var m in report.Members)
-            list.AddRange([m.Instance, m.Version, m.Definition is { } i ? $"{i.Name} {i.Url.AbsoluteUri} {i.Slots} {i.MaxLoadedModels}" : Removed]);
+            list.AddRange([m.Instance, m.Version, m.Definition is { } i ? Text(i) : Removed]);
         foreach (var e in report.Ejections)
             list.AddRange([e.Instance, (long)e.Remaining.TotalMilliseconds]);
         return [.. list];
@@ -153,8 +155,21 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
 
     private static MemberMark Member(string instance, string[] value) => new(
         instance,
-        value[1] == Removed ? null : new InstanceDefinition(value[1], new Uri(value[2]), (int)Number(value[3]), (int)Number(value[4])),
+        value[1] == Removed ? null : new InstanceDefinition(value[1], new Uri(value[2]), (int)Number(value[3]), (int)Number(value[4]))
+        {
+            OpenAI = value.Length < 7 ? null : new OpenAIService([.. value[7..]], (ApiRoutes)Number(value[5]), value[6] == Nothing ? null : value[6]),
+        },
         Number(value[0]));
+
+    // Nothing of it has a blank: names, paths and ids may not. Keys do not belong here.
+    private static string Text(InstanceDefinition definition)
+    {
+        var text = string.Create(
+            CultureInfo.InvariantCulture, $"{definition.Name} {definition.Url.AbsoluteUri} {definition.Slots} {definition.MaxLoadedModels}");
+        return definition.OpenAI is { } service
+            ? string.Join(' ', [text, ((int)service.Routes).ToString(CultureInfo.InvariantCulture), service.HealthPath ?? Nothing, .. service.Models])
+            : text;
+    }
 
     private static EjectionMark Ejection(string instance, string[] value, long now) =>
         new(instance, value[1], TimeSpan.FromMilliseconds(Number(value[0]) - now));

@@ -20,6 +20,7 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _tokens;
     private readonly Histogram<double> _firstToken;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _fallbacks;
     private readonly Counter<long> _continuations;
     private readonly Counter<long> _loads;
     private readonly Histogram<double> _queueWait;
@@ -37,6 +38,7 @@ internal sealed class BridgeMetrics
         _firstToken = _meter.CreateHistogram(TelemetryNames.TimeToFirstToken, "s", "From sending to an instance to the first byte of its answer.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = FirstTokenBuckets });
         _retries = _meter.CreateCounter<long>(TelemetryNames.Retries, "{retry}", "Attempts after the first.");
+        _fallbacks = _meter.CreateCounter<long>(TelemetryNames.Fallbacks, "{request}", "Requests for which another model was asked in the model's place.");
         _continuations = _meter.CreateCounter<long>(TelemetryNames.Continuations, "{answer}", "Answers that broke off, by what came of going on with them.");
         _loads = _meter.CreateCounter<long>(TelemetryNames.Loads, "{load}", "Requests bound to an instance that did not have their model in memory.");
         _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
@@ -88,6 +90,12 @@ internal sealed class BridgeMetrics
 
     /// <summary>A request is sent again.</summary>
     public void RecordRetry(InstanceFailure reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
+
+    /// <summary>Another model is asked in a model's place. Only a configured one has such.</summary>
+    public void RecordFallback(string model, Naming.FallbackCause reason) => _fallbacks.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
+        new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
     /// <summary>An answer broke off.</summary>
     /// <param name="cause">Why.</param>

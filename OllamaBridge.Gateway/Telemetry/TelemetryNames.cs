@@ -18,6 +18,7 @@ internal static class TelemetryNames
     public const string Tokens = "ollama.tokens";
     public const string TimeToFirstToken = "gen_ai.server.time_to_first_token";
     public const string Retries = "ollama.retries";
+    public const string Fallbacks = "ollama.fallbacks";
     public const string Continuations = "ollama.continuations";
     public const string QueueLength = "ollama.queue.length";
     public const string QueueWait = "ollama.queue.wait";

@@ -45,7 +45,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
 
     /// <summary>The model that a sending is for, on the instances that its tenant may use; null where there is none.</summary>
     public static ModelView? Find(ForwardAttempt attempt, FleetSnapshot snapshot) =>
-        snapshot.For(attempt.Call.Tenant.Instances).Models.GetValueOrDefault(attempt.Call.ModelKey);
+        snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.ModelKey, attempt.Call.Part);
 
     private bool IsMovable(ForwardAttempt attempt, ModelView model)
     {
@@ -56,17 +56,19 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
         // What is passed on unread cannot be gone on with.
         if (attempt.Call.Kept is null)
             return false;
-        if (attempt.Move is null)
-        {
-            foreach (var other in model.Usable)
-                if (other.Instance != attempt.Lease.Instance)
-                {
-                    attempt.Move = MoveQuestion.Ask(attempt, other.Instance, templates);
-                    break;
-                }
-        }
-
+        if (attempt.Move is null && Target(attempt, model) is { } target)
+            attempt.Move = MoveQuestion.Ask(attempt, target, templates);
         return attempt.Move is not null && attempt.Peek(static a => a.Move!.IsYes(a));
+    }
+
+    /// <summary>Who would go on: rather a server that can tell how it would.</summary>
+    private static Instance? Target(ForwardAttempt attempt, ModelView model)
+    {
+        Instance? target = null;
+        foreach (var other in model.Usable)
+            if (other.Instance != attempt.Lease.Instance && (target is null || other.Instance.OpenAI is null))
+                target = other.Instance;
+        return target;
     }
 }
 

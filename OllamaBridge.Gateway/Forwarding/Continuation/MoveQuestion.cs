@@ -11,12 +11,12 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 internal sealed class MoveQuestion
 {
     private readonly ContinuableRequest? _request;
-    private readonly Task<TemplateFacts?> _facts;
+    private readonly Task<TemplateFacts?>? _facts;
     private bool? _isText;
 
-    private MoveQuestion(ContinuableRequest? request, Task<TemplateFacts?> facts) => (_request, _facts) = (request, facts);
+    private MoveQuestion(ContinuableRequest? request, Task<TemplateFacts?>? facts) => (_request, _facts) = (request, facts);
 
-    /// <summary>Asks; whoever would go on is asked how it treats such answers, where that is not known.</summary>
+    /// <summary>Asks; whoever would go on is asked how it treats such answers, where that is not known and it can tell.</summary>
     /// <param name="attempt">The sending.</param>
     /// <param name="target">Who would go on.</param>
     /// <param name="templates">What is known of models.</param>
@@ -24,25 +24,33 @@ internal sealed class MoveQuestion
     {
         var call = attempt.Call;
         var request = attempt.IsBoundToInstance ? null : attempt.Peek(static a => a.Call.Body is null ? null : ContinuableRequest.Read(a.Call));
-        return request is not { Obstacle: null }
-            ? new MoveQuestion(null, Task.FromResult<TemplateFacts?>(null))
-            : new MoveQuestion(request, templates.LearnAsync(call, target, NativeMessages.Think(call.Operation.Protocol, request.Body), CancellationToken.None));
+        if (request is not { Obstacle: null })
+            return new MoveQuestion(null, null);
+        return new MoveQuestion(
+            request,
+            target.OpenAI is not null
+                ? null
+                : templates.LearnAsync(call, target, NativeMessages.Think(call.Operation.Protocol, request.Body), CancellationToken.None));
     }
 
     /// <summary>The answer as things stand. Not after the sending has ended.</summary>
     public bool IsYes(ForwardAttempt attempt) =>
         _request is { } request && !attempt.IsComplete && attempt.Call.Kept is { IsWhole: true } kept
-        && (kept.Pieces == 0 || (_facts is { IsCompletedSuccessfully: true, Result: { } facts } && HasWay(attempt.Call, request, kept, facts)));
+        && (kept.Pieces == 0 || HasWay(attempt.Call, request, kept));
 
     /// <summary>Whether <see cref="ContinuationPlanner"/> would find a way.</summary>
-    private bool HasWay(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts)
+    private bool HasWay(BridgeCall call, ContinuableRequest request, KeptAnswer kept)
     {
         var isChat = call.Operation.Name is "chat" or "messages";
-        if (facts.LeavesOpen && isChat && kept.Thinking.Length == 0)
-            return true;
-        if (request.HasTools || call.Facts.Demands.Images > 0)
+        var thinks = kept.Thinking.Length > 0;
+        if (_facts is null)
+            return !thinks && call.Operation.Protocol == Protocol.OpenAI
+                && (isChat ? ContinuationPlanner.MayOpenTurn(request.Body) : ContinuationPlanner.MayOpenPrompt(request.Body));
+        if (_facts is not { IsCompletedSuccessfully: true, Result: { } facts })
             return false;
-        if (kept.Thinking.Length > 0 && (facts.ThoughtOpen is null || string.IsNullOrWhiteSpace(facts.ThoughtClose)))
+        if (facts.LeavesOpen && isChat && !thinks && ContinuationPlanner.MayOpenTurn(request.Body))
+            return true;
+        if (request.HasTools || call.Facts.Demands.Images > 0 || (thinks && (facts.ThoughtOpen is null || string.IsNullOrWhiteSpace(facts.ThoughtClose))))
             return false;
         return isChat
             ? _isText ??= NativeMessages.From(call.Operation.Protocol, request.Body) is not null

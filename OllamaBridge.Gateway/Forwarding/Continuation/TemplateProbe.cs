@@ -29,7 +29,7 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
         if (_known.Count >= MaxKnown)
             _known.Clear();
         // Whoever comes first asks, for all: not to be ended by a client that goes.
-        var facts = await _known.GetOrAdd(key, k => AskAsync(call.Facts.Model!, instance, k.Item3)).WaitAsync(cancellationToken);
+        var facts = await _known.GetOrAdd(key, k => AskAsync(call.SentModel!, instance, k.Item3)).WaitAsync(cancellationToken);
         if (facts is null)
             _known.TryRemove(key, out _);
         return facts;

@@ -8,7 +8,7 @@ internal sealed class ChatCompletionWriter(BridgeCall call, KeptAnswer kept, boo
 {
     private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
     private readonly string _id = kept.First("id")?.GetString() ?? $"{(isChat ? "chatcmpl" : "cmpl")}-{call.StartedAt % 1000}";
-    private readonly string? _model = kept.First("model")?.GetString() ?? call.Facts.Model;
+    private readonly string? _model = kept.First("model")?.GetString() ?? call.SentModel;
     private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } created ? created.GetInt64() : time.GetUtcNow().ToUnixTimeSeconds();
     private readonly string? _fingerprint = kept.First("system_fingerprint") is { ValueKind: JsonValueKind.String } print ? print.GetString() : null;
     // Ollama tells thinking as reasoning; others as reasoning_content.
