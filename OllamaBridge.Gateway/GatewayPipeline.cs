@@ -4,6 +4,7 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway;
 
@@ -22,6 +23,8 @@ internal static class GatewayPipeline
         var quotas = app.Services.GetRequiredService<QuotaStage>();
         var management = app.Services.GetRequiredService<ManagementStage>();
         var forwarding = app.Services.GetRequiredService<ForwardingStage>();
+        var stop = app.Services.GetRequiredService<GracefulStop>();
+        stop.Over += app.Services.GetRequiredService<RequestQueue>().Close;
         Func<HttpContext, BridgeCall, Task> forward = forwarding.HandleAsync;
         Func<HttpContext, BridgeCall, Task> admit = (context, call) => quotas.InvokeAsync(context, call, forward);
         Func<HttpContext, BridgeCall, Task> manage = management.HandleAsync;
@@ -31,7 +34,11 @@ internal static class GatewayPipeline
         // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; everything else is the fleet's.
         app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Identify));
 
-        Task Identify(HttpContext context) => identity.InvokeAsync(context, context.Features.Get<BridgeCall>()!, Answer);
+        Task Identify(HttpContext context)
+        {
+            var call = context.Features.Get<BridgeCall>()!;
+            return stop.IsStopping ? GracefulStop.RefuseAsync(context, call) : identity.InvokeAsync(context, call, Answer);
+        }
 
         Task Answer(HttpContext context)
         {

@@ -8,6 +8,7 @@ using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.ServiceDefaults;
@@ -31,6 +32,7 @@ builder.Services
     .AddScheduling()
     .AddForwarding()
     .AddAccounting()
+    .AddShutdown()
     .AddBridgeTelemetry()
     .AddAdmin();
 

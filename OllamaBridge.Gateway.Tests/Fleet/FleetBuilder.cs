@@ -96,6 +96,8 @@ internal sealed class FakeFleet : IFleet
 
     public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) => Task.FromResult(false);
 
+    public Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken) => Task.FromResult(false);
+
     public Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken) => Task.FromResult(MemberChange.AddressTaken);
 
     public Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken) => Task.FromResult(MemberChange.NotFound);

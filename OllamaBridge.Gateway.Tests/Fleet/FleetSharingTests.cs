@@ -197,6 +197,24 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task DrainUntil_AtOneGateway_TheDeadlineAtAllAndUndrainEndsIt()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        var deadline = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().AddMinutes(10).ToUnixTimeMilliseconds());
+        await a.Owner.DrainUntilAsync("i", deadline, Cancelled);
+        await RoundAsync(2);
+        Assert.Equal(deadline, (await b.ViewAsync("i")).DrainDeadline);
+        _store.Inner = new MemoryFleetStore(_clock, isShared: true);
+        await RoundAsync(1);
+        var late = await StartAsync();
+        await RoundAsync(1);
+        Assert.Equal(deadline, (await late.ViewAsync("i")).DrainDeadline);
+        await late.Owner.SetDrainingAsync("i", false, Cancelled);
+        await RoundAsync(2);
+        Assert.All([await a.ViewAsync("i"), await b.ViewAsync("i")], view => Assert.True(view is { Draining: false, DrainDeadline: null }));
+    }
+
+    [Fact]
     public async Task Add_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
     {
         var (a, b) = (await StartAsync(), await StartAsync());

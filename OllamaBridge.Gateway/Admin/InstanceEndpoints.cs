@@ -16,10 +16,9 @@ internal static class InstanceEndpoints
             TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(view => Report(view, time))]));
         bridge.MapPost("/instances", AddAsync);
         bridge.MapDelete("/instances/{name}", RemoveAsync);
-        bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
-            DrainAsync(fleet, time, name, true, gone));
-        bridge.MapPost("/instances/{name}/undrain", (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
-            DrainAsync(fleet, time, name, false, gone));
+        bridge.MapPost("/instances/{name}/drain", DrainAsync);
+        bridge.MapPost("/instances/{name}/undrain", async (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
+            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name));
     }
 
     private static async Task<IResult> AddAsync(
@@ -73,8 +72,16 @@ internal static class InstanceEndpoints
         _ => TypedResults.NoContent(),
     };
 
-    private static async Task<IResult> DrainAsync(IFleet fleet, TimeProvider time, string name, bool draining, CancellationToken gone) =>
-        await fleet.SetDrainingAsync(name, draining, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name);
+    private static async Task<IResult> DrainAsync(
+        string name, string? deadline, string? wait, IFleet fleet, IOptions<SharingOptions> sharing, TimeProvider time, CancellationToken gone)
+    {
+        if (DrainRequest.Read(deadline, wait, time.GetUtcNow(), out var mistake) is not { } asked)
+            return Problem(mistake!, 400);
+        var found = asked.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
+        if (found && asked is { Waits: true, Deadline: { } end })
+            await DrainWait.RunAsync(fleet, name, end, sharing.Value.Interval, time, gone);
+        return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name);
+    }
 
     private static InstanceView? Find(IFleet fleet, string name) =>
         fleet.Current.Instances.FirstOrDefault(v => string.Equals(v.Instance.Name, name, StringComparison.OrdinalIgnoreCase));
@@ -89,7 +96,9 @@ internal static class InstanceEndpoints
         Telemetry.Labels.Of(view.Instance.Kind),
         Telemetry.Labels.Of(view.Status),
         view.Draining,
+        view.DrainDeadline,
         view.IsConfigured,
+        view.Instance.SlotsUsed + view.Instance.UsedElsewhere,
         view.Instance.Slots,
         view.Instance.SlotsUsed,
         Math.Min(view.Instance.Allowance, view.Instance.Slots),
@@ -129,7 +138,9 @@ internal sealed record NewInstance
 /// <param name="Kind"><see cref="InstanceKind"/> in lower case.</param>
 /// <param name="State"><see cref="InstanceStatus"/> in lower case.</param>
 /// <param name="Draining">Whether it is emptied.</param>
+/// <param name="DrainDeadline">By when; absent where it may take its time.</param>
 /// <param name="Configured">Whether it comes from the configuration; else it was added at run time.</param>
+/// <param name="Running">How many requests it holds, of all gateways as they last said.</param>
 /// <param name="Slots">How many requests it may hold.</param>
 /// <param name="SlotsUsed">How many it holds of this gateway.</param>
 /// <param name="Allowance">How many of its slots this gateway may use now.</param>
@@ -145,7 +156,9 @@ internal sealed record InstanceReport(
     string Kind,
     string State,
     bool Draining,
+    DateTimeOffset? DrainDeadline,
     bool Configured,
+    int Running,
     int Slots,
     int SlotsUsed,
     int Allowance,

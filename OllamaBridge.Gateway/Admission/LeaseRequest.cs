@@ -77,6 +77,9 @@ internal enum LeaseRefusal
 
     /// <summary>Every instance that has the model failed it.</summary>
     AllTried,
+
+    /// <summary>The gateway stops, and nobody waits any longer.</summary>
+    Stopped,
 }
 
 /// <summary>A lease, or why there is none.</summary>

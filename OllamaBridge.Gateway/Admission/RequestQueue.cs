@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admission;
@@ -35,6 +36,7 @@ internal sealed partial class RequestQueue : IDisposable
     private readonly long _patience;
     private long _arrivals;
     private int _count;
+    private bool _isClosed;
 
     public RequestQueue(IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, BridgeMetrics metrics)
     {
@@ -170,6 +172,8 @@ internal sealed partial class RequestQueue : IDisposable
         lock (_lock)
         {
             var queue = Queue(key);
+            if (_isClosed)
+                return new LeaseResult(null, LeaseRefusal.Stopped, GracefulStop.RetryAfter);
             // Who is sent again had its place already.
             if (request.Tried is null && Refuse(request, queue) is { } refusal)
                 return refusal;

@@ -47,7 +47,11 @@ internal sealed class FleetOwner(
 
     /// <inheritdoc/>
     public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) =>
-        AskAsync<bool>(done => new DrainAsked(name, draining, done), cancellationToken);
+        AskAsync<bool>(done => new DrainAsked(name, draining, null, done), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken) =>
+        AskAsync<bool>(done => new DrainAsked(name, Draining: true, deadline, done), cancellationToken);
 
     /// <inheritdoc/>
     public Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken) =>
@@ -253,7 +257,7 @@ internal sealed class FleetOwner(
     }
 
     private bool ApplyDrain(DrainAsked drain, DateTimeOffset now) => _watches.Find(drain.Name)?.Instance.Name is { } name
-        ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now)))
+        ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now, drain.Deadline)))
         : Answer(drain.Done, (false, _words));
 
     /// <summary>What an operator said holds from now on, and is in the snapshot when the operator hears of it.</summary>

@@ -55,6 +55,9 @@ internal sealed record InstanceView(
     /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
     public bool IsConfigured { get; init; } = true;
 
+    /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
+    public DateTimeOffset? DrainDeadline { get; init; }
+
     /// <summary>Healthy and not being emptied.</summary>
     public bool IsUsable => Status == InstanceStatus.Healthy && !Draining;
 }

@@ -25,6 +25,13 @@ internal interface IFleet
     /// <returns>Once it is in the snapshot; false where there is no such instance.</returns>
     Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken);
 
+    /// <summary>Starts emptying an instance by a time: what has not ended shortly before is moved to other instances, where that can be.</summary>
+    /// <param name="name">The instance's name, in any case.</param>
+    /// <param name="deadline">By when.</param>
+    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
+    /// <returns>Once it is in the snapshot; false where there is no such instance.</returns>
+    Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken);
+
     /// <summary>Adds an instance at run time, or changes one that was added so; other gateways with the same state hear of it.</summary>
     /// <param name="definition">The instance.</param>
     /// <param name="cancellationToken">Gives up waiting for the owner.</param>
@@ -59,4 +66,10 @@ internal enum InstanceFailure
 
     /// <summary>It does not have a model that its list names.</summary>
     StaleCatalog,
+
+    /// <summary>None: it is emptied, and the request was taken from it.</summary>
+    Drained,
+
+    /// <summary>None: the gateway stops, and waits for it no longer.</summary>
+    Stopped,
 }

@@ -28,6 +28,9 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Whether an operator empties it.</summary>
     public bool Draining { get; set; }
 
+    /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
+    public DateTimeOffset? DrainDeadline { get; set; }
+
     /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
     public bool IsConfigured { get; set; } = true;
 
@@ -157,6 +160,7 @@ internal sealed class InstanceWatch(Instance instance)
         new(Instance, Status, Draining, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
         {
             IsConfigured = IsConfigured,
+            DrainDeadline = DrainDeadline,
         };
 
     private void TakeCatalog(ProbeResult result, HealthOptions options, DateTimeOffset now)

@@ -3,6 +3,7 @@ using System.Text.Json;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -34,6 +35,7 @@ internal static class AnswerFailure
             LeaseRefusal.WaitedTooLong => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: no slot came free in time"),
             LeaseRefusal.PushedOut => (
                 StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full and the place went to another request"),
+            LeaseRefusal.Stopped => (StatusCodes.Status503ServiceUnavailable, GracefulStop.Message),
             LeaseRefusal.DeadlinePassed => (
                 StatusCodes.Status504GatewayTimeout, $"no slot came free before the request's deadline ({Urgency.DeadlineHeader})"),
             LeaseRefusal.DeadlineTooSoon => (
@@ -52,9 +54,10 @@ internal static class AnswerFailure
         {
             InstanceFailure.TimedOut => (StatusCodes.Status504GatewayTimeout, "the instance did not answer in time"),
             InstanceFailure.Refused => (StatusCodes.Status502BadGateway, "the instance could not be reached"),
+            InstanceFailure.Stopped => (StatusCodes.Status503ServiceUnavailable, GracefulStop.Message),
             _ => (StatusCodes.Status502BadGateway, "the instance broke off its answer"),
         };
-        return WriteAsync(context, call, status, message, null);
+        return WriteAsync(context, call, status, message, failure == InstanceFailure.Stopped ? GracefulStop.RetryAfter : null);
     }
 
     /// <summary>Ends a stream that has begun.</summary>

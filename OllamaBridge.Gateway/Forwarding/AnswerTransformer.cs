@@ -62,9 +62,9 @@ internal sealed class AnswerTransformer(
                 : attempt.Plan is not null ? null
                 : await WholeAsync(attempt, httpContext, source, held, cancellationToken);
         }
-        catch (Exception e) when (e is IOException or HttpRequestException)
+        catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && attempt.Taken is not null))
         {
-            // Cut before the client saw anything of it.
+            // Cut, or taken away, before the client saw anything of it.
             answer = null;
         }
         catch
@@ -73,10 +73,11 @@ internal sealed class AnswerTransformer(
             throw;
         }
 
-        if (answer is null)
+        // From here on nobody takes it away any more but those who read it.
+        if (answer is null || !(attempt.HasBegun || attempt.TryBegin()))
         {
             if (!attempt.IsTooLong)
-                attempt.Failure ??= InstanceFailure.Broken;
+                attempt.Failure ??= attempt.Taken ?? InstanceFailure.Broken;
             held.Dispose();
             return false;
         }

@@ -47,7 +47,7 @@ internal sealed class AttemptSender(
         try
         {
             var result = await queue.AcquireAsync(need, gone);
-            if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
+            if (result.Refusal == LeaseRefusal.AllTried && lastFailure is (InstanceFailure.Refused or InstanceFailure.Drained))
             {
                 // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
                 // An answer that has begun stays before all lines.
@@ -84,6 +84,7 @@ internal sealed class AttemptSender(
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
             Plan = plan,
+            IsBoundToInstance = ContinuationOptions.IsUnwanted(context.Request.Headers),
         };
         context.Features.Set(attempt);
         if (plan is not null)
@@ -99,7 +100,7 @@ internal sealed class AttemptSender(
             context.Request.Headers.Remove("Transfer-Encoding");
         }
 
-        using var sending = watch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
+        using var sending = SilenceWatch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
         try
         {
             if (sending is not null)
@@ -111,7 +112,8 @@ internal sealed class AttemptSender(
             var error = await forwarder.SendAsync(
                 context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
             if (error != ForwarderError.None && !attempt.Delivered)
-                attempt.Failure ??= attempt.Cause is not null ? InstanceFailure.TimedOut : Name(error, context.GetForwarderErrorFeature()?.Exception);
+                attempt.Failure ??= attempt.Taken
+                    ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : Name(error, context.GetForwarderErrorFeature()?.Exception));
             return attempt;
         }
         finally

@@ -27,6 +27,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<ContinuationPlanner>();
         services.AddSingleton<AnswerStreams>();
         services.AddSingleton<Continuer>();
+        services.AddSingleton<DrainMoves>();
         services.AddSingleton<SilenceWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
         services.AddSingleton<ForwardingStage>();

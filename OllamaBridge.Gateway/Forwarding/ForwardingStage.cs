@@ -138,7 +138,10 @@ internal sealed class ForwardingStage(
         tries.LastFailure = failure;
         ReportFailure(failure, attempt);
         var again = !context.Response.HasStarted && attempt.TakeRetry();
-        ForwardingLog.AttemptFailed(logger, call.Operation.Name, instance.Name, failure, call.Attempts, again ? "tried elsewhere" : "given up");
+        if (attempt.Taken is not null)
+            ForwardingLog.Taken(logger, call.Operation.Name, instance.Name, failure);
+        else
+            ForwardingLog.AttemptFailed(logger, call.Operation.Name, instance.Name, failure, call.Attempts, again ? "tried elsewhere" : "given up");
         if (!again)
             return false;
         metrics.RecordRetry(failure);
@@ -150,6 +153,9 @@ internal sealed class ForwardingStage(
 
     private void ReportFailure(InstanceFailure failure, ForwardAttempt attempt)
     {
+        // What was taken away from an instance it did not fail.
+        if (attempt.Taken is not null)
+            return;
         if (attempt.BusyFor is { } busy)
             outcomes.Busy(attempt.Lease, busy);
         else
@@ -182,7 +188,7 @@ internal sealed class ForwardingStage(
         {
             // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
             call.Outcome = CallOutcome.Truncated;
-            outcomes.Failed(attempt.Lease, InstanceFailure.Broken);
+            ReportFailure(InstanceFailure.Broken, attempt);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
         }
         else if (attempt.Failure is { } failure)

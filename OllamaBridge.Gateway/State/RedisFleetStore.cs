@@ -119,7 +119,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         foreach (var s in report.Slots)
             list.AddRange([s.Instance, s.Slots, s.Used, s.Waiting, s.Asked]);
         foreach (var d in report.Drains)
-            list.AddRange([d.Instance, d.Version, d.Draining ? 1 : 0]);
+            list.AddRange([d.Instance, d.Version, Text(d)]);
         foreach (var m in report.Members)
             list.AddRange([m.Instance, m.Version, m.Definition is { } i ? Text(i) : Removed]);
         foreach (var e in report.Ejections)
@@ -145,7 +145,13 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         return new SlotClaim(key[..blank], key[(blank + 1)..], (int)Number(value[0]), (int)Number(value[1]), (int)Number(value[2]));
     }
 
-    private static DrainMark Drain(string instance, string[] value) => new(instance, value[1] == "1", Number(value[0]));
+    private static DrainMark Drain(string instance, string[] value) =>
+        new(instance, value[1] == "1", Number(value[0]), value.Length > 2 ? Number(value[2]) : 0);
+
+    // Without a deadline as gateways wrote it that knew of none.
+    private static string Text(DrainMark mark) => !mark.Draining ? "0"
+        : mark.Deadline > 0 ? string.Create(CultureInfo.InvariantCulture, $"1 {mark.Deadline}")
+        : "1";
 
     private static MemberMark Member(string instance, string[] value) => new(
         instance,

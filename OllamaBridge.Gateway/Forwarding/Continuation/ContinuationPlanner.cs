@@ -74,11 +74,15 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
     /// <returns>False where the client has left one open itself: two in a row are rendered as two.</returns>
     private static bool TryOpenTurn(JsonObject body, KeptAnswer kept)
     {
-        if (body["messages"] is not JsonArray messages || messages is [.., JsonObject last] && last["role"] is JsonValue role && role.TryGetValue(out string? who) && who == "assistant")
+        if (!MayOpenTurn(body))
             return false;
-        messages.Add(new JsonObject { ["role"] = "assistant", ["content"] = kept.Text.ToString() });
+        ((JsonArray)body["messages"]!).Add(new JsonObject { ["role"] = "assistant", ["content"] = kept.Text.ToString() });
         return true;
     }
+
+    /// <summary>Whether the answer so far can stand behind the messages.</summary>
+    internal static bool MayOpenTurn(JsonObject body) => body["messages"] is JsonArray messages
+        && !(messages is [.., JsonObject last] && last["role"] is JsonValue role && role.TryGetValue(out string? who) && who == "assistant");
 
     /// <summary>How servers that speak only OpenAI's API are asked: by vLLM's and SGLang's word for it; llama-server goes on with an open turn by itself.</summary>
     private static ContinuationPlan? Continued(BridgeCall call, ContinuableRequest request, KeptAnswer kept)
@@ -96,9 +100,9 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
         }
         else
         {
-            if (body["prompt"] is not JsonValue prompt || !prompt.TryGetValue(out string? text) || body["suffix"] is not null || body["echo"] is not null)
+            if (!MayOpenPrompt(body))
                 return null;
-            body["prompt"] = text + kept.Text;
+            body["prompt"] = body["prompt"]!.GetValue<string>() + kept.Text;
         }
 
         return new ContinuationPlan(PathOf(call.Operation), Bytes(body), k => AnswerReader.For(call.Operation, k, isUnframed: true)!)
@@ -107,6 +111,10 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
             IsOver = remaining <= 0,
         };
     }
+
+    /// <summary>Whether the answer so far can stand behind the prompt.</summary>
+    internal static bool MayOpenPrompt(JsonObject body) =>
+        body["prompt"] is JsonValue prompt && prompt.TryGetValue(out string? _) && body["suffix"] is null && body["echo"] is null;
 
     private static ContinuationPlan? Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt, long? limit)
     {

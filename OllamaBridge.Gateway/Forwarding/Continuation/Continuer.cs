@@ -34,12 +34,14 @@ internal sealed class Continuer(
         var tried = new HashSet<Instance>();
         var request = ContinuableRequest.Read(call);
         call.WantsUsage = request?.WantsUsage == true;
-        for (var times = 0; ; times++)
+        for (var times = 0; ;)
         {
             var cause = broken.Interrupted!.Value;
             Note(call, broken, cause);
             tried.Add(broken.Lease.Instance);
-            var obstacle = Obstacle(context, call, request, times);
+            var obstacle = Obstacle(broken, call, request, times);
+            // An answer that is moved fails nobody, however often.
+            times += cause == Interruption.Drained ? 0 : 1;
             var next = obstacle is null ? await TryAsync(context, call, request, response, tried) : null;
             if (gone.IsCancellationRequested)
                 return null;
@@ -63,8 +65,10 @@ internal sealed class Continuer(
     }
 
     /// <summary>Why the answer cannot be gone on with; null where it can.</summary>
-    private string? Obstacle(HttpContext context, BridgeCall call, ContinuableRequest? request, int times)
+    private string? Obstacle(ForwardAttempt broken, BridgeCall call, ContinuableRequest? request, int times)
     {
+        if (broken.Interrupted == Interruption.Stopped)
+            return "the bridge is being stopped";
         if (times >= _options.MaxContinuations)
             return "it broke off too often";
         // Nothing was sent: another may have the request as it came.
@@ -72,7 +76,7 @@ internal sealed class Continuer(
             return null;
         if (request is null)
             return "the request cannot be read to the letter";
-        if (context.Request.Headers.TryGetValue(ContinuationOptions.Header, out var wish) && wish.ToString().Trim().Equals("off", StringComparison.OrdinalIgnoreCase))
+        if (broken.IsBoundToInstance)
             return "the client does not want it";
         if (request.Obstacle is { } obstacle)
             return obstacle;
@@ -129,7 +133,7 @@ internal sealed class Continuer(
                 return attempt;
             }
 
-            if (context.RequestAborted.IsCancellationRequested)
+            if (context.RequestAborted.IsCancellationRequested || attempt.Taken is not null)
                 return null;
             if (attempt.BusyFor is { } busy)
                 outcomes.Busy(lease, busy);
@@ -149,9 +153,13 @@ internal sealed class Continuer(
             kept.End = default;
         }
 
-        // That an instance is emptied says nothing of its models.
-        if (cause != Interruption.Drained)
-            outcomes.Failed(broken.Lease, cause == Interruption.Stalled ? InstanceFailure.TimedOut : InstanceFailure.Broken);
+        if (cause is Interruption.Drained or Interruption.Stopped)
+        {
+            ContinuationLog.Taken(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
+            return;
+        }
+
+        outcomes.Failed(broken.Lease, cause == Interruption.Stalled ? InstanceFailure.TimedOut : InstanceFailure.Broken);
         ContinuationLog.Interrupted(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
     }
 
@@ -176,6 +184,7 @@ internal sealed class Continuer(
         Interruption.Stalled => "the instance stood still in the middle of its answer",
         Interruption.InstanceLost => "the instance was lost in the middle of its answer",
         Interruption.Drained => "the instance was taken away in the middle of its answer",
+        Interruption.Stopped => "the bridge was stopped in the middle of the answer",
         _ => "the instance broke off its answer",
     };
 }
