@@ -367,9 +367,17 @@ public sealed class ContinuationTests
     }
 
     /// <summary>A bridge that knows the model to be in every memory, so that the same conversation always begins at the same instance.</summary>
+    /// <remarks>And goes on beginning there, however often it breaks off.</remarks>
     private static async Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings)
     {
-        var bridge = await TestBridge.StartAsync(fleet.Servers, [("Bridge:Health:RequestFailuresToEject", "1000"), .. settings]);
+        var bridge = await TestBridge.StartAsync(
+            fleet.Servers,
+            [
+                ("Bridge:Health:RequestFailuresToEject", "1000"),
+                ("Bridge:Breaker:ConsecutiveFailures", "1000"), ("Bridge:Breaker:TimeOuts", "1000"),
+                ("Bridge:Breaker:MinimumRequests", "64"), ("Bridge:Breaker:Window", "00:00:00.1"),
+                .. settings,
+            ]);
         foreach (var server in fleet.Servers)
             (await bridge.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), new { model = TestFleet.Model, messages = Array.Empty<object>() }, Token)).Dispose();
         await bridge.UntilAsync(s => s.Instances.All(i => i.Loaded.Length == 1), "the model is seen in every memory");

@@ -88,7 +88,7 @@ internal sealed class FakeFleet : IFleet
         Changed?.Invoke();
     }
 
-    public void ReportFailure(Instance instance, InstanceFailure failure) => Failures.Add((instance, failure));
+    public void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null) => Failures.Add((instance, failure));
 
     public void ReportSuccess(Instance instance)
     {

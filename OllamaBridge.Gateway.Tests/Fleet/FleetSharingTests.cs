@@ -171,10 +171,11 @@ public sealed class FleetSharingTests : IAsyncLifetime
         Assert.All(homes.Zip(spilled), p => Assert.True(p.Second != "i" && (p.First == "i" || p.First == p.Second)));
         Assert.Equal(["j", "k"], homes.Zip(spilled).Where(p => p.First == "i").Select(p => p.Second).Distinct().Order()); // not all to one
 
-        for (var n = 0; n < 2; n++)
+        // One each: of two among three, whose turn it is would decide.
+        for (var n = 0; n < 3; n++)
             a["i"].ReturnSlot();
         await RoundAsync(3);
-        Assert.Equal(homes, conversations.Select(n => Decide(b, n))); // half full is not full
+        Assert.Equal(homes, conversations.Select(n => Decide(b, n))); // no longer full
     }
 
     [Fact]

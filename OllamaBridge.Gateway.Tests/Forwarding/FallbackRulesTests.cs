@@ -31,7 +31,7 @@ public class FallbackRulesTests
     }
 
     [Fact]
-    public void Judge_NoInstanceHasIt_Unavailable() => Assert.Equal(FallbackCause.Unavailable, FallbackRules.Judge(null, null, attemptsLeft: true));
+    public void Judge_NoInstanceHasIt_Unavailable() => Assert.Equal(FallbackCause.Unavailable, FallbackRules.Judge(null, null, attemptsLeft: true, now: 1));
 
     [Fact]
     public void Judge_AllBusy_WaitsForTheModelItself()
@@ -39,7 +39,7 @@ public class FallbackRulesTests
         var builder = new FleetBuilder().With("i");
         var fleet = builder.Build();
         Assert.True(builder["i"].TryTakeSlot());
-        Assert.Null(FallbackRules.Judge(fleet.Models["a:latest"], null, attemptsLeft: true));
+        Assert.Null(FallbackRules.Judge(fleet.Models["a:latest"], null, attemptsLeft: true, now: 1));
     }
 
     [Theory]
@@ -74,6 +74,6 @@ public class FallbackRulesTests
     private static FallbackCause? Judge(FleetBuilder builder, ModelView model, string tried, bool attemptsLeft)
     {
         var instances = tried.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(n => builder[n]).ToHashSet();
-        return FallbackRules.Judge(model, instances.Count == 0 ? null : instances, attemptsLeft);
+        return FallbackRules.Judge(model, instances.Count == 0 ? null : instances, attemptsLeft, now: 1);
     }
 }

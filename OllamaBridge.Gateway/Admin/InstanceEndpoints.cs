@@ -12,15 +12,17 @@ internal static class InstanceEndpoints
     /// <summary>Maps the endpoints into the operator's group, whose rule of access holds for them.</summary>
     public static void MapInstances(this IEndpointRouteBuilder bridge)
     {
-        bridge.MapGet("/instances", (IFleet fleet) => TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(Report)]));
+        bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
+            TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(view => Report(view, time))]));
         bridge.MapPost("/instances", AddAsync);
         bridge.MapDelete("/instances/{name}", RemoveAsync);
         bridge.MapPost("/instances/{name}/drain", DrainAsync);
-        bridge.MapPost("/instances/{name}/undrain", async (string name, IFleet fleet, CancellationToken gone) =>
-            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view)) : NotFound(name));
+        bridge.MapPost("/instances/{name}/undrain", async (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
+            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name));
     }
 
-    private static async Task<IResult> AddAsync(HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, CancellationToken gone)
+    private static async Task<IResult> AddAsync(
+        HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
         NewInstance? asked;
         try
@@ -57,8 +59,8 @@ internal static class InstanceEndpoints
             var change => Find(fleet, definition.Name) is not { } view
                 ? Problem($"'{definition.Name}' was removed at the same moment.", 409)
                 : change == MemberChange.Added
-                    ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(view))
-                    : TypedResults.Ok(Report(view)),
+                    ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(view, time))
+                    : TypedResults.Ok(Report(view, time)),
         };
     }
 
@@ -78,7 +80,7 @@ internal static class InstanceEndpoints
         var found = asked.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
         if (found && asked is { Waits: true, Deadline: { } end })
             await DrainWait.RunAsync(fleet, name, end, sharing.Value.Interval, time, gone);
-        return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view)) : NotFound(name);
+        return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name);
     }
 
     private static InstanceView? Find(IFleet fleet, string name) =>
@@ -88,7 +90,7 @@ internal static class InstanceEndpoints
 
     private static IResult Problem(string detail, int status) => TypedResults.Problem(detail, statusCode: status);
 
-    private static InstanceReport Report(InstanceView view) => new(
+    private static InstanceReport Report(InstanceView view, TimeProvider time) => new(
         view.Instance.Name,
         view.Instance.Url,
         Telemetry.Labels.Of(view.Instance.Kind),
@@ -104,7 +106,8 @@ internal static class InstanceEndpoints
         [.. view.Catalog.Select(m => m.Name)],
         [.. view.Loaded.Select(m => m.Name)],
         view.Version,
-        view.LastError);
+        view.LastError,
+        ConditionReport.Of(view.Instance, time));
 }
 
 /// <summary>What an operator says of an instance: the fields of <c>Bridge:Instances:N</c>, by the same rules.</summary>
@@ -146,6 +149,7 @@ internal sealed record NewInstance
 /// <param name="Loaded">In its memory.</param>
 /// <param name="Version">Its Ollama's version.</param>
 /// <param name="Error">Why it cannot be given work.</param>
+/// <param name="Conditions">Its models that are not used like any others; absent for none.</param>
 internal sealed record InstanceReport(
     string Name,
     Uri Url,
@@ -162,4 +166,5 @@ internal sealed record InstanceReport(
     IReadOnlyList<string> Models,
     IReadOnlyList<string> Loaded,
     string? Version,
-    string? Error);
+    string? Error,
+    IReadOnlyList<ConditionReport>? Conditions);

@@ -37,6 +37,9 @@ internal readonly record struct LeaseRequest(
     /// <summary>Where it waits if it must.</summary>
     /// <param name="model">The part of the model that it found.</param>
     public QueueKey QueueOf(ModelView model) => new(ModelKey, Tenant?.Instances, model.Part);
+
+    /// <summary>Whether it could not be sent elsewhere if an instance fails it.</summary>
+    public bool NoRetry { get; init; }
 }
 
 /// <summary>Why a request got no lease.</summary>

@@ -104,6 +104,13 @@ internal sealed record HealthOptions
     /// <summary>The longest ejection.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]
     public TimeSpan MaxEjectionTime { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>How long what comes back (an instance, or one model there) gets work only slowly, while others have it; 0 for not at all.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Whether a model that runs on the processor is left alone while another instance has it in the memory of its GPU.</summary>
+    public bool QuarantineCpu { get; init; } = true;
 }
 
 [OptionsValidator]

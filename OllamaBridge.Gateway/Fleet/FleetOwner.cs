@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -16,7 +17,7 @@ internal sealed class FleetOwner(
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, logger);
     private readonly CatalogWaits _catalogWaits = new();
-    private readonly SnapshotBuilder _builder = new();
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time));
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private FleetSnapshot _current = FleetSnapshot.Empty;
@@ -29,10 +30,11 @@ internal sealed class FleetOwner(
     public FleetSnapshot Current => Volatile.Read(ref _current);
 
     /// <inheritdoc/>
-    public void ReportFailure(Instance instance, InstanceFailure failure)
+    public void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null)
     {
+        // One model alone makes up half of a row: that it is sick says nothing of the instance.
         if (failure is InstanceFailure.Refused or InstanceFailure.StaleCatalog
-            || instance.CountRequestFailure() >= _options.RequestFailuresToEject)
+            || instance.CountRequestFailure(model, (_options.RequestFailuresToEject + 1) / 2) >= _options.RequestFailuresToEject)
             _events.Writer.TryWrite(new RequestsFailed(instance, failure));
     }
 

@@ -35,7 +35,11 @@ internal sealed record CatalogModel(string Key, string Name, DateTimeOffset Modi
 /// <param name="Name">The name as the instance writes it.</param>
 /// <param name="ExpiresAt">When it will leave memory, unless used.</param>
 /// <param name="Json">The instance's own JSON object, byte for byte.</param>
-internal sealed record LoadedModel(string Key, string Name, DateTimeOffset ExpiresAt, ReadOnlyMemory<byte> Json);
+internal sealed record LoadedModel(string Key, string Name, DateTimeOffset ExpiresAt, ReadOnlyMemory<byte> Json)
+{
+    /// <summary>Whether all of it is in the memory of a GPU (<c>size_vram</c> is not below <c>size</c>); also where the server does not say.</summary>
+    public bool IsInVram { get; init; } = true;
+}
 
 /// <summary>What was known about one instance when the snapshot was taken.</summary>
 internal sealed record InstanceView(

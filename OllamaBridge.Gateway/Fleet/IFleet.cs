@@ -12,7 +12,8 @@ internal interface IFleet
     /// <summary>Says that a request failed on an instance through no fault of the request.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="failure">In what way.</param>
-    void ReportFailure(Instance instance, InstanceFailure failure);
+    /// <param name="model">Of which model; null for none.</param>
+    void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null);
 
     /// <summary>Says that an instance answered a request as it should.</summary>
     void ReportSuccess(Instance instance);

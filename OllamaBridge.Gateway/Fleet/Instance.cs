@@ -2,6 +2,7 @@ using System.IO.Hashing;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text;
+using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
@@ -10,6 +11,7 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <remarks>The object lives as long as the instance is configured; a lease keeps it past that.</remarks>
 internal sealed class Instance
 {
+    private readonly FailureRow _failures = new();
     private int _slots;
     private int _slotsUsed;
     private int _allowance = int.MaxValue;
@@ -17,7 +19,6 @@ internal sealed class Instance
     private float _slotShare;
     private int _capacity;
     private int _maxLoadedModels;
-    private int _requestFailures;
     private int _residents;
     private long _lastUsed;
     private PlacementState[] _placements = [];
@@ -102,12 +103,13 @@ internal sealed class Instance
     public ReadOnlySpan<PlacementState> Placements => Volatile.Read(ref _placements);
 
     /// <summary>Takes one slot unless all that this gateway may use are in use. Never gives out more than there are.</summary>
-    public bool TryTakeSlot()
+    /// <param name="limit">A further bound on slots in use.</param>
+    public bool TryTakeSlot(int limit = int.MaxValue)
     {
         while (true)
         {
             var used = Volatile.Read(ref _slotsUsed);
-            if (used >= Math.Min(Slots, Allowance))
+            if (used >= Math.Min(Math.Min(Slots, Allowance), limit))
                 return false;
             if (Interlocked.CompareExchange(ref _slotsUsed, used + 1, used) == used)
                 return true;
@@ -118,12 +120,15 @@ internal sealed class Instance
     public void ReturnSlot() => Interlocked.Decrement(ref _slotsUsed);
 
     /// <summary>Counts a failed request.</summary>
+    /// <param name="model">Of which model; null for none.</param>
+    /// <param name="most">The most that one model counts, where the instance has others.</param>
     /// <returns>How many have failed in a row, this one included.</returns>
-    public int CountRequestFailure() => Interlocked.Increment(ref _requestFailures);
+    public int CountRequestFailure(ModelState? model = null, int most = int.MaxValue) =>
+        _failures.Add(model, Placements.Length > 1 ? most : int.MaxValue);
 
     /// <summary>A request was answered: the row of failures ends.</summary>
     /// <returns>True where there was one.</returns>
-    public bool ClearRequestFailures() => Volatile.Read(ref _requestFailures) > 0 && Interlocked.Exchange(ref _requestFailures, 0) > 0;
+    public bool ClearRequestFailures() => _failures.Clear();
 
     /// <summary>How many models are in its memory or on their way there.</summary>
     public int Residents => Volatile.Read(ref _residents);

@@ -55,7 +55,10 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 Error: null,
                 Refused: false,
                 version.RootElement.TryGetProperty("version", out var v) ? v.GetString() : null,
-                ReadModels(running, (key, name, json) => new LoadedModel(key, name, ReadTime(json, "expires_at"), Raw(json))),
+                ReadModels(running, (key, name, json) => new LoadedModel(key, name, ReadTime(json, "expires_at"), Raw(json))
+                {
+                    IsInVram = ReadSize(json, "size_vram") is not { } inVram || !(inVram < ReadSize(json, "size")),
+                }),
                 tags is null ? default
                     : ReadModels(tags, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))));
         }
@@ -109,6 +112,9 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var time)
             ? time
             : default;
+
+    private static long? ReadSize(JsonElement json, string property) =>
+        json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var size) ? size : null;
 
     private static byte[] Raw(JsonElement json) => System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(json).ToArray();
 }

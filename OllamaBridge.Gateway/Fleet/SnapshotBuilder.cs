@@ -1,11 +1,13 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>Makes a snapshot of what the owner knows, keeping the state cells of models and placements from one to the next.</summary>
+/// <param name="keeper">Takes in what the instances' looks mean for placements; null for nobody.</param>
 /// <remarks>Used by the fleet's owner alone.</remarks>
-internal sealed class SnapshotBuilder
+internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null)
 {
     private readonly Dictionary<string, ModelState> _models = [];
     private readonly Dictionary<Instance, Dictionary<string, PlacementState>> _placements = [];
@@ -38,6 +40,8 @@ internal sealed class SnapshotBuilder
             anything.Add(new ModelPlacement(view, any));
         }
 
+        // Before anybody can see who is back.
+        keeper?.Observe(views, _placements);
         return new FleetSnapshot(
             ++_version,
             views,

@@ -13,7 +13,8 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// What the bridge adds to YARP's forwarding: clean headers out, and on the way back a look at the answer before the client
 /// sees any of it, so that a failed one can be had elsewhere.
 /// </summary>
-internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, AnswerStreams continuing, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
+internal sealed class AnswerTransformer(
+    IOptions<ForwardingOptions> options, AnswerStreams continuing, PlacementOutcomes outcomes, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
 {
     /// <summary>Names the instance that answered.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
@@ -91,15 +92,20 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
             httpContext.Response.Headers[ModelHeader] = model;
         attempt.Delivered = true;
+        if (status < 400)
+            outcomes.Answering(attempt.Lease);
         proxyResponse.Content = new AnswerContent(proxyResponse.Content, answer);
         return true;
     }
 
     /// <summary>An error answer.</summary>
     /// <returns>What the client gets; null for nothing.</returns>
-    private static async ValueTask<Stream?> RefusedAsync(
+    private async ValueTask<Stream?> RefusedAsync(
         ForwardAttempt attempt, HttpContext context, HttpResponseMessage response, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
+        var status = (int)response.StatusCode;
+        if (AnswerVerdict.IsBusy(status))
+            attempt.BusyFor = RetryAfter.Read(response.Headers, time.GetUtcNow());
         if (attempt.Plan is not null)
         {
             // It will not go on with what another began: how the other failed stays what there is to tell.
@@ -107,16 +113,16 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
             return null;
         }
 
-        var status = (int)response.StatusCode;
         var ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
         attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance.ApiKey is not null);
+        attempt.Rejected = attempt.Failure is null;
         // Whose key it is knows the operator; to the client it is a server that fails.
         if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
             return null;
         attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
         if (!attempt.IsTooLong && (attempt.Failure is null || !ended || !attempt.TakeRetry()))
             return new RelayStream(source, held, ended, attempt, context);
-        attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray());
+        attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray(), attempt.BusyFor ?? default);
         return null;
     }
 
@@ -129,14 +135,16 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         var ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
         if (!attempt.TryBegin())
             return null;
-        if (operation.Kind == OperationKind.Inference)
-            RecordFirstByte(attempt);
         if (ended)
             return null;
         if (continuing.Open(attempt, source, held) is { } answer)
         {
             if (answer.LookAhead())
+            {
+                RecordFirstByte(attempt);
                 return answer;
+            }
+
             attempt.Retained = Retain(attempt.Told);
             return null;
         }
@@ -147,6 +155,9 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
             return null;
         }
 
+        // Of an answer, not of an error: who fails fast must not look quick.
+        if (operation.Kind == OperationKind.Inference)
+            RecordFirstByte(attempt);
         attempt.Watcher = StreamWatcher.For(operation.End);
         return new RelayStream(source, held, ended, attempt, context);
     }
@@ -192,6 +203,7 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         var usage = Usage.Read(body);
         attempt.Call.InputTokens = usage.InputTokens;
         attempt.Call.OutputTokens = usage.OutputTokens;
+        attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
     }
 
     private void RecordFirstByte(ForwardAttempt attempt)

@@ -36,7 +36,9 @@ internal static class AnswerVerdict
                     if (body.IndexOf(fault) >= 0)
                         return null;
                 return InstanceFailure.ServerError;
-            case StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout:
+            // 429: an instance's own limit, or that of a guard before it; another may have room.
+            case StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout
+                or StatusCodes.Status429TooManyRequests:
                 return InstanceFailure.ServerError;
             default:
                 return null;

@@ -16,6 +16,7 @@ internal sealed class AttemptSender(
     HttpMessageInvoker client,
     AnswerTransformer transformer,
     RequestQueue queue,
+    RetryBudget retries,
     BridgeMetrics metrics,
     ForwardTimeouts timeouts,
     SilenceWatch watch,
@@ -38,7 +39,10 @@ internal sealed class AttemptSender(
         var need = new LeaseRequest(
             call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
             call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
-            call.Ticket, call.Part);
+            call.Ticket, call.Part)
+        {
+            NoRetry = retries.IsEmpty,
+        };
         var since = time.GetTimestamp();
         try
         {

@@ -42,6 +42,15 @@ internal sealed class ForwardAttempt(
     /// <summary>How the instance failed, if it did; set where nothing has been sent to the client for it.</summary>
     public InstanceFailure? Failure { get; set; }
 
+    /// <summary>Whether the instance rightly refused the request.</summary>
+    public bool Rejected { get; set; }
+
+    /// <summary>Where the instance said that it is busy: for how long it asks to be left alone, zero for no time; else null.</summary>
+    public TimeSpan? BusyFor { get; set; }
+
+    /// <summary>How long the answer's tokens took, in nanoseconds, as the instance told; 0 where it did not.</summary>
+    public long DecodeNanoseconds { get; set; }
+
     /// <summary>The instance's own words for the failure, to be passed on if nobody does better.</summary>
     public RetainedAnswer? Retained { get; set; }
 
@@ -122,6 +131,18 @@ internal sealed class ForwardAttempt(
 
     /// <summary>When the last bytes came, in the same ticks as <see cref="SentAt"/>.</summary>
     public long LastByteAt => Volatile.Read(ref _lastByteAt);
+
+    /// <summary>How long the answer's tokens took: as the instance told, else from the first bytes of a stream to its last, else zero.</summary>
+    public TimeSpan DecodeTime()
+    {
+        var told = Watcher?.DecodeNanoseconds is > 0 and var streamed ? streamed
+            : Call.Kept is { End.Duration: > 0 } kept ? kept.End.Duration
+            : DecodeNanoseconds;
+        return told > 0 ? TimeSpan.FromMicroseconds(told / 1000.0)
+            : Watcher is not null && Call.AnsweredAt is { } answered ? time.GetElapsedTime(answered)
+            : LastByteAt > FirstByteAt ? time.GetElapsedTime(FirstByteAt, LastByteAt)
+            : TimeSpan.Zero;
+    }
 
     /// <summary>More of the answer is waited for.</summary>
     public void NoteReading() => ReadingSince = time.GetTimestamp();
@@ -227,4 +248,5 @@ internal sealed class ForwardAttempt(
 /// <param name="Status">HTTP status.</param>
 /// <param name="ContentType">As the instance sent it.</param>
 /// <param name="Body">Its bytes.</param>
-internal sealed record RetainedAnswer(int Status, string? ContentType, ReadOnlyMemory<byte> Body);
+/// <param name="RetryAfter">When to try again, if it said so; else zero.</param>
+internal sealed record RetainedAnswer(int Status, string? ContentType, ReadOnlyMemory<byte> Body, TimeSpan RetryAfter = default);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
@@ -13,6 +14,8 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddBridgeOptions<ForwardingOptions, ForwardingOptionsValidator>(ForwardingOptions.Section);
         services.AddHttpForwarder();
         services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.TryAddSingleton(Random.Shared);
+        services.AddSingleton<PlacementOutcomes>();
         services.AddSingleton<AnswerTransformer>();
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();

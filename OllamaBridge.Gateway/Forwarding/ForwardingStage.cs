@@ -15,7 +15,7 @@ internal sealed class ForwardingStage(
     Continuer continuer,
     RequestQueue queue,
     RetryBudget budget,
-    IFleet fleet,
+    PlacementOutcomes outcomes,
     BridgeMetrics metrics,
     IOptions<ForwardingOptions> options,
     IOptions<QueueOptions> queueOptions,
@@ -107,10 +107,8 @@ internal sealed class ForwardingStage(
 
                 tries.Retained = attempt.Retained ?? tries.Retained;
                 if (attempt.IsTooLong)
-                {
+                    // The request's own fault: that says neither good nor bad of whoever found it.
                     tries.IsTooLong = lease.Answered = true;
-                    fleet.ReportSuccess(lease.Instance);
-                }
                 else if (!TryAgain(context, call, tries, attempt))
                 {
                     await StopHeartbeatAsync(call);
@@ -138,7 +136,7 @@ internal sealed class ForwardingStage(
         var instance = attempt.Lease.Instance;
         var failure = attempt.Failure ?? InstanceFailure.Broken;
         tries.LastFailure = failure;
-        ReportFailure(instance, failure, attempt);
+        ReportFailure(failure, attempt);
         var again = !context.Response.HasStarted && attempt.TakeRetry();
         if (attempt.Taken is not null)
             ForwardingLog.Taken(logger, call.Operation.Name, instance.Name, failure);
@@ -153,10 +151,14 @@ internal sealed class ForwardingStage(
 
     private static ValueTask StopHeartbeatAsync(BridgeCall call) => call.Heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private void ReportFailure(Instance instance, InstanceFailure failure, ForwardAttempt attempt)
+    private void ReportFailure(InstanceFailure failure, ForwardAttempt attempt)
     {
-        if (attempt.Taken is null && (attempt.Retained is not { } answer || !AnswerVerdict.IsBusy(answer.Status)))
-            fleet.ReportFailure(instance, failure);
+        if (attempt.Taken is not null)
+            return;
+        if (attempt.BusyFor is { } busy)
+            outcomes.Busy(attempt.Lease, busy);
+        else
+            outcomes.Failed(attempt.Lease, failure);
     }
 
     private void Settle(BridgeCall call, ForwardAttempt attempt, CancellationToken gone)
@@ -185,17 +187,22 @@ internal sealed class ForwardingStage(
         {
             // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
             call.Outcome = CallOutcome.Truncated;
-            ReportFailure(attempt.Lease.Instance, InstanceFailure.Broken, attempt);
+            ReportFailure(InstanceFailure.Broken, attempt);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
         }
         else if (attempt.Failure is { } failure)
         {
-            ReportFailure(attempt.Lease.Instance, failure, attempt);
+            ReportFailure(failure, attempt);
+        }
+        else if (attempt.Rejected)
+        {
+            // The request's own fault: that says neither good nor bad of whoever found it.
+            attempt.Lease.Answered = true;
         }
         else
         {
             attempt.Lease.Answered = true;
-            fleet.ReportSuccess(attempt.Lease.Instance);
+            outcomes.Succeeded(attempt.Lease, call.OutputTokens, attempt.DecodeTime());
         }
 
         // Before the slot goes to the next: whose turn it is depends on what this one took.

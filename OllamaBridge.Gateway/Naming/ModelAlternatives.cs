@@ -26,15 +26,21 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
     }
 
     /// <summary>Whether one of the further models has an instance that may be given work.</summary>
-    public bool AnyUsable(FleetSnapshot snapshot, BridgeCall call)
+    public bool AnyUsable(FleetSnapshot snapshot, BridgeCall call, long now)
     {
         for (var i = _at + 1; i < candidates.Length; i++)
-            if (IsUsable(snapshot, call, candidates[i]))
+            if (IsUsable(snapshot, call, candidates[i], now))
                 return true;
         return false;
     }
 
     /// <summary>Whether a model has an instance that may be given work for a request.</summary>
-    public static bool IsUsable(FleetSnapshot snapshot, BridgeCall call, ModelCandidate candidate) =>
-        snapshot.Find(candidate.Key, call.PartOf(candidate.Name)) is { Usable.IsEmpty: false };
+    public static bool IsUsable(FleetSnapshot snapshot, BridgeCall call, ModelCandidate candidate, long now)
+    {
+        if (snapshot.Find(candidate.Key, call.PartOf(candidate.Name)) is { } model)
+            foreach (var placement in model.Usable)
+                if (!placement.State.IsOpenAt(now))
+                    return true;
+        return false;
+    }
 }

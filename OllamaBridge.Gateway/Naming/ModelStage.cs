@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Naming;
 
 /// <summary>Finds the model that a request names, and answers at once where there is none for it.</summary>
-internal sealed class ModelStage(IFleet fleet, ModelChains chains, InventoryStage inventory, BridgeMetrics metrics)
+internal sealed class ModelStage(IFleet fleet, ModelChains chains, InventoryStage inventory, BridgeMetrics metrics, TimeProvider time)
 {
     /// <summary>Handles one request.</summary>
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
@@ -68,8 +68,9 @@ internal sealed class ModelStage(IFleet fleet, ModelChains chains, InventoryStag
             candidates = candidates[..1];
         var alternatives = new ModelAlternatives(candidates);
         var first = alternatives.Current;
-        if (alternatives.AnyUsable(snapshot, call))
-            while (!ModelAlternatives.IsUsable(snapshot, call, alternatives.Current))
+        var now = time.GetTimestamp();
+        if (alternatives.AnyUsable(snapshot, call, now))
+            while (!ModelAlternatives.IsUsable(snapshot, call, alternatives.Current, now))
                 alternatives.TryNext();
         call.Alternatives = alternatives;
         if (chain.IsAlias || alternatives.Current != first)

@@ -25,6 +25,8 @@ internal static class TelemetryNames
     public const string InstanceState = "ollama.instance.state";
     public const string InstanceSlots = "ollama.instance.slots";
     public const string InstanceSlotsUsed = "ollama.instance.slots.used";
+    public const string PlacementState = "ollama.placement.state";
+    public const string BreakerOpened = "ollama.breaker.opened";
     public const string Loads = "ollama.model.loads";
     public const string StateHealthy = "ollama.state.healthy";
     public const string StateStoreHealthy = "ollama.state.store.healthy";

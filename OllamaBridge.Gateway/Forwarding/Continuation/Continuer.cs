@@ -11,6 +11,7 @@ internal sealed class Continuer(
     AttemptSender sender,
     ContinuationPlanner planner,
     IFleet fleet,
+    PlacementOutcomes outcomes,
     BridgeMetrics metrics,
     IOptions<ContinuationOptions> options,
     TimeProvider time,
@@ -122,7 +123,8 @@ internal sealed class Continuer(
                 lease.Answered = attempt.Interrupted is null;
                 if (lease.Answered)
                 {
-                    fleet.ReportSuccess(lease.Instance);
+                    // How fast it was nobody can tell: part of the answer is another's.
+                    outcomes.Succeeded(lease, tokens: 0, decoding: default);
                     // Before the slot goes to the next: whose turn it is depends on what this one took.
                     call.SettleKept();
                     call.SettleCharge();
@@ -133,6 +135,8 @@ internal sealed class Continuer(
 
             if (context.RequestAborted.IsCancellationRequested || attempt.Taken is not null)
                 return null;
+            if (attempt.BusyFor is { } busy)
+                outcomes.Busy(lease, busy);
             ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
         }
 
@@ -151,11 +155,12 @@ internal sealed class Continuer(
 
         if (cause is Interruption.Drained or Interruption.Stopped)
         {
+            // That it is taken away says nothing of an instance, nor of its models.
             ContinuationLog.Taken(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
             return;
         }
 
-        fleet.ReportFailure(broken.Lease.Instance, InstanceFailure.Broken);
+        outcomes.Failed(broken.Lease, cause == Interruption.Stalled ? InstanceFailure.TimedOut : InstanceFailure.Broken);
         ContinuationLog.Interrupted(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
     }
 

@@ -26,19 +26,17 @@ internal static class FallbackRules
     /// <param name="model">What of it the request can use; null for nothing.</param>
     /// <param name="tried">Instances that have failed the request; null for none.</param>
     /// <param name="attemptsLeft">Whether it may be sent once more for this model.</param>
+    /// <param name="now">The time: who has just failed and is left alone cannot be asked.</param>
     /// <returns>Why not; null where somebody can be asked, or may come free.</returns>
-    public static FallbackCause? Judge(ModelView? model, IReadOnlySet<Instance>? tried, bool attemptsLeft)
+    public static FallbackCause? Judge(ModelView? model, IReadOnlySet<Instance>? tried, bool attemptsLeft, long now)
     {
         if (!attemptsLeft)
             return FallbackCause.Failed;
-        if (model is null || model.Usable.IsEmpty)
-            return tried is null ? FallbackCause.Unavailable : FallbackCause.Failed;
-        if (tried is null)
-            return null;
-        foreach (var placement in model.Usable)
-            if (!tried.Contains(placement.Instance))
-                return null;
-        return FallbackCause.Failed;
+        if (model is not null)
+            foreach (var placement in model.Usable)
+                if (tried?.Contains(placement.Instance) != true && !placement.State.IsOpenAt(now))
+                    return null;
+        return tried is null ? FallbackCause.Unavailable : FallbackCause.Failed;
     }
 
     /// <summary>Whether a refusal is reason to ask another model.</summary>

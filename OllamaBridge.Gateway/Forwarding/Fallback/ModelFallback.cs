@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 
 /// <summary>Lets another model answer where the one that was asked cannot: once through its list, and only where nothing has been answered yet.</summary>
-internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetrics metrics, ILogger<ModelFallback> logger)
+internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetrics metrics, TimeProvider time, ILogger<ModelFallback> logger)
 {
     /// <summary>Whether there is nobody left to ask for the model, but for another one.</summary>
     /// <param name="call">The request.</param>
@@ -18,11 +18,11 @@ internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetri
         if (call.Alternatives is not { HasNext: true } alternatives)
             return null;
         var snapshot = fleet.Current.For(call.Tenant.Instances);
-        if (!alternatives.AnyUsable(snapshot, call))
+        if (!alternatives.AnyUsable(snapshot, call, time.GetTimestamp()))
             return null;
         return tries.IsTooLong
             ? FallbackCause.TooLong
-            : FallbackRules.Judge(snapshot.Find(call.ModelKey, call.Part), tries.Tried, tries.MayBeSent(call, maxAttempts));
+            : FallbackRules.Judge(snapshot.Find(call.ModelKey, call.Part), tries.Tried, tries.MayBeSent(call, maxAttempts), time.GetTimestamp());
     }
 
     /// <summary>Goes on to the next model that has an instance that may be given work, and that its tenant's limits have room for.</summary>
@@ -35,7 +35,7 @@ internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetri
         while (alternatives.TryNext())
         {
             var next = alternatives.Current;
-            if (!ModelAlternatives.IsUsable(fleet.Current.For(call.Tenant.Instances), call, next)
+            if (!ModelAlternatives.IsUsable(fleet.Current.For(call.Tenant.Instances), call, next, time.GetTimestamp())
                 || !await quotas.TryMoveAsync(context, call, next.Key))
                 continue;
             // In the queue it was another model's; there it has used nothing.
