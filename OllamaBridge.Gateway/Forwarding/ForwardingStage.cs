@@ -153,6 +153,7 @@ internal sealed class ForwardingStage(
 
     private void ReportFailure(InstanceFailure failure, ForwardAttempt attempt)
     {
+        // What was taken away from an instance it did not fail.
         if (attempt.Taken is not null)
             return;
         if (attempt.BusyFor is { } busy)
