@@ -20,7 +20,8 @@ public sealed class DrainTests
     public async Task Drain_UnderStreams_EachAnswerWholeThoughTheInstanceIsKilledAtItsDeadline()
     {
         await using var fleet = await StartFleetAsync(slots: 12);
-        await using var bridge = await StartAsync(fleet);
+        // One failure would show.
+        await using var bridge = await StartAsync(fleet, ("Bridge:Health:RequestFailuresToEject", "1"));
         var wholes = await Task.WhenAll(Enumerable.Range(0, 10).Select(n => AskAsync(bridge, n)));
 
         var streams = await Task.WhenAll(Enumerable.Range(0, 10).Select(n => OpenAsync(bridge, n)));

@@ -155,6 +155,7 @@ internal sealed class Continuer(
 
         if (cause is Interruption.Drained or Interruption.Stopped)
         {
+            // That it is taken away says nothing of an instance, nor of its models.
             ContinuationLog.Taken(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
             return;
         }

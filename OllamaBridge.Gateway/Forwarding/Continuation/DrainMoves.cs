@@ -77,7 +77,7 @@ internal sealed class FreeSlots
 {
     private readonly Dictionary<Instance, int> _left = [];
 
-    /// <summary>Counts on a free slot for a model, where it need not throw another model out.</summary>
+    /// <summary>Counts on a free slot for a model, where nothing is wrong with it and it need not throw another out.</summary>
     /// <param name="model">The model.</param>
     /// <param name="but">The one instance that will not do.</param>
     /// <returns>False where there is none.</returns>
@@ -86,7 +86,7 @@ internal sealed class FreeSlots
         foreach (var usable in model.Usable)
         {
             var instance = usable.Instance;
-            if (instance == but || !(usable.State.IsResident || instance.HasRoom))
+            if (instance == but || usable.State.IsRestricted || !(usable.State.IsResident || instance.HasRoom))
                 continue;
             if (!_left.TryGetValue(instance, out var left))
                 left = Math.Min(instance.Slots, instance.Allowance) - instance.SlotsUsed;
