@@ -3,6 +3,7 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Answers;
 
@@ -75,6 +76,21 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The model's canonical name; empty where any instance will do.</summary>
     public string ModelKey { get; set; } = "";
 
+    /// <summary>The models that may answer, where that is not simply the one that is named; null for that.</summary>
+    public ModelAlternatives? Alternatives { get; set; }
+
+    /// <summary>The model's name as instances get it, where that is not as the client wrote it.</summary>
+    public string? ModelName { get; set; }
+
+    /// <summary>The model's name as instances get it.</summary>
+    public string? SentModel => ModelName ?? Facts.Model;
+
+    /// <summary>What of a model's instances it can use.</summary>
+    public ModelPart Part => PartOf(SentModel);
+
+    /// <summary>Where it waits, or would; the default before it has asked for an instance.</summary>
+    public QueueKey Queue { get; set; }
+
     /// <summary>The one instance that must answer, where that matters (a blob and the <c>create</c> that names it).</summary>
     public Instance? Pinned { get; set; }
 
@@ -113,6 +129,18 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>Tokens of the answer.</summary>
     public long OutputTokens { get; set; }
+
+    /// <summary>What of a model's instances it could use if it were asked under some name.</summary>
+    public ModelPart PartOf(string? name) => new(Operation.Route, Facts.IsPlain ? name : null);
+
+    /// <summary>From now on another model is asked than the client named, and the body says so.</summary>
+    public void StandIn(ModelCandidate candidate)
+    {
+        ModelKey = candidate.Key;
+        ModelName = candidate.Name;
+        if (Facts.ModelEnd > 0)
+            Body?.Replace(Facts.ModelStart, Facts.ModelEnd, candidate.Json);
+    }
 
     /// <summary>Takes over what a kept answer took.</summary>
     public void SettleKept()

@@ -2,32 +2,43 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway;
 
 /// <summary>The way of a request, and the only place that states its order.</summary>
 internal static class GatewayPipeline
 {
-    /// <summary>Adds the stages: the door, what is asked and by whom, its body, what its tenant may use up, then whoever answers.</summary>
+    /// <summary>Adds the stages: the door, what is asked and by whom, its body, the model that it means, what its tenant may use up, then whoever answers.</summary>
     public static void UseGateway(this WebApplication app)
     {
         var guard = app.Services.GetRequiredService<AccessGuard>();
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
         var identity = app.Services.GetRequiredService<IdentityStage>();
         var bodies = app.Services.GetRequiredService<BodyStage>();
+        var models = app.Services.GetRequiredService<ModelStage>();
         var inventory = app.Services.GetRequiredService<InventoryStage>();
         var quotas = app.Services.GetRequiredService<QuotaStage>();
         var management = app.Services.GetRequiredService<ManagementStage>();
         var forwarding = app.Services.GetRequiredService<ForwardingStage>();
+        var stop = app.Services.GetRequiredService<GracefulStop>();
+        stop.Over += app.Services.GetRequiredService<RequestQueue>().Close;
         Func<HttpContext, BridgeCall, Task> forward = forwarding.HandleAsync;
+        Func<HttpContext, BridgeCall, Task> admit = (context, call) => quotas.InvokeAsync(context, call, forward);
+        Func<HttpContext, BridgeCall, Task> manage = management.HandleAsync;
 
         app.Use(next => context => guard.InvokeAsync(context, next));
 
         // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; everything else is the fleet's.
         app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Identify));
 
-        Task Identify(HttpContext context) => identity.InvokeAsync(context, context.Features.Get<BridgeCall>()!, Answer);
+        Task Identify(HttpContext context)
+        {
+            var call = context.Features.Get<BridgeCall>()!;
+            return stop.IsStopping ? GracefulStop.RefuseAsync(context, call) : identity.InvokeAsync(context, call, Answer);
+        }
 
         Task Answer(HttpContext context)
         {
@@ -37,8 +48,8 @@ internal static class GatewayPipeline
                 OperationKind.Inventory => inventory.HandleAsync(context, call),
                 OperationKind.Refused => ProtocolError.WriteAsync(
                     context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
-                OperationKind.Management => bodies.InvokeAsync(context, call, c => management.HandleAsync(c, call)),
-                _ => bodies.InvokeAsync(context, call, c => quotas.InvokeAsync(c, call, forward)),
+                OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
+                _ => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, admit)),
             };
         }
     }

@@ -5,8 +5,10 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.ServiceDefaults;
@@ -23,12 +25,14 @@ builder.WebHost.ConfigureGatewayServer(builder.Configuration);
 builder.Services
     .AddIdentity()
     .AddProtocols()
+    .AddNaming()
     .AddState()
     .AddAdmission()
     .AddFleet()
     .AddScheduling()
     .AddForwarding()
     .AddAccounting()
+    .AddShutdown()
     .AddBridgeTelemetry()
     .AddAdmin();
 

@@ -18,11 +18,14 @@ public sealed record Fault
     /// <summary>How many tokens (lines of a stream that carry text) are sent before it strikes.</summary>
     public int AfterTokens { get; init; }
 
-    /// <summary>How long <see cref="FaultKind.Stall"/> and <see cref="FaultKind.SlowFirstToken"/> wait. Zero or less stalls for ever.</summary>
+    /// <summary>How long <see cref="FaultKind.Stall"/> and <see cref="FaultKind.SlowFirstToken"/> wait, zero or less for ever; what a token takes more.</summary>
     public TimeSpan Delay { get; init; }
 
     /// <summary>The status code of <see cref="FaultKind.Status"/>; 500 when left out.</summary>
     public int Status { get; init; }
+
+    /// <summary>Seconds in the header <c>Retry-After</c> of <see cref="FaultKind.Status"/>; null sends none, as Ollama does.</summary>
+    public int? RetryAfter { get; init; }
 
     /// <summary>The error text of <see cref="FaultKind.Status"/> and <see cref="FaultKind.ErrorLine"/>; null means Ollama's own wording.</summary>
     public string? Message { get; init; }

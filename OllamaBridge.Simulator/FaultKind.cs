@@ -39,4 +39,11 @@ public enum FaultKind
 
     /// <summary>Every generation stands still while in the plan, running ones too; routes that do not generate answer (a runner under SIGSTOP).</summary>
     Frozen,
+
+    /// <summary>While in the plan every token takes <see cref="Fault.Delay"/> more. Ignores <see cref="Fault.Times"/>.</summary>
+    SlowTokens,
+
+    /// <summary>While in the plan loaded models are on the processor: <c>/api/ps</c> tells a <c>size_vram</c> of 0, and every token takes
+    /// <see cref="Fault.Delay"/> more. Ignores <see cref="Fault.Times"/>.</summary>
+    OnCpu,
 }

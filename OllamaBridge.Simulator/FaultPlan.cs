@@ -54,7 +54,7 @@ public sealed class FaultPlan
             return null;
         lock (_gate)
         {
-            var hit = _armed.Find(a => a.Fault.Kind is not (FaultKind.Refuse or FaultKind.Frozen) && Matches(a.Fault, path, inference, model));
+            var hit = _armed.Find(a => !Lasts(a.Fault.Kind) && Matches(a.Fault, path, inference, model));
             if (hit is null)
                 return null;
             if (hit.Left is { } left && (hit.Left = left - 1) == 0)
@@ -74,6 +74,20 @@ public sealed class FaultPlan
     /// <summary>Waits while generations of this model are frozen.</summary>
     internal ValueTask WhileFrozenAsync(string path, string model, CancellationToken cancellationToken) =>
         _count == 0 ? ValueTask.CompletedTask : new ValueTask(WaitFrozenAsync(path, model, cancellationToken));
+
+    /// <summary>Whether this model is on the processor.</summary>
+    internal bool IsOnCpu(string model) => _count != 0 && Has(FaultKind.OnCpu, model);
+
+    /// <summary>How much more a token of this model takes.</summary>
+    internal TimeSpan Slowness(string path, string model)
+    {
+        if (_count == 0)
+            return TimeSpan.Zero;
+        lock (_gate)
+            return _armed.Find(a => a.Fault.Kind is FaultKind.SlowTokens or FaultKind.OnCpu && Matches(a.Fault, path, true, model))?.Fault.Delay ?? TimeSpan.Zero;
+    }
+
+    private static bool Lasts(FaultKind kind) => kind is FaultKind.Refuse or FaultKind.Frozen or FaultKind.SlowTokens or FaultKind.OnCpu;
 
     private async Task WaitFrozenAsync(string path, string model, CancellationToken cancellationToken)
     {

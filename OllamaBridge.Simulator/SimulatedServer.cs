@@ -16,6 +16,15 @@ public sealed class SimulatedServer : IAsyncDisposable
 
     private SimulatedServer(SimulatorOptions options)
     {
+        // What it serves is loaded once and stays.
+        if (options.Kind == SimulatorKind.OpenAI)
+            options = options with
+            {
+                Store = new ModelStore(options.Served, options.TimeProvider),
+                LoadTime = TimeSpan.Zero,
+                KeepAlive = Timeout.InfiniteTimeSpan,
+                MaxLoadedModels = Math.Max(1, options.Served.Count),
+            };
         Store = options.Store ?? new ModelStore([SimulatedModel.Named("deepseek-r1:7b"), SimulatedModel.Named("nomic-embed-text")], options.TimeProvider);
         Options = options;
         Statistics = new SimulatorStatistics(options.SeenCapacity, options.Together);

@@ -12,6 +12,15 @@ public sealed record SimulatorOptions
         PullBytesPerSecond = 0,
     };
 
+    /// <summary>What it speaks.</summary>
+    public SimulatorKind Kind { get; init; }
+
+    /// <summary>What a server of <see cref="SimulatorKind.OpenAI"/> serves; names are ids, and count to the letter.</summary>
+    public IReadOnlyList<SimulatedModel> Served { get; init; } = [];
+
+    /// <summary>The key that a server of <see cref="SimulatorKind.OpenAI"/> wants on <c>/v1</c>; null for none.</summary>
+    public string? ApiKey { get; init; }
+
     /// <summary>Name of the server on the side channel; the port where left out.</summary>
     public string? Name { get; init; }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Benchmarks.Scheduling;
@@ -39,9 +40,18 @@ internal static class FleetFixture
         return new SchedulingRequest(model, Affinity: 0, Tried: null, Only: null, NeedsSlot: true, now, waited);
     }
 
+    private static void Break(PlacementGuard guard, long now)
+    {
+        // For as long as a benchmark may take.
+        var options = new BreakerOptions { OpenTime = TimeSpan.FromHours(1), MaxOpenTime = TimeSpan.FromHours(1) };
+        var rules = BreakerRules.From(options, TimeSpan.Zero, TimeProvider.System);
+        for (var i = 0; i < options.ConsecutiveFailures; i++)
+            guard.Failed(guard.Entry, InstanceFailure.ServerError, now, rules, chance: 0);
+    }
+
     private static void Arrange(ModelPlacement placement, int index, Situation situation, long now, Random random)
     {
-        var has = situation is Situation.LoadedEverywhere or Situation.AllBusy
+        var has = situation is Situation.LoadedEverywhere or Situation.AllBusy or Situation.TenthIsOut
             || (situation is Situation.LoadedOnATenth or Situation.TenthIsBusy && index % 10 == 0);
         var instance = placement.Instance;
         // The last model of the list is in use wherever there is room for it; it is what stands in the way of others.
@@ -56,5 +66,8 @@ internal static class FleetFixture
             instance.TryTakeSlot();
             resident.Enter(now);
         }
+
+        if (situation == Situation.TenthIsOut && index % 10 == 0)
+            Break(placement.State.MakeGuard()!, now);
     }
 }

@@ -17,4 +17,7 @@ public enum Situation
 
     /// <summary>Every instance has the model in memory and no slot free.</summary>
     AllBusy,
+
+    /// <summary>Every instance has the model in memory and a slot free, but one in ten has failed it and is left alone.</summary>
+    TenthIsOut,
 }

@@ -51,6 +51,18 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
+    public async Task Close_EverybodyWhoWaitsAndWhoeverWould_SentAway()
+    {
+        var lease = _queue.Get();
+        Task<LeaseResult>[] waiting = [_queue.Ask(), _queue.Ask(), _queue.Ask("b"), _queue.Ask(tried: [])];
+        _queue.Queue.Close();
+        Assert.All(await Task.WhenAll(waiting).WaitAsync(Guard, Cancelled), r => Assert.Equal(LeaseRefusal.Stopped, r.Refusal));
+        Assert.Equal(0, _queue.Queue.Count);
+        Assert.Equal(LeaseRefusal.Stopped, (await _queue.Ask().WaitAsync(Guard, Cancelled)).Refusal);
+        lease.Dispose();
+    }
+
+    [Fact]
     public void Acquire_DisposedTwice_OneSlotReturned()
     {
         var lease = _queue.Get();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
@@ -95,8 +96,8 @@ public partial class ComposeFileTests
 
     [Fact]
     public void Bridge_Stop_WaitsLongerThanStreams() => Assert.True(
-        int.Parse(Bridge.Text("stop_grace_period").TrimEnd('s'), CultureInfo.InvariantCulture)
-        > int.Parse(Bridge.Environment("ASPNETCORE_SHUTDOWNTIMEOUTSECONDS")!, CultureInfo.InvariantCulture));
+        TimeSpan.FromSeconds(int.Parse(Bridge.Text("stop_grace_period").TrimEnd('s'), CultureInfo.InvariantCulture))
+        > TimeSpan.Parse(Bridge.Environment("Bridge__Shutdown__GracePeriod")!, CultureInfo.InvariantCulture) + GracefulStop.Reserve);
 
     [Fact]
     public void Redis_State_KeptAndLocked()

@@ -66,6 +66,13 @@ internal sealed class GatewayProcess : IAsyncDisposable
         return _process.KillAsync();
     }
 
+    /// <summary>As an orchestrator ends it: SIGTERM, without waiting for what comes of it.</summary>
+    public void Terminate() => _process.Terminate();
+
+    /// <summary>Waits until it has ended by itself.</summary>
+    /// <returns>What it ended with.</returns>
+    public Task<int> EndAsync() => _process.EndAsync();
+
     /// <summary>A number of each instance, as <c>/bridge/instances</c> tells it.</summary>
     public async Task<int[]> InstancesAsync(string field, CancellationToken cancellationToken) =>
         [.. JsonNode.Parse(await _client.GetStringAsync("/bridge/instances", cancellationToken))!.AsArray().Select(i => i![field]!.GetValue<int>())];

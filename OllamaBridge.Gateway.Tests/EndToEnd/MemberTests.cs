@@ -125,7 +125,7 @@ public sealed class MemberTests
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1);
         (string, string)[] settings =
-            [("ConnectionStrings:state", $"127.0.0.1:{state.Options.Port}"), ("Bridge:State:OperationTimeout", "00:00:01"), ("Bridge:State:ProbeInterval", "00:00:00.1")];
+            [("ConnectionStrings:state", $"127.0.0.1:{state.Options.Port}"), ("Bridge:State:ProbeInterval", "00:00:00.1")];
         await using var one = await TestBridge.StartAsync([], settings);
         await using var other = await TestBridge.StartAsync([], settings);
 

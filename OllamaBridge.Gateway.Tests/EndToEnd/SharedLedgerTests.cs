@@ -125,7 +125,7 @@ public sealed class SharedLedgerTests
 
     private static Task<TestBridge> StartAsync(TestFleet fleet, int port) => TestBridge.StartAsync(
         fleet.Servers,
-        ("ConnectionStrings:state", $"127.0.0.1:{port}"), ("Bridge:State:OperationTimeout", "00:00:01"), ("Bridge:State:ProbeInterval", "00:00:00.1"));
+        ("ConnectionStrings:state", $"127.0.0.1:{port}"), ("Bridge:State:ProbeInterval", "00:00:00.1"));
 
     private static async Task ReadAsync(HttpResponseMessage answer, CancellationToken token)
     {

@@ -66,6 +66,8 @@ internal sealed class TestBridge : IAsyncDisposable
         {
             all[$"Bridge:Instances:{i}:Url"] = servers[i].Url.ToString();
             all[$"Bridge:Instances:{i}:Name"] = $"sim-{i + 1}";
+            if (servers[i].Options.Kind == SimulatorKind.OpenAI)
+                all[$"Bridge:Instances:{i}:Kind"] = "OpenAI";
             all[$"Bridge:Instances:{i}:Slots"] = servers[i].Options.ParallelSlots.ToString(System.Globalization.CultureInfo.InvariantCulture);
         }
 

@@ -51,7 +51,6 @@ public sealed class ThreeGatewaysTests(ITestOutputHelper output)
             Slots,
             ("Bridge:State:ConnectionString", $"127.0.0.1:{port}"),
             // A busy machine is no failure.
-            ("Bridge:State:OperationTimeout", "00:00:00.5"),
             ("Bridge:State:ProbeInterval", "00:00:00.1"),
             ("Bridge:Queue:Length", "20000"))));
         var (doomed, one, other) = (all[0], all[1], all[2]);

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
@@ -20,6 +21,15 @@ internal sealed class FleetBuilder
     {
         var instance = new Instance(new InstanceDefinition(name, new Uri($"http://{name}:11434"), slots, capacity));
         _views.Add(new InstanceView(instance, InstanceStatus.Healthy, false, true, Catalog(models), Loaded(loaded), "0.32.15", null));
+        return this;
+    }
+
+    /// <summary>Adds a server that speaks only OpenAI's API. Ids are separated by blanks.</summary>
+    public FleetBuilder WithOpenAI(string name, string ids, ApiRoutes routes = ApiRoutes.None, int slots = 1)
+    {
+        var service = new OpenAIService([.. Split(ids)], routes);
+        var instance = new Instance(new InstanceDefinition(name, new Uri($"http://{name}:8000"), slots, 0) { OpenAI = service });
+        _views.Add(new InstanceWatch(instance).ToView() with { Status = InstanceStatus.Healthy });
         return this;
     }
 
@@ -78,13 +88,15 @@ internal sealed class FakeFleet : IFleet
         Changed?.Invoke();
     }
 
-    public void ReportFailure(Instance instance, InstanceFailure failure) => Failures.Add((instance, failure));
+    public void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null) => Failures.Add((instance, failure));
 
     public void ReportSuccess(Instance instance)
     {
     }
 
     public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) => Task.FromResult(false);
+
+    public Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken) => Task.FromResult(false);
 
     public Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken) => Task.FromResult(MemberChange.AddressTaken);
 

@@ -182,6 +182,26 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task DrainUntil_AgainWithoutADeadlineAndUndrained_TheNewestWordHolds()
+    {
+        await StartAsync();
+        var deadline = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().AddSeconds(30).ToUnixTimeMilliseconds());
+        Assert.True(await _owner.DrainUntilAsync("I", deadline, Cancelled));
+        Assert.True(View(_owner.Current, "i").Draining);
+        Assert.Equal(deadline, View(_owner.Current, "i").DrainDeadline);
+        Assert.True(await _owner.DrainUntilAsync("i", deadline.AddSeconds(5), Cancelled));
+        Assert.Equal(deadline.AddSeconds(5), View(_owner.Current, "i").DrainDeadline);
+        Assert.True(await _owner.SetDrainingAsync("i", true, Cancelled));
+        Assert.True(View(_owner.Current, "i").Draining);
+        Assert.Null(View(_owner.Current, "i").DrainDeadline);
+        Assert.True(await _owner.DrainUntilAsync("i", deadline, Cancelled));
+        Assert.True(await _owner.SetDrainingAsync("i", false, Cancelled));
+        Assert.True(View(_owner.Current, "i").IsUsable);
+        Assert.Null(View(_owner.Current, "i").DrainDeadline);
+        Assert.False(await _owner.DrainUntilAsync("nobody", deadline, Cancelled));
+    }
+
+    [Fact]
     public async Task Add_NewInstance_InTheSnapshotWhenItReturnsAndLookedAt()
     {
         await StartAsync();

@@ -171,10 +171,11 @@ public sealed class FleetSharingTests : IAsyncLifetime
         Assert.All(homes.Zip(spilled), p => Assert.True(p.Second != "i" && (p.First == "i" || p.First == p.Second)));
         Assert.Equal(["j", "k"], homes.Zip(spilled).Where(p => p.First == "i").Select(p => p.Second).Distinct().Order()); // not all to one
 
-        for (var n = 0; n < 2; n++)
+        // One each: of two among three, whose turn it is would decide.
+        for (var n = 0; n < 3; n++)
             a["i"].ReturnSlot();
         await RoundAsync(3);
-        Assert.Equal(homes, conversations.Select(n => Decide(b, n))); // half full is not full
+        Assert.Equal(homes, conversations.Select(n => Decide(b, n))); // no longer full
     }
 
     [Fact]
@@ -193,6 +194,24 @@ public sealed class FleetSharingTests : IAsyncLifetime
         await RoundAsync(2);
         Assert.False(await a.IsDrainingAsync());
         Assert.False(await b.IsDrainingAsync());
+    }
+
+    [Fact]
+    public async Task DrainUntil_AtOneGateway_TheDeadlineAtAllAndUndrainEndsIt()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        var deadline = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().AddMinutes(10).ToUnixTimeMilliseconds());
+        await a.Owner.DrainUntilAsync("i", deadline, Cancelled);
+        await RoundAsync(2);
+        Assert.Equal(deadline, (await b.ViewAsync("i")).DrainDeadline);
+        _store.Inner = new MemoryFleetStore(_clock, isShared: true);
+        await RoundAsync(1);
+        var late = await StartAsync();
+        await RoundAsync(1);
+        Assert.Equal(deadline, (await late.ViewAsync("i")).DrainDeadline);
+        await late.Owner.SetDrainingAsync("i", false, Cancelled);
+        await RoundAsync(2);
+        Assert.All([await a.ViewAsync("i"), await b.ViewAsync("i")], view => Assert.True(view is { Draining: false, DrainDeadline: null }));
     }
 
     [Fact]

@@ -49,6 +49,17 @@ public class RetryBudgetTests
         Assert.False(budget.TryWithdraw());
     }
 
+    [Theory]
+    [InlineData(0, false)] // none is ever there to be missed
+    [InlineData(1, true)]
+    public void IsEmpty_AllTaken_Says(int burst, bool expected)
+    {
+        var budget = Make(burst);
+        Assert.False(budget.IsEmpty);
+        budget.TryWithdraw();
+        Assert.Equal(expected, budget.IsEmpty);
+    }
+
     private static RetryBudget Make(int burst) => new(Options.Create(new ForwardingOptions { RetryBurst = burst, RetryRatio = 0.2 }));
 }
 

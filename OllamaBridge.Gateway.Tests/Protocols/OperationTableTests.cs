@@ -49,7 +49,10 @@ public class OperationTableTests
     [Theory]
     [InlineData("/api/blobs/sha256:0123", "sha256:0123")]
     [InlineData("/v1/models/x:1", "x:1")]
-    [InlineData("/v1/models/me/x:1", "")] // one segment, as the server's router has it
+    [InlineData("/v1/models/me/x:1", "me/x:1")] // other servers' ids have slashes
+    [InlineData("/v1/models/me//x:1", "")]
+    [InlineData("/v1/models/me/", "")]
+    [InlineData("/api/blobs/a/b", "")] // one segment, as the server's router has it
     [InlineData("/api/chat", "")]
     public void Find_Rest_IsTheName(string path, string rest)
     {

@@ -89,6 +89,30 @@ public class ReplayableBodyTests
         Assert.Equal(2, await stream.ReadAsync(new byte[9], TestContext.Current.CancellationToken));
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0, 10)]
+    [InlineData(100, 107)]
+    [InlineData(Segment - 3, Segment + 4)]
+    [InlineData(Segment, Segment)]
+    [InlineData((2 * Segment) + 10, (2 * Segment) + 20)]
+    public async Task Replace_AnyRange_TheRestAsReceivedEachTimeAnew(int start, int end)
+    {
+        var bytes = Random((2 * Segment) + 20);
+        using var body = (await ReadAsync(bytes, Segment, bytes.Length, limit: bytes.Length))!;
+        foreach (var other in new[] { "first"u8.ToArray(), [], "another, longer one"u8.ToArray() })
+        {
+            body.Replace(start, end, other);
+            byte[] expected = [.. bytes[..start], .. other, .. bytes[end..]];
+            Assert.Equal(expected.Length, body.Length);
+            Assert.Equal(expected, body.Bytes.ToArray());
+            using var copy = new MemoryStream();
+            await using var stream = body.OpenRead();
+            await stream.CopyToAsync(copy, TestContext.Current.CancellationToken);
+            Assert.Equal(expected, copy.ToArray());
+        }
+    }
+
     private static async Task<ReplayableBody?> ReadAsync(byte[] bytes, int piece, long? announced, long limit)
     {
         var request = new DefaultHttpContext().Request;

@@ -37,6 +37,35 @@ public class RequestInspectorTests
     }
 
     [Theory]
+    [InlineData("/api/chat", """{"stream":true, "model" : "tiny" }""", "\"tiny\"")]
+    [InlineData("/api/chat", """{"model":"a","MODEL":"t\u0069ny","model":null}""", "\"t\\u0069ny\"")]
+    [InlineData("/api/show", """{"name":"tiny","model":""}""", "\"tiny\"")]
+    [InlineData("/api/show", """{"name":"x","model":"tiny"}""", "\"tiny\"")]
+    [InlineData("/api/copy", """{"source":"tiny"}""", "")] // nothing to be replaced there
+    [InlineData("/api/chat", """{"name":"tiny"}""", "")]
+    public void Inspect_Model_WhereItStands(string path, string body, string written)
+    {
+        var facts = Inspect(body, path);
+        Assert.Equal(written, body[(int)facts.ModelStart..(int)facts.ModelEnd]);
+        AssertSame(facts, Inspect(Segments.Of([.. Encoding.UTF8.GetBytes(body).Chunk(1)]), path));
+    }
+
+    [Theory]
+    [InlineData("""{"model":"a","messages":[],"stream":true,"max_tokens":4,"system":"s","prompt":"p"}""", true)]
+    [InlineData("""{"model":"a","OTHER":1,"Other":2}""", true)]
+    [InlineData("""{"Model":"a"}""", false)]
+    [InlineData("""{"mod\u0065l":"a"}""", false)]
+    [InlineData("""{"model":"a","model":"a"}""", false)]
+    [InlineData("""{"model":"a","MODEL":"b"}""", false)]
+    [InlineData("""{"model":"a","max_tokens":9,"Max_Tokens":1}""", false)]
+    [InlineData("""{"model":"a","stream":true,"stream":false}""", false)]
+    public void Inspect_IsPlain_WhereEveryReaderReadsTheSame(string body, bool isPlain)
+    {
+        Assert.Equal(isPlain, Inspect(body, "/v1/chat/completions").IsPlain);
+        Assert.Equal(isPlain, Inspect(Segments.Of([.. Encoding.UTF8.GetBytes(body).Chunk(1)]), "/v1/chat/completions").IsPlain);
+    }
+
+    [Theory]
     [InlineData("/api/show", """{"name":"old"}""", "old")]
     [InlineData("/api/show", """{"name":"old","model":"new"}""", "new")]
     [InlineData("/api/show", """{"name":"old","model":""}""", "old")]
@@ -245,6 +274,7 @@ public class RequestInspectorTests
     private static bool AssertSame(in RequestFacts expected, in RequestFacts actual)
     {
         Assert.Equal((expected.Model, expected.Stream, expected.Affinity, expected.Fault), (actual.Model, actual.Stream, actual.Affinity, actual.Fault));
+        Assert.Equal((expected.ModelStart, expected.ModelEnd, expected.IsPlain), (actual.ModelStart, actual.ModelEnd, actual.IsPlain));
         Assert.Equal(expected.Demands, actual.Demands);
         Assert.Equal(expected.Digests ?? [], actual.Digests ?? []);
         return true;

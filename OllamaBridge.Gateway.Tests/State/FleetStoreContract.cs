@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.State;
@@ -101,10 +102,27 @@ public abstract class FleetStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Exchange_DrainWithADeadline_HeardToTheMillisecondAndGoneWithTheNextWord()
+    {
+        var mark = new DrainMark("j k", true, Now + 1, Now + 90_001);
+        await _a.ExchangeAsync(Report("a") with { Drains = [mark, new DrainMark("i", true, Now + 1)] }, Cancelled);
+        Assert.Equal([new DrainMark("i", true, Now + 1), mark], (await SayAsync(_b, "b")).Drains.OrderBy(d => d.Instance));
+        await _b.ExchangeAsync(Report("b") with { Drains = [mark with { Version = Now + 2, Deadline = 0 }] }, Cancelled);
+        Assert.Null((await SayAsync(_a, "a")).Drains.Single(d => d.Instance == "j k").Until);
+        await _b.ExchangeAsync(Report("b") with { Drains = [mark with { Version = Now + 3 }] }, Cancelled);
+        Assert.Equal(Now + 90_001, (await SayAsync(_a, "a")).Drains.Single(d => d.Instance == "j k").Until?.ToUnixTimeMilliseconds());
+        await _b.ExchangeAsync(Report("b") with { Drains = [new DrainMark("j k", false, Now + 4)] }, Cancelled);
+        Assert.False((await SayAsync(_a, "a")).Drains.Single(d => d.Instance == "j k").Draining);
+    }
+
+    [Fact]
     public async Task Exchange_Members_TheNewestWordHoldsWhateverItSays()
     {
         var one = new InstanceDefinition("GPU:1", new Uri("http://[::1]:11434/under/a/path"), 4, 2);
-        var other = new InstanceDefinition("gpu:2", new Uri("https://elsewhere"), 1, 0);
+        var other = new InstanceDefinition("gpu:2", new Uri("https://elsewhere"), 1, 0)
+        {
+            OpenAI = new OpenAIService(["Org/Model", "b"], ApiRoutes.Responses | ApiRoutes.Messages, "/ready"),
+        };
         await _a.ExchangeAsync(Report("a") with { Members = [Word(one, 2), Word(other, 1)] }, Cancelled);
         await _b.ExchangeAsync(Report("b") with { Members = [Word(one, 1) with { Definition = null }, Word(other, 2) with { Definition = null }] }, Cancelled);
         Assert.Equal([Word(one, 2), Word(other, 2) with { Definition = null }], (await SayAsync(_b, "b")).Members.OrderBy(m => m.Instance));
@@ -193,6 +211,22 @@ public sealed class RedisFleetStoreTests : FleetStoreContract
     private RunningRedis _server = null!;
 
     protected override async Task StartAsync() => _server = Own(await RunningRedis.StartAsync());
+
+    [Fact]
+    public async Task Exchange_Drains_WrittenAndReadAsGatewaysDoThatKnowNoDeadlines()
+    {
+        var store = await OpenAsync();
+        using var redis = await StackExchange.Redis.ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{_server.Port}");
+        const string Key = "test:{fleet}:drains";
+        await redis.GetDatabase().HashSetAsync(Key, "old", "1000 1");
+        DrainMark[] marks = [new("i", true, 2000), new("j", true, 3000, 4000)];
+        var seen = await store.ExchangeAsync(
+            new GatewayReport("a", TimeSpan.FromMinutes(1), [], [.. marks], [], []), TestContext.Current.CancellationToken);
+        Assert.Equal([.. marks, new DrainMark("old", true, 1000)], seen!.Drains.OrderBy(d => d.Instance, StringComparer.Ordinal));
+        Assert.Equal("2000 1", await redis.GetDatabase().HashGetAsync(Key, "i"));
+        // Whoever splits at blanks and looks at the second part finds what it always found.
+        Assert.Equal("3000 1 4000", await redis.GetDatabase().HashGetAsync(Key, "j"));
+    }
 
     private protected override Task<IFleetStore> OpenAsync() => ConnectAsync(_server.Port);
 }

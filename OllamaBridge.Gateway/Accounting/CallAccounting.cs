@@ -2,12 +2,13 @@ using System.Diagnostics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Accounting;
 
 /// <summary>Settles every call exactly once, however it ends.</summary>
-internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFleet fleet, TimeProvider time, ILogger<CallAccounting> logger)
+internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFleet fleet, GracefulStop stop, TimeProvider time, ILogger<CallAccounting> logger)
 {
     // nginx's number for a client that hung up; it never goes over the wire.
     private const int ClientClosedRequest = 499;
@@ -15,6 +16,7 @@ internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFle
     /// <summary>Runs the rest of the pipeline around one call.</summary>
     public async Task RunAsync(HttpContext context, BridgeCall call, RequestDelegate next)
     {
+        stop.Enter();
         metrics.AddInFlight(1);
         try
         {
@@ -43,6 +45,7 @@ internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFle
         {
             metrics.AddInFlight(-1);
             Settle(context, call);
+            stop.Leave();
         }
     }
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Admin;
 
@@ -11,14 +12,17 @@ internal static class InstanceEndpoints
     /// <summary>Maps the endpoints into the operator's group, whose rule of access holds for them.</summary>
     public static void MapInstances(this IEndpointRouteBuilder bridge)
     {
-        bridge.MapGet("/instances", (IFleet fleet) => TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(Report)]));
+        bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
+            TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(view => Report(view, time))]));
         bridge.MapPost("/instances", AddAsync);
         bridge.MapDelete("/instances/{name}", RemoveAsync);
-        bridge.MapPost("/instances/{name}/drain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, true, gone));
-        bridge.MapPost("/instances/{name}/undrain", (string name, IFleet fleet, CancellationToken gone) => DrainAsync(fleet, name, false, gone));
+        bridge.MapPost("/instances/{name}/drain", DrainAsync);
+        bridge.MapPost("/instances/{name}/undrain", async (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
+            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name));
     }
 
-    private static async Task<IResult> AddAsync(HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, CancellationToken gone)
+    private static async Task<IResult> AddAsync(
+        HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
         NewInstance? asked;
         try
@@ -27,13 +31,23 @@ internal static class InstanceEndpoints
         }
         catch (JsonException e)
         {
-            return Problem($"The body is no instance: {e.Path ?? "$"} cannot be read. It may have name, url, slots and maxLoadedModels.", 400);
+            return Problem($"The body is no instance: {e.Path ?? "$"} cannot be read. It may have name, url, slots, maxLoadedModels, kind, models, routes and healthPath.", 400);
         }
 
         asked ??= new NewInstance();
         var mistakes = new List<string>();
         var definition = InstanceDefinitions.ReadOne(
-            new InstanceOptions { Name = asked.Name, Url = asked.Url, Slots = asked.Slots, MaxLoadedModels = asked.MaxLoadedModels },
+            new InstanceOptions
+            {
+                Name = asked.Name,
+                Url = asked.Url,
+                Slots = asked.Slots,
+                MaxLoadedModels = asked.MaxLoadedModels,
+                Kind = asked.Kind,
+                Models = [.. asked.Models ?? []],
+                Routes = asked.Routes,
+                HealthPath = asked.HealthPath,
+            },
             options.Value.Slots,
             mistakes);
         if (definition is null)
@@ -45,8 +59,8 @@ internal static class InstanceEndpoints
             var change => Find(fleet, definition.Name) is not { } view
                 ? Problem($"'{definition.Name}' was removed at the same moment.", 409)
                 : change == MemberChange.Added
-                    ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(view))
-                    : TypedResults.Ok(Report(view)),
+                    ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(view, time))
+                    : TypedResults.Ok(Report(view, time)),
         };
     }
 
@@ -58,8 +72,16 @@ internal static class InstanceEndpoints
         _ => TypedResults.NoContent(),
     };
 
-    private static async Task<IResult> DrainAsync(IFleet fleet, string name, bool draining, CancellationToken gone) =>
-        await fleet.SetDrainingAsync(name, draining, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view)) : NotFound(name);
+    private static async Task<IResult> DrainAsync(
+        string name, string? deadline, string? wait, IFleet fleet, IOptions<SharingOptions> sharing, TimeProvider time, CancellationToken gone)
+    {
+        if (DrainRequest.Read(deadline, wait, time.GetUtcNow(), out var mistake) is not { } asked)
+            return Problem(mistake!, 400);
+        var found = asked.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
+        if (found && asked is { Waits: true, Deadline: { } end })
+            await DrainWait.RunAsync(fleet, name, end, sharing.Value.Interval, time, gone);
+        return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name);
+    }
 
     private static InstanceView? Find(IFleet fleet, string name) =>
         fleet.Current.Instances.FirstOrDefault(v => string.Equals(v.Instance.Name, name, StringComparison.OrdinalIgnoreCase));
@@ -68,12 +90,15 @@ internal static class InstanceEndpoints
 
     private static IResult Problem(string detail, int status) => TypedResults.Problem(detail, statusCode: status);
 
-    private static InstanceReport Report(InstanceView view) => new(
+    private static InstanceReport Report(InstanceView view, TimeProvider time) => new(
         view.Instance.Name,
         view.Instance.Url,
+        Telemetry.Labels.Of(view.Instance.Kind),
         Telemetry.Labels.Of(view.Status),
         view.Draining,
+        view.DrainDeadline,
         view.IsConfigured,
+        view.Instance.SlotsUsed + view.Instance.UsedElsewhere,
         view.Instance.Slots,
         view.Instance.SlotsUsed,
         Math.Min(view.Instance.Allowance, view.Instance.Slots),
@@ -81,10 +106,12 @@ internal static class InstanceEndpoints
         [.. view.Catalog.Select(m => m.Name)],
         [.. view.Loaded.Select(m => m.Name)],
         view.Version,
-        view.LastError);
+        view.LastError,
+        ConditionReport.Of(view.Instance, time));
 }
 
 /// <summary>What an operator says of an instance: the fields of <c>Bridge:Instances:N</c>, by the same rules.</summary>
+/// <remarks>Not a key: what is said so stands in the shared state, where keys do not belong.</remarks>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record NewInstance
 {
@@ -95,14 +122,25 @@ internal sealed record NewInstance
     public int? Slots { get; set; }
 
     public int MaxLoadedModels { get; set; }
+
+    public InstanceKind Kind { get; set; }
+
+    public IReadOnlyList<string>? Models { get; set; }
+
+    public ApiRoutes Routes { get; set; }
+
+    public string? HealthPath { get; set; }
 }
 
 /// <summary>An instance as operators see it.</summary>
 /// <param name="Name">What operators call it.</param>
 /// <param name="Url">Its address.</param>
+/// <param name="Kind"><see cref="InstanceKind"/> in lower case.</param>
 /// <param name="State"><see cref="InstanceStatus"/> in lower case.</param>
 /// <param name="Draining">Whether it is emptied.</param>
+/// <param name="DrainDeadline">By when; absent where it may take its time.</param>
 /// <param name="Configured">Whether it comes from the configuration; else it was added at run time.</param>
+/// <param name="Running">How many requests it holds, of all gateways as they last said.</param>
 /// <param name="Slots">How many requests it may hold.</param>
 /// <param name="SlotsUsed">How many it holds of this gateway.</param>
 /// <param name="Allowance">How many of its slots this gateway may use now.</param>
@@ -111,12 +149,16 @@ internal sealed record NewInstance
 /// <param name="Loaded">In its memory.</param>
 /// <param name="Version">Its Ollama's version.</param>
 /// <param name="Error">Why it cannot be given work.</param>
+/// <param name="Conditions">Its models that are not used like any others; absent for none.</param>
 internal sealed record InstanceReport(
     string Name,
     Uri Url,
+    string Kind,
     string State,
     bool Draining,
+    DateTimeOffset? DrainDeadline,
     bool Configured,
+    int Running,
     int Slots,
     int SlotsUsed,
     int Allowance,
@@ -124,4 +166,5 @@ internal sealed record InstanceReport(
     IReadOnlyList<string> Models,
     IReadOnlyList<string> Loaded,
     string? Version,
-    string? Error);
+    string? Error,
+    IReadOnlyList<ConditionReport>? Conditions);

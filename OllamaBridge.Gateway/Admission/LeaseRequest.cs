@@ -18,6 +18,7 @@ namespace OllamaBridge.Gateway.Admission;
 /// <param name="InputTokens">Tokens of its prompt, by estimate.</param>
 /// <param name="Charged">Whether its tenant has paid for it already: it is sent again.</param>
 /// <param name="Ticket">With which it can be found while it waits; null for none.</param>
+/// <param name="Part">What of the model's instances it can use; the default for all.</param>
 internal readonly record struct LeaseRequest(
     string ModelKey,
     ulong Affinity,
@@ -30,10 +31,15 @@ internal readonly record struct LeaseRequest(
     long Deadline = 0,
     long InputTokens = 0,
     bool Charged = false,
-    QueueTicket? Ticket = null)
+    QueueTicket? Ticket = null,
+    ModelPart Part = default)
 {
     /// <summary>Where it waits if it must.</summary>
-    public QueueKey Queue => new(ModelKey, Tenant?.Instances);
+    /// <param name="model">The part of the model that it found.</param>
+    public QueueKey QueueOf(ModelView model) => new(ModelKey, Tenant?.Instances, model.Part);
+
+    /// <summary>Whether it could not be sent elsewhere if an instance fails it.</summary>
+    public bool NoRetry { get; init; }
 }
 
 /// <summary>Why a request got no lease.</summary>
@@ -44,6 +50,9 @@ internal enum LeaseRefusal
 
     /// <summary>No instance has the model.</summary>
     UnknownModel,
+
+    /// <summary>No instance has the route at all.</summary>
+    NotServed,
 
     /// <summary>No instance is configured.</summary>
     NoInstances,
@@ -68,6 +77,9 @@ internal enum LeaseRefusal
 
     /// <summary>Every instance that has the model failed it.</summary>
     AllTried,
+
+    /// <summary>The gateway stops, and nobody waits any longer.</summary>
+    Stopped,
 }
 
 /// <summary>A lease, or why there is none.</summary>
@@ -76,6 +88,9 @@ internal enum LeaseRefusal
 /// <param name="RetryAfter">When it may be worth to try again.</param>
 internal readonly record struct LeaseResult(InstanceLease? Lease, LeaseRefusal Refusal, TimeSpan RetryAfter)
 {
+    /// <summary>The queue that it would have waited in, or did; the default where it found no model.</summary>
+    public QueueKey Queue { get; init; }
+
     /// <summary>What its tenant was charged, to be settled when the request has ended.</summary>
     public TokenCharge Charge { get; init; }
 

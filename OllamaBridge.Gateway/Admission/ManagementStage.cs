@@ -61,13 +61,13 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, Forwardi
         if (call.ModelKey.Length > 0 && snapshot.Models.TryGetValue(call.ModelKey, out var model))
         {
             foreach (var placement in model.Placements)
-                if (placement.View.IsUsable && (first is null || string.CompareOrdinal(placement.Instance.Name, first.Name) < 0))
+                if (placement is { Id: null, View.IsUsable: true } && (first is null || string.CompareOrdinal(placement.Instance.Name, first.Name) < 0))
                     first = placement.Instance;
             return first;
         }
 
         foreach (var view in snapshot.Instances)
-            if (view.IsUsable && (first is null || string.CompareOrdinal(view.Instance.Name, first.Name) < 0))
+            if (view is { IsUsable: true, Instance.OpenAI: null } && (first is null || string.CompareOrdinal(view.Instance.Name, first.Name) < 0))
                 first = view.Instance;
         return first;
     }

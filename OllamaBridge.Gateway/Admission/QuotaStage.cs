@@ -24,15 +24,45 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
             : AdmitAsync(context, call, next);
     }
 
-    private async Task AdmitAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
+    /// <summary>Another model is to answer a request that was admitted: what it holds of limits goes back, and the same is taken anew for that model.</summary>
+    /// <remarks>Where neither model has limits of its own, what it holds is the tenant's and stays.</remarks>
+    /// <param name="context">The request.</param>
+    /// <param name="call">What is known of it.</param>
+    /// <param name="modelKey">The model's canonical name.</param>
+    /// <returns>False where its tenant's limits have no room for that; it holds nothing then.</returns>
+    public async ValueTask<bool> TryMoveAsync(HttpContext context, BridgeCall call, string modelKey)
+    {
+        var limits = call.Tenant.Limits;
+        var isOfNoModel = limits.Of(modelKey) is null && limits.Of(call.ModelKey) is null;
+        if (isOfNoModel && (limits.IsUnlimited || call.Quota is not null))
+            return true;
+        call.Quota?.Settle(0);
+        call.Quota = null;
+        if (limits.IsUnlimited && limits.Of(modelKey) is null)
+            return true;
+        var (lease, _) = await AcquireAsync(context, call, modelKey);
+        if (!lease.IsAcquired)
+            return false;
+        call.Quota = lease;
+        return true;
+    }
+
+    private async ValueTask<(QuotaLease Lease, long Tokens)> AcquireAsync(HttpContext context, BridgeCall call, string modelKey)
     {
         var operation = call.Operation;
         var limits = call.Tenant.Limits;
-        var ofModel = limits.Of(call.ModelKey);
+        var ofModel = limits.Of(modelKey);
         call.PromptEstimate = QuotaTokens.Prompt(operation, call.Body?.Length ?? 0, call.Facts.Demands);
         var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, _caps.AssumedOutputTokens, limits, ofModel);
-        var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, call.ModelKey, ofModel, tokens, limits.FailClosed), context.RequestAborted);
+        var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, modelKey, ofModel, tokens, limits.FailClosed), context.RequestAborted);
         QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetUtcNow());
+        return (lease, tokens);
+    }
+
+    private async Task AdmitAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
+    {
+        var operation = call.Operation;
+        var (lease, tokens) = await AcquireAsync(context, call, call.ModelKey);
         if (lease.IsAcquired)
         {
             // Settled with the call.

@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Admission;
 
@@ -19,6 +20,24 @@ internal sealed partial class RequestQueue
                 return null;
             var position = waiter.Queue.Position(waiter.Tenant, waiter.Class, waiter);
             return new QueuePlace(position, EstimatedWait(waiter.Queue, position));
+        }
+    }
+
+    /// <summary>Sends everybody away who waits, and whoever would.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+            var result = new LeaseResult(null, LeaseRefusal.Stopped, GracefulStop.RetryAfter);
+            foreach (var queue in _busy.ToArray())
+            {
+                while (queue.Front.First is { } first)
+                    End(first.Value, result);
+                for (var priority = Priority.Interactive; priority <= Priority.Batch; priority++)
+                    while (queue[priority].Lines is [var line, ..])
+                        End(line.Waiters.First!.Value, result);
+            }
         }
     }
 
@@ -83,7 +102,7 @@ internal sealed partial class RequestQueue
     {
         var service = double.IsNaN(queue.Service.Value) ? _serviceSeconds.Value : queue.Service.Value;
         var slots = 0;
-        if (Find(_fleet.Current.For(queue.Key.Access), queue.Key.Model) is { } model)
+        if (_fleet.Current.For(queue.Key.Access).Find(queue.Key.Model, queue.Key.Part) is { } model)
             foreach (var placement in model.Usable)
                 slots += placement.Instance.Slots;
         return double.IsNaN(service) || slots == 0 ? null : TimeSpan.FromSeconds(Math.Min(service * position / slots, MaxEstimate));

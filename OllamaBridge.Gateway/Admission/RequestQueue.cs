@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admission;
@@ -35,6 +36,7 @@ internal sealed partial class RequestQueue : IDisposable
     private readonly long _patience;
     private long _arrivals;
     private int _count;
+    private bool _isClosed;
 
     public RequestQueue(IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, BridgeMetrics metrics)
     {
@@ -64,10 +66,10 @@ internal sealed partial class RequestQueue : IDisposable
     public ValueTask<LeaseResult> AcquireAsync(in LeaseRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var key = request.Queue;
-        var snapshot = _fleet.Current.For(key.Access);
-        if (Find(snapshot, key.Model) is not { } model)
-            return ValueTask.FromResult(RefuseUnknown(snapshot));
+        var snapshot = _fleet.Current.For(request.Tenant?.Instances);
+        if (snapshot.Find(request.ModelKey, request.Part) is not { } model)
+            return ValueTask.FromResult(RefuseUnknown(snapshot, request));
+        var key = request.QueueOf(model);
         if (request.Deadline != 0 && _time.GetTimestamp() >= request.Deadline)
             return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.DeadlinePassed, RetryAfter()));
         // Whoever came first for this model, and may use the same instances, must not be overtaken.
@@ -75,12 +77,12 @@ internal sealed partial class RequestQueue : IDisposable
         {
             var result = TryGrip(model, request, waited: 0, out var outcome);
             if (result is not null)
-                return ValueTask.FromResult(new LeaseResult(result, LeaseRefusal.None, TimeSpan.Zero) { Charge = Charge(request) });
+                return ValueTask.FromResult(new LeaseResult(result, LeaseRefusal.None, TimeSpan.Zero) { Charge = Charge(request, key), Queue = key });
             if (outcome == SchedulingOutcome.AllTried)
                 return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero));
         }
 
-        return WaitAsync(request, model, cancellationToken);
+        return WaitAsync(request, key, model, cancellationToken);
     }
 
     /// <summary>How long a request occupied a slot, for estimates of when the next comes free.</summary>
@@ -123,11 +125,9 @@ internal sealed partial class RequestQueue : IDisposable
         _timer.Dispose();
     }
 
-    private static ModelView? Find(FleetSnapshot snapshot, string key) =>
-        key.Length == 0 ? snapshot.Anything : snapshot.Models.GetValueOrDefault(key);
-
-    private LeaseResult RefuseUnknown(FleetSnapshot snapshot) =>
+    private LeaseResult RefuseUnknown(FleetSnapshot snapshot, in LeaseRequest request) =>
         snapshot.Instances.IsEmpty ? new LeaseResult(null, LeaseRefusal.NoInstances, TimeSpan.FromSeconds(5))
+        : request.ModelKey.Length == 0 ? new LeaseResult(null, LeaseRefusal.NotServed, TimeSpan.Zero)
         : snapshot.AnyCatalogKnown ? new LeaseResult(null, LeaseRefusal.UnknownModel, TimeSpan.Zero)
         : new LeaseResult(null, LeaseRefusal.NoneHealthy, RetryAfter());
 
@@ -137,11 +137,11 @@ internal sealed partial class RequestQueue : IDisposable
         for (var grip = 0; grip < MaxGrips; grip++)
         {
             var decision = _scheduler.Decide(new SchedulingRequest(
-                model, request.Affinity, request.Tried, request.Only, request.NeedsSlot, _time.GetTimestamp(), waited));
+                model, request.Affinity, request.Tried, request.Only, request.NeedsSlot, _time.GetTimestamp(), waited) { NoRetry = request.NoRetry });
             outcome = decision.Outcome;
             if (decision.Placement is not { } placement)
                 return null;
-            if ((request.NeedsSlot ? InstanceLease.TryTake(placement, _released, _time) : InstanceLease.WithoutSlot(placement, _time)) is { } lease)
+            if ((request.NeedsSlot ? InstanceLease.TryTake(placement, _released, _time, decision.GoSlowly) : InstanceLease.WithoutSlot(placement, _time)) is { } lease)
             {
                 BridgeTracing.RecordDecision(request.Span, started, model, lease);
                 return lease;
@@ -153,25 +153,27 @@ internal sealed partial class RequestQueue : IDisposable
     }
 
     /// <summary>Charges a request that did not wait.</summary>
-    private TokenCharge Charge(in LeaseRequest request)
+    private TokenCharge Charge(in LeaseRequest request, in QueueKey key)
     {
         if (!request.NeedsSlot || request.Charged)
             return default;
         var tenant = request.Tenant ?? Tenant.Anonymous;
         var weight = ClassQueue.Weight(tenant);
-        var counters = Queue(request.Queue)[request.Priority].Counters;
+        var counters = Queue(key)[request.Priority].Counters;
         var counter = counters.Admit(tenant.Id, TokenCharge.Cost(request.InputTokens, _prices, weight), _prices.Output / weight, out var expected);
         return new TokenCharge(counters, counter, _prices, weight, request.InputTokens, expected);
     }
 
     private ModelQueue Queue(in QueueKey key) => _queues.TryGetValue(key, out var queue) ? queue : _queues.GetOrAdd(key, static k => new ModelQueue(k));
 
-    private async ValueTask<LeaseResult> WaitAsync(LeaseRequest request, ModelView model, CancellationToken cancellationToken)
+    private async ValueTask<LeaseResult> WaitAsync(LeaseRequest request, QueueKey key, ModelView model, CancellationToken cancellationToken)
     {
         Waiter waiter;
         lock (_lock)
         {
-            var queue = Queue(request.Queue);
+            var queue = Queue(key);
+            if (_isClosed)
+                return new LeaseResult(null, LeaseRefusal.Stopped, GracefulStop.RetryAfter);
             // Who is sent again had its place already.
             if (request.Tried is null && Refuse(request, queue) is { } refusal)
                 return refusal;
@@ -312,9 +314,9 @@ internal sealed partial class RequestQueue : IDisposable
     /// <returns>Null where it must wait on.</returns>
     private LeaseResult? Serve(Waiter waiter, FleetSnapshot snapshot, long now, long since, ref SchedulingOutcome outcome)
     {
-        snapshot = snapshot.For(waiter.Request.Queue.Access);
-        if (Find(snapshot, waiter.Request.ModelKey) is not { } model)
-            return RefuseUnknown(snapshot);
+        snapshot = snapshot.For(waiter.Request.Tenant?.Instances);
+        if (snapshot.Find(waiter.Request.ModelKey, waiter.Request.Part) is not { } model)
+            return RefuseUnknown(snapshot, waiter.Request);
         if (IsPast(waiter, now))
             return Overdue(waiter, now, SchedulingOutcome.Busy);
         if (TryGrip(model, waiter.Request, now - since, out outcome) is { } lease)
@@ -347,7 +349,7 @@ internal sealed partial class RequestQueue : IDisposable
     {
         if (result is not { } ended)
             return false;
-        waiter.Complete(ended with { Charge = Remove(waiter, served: ended.Lease is not null) });
+        waiter.Complete(ended with { Charge = Remove(waiter, served: ended.Lease is not null), Queue = waiter.Queue.Key });
         return true;
     }
 
@@ -373,7 +375,7 @@ internal sealed partial class RequestQueue : IDisposable
         }
         else if (served)
         {
-            charge = Charge(request);
+            charge = Charge(request, queue.Key);
         }
 
         queue.Remove(waiter);

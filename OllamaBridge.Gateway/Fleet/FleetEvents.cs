@@ -15,7 +15,7 @@ internal sealed record RequestsFailed(Instance Instance, InstanceFailure Failure
 internal sealed record RequestsRecovered(Instance Instance) : FleetEvent;
 
 /// <summary>An operator starts or ends a drain.</summary>
-internal sealed record DrainAsked(string Name, bool Draining, TaskCompletionSource<bool> Done) : FleetEvent;
+internal sealed record DrainAsked(string Name, bool Draining, DateTimeOffset? Deadline, TaskCompletionSource<bool> Done) : FleetEvent;
 
 /// <summary>An operator adds an instance, or changes one that was added.</summary>
 internal sealed record MemberAdded(InstanceDefinition Definition, TaskCompletionSource<MemberChange> Done) : FleetEvent;

@@ -31,4 +31,7 @@ internal static partial class FleetLog
     [LoggerMessage(1008, LogLevel.Warning,
         "Instance {Instance} was added at run time and stands back: another has its name, or its address {Url}")]
     public static partial void StandsBack(ILogger logger, string instance, Uri url);
+
+    [LoggerMessage(1009, LogLevel.Information, "Instance {Instance} is drained until {Deadline:O}")]
+    public static partial void DrainingUntil(ILogger logger, string instance, DateTimeOffset deadline);
 }

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -50,6 +51,21 @@ internal sealed record InstanceOptions
 
     /// <summary>With <see cref="InstanceDiscovery.Dns"/> the entry stands for a group: each address of the host is an instance.</summary>
     public InstanceDiscovery Discovery { get; init; }
+
+    /// <summary>With <see cref="InstanceKind.OpenAI"/> it is asked nothing but OpenAI's API.</summary>
+    public InstanceKind Kind { get; init; }
+
+    /// <summary>Of an OpenAI server: its models' ids, where it is not to be asked for them.</summary>
+    public IList<string> Models { get; init; } = [];
+
+    /// <summary>Of an OpenAI server: what it has beside chat, completions and embeddings, separated by commas.</summary>
+    public ApiRoutes Routes { get; init; }
+
+    /// <summary>Of an OpenAI server: the path that tells its health.</summary>
+    public string? HealthPath { get; init; }
+
+    /// <summary>A key that the server wants of the bridge; sent to it and to nobody else.</summary>
+    public string? ApiKey { get; init; }
 }
 
 /// <summary>How instances are watched: section <c>Bridge:Health</c>.</summary>
@@ -88,6 +104,13 @@ internal sealed record HealthOptions
     /// <summary>The longest ejection.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]
     public TimeSpan MaxEjectionTime { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>How long what comes back (an instance, or one model there) gets work only slowly, while others have it; 0 for not at all.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Whether a model that runs on the processor is left alone while another instance has it in the memory of its GPU.</summary>
+    public bool QuarantineCpu { get; init; } = true;
 }
 
 [OptionsValidator]

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -16,7 +17,7 @@ internal sealed class FleetOwner(
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, logger);
     private readonly CatalogWaits _catalogWaits = new();
-    private readonly SnapshotBuilder _builder = new();
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time));
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private FleetSnapshot _current = FleetSnapshot.Empty;
@@ -29,10 +30,11 @@ internal sealed class FleetOwner(
     public FleetSnapshot Current => Volatile.Read(ref _current);
 
     /// <inheritdoc/>
-    public void ReportFailure(Instance instance, InstanceFailure failure)
+    public void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null)
     {
+        // One model alone makes up half of a row: that it is sick says nothing of the instance.
         if (failure is InstanceFailure.Refused or InstanceFailure.StaleCatalog
-            || instance.CountRequestFailure() >= _options.RequestFailuresToEject)
+            || instance.CountRequestFailure(model, (_options.RequestFailuresToEject + 1) / 2) >= _options.RequestFailuresToEject)
             _events.Writer.TryWrite(new RequestsFailed(instance, failure));
     }
 
@@ -45,7 +47,11 @@ internal sealed class FleetOwner(
 
     /// <inheritdoc/>
     public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) =>
-        AskAsync<bool>(done => new DrainAsked(name, draining, done), cancellationToken);
+        AskAsync<bool>(done => new DrainAsked(name, draining, null, done), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken) =>
+        AskAsync<bool>(done => new DrainAsked(name, Draining: true, deadline, done), cancellationToken);
 
     /// <inheritdoc/>
     public Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken) =>
@@ -251,7 +257,7 @@ internal sealed class FleetOwner(
     }
 
     private bool ApplyDrain(DrainAsked drain, DateTimeOffset now) => _watches.Find(drain.Name)?.Instance.Name is { } name
-        ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now)))
+        ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now, drain.Deadline)))
         : Answer(drain.Done, (false, _words));
 
     /// <summary>What an operator said holds from now on, and is in the snapshot when the operator hears of it.</summary>

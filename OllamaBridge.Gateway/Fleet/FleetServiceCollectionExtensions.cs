@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -12,6 +13,8 @@ internal static class FleetServiceCollectionExtensions
         services.AddBridgeOptions<FleetOptions, FleetOptionsValidator>(FleetOptions.Section);
         services.AddSingleton<IValidateOptions<FleetOptions>, InstanceListValidator>();
         services.AddBridgeOptions<HealthOptions, HealthOptionsValidator>(HealthOptions.Section);
+        services.AddBridgeOptions<BreakerOptions, BreakerOptionsValidator>(BreakerOptions.Section);
+        services.AddSingleton<IValidateOptions<BreakerOptions>, BreakerTimesValidator>();
         services.AddBridgeOptions<SharingOptions, SharingOptionsValidator>(SharingOptions.Section);
         services.AddSingleton<IValidateOptions<SharingOptions>, SharingTimesValidator>();
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Collections.Immutable;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -25,15 +26,20 @@ internal enum InstanceStatus
 /// <param name="Key">Canonical name (<see cref="ModelName"/>).</param>
 /// <param name="Name">The name as the instance writes it.</param>
 /// <param name="ModifiedAt">When it was last changed there.</param>
-/// <param name="Json">The instance's own JSON object, byte for byte.</param>
-internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json);
+/// <param name="Json">The instance's own JSON object, byte for byte; empty where it has none of Ollama's.</param>
+/// <param name="Owner">Who it belongs to, as an OpenAI server says; null where that is seen from the name.</param>
+internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json, string? Owner = null);
 
 /// <summary>A model in an instance's memory.</summary>
 /// <param name="Key">Canonical name.</param>
 /// <param name="Name">The name as the instance writes it.</param>
 /// <param name="ExpiresAt">When it will leave memory, unless used.</param>
 /// <param name="Json">The instance's own JSON object, byte for byte.</param>
-internal sealed record LoadedModel(string Key, string Name, DateTimeOffset ExpiresAt, ReadOnlyMemory<byte> Json);
+internal sealed record LoadedModel(string Key, string Name, DateTimeOffset ExpiresAt, ReadOnlyMemory<byte> Json)
+{
+    /// <summary>Whether all of it is in the memory of a GPU (<c>size_vram</c> is not below <c>size</c>); also where the server does not say.</summary>
+    public bool IsInVram { get; init; } = true;
+}
 
 /// <summary>What was known about one instance when the snapshot was taken.</summary>
 internal sealed record InstanceView(
@@ -49,12 +55,18 @@ internal sealed record InstanceView(
     /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
     public bool IsConfigured { get; init; } = true;
 
+    /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
+    public DateTimeOffset? DrainDeadline { get; init; }
+
     /// <summary>Healthy and not being emptied.</summary>
     public bool IsUsable => Status == InstanceStatus.Healthy && !Draining;
 }
 
 /// <summary>One model on one instance.</summary>
-internal sealed record ModelPlacement(InstanceView View, PlacementState State)
+/// <param name="View">The instance.</param>
+/// <param name="State">What changes about the model there.</param>
+/// <param name="Id">The one name by which an OpenAI server knows it; null at an Ollama server, which reads names more freely.</param>
+internal sealed record ModelPlacement(InstanceView View, PlacementState State, string? Id = null)
 {
     /// <summary>The instance.</summary>
     public Instance Instance => View.Instance;
@@ -67,9 +79,35 @@ internal sealed record ModelPlacement(InstanceView View, PlacementState State)
 /// <param name="HeldLastCopy">Whether, when the snapshot was taken, the instance had a model in memory that was nowhere else.</param>
 internal readonly record struct UsablePlacement(ModelPlacement Placement, Instance Instance, PlacementState State, bool HeldLastCopy);
 
-/// <summary>One model and every instance that has it on disk.</summary>
+/// <summary>One model and every instance that has it on disk, or serves it.</summary>
 internal sealed record ModelView(string Name, ModelState State, ImmutableArray<ModelPlacement> Placements)
 {
+    private readonly Lock _lock = new();
+    private ModelParts? _parts;
+    private bool _divided;
+
+    /// <summary>Which part of the model this is; the default for all of it.</summary>
+    public ModelPart Part { get; init; }
+
+    /// <summary>Its parts; null where it is on Ollama servers alone.</summary>
+    public ModelParts? Parts
+    {
+        get
+        {
+            if (Volatile.Read(ref _divided))
+                return _parts;
+            lock (_lock)
+            {
+                _parts ??= ModelParts.Of(this);
+                Volatile.Write(ref _divided, true);
+                return _parts;
+            }
+        }
+    }
+
+    /// <summary>What of it a request can use; null for nothing.</summary>
+    public ModelView? For(in ModelPart part) => part.Route == ApiRoutes.None || Parts is not { } parts ? this : parts.Find(part);
+
     /// <summary>Those that may be given work: healthy and not being emptied. Laid out for the scheduler.</summary>
     public ImmutableArray<UsablePlacement> Usable { get; } =
         [.. Placements.Where(p => p.View.IsUsable).Select(p => new UsablePlacement(p, p.Instance, p.State, p.Instance.HoldsLastCopy()))];
@@ -102,6 +140,13 @@ internal sealed record FleetSnapshot(
         new ModelView("", new ModelState(""), []),
         Inventory.Build([]));
 
+    /// <summary>Finds a model, as far as a request can use it.</summary>
+    /// <param name="key">Canonical name; empty where any Ollama server will do.</param>
+    /// <param name="part">What the request can use.</param>
+    /// <returns>Null where no instance has it for such a request.</returns>
+    public ModelView? Find(string key, in ModelPart part) =>
+        key.Length > 0 ? Models.GetValueOrDefault(key)?.For(part) : Anything.Placements.IsEmpty ? null : Anything;
+
     /// <summary>The part of the fleet that a tenant may use, made once for each snapshot and set of rules.</summary>
     /// <param name="access">The rules; null for no restriction.</param>
     public FleetSnapshot For(InstanceAccess? access) => access is null ? this : _parts.GetOrAdd(access, Narrow);
@@ -121,14 +166,22 @@ internal sealed record FleetSnapshot(
         new(model.Name, model.State, [.. model.Placements.Where(p => access.Allows(p.Instance.Name))]);
 
     /// <summary>Whether the model list of at least one instance has been read: only then can a model be called unknown.</summary>
+    /// <remarks>Where there are Ollama servers, one of theirs: what is configured of others says nothing of them.</remarks>
     public bool AnyCatalogKnown
     {
         get
         {
+            var (known, anyOllama) = (false, false);
             foreach (var instance in Instances)
-                if (instance.CatalogKnown)
+            {
+                var isOllama = instance.Instance.OpenAI is null;
+                if (isOllama && instance.CatalogKnown)
                     return true;
-            return false;
+                anyOllama |= isOllama;
+                known |= instance.CatalogKnown;
+            }
+
+            return known && !anyOllama;
         }
     }
 }

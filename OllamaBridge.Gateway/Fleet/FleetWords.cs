@@ -22,6 +22,9 @@ internal sealed record FleetWords(
     /// <summary>Whether an instance is to be emptied. The word is on a name, and may be older than the instance.</summary>
     public bool IsDrained(string name) => Drains.TryGet(name, out var mark) && mark.Draining;
 
+    /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
+    public DateTimeOffset? DrainDeadline(string name) => Drains.TryGet(name, out var mark) ? mark.Until : null;
+
     /// <summary>Takes in what others know.</summary>
     /// <returns>This where none of it is news.</returns>
     public FleetWords Hear(ImmutableArray<DrainMark> drains, ImmutableArray<MemberMark> members, DateTimeOffset now)
@@ -31,8 +34,8 @@ internal sealed record FleetWords(
     }
 
     /// <summary>An operator starts or ends a drain.</summary>
-    public FleetWords Drain(string name, bool draining, DateTimeOffset now) =>
-        Hear([new DrainMark(name, draining, Drains.NextVersion(name, now))], [], now);
+    public FleetWords Drain(string name, bool draining, DateTimeOffset now, DateTimeOffset? deadline = null) => Hear(
+        [new DrainMark(name, draining, Drains.NextVersion(name, now), draining ? deadline?.ToUnixTimeMilliseconds() ?? 0 : 0)], [], now);
 
     /// <summary>An operator adds an instance, or says anew what it is.</summary>
     public FleetWords Add(InstanceDefinition definition, DateTimeOffset now)

@@ -12,7 +12,8 @@ internal interface IFleet
     /// <summary>Says that a request failed on an instance through no fault of the request.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="failure">In what way.</param>
-    void ReportFailure(Instance instance, InstanceFailure failure);
+    /// <param name="model">Of which model; null for none.</param>
+    void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null);
 
     /// <summary>Says that an instance answered a request as it should.</summary>
     void ReportSuccess(Instance instance);
@@ -23,6 +24,13 @@ internal interface IFleet
     /// <param name="cancellationToken">Gives up waiting for the owner.</param>
     /// <returns>Once it is in the snapshot; false where there is no such instance.</returns>
     Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken);
+
+    /// <summary>Starts emptying an instance by a time: what has not ended shortly before is moved to other instances, where that can be.</summary>
+    /// <param name="name">The instance's name, in any case.</param>
+    /// <param name="deadline">By when.</param>
+    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
+    /// <returns>Once it is in the snapshot; false where there is no such instance.</returns>
+    Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken);
 
     /// <summary>Adds an instance at run time, or changes one that was added so; other gateways with the same state hear of it.</summary>
     /// <param name="definition">The instance.</param>
@@ -58,4 +66,10 @@ internal enum InstanceFailure
 
     /// <summary>It does not have a model that its list names.</summary>
     StaleCatalog,
+
+    /// <summary>None: it is emptied, and the request was taken from it.</summary>
+    Drained,
+
+    /// <summary>None: the gateway stops, and waits for it no longer.</summary>
+    Stopped,
 }

@@ -49,8 +49,12 @@ internal readonly record struct SlotClaim(string Gateway, string Instance, int U
 /// <param name="Instance">The instance's name.</param>
 /// <param name="Draining">Whether it is emptied.</param>
 /// <param name="Version">When it was said, in milliseconds since 1970, or one past the word before.</param>
-internal readonly record struct DrainMark(string Instance, bool Draining, long Version) : IFleetWord
+/// <param name="Deadline">By when it is to be empty, in milliseconds since 1970; 0 where it may take its time.</param>
+internal readonly record struct DrainMark(string Instance, bool Draining, long Version, long Deadline = 0) : IFleetWord
 {
+    /// <summary>By when the instance is to be empty; null where it may take its time, or is not emptied.</summary>
+    public DateTimeOffset? Until => Draining && Deadline > 0 ? DateTimeOffset.FromUnixTimeMilliseconds(Deadline) : null;
+
     /// <inheritdoc/>
     public bool IsUndoing => !Draining;
 }

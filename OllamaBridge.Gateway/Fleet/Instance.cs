@@ -1,13 +1,17 @@
 using System.IO.Hashing;
+using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text;
+using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>One Ollama server of the fleet: who it is, and the counters that change with every request.</summary>
+/// <summary>One server of the fleet: who it is, and the counters that change with every request.</summary>
 /// <remarks>The object lives as long as the instance is configured; a lease keeps it past that.</remarks>
 internal sealed class Instance
 {
+    private readonly FailureRow _failures = new();
     private int _slots;
     private int _slotsUsed;
     private int _allowance = int.MaxValue;
@@ -15,10 +19,10 @@ internal sealed class Instance
     private float _slotShare;
     private int _capacity;
     private int _maxLoadedModels;
-    private int _requestFailures;
     private int _residents;
     private long _lastUsed;
     private PlacementState[] _placements = [];
+    private InstanceDefinition _definition;
 
     public Instance(InstanceDefinition definition)
     {
@@ -26,6 +30,7 @@ internal sealed class Instance
         Url = definition.Url;
         Prefix = definition.Url.GetLeftPart(UriPartial.Path).TrimEnd('/');
         Seed = XxHash32.HashToUInt32(Encoding.UTF8.GetBytes(definition.Name));
+        _definition = definition;
         Configure(definition);
     }
 
@@ -40,6 +45,26 @@ internal sealed class Instance
 
     /// <summary>A number that belongs to the name, the same in every process, for rendezvous hashing.</summary>
     public uint Seed { get; }
+
+    /// <summary>What it speaks.</summary>
+    public InstanceKind Kind => Volatile.Read(ref _definition).Kind;
+
+    /// <summary>What it serves where it speaks only OpenAI's API; null for an Ollama server.</summary>
+    public OpenAIService? OpenAI => Volatile.Read(ref _definition).OpenAI;
+
+    /// <summary>The routes that it has.</summary>
+    public ApiRoutes Routes => OpenAI is { } service ? ApiRoutes.OpenAI | service.Routes : ApiRoutes.All;
+
+    /// <summary>The key that it wants of the bridge; null for none.</summary>
+    public InstanceKey? ApiKey => Volatile.Read(ref _definition).ApiKey;
+
+    /// <summary>Shows its key, where it wants one.</summary>
+    /// <param name="request">What is about to be sent there.</param>
+    public void Authorize(HttpRequestMessage request)
+    {
+        if (ApiKey is { } key)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
+    }
 
     /// <summary>How many leases may be out at once.</summary>
     public int Slots => Volatile.Read(ref _slots);
@@ -78,12 +103,13 @@ internal sealed class Instance
     public ReadOnlySpan<PlacementState> Placements => Volatile.Read(ref _placements);
 
     /// <summary>Takes one slot unless all that this gateway may use are in use. Never gives out more than there are.</summary>
-    public bool TryTakeSlot()
+    /// <param name="limit">A further bound on slots in use.</param>
+    public bool TryTakeSlot(int limit = int.MaxValue)
     {
         while (true)
         {
             var used = Volatile.Read(ref _slotsUsed);
-            if (used >= Math.Min(Slots, Allowance))
+            if (used >= Math.Min(Math.Min(Slots, Allowance), limit))
                 return false;
             if (Interlocked.CompareExchange(ref _slotsUsed, used + 1, used) == used)
                 return true;
@@ -94,12 +120,15 @@ internal sealed class Instance
     public void ReturnSlot() => Interlocked.Decrement(ref _slotsUsed);
 
     /// <summary>Counts a failed request.</summary>
+    /// <param name="model">Of which model; null for none.</param>
+    /// <param name="most">The most that one model counts, where the instance has others.</param>
     /// <returns>How many have failed in a row, this one included.</returns>
-    public int CountRequestFailure() => Interlocked.Increment(ref _requestFailures);
+    public int CountRequestFailure(ModelState? model = null, int most = int.MaxValue) =>
+        _failures.Add(model, Placements.Length > 1 ? most : int.MaxValue);
 
     /// <summary>A request was answered: the row of failures ends.</summary>
     /// <returns>True where there was one.</returns>
-    public bool ClearRequestFailures() => Volatile.Read(ref _requestFailures) > 0 && Interlocked.Exchange(ref _requestFailures, 0) > 0;
+    public bool ClearRequestFailures() => _failures.Clear();
 
     /// <summary>How many models are in its memory or on their way there.</summary>
     public int Residents => Volatile.Read(ref _residents);
@@ -158,6 +187,7 @@ internal sealed class Instance
     /// <summary>Takes over changed settings. Fewer slots than are in use: the surplus runs out, none is added.</summary>
     internal void Configure(InstanceDefinition definition)
     {
+        Volatile.Write(ref _definition, definition);
         Volatile.Write(ref _slots, definition.Slots);
         Volatile.Write(ref _slotShare, 1f / definition.Slots);
         Volatile.Write(ref _maxLoadedModels, definition.MaxLoadedModels);

@@ -34,6 +34,8 @@ internal static class InstanceDefinitions
                 errors.Add($"{key}:Slots: {instance.Slots} is not between 1 and {MaxSlots}.");
             if (instance.MaxLoadedModels < 0)
                 errors.Add($"{key}:MaxLoadedModels: {instance.MaxLoadedModels} is below 0.");
+            foreach (var (setting, mistake) in OpenAIServices.Mistakes(instance))
+                errors.Add($"{key}:{setting}: {mistake}");
 
             var isNamed = !string.IsNullOrWhiteSpace(instance.Name);
             if (!hasUrl && !isNamed)
@@ -49,7 +51,11 @@ internal static class InstanceDefinitions
             if (definitions.Exists(d => d.Url == url))
                 errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: {url} is there twice.");
             else
-                definitions.Add(new InstanceDefinition(name, url, instance.Slots ?? options.Slots, instance.MaxLoadedModels, instance.Discovery));
+                definitions.Add(new InstanceDefinition(name, url, instance.Slots ?? options.Slots, instance.MaxLoadedModels, instance.Discovery)
+                {
+                    OpenAI = OpenAIServices.Read(instance),
+                    ApiKey = string.IsNullOrEmpty(instance.ApiKey) ? null : new InstanceKey(instance.ApiKey),
+                });
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using OpenTelemetry;
@@ -22,7 +23,7 @@ internal sealed record ProbeResult(
     ImmutableArray<LoadedModel> Loaded,
     ImmutableArray<CatalogModel> Catalog);
 
-/// <summary>Asks an instance how it is: <c>/api/version</c>, <c>/api/ps</c> and, when due, <c>/api/tags</c>.</summary>
+/// <summary>Asks an instance how it is: <c>/api/version</c>, <c>/api/ps</c> and, when due, <c>/api/tags</c>; one of another kind as <see cref="OpenAILook"/> says.</summary>
 internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time)
 {
     /// <summary>Looks at one instance. Never throws but for <paramref name="cancellationToken"/>.</summary>
@@ -39,6 +40,12 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
+            if (instance.OpenAI is { } service)
+            {
+                var models = await OpenAILook.LookAsync(service, withCatalog, path => ReadAsync(instance, path, either.Token));
+                return new ProbeResult(instance, askedAt, Error: null, Refused: false, Version: null, Loaded: [], models);
+            }
+
             using var version = await GetAsync(instance, "/api/version", either.Token);
             using var running = await GetAsync(instance, "/api/ps", either.Token);
             using var tags = withCatalog ? await GetAsync(instance, "/api/tags", either.Token) : null;
@@ -48,7 +55,10 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 Error: null,
                 Refused: false,
                 version.RootElement.TryGetProperty("version", out var v) ? v.GetString() : null,
-                ReadModels(running, (key, name, json) => new LoadedModel(key, name, ReadTime(json, "expires_at"), Raw(json))),
+                ReadModels(running, (key, name, json) => new LoadedModel(key, name, ReadTime(json, "expires_at"), Raw(json))
+                {
+                    IsInVram = ReadSize(json, "size_vram") is not { } inVram || !(inVram < ReadSize(json, "size")),
+                }),
                 tags is null ? default
                     : ReadModels(tags, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))));
         }
@@ -65,12 +75,24 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
 
     private async Task<JsonDocument> GetAsync(Instance instance, string path, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + path);
-        using var response = await client.SendAsync(request, cancellationToken);
+        using var response = await SendAsync(instance, path, cancellationToken);
         if (!response.IsSuccessStatusCode)
             throw new HttpRequestException($"{path} answered {(int)response.StatusCode}");
         await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
         return await JsonDocument.ParseAsync(body, cancellationToken: cancellationToken);
+    }
+
+    private async Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)> ReadAsync(Instance instance, string path, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(instance, path, cancellationToken);
+        return (response.StatusCode, await response.Content.ReadAsByteArrayAsync(cancellationToken));
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(Instance instance, string path, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + path);
+        instance.Authorize(request);
+        return await client.SendAsync(request, cancellationToken);
     }
 
     private static ImmutableArray<T> ReadModels<T>(JsonDocument document, Func<string, string, JsonElement, T> read)
@@ -90,6 +112,9 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var time)
             ? time
             : default;
+
+    private static long? ReadSize(JsonElement json, string property) =>
+        json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var size) ? size : null;
 
     private static byte[] Raw(JsonElement json) => System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(json).ToArray();
 }

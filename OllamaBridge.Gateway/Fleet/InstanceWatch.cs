@@ -6,9 +6,10 @@ namespace OllamaBridge.Gateway.Fleet;
 internal sealed class InstanceWatch(Instance instance)
 {
     private static readonly TimeSpan HearingError = TimeSpan.FromMilliseconds(250);
-    private ImmutableArray<CatalogModel> _catalog = [];
+    // What is configured is known before anybody has answered.
+    private ImmutableArray<CatalogModel> _catalog = OpenAILook.Configured(instance);
     private ImmutableArray<LoadedModel> _loaded = [];
-    private bool _catalogKnown;
+    private bool _catalogKnown = instance.OpenAI is { Models.IsEmpty: false };
     private string? _version;
     private string? _lastError;
     private int _failedLooks;
@@ -26,6 +27,9 @@ internal sealed class InstanceWatch(Instance instance)
 
     /// <summary>Whether an operator empties it.</summary>
     public bool Draining { get; set; }
+
+    /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
+    public DateTimeOffset? DrainDeadline { get; set; }
 
     /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
     public bool IsConfigured { get; set; } = true;
@@ -148,11 +152,15 @@ internal sealed class InstanceWatch(Instance instance)
         NextCatalog = now;
     }
 
+    /// <summary>What an OpenAI server serves is in its memory.</summary>
+    private ImmutableArray<LoadedModel> Loaded => Instance.OpenAI is null ? _loaded : OpenAILook.Loaded(_catalog);
+
     /// <summary>What the snapshot shows of it.</summary>
     public InstanceView ToView() =>
-        new(Instance, Status, Draining, _catalogKnown, _catalog, _loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
+        new(Instance, Status, Draining, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
         {
             IsConfigured = IsConfigured,
+            DrainDeadline = DrainDeadline,
         };
 
     private void TakeCatalog(ProbeResult result, HealthOptions options, DateTimeOffset now)

@@ -30,12 +30,13 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
         var kept = new List<InstanceWatch>();
         foreach (var definition in definitions)
         {
-            var watch = _watches.Find(w => w.Instance.Name == definition.Name && w.Instance.Url == definition.Url);
+            var watch = _watches.Find(w => w.Instance.Name == definition.Name && w.Instance.Url == definition.Url && w.Instance.Kind == definition.Kind);
             if (watch is null)
             {
                 watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) })
                 {
                     Draining = words.IsDrained(definition.Name),
+                    DrainDeadline = words.DrainDeadline(definition.Name),
                 };
                 FleetLog.Added(logger, definition.Name, definition.Url, definition.Slots);
             }
@@ -61,10 +62,14 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
         foreach (var watch in _watches)
         {
             var draining = words.IsDrained(watch.Instance.Name);
-            if (watch.Draining == draining)
+            var deadline = words.DrainDeadline(watch.Instance.Name);
+            if (watch.Draining == draining && watch.DrainDeadline == deadline)
                 continue;
-            watch.Draining = draining;
-            FleetLog.Draining(logger, watch.Instance.Name, draining);
+            (watch.Draining, watch.DrainDeadline) = (draining, deadline);
+            if (deadline is { } until)
+                FleetLog.DrainingUntil(logger, watch.Instance.Name, until);
+            else
+                FleetLog.Draining(logger, watch.Instance.Name, draining);
             changed = true;
         }
 

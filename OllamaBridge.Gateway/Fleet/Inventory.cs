@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Text.Json;
+using OllamaBridge.Gateway.Naming;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -9,6 +10,7 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <param name="OpenAIModels">Body of <c>/v1/models</c>.</param>
 /// <param name="Running">Body of <c>/api/ps</c>.</param>
 /// <param name="Version">Body of <c>/api/version</c>; empty while no instance has told its version.</param>
+/// <remarks>What only OpenAI's API can use stands in <paramref name="OpenAIModels"/> alone: nobody is offered what he cannot have.</remarks>
 internal sealed record Inventory(
     ReadOnlyMemory<byte> Tags,
     ReadOnlyMemory<byte> OpenAIModels,
@@ -18,12 +20,23 @@ internal sealed record Inventory(
     /// <summary>Unites what the instances have. An entry is the bytes of one of them, so fields of any version pass through.</summary>
     /// <param name="instances">The instances.</param>
     /// <param name="include">Which models, by canonical name; null for all.</param>
-    public static Inventory Build(ImmutableArray<InstanceView> instances, Func<string, bool>? include = null)
+    /// <param name="aliases">Names that stand for models.</param>
+    public static Inventory Build(
+        ImmutableArray<InstanceView> instances, Func<string, bool>? include = null, IReadOnlyList<ModelChain>? aliases = null)
     {
         var catalog = new Dictionary<string, CatalogModel>();
         var running = new Dictionary<string, LoadedModel>();
+        var served = new SortedDictionary<string, CatalogModel>(StringComparer.Ordinal);
         foreach (var instance in instances)
         {
+            if (instance.Instance.OpenAI is not null)
+            {
+                foreach (var model in instance.Catalog)
+                    if (include is null || include(model.Key))
+                        served.TryAdd(model.Name, model);
+                continue;
+            }
+
             foreach (var model in instance.Catalog)
                 if ((include is null || include(model.Key)) && (!catalog.TryGetValue(model.Key, out var known) || model.ModifiedAt > known.ModifiedAt))
                     catalog[model.Key] = model;
@@ -34,14 +47,26 @@ internal sealed record Inventory(
                     running[model.Key] = model;
         }
 
+        AliasEntries.Add(aliases ?? [], catalog, served);
+
         // Newest first by the second, as a server lists them; within one, as the instances do (the sort is stable).
         var models = catalog.Values.OrderByDescending(m => m.ModifiedAt.ToUnixTimeSeconds()).ToArray();
+        CatalogModel[] openAI = [.. models, .. served.Values.ExceptBy(models.Select(m => m.Name), s => s.Name)];
         return new Inventory(
             WriteModels(models.Select(m => m.Json)),
-            WriteOpenAI(models),
+            WriteOpenAI(openAI),
             WriteModels(running.Values.OrderByDescending(m => m.ExpiresAt).ThenBy(m => m.Key, StringComparer.Ordinal).Select(m => m.Json)),
-            WriteVersion(instances));
+            WriteVersion(instances))
+        {
+            Models = openAI.ToDictionary(m => m.Name, StringComparer.Ordinal),
+        };
     }
+
+    /// <summary>The entries of <see cref="OpenAIModels"/> by id.</summary>
+    public required IReadOnlyDictionary<string, CatalogModel> Models { get; init; }
+
+    /// <summary>One entry of <see cref="OpenAIModels"/> by itself, as <c>/v1/models/{model}</c> has it.</summary>
+    public static byte[] WriteOpenAI(CatalogModel model, string id) => [.. Write(json => WriteOpenAI(json, model, id)), (byte)'\n'];
 
     private static byte[] WriteModels(IEnumerable<ReadOnlyMemory<byte>> entries) => Write(json =>
     {
@@ -61,20 +86,22 @@ internal sealed record Inventory(
             json.WriteString("object"u8, "list"u8);
             json.WriteStartArray("data"u8);
             foreach (var model in models)
-            {
-                json.WriteStartObject();
-                json.WriteString("id"u8, model.Name);
-                json.WriteString("object"u8, "model"u8);
-                json.WriteNumber("created"u8, model.ModifiedAt.ToUnixTimeSeconds());
-                json.WriteString("owned_by"u8, ModelName.Owner(model.Name));
-                json.WriteEndObject();
-            }
-
+                WriteOpenAI(json, model, model.Name);
             json.WriteEndArray();
             json.WriteEndObject();
         }),
         (byte)'\n', // the server's OpenAI answers end so
     ];
+
+    private static void WriteOpenAI(Utf8JsonWriter json, CatalogModel model, string id)
+    {
+        json.WriteStartObject();
+        json.WriteString("id"u8, id);
+        json.WriteString("object"u8, "model"u8);
+        json.WriteNumber("created"u8, model.ModifiedAt.ToUnixTimeSeconds());
+        json.WriteString("owned_by"u8, model.Owner ?? ModelName.Owner(model.Name));
+        json.WriteEndObject();
+    }
 
     /// <summary>The oldest version among the healthy: a client that checks for a feature must find it wherever it lands.</summary>
     private static byte[] WriteVersion(ImmutableArray<InstanceView> instances)

@@ -1,16 +1,18 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>Answers, out of the snapshot, what concerns the fleet as a whole.</summary>
-internal sealed class InventoryStage(IFleet fleet)
+internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
 {
     // net/http's buffer for an answer without a length, in bytes.
     private const int ServerBuffer = 2048;
     private readonly ConditionalWeakTable<Inventory, ConcurrentDictionary<ModelAccess, Inventory>> _narrowed = new();
+    private static readonly ModelAccess Everything = new(["*"]);
     private static readonly ReadOnlyMemory<byte> Running = "Ollama is running"u8.ToArray();
 
     /// <summary>Handles one request.</summary>
@@ -29,17 +31,39 @@ internal sealed class InventoryStage(IFleet fleet)
         };
     }
 
+    /// <summary>The answer of <c>/v1/models/{model}</c> where no server can be asked for it: an alias, or a model that only OpenAI servers have.</summary>
+    /// <returns>Null where an Ollama server is to be asked, or there is no such model.</returns>
+    public ReadOnlyMemory<byte>? FindModel(BridgeCall call)
+    {
+        if (call.Facts.Model is not { Length: > 0 } name)
+            return null;
+        var key = ModelName.KeyOf(name);
+        var isAlias = chains.Find(key) is { IsAlias: true };
+        if (!isAlias && fleet.Current.For(call.Tenant.Instances).Models.GetValueOrDefault(key)?.Parts is null)
+            return null;
+        var models = InventoryFor(call.Tenant).Models;
+        // An alias is listed with its tag, as Ollama would.
+        var model = models.TryGetValue(name, out var listed) && (isAlias || listed.Json.IsEmpty) ? listed
+            : isAlias ? models.Values.FirstOrDefault(m => m.Key == key)
+            : null;
+        if (model is null)
+            return null;
+        return Inventory.WriteOpenAI(model, name);
+    }
+
     private Inventory InventoryFor(Tenant tenant)
     {
         var snapshot = fleet.Current.For(tenant.Instances);
         var access = tenant.Models;
         // Written once for each snapshot and set of models; forgotten with the snapshot.
-        return access is null
+        return access is null && chains.Aliases.IsEmpty
             ? snapshot.Inventory
-            : _narrowed.GetOrCreateValue(snapshot.Inventory).GetOrAdd(access, a => Inventory.Build(snapshot.Instances, a.Allows));
+            : _narrowed.GetOrCreateValue(snapshot.Inventory)
+                .GetOrAdd(access ?? Everything, a => Inventory.Build(snapshot.Instances, a.Allows, chains.Aliases));
     }
 
-    private static Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body, string type)
+    /// <summary>Writes a body as a server does.</summary>
+    public static Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body, string type)
     {
         context.Response.ContentType = type;
         // As a real server: what outgrows its buffer goes out in chunks (recordings 01-tags, 01-tags-head).

@@ -12,6 +12,7 @@ internal static class ModelName
     private const string DefaultTag = "latest";
     private const int MaxPartLength = 80;
     private const int MaxHostLength = 350;
+    private const int MaxIdLength = 512;
 
     /// <summary>Reduces a name to the one spelling under which the fleet keeps it.</summary>
     /// <param name="name">The name as somebody wrote it.</param>
@@ -53,6 +54,13 @@ internal static class ModelName
         key = Join(host, space, model, tag);
         return true;
     }
+
+    /// <summary>The spelling under which the fleet keeps a name that may not be Ollama's: the canonical key, else the name in lower case.</summary>
+    /// <remarks>No two names share a key unless Ollama would take one for the other, or they differ by case alone.</remarks>
+    public static string KeyOf(string name) => TryGetKey(name, out var key) ? key : name.ToLowerInvariant();
+
+    /// <summary>Whether a server may call a model so: printable ASCII without blanks. What Ollama calls a name is one.</summary>
+    public static bool IsId(string? id) => id is { Length: > 0 and <= MaxIdLength } && !id.AsSpan().ContainsAnyExceptInRange('!', '~');
 
     /// <summary>Whether the name asks for a model that runs at ollama.com rather than here.</summary>
     public static bool IsCloud(ReadOnlySpan<char> name) =>

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Fleet.Breaker;
+
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>What changes about one model on one instance: whether it is in memory, who uses it, how fast it answers.</summary>
@@ -19,6 +21,8 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     private double _firstToken = double.NaN;
     private float _firstTokenRate;
     private double _secondsPerByte = double.NaN;
+    private int _isRestricted;
+    private PlacementGuard? _guard;
 
     /// <summary>The model, over the whole fleet.</summary>
     public ModelState Model { get; } = model;
@@ -59,6 +63,55 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
 
     /// <summary>First tokens a second: 1 over <see cref="TimeToFirstToken"/>, kept because every decision asks for it; 0 where unknown.</summary>
     public float FirstTokenRate => Volatile.Read(ref _firstTokenRate);
+
+    /// <summary>What keeps requests away from it; null while it was never used, and for what is no model on an instance.</summary>
+    public PlacementGuard? Guard => Volatile.Read(ref _guard);
+
+    /// <summary>Whether <see cref="Guard"/> has anything to say before a request may go there.</summary>
+    public bool IsRestricted => Volatile.Read(ref _isRestricted) != 0;
+
+    /// <summary>Whether requests failed here so lately that none is sent.</summary>
+    public bool IsOpenAt(long now) => IsRestricted && Guard?.ConditionAt(now) == PlacementCondition.Open;
+
+    /// <summary>Whether the model was seen here wholly in the memory of a GPU.</summary>
+    public bool WasInVram { get; set; }
+
+    /// <summary>A lease begins, unless the guard is against it.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="slowly">Whether one that has come back need not take all there is.</param>
+    /// <param name="entry">What the lease keeps of the guard.</param>
+    public bool TryEnter(long now, bool slowly, out GuardEntry entry)
+    {
+        entry = default;
+        if (instance is not null)
+        {
+            var guard = MakeGuard()!;
+            if (IsRestricted)
+                return guard.TryEnter(instance, now, slowly, out entry);
+            entry = guard.Entry;
+        }
+
+        Enter(now);
+        return true;
+    }
+
+    /// <summary>The guard, made if need be; null for what is no model on an instance.</summary>
+    public PlacementGuard? MakeGuard()
+    {
+        if (Guard is { } guard || instance is null)
+            return Guard;
+        guard = new PlacementGuard(this);
+        return Interlocked.CompareExchange(ref _guard, guard, null) ?? guard;
+    }
+
+    /// <summary>The guard's word (the guard only, under its lock).</summary>
+    internal void SetRestricted(bool isRestricted)
+    {
+        if (isRestricted == IsRestricted)
+            return;
+        Volatile.Write(ref _isRestricted, isRestricted ? 1 : 0);
+        Model.AddRestricted(isRestricted ? 1 : -1);
+    }
 
     /// <summary>A lease begins.</summary>
     public void Enter(long now)
@@ -102,6 +155,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     {
         Volatile.Write(ref _retired, 1);
         SetMemory(Absent);
+        Guard?.Retire();
     }
 
     private void Assume(int memory, long now)
@@ -116,7 +170,9 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         var change = (memory != Absent ? 1 : 0) - (before != Absent ? 1 : 0);
         if (change != 0)
         {
-            Model.AddCopies(change);
+            // A copy where Ollama's requests cannot go replaces none where they can.
+            if (instance is not { Kind: InstanceKind.OpenAI })
+                Model.AddCopies(change);
             instance?.AddResident(change);
         }
 
@@ -130,6 +186,7 @@ internal sealed class ModelState(string key)
 {
     private int _waiting;
     private int _copies;
+    private int _restricted;
 
     /// <summary>The canonical name.</summary>
     public string Key { get; } = key;
@@ -137,8 +194,14 @@ internal sealed class ModelState(string key)
     /// <summary>Requests for it that wait in the bridge's queue.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
-    /// <summary>Instances that have it in memory.</summary>
+    /// <summary>Ollama servers that have it in memory.</summary>
     public int Copies => Volatile.Read(ref _copies);
+
+    /// <summary>On how many instances a guard has something to say before a request may go there.</summary>
+    public int Restricted => Volatile.Read(ref _restricted);
+
+    /// <summary>A guard has something to say, or nothing any more.</summary>
+    public void AddRestricted(int change) => Interlocked.Add(ref _restricted, change);
 
     /// <summary>One instance more or less has it in memory.</summary>
     public void AddCopies(int change) => Interlocked.Add(ref _copies, change);

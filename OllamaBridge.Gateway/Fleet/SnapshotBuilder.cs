@@ -1,11 +1,13 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>Makes a snapshot of what the owner knows, keeping the state cells of models and placements from one to the next.</summary>
+/// <param name="keeper">Takes in what the instances' looks mean for placements; null for nobody.</param>
 /// <remarks>Used by the fleet's owner alone.</remarks>
-internal sealed class SnapshotBuilder
+internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null)
 {
     private readonly Dictionary<string, ModelState> _models = [];
     private readonly Dictionary<Instance, Dictionary<string, PlacementState>> _placements = [];
@@ -27,14 +29,19 @@ internal sealed class SnapshotBuilder
             {
                 if (!placements.TryGetValue(model.Key, out var entry))
                     placements[model.Key] = entry = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
-                entry.List.Add(new ModelPlacement(view, cells[model.Key]));
+                entry.List.Add(new ModelPlacement(view, cells[CellOf(view.Instance, model)], view.Instance.OpenAI is null ? null : model.Name));
             }
 
+            // A request that names no model must not get whichever another server takes for one.
+            if (view.Instance.OpenAI is not null)
+                continue;
             if (!_anythingPlacements.TryGetValue(view.Instance, out var any))
                 _anythingPlacements[view.Instance] = any = new PlacementState(_anything);
             anything.Add(new ModelPlacement(view, any));
         }
 
+        // Before anybody can see who is back.
+        keeper?.Observe(views, _placements);
         return new FleetSnapshot(
             ++_version,
             views,
@@ -52,6 +59,9 @@ internal sealed class SnapshotBuilder
     /// <param name="askedAt">When it was asked, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     public void ObserveLoaded(Instance instance, IReadOnlySet<string> loaded, long askedAt)
     {
+        // What an OpenAI server serves is in its memory for as long as it serves it.
+        if (instance.OpenAI is not null)
+            return;
         instance.ObserveLoadedCount(loaded.Count);
         if (!_placements.TryGetValue(instance, out var cells))
             return;
@@ -71,16 +81,18 @@ internal sealed class SnapshotBuilder
             _placements[view.Instance] = cells = [];
         var changed = false;
         foreach (var model in view.Catalog)
-            if (!cells.ContainsKey(model.Key))
-            {
-                var cell = cells[model.Key] = new PlacementState(ModelStateOf(model.Key), view.Instance);
-                cell.Observe(view.Loaded.Any(l => l.Key == model.Key), askedAt: 1);
-                changed = true;
-            }
+        {
+            var at = CellOf(view.Instance, model);
+            if (cells.ContainsKey(at))
+                continue;
+            var cell = cells[at] = new PlacementState(ModelStateOf(model.Key), view.Instance);
+            cell.Observe(view.Instance.OpenAI is not null || view.Loaded.Any(l => l.Key == model.Key), askedAt: 1);
+            changed = true;
+        }
 
         if (cells.Count > view.Catalog.Length)
         {
-            var keep = view.Catalog.Select(m => m.Key).ToHashSet();
+            var keep = view.Catalog.Select(m => CellOf(view.Instance, m)).ToHashSet();
             foreach (var key in cells.Keys.Where(k => !keep.Contains(k)).ToArray())
                 if (cells.Remove(key, out var cell))
                     cell.Retire();
@@ -91,6 +103,9 @@ internal sealed class SnapshotBuilder
             view.Instance.SetPlacements([.. cells.Values]);
         return cells;
     }
+
+    /// <summary>Where an OpenAI server may have two models that Ollama would take for one, each has its own.</summary>
+    private static string CellOf(Instance instance, CatalogModel model) => instance.OpenAI is null ? model.Key : model.Name;
 
     private ModelState ModelStateOf(string key)
     {

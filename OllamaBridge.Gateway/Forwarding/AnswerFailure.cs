@@ -3,6 +3,7 @@ using System.Text.Json;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -23,19 +24,25 @@ internal static class AnswerFailure
         var (status, message) = result.Refusal switch
         {
             LeaseRefusal.UnknownModel => (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(call.Operation, call.Facts.Model ?? call.Rest)),
+            LeaseRefusal.NotServed when call.Operation.Model != ModelSource.None && call.Operation.NeedsModel =>
+                call.Facts.Model is { Length: > 0 } model
+                    ? (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(call.Operation, model))
+                    : (StatusCodes.Status400BadRequest, "model is required"),
+            LeaseRefusal.NotServed => (StatusCodes.Status404NotFound, "no instance of this fleet serves that route"),
             LeaseRefusal.NoInstances => (
                 StatusCodes.Status503ServiceUnavailable, "the bridge has no instance to ask: set Bridge:Urls or Bridge:Instances:0:Url"),
             LeaseRefusal.QueueFull => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full"),
             LeaseRefusal.WaitedTooLong => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: no slot came free in time"),
             LeaseRefusal.PushedOut => (
                 StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full and the place went to another request"),
+            LeaseRefusal.Stopped => (StatusCodes.Status503ServiceUnavailable, GracefulStop.Message),
             LeaseRefusal.DeadlinePassed => (
                 StatusCodes.Status504GatewayTimeout, $"no slot came free before the request's deadline ({Urgency.DeadlineHeader})"),
             LeaseRefusal.DeadlineTooSoon => (
                 StatusCodes.Status504GatewayTimeout, $"the wait for a slot would be longer than the request's deadline ({Urgency.DeadlineHeader})"),
             _ => (StatusCodes.Status503ServiceUnavailable, "no healthy instance has this model at the moment"),
         };
-        return WriteAsync(context, call, status, message, result.Refusal == LeaseRefusal.UnknownModel ? null : result.RetryAfter);
+        return WriteAsync(context, call, status, message, result.Refusal is LeaseRefusal.UnknownModel or LeaseRefusal.NotServed ? null : result.RetryAfter);
     }
 
     /// <summary>Every instance that was asked failed: in its own words where there are some.</summary>
@@ -47,9 +54,10 @@ internal static class AnswerFailure
         {
             InstanceFailure.TimedOut => (StatusCodes.Status504GatewayTimeout, "the instance did not answer in time"),
             InstanceFailure.Refused => (StatusCodes.Status502BadGateway, "the instance could not be reached"),
+            InstanceFailure.Stopped => (StatusCodes.Status503ServiceUnavailable, GracefulStop.Message),
             _ => (StatusCodes.Status502BadGateway, "the instance broke off its answer"),
         };
-        return WriteAsync(context, call, status, message, null);
+        return WriteAsync(context, call, status, message, failure == InstanceFailure.Stopped ? GracefulStop.RetryAfter : null);
     }
 
     /// <summary>Ends a stream that has begun.</summary>
@@ -78,6 +86,8 @@ internal static class AnswerFailure
 
         context.Response.StatusCode = answer.Status;
         context.Response.ContentType = answer.ContentType;
+        if (answer.RetryAfter > TimeSpan.Zero)
+            context.Response.Headers.RetryAfter = Math.Ceiling(answer.RetryAfter.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         context.Response.ContentLength = answer.Body.Length;
         await context.Response.Body.WriteAsync(answer.Body, context.RequestAborted);
     }

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
@@ -12,10 +13,14 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// What the bridge adds to YARP's forwarding: clean headers out, and on the way back a look at the answer before the client
 /// sees any of it, so that a failed one can be had elsewhere.
 /// </summary>
-internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, AnswerStreams continuing, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
+internal sealed class AnswerTransformer(
+    IOptions<ForwardingOptions> options, AnswerStreams continuing, PlacementOutcomes outcomes, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
 {
     /// <summary>Names the instance that answered.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
+
+    /// <summary>Names the model that answered, where that is not the one that was named.</summary>
+    public const string ModelHeader = "X-Bridge-Model";
 
     private const int FirstRead = 4 * 1024;
     private const int ErrorLimit = 64 * 1024;
@@ -27,9 +32,10 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
+        var attempt = httpContext.Features.Get<ForwardAttempt>()!;
+        attempt.Lease.Instance.Authorize(proxyRequest);
         // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
         // bridge holds in memory is sent at once.
-        var attempt = httpContext.Features.Get<ForwardAttempt>()!;
         if (attempt.Plan is { } plan)
             proxyRequest.RequestUri = new Uri(destinationPrefix + plan.Path);
         var operation = attempt.Call.Operation;
@@ -54,11 +60,12 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
             answer = status >= 400 ? await RefusedAsync(attempt, httpContext, proxyResponse, source, held, cancellationToken)
                 : IsStream(proxyResponse) ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
                 : attempt.Plan is not null ? null
-                : await WholeAsync(attempt, httpContext, source, held, cancellationToken);
+                : await WholeAsync(
+                    attempt, httpContext, proxyResponse.Content.Headers.ContentType?.MediaType == "application/json", source, held, cancellationToken);
         }
-        catch (Exception e) when (e is IOException or HttpRequestException)
+        catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && attempt.Taken is not null))
         {
-            // Cut before the client saw anything of it.
+            // Cut, or taken away, before the client saw anything of it.
             answer = null;
         }
         catch
@@ -67,9 +74,11 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
             throw;
         }
 
-        if (answer is null)
+        // From here on nobody takes it away any more but those who read it.
+        if (answer is null || !(attempt.HasBegun || attempt.TryBegin()))
         {
-            attempt.Failure ??= InstanceFailure.Broken;
+            if (!attempt.IsTooLong)
+                attempt.Failure ??= attempt.Taken ?? InstanceFailure.Broken;
             held.Dispose();
             return false;
         }
@@ -81,16 +90,23 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         if (status < 400 && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
         httpContext.Response.Headers[InstanceHeader] = attempt.Lease.Instance.Name;
+        if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
+            httpContext.Response.Headers[ModelHeader] = model;
         attempt.Delivered = true;
+        if (status < 400)
+            outcomes.Answering(attempt.Lease);
         proxyResponse.Content = new AnswerContent(proxyResponse.Content, answer);
         return true;
     }
 
     /// <summary>An error answer.</summary>
     /// <returns>What the client gets; null for nothing.</returns>
-    private static async ValueTask<Stream?> RefusedAsync(
+    private async ValueTask<Stream?> RefusedAsync(
         ForwardAttempt attempt, HttpContext context, HttpResponseMessage response, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
+        var status = (int)response.StatusCode;
+        if (AnswerVerdict.IsBusy(status))
+            attempt.BusyFor = RetryAfter.Read(response.Headers, time.GetUtcNow());
         if (attempt.Plan is not null)
         {
             // It will not go on with what another began: how the other failed stays what there is to tell.
@@ -98,12 +114,16 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
             return null;
         }
 
-        var status = (int)response.StatusCode;
         var ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
-        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span);
-        if (attempt.Failure is null || !ended || !attempt.TakeRetry())
+        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance.ApiKey is not null);
+        attempt.Rejected = attempt.Failure is null;
+        // Whose key it is knows the operator; to the client it is a server that fails.
+        if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
+            return null;
+        attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
+        if (!attempt.IsTooLong && (attempt.Failure is null || !ended || !attempt.TakeRetry()))
             return new RelayStream(source, held, ended, attempt, context);
-        attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray());
+        attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray(), attempt.BusyFor ?? default);
         return null;
     }
 
@@ -116,14 +136,16 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         var ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
         if (!attempt.TryBegin())
             return null;
-        if (operation.Kind == OperationKind.Inference)
-            RecordFirstByte(attempt);
         if (ended)
             return null;
         if (continuing.Open(attempt, source, held) is { } answer)
         {
             if (answer.LookAhead())
+            {
+                RecordFirstByte(attempt);
                 return answer;
+            }
+
             attempt.Retained = Retain(attempt.Told);
             return null;
         }
@@ -134,22 +156,25 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
             return null;
         }
 
+        // Of an answer, not of an error: who fails fast must not look quick.
+        if (operation.Kind == OperationKind.Inference)
+            RecordFirstByte(attempt);
         attempt.Watcher = StreamWatcher.For(operation.End);
         return new RelayStream(source, held, ended, attempt, context);
     }
 
     /// <summary>An answer in one piece.</summary>
     private async ValueTask<Stream?> WholeAsync(
-        ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
+        ForwardAttempt attempt, HttpContext context, bool isJson, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
         var ended = false;
         if (attempt.Call.Operation.Kind == OperationKind.Inference)
         {
             ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
-            // A model's answer is never nothing.
-            if (ended && held.Length == 0)
+            var isReadable = ReadUsage(attempt, held.Span);
+            // A model's answer is never nothing, and what is said to be JSON is some.
+            if (ended && (held.Length == 0 || (!isReadable && isJson)))
                 return null;
-            ReadUsage(attempt, held.Span);
         }
 
         return new RelayStream(source, held, ended, attempt, context);
@@ -174,11 +199,14 @@ internal sealed class AnswerTransformer(IOptions<ForwardingOptions> options, Ans
         response.StatusCode == HttpStatusCode.OK
         && response.Content.Headers.ContentType?.MediaType is "application/x-ndjson" or "text/event-stream";
 
-    private static void ReadUsage(ForwardAttempt attempt, ReadOnlySpan<byte> body)
+    /// <returns>Whether it was JSON.</returns>
+    private static bool ReadUsage(ForwardAttempt attempt, ReadOnlySpan<byte> body)
     {
         var usage = Usage.Read(body);
         attempt.Call.InputTokens = usage.InputTokens;
         attempt.Call.OutputTokens = usage.OutputTokens;
+        attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
+        return usage.IsReadable;
     }
 
     private void RecordFirstByte(ForwardAttempt attempt)

@@ -16,6 +16,7 @@ internal sealed class AttemptSender(
     HttpMessageInvoker client,
     AnswerTransformer transformer,
     RequestQueue queue,
+    RetryBudget retries,
     BridgeMetrics metrics,
     ForwardTimeouts timeouts,
     SilenceWatch watch,
@@ -38,18 +39,22 @@ internal sealed class AttemptSender(
         var need = new LeaseRequest(
             call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
             call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
-            call.Ticket);
+            call.Ticket, call.Part)
+        {
+            NoRetry = retries.IsEmpty,
+        };
         var since = time.GetTimestamp();
         try
         {
             var result = await queue.AcquireAsync(need, gone);
-            if (result.Refusal == LeaseRefusal.AllTried && lastFailure == InstanceFailure.Refused)
+            if (result.Refusal == LeaseRefusal.AllTried && lastFailure is (InstanceFailure.Refused or InstanceFailure.Drained))
             {
                 // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
                 // An answer that has begun stays before all lines.
                 result = await queue.AcquireAsync(need with { Tried = hasBegun ? [] : null }, gone);
             }
 
+            call.Queue = result.Queue;
             if (result.Charge.IsMade)
                 call.Charge = result.Charge;
             if (result.Lease is null)
@@ -79,6 +84,7 @@ internal sealed class AttemptSender(
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
             Plan = plan,
+            IsBoundToInstance = ContinuationOptions.IsUnwanted(context.Request.Headers),
         };
         context.Features.Set(attempt);
         if (plan is not null)
@@ -94,7 +100,7 @@ internal sealed class AttemptSender(
             context.Request.Headers.Remove("Transfer-Encoding");
         }
 
-        using var sending = watch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
+        using var sending = SilenceWatch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
         try
         {
             if (sending is not null)
@@ -106,7 +112,8 @@ internal sealed class AttemptSender(
             var error = await forwarder.SendAsync(
                 context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
             if (error != ForwarderError.None && !attempt.Delivered)
-                attempt.Failure ??= attempt.Cause is not null ? InstanceFailure.TimedOut : Name(error, context.GetForwarderErrorFeature()?.Exception);
+                attempt.Failure ??= attempt.Taken
+                    ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : Name(error, context.GetForwarderErrorFeature()?.Exception));
             return attempt;
         }
         finally
@@ -117,7 +124,7 @@ internal sealed class AttemptSender(
             attempt.Watcher?.Dispose();
             // What takes no slot says nothing about when one comes free.
             if (call.Operation.Kind == OperationKind.Inference)
-                queue.RecordService(time.GetElapsedTime(attempt.SentAt), new QueueKey(call.ModelKey, call.Tenant.Instances));
+                queue.RecordService(time.GetElapsedTime(attempt.SentAt), call.Queue);
         }
     }
 

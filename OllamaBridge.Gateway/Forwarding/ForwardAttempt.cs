@@ -13,6 +13,9 @@ internal sealed class ForwardAttempt(
     private const int Waiting = 0;
     private const int Begun = 1;
     private const int GivenUp = 2;
+    private const long Claimed = -1;
+    private readonly Lock _open = new();
+    private bool _isClosed;
     private bool? _retry;
     private long _firstByteAt;
     private long _lastByteAt;
@@ -39,8 +42,20 @@ internal sealed class ForwardAttempt(
     /// <summary>How the instance failed, if it did; set where nothing has been sent to the client for it.</summary>
     public InstanceFailure? Failure { get; set; }
 
+    /// <summary>Whether the instance rightly refused the request.</summary>
+    public bool Rejected { get; set; }
+
+    /// <summary>Where the instance said that it is busy: for how long it asks to be left alone, zero for no time; else null.</summary>
+    public TimeSpan? BusyFor { get; set; }
+
+    /// <summary>How long the answer's tokens took, in nanoseconds, as the instance told; 0 where it did not.</summary>
+    public long DecodeNanoseconds { get; set; }
+
     /// <summary>The instance's own words for the failure, to be passed on if nobody does better.</summary>
     public RetainedAnswer? Retained { get; set; }
+
+    /// <summary>Whether the instance found the request too long for the model, and another model may take it; nothing has been sent to the client.</summary>
+    public bool IsTooLong { get; set; }
 
     /// <summary>Whether an answer was handed to the client.</summary>
     public bool Delivered { get; set; }
@@ -66,6 +81,20 @@ internal sealed class ForwardAttempt(
     /// <summary>Why whoever watches ended it.</summary>
     public Interruption? Cause { get; set; }
 
+    /// <summary>Whether the client wants its stream from one instance, or an error.</summary>
+    public bool IsBoundToInstance { get; init; }
+
+    /// <summary>Whether what the client was sent could be gone on with; null where nobody has asked. Whoever watches asks.</summary>
+    public MoveQuestion? Move { get; set; }
+
+    /// <summary>Where it was taken from its instance, which has failed in nothing: why; else null.</summary>
+    public InstanceFailure? Taken => Cause switch
+    {
+        Interruption.Drained => InstanceFailure.Drained,
+        Interruption.Stopped => InstanceFailure.Stopped,
+        _ => null,
+    };
+
     /// <summary>Ends the sending before its answer has begun; null where that is nobody's to do.</summary>
     public CancellationTokenSource? Sending
     {
@@ -81,8 +110,8 @@ internal sealed class ForwardAttempt(
     /// <summary>Whether the answer has begun.</summary>
     public bool HasBegun => Volatile.Read(ref _state) == Begun;
 
-    /// <summary>Whether another try would be possible.</summary>
-    public bool CanRetry => budget is not null;
+    /// <summary>Whether another try would be possible, or another instance is asked to go on with the answer in any case.</summary>
+    public bool CanRetry => budget is not null || Plan is not null;
 
     /// <summary>Messages of the answer that have come.</summary>
     public int Messages { get; set; }
@@ -96,12 +125,24 @@ internal sealed class ForwardAttempt(
     /// <summary>Since when more of the answer is waited for, in the same ticks as <see cref="SentAt"/>; 0 while the client still takes what has come.</summary>
     public long ReadingSince
     {
-        get => Volatile.Read(ref _readingSince);
+        get => Math.Max(0, Volatile.Read(ref _readingSince));
         private set => Volatile.Write(ref _readingSince, value);
     }
 
     /// <summary>When the last bytes came, in the same ticks as <see cref="SentAt"/>.</summary>
     public long LastByteAt => Volatile.Read(ref _lastByteAt);
+
+    /// <summary>How long the answer's tokens took: as the instance told, else from the first bytes of a stream to its last, else zero.</summary>
+    public TimeSpan DecodeTime()
+    {
+        var told = Watcher?.DecodeNanoseconds is > 0 and var streamed ? streamed
+            : Call.Kept is { End.Duration: > 0 } kept ? kept.End.Duration
+            : DecodeNanoseconds;
+        return told > 0 ? TimeSpan.FromMicroseconds(told / 1000.0)
+            : Watcher is not null && Call.AnsweredAt is { } answered ? time.GetElapsedTime(answered)
+            : LastByteAt > FirstByteAt ? time.GetElapsedTime(FirstByteAt, LastByteAt)
+            : TimeSpan.Zero;
+    }
 
     /// <summary>More of the answer is waited for.</summary>
     public void NoteReading() => ReadingSince = time.GetTimestamp();
@@ -131,17 +172,63 @@ internal sealed class ForwardAttempt(
     {
         if (Volatile.Read(ref _state) == Waiting)
         {
-            // Without another try it is better waited for.
-            if (!TakeRetry() || Interlocked.CompareExchange(ref _state, GivenUp, Waiting) != Waiting)
+            if (!MayGiveUp(cause) || Interlocked.CompareExchange(ref _state, GivenUp, Waiting) != Waiting)
                 return;
+            if (cause is Interruption.Drained or Interruption.Stopped)
+                _retry = cause == Interruption.Drained;
             Cause = cause;
             Cancel(Volatile.Read(ref _sending));
         }
         else if (Volatile.Read(ref _reading) is { } reading)
         {
+            if (cause == Interruption.Drained && !TryClaim())
+                return;
             Cause ??= cause;
             Cancel(reading);
         }
+        else if (cause == Interruption.Stopped && Watcher is not null)
+        {
+            Cause ??= cause;
+            Cancel(Volatile.Read(ref _sending));
+        }
+    }
+
+    /// <summary>Looks from another thread at what is the request's own: its body, what is kept of its answer.</summary>
+    /// <returns>The default where the sending has ended.</returns>
+    public T? Peek<T>(Func<ForwardAttempt, T> look)
+    {
+        lock (_open)
+            return _isClosed ? default : look(this);
+    }
+
+    /// <summary>The sending ends: once this returns, nobody looks at the request from another thread.</summary>
+    public void Close()
+    {
+        lock (_open)
+            _isClosed = true;
+    }
+
+    /// <summary>A moment too late: what was to be moved cannot be any more, and stays.</summary>
+    public void Stay() => Cause = null;
+
+    // Without another try it is better waited for, unless nobody waits any longer. Being taken away is no failure: it costs no retry.
+    private bool MayGiveUp(Interruption cause) => cause switch
+    {
+        Interruption.Stopped => true,
+        Interruption.Drained => CanRetry,
+        _ => TakeRetry(),
+    };
+
+    /// <summary>
+    /// Whether an answer is in the middle of waiting for its instance, and can be gone on with elsewhere: all that has come has then been
+    /// looked at, and what would come next has not.
+    /// </summary>
+    private bool TryClaim()
+    {
+        var since = ReadingSince;
+        return since != 0
+            && Peek(static a => a.Move?.IsYes(a) == true)
+            && Interlocked.CompareExchange(ref _readingSince, Claimed, since) == since;
     }
 
     private static void Cancel(CancellationTokenSource? source)
@@ -161,4 +248,5 @@ internal sealed class ForwardAttempt(
 /// <param name="Status">HTTP status.</param>
 /// <param name="ContentType">As the instance sent it.</param>
 /// <param name="Body">Its bytes.</param>
-internal sealed record RetainedAnswer(int Status, string? ContentType, ReadOnlyMemory<byte> Body);
+/// <param name="RetryAfter">When to try again, if it said so; else zero.</param>
+internal sealed record RetainedAnswer(int Status, string? ContentType, ReadOnlyMemory<byte> Body, TimeSpan RetryAfter = default);

@@ -10,4 +10,10 @@ internal static partial class ForwardingLog
 
     [LoggerMessage(1201, LogLevel.Warning, "An answer of {Operation} from instance {Instance} broke off and was ended with an error")]
     public static partial void Truncated(ILogger logger, string operation, string instance);
+
+    [LoggerMessage(1202, LogLevel.Information, "{Operation} was taken from instance {Instance} before its answer began ({Reason})")]
+    public static partial void Taken(ILogger logger, string operation, string instance, InstanceFailure reason);
+
+    [LoggerMessage(1210, LogLevel.Warning, "{Model} stands in for {Asked} ({Cause})")]
+    public static partial void StandsIn(ILogger logger, string model, string asked, Naming.FallbackCause cause);
 }

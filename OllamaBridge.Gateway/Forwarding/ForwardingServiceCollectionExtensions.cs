@@ -1,5 +1,7 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -12,16 +14,20 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddBridgeOptions<ForwardingOptions, ForwardingOptionsValidator>(ForwardingOptions.Section);
         services.AddHttpForwarder();
         services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.TryAddSingleton(Random.Shared);
+        services.AddSingleton<PlacementOutcomes>();
         services.AddSingleton<AnswerTransformer>();
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
         services.AddSingleton<AttemptSender>();
+        services.AddSingleton<ModelFallback>();
         services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
         services.AddSingleton<InstanceQuestions>();
         services.AddSingleton<TemplateProbe>();
         services.AddSingleton<ContinuationPlanner>();
         services.AddSingleton<AnswerStreams>();
         services.AddSingleton<Continuer>();
+        services.AddSingleton<DrainMoves>();
         services.AddSingleton<SilenceWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
         services.AddSingleton<ForwardingStage>();

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -10,10 +11,11 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Schedules and sends: to one instance after another until one answers, within the retry budget.</summary>
 internal sealed class ForwardingStage(
     AttemptSender sender,
+    ModelFallback fallback,
     Continuer continuer,
     RequestQueue queue,
     RetryBudget budget,
-    IFleet fleet,
+    PlacementOutcomes outcomes,
     BridgeMetrics metrics,
     IOptions<ForwardingOptions> options,
     IOptions<QueueOptions> queueOptions,
@@ -71,19 +73,23 @@ internal sealed class ForwardingStage(
     private async Task<ForwardAttempt?> BeginAsync(HttpContext context, BridgeCall call)
     {
         var gone = context.RequestAborted;
-        HashSet<Instance>? tried = null;
-        RetainedAnswer? retained = null;
-        InstanceFailure? lastFailure = null;
+        var tries = new ModelTries(call.Attempts);
+        ModelTries? first = null;
         while (true)
         {
-            // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
-            // counts as refused. (A request that kills servers would find each of them only once more.)
-            var broke = lastFailure == InstanceFailure.Broken && retained is null && call.Attempts == tried?.Count;
-            var result = await sender.AcquireAsync(call, tried, broke ? InstanceFailure.Refused : lastFailure, gone);
-            if (result.Lease is not { } lease)
+            if (fallback.Judge(call, tries, _maxAttempts) is { } cause && await fallback.TryMoveAsync(context, call, cause))
+                (first, tries) = (first ?? tries, new ModelTries(call.Attempts));
+            LeaseResult? result = tries.MayBeSent(call, _maxAttempts) ? await AcquireAsync(call, tries, gone) : null;
+            if (result?.Lease is not { } lease)
             {
+                if (result is { } refused && FallbackRules.Judge(refused.Refusal) is { } reason && await fallback.TryMoveAsync(context, call, reason))
+                {
+                    (first, tries) = (first ?? tries, new ModelTries(call.Attempts));
+                    continue;
+                }
+
                 await StopHeartbeatAsync(call);
-                await AnswerFailure.RefuseAsync(context, call, result, retained, lastFailure);
+                await tries.EndAsync(context, call, first, result);
                 return null;
             }
 
@@ -91,39 +97,69 @@ internal sealed class ForwardingStage(
             {
                 // A body that is passed on as it comes can be sent only once.
                 var replayable = call.Body is not null || !call.Operation.UnbufferedBody;
-                var attempt = await sender.SendAsync(context, call, lease, replayable && call.Attempts + 1 < _maxAttempts ? budget : null);
+                var mayBeAgain = tries.Sent(call) + 1 < _maxAttempts || call.Alternatives is { HasNext: true };
+                var attempt = await sender.SendAsync(context, call, lease, replayable && mayBeAgain ? budget : null);
                 if (attempt.Delivered || gone.IsCancellationRequested)
                 {
                     Settle(call, attempt, gone);
                     return attempt.Interrupted is null || gone.IsCancellationRequested ? null : attempt;
                 }
 
-                lastFailure = attempt.Failure ?? InstanceFailure.Broken;
-                retained = attempt.Retained ?? retained;
-                ReportFailure(lease.Instance, lastFailure.Value, attempt);
-                var again = !context.Response.HasStarted && attempt.TakeRetry();
-                ForwardingLog.AttemptFailed(
-                    logger, call.Operation.Name, lease.Instance.Name, lastFailure.Value, call.Attempts, again ? "tried elsewhere" : "given up");
-                if (!again)
+                tries.Retained = attempt.Retained ?? tries.Retained;
+                if (attempt.IsTooLong)
+                    // The request's own fault: that says neither good nor bad of whoever found it.
+                    tries.IsTooLong = lease.Answered = true;
+                else if (!TryAgain(context, call, tries, attempt))
                 {
                     await StopHeartbeatAsync(call);
-                    await AnswerFailure.FailAsync(context, call, retained, lastFailure.Value);
+                    await tries.EndAsync(context, call, first, null);
                     return null;
                 }
 
-                metrics.RecordRetry(lastFailure.Value);
-                (tried ??= []).Add(lease.Instance);
                 BegunResponse.Renew(context);
             }
         }
     }
 
+    private ValueTask<LeaseResult> AcquireAsync(BridgeCall call, ModelTries tries, CancellationToken gone)
+    {
+        // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
+        // counts as refused. (A request that kills servers would find each of them only once more.)
+        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) == tries.Tried?.Count;
+        return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone);
+    }
+
+    /// <summary>An instance has failed the request.</summary>
+    /// <returns>Whether it may be sent again.</returns>
+    private bool TryAgain(HttpContext context, BridgeCall call, ModelTries tries, ForwardAttempt attempt)
+    {
+        var instance = attempt.Lease.Instance;
+        var failure = attempt.Failure ?? InstanceFailure.Broken;
+        tries.LastFailure = failure;
+        ReportFailure(failure, attempt);
+        var again = !context.Response.HasStarted && attempt.TakeRetry();
+        if (attempt.Taken is not null)
+            ForwardingLog.Taken(logger, call.Operation.Name, instance.Name, failure);
+        else
+            ForwardingLog.AttemptFailed(logger, call.Operation.Name, instance.Name, failure, call.Attempts, again ? "tried elsewhere" : "given up");
+        if (!again)
+            return false;
+        metrics.RecordRetry(failure);
+        tries.Add(instance);
+        return true;
+    }
+
     private static ValueTask StopHeartbeatAsync(BridgeCall call) => call.Heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private void ReportFailure(Instance instance, InstanceFailure failure, ForwardAttempt attempt)
+    private void ReportFailure(InstanceFailure failure, ForwardAttempt attempt)
     {
-        if (attempt.Retained is not { } answer || !AnswerVerdict.IsBusy(answer.Status))
-            fleet.ReportFailure(instance, failure);
+        // What was taken away from an instance it did not fail.
+        if (attempt.Taken is not null)
+            return;
+        if (attempt.BusyFor is { } busy)
+            outcomes.Busy(attempt.Lease, busy);
+        else
+            outcomes.Failed(attempt.Lease, failure);
     }
 
     private void Settle(BridgeCall call, ForwardAttempt attempt, CancellationToken gone)
@@ -152,17 +188,22 @@ internal sealed class ForwardingStage(
         {
             // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
             call.Outcome = CallOutcome.Truncated;
-            fleet.ReportFailure(attempt.Lease.Instance, InstanceFailure.Broken);
+            ReportFailure(InstanceFailure.Broken, attempt);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
         }
         else if (attempt.Failure is { } failure)
         {
-            ReportFailure(attempt.Lease.Instance, failure, attempt);
+            ReportFailure(failure, attempt);
+        }
+        else if (attempt.Rejected)
+        {
+            // The request's own fault: that says neither good nor bad of whoever found it.
+            attempt.Lease.Answered = true;
         }
         else
         {
             attempt.Lease.Answered = true;
-            fleet.ReportSuccess(attempt.Lease.Instance);
+            outcomes.Succeeded(attempt.Lease, call.OutputTokens, attempt.DecodeTime());
         }
 
         // Before the slot goes to the next: whose turn it is depends on what this one took.

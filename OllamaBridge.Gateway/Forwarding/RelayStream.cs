@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -74,7 +75,7 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && attempt.Watcher is not null)
         {
             // The forwarder's time-out. Its own copying is cancelled with it, so the tail is written past it.
-            End("the instance stood still in the middle of its answer");
+            End(attempt.Cause == Interruption.Stopped ? "the bridge was stopped in the middle of the answer" : "the instance stood still in the middle of its answer");
             await context.Response.Body.WriteAsync(_tail, context.RequestAborted);
             _tail = default;
             return 0;

@@ -12,6 +12,9 @@ internal sealed class RetryBudget(IOptions<ForwardingOptions> options)
     private readonly long _deposit = (long)(options.Value.RetryRatio * Unit);
     private long _balance = options.Value.RetryBurst * Unit;
 
+    /// <summary>Whether there is no retry left at the moment; false where there never is one.</summary>
+    public bool IsEmpty => _limit >= Unit && Volatile.Read(ref _balance) < Unit;
+
     /// <summary>A request has come.</summary>
     public void Deposit()
     {

@@ -16,8 +16,8 @@ internal sealed class ModelAccess
             // A beginning is compared with the name as people write it, without registry and namespace where those are Ollama's own.
             if (pattern.EndsWith('*'))
                 beginnings.Add(pattern[..^1].ToLowerInvariant());
-            else if (ModelName.TryGetKey(pattern, out var key))
-                _names.Add(key);
+            else
+                _names.Add(ModelName.KeyOf(pattern));
         }
 
         _beginnings = [.. beginnings];

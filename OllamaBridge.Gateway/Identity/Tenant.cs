@@ -97,7 +97,7 @@ internal sealed record ModelLimits : UsageLimits
         init
         {
             field = value;
-            Key = Fleet.ModelName.TryGetKey(value, out var key) ? key : value;
+            Key = Fleet.ModelName.KeyOf(value);
         }
     } = "";
 

@@ -77,7 +77,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         if (scopes == Scopes.None || (scopes & ~Tenant.AllScopes) != 0)
             yield return (":Scopes", "wants Inference, Management or Admin, several separated by commas.");
         foreach (var model in models)
-            if (model.Length == 0 || (!model.EndsWith('*') && !Fleet.ModelName.TryGetKey(model, out _)))
+            if (model.Length == 0 || (!model.EndsWith('*') && !Fleet.ModelName.IsId(model)))
                 yield return (":Models", $"'{model}' is no model's name, nor the beginning of one with '*' at its end.");
         foreach (var instance in instances)
             if (string.IsNullOrWhiteSpace(instance))
@@ -87,7 +87,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         for (var i = 0; i < limits.Models.Count; i++)
         {
             var where = string.Create(CultureInfo.InvariantCulture, $":Limits:Models:{i}");
-            if (!Fleet.ModelName.TryGetKey(limits.Models[i].Model, out _))
+            if (!Fleet.ModelName.IsId(limits.Models[i].Model))
                 yield return ($"{where}:Model", $"'{limits.Models[i].Model}' is no model's name.");
             foreach (var mistake in LimitMistakes(where, limits.Models[i]))
                 yield return mistake;

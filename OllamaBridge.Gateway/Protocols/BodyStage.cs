@@ -2,13 +2,12 @@ using Microsoft.Extensions.Options;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
-using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Reads the body, finds the model, and answers at once what need not trouble an instance.</summary>
-internal sealed class BodyStage(IOptions<LimitOptions> limits, IFleet fleet)
+/// <summary>Reads the body; answers at once one that cannot be read.</summary>
+internal sealed class BodyStage(IOptions<LimitOptions> limits)
 {
     private readonly long _limit = limits.Value.MaxBody;
 
@@ -30,12 +29,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, IFleet fleet)
         else if (!await ReadAsync(context, call))
             return;
         using (call.Body)
-        {
-            if (FindModel(call) is { } error)
-                await ProtocolError.WriteAsync(context, operation.Protocol, error.Status, error.Message);
-            else
-                await next(context);
-        }
+            await next(context);
     }
 
     /// <returns>False where the request has been answered.</returns>
@@ -74,31 +68,6 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, IFleet fleet)
 
     private string TooLarge => $"the request's body is larger than {_limit} bytes (Bridge:Limits:MaxBody)";
 
-    /// <summary>Finds the model in the fleet.</summary>
-    /// <returns>Null where the request may go on.</returns>
-    private (int Status, string Message)? FindModel(BridgeCall call)
-    {
-        var operation = call.Operation;
-        // What a tenant may not use is not there for it; what it may not change, it may not.
-        if (call.Tenant.Models is { } allowed && !string.IsNullOrEmpty(call.Facts.Model)
-            && ModelName.TryGetKey(call.Facts.Model, out var asked) && !allowed.Allows(asked))
-            return operation.Kind == OperationKind.Management
-                ? (StatusCodes.Status403Forbidden, "this API key is not for that model")
-                : (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(operation, call.Facts.Model));
-        if (!operation.NeedsModel)
-            return null;
-        // An empty or impossible name is left to an instance, which words it best.
-        if (string.IsNullOrEmpty(call.Facts.Model) || !ModelName.TryGetKey(call.Facts.Model, out var key))
-            return null;
-        call.ModelKey = key;
-        var snapshot = fleet.Current.For(call.Tenant.Instances);
-        if (snapshot.Models.ContainsKey(key) || !snapshot.AnyCatalogKnown)
-            return null;
-        return call.Operation.Kind == OperationKind.Inference && ModelName.IsCloud(call.Facts.Model)
-            ? (StatusCodes.Status403Forbidden, "ollama cloud is disabled: remote model is unavailable")
-            : (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(call.Operation, call.Facts.Model));
-    }
-
     private static async Task<RequestFacts> ReadFormAsync(string? contentType, ReplayableBody body, CancellationToken cancellationToken)
     {
         if (!MediaTypeHeaderValue.TryParse(contentType, out var type)
@@ -107,6 +76,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, IFleet fleet)
             return new RequestFacts { Fault = "request Content-Type isn't multipart/form-data" };
         string? model = null;
         bool? stream = null;
+        var models = 0;
         try
         {
             await using var bytes = body.OpenRead();
@@ -116,7 +86,10 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, IFleet fleet)
                 if (section.AsFormDataSection() is not { } field || section.GetContentDispositionHeader() is not { FileName.Length: 0 })
                     continue;
                 if (field.Name == "model")
+                {
                     model = await field.GetValueAsync(cancellationToken);
+                    models++;
+                }
                 else if (field.Name == "stream")
                     stream = await field.GetValueAsync(cancellationToken) == "true";
             }
@@ -126,6 +99,6 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, IFleet fleet)
             return new RequestFacts { Fault = "the multipart body is not well-formed" };
         }
 
-        return new RequestFacts { Model = model, Stream = stream };
+        return new RequestFacts { Model = model, Stream = stream, IsPlain = models == 1 };
     }
 }

@@ -26,6 +26,7 @@ internal sealed class NdjsonWatcher(StreamEnd end) : StreamWatcher
             IsComplete = true;
             InputTokens = usage.InputTokens;
             OutputTokens = usage.OutputTokens;
+            DecodeNanoseconds = usage.DecodeNanoseconds;
         }
         else
         {

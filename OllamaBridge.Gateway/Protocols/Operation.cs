@@ -92,6 +92,14 @@ internal enum StreamEnd
 /// <summary>One thing that a client can ask for.</summary>
 internal sealed record Operation(string Name, Protocol Protocol, OperationKind Kind)
 {
+    /// <summary>The group of routes that a server must have to serve it.</summary>
+    public ApiRoutes Route { get; init; } = Protocol switch
+    {
+        Protocol.Ollama => ApiRoutes.Ollama,
+        Protocol.OpenAI => ApiRoutes.OpenAI,
+        _ => ApiRoutes.Messages,
+    };
+
     /// <summary>The methods that a server takes, in the order in which it lists them in <c>Allow</c>.</summary>
     public required string[] Methods { get; init; }
 

@@ -16,7 +16,7 @@ internal static class OperationTable
     private static readonly Operation Root = new("root", Ollama, Inventory) { Methods = HeadGet };
     private static readonly Operation Account = new("account", Ollama, Refused) { Methods = ["POST", "DELETE", "GET", "HEAD"] };
     private static readonly Operation Model = new("model", OpenAI, Lookup)
-        { Methods = Get, Model = ModelSource.Path, Wording = UnknownModelWording.WithTag };
+        { Methods = Get, Model = ModelSource.Path, Wording = UnknownModelWording.WithTag, Route = ApiRoutes.Ollama };
     private static readonly Operation Blob = new("blob", Ollama, Management)
         { Methods = ["HEAD", "POST"], NeedsModel = false, UnbufferedBody = true };
 
@@ -64,9 +64,9 @@ internal static class OperationTable
         ["/v1/embeddings"] = new("embeddings", OpenAI, Inference)
             { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
         ["/v1/responses"] = new("responses", OpenAI, Inference)
-            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.ResponseEvent, GoType = "ResponsesRequest" },
+            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.ResponseEvent, GoType = "ResponsesRequest", Route = ApiRoutes.Responses },
         ["/v1/audio/transcriptions"] = new("transcription", OpenAI, Inference)
-            { Methods = Post, Model = ModelSource.Form, End = StreamEnd.DoneMarker },
+            { Methods = Post, Model = ModelSource.Form, End = StreamEnd.DoneMarker, Route = ApiRoutes.Transcriptions },
         ["/v1/messages"] = new("messages", Anthropic, Inference)
             { Methods = Post, Model = ModelSource.Body, End = StreamEnd.MessageStop, GoType = "MessagesRequest" },
     }.ToFrozenDictionary(StringComparer.Ordinal);
@@ -89,8 +89,9 @@ internal static class OperationTable
         if (Exact.TryGetValue(path, out var operation))
             return operation;
         foreach (var (prefix, named) in Prefixes)
-            // A name is one segment.
-            if (path.Length > prefix.Length && path.StartsWith(prefix, StringComparison.Ordinal) && path.IndexOf('/', prefix.Length) < 0)
+            // A name is one segment; that of a model may have more where it is none of Ollama's.
+            if (path.Length > prefix.Length && path.StartsWith(prefix, StringComparison.Ordinal)
+                && (path.IndexOf('/', prefix.Length) < 0 || (named == Model && HasNoEmptySegment(path))))
             {
                 rest = path[prefix.Length..];
                 return named;
@@ -98,6 +99,8 @@ internal static class OperationTable
 
         return null;
     }
+
+    private static bool HasNoEmptySegment(string path) => !path.EndsWith('/') && !path.Contains("//", StringComparison.Ordinal);
 
     /// <summary>Where a path that is not quite right was meant to go, as Ollama's router redirects it: doubled or trailing slashes.</summary>
     /// <returns>Null where it leads nowhere.</returns>

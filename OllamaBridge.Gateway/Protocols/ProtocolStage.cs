@@ -36,7 +36,8 @@ internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting
         return context.Response.WriteAsync(body);
     }
 
-    private static Task NotFound(HttpContext context)
+    /// <summary>Answers what a server's router answers for what is no route of it.</summary>
+    public static Task NotFound(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status404NotFound;
         return WriteTextAsync(context, "404 page not found");

@@ -7,13 +7,14 @@ internal sealed class ReplayableBody : IDisposable
 {
     private const int SegmentSize = 64 * 1024;
     private readonly List<(byte[] Buffer, int Length)> _segments = [];
+    private ReadOnlySequence<byte> _received;
     private ReadOnlySequence<byte> _sequence;
 
     private ReplayableBody()
     {
     }
 
-    /// <summary>All bytes.</summary>
+    /// <summary>All bytes, as they are to be sent.</summary>
     public ReadOnlySequence<byte> Bytes => _sequence;
 
     /// <summary>How many bytes.</summary>
@@ -51,7 +52,7 @@ internal sealed class ReplayableBody : IDisposable
                 size = SegmentSize;
             }
 
-            body._sequence = Segment.Join(body._segments);
+            body._sequence = body._received = Segment.Join([.. body._segments.Select(s => (ReadOnlyMemory<byte>)s.Buffer.AsMemory(0, s.Length))]);
             return body;
         }
         catch
@@ -59,6 +60,21 @@ internal sealed class ReplayableBody : IDisposable
             body.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Puts other bytes in the place of some of those that were received; what an earlier call replaced is as received again.</summary>
+    /// <param name="start">Where they begin.</param>
+    /// <param name="end">Where they end.</param>
+    /// <param name="bytes">What to send instead. Must not change any more.</param>
+    public void Replace(long start, long end, ReadOnlyMemory<byte> bytes)
+    {
+        var parts = new List<ReadOnlyMemory<byte>>();
+        foreach (var part in _received.Slice(0, start))
+            parts.Add(part);
+        parts.Add(bytes);
+        foreach (var part in _received.Slice(end))
+            parts.Add(part);
+        _sequence = Segment.Join(parts);
     }
 
     /// <summary>A new reading from the start.</summary>
@@ -70,7 +86,7 @@ internal sealed class ReplayableBody : IDisposable
         foreach (var (buffer, _) in _segments)
             ArrayPool<byte>.Shared.Return(buffer);
         _segments.Clear();
-        _sequence = default;
+        _sequence = _received = default;
     }
 
     private static async Task<int> FillAsync(Stream stream, byte[] buffer, CancellationToken cancellationToken)
@@ -89,14 +105,14 @@ internal sealed class ReplayableBody : IDisposable
 
     private sealed class Segment : ReadOnlySequenceSegment<byte>
     {
-        public static ReadOnlySequence<byte> Join(List<(byte[] Buffer, int Length)> parts)
+        public static ReadOnlySequence<byte> Join(List<ReadOnlyMemory<byte>> parts)
         {
             if (parts.Count == 1)
-                return new ReadOnlySequence<byte>(parts[0].Buffer, 0, parts[0].Length);
+                return new ReadOnlySequence<byte>(parts[0]);
             Segment? first = null, last = null;
-            foreach (var (buffer, length) in parts)
+            foreach (var part in parts)
             {
-                var next = new Segment { Memory = buffer.AsMemory(0, length), RunningIndex = last is null ? 0 : last.RunningIndex + last.Memory.Length };
+                var next = new Segment { Memory = part, RunningIndex = last is null ? 0 : last.RunningIndex + last.Memory.Length };
                 if (last is not null)
                     last.Next = next;
                 first ??= next;

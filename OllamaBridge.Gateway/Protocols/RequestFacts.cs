@@ -6,6 +6,16 @@ internal readonly record struct RequestFacts
     /// <summary>The model as the client wrote it; null where the body has none.</summary>
     public string? Model { get; init; }
 
+    /// <summary>Where the model's name begins in the body, its quote included, in bytes.</summary>
+    public long ModelStart { get; init; }
+
+    /// <summary>Where it ends, its quote included; 0 where it stands in no JSON body.</summary>
+    public long ModelEnd { get; init; }
+
+    /// <summary>Whether everybody reads the same model and demands out of it: what names them stands there once, and in lower case.</summary>
+    /// <remarks>Ollama takes names in any case, other servers to the letter.</remarks>
+    public bool IsPlain { get; init; }
+
     /// <summary>Whether the client asked for a stream; null where it did not say.</summary>
     public bool? Stream { get; init; }
 

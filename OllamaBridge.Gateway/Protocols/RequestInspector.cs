@@ -46,6 +46,8 @@ internal static partial class RequestInspector
     private static RequestFacts ReadObject(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, Operation operation)
     {
         string? model = null, name = null, source = null;
+        var (modelAt, nameAt) = ((Start: 0L, End: 0L), (Start: 0L, End: 0L));
+        var (isPlain, seen) = (true, 0);
         bool? stream = null;
         var hasTools = false;
         ulong affinity = 0;
@@ -61,6 +63,8 @@ internal static partial class RequestInspector
                 break;
 
             var property = Identify(ref reader);
+            if (property != Property.Other)
+                isPlain &= IsPlain(ref reader, property, ref seen);
             if (!reader.Read())
                 return Truncated;
             switch (property)
@@ -72,9 +76,9 @@ internal static partial class RequestInspector
                     if (reader.GetString() is not { } text)
                         break;
                     if (property == Property.Model)
-                        model = text;
+                        (model, modelAt) = (text, (reader.TokenStartIndex, reader.BytesConsumed));
                     else if (property == Property.Name)
-                        name = text;
+                        (name, nameAt) = (text, (reader.TokenStartIndex, reader.BytesConsumed));
                     else
                         source = text;
                     break;
@@ -109,11 +113,14 @@ internal static partial class RequestInspector
                 return Truncated;
         }
 
+        var byName = operation.Kind is not OperationKind.Inference && string.IsNullOrEmpty(model);
+        var (start, end) = operation.Model == ModelSource.BodySource ? default : byName ? nameAt : modelAt;
         return new RequestFacts
         {
-            Model = operation.Model == ModelSource.BodySource ? source
-                : operation.Kind is OperationKind.Inference ? model
-                : string.IsNullOrEmpty(model) ? name : model,
+            Model = operation.Model == ModelSource.BodySource ? source : byName ? name : model,
+            ModelStart = start,
+            ModelEnd = end,
+            IsPlain = isPlain,
             Stream = stream,
             Affinity = affinity,
             HasTools = hasTools,
@@ -158,6 +165,22 @@ internal static partial class RequestInspector
         : Is(ref reader, "max_completion_tokens"u8) ? Property.MaxCompletionTokens
         : Is(ref reader, "max_output_tokens"u8) ? Property.MaxOutputTokens
         : Property.Other;
+
+    /// <summary>Whether a name is written in lower case, without escapes, and not for the second time where that would make a difference.</summary>
+    private static bool IsPlain(ref Utf8JsonReader reader, Property property, ref int seen)
+    {
+        var bit = property is Property.Model or Property.Stream or >= Property.MaxTokens ? 1 << (int)property : 0;
+        var isNew = (seen & bit) == 0;
+        seen |= bit;
+        if (!isNew || reader.ValueIsEscaped)
+            return false;
+        if (!reader.HasValueSequence)
+            return !reader.ValueSpan.ContainsAnyInRange((byte)'A', (byte)'Z');
+        foreach (var segment in reader.ValueSequence)
+            if (segment.Span.ContainsAnyInRange((byte)'A', (byte)'Z'))
+                return false;
+        return true;
+    }
 
     private static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) =>
         reader.HasValueSequence || reader.ValueIsEscaped ? IsAcross(ref reader, name) : Ascii.EqualsIgnoreCase(reader.ValueSpan, name);

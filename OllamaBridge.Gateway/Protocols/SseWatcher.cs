@@ -35,7 +35,8 @@ internal sealed class SseWatcher(StreamEnd end) : StreamWatcher
             return;
         }
 
-        if (data.StartsWith("{\"error\":"u8))
+        // The second as older vLLM writes it.
+        if (data.StartsWith("{\"error\":"u8) || data.StartsWith("{\"object\":\"error\""u8))
         {
             HasError = true;
             return;

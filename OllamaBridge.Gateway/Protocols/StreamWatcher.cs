@@ -25,6 +25,9 @@ internal abstract class StreamWatcher : IDisposable
     /// <summary>Tokens of the answer, once told; until then the chunks that had content.</summary>
     public long OutputTokens { get; protected set; }
 
+    /// <summary>How long the answer's tokens took, in nanoseconds, once told; 0 where it is not told.</summary>
+    public long DecodeNanoseconds { get; protected set; }
+
     /// <summary>What must stand between the bytes that have passed and another message: nothing, unless they end in the middle of one.</summary>
     public virtual string Separator => IsMidLine ? "\n" : "";
 

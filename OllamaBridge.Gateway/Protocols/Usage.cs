@@ -3,31 +3,37 @@ using System.Text.Json;
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>What an answer says of itself: finished or not, tokens read and written.</summary>
-/// <remarks>Native: <c>prompt_eval_count</c>, <c>eval_count</c>, <c>done</c>, <c>status</c> at the top; others: inside <c>usage</c>,
+/// <remarks>Native: <c>prompt_eval_count</c>, <c>eval_count</c>, <c>eval_duration</c>, <c>done</c>, <c>status</c> at the top; others: inside <c>usage</c>,
 /// which Anthropic's first event and the Responses API keep one level down, in <c>message</c> and <c>response</c>.</remarks>
-internal readonly record struct Usage(bool Done, bool Succeeded, long InputTokens, long OutputTokens)
+internal readonly record struct Usage(bool Done, bool Succeeded, long InputTokens, long OutputTokens, long DecodeNanoseconds = 0)
 {
+    /// <summary>Whether it was a whole JSON object.</summary>
+    public bool IsReadable { get; init; }
+
     /// <summary>Reads one JSON object; what is not one yields nothing.</summary>
     public static Usage Read(ReadOnlySpan<byte> json)
     {
-        bool done = false, succeeded = false;
-        long input = 0, output = 0;
+        bool done = false, succeeded = false, isReadable = false;
+        long input = 0, output = 0, decode = 0;
         try
         {
             var reader = new Utf8JsonReader(json);
             if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
-                ReadObject(ref reader, top: true, ref done, ref succeeded, ref input, ref output);
+            {
+                ReadObject(ref reader, top: true, ref done, ref succeeded, ref input, ref output, ref decode);
+                isReadable = reader.TokenType == JsonTokenType.EndObject;
+            }
         }
         catch (JsonException)
         {
             // A malformed line is the relay's matter; it has no tokens to count.
         }
 
-        return new Usage(done, succeeded, input, output);
+        return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable };
     }
 
     private static void ReadObject(
-        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref long input, ref long output)
+        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref long input, ref long output, ref long decode)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -37,6 +43,7 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
                 || reader.ValueTextEquals("input_tokens"u8);
             var isOutput = reader.ValueTextEquals("eval_count"u8) || reader.ValueTextEquals("completion_tokens"u8)
                 || reader.ValueTextEquals("output_tokens"u8);
+            var isDecode = top && reader.ValueTextEquals("eval_duration"u8);
             var isNested = reader.ValueTextEquals("usage"u8)
                 || (top && (reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("response"u8)));
             reader.Read();
@@ -48,8 +55,10 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
                 input = read;
             else if (isOutput && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var written))
                 output = written;
+            else if (isDecode && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var took))
+                decode = took;
             else if (isNested && reader.TokenType == JsonTokenType.StartObject)
-                ReadObject(ref reader, top: false, ref done, ref succeeded, ref input, ref output);
+                ReadObject(ref reader, top: false, ref done, ref succeeded, ref input, ref output, ref decode);
             else
                 reader.Skip();
         }

@@ -41,12 +41,19 @@ internal sealed class Candidates
     /// <summary>The weighted sums of scores so far.</summary>
     public Span<float> Sum => _sum.AsSpan(0, Count);
 
+    /// <summary>Whether one that has only just come back need not take all there is: others can.</summary>
+    public bool GoSlowly { get; set; }
+
+    /// <summary>Whether some that may not serve now may serve soon.</summary>
+    public bool MayComeSoon { get; set; }
+
     /// <summary>Reads all that may be given work. Allocates where there were never so many before.</summary>
     public void Gather(ModelView model)
     {
         var source = model.Usable.AsSpan();
         Reserve(source.Length);
         Count = source.Length;
+        GoSlowly = MayComeSoon = false;
         model.Seeds.CopyTo(_seed);
         model.FirstTokenRates.CopyTo(_firstTokenRate);
         _identity.AsSpan(0, Count).CopyTo(_index);
@@ -74,6 +81,8 @@ internal sealed class Candidates
         if (count < Count)
         {
             var positions = _positions.AsSpan(0, count);
+            if (count > 0)
+                ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)positions[^1], (uint)Count);
             Move(_index, positions);
             Move(_free, positions);
             Move(_resident, positions);
@@ -86,9 +95,10 @@ internal sealed class Candidates
 
     private static void Move<T>(T[] column, ReadOnlySpan<int> positions)
     {
-        // A position never lies before its place, so nothing is overwritten that is still needed.
+        // A position never lies before its place, so nothing is overwritten that is still needed; nor beyond the column, of which the last was checked.
+        ref var cells = ref MemoryMarshal.GetArrayDataReference(column);
         for (var i = 0; i < positions.Length; i++)
-            column[i] = column[positions[i]];
+            Unsafe.Add(ref cells, i) = Unsafe.Add(ref cells, positions[i]);
     }
 
     private void Reserve(int count)

@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
@@ -10,9 +11,11 @@ internal sealed class InstanceLease : IDisposable
     private readonly bool _holdsSlot;
     private int _disposed;
 
-    private InstanceLease(ModelPlacement placement, bool holdsSlot, bool wasLoaded, Action? released, TimeProvider time)
+    private InstanceLease(
+        ModelPlacement placement, bool holdsSlot, bool wasLoaded, Action? released, TimeProvider time, in GuardEntry entry = default)
     {
         Placement = placement;
+        Entry = entry;
         WasLoaded = wasLoaded;
         _holdsSlot = holdsSlot;
         _released = released;
@@ -25,6 +28,9 @@ internal sealed class InstanceLease : IDisposable
     /// <summary>The instance.</summary>
     public Instance Instance => Placement.Instance;
 
+    /// <summary>What it keeps of the placement's guard.</summary>
+    public GuardEntry Entry { get; }
+
     /// <summary>Whether the model was in memory when the lease began: if not, the first byte may take a load's time.</summary>
     public bool WasLoaded { get; }
 
@@ -32,18 +38,28 @@ internal sealed class InstanceLease : IDisposable
     public bool Answered { get; set; }
 
     /// <summary>Takes a slot.</summary>
+    /// <param name="placement">Where.</param>
+    /// <param name="released">Called when it has been given back.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="slowly">Whether one that has only just come back need not take all there is.</param>
     /// <returns>Null where another request was faster.</returns>
-    public static InstanceLease? TryTake(ModelPlacement placement, Action released, TimeProvider time)
+    public static InstanceLease? TryTake(ModelPlacement placement, Action released, TimeProvider time, bool slowly = false)
     {
-        if (!placement.Instance.TryTakeSlot())
-            return null;
         var now = time.GetTimestamp();
+        var limit = slowly && placement.State is { IsRestricted: true, Guard: { } guard } ? guard.InstanceLimit(placement.Instance, now) : int.MaxValue;
+        if (!placement.Instance.TryTakeSlot(limit))
+            return null;
         var wasLoaded = placement.State.IsLoaded;
+        if (!placement.State.TryEnter(now, slowly, out var entry))
+        {
+            placement.Instance.ReturnSlot();
+            return null;
+        }
+
         var isModel = placement.State.Model.Key.Length > 0;
         if (isModel && !placement.State.IsResident)
             placement.Instance.AssumeLoading(placement.State, now);
-        placement.State.Enter(now);
-        return new InstanceLease(placement, holdsSlot: true, wasLoaded, released, time);
+        return new InstanceLease(placement, holdsSlot: true, wasLoaded, released, time, entry);
     }
 
     /// <summary>A lease for a question that takes no slot.</summary>
@@ -55,7 +71,9 @@ internal sealed class InstanceLease : IDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0 || !_holdsSlot)
             return;
-        Placement.State.Leave(_time.GetTimestamp(), Answered && Placement.State.Model.Key.Length > 0);
+        var now = _time.GetTimestamp();
+        Entry.Guard?.Leave(Entry, now);
+        Placement.State.Leave(now, Answered && Placement.State.Model.Key.Length > 0);
         Placement.Instance.ReturnSlot();
         _released?.Invoke();
     }

@@ -14,6 +14,7 @@ internal sealed class Scheduler
     private static Candidates? t_candidates;
 
     private readonly IInstanceFilter _notTried;
+    private readonly IInstanceFilter _guard;
     private readonly IInstanceFilter[] _others;
     private readonly (IInstanceScorer Scorer, float Weight)[] _scorers;
     private readonly IInstancePicker _picker;
@@ -28,7 +29,8 @@ internal sealed class Scheduler
     {
         var all = filters.ToArray();
         _notTried = all.OfType<Filters.NotTriedFilter>().Single();
-        _others = [.. all.Where(f => f != _notTried)];
+        _guard = all.OfType<Filters.GuardFilter>().Single();
+        _others = [.. all.Where(f => f != _notTried && f != _guard)];
         _scorers = [.. scorers
             .Select(s => (s, options.Value.Scorers.TryGetValue(s.Name, out var weight) ? weight : 0f))
             .Where(s => s.Item2 > 0)];
@@ -47,6 +49,9 @@ internal sealed class Scheduler
         _notTried.Keep(request, candidates);
         if (candidates.Count == 0)
             return new SchedulingDecision(SchedulingOutcome.AllTried, null);
+        _guard.Keep(request, candidates);
+        if (candidates.Count == 0)
+            return new SchedulingDecision(NobodyMay(request, candidates), null);
         foreach (var filter in _others)
         {
             filter.Keep(request, candidates);
@@ -56,6 +61,13 @@ internal sealed class Scheduler
 
         foreach (var (scorer, weight) in _scorers)
             scorer.AddScores(request, candidates, weight);
-        return new SchedulingDecision(SchedulingOutcome.Chosen, usable[candidates.Index[_picker.Pick(candidates.Sum, _random)]].Placement);
+        return new SchedulingDecision(
+            SchedulingOutcome.Chosen, usable[candidates.Index[_picker.Pick(candidates.Sum, _random)]].Placement, candidates.GoSlowly);
     }
+
+    /// <summary>All are left alone: that is to wait for where it ends by itself, else as if they were not there.</summary>
+    private static SchedulingOutcome NobodyMay(in SchedulingRequest request, Candidates candidates) =>
+        candidates.MayComeSoon ? SchedulingOutcome.Busy
+        : request.Tried is { Count: > 0 } ? SchedulingOutcome.AllTried
+        : SchedulingOutcome.NoneUsable;
 }

@@ -17,7 +17,11 @@ internal readonly record struct SchedulingRequest(
     Instance? Only,
     bool NeedsSlot,
     long Now,
-    long Waited);
+    long Waited)
+{
+    /// <summary>Whether it can be sent only once: then it is no request to find out with whether an instance has recovered.</summary>
+    public bool NoRetry { get; init; }
+}
 
 /// <summary>What came of it.</summary>
 internal enum SchedulingOutcome
@@ -38,4 +42,5 @@ internal enum SchedulingOutcome
 /// <summary>A decision.</summary>
 /// <param name="Outcome">What came of it.</param>
 /// <param name="Placement">The chosen instance with its model; null unless chosen.</param>
-internal readonly record struct SchedulingDecision(SchedulingOutcome Outcome, ModelPlacement? Placement);
+/// <param name="GoSlowly">Whether others have the model, so that one that has only just come back need not take all there is.</param>
+internal readonly record struct SchedulingDecision(SchedulingOutcome Outcome, ModelPlacement? Placement, bool GoSlowly = false);

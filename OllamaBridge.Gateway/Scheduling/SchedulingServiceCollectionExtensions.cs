@@ -16,6 +16,7 @@ internal static class SchedulingServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<SchedulingOptions>, SchedulingPolicyValidator>();
 
         services.AddSingleton<IInstanceFilter, NotTriedFilter>();
+        services.AddSingleton<IInstanceFilter, GuardFilter>();
         services.AddSingleton<IInstanceFilter, KeepModelsFilter>();
         services.AddSingleton<IInstanceFilter, FreeSlotFilter>();
 

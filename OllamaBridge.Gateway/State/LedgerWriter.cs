@@ -14,6 +14,8 @@ internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimePr
     private static readonly TimeSpan BeforeAgain = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
     private readonly LedgerBatch _batch = new();
+    private readonly Lock _lock = new();
+    private Task? _lastWrite;
 
     /// <inheritdoc/>
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -26,10 +28,17 @@ internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimePr
 
     /// <summary>Writes what is left: by now the last request has ended.</summary>
     /// <remarks>The host's patience is not asked for: where it has run out, the records of the requests that were cut off come last.</remarks>
-    public async Task StoppedAsync(CancellationToken cancellationToken)
+    public Task StoppedAsync(CancellationToken cancellationToken)
     {
         if (ledger is not RedisLedger shared)
-            return;
+            return Task.CompletedTask;
+        // A host may be stopped by two at once: batches have one writer.
+        lock (_lock)
+            return _lastWrite ??= WriteRestAsync(shared);
+    }
+
+    private async Task WriteRestAsync(RedisLedger shared)
+    {
         if (ExecuteTask is { } running)
             await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         using var patience = new CancellationTokenSource(StopPatience, time);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
@@ -8,6 +9,7 @@ namespace OllamaBridge.Gateway.State;
 internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
 {
     private const string Removed = "-";
+    private const string Nothing = "-";
 
     // Blanks separate the parts of a value; names of instances may have some, so they stand last.
     // KEYS: alive, slots, drains, ejections, members. ARGV: gateway, lifetime, how long words that undo others are kept, counts of slots,
@@ -117,9 +119,9 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         foreach (var s in report.Slots)
             list.AddRange([s.Instance, s.Slots, s.Used, s.Waiting, s.Asked]);
         foreach (var d in report.Drains)
-            list.AddRange([d.Instance, d.Version, d.Draining ? 1 : 0]);
+            list.AddRange([d.Instance, d.Version, Text(d)]);
         foreach (var m in report.Members)
-            list.AddRange([m.Instance, m.Version, m.Definition is { } i ? $"{i.Name} {i.Url.AbsoluteUri} {i.Slots} {i.MaxLoadedModels}" : Removed]);
+            list.AddRange([m.Instance, m.Version, m.Definition is { } i ? Text(i) : Removed]);
         foreach (var e in report.Ejections)
             list.AddRange([e.Instance, (long)e.Remaining.TotalMilliseconds]);
         return [.. list];
@@ -143,12 +145,31 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         return new SlotClaim(key[..blank], key[(blank + 1)..], (int)Number(value[0]), (int)Number(value[1]), (int)Number(value[2]));
     }
 
-    private static DrainMark Drain(string instance, string[] value) => new(instance, value[1] == "1", Number(value[0]));
+    private static DrainMark Drain(string instance, string[] value) =>
+        new(instance, value[1] == "1", Number(value[0]), value.Length > 2 ? Number(value[2]) : 0);
+
+    // Without a deadline as gateways wrote it that knew of none.
+    private static string Text(DrainMark mark) => !mark.Draining ? "0"
+        : mark.Deadline > 0 ? string.Create(CultureInfo.InvariantCulture, $"1 {mark.Deadline}")
+        : "1";
 
     private static MemberMark Member(string instance, string[] value) => new(
         instance,
-        value[1] == Removed ? null : new InstanceDefinition(value[1], new Uri(value[2]), (int)Number(value[3]), (int)Number(value[4])),
+        value[1] == Removed ? null : new InstanceDefinition(value[1], new Uri(value[2]), (int)Number(value[3]), (int)Number(value[4]))
+        {
+            OpenAI = value.Length < 7 ? null : new OpenAIService([.. value[7..]], (ApiRoutes)Number(value[5]), value[6] == Nothing ? null : value[6]),
+        },
         Number(value[0]));
+
+    // Nothing of it has a blank: names, paths and ids may not. Keys do not belong here.
+    private static string Text(InstanceDefinition definition)
+    {
+        var text = string.Create(
+            CultureInfo.InvariantCulture, $"{definition.Name} {definition.Url.AbsoluteUri} {definition.Slots} {definition.MaxLoadedModels}");
+        return definition.OpenAI is { } service
+            ? string.Join(' ', [text, ((int)service.Routes).ToString(CultureInfo.InvariantCulture), service.HealthPath ?? Nothing, .. service.Models])
+            : text;
+    }
 
     private static EjectionMark Ejection(string instance, string[] value, long now) =>
         new(instance, value[1], TimeSpan.FromMilliseconds(Number(value[0]) - now));

@@ -31,7 +31,7 @@ internal sealed class SharedStore(StateConnection connection, string name, strin
     public ValueTask<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken) =>
         connection.TryAsync(this, operation, null, cancellationToken);
 
-    /// <summary>Asks Redis in the background, or for an operator: for no longer than two seconds; while it is lost, not at all.</summary>
+    /// <summary>Asks Redis in the background, or for an operator: for no longer than two seconds; while nobody is there, not at all.</summary>
     /// <inheritdoc cref="TryAsync{T}"/>
     public ValueTask<(bool Answered, T? Value)> TryPatientlyAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken) =>
         connection.TryAsync(this, operation, Patience, cancellationToken);

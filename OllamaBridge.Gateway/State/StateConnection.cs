@@ -63,7 +63,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     /// <summary>Asks Redis for a store.</summary>
     internal ValueTask<(bool Answered, T? Value)> TryAsync<T>(
         SharedStore store, Func<IDatabase, Task<T>> operation, TimeSpan? patience, CancellationToken cancellationToken) =>
-        IsShared && _health == Health.Answers
+        IsShared && (_health == Health.Answers || (patience is not null && Volatile.Read(ref _redis) is { IsConnected: true }))
             ? AskAsync(operation, store, patience ?? _options.OperationTimeout, cancellationToken)
             : new ValueTask<(bool, T?)>((false, default));
 
@@ -153,8 +153,11 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             return (false, default);
         try
         {
+            var since = _time.GetTimestamp();
             var value = await operation(redis.GetDatabase()).WaitAsync(patience, _time, cancellationToken);
-            NoteSuccess();
+            // Whoever is patient may still be served by a Redis that is too slow for others.
+            if (_time.GetElapsedTime(since) <= _options.OperationTimeout)
+                NoteSuccess();
             store?.NoteAccepted();
             return (true, value);
         }

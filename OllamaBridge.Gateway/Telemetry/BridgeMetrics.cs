@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.State;
 
@@ -13,6 +14,7 @@ internal sealed class BridgeMetrics
     private static readonly double[] LatencyBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 20, 40, 80, 160, 320, 640];
     private static readonly double[] FirstTokenBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
     private static readonly InstanceStatus[] Statuses = Enum.GetValues<InstanceStatus>();
+    private static readonly PlacementCondition[] Conditions = Enum.GetValues<PlacementCondition>();
     private readonly Meter _meter;
     private readonly Counter<long> _requests;
     private readonly Histogram<double> _latency;
@@ -20,10 +22,12 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _tokens;
     private readonly Histogram<double> _firstToken;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _fallbacks;
     private readonly Counter<long> _continuations;
     private readonly Counter<long> _loads;
     private readonly Histogram<double> _queueWait;
     private readonly Counter<long> _limitRefusals;
+    private readonly Counter<long> _opened;
     private readonly Counter<long> _ledgerDropped;
 
     public BridgeMetrics(IMeterFactory meters, IFleet fleet)
@@ -37,11 +41,13 @@ internal sealed class BridgeMetrics
         _firstToken = _meter.CreateHistogram(TelemetryNames.TimeToFirstToken, "s", "From sending to an instance to the first byte of its answer.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = FirstTokenBuckets });
         _retries = _meter.CreateCounter<long>(TelemetryNames.Retries, "{retry}", "Attempts after the first.");
+        _fallbacks = _meter.CreateCounter<long>(TelemetryNames.Fallbacks, "{request}", "Requests for which another model was asked in the model's place.");
         _continuations = _meter.CreateCounter<long>(TelemetryNames.Continuations, "{answer}", "Answers that broke off, by what came of going on with them.");
         _loads = _meter.CreateCounter<long>(TelemetryNames.Loads, "{load}", "Requests bound to an instance that did not have their model in memory.");
         _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
         _limitRefusals = _meter.CreateCounter<long>(TelemetryNames.LimitRefusals, "{request}", "Requests refused because of their tenant's limits.");
+        _opened = _meter.CreateCounter<long>(TelemetryNames.BreakerOpened, "{opening}", "Times that a model on an instance was given up for a while.");
         _ledgerDropped = _meter.CreateCounter<long>(TelemetryNames.LedgerDropped, "{record}", "Records of requests that the shared ledger will never have.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceState, () => ObserveStates(fleet.Current), null, "1 for the state that an instance is in, 0 for the others.");
         _meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(fleet.Current, i => i.Slots), "{slot}", "Requests that an instance may hold.");
@@ -89,6 +95,12 @@ internal sealed class BridgeMetrics
     /// <summary>A request is sent again.</summary>
     public void RecordRetry(InstanceFailure reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
+    /// <summary>Another model is asked in a model's place. Only a configured one has such.</summary>
+    public void RecordFallback(string model, Naming.FallbackCause reason) => _fallbacks.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
+        new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
+
     /// <summary>An answer broke off.</summary>
     /// <param name="cause">Why.</param>
     /// <param name="outcome">What came of going on with it: <c>succeeded</c>, <c>interrupted</c> again, <c>failed</c>.</param>
@@ -102,6 +114,24 @@ internal sealed class BridgeMetrics
         1,
         new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
         new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, instance));
+
+    /// <summary>A model on an instance is given up for a while.</summary>
+    public void RecordOpened(string model, string instance, InstanceFailure reason) => _opened.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
+        new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, instance),
+        new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
+
+    /// <summary>Lets be read how models on instances may be used, of those that ever were kept from work.</summary>
+    public void ObservePlacements(Func<IEnumerable<PlacementReport>> read) => _meter.CreateObservableGauge(
+        TelemetryNames.PlacementState,
+        () => read().SelectMany(report => Conditions.Select(condition => new Measurement<int>(
+            report.Condition == condition ? 1 : 0,
+            new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, report.Instance),
+            new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, report.Model),
+            new KeyValuePair<string, object?>(TelemetryNames.StateLabel, Labels.Of(condition))))),
+        null,
+        "1 for the state that a model on an instance is in, 0 for the others; only where it ever was another than steady.");
 
     /// <summary>A request was more than its tenant's limits allow.</summary>
     public void RecordLimitRefusal(string tenant, QuotaLimit limit) => _limitRefusals.Add(

@@ -71,6 +71,7 @@ internal static class BridgeTracing
         var error = attempt.Interrupted is { } cause ? Labels.Of(cause)
             : attempt.Truncated || attempt.Watcher is { HasError: true } ? "truncated"
             : attempt.Failure is { } failure ? Labels.Of(failure)
+            : attempt.IsTooLong ? Labels.Of(Naming.FallbackCause.TooLong)
             : null;
         if (error is not null)
             span.SetTag(TelemetryNames.ErrorType, error).SetStatus(ActivityStatusCode.Error);

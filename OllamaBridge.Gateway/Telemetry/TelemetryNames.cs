@@ -18,12 +18,15 @@ internal static class TelemetryNames
     public const string Tokens = "ollama.tokens";
     public const string TimeToFirstToken = "gen_ai.server.time_to_first_token";
     public const string Retries = "ollama.retries";
+    public const string Fallbacks = "ollama.fallbacks";
     public const string Continuations = "ollama.continuations";
     public const string QueueLength = "ollama.queue.length";
     public const string QueueWait = "ollama.queue.wait";
     public const string InstanceState = "ollama.instance.state";
     public const string InstanceSlots = "ollama.instance.slots";
     public const string InstanceSlotsUsed = "ollama.instance.slots.used";
+    public const string PlacementState = "ollama.placement.state";
+    public const string BreakerOpened = "ollama.breaker.opened";
     public const string Loads = "ollama.model.loads";
     public const string StateHealthy = "ollama.state.healthy";
     public const string StateStoreHealthy = "ollama.state.store.healthy";

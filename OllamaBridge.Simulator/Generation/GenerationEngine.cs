@@ -103,6 +103,8 @@ internal static class GenerationEngine
                     break;
                 await pace.TokenAsync(call.Aborted);
                 await call.Server.Faults.WhileFrozenAsync(call.Path, request.Stored.ShortName, call.Aborted);
+                if (call.Server.Faults.Slowness(call.Path, request.Stored.ShortName) is { Ticks: > 0 } slowness)
+                    await Task.Delay(slowness, call.Time, call.Aborted);
                 Tokens++;
                 _said.Append(token.Text);
                 if (!await SendAsync(token, call.Aborted))

@@ -25,6 +25,8 @@ internal static class FaultGate
                 return true;
             case { Kind: FaultKind.Status } fault:
                 var status = fault.Status == 0 ? 500 : fault.Status;
+                if (fault.RetryAfter is { } seconds)
+                    call.Http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
                 throw new ApiError(status, fault.Message ?? (status == 503 ? Busy : Broken));
             case { Kind: FaultKind.Die, AfterTokens: 0 }:
                 await call.Server.KillAsync();

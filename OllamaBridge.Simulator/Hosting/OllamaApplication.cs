@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 using OllamaBridge.Simulator.Control;
 using OllamaBridge.Simulator.Json;
 using OllamaBridge.Simulator.Memory;
+using OllamaBridge.Simulator.Vllm;
 
 namespace OllamaBridge.Simulator.Hosting;
 
@@ -36,12 +37,19 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
             Connections.Reset(context);
             return;
         }
-        if (Doorkeeper.Turn(context, _loopback))
+        var tail = "";
+        var onlyOpenAi = server.Options.Kind == SimulatorKind.OpenAI;
+        if (onlyOpenAi && !VllmRoutes.MayEnter(context, server.Options, path))
+        {
+            await VllmRoutes.RefuseAsync(context);
             return;
-        var route = RouteTable.Find(path, out var tail);
+        }
+        if (!onlyOpenAi && Doorkeeper.Turn(context, _loopback))
+            return;
+        var route = onlyOpenAi ? VllmRoutes.Find(path) : RouteTable.Find(path, out tail);
         if (route?.For(context.Request.Method) is not { } handler)
         {
-            await Misdirection.AnswerAsync(context, path, route);
+            await (onlyOpenAi ? VllmRoutes.MisdirectAsync(context, route) : Misdirection.AnswerAsync(context, path, route));
             return;
         }
         var call = new Call(context, server, Volatile.Read(ref _memory), path) { Tail = tail };
@@ -75,7 +83,7 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
         }
         catch (ApiError error) when (!call.Http.Response.HasStarted)
         {
-            await Protocol.FailAsync(call, Named(error, call.Path));
+            await (server.Options.Kind == SimulatorKind.OpenAI ? VllmRoutes.FailAsync(call, error) : Protocol.FailAsync(call, Named(error, call.Path)));
         }
         catch (ApiError)
         {

@@ -42,7 +42,7 @@ internal static class ModelRoutes
                 .Field("digest"u8, stored.Digest);
             ModelJson.Details(json, stored.Model, withLengths: false);
             json.Field("expires_at"u8, expiresAt)
-                .Field("size_vram"u8, call.Options.OnGpu ? size : 0)
+                .Field("size_vram"u8, call.Options.OnGpu && !call.Server.Faults.IsOnCpu(stored.ShortName) ? size : 0)
                 .Field("context_length"u8, context)
                 .EndObject();
         }

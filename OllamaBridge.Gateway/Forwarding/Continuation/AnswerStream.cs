@@ -101,6 +101,14 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> ReadSourceAsync(bool onlyAsk, CancellationToken cancellationToken)
     {
+        // What came in the very moment in which it was to be moved may be what cannot be: then it stays, and its connection was not touched.
+        if (_reading is { IsCancellationRequested: true } && attempt.Cause == Interruption.Drained && !Kept.IsWhole && !cancellationToken.IsCancellationRequested)
+        {
+            _reading.Dispose();
+            _reading = null;
+            attempt.Stay();
+        }
+
         // Whoever watches ends the reading alone: what has been read must still be written.
         if (_reading is null)
             attempt.Reading = _reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

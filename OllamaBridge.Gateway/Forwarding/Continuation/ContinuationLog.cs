@@ -11,4 +11,7 @@ internal static partial class ContinuationLog
 
     [LoggerMessage(1252, LogLevel.Warning, "An answer of {Operation} that instance {Instance} began was ended with an error ({Cause}): {Reason}")]
     public static partial void GivenUp(ILogger logger, string operation, string instance, Interruption cause, string reason);
+
+    [LoggerMessage(1253, LogLevel.Information, "An answer of {Operation} was taken from instance {Instance} ({Cause})")]
+    public static partial void Taken(ILogger logger, string operation, string instance, Interruption cause);
 }

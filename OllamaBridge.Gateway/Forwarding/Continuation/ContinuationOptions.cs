@@ -11,6 +11,10 @@ internal sealed record ContinuationOptions
     /// <summary>A client that sends <c>off</c> with it wants its stream from one instance, or an error.</summary>
     public const string Header = "X-Bridge-Continuation";
 
+    /// <summary>Whether a client wants its stream from one instance.</summary>
+    public static bool IsUnwanted(IHeaderDictionary headers) =>
+        headers.TryGetValue(Header, out var wish) && wish.ToString().Trim().Equals("off", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Whether it is done at all. Without it streams are passed on unread, and one that breaks off ends with an error.</summary>
     public bool Enabled { get; init; } = true;
 
@@ -41,6 +45,10 @@ internal sealed record ContinuationOptions
     /// <summary>Beyond that, so many times what it took lately is late.</summary>
     [Range(2.0, 1e6)]
     public double LateFactor { get; init; } = 10;
+
+    /// <summary>How long before the deadline of a drain what still runs there begins to be moved, as far as others have free slots.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan DrainLead { get; init; } = TimeSpan.FromSeconds(2);
 }
 
 [OptionsValidator]

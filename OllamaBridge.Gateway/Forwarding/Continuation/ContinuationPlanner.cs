@@ -37,6 +37,14 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
             yield break;
         }
 
+        if (instance.OpenAI is not null)
+        {
+            // It has no routes that tell of templates, and needs none: it goes on where it is asked to.
+            if (Continued(call, request, kept) is { } continued)
+                yield return continued;
+            yield break;
+        }
+
         var native = call.Operation.Name is "chat" or "messages" ? NativeMessages.From(call.Operation.Protocol, request.Body) : null;
         var think = NativeMessages.Think(call.Operation.Protocol, request.Body);
         if (await templates.LearnAsync(call, instance, think, cancellationToken) is not { } facts)
@@ -57,12 +65,56 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
         if (!facts.LeavesOpen || kept.Thinking.Length > 0 || call.Operation.Name is not ("chat" or "messages"))
             return null;
         var body = request.Copy(limit);
-        if (body["messages"] is not JsonArray messages || messages is [.., JsonObject last] && last["role"] is JsonValue role && role.TryGetValue(out string? who) && who == "assistant")
-            // The client's own open turn: two in a row are rendered as two.
+        if (!TryOpenTurn(body, kept))
             return null;
-        messages.Add(new JsonObject { ["role"] = "assistant", ["content"] = kept.Text.ToString() });
         return new ContinuationPlan(PathOf(call.Operation), Bytes(body), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { HoldsAnswer = true };
     }
+
+    /// <summary>Adds the answer so far as the assistant's turn.</summary>
+    /// <returns>False where the client has left one open itself: two in a row are rendered as two.</returns>
+    private static bool TryOpenTurn(JsonObject body, KeptAnswer kept)
+    {
+        if (!MayOpenTurn(body))
+            return false;
+        ((JsonArray)body["messages"]!).Add(new JsonObject { ["role"] = "assistant", ["content"] = kept.Text.ToString() });
+        return true;
+    }
+
+    /// <summary>Whether the answer so far can stand behind the messages.</summary>
+    internal static bool MayOpenTurn(JsonObject body) => body["messages"] is JsonArray messages
+        && !(messages is [.., JsonObject last] && last["role"] is JsonValue role && role.TryGetValue(out string? who) && who == "assistant");
+
+    /// <summary>How servers that speak only OpenAI's API are asked: by vLLM's and SGLang's word for it; llama-server goes on with an open turn by itself.</summary>
+    private static ContinuationPlan? Continued(BridgeCall call, ContinuableRequest request, KeptAnswer kept)
+    {
+        if (kept.Thinking.Length > 0 || call.Operation.Protocol != Protocol.OpenAI)
+            return null;
+        var remaining = request.Limit - kept.Tokens;
+        var body = request.Copy(remaining <= 0 ? 1 : remaining);
+        if (call.Operation.Name == "chat")
+        {
+            if (!TryOpenTurn(body, kept))
+                return null;
+            body["continue_final_message"] = true;
+            body["add_generation_prompt"] = false;
+        }
+        else
+        {
+            if (!MayOpenPrompt(body))
+                return null;
+            body["prompt"] = body["prompt"]!.GetValue<string>() + kept.Text;
+        }
+
+        return new ContinuationPlan(PathOf(call.Operation), Bytes(body), k => AnswerReader.For(call.Operation, k, isUnframed: true)!)
+        {
+            HoldsAnswer = true,
+            IsOver = remaining <= 0,
+        };
+    }
+
+    /// <summary>Whether the answer so far can stand behind the prompt.</summary>
+    internal static bool MayOpenPrompt(JsonObject body) =>
+        body["prompt"] is JsonValue prompt && prompt.TryGetValue(out string? _) && body["suffix"] is null && body["echo"] is null;
 
     private static ContinuationPlan? Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt, long? limit)
     {
@@ -82,7 +134,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
         text.Append(kept.Text);
         var body = new JsonObject
         {
-            ["model"] = call.Facts.Model,
+            ["model"] = call.SentModel,
             ["prompt"] = text.ToString(),
             ["raw"] = true,
             ["stream"] = true,
@@ -107,14 +159,14 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
         {
             if (native is null)
                 return null;
-            native["model"] = call.Facts.Model;
+            native["model"] = call.SentModel;
             return await questions.RenderAsync(instance, "/api/chat", native, cancellationToken) is { } chat ? facts.ToRaw(chat) : null;
         }
 
         // Completions do not tell thinking: what was thought is not known.
         if (call.Operation.Protocol == Protocol.OpenAI && facts.Thinks)
             return null;
-        var generate = new JsonObject { ["model"] = call.Facts.Model };
+        var generate = new JsonObject { ["model"] = call.SentModel };
         foreach (var name in (ReadOnlySpan<string>)["prompt", "suffix", "system", "template", "think", "options", "keep_alive"])
             if (request.Body[name] is { } value && (call.Operation.Protocol == Protocol.Ollama || name is "prompt" or "suffix"))
                 generate[name] = value.DeepClone();

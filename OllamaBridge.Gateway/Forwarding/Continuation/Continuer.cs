@@ -11,6 +11,7 @@ internal sealed class Continuer(
     AttemptSender sender,
     ContinuationPlanner planner,
     IFleet fleet,
+    PlacementOutcomes outcomes,
     BridgeMetrics metrics,
     IOptions<ContinuationOptions> options,
     TimeProvider time,
@@ -37,17 +38,22 @@ internal sealed class Continuer(
         var (words, inVain) = (-1, 0);
         var request = ContinuableRequest.Read(call);
         call.WantsUsage = request?.WantsUsage == true;
-        for (var times = 0; ; times++)
+        for (var times = 0; ;)
         {
             var cause = broken.Interrupted!.Value;
             Note(call, broken, cause);
             var now = call.Kept?.Pieces ?? 0;
-            inVain = now > words ? 0 : inVain + 1;
+            // An answer that is moved fails nobody, however often.
+            var fails = cause != Interruption.Drained;
+            inVain = now > words || !fails ? 0 : inVain + 1;
             words = now;
             if (!broke.Add(broken.Lease.Instance))
                 brokeAgain.Add(broken.Lease.Instance);
-            var obstacle = inVain >= MaxWithoutWords ? "it broke off again and again without a word" : Obstacle(context, call, request, times);
-            var next = obstacle is null ? await TryAsync(context, call, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance]) : null;
+            var obstacle = inVain >= MaxWithoutWords ? "it broke off again and again without a word" : Obstacle(broken, call, request, times);
+            times += fails ? 1 : 0;
+            var next = obstacle is null
+                ? await TryAsync(context, call, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance])
+                : null;
             if (gone.IsCancellationRequested)
                 return null;
             if (next is null)
@@ -70,8 +76,10 @@ internal sealed class Continuer(
     }
 
     /// <summary>Why the answer cannot be gone on with; null where it can.</summary>
-    private string? Obstacle(HttpContext context, BridgeCall call, ContinuableRequest? request, int times)
+    private string? Obstacle(ForwardAttempt broken, BridgeCall call, ContinuableRequest? request, int times)
     {
+        if (broken.Interrupted == Interruption.Stopped)
+            return "the bridge is being stopped";
         if (times >= _options.MaxContinuations)
             return "it broke off too often";
         // Nothing was sent: another may have the request as it came.
@@ -79,7 +87,7 @@ internal sealed class Continuer(
             return null;
         if (request is null)
             return "the request cannot be read to the letter";
-        if (context.Request.Headers.TryGetValue(ContinuationOptions.Header, out var wish) && wish.ToString().Trim().Equals("off", StringComparison.OrdinalIgnoreCase))
+        if (broken.IsBoundToInstance)
             return "the client does not want it";
         if (request.Obstacle is { } obstacle)
             return obstacle;
@@ -89,7 +97,7 @@ internal sealed class Continuer(
     /// <summary>Whether somebody could go on at once who has not broken it off yet. Else who did so once is better than waiting: it may be another process by now.</summary>
     private bool HasOther(BridgeCall call, HashSet<Instance> broke)
     {
-        if (fleet.Current.For(call.Tenant.Instances).Models.TryGetValue(call.ModelKey, out var model))
+        if (fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part) is { } model)
             foreach (var placement in model.Usable)
                 if (placement.State.IsResident && placement.Instance.FreeShare > 0 && !broke.Contains(placement.Instance))
                     return true;
@@ -136,7 +144,8 @@ internal sealed class Continuer(
                 lease.Answered = attempt.Interrupted is null;
                 if (lease.Answered)
                 {
-                    fleet.ReportSuccess(lease.Instance);
+                    // How fast it was nobody can tell: part of the answer is another's.
+                    outcomes.Succeeded(lease, tokens: 0, decoding: default);
                     // Before the slot goes to the next: whose turn it is depends on what this one took.
                     call.SettleKept();
                     call.SettleCharge();
@@ -145,8 +154,10 @@ internal sealed class Continuer(
                 return attempt;
             }
 
-            if (context.RequestAborted.IsCancellationRequested)
+            if (context.RequestAborted.IsCancellationRequested || attempt.Taken is not null)
                 return null;
+            if (attempt.BusyFor is { } busy)
+                outcomes.Busy(lease, busy);
             ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
             if (attempt.Failure != InstanceFailure.Refused)
                 continue;
@@ -168,7 +179,14 @@ internal sealed class Continuer(
             kept.End = default;
         }
 
-        fleet.ReportFailure(broken.Lease.Instance, InstanceFailure.Broken);
+        if (cause is Interruption.Drained or Interruption.Stopped)
+        {
+            // That it is taken away says nothing of an instance, nor of its models.
+            ContinuationLog.Taken(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
+            return;
+        }
+
+        outcomes.Failed(broken.Lease, cause == Interruption.Stalled ? InstanceFailure.TimedOut : InstanceFailure.Broken);
         ContinuationLog.Interrupted(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
     }
 
@@ -193,6 +211,7 @@ internal sealed class Continuer(
         Interruption.Stalled => "the instance stood still in the middle of its answer",
         Interruption.InstanceLost => "the instance was lost in the middle of its answer",
         Interruption.Drained => "the instance was taken away in the middle of its answer",
+        Interruption.Stopped => "the bridge was stopped in the middle of the answer",
         _ => "the instance broke off its answer",
     };
 }

@@ -38,6 +38,7 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
         {
             Content = new ByteArrayContent(Encoding.UTF8.GetBytes(request.ToJsonString())) { Headers = { ContentType = Json } },
         };
+        instance.Authorize(message);
         try
         {
             using var response = await client.SendAsync(message, either.Token);

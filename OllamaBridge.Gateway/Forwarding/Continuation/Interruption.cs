@@ -23,4 +23,7 @@ internal enum Interruption
 
     /// <summary>Its instance is emptied, and the time for that was over.</summary>
     Drained,
+
+    /// <summary>The gateway stops, and the time for that was over.</summary>
+    Stopped,
 }

@@ -1,26 +1,34 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>Looks again and again at sendings that are under way, and gives up those whose silence nothing explains. One timer for all.</summary>
-internal sealed class SilenceWatch(IFleet fleet, IOptions<ContinuationOptions> options, TimeProvider time) : BackgroundService
+/// <summary>
+/// Looks again and again at sendings that are under way, and gives up those whose silence nothing explains, whose instance is emptied, or,
+/// where the gateway stops, for which there is no time left. One timer for all.
+/// </summary>
+internal sealed class SilenceWatch(
+    IFleet fleet, DrainMoves drains, GracefulStop stop, IOptions<ContinuationOptions> options, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
     private readonly ContinuationOptions _options = options.Value;
     private readonly ConcurrentDictionary<ForwardAttempt, bool> _attempts = new();
 
     /// <summary>Whether a sending is to be watched.</summary>
-    public bool IsFor(BridgeCall call) =>
-        _options.Enabled && call.Body is not null && call.Operation.Kind == Protocols.OperationKind.Inference
-        && (call.Facts.Stream ?? call.Operation.StreamsByDefault);
+    public static bool IsFor(BridgeCall call) => call.Operation.Kind != OperationKind.Lookup;
 
     /// <summary>Begins to watch.</summary>
     public void Add(ForwardAttempt attempt) => _attempts.TryAdd(attempt, true);
 
     /// <summary>Ends it.</summary>
-    public void Remove(ForwardAttempt attempt) => _attempts.TryRemove(attempt, out _);
+    public void Remove(ForwardAttempt attempt)
+    {
+        _attempts.TryRemove(attempt, out _);
+        attempt.Close();
+    }
 
     /// <summary>One look at all.</summary>
     internal void Look()
@@ -29,8 +37,9 @@ internal sealed class SilenceWatch(IFleet fleet, IOptions<ContinuationOptions> o
             return;
         var snapshot = fleet.Current;
         var now = time.GetTimestamp();
+        var drained = stop.IsOver ? null : drains.Choose(_attempts.Select(a => a.Key), snapshot);
         foreach (var (attempt, _) in _attempts)
-            if (SilenceRules.Judge(Describe(attempt, snapshot, now), _options) is { } cause)
+            if (Judge(attempt, snapshot, drained?.Contains(attempt) == true, now) is { } cause)
                 attempt.GiveUp(cause);
     }
 
@@ -45,11 +54,24 @@ internal sealed class SilenceWatch(IFleet fleet, IOptions<ContinuationOptions> o
         }
         catch (OperationCanceledException)
         {
-            // The service stops; its streams run on.
+            // The service stops; its streams have ended by then.
         }
     }
 
-    private SilenceFacts Describe(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
+    private Interruption? Judge(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, long now)
+    {
+        if (stop.IsOver)
+            return Interruption.Stopped;
+        var isJudged = _options.Enabled && attempt.Call is { Body: not null, Operation.Kind: OperationKind.Inference } call
+            && (call.Facts.Stream ?? call.Operation.StreamsByDefault);
+        if (!isDrained && !isJudged)
+            return null;
+        return SilenceRules.Judge(Describe(attempt, snapshot, isDrained, now), _options) is { } cause && (isJudged || cause == Interruption.Drained)
+            ? cause
+            : null;
+    }
+
+    private SilenceFacts Describe(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, long now)
     {
         InstanceView? view = null;
         foreach (var candidate in snapshot.Instances)
@@ -67,7 +89,7 @@ internal sealed class SilenceWatch(IFleet fleet, IOptions<ContinuationOptions> o
             double.IsNaN(state.TimeToFirstToken) ? null : TimeSpan.FromSeconds(Math.Max(state.TimeToFirstToken, state.SecondsPerByte * (attempt.Call.Body?.Length ?? 0))),
             attempt.Call.Facts.HasTools,
             CanGoElsewhere(attempt, snapshot),
-            IsDrainOver: false);
+            isDrained);
     }
 
     /// <summary>How long nothing has come although it was waited for: a client that takes its time is no silence of the instance's.</summary>
@@ -82,7 +104,7 @@ internal sealed class SilenceWatch(IFleet fleet, IOptions<ContinuationOptions> o
     {
         if (!attempt.HasBegun && !attempt.CanRetry)
             return false;
-        if (!snapshot.For(attempt.Call.Tenant.Instances).Models.TryGetValue(attempt.Call.ModelKey, out var model))
+        if (DrainMoves.Find(attempt, snapshot) is not { } model)
             return false;
         foreach (var placement in model.Usable)
             if (placement.Instance != attempt.Lease.Instance)

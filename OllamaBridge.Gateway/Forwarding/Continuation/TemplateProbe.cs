@@ -31,7 +31,7 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
         while (true)
         {
             // Whoever comes first asks, for all: not to be ended by a client that goes.
-            var asked = _known.GetOrAdd(key, _ => new Asked(instance, new Lazy<Task<TemplateFacts?>>(() => AskAsync(call.Facts.Model!, instance, key.Item3))));
+            var asked = _known.GetOrAdd(key, _ => new Asked(instance, new Lazy<Task<TemplateFacts?>>(() => AskAsync(call.SentModel!, instance, key.Item3))));
             var facts = await asked.Facts.Value.WaitAsync(cancellationToken);
             if (facts is not null)
                 return facts;
@@ -65,6 +65,7 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
         var words = await RenderAsync(new JsonObject { ["role"] = "assistant", ["content"] = TemplateFacts.Words });
         var thought = await RenderAsync(new JsonObject { ["role"] = "assistant", ["thinking"] = TemplateFacts.Thought, ["content"] = TemplateFacts.Said });
         var show = await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = model }, CancellationToken.None);
-        return TemplateFacts.From(open, words, thought, show);
+        // An instance that dies over the questions has told half: nothing to be remembered.
+        return show is null ? null : TemplateFacts.From(open, words, thought, show);
     }
 }

@@ -100,8 +100,11 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
             var isUsage = !isChoices && json.ValueTextEquals("usage"u8);
             var isModel = json.ValueTextEquals("model"u8);
             var isError = json.ValueTextEquals("error"u8);
+            var isObject = json.ValueTextEquals("object"u8);
             json.Read();
-            _failed |= isError && json.TokenType != JsonTokenType.Null;
+            // The second as older vLLM writes it.
+            _failed |= (isError && json.TokenType != JsonTokenType.Null)
+                || (isObject && json.TokenType == JsonTokenType.String && json.ValueTextEquals("error"u8));
             _nameless |= isModel && json.TokenType == JsonTokenType.String && json.ValueTextEquals(""u8);
             if (isChoices && json.TokenType == JsonTokenType.StartArray)
                 ReadChoices(ref json);

@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Admin;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Admin;
+
+public sealed class DrainWaitTests
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Look = 5 * Interval;
+    private readonly FakeTimeProvider _clock = new();
+    private readonly FakeFleet _fleet = new();
+    private readonly FleetBuilder _builder = new FleetBuilder().With("i", slots: 4);
+
+    public DrainWaitTests() => _fleet.Publish(_builder.Change("i", v => v with { Draining = true }).Build());
+
+    [Fact]
+    public async Task Run_EmptyOnce_WaitsForAnotherLook()
+    {
+        var waiting = Wait(seconds: 60);
+        Assert.False(waiting.IsCompleted);
+        // Another gateway had not heard of the drain.
+        _builder["i"].UsedElsewhere = 1;
+        await AdvanceAsync(waiting, 4);
+        Assert.False(waiting.IsCompleted);
+        _builder["i"].UsedElsewhere = 0;
+        await AdvanceAsync(waiting, 2);
+        await waiting;
+    }
+
+    [Fact]
+    public async Task Run_NeverEmpty_EndsASecondAfterTheDeadline()
+    {
+        Assert.True(_builder["i"].TryTakeSlot());
+        var waiting = Wait(seconds: 3);
+        await AdvanceAsync(waiting, 15); // 3.75 s
+        Assert.False(waiting.IsCompleted);
+        await AdvanceAsync(waiting, 1);
+        await waiting;
+    }
+
+    [Fact]
+    public async Task Run_NoLongerDrainedOrThere_Ends()
+    {
+        Assert.True(_builder["i"].TryTakeSlot());
+        var (first, second) = (Wait(seconds: 60), Wait(seconds: 60));
+        _fleet.Publish(_builder.Change("i", v => v with { Draining = false }).Build());
+        await AdvanceAsync(first, 1);
+        await first;
+        await second;
+        await Wait(seconds: 60);
+    }
+
+    private Task Wait(double seconds) =>
+        DrainWait.RunAsync(_fleet, "I", _clock.GetUtcNow().AddSeconds(seconds), Interval, _clock, TestContext.Current.CancellationToken);
+
+    /// <summary>Lets time pass, so many looks; the timer's waiter is given the chance to look each time.</summary>
+    private async Task AdvanceAsync(Task waiting, int looks)
+    {
+        for (var i = 0; i < looks; i++)
+        {
+            _clock.Advance(Look);
+            // The waiter goes on elsewhere; it is waiting for the next tick again, or done, before it is counted on.
+            for (var yields = 0; yields < 50 && !waiting.IsCompleted; yields++)
+                await Task.Yield();
+        }
+    }
+}

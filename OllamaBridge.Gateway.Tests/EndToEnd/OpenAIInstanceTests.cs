@@ -1,0 +1,355 @@
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>Servers that speak only OpenAI's API, beside Ollama servers: each client sees and gets what its protocol can have.</summary>
+public sealed class OpenAIInstanceTests
+{
+    private const string Id = "deepseek-ai/DeepSeek-R1";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Chat_ModelOnTheOpenAIServer_AnsweredThere(bool stream)
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await fleet.BridgeAsync();
+
+        using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id, stream), Token);
+        var body = await answer.Content.ReadAsStringAsync(Token);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("sim-3", answer.Headers.GetValues("X-Bridge-Instance").Single());
+        Assert.False(answer.Headers.Contains("X-Bridge-Model"));
+        Assert.Contains($"\"model\":\"{Id}\"", body, StringComparison.Ordinal);
+        Assert.Equal(stream, body.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal));
+        Assert.Equal(0, fleet.Ollama.Sum(s => s.Requests));
+    }
+
+    [Theory]
+    [InlineData("/v1/completions", "{\"model\":\"ID\",\"prompt\":\"Why?\",\"max_tokens\":4}")]
+    [InlineData("/v1/embeddings", "{\"model\":\"nomic/Embed-Text\",\"input\":\"Why?\"}")]
+    public async Task Ask_OtherRoutesOfTheOpenAIServer_Answered(string path, string body)
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await fleet.BridgeAsync();
+
+        using var answer = await PostAsync(bridge, path, body.Replace("ID", Id, StringComparison.Ordinal));
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("sim-3", answer.Headers.GetValues("X-Bridge-Instance").Single());
+    }
+
+    [Theory]
+    [InlineData("/api/chat")]
+    [InlineData("/api/generate")]
+    [InlineData("/api/show")]
+    [InlineData("/v1/responses")]
+    [InlineData("/v1/messages")]
+    public async Task Ask_RouteThatTheOpenAIServerLacks_UnknownAndNobodyIsAsked(string path)
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await fleet.BridgeAsync();
+
+        using var answer = await PostAsync(bridge, path, $$"""{"model":"{{Id}}","prompt":"x","input":"x","max_tokens":3,"messages":[{"role":"user","content":"x"}]}""");
+
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        Assert.Contains("not found", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        Assert.DoesNotContain(fleet.OpenAI.Statistics.Seen, r => r.Path == path);
+    }
+
+    [Fact]
+    public async Task Ask_ModelOnBothKinds_OllamasRequestsNeverReachTheOpenAIServer()
+    {
+        await using var fleet = await MixedFleet.StartAsync(TestFleet.Model);
+        await using var bridge = await fleet.BridgeAsync();
+
+        for (var i = 0; i < 12; i++)
+            foreach (var (path, body) in new[] { ("/api/chat", Ask.Chat(stream: false, text: $"{i}")), ("/v1/chat/completions", Ask.OpenAI()) })
+            {
+                using var answer = await bridge.PostAsync(path, body, Token);
+                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            }
+
+        Assert.True(fleet.OpenAI.Statistics.Requests > 0);
+        Assert.DoesNotContain(fleet.OpenAI.Statistics.Seen, r => r.Path.StartsWith("/api", StringComparison.Ordinal));
+        // Not even looks at its health.
+        Assert.Contains(fleet.OpenAI.Statistics.Seen, r => r.Path == "/health");
+    }
+
+    [Fact]
+    public async Task Ask_OllamaServersBusy_TheOpenAIServersSlotIsUsedByItsProtocolMeanwhile()
+    {
+        await using var fleet = await MixedFleet.StartAsync(TestFleet.Model);
+        await using var bridge = await fleet.BridgeAsync();
+        foreach (var server in fleet.Ollama.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.Frozen });
+        // All slots of both Ollama servers, and one that waits.
+        var native = Enumerable.Range(0, 9).Select(i => bridge.PostAsync("/api/chat", Ask.Chat(stream: false, text: $"{i}"), Token)).ToArray();
+        await Eventually.BecomesAsync(() => bridge.Queue.Count == 1, TimeSpan.FromSeconds(20));
+
+        using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(), Token);
+
+        Assert.Equal("sim-3", answer.Headers.GetValues("X-Bridge-Instance").Single());
+        foreach (var server in fleet.Ollama.Servers)
+            server.Faults.Clear();
+        foreach (var pending in native)
+            Assert.Equal(HttpStatusCode.OK, (await pending).StatusCode);
+    }
+
+    [Fact]
+    public async Task Inventory_MixedFleet_EachProtocolSeesWhatItCanUse()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await fleet.BridgeAsync();
+
+        var tags = await bridge.Client.GetStringAsync("/api/tags", Token);
+        var running = await bridge.Client.GetStringAsync("/api/ps", Token);
+        var models = (await bridge.GetJsonAsync("/v1/models"))["data"]!.AsArray();
+
+        Assert.DoesNotContain(Id, tags, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain(Id, running, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal([TestFleet.Model, Id, "nomic/Embed-Text"], models.Select(m => m!["id"]!.GetValue<string>()));
+        Assert.Equal("vllm", models[1]!["owned_by"]!.GetValue<string>());
+        Assert.DoesNotContain("/models/", models.ToJsonString(), StringComparison.Ordinal);
+        var report = (await bridge.GetJsonAsync("/bridge/instances")).AsArray()[2]!;
+        Assert.Equal("openai", report["kind"]!.GetValue<string>());
+        Assert.Equal(2, report["loaded"]!.AsArray().Count);
+    }
+
+    [Theory]
+    [InlineData("/v1/models/deepseek-ai/DeepSeek-R1", 200)]
+    [InlineData("/v1/models/deepseek-ai%2FDeepSeek-R1", 200)]
+    [InlineData("/v1/models/deepseek-ai%2Fdeepseek-r1", 404)]
+    [InlineData("/v1/models/deepseek-ai/other", 404)]
+    [InlineData("/v1/models/deepseek-r1:7b", 200)]
+    public async Task Model_ById_AsListed(string path, int status)
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await fleet.BridgeAsync();
+
+        using var answer = await bridge.Client.GetAsync(path, Token);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        if (status == 200)
+            Assert.Equal(path.Contains("ai", StringComparison.Ordinal) ? Id : TestFleet.Model, JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["id"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Ask_IdInAnotherCase_Unknown()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await fleet.BridgeAsync();
+
+        using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id.ToLowerInvariant()), Token);
+
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        Assert.Equal(0, fleet.OpenAI.Statistics.Requests);
+    }
+
+    [Fact]
+    public async Task Ask_TwoReadersWouldReadTwoModels_RefusedWithWords()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await fleet.BridgeAsync();
+        bridge.Tenant = new Tenant { Id = "team", Models = new ModelAccess([Id]) };
+
+        // Ollama reads the last, vLLM the one in lower case.
+        using var answer = await PostAsync(bridge, "/v1/chat/completions",
+            $$"""{"model":"nomic/Embed-Text","Model":"{{Id}}","messages":[{"role":"user","content":"x"}]}""");
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains("lower case", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        Assert.Equal(0, fleet.OpenAI.Statistics.Requests);
+    }
+
+    [Fact]
+    public async Task Ask_TenantWithOtherModels_UnknownToIt()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await fleet.BridgeAsync();
+        bridge.Tenant = new Tenant { Id = "team", Models = new ModelAccess([TestFleet.Model]) };
+
+        using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+        // Nor does it get whatever the server would take for no name.
+        using var nameless = await PostAsync(bridge, "/v1/chat/completions", """{"messages":[{"role":"user","content":"x"}]}""");
+
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, nameless.StatusCode);
+        Assert.Equal(0, fleet.OpenAI.Statistics.Requests);
+        Assert.DoesNotContain(Id, await bridge.Client.GetStringAsync("/v1/models", Token), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ApiKey_IsSentToItsInstanceAloneAndShownNowhere()
+    {
+        await using var fleet = await MixedFleet.StartAsync(apiKey: "sk-the-servers-own");
+        await using var bridge = await fleet.BridgeAsync(("Bridge:Instances:2:ApiKey", "sk-the-servers-own"), ("Logging:LogLevel:Default", "Trace"));
+
+        using var there = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+        using var here = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(), Token);
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (there.StatusCode, here.StatusCode));
+        Assert.All(fleet.OpenAI.Statistics.Seen, r => Assert.Equal("Bearer sk-the-servers-own", r.Headers["Authorization"]));
+        Assert.DoesNotContain(fleet.Ollama.Servers.SelectMany(s => s.Statistics.Seen), r => r.Headers.ContainsKey("Authorization"));
+        Assert.DoesNotContain(bridge.Logs.Lines, l => l.Contains("sk-the-servers-own", StringComparison.Ordinal));
+        Assert.DoesNotContain("sk-the", await bridge.Client.GetStringAsync("/bridge/instances", Token), StringComparison.Ordinal);
+        Assert.DoesNotContain("sk-the", await there.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ApiKey_Wrong_InstanceFailsAndNoClientIsBlamed()
+    {
+        await using var fleet = await MixedFleet.StartAsync(apiKey: "sk-right");
+        await using var bridge = await fleet.BridgeAsync(
+            ("Bridge:Instances:2:ApiKey", "sk-wrong"), ("Bridge:Instances:2:Models:0", Id), ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.2"));
+
+        // Its health route wants no key, so requests find out.
+        using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+
+        Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+        Assert.DoesNotContain("sk-", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Models_ConfiguredAndServerAway_503NotUnknown()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await fleet.OpenAI.KillAsync();
+        await using var bridge = await fleet.BridgeAsync(
+            ("Bridge:Instances:2:Models:0", Id), ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.2"));
+
+        using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.NotNull(answer.Headers.RetryAfter);
+        await fleet.OpenAI.RestartAsync(Token);
+        await bridge.UntilAsync(s => s.Instances[2].Status == InstanceStatus.Healthy, "the server is back");
+        using var again = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+        Assert.Equal(HttpStatusCode.OK, again.StatusCode);
+    }
+
+    [Fact]
+    public async Task Fleet_OpenAIServersAlone_WhatNeedsAnOllamaServerIsRefusedAtOnce()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await TestBridge.StartAsync([fleet.OpenAI]);
+
+        using var pull = await bridge.PostAsync("/api/pull", new { model = "x" }, Token);
+        using var nameless = await PostAsync(bridge, "/v1/chat/completions", """{"messages":[]}""");
+        using var chat = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+
+        Assert.Equal(HttpStatusCode.NotFound, pull.StatusCode);
+        Assert.Contains("no instance of this fleet", await pull.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.BadRequest, nameless.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, chat.StatusCode);
+    }
+
+    [Fact]
+    public async Task Chat_OpenAIServerOfTwoDies_TheOtherAnswers()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
+        await using var bridge = await TestBridge.StartAsync([fleet.OpenAI, second]);
+        foreach (var server in new[] { fleet.OpenAI, second })
+            server.Faults.Add(new Fault { Kind = FaultKind.ResetBeforeHeaders, Times = 1 });
+
+        for (var i = 0; i < 4; i++)
+        {
+            using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id, stream: i % 2 == 0), Token);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+    }
+
+    [Theory]
+    [InlineData("/v1/chat/completions", FaultKind.CutAfterTokens)]
+    [InlineData("/v1/chat/completions", FaultKind.EndEarly)]
+    [InlineData("/v1/chat/completions", FaultKind.ErrorLine)]
+    [InlineData("/v1/completions", FaultKind.CutAfterTokens)]
+    public async Task Stream_OpenAIServerBreaksOff_AnotherGoesOnAsItWouldHave(string path, FaultKind kind)
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
+        await using var bridge = await TestBridge.StartAsync([fleet.OpenAI, second]);
+        var body = path == "/v1/completions"
+            ? (object)new { model = Id, prompt = "Why?", seed = 3, max_tokens = 9, stream = true, stream_options = new { include_usage = true } }
+            : new { model = Id, messages = new[] { new { role = "user", content = "Why?" } }, seed = 3, stream = true, stream_options = new { include_usage = true } };
+        using var whole = await bridge.PostAsync(path, body, Token);
+        var expected = Words(await whole.Content.ReadAsStringAsync(Token));
+        foreach (var server in new[] { fleet.OpenAI, second })
+            server.Faults.Add(new Fault { Kind = kind, AfterTokens = 4, Times = 1 });
+
+        for (var i = 0; i < 2; i++)
+        {
+            using var answer = await bridge.PostAsync(path, body, Token);
+            var text = await answer.Content.ReadAsStringAsync(Token);
+
+            Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
+            Assert.Equal(expected, Words(text));
+            Assert.Single(text.Split("\n\n").Where(e => e.StartsWith("data: {", StringComparison.Ordinal)).Select(e => JsonNode.Parse(e[6..])!["id"]!.GetValue<string>()).Distinct());
+        }
+
+        Assert.DoesNotContain(fleet.OpenAI.Statistics.Seen.Concat(second.Statistics.Seen), r => r.Path.StartsWith("/api", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Instances_AddedAtRunTime_OfTheKindThatIsSaid()
+    {
+        await using var fleet = await MixedFleet.StartAsync();
+        await using var bridge = await TestBridge.StartAsync(fleet.Ollama.Servers);
+
+        using var added = await PostAsync(bridge, "/bridge/instances", $$"""{"name":"vllm","url":"{{fleet.OpenAI.Url}}","kind":"OpenAI","slots":2}""");
+        using var wrong = await PostAsync(bridge, "/bridge/instances", """{"name":"x","url":"http://x","models":["a"]}""");
+        using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+
+        Assert.Equal(HttpStatusCode.Created, added.StatusCode);
+        Assert.Equal("openai", JsonNode.Parse(await added.Content.ReadAsStringAsync(Token))!["kind"]!.GetValue<string>());
+        Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
+        Assert.Equal("vllm", answer.Headers.GetValues("X-Bridge-Instance").Single());
+    }
+
+    private static string Words(string stream) => string.Concat(stream.Split("\n\n")
+        .Where(e => e.StartsWith("data: {", StringComparison.Ordinal))
+        .Select(e => JsonNode.Parse(e[6..])!["choices"]!.AsArray())
+        .Where(c => c.Count > 0)
+        .Select(c => (c[0]!["delta"]?["content"] ?? c[0]!["text"])?.GetValue<string>() ?? ""));
+
+    private static Task<HttpResponseMessage> PostAsync(TestBridge bridge, string path, string body) =>
+        bridge.Client.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"), Token);
+}
+
+/// <summary>Two Ollama servers, then one that speaks OpenAI's API alone.</summary>
+internal sealed class MixedFleet : IAsyncDisposable
+{
+    public required TestFleet Ollama { get; init; }
+
+    public required SimulatedServer OpenAI { get; init; }
+
+    public static async Task<MixedFleet> StartAsync(string id = "deepseek-ai/DeepSeek-R1", string? apiKey = null, int context = 4096) => new()
+    {
+        Ollama = await TestFleet.StartAsync(2),
+        OpenAI = await SimulatedServer.StartAsync(
+            SimulatorOptions.Instant with
+            {
+                Kind = SimulatorKind.OpenAI, ParallelSlots = 4, ApiKey = apiKey, ContextLength = context,
+                Served = [TestFleet.Plain(id), SimulatedModel.Named("nomic/Embed-Text")],
+            },
+            TestContext.Current.CancellationToken),
+    };
+
+    public Task<TestBridge> BridgeAsync(params (string Key, string Value)[] settings) =>
+        TestBridge.StartAsync([.. Ollama.Servers, OpenAI], settings);
+
+    public async ValueTask DisposeAsync()
+    {
+        await Ollama.DisposeAsync();
+        await OpenAI.DisposeAsync();
+    }
+}

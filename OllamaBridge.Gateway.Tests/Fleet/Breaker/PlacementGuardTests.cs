@@ -1,0 +1,240 @@
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
+
+namespace OllamaBridge.Gateway.Tests.Fleet.Breaker;
+
+public class PlacementGuardTests
+{
+    private const int Threads = 4;
+    private static readonly BreakerRules Rules = Rule.Of();
+    private readonly Instance _instance = new(new InstanceDefinition("i", new Uri("http://i"), 8, 0));
+    private readonly PlacementState _state;
+    private long _now = Rule.Second;
+
+    public PlacementGuardTests()
+    {
+        _state = new PlacementState(new ModelState("a"), _instance);
+        _instance.SetPlacements([_state]);
+    }
+
+    private PlacementGuard Guard => _state.MakeGuard()!;
+
+    [Fact]
+    public void TryEnter_NothingWrong_NoRestriction()
+    {
+        Enter();
+        Assert.False(_state.IsRestricted);
+        Assert.Equal(0, _state.Model.Restricted);
+        Assert.False(Guard.WasRestricted);
+        Assert.Equal(PlacementCondition.Steady, Guard.ConditionAt(_now));
+    }
+
+    [Fact]
+    public void Failed_Often_OpenThenProbeThenSlowlyThenSteady()
+    {
+        FailUntilOpen();
+        Assert.Equal(PlacementCondition.Open, Guard.ConditionAt(_now));
+        Assert.False(TryEnter(out _));
+        Assert.Equal(1, _state.Model.Restricted);
+
+        _now += 2 * Rule.Second;
+        Assert.Equal(PlacementCondition.HalfOpen, Guard.ConditionAt(_now));
+        var probe = Enter();
+        Assert.True(probe.IsProbe);
+        Assert.Equal(PlacementCondition.Probing, Guard.ConditionAt(_now));
+        Assert.False(TryEnter(out _));
+
+        Assert.True(Guard.Answering(probe, _now, Rules)); // the first byte is enough
+        Assert.Equal(PlacementCondition.SlowStart, Guard.ConditionAt(_now));
+        Assert.False(TryEnter(out _)); // one at first, and that is the probe
+        Leave(probe);
+        Enter();
+
+        _now += 10 * Rule.Second;
+        Guard.Refresh(_now);
+        Assert.Equal((PlacementCondition.Steady, 0), (Guard.ConditionAt(_now), _state.Model.Restricted));
+    }
+
+    [Fact]
+    public void TryEnter_SlowStartButNobodyElse_AllThereIs()
+    {
+        Guard.Return(_now, Rules.SlowStart);
+        for (var i = 0; i < 8; i++)
+            Assert.True(_state.TryEnter(_now, slowly: false, out _));
+    }
+
+    [Fact]
+    public void Leave_ProbeWithoutAnOutcome_TheNextMay()
+    {
+        FailUntilOpen();
+        _now += 2 * Rule.Second;
+        Leave(Enter()); // its client hung up
+        Assert.Equal(PlacementCondition.HalfOpen, Guard.ConditionAt(_now));
+        Assert.True(Enter().IsProbe);
+    }
+
+    [Fact]
+    public void Failed_AfterTheProbesFirstByte_OneFailureOfMany()
+    {
+        FailUntilOpen();
+        _now += 2 * Rule.Second;
+        var probe = Enter();
+        Guard.Answering(probe, _now, Rules);
+        Assert.False(Guard.Failed(probe, InstanceFailure.Broken, _now, Rules, 0));
+        Leave(probe);
+        Assert.Equal(PlacementCondition.SlowStart, Guard.ConditionAt(_now));
+    }
+
+    [Fact]
+    public void Busy_Asked_LeftAloneThatLongAndNoFailure()
+    {
+        Guard.Busy(3 * Rule.Second, _now, Rules, 0);
+        Assert.Equal(PlacementCondition.Busy, Guard.ConditionAt(_now));
+        Assert.False(TryEnter(out _));
+        _now += 3 * Rule.Second;
+        Assert.Equal(PlacementCondition.Steady, Guard.ConditionAt(_now));
+        Assert.False(Enter().IsProbe);
+        Assert.Equal(0, _state.Model.Restricted); // seen by whoever came
+    }
+
+    [Fact]
+    public void Busy_AgainAndAgain_BacksOffAndAnAnswerEndsIt()
+    {
+        double[] expected = [0.5, 1, 2, 4];
+        foreach (var seconds in expected)
+        {
+            Guard.Busy(0, _now, Rules, 0);
+            Guard.Busy(0, _now, Rules, 0); // two at once are one
+            Assert.Equal(seconds * Rule.Second, Guard.Left(_now));
+            _now += Guard.Left(_now);
+        }
+
+        Guard.Succeeded(Enter(), 0, _now, Rules);
+        Guard.Busy(0, _now, Rules, 0);
+        Assert.Equal(0.5 * Rule.Second, Guard.Left(_now));
+    }
+
+    [Fact]
+    public void Return_Open_MayBeTriedAtOnce()
+    {
+        FailUntilOpen();
+        Guard.Return(_now, Rules.SlowStart);
+        Assert.True(Enter().IsProbe);
+    }
+
+    [Fact]
+    public void Succeeded_FarSlowerThanUsual_ProbedNowAndThenUntilItIsNot()
+    {
+        for (var i = 0; i < 20; i++)
+            Assert.Equal(GuardChange.None, Answer(100));
+        var change = GuardChange.None;
+        for (var i = 0; i < 20 && change == GuardChange.None; i++)
+            change = Answer(5);
+        Assert.Equal(GuardChange.Slowed, change);
+        Assert.Equal(PlacementCondition.Slow, Guard.ConditionAt(_now));
+
+        _now += 30 * Rule.Second;
+        Assert.Equal(PlacementCondition.SlowDue, Guard.ConditionAt(_now));
+        var probe = Enter();
+        Assert.True(probe.IsProbe);
+        Assert.Equal(PlacementCondition.Slow, Guard.ConditionAt(_now)); // no second one
+        Assert.Equal(GuardChange.None, Guard.Succeeded(probe, 5, _now, Rules));
+        Leave(probe);
+        Assert.Equal(PlacementCondition.Slow, Guard.ConditionAt(_now));
+
+        _now += 30 * Rule.Second;
+        Assert.Equal(GuardChange.Recovered, Answer(95));
+        Assert.Equal((PlacementCondition.Steady, 0), (Guard.ConditionAt(_now), _state.Model.Restricted));
+    }
+
+    [Fact]
+    public void Retire_Open_CountsNoLonger()
+    {
+        FailUntilOpen();
+        _state.Retire();
+        Assert.Equal(0, _state.Model.Restricted);
+        Guard.SetOnCpu(true, _now);
+        Assert.Equal(0, _state.Model.Restricted);
+    }
+
+    [Fact]
+    public void TryEnter_HalfOpenFromManyThreads_NeverTwoProbes()
+    {
+        for (var round = 0; round < 200; round++)
+        {
+            FailUntilOpen();
+            _now = Guard.Left(_now) + _now;
+            var probes = 0;
+            InParallel(() =>
+            {
+                if (_state.TryEnter(_now, slowly: true, out var entry) && entry.IsProbe)
+                    Interlocked.Increment(ref probes);
+            });
+            Assert.Equal(1, probes);
+            _now += 1000 * Rule.Second;
+            Guard.Return(_now, 0);
+            var epoch = Guard.Entry with { IsProbe = true };
+            Assert.Equal(GuardChange.Closed, Guard.Succeeded(epoch, 0, _now, Rules));
+            _now += Rules.SlowStart;
+            Guard.Succeeded(Guard.Entry, 0, _now, Rules);
+            while (_state.Active > 0)
+                _state.Leave(_now, answered: false);
+        }
+    }
+
+    [Fact]
+    public void TryEnter_SlowStartFromManyThreads_NeverMoreThanTheLimit()
+    {
+        FailUntilOpen();
+        _now += 2 * Rule.Second;
+        var probe = Enter();
+        Guard.Succeeded(probe, 0, _now, Rules);
+        Leave(probe);
+        _now += 3 * Rule.Second; // 1 + 7 × 0.3: three
+        var entered = 0;
+        InParallel(() =>
+        {
+            for (var i = 0; i < 1000; i++)
+                if (_state.TryEnter(_now, slowly: true, out _))
+                    Interlocked.Increment(ref entered);
+        });
+        Assert.Equal(3, entered);
+    }
+
+    private GuardChange Answer(double speed)
+    {
+        var entry = Enter();
+        var change = Guard.Succeeded(entry, speed, _now, Rules);
+        Leave(entry);
+        return change;
+    }
+
+    private void FailUntilOpen()
+    {
+        while (Guard.ConditionAt(_now) != PlacementCondition.Open)
+        {
+            var entry = Enter();
+            Guard.Failed(entry, InstanceFailure.ServerError, _now, Rules, 0);
+            Leave(entry);
+        }
+    }
+
+    private bool TryEnter(out GuardEntry entry) => _state.TryEnter(_now, slowly: true, out entry);
+
+    private GuardEntry Enter() => TryEnter(out var entry) ? entry : throw new InvalidOperationException($"{Guard.ConditionAt(_now)}");
+
+    private void Leave(GuardEntry entry)
+    {
+        Guard.Leave(entry, _now);
+        _state.Leave(_now, answered: false);
+    }
+
+    private static void InParallel(ThreadStart work)
+    {
+        var threads = Enumerable.Range(0, Threads).Select(_ => new Thread(work)).ToArray();
+        foreach (var thread in threads)
+            thread.Start();
+        foreach (var thread in threads)
+            thread.Join();
+    }
+}

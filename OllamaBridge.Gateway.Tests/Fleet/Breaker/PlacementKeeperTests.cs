@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
+
+namespace OllamaBridge.Gateway.Tests.Fleet.Breaker;
+
+public class PlacementKeeperTests
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly SnapshotBuilder _builder;
+    private readonly Instance _i = new(new InstanceDefinition("i", new Uri("http://i"), 4, 0));
+    private readonly Instance _j = new(new InstanceDefinition("j", new Uri("http://j"), 4, 0));
+    private FleetSnapshot _fleet = FleetSnapshot.Empty;
+
+    public PlacementKeeperTests() => _builder = Builder(new HealthOptions());
+
+    [Theory]
+    [InlineData("Unhealthy")]
+    [InlineData("Ejected")]
+    public void Observe_BackFromBeingAway_SlowlyForAWhile(string status)
+    {
+        var away = Enum.Parse<InstanceStatus>(status);
+        Build(InstanceStatus.Healthy);
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+        Build(away);
+        Build(InstanceStatus.Healthy);
+        Assert.Equal(PlacementCondition.SlowStart, Condition(_i));
+        Assert.Equal(PlacementCondition.Steady, Condition(_j));
+        Assert.Equal(1, Model.State.Restricted);
+        Assert.Equal(1, Cell(_i).Guard!.InstanceLimit(_i, _clock.GetTimestamp()));
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        Build(InstanceStatus.Healthy);
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+        Assert.Equal(0, Model.State.Restricted);
+    }
+
+    [Fact]
+    public void Observe_NewInstance_NotSlowly()
+    {
+        Build(InstanceStatus.Unknown);
+        Build(InstanceStatus.Healthy);
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+    }
+
+    [Fact]
+    public void Observe_SlidToTheProcessor_QuarantinedUntilItIsBack()
+    {
+        Build(loaded: Loaded(inVram: true));
+        Build(loaded: Loaded(inVram: false));
+        Assert.Equal(PlacementCondition.OnCpu, Condition(_i));
+        Build(loaded: Loaded(inVram: true));
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+        Build(loaded: Loaded(inVram: false));
+        Build(loaded: []); // unloaded: nobody knows where it will be next
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+        Assert.Equal(0, Model.State.Restricted);
+    }
+
+    [Fact]
+    public void Observe_OnTheProcessorButElsewhereOnAGpu_Quarantined()
+    {
+        Build(loaded: Loaded(inVram: false));
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+        Build(loaded: Loaded(inVram: false), other: Loaded(inVram: true));
+        Assert.Equal(PlacementCondition.OnCpu, Condition(_i));
+        Assert.Equal(PlacementCondition.Steady, Condition(_j));
+    }
+
+    [Fact]
+    public void Observe_AFleetWithoutGpus_NobodyIsQuarantined()
+    {
+        Build(loaded: Loaded(inVram: false), other: Loaded(inVram: false));
+        Assert.Equal(0, Model.State.Restricted);
+    }
+
+    [Fact]
+    public void Observe_SwitchedOff_NobodyIsQuarantined()
+    {
+        var builder = Builder(new HealthOptions { QuarantineCpu = false });
+        Build(loaded: Loaded(inVram: true), builder: builder);
+        Build(loaded: Loaded(inVram: false), builder: builder);
+        Assert.Equal(0, Model.State.Restricted);
+    }
+
+    [Fact]
+    public void Observe_ModelDeletedWhileQuarantined_CountsNoLonger()
+    {
+        Build(loaded: Loaded(inVram: true));
+        Build(loaded: Loaded(inVram: false));
+        var state = Model.State;
+        _fleet = _builder.Build([View(_i, InstanceStatus.Healthy, []) with { Catalog = [] }, View(_j, InstanceStatus.Healthy, [])]);
+        Assert.Equal(0, state.Restricted);
+    }
+
+    private ModelView Model => _fleet.Models["a:latest"];
+
+    private SnapshotBuilder Builder(HealthOptions options) => new(new PlacementKeeper(options, _clock));
+
+    private PlacementState Cell(Instance instance) => Model.Placements.Single(p => p.Instance == instance).State;
+
+    private PlacementCondition Condition(Instance instance) => Cell(instance).Guard?.ConditionAt(_clock.GetTimestamp()) ?? PlacementCondition.Steady;
+
+    private void Build(
+        InstanceStatus status = InstanceStatus.Healthy,
+        ImmutableArray<LoadedModel> loaded = default,
+        ImmutableArray<LoadedModel> other = default,
+        SnapshotBuilder? builder = null) => _fleet = (builder ?? _builder).Build(
+            [View(_i, status, loaded), View(_j, InstanceStatus.Healthy, other)]);
+
+    private static InstanceView View(Instance instance, InstanceStatus status, ImmutableArray<LoadedModel> loaded) =>
+        new(instance, status, false, true, FleetBuilder.Catalog("a"), loaded.IsDefault ? [] : loaded, "0.32.15", null);
+
+    private static ImmutableArray<LoadedModel> Loaded(bool inVram) => [FleetBuilder.InMemory("a", FleetBuilder.Day) with { IsInVram = inVram }];
+}

@@ -1,0 +1,172 @@
+using FsCheck;
+using FsCheck.Fluent;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
+
+namespace OllamaBridge.Gateway.Tests.Fleet.Breaker;
+
+public class SmallRulesTests
+{
+    private static readonly BreakerRules Rules = Rule.Of();
+
+    [Fact]
+    public void FailureWindow_Any_CountsTheLast64AfterAMoment() => Prop.ForAll(
+        Gen.Choose(0, 199).ArrayOf(150).ToArbitrary(), Gen.Choose(0, 100).ToArbitrary(), (events, since) =>
+        {
+            var window = new FailureWindow();
+            foreach (var e in events)
+                window.Add(e / 2, e % 2 == 1);
+            var last = events.TakeLast(FailureWindow.Capacity).Where(e => e / 2 > since).ToArray();
+            return window.CountAfter(since) == (last.Length, last.Count(e => e % 2 == 1));
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void FailureWindow_Cleared_Empty()
+    {
+        var window = new FailureWindow();
+        window.Add(5, true);
+        window.Clear();
+        Assert.Equal((0, 0), window.CountAfter(0));
+    }
+
+    [Fact]
+    public void SlowStart_Any_BetweenOneAndAllAndNeverLess() => Prop.ForAll(
+        Gen.Choose(1, 1024).ToArbitrary(), Gen.Choose(1, 3600).ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (slots, seconds, thousandths) =>
+        {
+            var until = seconds * Rule.Second;
+            var now = until / 1000 * thousandths;
+            var limit = SlowStart.Limit(slots, 0, until, now);
+            return limit >= 1 && limit <= slots && limit <= SlowStart.Limit(slots, 0, until, now + Rule.Second)
+                && SlowStart.Limit(slots, 0, until, -5) == 1 && SlowStart.Limit(slots, 0, until, until) == slots;
+        }).QuickCheckThrowOnFailure();
+
+    [Theory]
+    [InlineData(4, 0, 1)]
+    [InlineData(4, 3.3, 1)]
+    [InlineData(4, 3.4, 2)]
+    [InlineData(4, 9.9, 3)]
+    [InlineData(4, 10, 4)]
+    [InlineData(1, 0, 1)]
+    public void SlowStart_Example_Limit(int slots, double seconds, int expected) =>
+        Assert.Equal(expected, SlowStart.Limit(slots, 0, 10 * Rule.Second, (long)(seconds * Rule.Second)));
+
+    [Fact]
+    public void BackOff_Any_WithinItsBoundsAndNeverShorterForMore() => Prop.ForAll(
+        Gen.Choose(0, 100_000).ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (times, thousandths) =>
+        {
+            var chance = thousandths / 1000.0;
+            var time = BackOff.Next(Rules.OpenTime, Rules.MaxOpenTime, times, chance);
+            return time >= Rules.OpenTime && time <= Rules.MaxOpenTime * 1.1 && BackOff.Next(Rules.OpenTime, Rules.MaxOpenTime, times + 1, chance) >= time;
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void BackOff_BusyThatSaysForHowLong_NeverBackBeforeAndNotLongAfter() => Prop.ForAll(
+        Gen.Choose(1, 60).ToArbitrary(), Gen.Choose(0, 20).ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (seconds, times, thousandths) =>
+            BackOff.Busy(seconds * Rule.Second, times, Rules, thousandths / 1000.0) is var time
+            && time >= seconds * Rule.Second && time <= seconds * Rule.Second * 1.1).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void BackOff_BusyForAYear_AMinute() => Assert.Equal(60 * Rule.Second, BackOff.Busy(long.MaxValue / 4, 0, Rules, 0));
+
+    [Theory]
+    [InlineData(0, 0.5)]
+    [InlineData(1, 1)]
+    [InlineData(3, 4)]
+    [InlineData(30, 60)]
+    public void BackOff_BusyThatDoesNotSay_Doubles(int times, double seconds) => Assert.Equal((long)(seconds * Rule.Second), BackOff.Busy(0, times, Rules, 0));
+
+    [Fact]
+    public void Speed_FarBelowItsOwnHistory_SlowUntilOneGoodAnswer()
+    {
+        var speed = new SpeedHistory();
+        var options = new BreakerOptions();
+        for (var i = 0; i < 30; i++)
+            Assert.False(speed.Add(i % 2 == 0 ? 90 : 110, options));
+        var slow = 0;
+        while (!speed.Add(10, options) && slow++ < 50)
+        {
+            // Several: one slow answer is no verdict.
+        }
+
+        Assert.InRange(slow, 2, 12);
+        Assert.True(speed.IsSlow);
+        Assert.False(speed.Add(40, options)); // better, but not what it was
+        Assert.True(speed.Add(60, options));
+        Assert.False(speed.IsSlow);
+    }
+
+    [Fact]
+    public void Speed_HalfOfItsHistory_NotSlow()
+    {
+        var speed = new SpeedHistory();
+        for (var i = 0; i < 30; i++)
+            speed.Add(100, new BreakerOptions());
+        for (var i = 0; i < 200; i++)
+            Assert.False(speed.Add(50, new BreakerOptions()));
+    }
+
+    [Fact]
+    public void Speed_SlowFromTheBeginning_IsItsUsualOne()
+    {
+        var speed = new SpeedHistory();
+        for (var i = 0; i < 200; i++)
+            Assert.False(speed.Add(i < 3 ? 40 : 5, new BreakerOptions { SlowRatio = 0.1 }));
+    }
+
+    [Fact]
+    public void Speed_SlowForGood_TakenForUsualInTheEnd()
+    {
+        var speed = new SpeedHistory();
+        for (var i = 0; i < 30; i++)
+            speed.Add(100, new BreakerOptions());
+        for (var i = 0; i < 1000; i++)
+            speed.Add(10, new BreakerOptions());
+        Assert.False(speed.IsSlow);
+    }
+
+    [Fact]
+    public void Speed_SwitchedOff_NeverSlow()
+    {
+        var speed = new SpeedHistory();
+        for (var i = 0; i < 100; i++)
+            Assert.False(speed.Add(i < 50 ? 100 : 0.01, new BreakerOptions { SlowRatio = 0 }));
+    }
+
+    [Fact]
+    public void Speed_Reloaded_NoLongerSlow()
+    {
+        var speed = new SpeedHistory();
+        for (var i = 0; i < 60; i++)
+            speed.Add(i < 30 ? 100 : 1, new BreakerOptions());
+        Assert.True(speed.IsSlow);
+        Assert.True(speed.Reload());
+        Assert.False(speed.IsSlow);
+        Assert.False(speed.Add(100, new BreakerOptions()));
+    }
+
+    [Fact]
+    public void Options_TimesThatCannotGrow_EachNamed()
+    {
+        var second = TimeSpan.FromSeconds(1);
+        var result = new BreakerTimesValidator().Validate(null, new BreakerOptions
+        {
+            OpenTime = 2 * second, MaxOpenTime = second, BusyTime = 2 * second, MaxBusyTime = second,
+        });
+        Assert.Equal(["Bridge:Breaker:MaxOpenTime", "Bridge:Breaker:MaxBusyTime"], result.Failures!.Select(f => f[..f.IndexOf(": ", StringComparison.Ordinal)]));
+        Assert.True(new BreakerTimesValidator().Validate(null, new BreakerOptions()).Succeeded);
+    }
+
+    [Fact]
+    public void FailureRow_OneModel_CountsForHalf()
+    {
+        var row = new FailureRow();
+        ModelState a = new("a"), b = new("b");
+        for (var i = 0; i < 10; i++)
+            Assert.InRange(row.Add(a, 3), 1, 3);
+        Assert.Equal(4, row.Add(b, 3));
+        Assert.Equal(5, row.Add(b, 3));
+        Assert.True(row.Clear());
+        Assert.False(row.Clear());
+        Assert.Equal(1, row.Add(a, 3));
+    }
+}

@@ -1,0 +1,79 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Fleet;
+
+public class OpenAILookTests
+{
+    private const string Models = """{"object":"list","data":[{"id":"Org/Model","object":"model","created":1700000000,"owned_by":"vllm","root":"/models/secret"}]}""";
+    private readonly List<string> _asked = [];
+
+    [Fact]
+    public async Task Look_ModelsNotConfigured_HealthThenModels()
+    {
+        var models = await LookAsync(new OpenAIService([]), withCatalog: true);
+
+        Assert.Equal(["/health", "/v1/models"], _asked);
+        var model = Assert.Single(models);
+        Assert.Equal(("Org/Model", "org/model:latest", "vllm", 1_700_000_000), (model.Name, model.Key, model.Owner, model.ModifiedAt.ToUnixTimeSeconds()));
+    }
+
+    [Fact]
+    public async Task Look_CatalogNotDue_HealthAlone()
+    {
+        Assert.True((await LookAsync(new OpenAIService([]), withCatalog: false)).IsDefault);
+        Assert.Equal(["/health"], _asked);
+    }
+
+    [Fact]
+    public async Task Look_ModelsConfigured_NobodyIsAskedForThem()
+    {
+        var models = await LookAsync(new OpenAIService(["x/Y", "z"]), withCatalog: true);
+        Assert.Equal(["/health"], _asked);
+        Assert.Equal(["x/Y", "z"], models.Select(m => m.Name));
+    }
+
+    [Theory]
+    [InlineData(404)]
+    [InlineData(405)]
+    public async Task Look_NoHealthRoute_ModelsTellInstead(int status)
+    {
+        await LookAsync(new OpenAIService(["x"]), withCatalog: false, health: status);
+        Assert.Equal(["/health", "/v1/models"], _asked);
+    }
+
+    [Theory]
+    [InlineData(null, 503, 200)] // as llama-server while it loads
+    [InlineData(null, 404, 500)]
+    [InlineData("/ready", 404, 200)] // a route that is configured must be there
+    public async Task Look_NotWell_Throws(string? path, int health, int models)
+    {
+        await Assert.ThrowsAsync<HttpRequestException>(() => LookAsync(new OpenAIService([], HealthPath: path), true, health, models));
+        Assert.DoesNotContain(_asked, a => a.StartsWith("/api", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("""{"data":{}}""")]
+    [InlineData("no json")]
+    public void Read_NoList_Throws(string body) => Assert.ThrowsAny<JsonException>(() => OpenAILook.Read(Encoding.UTF8.GetBytes(body)));
+
+    [Fact]
+    public void Read_OddEntries_ThoseWithAnIdEachOnce()
+    {
+        var models = OpenAILook.Read(Encoding.UTF8.GetBytes(
+            """{"data":[{"id":"a"},{"id":"a"},{"id":7},{},"x",{"id":""},{"id":"b c"},{"id":"b","created":"soon","owned_by":5},{"id":"c","created":1e30}]}"""));
+        Assert.Equal(["a", "b", "c"], models.Select(m => m.Name));
+        Assert.All(models, m => Assert.Equal((DateTimeOffset.UnixEpoch, null), (m.ModifiedAt, m.Owner)));
+    }
+
+    private Task<System.Collections.Immutable.ImmutableArray<CatalogModel>> LookAsync(
+        OpenAIService service, bool withCatalog, int health = 200, int models = 200) => OpenAILook.LookAsync(service, withCatalog, path =>
+    {
+        _asked.Add(path);
+        var isModels = path == "/v1/models";
+        return Task.FromResult(((HttpStatusCode)(isModels ? models : health), (ReadOnlyMemory<byte>)(isModels ? Encoding.UTF8.GetBytes(Models) : [])));
+    });
+}

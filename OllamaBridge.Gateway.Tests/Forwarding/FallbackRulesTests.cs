@@ -1,0 +1,79 @@
+using System.Text;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Forwarding;
+
+public class FallbackRulesTests
+{
+    [Theory]
+    [InlineData("", true, null)]
+    [InlineData("i", true, null)]
+    [InlineData("i j", true, FallbackCause.Failed)]
+    [InlineData("", false, FallbackCause.Failed)]
+    public void Judge_HealthyInstances_OnceAllHaveFailed(string tried, bool attemptsLeft, object? cause)
+    {
+        var builder = new FleetBuilder().With("i").With("j");
+        var model = builder.Build().Models["a:latest"];
+        Assert.Equal(cause, Judge(builder, model, tried, attemptsLeft));
+    }
+
+    [Theory]
+    [InlineData("", FallbackCause.Unavailable)]
+    [InlineData("i", FallbackCause.Failed)] // it went away for having failed this very request
+    public void Judge_NoneHealthy_AtOnce(string tried, object cause)
+    {
+        var builder = new FleetBuilder().With("i").Change("i", v => v with { Status = InstanceStatus.Unhealthy });
+        Assert.Equal(cause, Judge(builder, builder.Build().Models["a:latest"], tried, true));
+    }
+
+    [Fact]
+    public void Judge_NoInstanceHasIt_Unavailable() => Assert.Equal(FallbackCause.Unavailable, FallbackRules.Judge(null, null, attemptsLeft: true, now: 1));
+
+    [Fact]
+    public void Judge_AllBusy_WaitsForTheModelItself()
+    {
+        var builder = new FleetBuilder().With("i");
+        var fleet = builder.Build();
+        Assert.True(builder["i"].TryTakeSlot());
+        Assert.Null(FallbackRules.Judge(fleet.Models["a:latest"], null, attemptsLeft: true, now: 1));
+    }
+
+    [Theory]
+    [InlineData(LeaseRefusal.UnknownModel, FallbackCause.Unavailable)]
+    [InlineData(LeaseRefusal.NoneHealthy, FallbackCause.Unavailable)]
+    [InlineData(LeaseRefusal.AllTried, FallbackCause.Failed)]
+    [InlineData(LeaseRefusal.None, null)]
+    [InlineData(LeaseRefusal.QueueFull, null)]
+    [InlineData(LeaseRefusal.WaitedTooLong, null)]
+    [InlineData(LeaseRefusal.DeadlinePassed, null)]
+    [InlineData(LeaseRefusal.DeadlineTooSoon, null)]
+    [InlineData(LeaseRefusal.PushedOut, null)]
+    [InlineData(LeaseRefusal.NoInstances, null)]
+    [InlineData(LeaseRefusal.NotServed, null)]
+    public void Judge_Refusal_OnlyWhereNobodyIsThere(object refusal, object? cause) =>
+        Assert.Equal(cause, FallbackRules.Judge((LeaseRefusal)refusal));
+
+    [Theory]
+    [InlineData(400, """{"error":"{\"error\":{\"code\":400,\"message\":\"request (20005 tokens) exceeds the available context size (4096 tokens), try increasing it\",\"type\":\"exceed_context_size_error\"}}"}""", true)]
+    [InlineData(400, """{"object":"error","message":"This model's maximum context length is 4096 tokens. However, you requested 5000 tokens","type":"BadRequestError","code":400}""", true)]
+    [InlineData(400, """{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}""", true)]
+    [InlineData(400, """{"message":"The input (900 tokens) is longer than the model's context length (512 tokens)."}""", true)]
+    [InlineData(400, """{"error":"the input length exceeds the context length"}""", true)]
+    [InlineData(413, """{"error":{"code":"context_length_exceeded"}}""", true)]
+    [InlineData(500, """{"error":"exceed_context_size_error"}""", false)]
+    [InlineData(404, """{"error":"maximum context length"}""", false)]
+    [InlineData(400, """{"error":"content policy"}""", false)]
+    [InlineData(400, "", false)]
+    public void IsTooLong_ServersWords_Recognised(int status, string body, bool tooLong) =>
+        Assert.Equal(tooLong, FallbackRules.IsTooLong(status, Encoding.UTF8.GetBytes(body)));
+
+    private static FallbackCause? Judge(FleetBuilder builder, ModelView model, string tried, bool attemptsLeft)
+    {
+        var instances = tried.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(n => builder[n]).ToHashSet();
+        return FallbackRules.Judge(model, instances.Count == 0 ? null : instances, attemptsLeft, now: 1);
+    }
+}

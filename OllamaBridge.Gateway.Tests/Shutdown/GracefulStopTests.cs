@@ -1,0 +1,159 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Shutdown;
+
+namespace OllamaBridge.Gateway.Tests.Shutdown;
+
+public sealed class GracefulStopTests : IDisposable
+{
+    // Nobody waits for it unless a test fails.
+    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private readonly FakeTimeProvider _clock = new();
+    private readonly Lifetime _lifetime = new();
+    private readonly HostOptions _host = new();
+    private GracefulStop? _stop;
+    private int _over;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public void Dispose()
+    {
+        _stop?.Dispose();
+        _lifetime.Dispose();
+    }
+
+    [Fact]
+    public async Task Stopping_NothingRuns_Done()
+    {
+        var stop = Make();
+        stop.Enter();
+        stop.Leave();
+        Assert.False(stop.IsStopping);
+        await stop.StoppingAsync(Cancelled).WaitAsync(Guard, Cancelled);
+        Assert.True(stop.IsStopping);
+        Assert.False(stop.IsOver);
+    }
+
+    [Fact]
+    public async Task Signal_ComesBeforeTheHostStops_NothingNewIsTakenAndNotReady()
+    {
+        var stop = Make();
+        var health = new StopHealthCheck(stop);
+        Assert.Equal(HealthStatus.Healthy, (await health.CheckHealthAsync(new HealthCheckContext(), Cancelled)).Status);
+        _lifetime.StopApplication();
+        Assert.True(stop.IsStopping);
+        Assert.Equal(HealthStatus.Unhealthy, (await health.CheckHealthAsync(new HealthCheckContext(), Cancelled)).Status);
+    }
+
+    [Fact]
+    public async Task Stopping_RequestsRun_DoneWithTheLastWhateverComesAndIsSentAway()
+    {
+        var stop = Make();
+        stop.Enter();
+        stop.Enter();
+        var stopping = stop.StoppingAsync(Cancelled);
+        stop.Leave();
+        for (var i = 0; i < 3; i++)
+        {
+            stop.Enter(); // too late
+            stop.Leave();
+        }
+
+        Assert.False(stopping.IsCompleted);
+        stop.Leave();
+        await stopping.WaitAsync(Guard, Cancelled);
+        Assert.False(stop.IsOver);
+        Assert.Equal(0, _over);
+    }
+
+    [Fact]
+    public async Task Stopping_GraceOver_WhatStillRunsIsToldAndWaitedForAMoment()
+    {
+        var stop = Make();
+        stop.Enter();
+        var stopping = stop.StoppingAsync(Cancelled);
+        _clock.Advance(TimeSpan.FromSeconds(9.9));
+        Assert.False(stop.IsOver);
+        _clock.Advance(TimeSpan.FromSeconds(0.2));
+        await UntilAsync(() => stop.IsOver);
+        Assert.False(stopping.IsCompleted);
+        stop.Leave();
+        await stopping.WaitAsync(Guard, Cancelled);
+        Assert.Equal(1, _over);
+    }
+
+    [Fact]
+    public async Task Stopping_WhatRunsDoesNotEnd_NotWaitedForWithoutEnd()
+    {
+        var stop = Make();
+        stop.Enter();
+        var stopping = stop.StoppingAsync(Cancelled);
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        await UntilAsync(() => _over == 1);
+        while (!stopping.IsCompleted)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1)); // the wait may begin after this was called
+            await Task.Yield();
+        }
+
+        await stopping;
+    }
+
+    [Fact]
+    public async Task Stopping_Delay_AtLeastThatLong()
+    {
+        var stop = Make(new ShutdownOptions { GracePeriod = TimeSpan.FromSeconds(10), Delay = TimeSpan.FromSeconds(4) });
+        var stopping = stop.StoppingAsync(Cancelled);
+        _clock.Advance(TimeSpan.FromSeconds(3.9));
+        Assert.False(stopping.IsCompleted);
+        _clock.Advance(TimeSpan.FromSeconds(0.2));
+        await stopping.WaitAsync(Guard, Cancelled);
+    }
+
+    [Fact]
+    public void Validate_DelayLongerThanTheGracePeriod_Said() => Assert.Contains(
+        "Bridge:Shutdown:Delay",
+        new ShutdownTimesValidator().Validate(null, new ShutdownOptions { Delay = TimeSpan.FromMinutes(5) }).FailureMessage,
+        StringComparison.Ordinal);
+
+    private GracefulStop Make(ShutdownOptions? options = null)
+    {
+        _stop = new GracefulStop(
+            _lifetime,
+            Options.Create(options ?? new ShutdownOptions { GracePeriod = TimeSpan.FromSeconds(10) }),
+            Options.Create(_host),
+            _clock,
+            NullLogger<GracefulStop>.Instance);
+        Assert.Equal(TimeSpan.FromSeconds(20), _host.ShutdownTimeout); // time to say so, beyond the grace period
+        _stop.Over += () => _over++;
+        return _stop;
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        using var patience = new CancellationTokenSource(Guard);
+        while (!condition())
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
+
+    private sealed class Lifetime : IHostApplicationLifetime, IDisposable
+    {
+        private readonly CancellationTokenSource _stopping = new();
+
+        public CancellationToken ApplicationStarted => CancellationToken.None;
+
+        public CancellationToken ApplicationStopping => _stopping.Token;
+
+        public CancellationToken ApplicationStopped => CancellationToken.None;
+
+        public void StopApplication() => _stopping.Cancel();
+
+        public void Dispose() => _stopping.Dispose();
+    }
+}

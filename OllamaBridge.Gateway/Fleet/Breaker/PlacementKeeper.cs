@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+
+namespace OllamaBridge.Gateway.Fleet.Breaker;
+
+/// <summary>What the looks at instances mean for single models there: who is back and gets work slowly, and what has slid to the processor.</summary>
+/// <remarks>Used by the fleet's owner alone, before a snapshot can be seen.</remarks>
+internal sealed class PlacementKeeper(HealthOptions options, TimeProvider time)
+{
+    private readonly long _slowStart = BreakerRules.Ticks(options.SlowStart, time);
+    private readonly Dictionary<Instance, InstanceStatus> _statuses = [];
+    private HashSet<PlacementState> _onCpu = [];
+
+    /// <summary>Takes in what is known now.</summary>
+    /// <param name="views">Every instance.</param>
+    /// <param name="placements">Their models, by canonical name.</param>
+    public void Observe(ImmutableArray<InstanceView> views, IReadOnlyDictionary<Instance, Dictionary<string, PlacementState>> placements)
+    {
+        var now = time.GetTimestamp();
+        foreach (var view in views)
+            ObserveStatus(view, placements[view.Instance], now);
+        if (_statuses.Count > views.Length)
+            foreach (var gone in _statuses.Keys.Except(views.Select(v => v.Instance)).ToArray())
+                _statuses.Remove(gone);
+        ObserveMemory(views, placements, now);
+    }
+
+    private void ObserveStatus(InstanceView view, Dictionary<string, PlacementState> cells, long now)
+    {
+        var before = _statuses.GetValueOrDefault(view.Instance);
+        _statuses[view.Instance] = view.Status;
+        // One that is new has to load first, which is slow enough, and a gateway that starts knows nobody yet.
+        var isBack = view.Status == InstanceStatus.Healthy && (before is InstanceStatus.Unhealthy or InstanceStatus.Ejected);
+        foreach (var cell in cells.Values)
+        {
+            if (isBack)
+                cell.MakeGuard()!.Return(now, _slowStart);
+            if (cell.Guard is not { } guard)
+                continue;
+            guard.Refresh(now);
+            if (!cell.IsResident)
+                guard.Unloaded(now);
+        }
+    }
+
+    private void ObserveMemory(
+        ImmutableArray<InstanceView> views, IReadOnlyDictionary<Instance, Dictionary<string, PlacementState>> placements, long now)
+    {
+        HashSet<string>? inVram = null;
+        HashSet<PlacementState> onCpu = [];
+        foreach (var view in views)
+        {
+            if (view.Status != InstanceStatus.Healthy)
+                continue;
+            foreach (var model in view.Loaded)
+            {
+                if (!placements[view.Instance].TryGetValue(model.Key, out var cell))
+                    continue;
+                if (model.IsInVram)
+                    cell.WasInVram = true;
+                else if (options.QuarantineCpu && (cell.WasInVram || (inVram ??= InVram(views)).Contains(model.Key)))
+                    onCpu.Add(cell);
+            }
+        }
+
+        foreach (var cell in _onCpu)
+            if (!onCpu.Contains(cell))
+                cell.Guard?.SetOnCpu(false, now);
+        foreach (var cell in onCpu)
+            cell.MakeGuard()!.SetOnCpu(true, now);
+        _onCpu = onCpu;
+    }
+
+    private static HashSet<string> InVram(ImmutableArray<InstanceView> views) =>
+        [.. views.Where(v => v.IsUsable).SelectMany(v => v.Loaded).Where(m => m.IsInVram).Select(m => m.Key)];
+}

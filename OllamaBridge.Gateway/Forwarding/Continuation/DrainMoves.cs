@@ -1,0 +1,100 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Forwarding.Continuation;
+
+/// <summary>
+/// Which sendings leave an instance that is emptied by a time: shortly before it as many as find a free slot elsewhere, at it all that can.
+/// The youngest first: those that began long ago are the nearest to their end.
+/// </summary>
+internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationOptions> options, TimeProvider time)
+{
+    private readonly TimeSpan _lead = options.Value.DrainLead;
+
+    /// <summary>Chooses.</summary>
+    /// <param name="attempts">All sendings that are under way.</param>
+    /// <param name="snapshot">The fleet.</param>
+    /// <returns>Those that are to be moved now; null for none.</returns>
+    public IReadOnlySet<ForwardAttempt>? Choose(IEnumerable<ForwardAttempt> attempts, FleetSnapshot snapshot)
+    {
+        Dictionary<Instance, DateTimeOffset>? deadlines = null;
+        foreach (var view in snapshot.Instances)
+            if (view.DrainDeadline is { } deadline)
+                (deadlines ??= [])[view.Instance] = deadline;
+        if (deadlines is null)
+            return null;
+        var now = time.GetUtcNow();
+        var near = new List<(ForwardAttempt Attempt, ModelView Model, bool IsOver)>();
+        foreach (var attempt in attempts)
+            if (deadlines.TryGetValue(attempt.Lease.Instance, out var deadline)
+                && Find(attempt, snapshot) is { } model
+                && IsMovable(attempt, model)
+                && now >= deadline - _lead)
+                near.Add((attempt, model, now >= deadline));
+        if (near.Count == 0)
+            return null;
+        near.Sort(static (a, b) => b.Attempt.SentAt.CompareTo(a.Attempt.SentAt));
+        var chosen = new HashSet<ForwardAttempt>();
+        var free = new FreeSlots();
+        foreach (var (attempt, model, isOver) in near)
+            if (free.TryTake(model, attempt.Lease.Instance) || isOver)
+                chosen.Add(attempt);
+        return chosen;
+    }
+
+    /// <summary>The model that a sending is for, on the instances that its tenant may use; null where there is none.</summary>
+    public static ModelView? Find(ForwardAttempt attempt, FleetSnapshot snapshot) =>
+        snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.ModelKey, attempt.Call.Part);
+
+    private bool IsMovable(ForwardAttempt attempt, ModelView model)
+    {
+        if (attempt.Call.Operation.Kind != OperationKind.Inference)
+            return false;
+        if (!attempt.HasBegun)
+            return attempt.CanRetry;
+        // What is passed on unread cannot be gone on with.
+        if (attempt.Call.Kept is null)
+            return false;
+        if (attempt.Move is null && Target(attempt, model) is { } target)
+            attempt.Move = MoveQuestion.Ask(attempt, target, templates);
+        return attempt.Move is not null && attempt.Peek(static a => a.Move!.IsYes(a));
+    }
+
+    /// <summary>Who would go on: rather a server that can tell how it would.</summary>
+    private static Instance? Target(ForwardAttempt attempt, ModelView model)
+    {
+        Instance? target = null;
+        foreach (var other in model.Usable)
+            if (other.Instance != attempt.Lease.Instance && (target is null || other.Instance.OpenAI is null))
+                target = other.Instance;
+        return target;
+    }
+}
+
+/// <summary>Slots that are free at one moment, each to be counted on once.</summary>
+internal sealed class FreeSlots
+{
+    private readonly Dictionary<Instance, int> _left = [];
+
+    /// <summary>Counts on a free slot for a model, where nothing is wrong with it and it need not throw another out.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="but">The one instance that will not do.</param>
+    /// <returns>False where there is none.</returns>
+    public bool TryTake(ModelView model, Instance but)
+    {
+        foreach (var usable in model.Usable)
+        {
+            var instance = usable.Instance;
+            if (instance == but || usable.State.IsRestricted || !(usable.State.IsResident || instance.HasRoom))
+                continue;
+            if (!_left.TryGetValue(instance, out var left))
+                left = Math.Min(instance.Slots, instance.Allowance) - instance.SlotsUsed;
+            _left[instance] = Math.Max(0, left - 1);
+            if (left > 0)
+                return true;
+        }
+
+        return false;
+    }
+}

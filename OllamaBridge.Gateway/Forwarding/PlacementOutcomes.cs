@@ -1,0 +1,101 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Telemetry;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>Takes in how requests ended: for the model on its instance, and for the instance as a whole.</summary>
+internal sealed class PlacementOutcomes
+{
+    // A short answer says little of a speed, and one that took no time to speak of says nothing.
+    private const int FewestTokens = 16;
+    private static readonly TimeSpan ShortestDecode = TimeSpan.FromMilliseconds(100);
+    private readonly IFleet _fleet;
+    private readonly BreakerRules _rules;
+    private readonly TimeProvider _time;
+    private readonly Random _random;
+    private readonly BridgeMetrics _metrics;
+    private readonly ILogger<PlacementOutcomes> _logger;
+
+    public PlacementOutcomes(
+        IFleet fleet,
+        IOptions<BreakerOptions> options,
+        IOptions<HealthOptions> health,
+        TimeProvider time,
+        Random random,
+        BridgeMetrics metrics,
+        ILogger<PlacementOutcomes> logger)
+    {
+        _fleet = fleet;
+        _rules = BreakerRules.From(options.Value, health.Value.SlowStart, time);
+        _time = time;
+        _random = random;
+        _metrics = metrics;
+        _logger = logger;
+        metrics.ObservePlacements(() => PlacementReport.All(fleet.Current, time.GetTimestamp()));
+    }
+
+    /// <summary>An instance begins to answer a request as it should.</summary>
+    public void Answering(InstanceLease lease)
+    {
+        if (lease.Entry is { Guard: { } guard } entry && guard.Answering(entry, _time.GetTimestamp(), _rules))
+            BreakerLog.Closed(_logger, lease.Placement.State.Model.Key, lease.Instance.Name);
+    }
+
+    /// <summary>An instance answered a request as it should.</summary>
+    /// <param name="lease">By what right it was sent there.</param>
+    /// <param name="tokens">Tokens of the answer.</param>
+    /// <param name="decoding">How long they took, without the prompt's; zero where unknown.</param>
+    public void Succeeded(InstanceLease lease, long tokens, TimeSpan decoding)
+    {
+        _fleet.ReportSuccess(lease.Instance);
+        if (lease.Entry is not { Guard: { } guard } entry)
+            return;
+        var speed = tokens >= FewestTokens && decoding >= ShortestDecode ? tokens / decoding.TotalSeconds : 0;
+        var (model, instance) = (lease.Placement.State.Model.Key, lease.Instance.Name);
+        switch (guard.Succeeded(entry, speed, _time.GetTimestamp(), _rules))
+        {
+            case GuardChange.Closed:
+                BreakerLog.Closed(_logger, model, instance);
+                break;
+            case GuardChange.Slowed:
+                BreakerLog.Slowed(_logger, model, instance, speed, guard.UsualSpeed);
+                break;
+            case GuardChange.Recovered:
+                BreakerLog.Recovered(_logger, model, instance, speed);
+                break;
+        }
+    }
+
+    /// <summary>An instance failed a request.</summary>
+    /// <param name="lease">By what right it was sent there.</param>
+    /// <param name="failure">In what way.</param>
+    public void Failed(InstanceLease lease, InstanceFailure failure)
+    {
+        var model = lease.Entry.Guard is null ? null : lease.Placement.State.Model;
+        _fleet.ReportFailure(lease.Instance, failure, model);
+        // Nobody there, or no such model there, is the instance's matter: a look tells when that changes.
+        if (lease.Entry is not { Guard: { } guard } entry || failure is InstanceFailure.Refused or InstanceFailure.StaleCatalog
+            || !guard.Failed(entry, failure, _time.GetTimestamp(), _rules, _random.NextDouble()))
+            return;
+        _metrics.RecordOpened(model!.Key, lease.Instance.Name, failure);
+        BreakerLog.Opened(_logger, model.Key, lease.Instance.Name, failure, Seconds(guard.Left(_time.GetTimestamp())));
+    }
+
+    /// <summary>An instance said that it is busy, which is no failure: it is left alone for a while.</summary>
+    /// <param name="lease">By what right the request was sent there.</param>
+    /// <param name="asked">For how long it asks to be left alone; zero where it does not say.</param>
+    public void Busy(InstanceLease lease, TimeSpan asked)
+    {
+        if (lease.Entry.Guard is not { } guard)
+            return;
+        // What is longer than any bound is cut here, before it is too much for ticks.
+        var bounded = asked < _rules.Options.MaxBusyTime ? asked : _rules.Options.MaxBusyTime;
+        guard.Busy(BreakerRules.Ticks(bounded, _time), _time.GetTimestamp(), _rules, _random.NextDouble());
+        BreakerLog.Busy(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, Seconds(guard.Left(_time.GetTimestamp())));
+    }
+
+    private double Seconds(long ticks) => Math.Round(ticks / (double)_time.TimestampFrequency, 3);
+}

@@ -1,0 +1,20 @@
+namespace OllamaBridge.Gateway.Naming;
+
+/// <summary>What is said of models by name: section <c>Bridge:Models</c>.</summary>
+internal sealed class ModelsOptions : List<ModelOptions>
+{
+    public const string Section = "Bridge:Models";
+}
+
+/// <summary>One name: section <c>Bridge:Models:N</c>.</summary>
+internal sealed record ModelOptions
+{
+    /// <summary>The model as clients write it: one that there is, or an alias.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Of an alias: the model that it stands for.</summary>
+    public string? Target { get; init; }
+
+    /// <summary>Models that stand in, the first that can before the others.</summary>
+    public IList<string> Fallbacks { get; init; } = [];
+}

@@ -1,0 +1,14 @@
+namespace OllamaBridge.Gateway.Naming;
+
+/// <summary>The room that knows which model a name means.</summary>
+internal static class NamingServiceCollectionExtensions
+{
+    /// <summary>Adds aliases and models that stand in for others.</summary>
+    public static IServiceCollection AddNaming(this IServiceCollection services)
+    {
+        services.AddBridgeOptions<ModelsOptions, ModelsOptionsValidator>(ModelsOptions.Section);
+        services.AddSingleton<ModelChains>();
+        services.AddSingleton<ModelStage>();
+        return services;
+    }
+}

@@ -1,0 +1,18 @@
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Shutdown;
+
+/// <summary>The room that sees to a good end.</summary>
+internal static class ShutdownServiceCollectionExtensions
+{
+    /// <summary>Adds it.</summary>
+    public static IServiceCollection AddShutdown(this IServiceCollection services)
+    {
+        services.AddBridgeOptions<ShutdownOptions, ShutdownOptionsValidator>(ShutdownOptions.Section);
+        services.AddSingleton<IValidateOptions<ShutdownOptions>, ShutdownTimesValidator>();
+        services.AddSingleton<GracefulStop>();
+        services.AddHostedService(provider => provider.GetRequiredService<GracefulStop>());
+        services.AddHealthChecks().AddCheck<StopHealthCheck>("shutdown");
+        return services;
+    }
+}
