@@ -72,4 +72,7 @@ internal enum InstanceFailure
 
     /// <summary>None: the gateway stops, and waits for it no longer.</summary>
     Stopped,
+
+    /// <summary>None: another instance, which had been asked as well, answered first.</summary>
+    Overtaken,
 }

@@ -1,8 +1,10 @@
 using System.Net;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
@@ -14,7 +16,12 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// sees any of it, so that a failed one can be had elsewhere.
 /// </summary>
 internal sealed class AnswerTransformer(
-    IOptions<ForwardingOptions> options, AnswerStreams continuing, PlacementOutcomes outcomes, BridgeMetrics metrics, TimeProvider time) : HttpTransformer
+    IOptions<ForwardingOptions> options,
+    AnswerStreams continuing,
+    PlacementOutcomes outcomes,
+    FirstTokenTimes firstTokens,
+    BridgeMetrics metrics,
+    TimeProvider time) : HttpTransformer
 {
     /// <summary>Names the instance that answered.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
@@ -121,8 +128,10 @@ internal sealed class AnswerTransformer(
         if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
             return null;
         attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
-        if (!attempt.IsTooLong && (attempt.Failure is null || !ended || !attempt.TakeRetry()))
-            return new RelayStream(source, held, ended, attempt, context);
+        // Of two sendings a failure is no answer: the other may have one.
+        var isKept = attempt.IsTooLong || (attempt.Failure is not null && ended && (attempt.Race is not null || attempt.TakeRetry()));
+        if (!isKept)
+            return Wins(attempt, context) ? new RelayStream(source, held, ended, attempt, context) : null;
         attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray(), attempt.BusyFor ?? default);
         return null;
     }
@@ -137,6 +146,14 @@ internal sealed class AnswerTransformer(
         if (!attempt.TryBegin())
             return null;
         if (ended)
+            return null;
+        if (attempt.Race is not null && held.Span.StartsWith("{\"error\":"u8))
+        {
+            attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
+            return null;
+        }
+
+        if (!Wins(attempt, context))
             return null;
         if (continuing.Open(attempt, source, held) is { } answer)
         {
@@ -171,13 +188,29 @@ internal sealed class AnswerTransformer(
         if (attempt.Call.Operation.Kind == OperationKind.Inference)
         {
             ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
-            var isReadable = ReadUsage(attempt, held.Span);
+            var usage = Usage.Read(held.Span);
             // A model's answer is never nothing, and what is said to be JSON is some.
-            if (ended && (held.Length == 0 || (!isReadable && isJson)))
+            if ((ended && (held.Length == 0 || (!usage.IsReadable && isJson))) || !Wins(attempt, context))
                 return null;
+            if (attempt.Lease.WasLoaded)
+                firstTokens.Add(attempt.Call.ModelKey, isWhole: true, time.GetElapsedTime(attempt.SentAt));
+            attempt.Call.InputTokens = usage.InputTokens;
+            attempt.Call.OutputTokens = usage.OutputTokens;
+            attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
         }
 
         return new RelayStream(source, held, ended, attempt, context);
+    }
+
+    /// <summary>Whether an answer goes to the client: of two sendings the first that comes so far. What all of the request share is touched only then.</summary>
+    private static bool Wins(ForwardAttempt attempt, HttpContext context)
+    {
+        if (attempt.Race is not { } race)
+            return true;
+        if (!race.TryWin(attempt))
+            return false;
+        (context.Features.Get<IHttpRequestLifetimeFeature>() as HedgeContext)?.Hear();
+        return true;
     }
 
     /// <summary>An error line of Ollama's own streams, as the error that it would have been before the stream began.</summary>
@@ -199,22 +232,14 @@ internal sealed class AnswerTransformer(
         response.StatusCode == HttpStatusCode.OK
         && response.Content.Headers.ContentType?.MediaType is "application/x-ndjson" or "text/event-stream";
 
-    /// <returns>Whether it was JSON.</returns>
-    private static bool ReadUsage(ForwardAttempt attempt, ReadOnlySpan<byte> body)
-    {
-        var usage = Usage.Read(body);
-        attempt.Call.InputTokens = usage.InputTokens;
-        attempt.Call.OutputTokens = usage.OutputTokens;
-        attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
-        return usage.IsReadable;
-    }
-
     private void RecordFirstByte(ForwardAttempt attempt)
     {
         var elapsed = time.GetElapsedTime(attempt.SentAt);
         BridgeTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(attempt.Call.Operation.Name, attempt.Call.ModelKey, elapsed);
-        if (attempt.Lease.WasLoaded)
-            attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds, attempt.Call.Body?.Length ?? 0);
+        if (!attempt.Lease.WasLoaded)
+            return;
+        attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds, attempt.Call.Body?.Length ?? 0);
+        firstTokens.Add(attempt.Call.ModelKey, isWhole: false, elapsed);
     }
 }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
@@ -73,8 +74,9 @@ internal sealed class AttemptSender(
     /// <param name="lease">The right to the instance.</param>
     /// <param name="budget">Where another try would be taken from; null where there is none left.</param>
     /// <param name="plan">What to ask in place of the request itself; null for the request.</param>
+    /// <param name="race">What it takes part in, where the request may be sent to two instances; else null.</param>
     public async Task<ForwardAttempt> SendAsync(
-        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan = null)
+        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan = null, HedgeRace? race = null)
     {
         call.Attempts++;
         call.FirstSentAt ??= time.GetTimestamp();
@@ -84,6 +86,7 @@ internal sealed class AttemptSender(
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
             Plan = plan,
+            Race = race,
             IsBoundToInstance = ContinuationOptions.IsUnwanted(context.Request.Headers),
         };
         context.Features.Set(attempt);
@@ -109,6 +112,8 @@ internal sealed class AttemptSender(
                 watch.Add(attempt);
             }
 
+            race?.Add(attempt);
+
             var error = await forwarder.SendAsync(
                 context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
             if (error != ForwarderError.None && !attempt.Delivered)
@@ -122,8 +127,8 @@ internal sealed class AttemptSender(
                 watch.Remove(attempt);
             BridgeTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
-            // What takes no slot says nothing about when one comes free.
-            if (call.Operation.Kind == OperationKind.Inference)
+            // What takes no slot says nothing about when one comes free, nor does what was broken off for being the second.
+            if (call.Operation.Kind == OperationKind.Inference && !attempt.IsOvertaken)
                 queue.RecordService(time.GetElapsedTime(attempt.SentAt), call.Queue);
         }
     }

@@ -37,6 +37,9 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
         return begun;
     }
 
+    /// <summary>Makes one over a request's response, without putting it there.</summary>
+    public static BegunResponse Over(HttpContext context) => new(context);
+
     /// <summary>Whether the client has been sent something.</summary>
     public static bool HasBegun(HttpContext context) => context.Features.Get<IHttpResponseFeature>() switch
     {
@@ -132,7 +135,8 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
         _context.Features.Set(_body);
     }
 
-    private void Commit()
+    /// <summary>Says the status and the headers of this go, unless an earlier one did.</summary>
+    public void Commit()
     {
         HasStarted = true;
         if (_response.HasStarted)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 
@@ -87,8 +88,14 @@ internal sealed class ForwardAttempt(
     /// <summary>Whether what the client was sent could be gone on with; null where nobody has asked. Whoever watches asks.</summary>
     public MoveQuestion? Move { get; set; }
 
+    /// <summary>What it takes part in, where the request may be sent to two instances; else null.</summary>
+    public HedgeRace? Race { get; init; }
+
+    /// <summary>Whether another sending of the request has an answer, so that this one's is not wanted.</summary>
+    public bool IsOvertaken { get; private set; }
+
     /// <summary>Where it was taken from its instance, which has failed in nothing: why; else null.</summary>
-    public InstanceFailure? Taken => Cause switch
+    public InstanceFailure? Taken => IsOvertaken ? InstanceFailure.Overtaken : Cause switch
     {
         Interruption.Drained => InstanceFailure.Drained,
         Interruption.Stopped => InstanceFailure.Stopped,
@@ -191,6 +198,14 @@ internal sealed class ForwardAttempt(
             Cause ??= cause;
             Cancel(Volatile.Read(ref _sending));
         }
+    }
+
+    /// <summary>Another sending of the request has an answer: this one ends, before anything of it goes to the client.</summary>
+    public void Overtake()
+    {
+        IsOvertaken = true;
+        Interlocked.CompareExchange(ref _state, GivenUp, Waiting);
+        Cancel(Volatile.Read(ref _sending));
     }
 
     /// <summary>Looks from another thread at what is the request's own: its body, what is kept of its answer.</summary>

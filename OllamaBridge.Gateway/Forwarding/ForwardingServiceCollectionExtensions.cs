@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Forwarding.Hedging;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -21,6 +22,10 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<ForwardTimeouts>();
         services.AddSingleton<AttemptSender>();
         services.AddSingleton<ModelFallback>();
+        services.AddBridgeOptions<HedgingOptions, HedgingOptionsValidator>(HedgingOptions.Section);
+        services.AddSingleton<FirstTokenTimes>();
+        services.AddSingleton<HedgeBudget>();
+        services.AddSingleton<Hedger>();
         services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
         services.AddSingleton<InstanceQuestions>();
         services.AddSingleton<TemplateProbe>();

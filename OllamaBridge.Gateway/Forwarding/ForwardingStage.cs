@@ -3,6 +3,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -11,6 +12,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Schedules and sends: to one instance after another until one answers, within the retry budget.</summary>
 internal sealed class ForwardingStage(
     AttemptSender sender,
+    Hedger hedger,
     ModelFallback fallback,
     Continuer continuer,
     RequestQueue queue,
@@ -98,13 +100,17 @@ internal sealed class ForwardingStage(
                 // A body that is passed on as it comes can be sent only once.
                 var replayable = call.Body is not null || !call.Operation.UnbufferedBody;
                 var mayBeAgain = tries.Sent(call) + 1 < _maxAttempts || call.Alternatives is { HasNext: true };
-                var attempt = await sender.SendAsync(context, call, lease, replayable && mayBeAgain ? budget : null);
+                using var sent = await hedger.SendAsync(
+                    context, call, lease, replayable && mayBeAgain ? budget : null, tries.Tried, other => ReportFailure(other.Failure!.Value, other));
+                var attempt = sent.Attempt;
                 if (attempt.Delivered || gone.IsCancellationRequested)
                 {
                     Settle(call, attempt, gone);
                     return attempt.Interrupted is null || gone.IsCancellationRequested ? null : attempt;
                 }
 
+                if (sent.Other is { } second)
+                    tries.Add(second.Lease.Instance);
                 tries.Retained = attempt.Retained ?? tries.Retained;
                 if (attempt.IsTooLong)
                     // The request's own fault: that says neither good nor bad of whoever found it.

@@ -62,6 +62,13 @@ internal static class BridgeTracing
     {
         if (attempt.Span is not { } span)
             return;
+        if (attempt.IsOvertaken)
+        {
+            // What the request took is the other's.
+            span.SetTag(TelemetryNames.BridgeOvertaken, true).Dispose();
+            return;
+        }
+
         var input = attempt.Watcher?.InputTokens ?? attempt.Call.Kept?.End.PromptTokens ?? attempt.Call.InputTokens;
         var output = attempt.Watcher?.OutputTokens ?? attempt.Call.Kept?.End.Tokens ?? attempt.Call.OutputTokens;
         if (input > 0)

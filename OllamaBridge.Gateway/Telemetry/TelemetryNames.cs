@@ -20,6 +20,7 @@ internal static class TelemetryNames
     public const string Retries = "ollama.retries";
     public const string Fallbacks = "ollama.fallbacks";
     public const string Continuations = "ollama.continuations";
+    public const string Hedges = "ollama.hedges";
     public const string QueueLength = "ollama.queue.length";
     public const string QueueWait = "ollama.queue.wait";
     public const string InstanceState = "ollama.instance.state";
@@ -56,6 +57,7 @@ internal static class TelemetryNames
     public const string BridgeAttempts = "bridge.attempts";
     public const string BridgeAttempt = "bridge.attempt";
     public const string BridgeCandidates = "bridge.candidates";
+    public const string BridgeOvertaken = "bridge.overtaken";
     public const string BridgeLoaded = "bridge.model.loaded";
     public const string BridgeRefusal = "bridge.refusal";
     public const string ServerAddress = "server.address";
