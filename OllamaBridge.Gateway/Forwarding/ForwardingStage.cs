@@ -130,8 +130,8 @@ internal sealed class ForwardingStage(
     private ValueTask<LeaseResult> AcquireAsync(BridgeCall call, ModelTries tries, CancellationToken gone)
     {
         // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
-        // counts as refused. (A request that kills servers would find each of them only once more.)
-        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) == tries.Tried?.Count;
+        // counts as refused, and once more for the connection that was kept beside it. (A request that kills servers finds few of them.)
+        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) - tries.Tried?.Count is 0 or 1;
         return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone);
     }
 
