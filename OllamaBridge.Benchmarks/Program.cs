@@ -26,8 +26,16 @@ try
         case BareYarp.Command:
             await BareYarp.ServeAsync(arguments.Rest, interruption.Token);
             return ExitCodes.Met;
+        case "gateway":
+            return await GatewayCommand.RunAsync(arguments, interruption.Token);
+        case "continuation":
+            return await ContinuationCommand.RunAsync(arguments, interruption.Token);
+        case "tenants":
+            return await TenantsCommand.RunAsync(arguments, interruption.Token);
         default:
-            return Math.Max(scheduling, await GatewayCommand.RunAsync(arguments, interruption.Token));
+            var code = Math.Max(scheduling, await GatewayCommand.RunAsync(arguments, interruption.Token));
+            code = Math.Max(code, await ContinuationCommand.RunAsync(arguments, interruption.Token));
+            return Math.Max(code, await TenantsCommand.RunAsync(arguments, interruption.Token));
     }
 }
 catch (Exception e) when (e is MeasurementException or IOException or HttpRequestException or SocketException or TimeoutException or OperationCanceledException)

@@ -12,7 +12,7 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
 {
     private const int OllamaPort = 11_434;
     private const string Usage =
-        "Usage: --port N | --ports N,N,… [--host ADDRESS] [--models NAME,…] [--remote-models NAME,…] [--slots N] [--max-loaded N] [--max-queue N]\n"
+        "Usage: --port N | --ports N,N,… [--host ADDRESS] [--models NAME,…] [--prefill-models NAME,…] [--remote-models NAME,…] [--slots N] [--max-loaded N] [--max-queue N]\n"
         + "       [--load-time 2s] [--prefill 0.2ms] [--decode 15ms] [--keep-alive 5m] [--context N] [--answer-tokens N] [--pull-speed BYTES] [--control-port N]";
 
     /// <exception cref="FormatException">An argument is unknown, or its value is none.</exception>
@@ -23,7 +23,12 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
         var (host, port) = HostOf(Take("host") ?? environment("OLLAMA_HOST"));
         var ports = Take("ports") is { } many ? [.. many.Split(',').Select(Number)] : Take("port") is { } one ? [Number(one)] : new[] { port };
         var answer = Take("answer-tokens") is { } tokens ? Number(tokens) : (int?)null;
-        var models = Names(Take("models") ?? "deepseek-r1:7b,nomic-embed-text", answer);
+        SimulatedModel[] models =
+        [
+            .. Names(Take("models") ?? "deepseek-r1:7b,nomic-embed-text", answer),
+            // Those whose template leaves a last message of the assistant open.
+            .. Names(Take("prefill-models") ?? "", answer).Select(m => m with { Template = ChatTemplate.Prefill }),
+        ];
         var options = defaults with
         {
             Address = host,

@@ -58,20 +58,25 @@ internal sealed class ChildServer : IAsyncDisposable
     /// <param name="assembly">File name of its assembly.</param>
     /// <param name="arguments">Its command line.</param>
     /// <param name="environment">What its environment has besides this process's own.</param>
-    public static ChildServer Start(string assembly, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    public static ChildServer Start(string assembly, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null) =>
+        StartProgram(
+            Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments], environment);
+
+    /// <summary>Starts any program.</summary>
+    /// <param name="file">Its file.</param>
+    /// <param name="arguments">Its command line.</param>
+    /// <param name="environment">What its environment has besides this process's own.</param>
+    public static ChildServer StartProgram(string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet")
+        var start = new ProcessStartInfo(file, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            ArgumentList = { Path.Combine(AppContext.BaseDirectory, assembly) },
         };
-        foreach (var argument in arguments)
-            start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
-        return new ChildServer(Process.Start(start) ?? throw new MeasurementException($"{assembly} could not be started"));
+        return new ChildServer(Process.Start(start) ?? throw new MeasurementException($"{file} could not be started"));
     }
 
     /// <summary>In the child: says where it listens.</summary>

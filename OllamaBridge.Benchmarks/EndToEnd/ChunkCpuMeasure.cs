@@ -10,6 +10,21 @@ internal static class ChunkCpuMeasure
     /// <summary>Measures the proxies; a direct connection has none.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] proxies, GatewayPlan plan, CancellationToken cancellationToken)
     {
+        var (costs, rates) = await MeasureAsync(proxies, plan, cancellationToken);
+        var ratio = Rounds.Combine(costs[1], costs[0], (gateway, yarp) => gateway / yarp);
+        return
+        [
+            new GatewayRow(
+                $"{GatewayPlan.Streams} streams: CPU for each chunk, µs", "–", costs[0].Show("0.0"), costs[1].Show("0.0"), $"{ratio.Show("0.00")} × YARP",
+                $"≤ {GatewayPlan.MaxChunkCpuRatio} × YARP", ratio.Median <= GatewayPlan.MaxChunkCpuRatio),
+            new GatewayRow("… chunks/s", "–", rates[0].Show("0"), rates[1].Show("0"), ""),
+        ];
+    }
+
+    /// <summary>Measures the proxies.</summary>
+    /// <returns>For each the processor time for one chunk, in µs, and chunks per second.</returns>
+    public static async Task<(Rounds[] Costs, Rounds[] Rates)> MeasureAsync(Target[] proxies, GatewayPlan plan, CancellationToken cancellationToken)
+    {
         var loops = new List<ClosedLoop>();
         try
         {
@@ -17,7 +32,7 @@ internal static class ChunkCpuMeasure
                 loops.Add(await ClosedLoop.OpenAsync(
                     proxy,
                     GatewayPlan.Streams,
-                    (server, i) => ChatRequest.Make(server, SimulatorFleet.PacedModel, i, plan.StreamTokens, stream: true),
+                    (server, i) => ChatRequest.Make(server, SimulatorFleet.PacedModel, i, plan.StreamTokens, stream: true, proxy.KeyOf(i)),
                     cancellationToken));
             foreach (var loop in loops)
                 await loop.RunOnceAsync(cancellationToken);
@@ -36,14 +51,7 @@ internal static class ChunkCpuMeasure
                 costs[i].Add((proxies[i].Process.Cpu - before).TotalMicroseconds / lines);
             }
 
-            var ratio = Rounds.Combine(costs[1], costs[0], (gateway, yarp) => gateway / yarp);
-            return
-            [
-                new GatewayRow(
-                    $"{GatewayPlan.Streams} streams: CPU for each chunk, µs", "–", costs[0].Show("0.0"), costs[1].Show("0.0"), $"{ratio.Show("0.00")} × YARP",
-                    $"≤ {GatewayPlan.MaxChunkCpuRatio} × YARP", ratio.Median <= GatewayPlan.MaxChunkCpuRatio),
-                new GatewayRow("… chunks/s", "–", rates[0].Show("0"), rates[1].Show("0"), ""),
-            ];
+            return (costs, rates);
         }
         finally
         {

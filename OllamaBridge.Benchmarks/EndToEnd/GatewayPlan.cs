@@ -15,6 +15,15 @@ internal sealed record GatewayPlan
     /// <summary>Memory with all streams open, in MiB, at most.</summary>
     public const double MaxOpenMemory = 250;
 
+    /// <summary>Requests per second with continuation over those without, at least.</summary>
+    public const double MinContinuationThroughputRatio = 0.9;
+
+    /// <summary>Processor time for each streamed chunk with continuation over that without, at most.</summary>
+    public const double MaxContinuationChunkCpuRatio = 1.1;
+
+    /// <summary>Requests per second with keys, limits and shared state over those without, at least.</summary>
+    public const double MinTenantsThroughputRatio = 0.85;
+
     /// <summary>Streams open at once.</summary>
     public const int OpenStreams = 2000;
 
@@ -29,6 +38,9 @@ internal sealed record GatewayPlan
 
     /// <summary>Rounds in which the targets take turns.</summary>
     public int Rounds { get; init; } = 9;
+
+    /// <summary>Rounds in which two settings of the gateway take turns in the closed loop: they differ by little.</summary>
+    public int PairRounds { get; init; } = 15;
 
     /// <summary>How long each target runs in before anything counts: tiered compilation has several steps.</summary>
     public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(20);
@@ -49,6 +61,7 @@ internal sealed record GatewayPlan
     public static GatewayPlan Quick { get; } = new()
     {
         Rounds = 3,
+        PairRounds = 5,
         WarmUp = TimeSpan.FromSeconds(10),
         Round = TimeSpan.FromSeconds(1),
         LatencyRequests = 500,

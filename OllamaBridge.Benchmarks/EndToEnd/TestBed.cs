@@ -43,10 +43,19 @@ internal sealed class TestBed : IAsyncDisposable
 
     /// <summary>Starts the gateway: as it comes, but for where the instances are and how many slots they have.</summary>
     /// <returns>Once it knows every model on every instance to be in memory.</returns>
-    public async Task<Target> StartGatewayAsync(CancellationToken cancellationToken)
+    public Task<Target> StartGatewayAsync(CancellationToken cancellationToken) => StartGatewayAsync("gateway", new Dictionary<string, string>(), null, cancellationToken);
+
+    /// <summary>Starts the gateway with further settings.</summary>
+    /// <param name="name">What the report calls it.</param>
+    /// <param name="settings">The settings, as its environment has them.</param>
+    /// <param name="operatorKey">The key with which to look at its instances; null where it wants none.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Once it knows every model on every instance to be in memory, and has reached its shared state.</returns>
+    public async Task<Target> StartGatewayAsync(
+        string name, IReadOnlyDictionary<string, string> settings, string? operatorKey, CancellationToken cancellationToken)
     {
         var address = FreeAddress();
-        var process = ChildServer.Start("OllamaBridge.Gateway.dll", [], new Dictionary<string, string>
+        var process = ChildServer.Start("OllamaBridge.Gateway.dll", [], new Dictionary<string, string>(settings)
         {
             ["ASPNETCORE_URLS"] = $"http://{address}",
             ["DOTNET_CONTENTROOT"] = AppContext.BaseDirectory,
@@ -55,8 +64,8 @@ internal sealed class TestBed : IAsyncDisposable
         });
         try
         {
-            await AwaitFleetAsync(address, process, cancellationToken);
-            return new Target("gateway", [address], process);
+            await AwaitFleetAsync(address, process, operatorKey, cancellationToken);
+            return new Target(name, [address], process);
         }
         catch
         {
@@ -72,7 +81,7 @@ internal sealed class TestBed : IAsyncDisposable
         await Direct.Process.DisposeAsync();
     }
 
-    private async Task AwaitFleetAsync(IPEndPoint gateway, ChildServer process, CancellationToken cancellationToken)
+    private async Task AwaitFleetAsync(IPEndPoint gateway, ChildServer process, string? key, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(StartPatience);
@@ -81,9 +90,10 @@ internal sealed class TestBed : IAsyncDisposable
             process.ThrowIfEnded();
             try
             {
-                var fleet = await _http.GetFromJsonAsync<JsonElement>($"http://{gateway}/bridge/instances", patience.Token);
+                var fleet = await GetAsync(gateway, "/bridge/instances", key, patience.Token);
                 if (fleet.GetArrayLength() == Direct.Addresses.Count
-                    && fleet.EnumerateArray().All(i => i.GetProperty("loaded").GetArrayLength() == SimulatorFleet.Models.Count))
+                    && fleet.EnumerateArray().All(i => i.GetProperty("loaded").GetArrayLength() == SimulatorFleet.Models.Count)
+                    && (await GetAsync(gateway, "/health", key, patience.Token)).GetProperty("status").GetString() == "Healthy")
                     return;
             }
             catch (HttpRequestException)
@@ -95,9 +105,20 @@ internal sealed class TestBed : IAsyncDisposable
         }
     }
 
+    private async Task<JsonElement> GetAsync(IPEndPoint gateway, string path, string? key, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{gateway}{path}");
+        if (key is not null)
+            request.Headers.Authorization = new("Bearer", key);
+        using var answer = await _http.SendAsync(request, cancellationToken);
+        answer.EnsureSuccessStatusCode();
+        return await answer.Content.ReadFromJsonAsync<JsonElement>(cancellationToken);
+    }
+
     private static ChildServer StartSelf(params string[] arguments) => ChildServer.Start("OllamaBridge.Benchmarks.dll", arguments);
 
-    private static IPEndPoint FreeAddress()
+    /// <summary>An address of this machine where nobody listens.</summary>
+    public static IPEndPoint FreeAddress()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

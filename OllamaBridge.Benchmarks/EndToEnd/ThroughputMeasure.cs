@@ -3,13 +3,27 @@ using OllamaBridge.Benchmarks.Report;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Small answers in one piece, as many as sixteen clients can get.</summary>
+/// <summary>Small answers, as many as sixteen clients can get.</summary>
 internal static class ThroughputMeasure
 {
     private const int WarmUpPasses = 4;
 
     /// <summary>Measures; warms the targets up, too.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] targets, GatewayPlan plan, CancellationToken cancellationToken)
+    {
+        var (rates, costs) = await MeasureAsync(targets, stream: false, plan.Rounds, plan, cancellationToken);
+        return Rows(rates, costs);
+    }
+
+    /// <summary>Measures; warms the targets up, too.</summary>
+    /// <param name="targets">What to measure.</param>
+    /// <param name="stream">Whether the answers are streamed.</param>
+    /// <param name="rounds">In how many rounds.</param>
+    /// <param name="plan">How long.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>For each target answers per second, and the processor time of its server for each, in µs.</returns>
+    public static async Task<(Rounds[] Rates, Rounds[] Costs)> MeasureAsync(
+        Target[] targets, bool stream, int rounds, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var loops = new List<ClosedLoop>();
         try
@@ -18,7 +32,7 @@ internal static class ThroughputMeasure
                 loops.Add(await ClosedLoop.OpenAsync(
                     target,
                     GatewayPlan.Clients,
-                    (server, i) => ChatRequest.Make(server, SimulatorFleet.InstantModel, i, GatewayPlan.SmallAnswer, stream: false),
+                    (server, i) => ChatRequest.Make(server, SimulatorFleet.InstantModel, i, GatewayPlan.SmallAnswer, stream, target.KeyOf(i)),
                     cancellationToken));
             // In several passes: what one target's code still needs compiled is done while others run.
             foreach (var i in Turns.Of(targets.Length, WarmUpPasses))
@@ -26,7 +40,7 @@ internal static class ThroughputMeasure
 
             var rates = targets.Select(_ => new Rounds()).ToArray();
             var costs = targets.Select(_ => new Rounds()).ToArray();
-            foreach (var i in Turns.Of(targets.Length, plan.Rounds))
+            foreach (var i in Turns.Of(targets.Length, rounds))
             {
                 var before = targets[i].Process.Cpu;
                 var (answers, seconds) = await loops[i].RunForAsync(plan.Round, cancellationToken);
@@ -34,7 +48,7 @@ internal static class ThroughputMeasure
                 costs[i].Add((targets[i].Process.Cpu - before).TotalMicroseconds / answers);
             }
 
-            return Rows(rates, costs);
+            return (rates, costs);
         }
         finally
         {

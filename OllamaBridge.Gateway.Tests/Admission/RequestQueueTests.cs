@@ -238,6 +238,22 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
+    public async Task Acquire_SeveralSentAgain_InTheOrderInWhichTheyCame()
+    {
+        Use(new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));
+        Instance j = _queue.Builder["j"];
+        var onI = GetOn("i");
+        using var onJ = GetOn("j");
+        Task<LeaseResult> newcomer = _queue.Ask(), first = _queue.Ask(tried: [j]), second = _queue.Ask(tried: [j]);
+        onI.Dispose();
+        using var lease = (await first.WaitAsync(Guard, Cancelled)).Lease;
+        Assert.False(second.IsCompleted);
+        lease!.Dispose();
+        await HeldBy(second);
+        Assert.False(newcomer.IsCompleted);
+    }
+
+    [Fact]
     public async Task Acquire_AllTried_RefusedAtOnceAlsoWhileWaiting()
     {
         Use(new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));

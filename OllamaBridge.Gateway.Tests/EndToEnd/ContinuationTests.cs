@@ -1,6 +1,6 @@
-using System.Net;
-using System.Net.Http.Json;
 using OllamaBridge.Simulator;
+
+using static OllamaBridge.Gateway.Tests.EndToEnd.FaultBed;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
@@ -9,8 +9,6 @@ public sealed class ContinuationTests
 {
     private const int Tokens = 12;
     private const int Thoughts = 5;
-
-    public static readonly string[] Paths = ["/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -127,6 +125,24 @@ public sealed class ContinuationTests
         Assert.Equal(0, answer.Answer.Ends);
         // The first, two continuations, and what is asked about the model.
         Assert.InRange(fleet.Sum(s => s.Requests) - before, 3, 3 + 6);
+    }
+
+    [Fact]
+    public async Task Stream_NobodySurvivesIt_GivenUpAfterThreeWithoutAWord()
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens, Template = ChatTemplate.Prefill }, count: 3);
+        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "100"));
+        var whole = await AskAsync(bridge, "/v1/messages");
+        fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 3, Times = 1, Path = "/v1/messages" });
+        var before = fleet.Sum(s => s.Requests);
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.EndEarly, AfterTokens = 0 });
+
+        var answer = await AskAsync(bridge, "/v1/messages");
+
+        Assert.NotNull(answer.Answer.Error);
+        Assert.Equal(0, answer.Answer.Ends);
+        Assert.InRange(fleet.Sum(s => s.Requests) - before, 2, 30);
     }
 
     [Theory]
@@ -344,68 +360,6 @@ public sealed class ContinuationTests
         Assert.True(whole.Answer == answer.Answer, $"{fault.Kind} after {fault.AfterTokens}:\n{whole.Answer}\n{answer.Answer}");
         // It did strike.
         Assert.Empty(fleet[whole.Instance].Faults.Faults);
-    }
-
-    private static async Task<(StreamedAnswer Answer, int Instance)> AskAsync(
-        TestBridge bridge, string path, int? limit = null, Dictionary<string, object>? body = null, (string Name, string Value)? headers = null)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body ?? Body(path, limit)) };
-        if (headers is { } header)
-            request.Headers.Add(header.Name, header.Value);
-        using var answer = await bridge.Client.SendAsync(request, Token);
-        var text = await answer.Content.ReadAsStringAsync(Token);
-        Assert.True(answer.StatusCode == HttpStatusCode.OK, text);
-        return (StreamedAnswer.Parse(path, text), int.Parse(answer.Headers.GetValues("X-Bridge-Instance").Single()["sim-".Length..]) - 1);
-    }
-
-    private static async Task<TestFleet> StartFleetAsync(SimulatedModel model, int count = 2)
-    {
-        var fleet = await TestFleet.StartAsync(count, SimulatorOptions.Instant with { ParallelSlots = 4 }, TestFleet.Model);
-        fleet.Store.Remove(model.Name);
-        fleet.Store.Add(model);
-        return fleet;
-    }
-
-    /// <summary>A bridge that knows the model to be in every memory, so that the same conversation always begins at the same instance.</summary>
-    /// <remarks>And goes on beginning there, however often it breaks off.</remarks>
-    private static async Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings)
-    {
-        var bridge = await TestBridge.StartAsync(
-            fleet.Servers,
-            [
-                ("Bridge:Health:RequestFailuresToEject", "1000"),
-                ("Bridge:Breaker:ConsecutiveFailures", "1000"), ("Bridge:Breaker:TimeOuts", "1000"),
-                ("Bridge:Breaker:MinimumRequests", "64"), ("Bridge:Breaker:Window", "00:00:00.1"),
-                .. settings,
-            ]);
-        foreach (var server in fleet.Servers)
-            (await bridge.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), new { model = TestFleet.Model, messages = Array.Empty<object>() }, Token)).Dispose();
-        await bridge.UntilAsync(s => s.Instances.All(i => i.Loaded.Length == 1), "the model is seen in every memory");
-        return bridge;
-    }
-
-    private static Dictionary<string, object> Body(string path, int? limit)
-    {
-        var body = new Dictionary<string, object> { ["model"] = TestFleet.Model, ["stream"] = true };
-        if (path is "/api/generate" or "/v1/completions")
-            body["prompt"] = "Why is the sky blue?";
-        else
-            body["messages"] = new[] { new { role = "user", content = "Why is the sky blue?" } };
-        if (path.StartsWith("/api/", StringComparison.Ordinal))
-        {
-            body["options"] = limit is null ? new { seed = 7 } : new { seed = 7, num_predict = limit.Value };
-            return body;
-        }
-
-        if (path != "/v1/messages")
-        {
-            body["seed"] = 7;
-            body["stream_options"] = new { include_usage = true };
-        }
-
-        if (limit is not null || path == "/v1/messages")
-            body["max_tokens"] = limit ?? 500;
-        return body;
     }
 
     private static async Task<string> MetricAsync(TestBridge bridge, string name) =>

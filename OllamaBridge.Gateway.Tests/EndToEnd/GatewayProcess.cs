@@ -26,8 +26,15 @@ internal sealed class GatewayProcess : IAsyncDisposable
     /// <summary>What it said last, for a test that fails.</summary>
     public string LastLines => string.Join('\n', _process.Lines.TakeLast(20));
 
+    /// <summary>Memory in RAM now, in bytes.</summary>
+    public long Resident => _process.Resident;
+
     /// <summary>Starts one; it listens when it returns.</summary>
-    public static async Task<GatewayProcess> StartAsync(IReadOnlyList<SimulatedServer> servers, int slots, params (string Key, string Value)[] settings)
+    public static Task<GatewayProcess> StartAsync(IReadOnlyList<SimulatedServer> servers, int slots, params (string Key, string Value)[] settings) =>
+        StartAsync([.. servers.Select(s => s.Url)], slots, settings);
+
+    /// <inheritdoc cref="StartAsync(IReadOnlyList{SimulatedServer}, int, ValueTuple{string, string}[])"/>
+    public static async Task<GatewayProcess> StartAsync(IReadOnlyList<Uri> servers, int slots, params (string Key, string Value)[] settings)
     {
         var environment = new Dictionary<string, string>
         {
@@ -40,7 +47,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         };
         for (var i = 0; i < servers.Count; i++)
         {
-            environment[$"Bridge__Instances__{i}__Url"] = servers[i].Url.ToString();
+            environment[$"Bridge__Instances__{i}__Url"] = servers[i].ToString();
             environment[$"Bridge__Instances__{i}__Name"] = $"sim-{i + 1}";
             environment[$"Bridge__Instances__{i}__Slots"] = slots.ToString(CultureInfo.InvariantCulture);
         }
@@ -69,6 +76,12 @@ internal sealed class GatewayProcess : IAsyncDisposable
     /// <summary>A number of each instance, as <c>/bridge/instances</c> tells it.</summary>
     public async Task<int[]> InstancesAsync(string field, CancellationToken cancellationToken) =>
         [.. JsonNode.Parse(await _client.GetStringAsync("/bridge/instances", cancellationToken))!.AsArray().Select(i => i![field]!.GetValue<int>())];
+
+    /// <summary>The sum of all series of a metric that have a label.</summary>
+    public async Task<double> MetricAsync(string name, string label, CancellationToken cancellationToken) =>
+        (await _client.GetStringAsync("/metrics", cancellationToken)).Split('\n')
+            .Where(l => l.StartsWith(name, StringComparison.Ordinal) && l.Contains(label, StringComparison.Ordinal))
+            .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
 
     public async ValueTask DisposeAsync()
     {

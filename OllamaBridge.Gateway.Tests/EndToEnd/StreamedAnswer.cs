@@ -31,6 +31,27 @@ internal sealed record StreamedAnswer
 
     public string? Error { get; private init; }
 
+    /// <summary>Reads an answer, streamed or in one piece.</summary>
+    public static StreamedAnswer Parse(string path, string text, string mediaType) =>
+        mediaType is "application/x-ndjson" or "text/event-stream" ? Parse(path, text) : ParseWhole(path, JsonNode.Parse(text)!);
+
+    /// <summary>Reads an answer in one piece.</summary>
+    public static StreamedAnswer ParseWhole(string path, JsonNode json)
+    {
+        var usage = json["usage"];
+        var blocks = json["content"] as JsonArray ?? [];
+        return new StreamedAnswer
+        {
+            Text = (json["message"]?["content"] ?? json["response"] ?? json["choices"]?[0]?["message"]?["content"] ?? json["choices"]?[0]?["text"])?.GetValue<string>()
+                ?? string.Concat(blocks.Select(b => b!["text"]?.GetValue<string>())),
+            Reason = (json["done_reason"] ?? json["choices"]?[0]?["finish_reason"] ?? json["stop_reason"])?.GetValue<string>(),
+            PromptTokens = (json["prompt_eval_count"] ?? usage?["prompt_tokens"] ?? usage?["input_tokens"])?.GetValue<long>(),
+            Tokens = (json["eval_count"] ?? usage?["completion_tokens"] ?? usage?["output_tokens"])?.GetValue<long>(),
+            Ends = 1,
+            Error = json["error"]?.ToJsonString(),
+        };
+    }
+
     /// <summary>Reads a stream to its end; fails the test on anything that no client could read.</summary>
     public static StreamedAnswer Parse(string path, string stream)
     {

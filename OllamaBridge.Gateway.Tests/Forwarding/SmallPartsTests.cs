@@ -173,4 +173,36 @@ public class HeldBytesTests
         await held.ReadOnceAsync(source, 100_000, TestContext.Current.CancellationToken);
         Assert.Equal("cdef", Encoding.UTF8.GetString(held.Span));
     }
+
+    [Fact]
+    public async Task ReadOnce_NeverTakenToTheEnd_HoldsNoMoreThanWhatIsLeft()
+    {
+        using var held = new HeldBytes();
+        var source = new MemoryStream([.. Enumerable.Range(0, 1_000_000).Select(i => (byte)i)]);
+        var all = new List<byte>();
+        var buffer = new byte[4096];
+        var most = 0;
+        // One byte always stays, as half a message does.
+        while (await held.ReadOnceAsync(source, 4096, TestContext.Current.CancellationToken) > 0)
+        {
+            most = Math.Max(most, held.Capacity);
+            while (held.Length > 1)
+                all.AddRange(buffer[..held.Take(buffer.AsSpan(0, Math.Min(buffer.Length, held.Length - 1)))]);
+        }
+
+        all.AddRange(held.Span.ToArray());
+        Assert.Equal(source.ToArray(), all);
+        Assert.InRange(most, 4096, 16 * 1024);
+    }
+
+    [Fact]
+    public async Task Cut_BehindWhatWasTaken_OnlyTheFirstStay()
+    {
+        using var held = new HeldBytes();
+        using var source = new MemoryStream("0123456789"u8.ToArray());
+        await held.ReadOnceAsync(source, 64, TestContext.Current.CancellationToken);
+        held.Skip(2);
+        held.Cut(3);
+        Assert.Equal("234"u8, held.Span);
+    }
 }

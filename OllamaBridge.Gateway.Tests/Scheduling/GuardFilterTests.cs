@@ -52,6 +52,20 @@ public class GuardFilterTests
         Assert.Equal(["i0", "i2"], Deciding.Keep(new GuardFilter(), Request(fleet) with { NoRetry = true }));
     }
 
+    [Theory]
+    [InlineData("half")]
+    [InlineData("start")]
+    public void Keep_SentAgainAndNobodySteadyHasASlot_WhoIsJustBack(string condition)
+    {
+        var fleet = Fleet("steady", condition);
+        Take(fleet, "i0", 8);
+        Take(fleet, "i1", 5); // more than may be used so soon
+        Assert.Equal(["i0", "i1"], Deciding.Keep(new GuardFilter(), Request(fleet, tried: [fleet["none"]])));
+        Assert.NotNull(Grip(fleet, tried: [fleet["none"]]));
+        if (condition == "start")
+            Assert.Null(Grip(fleet));
+    }
+
     [Fact]
     public void Keep_HalfOpenAndNobodyElse_AnyRequest()
     {
@@ -241,9 +255,9 @@ public class GuardFilterTests
     private SchedulingDecision Decide(in SchedulingRequest request) => Deciding.Scheduler(_clock).Decide(request);
 
     /// <summary>Decides and takes the slot.</summary>
-    private string? Grip(FleetBuilder fleet)
+    private string? Grip(FleetBuilder fleet, Instance[]? tried = null)
     {
-        var decision = Decide(Request(fleet));
+        var decision = Decide(Request(fleet, tried: tried));
         return decision.Placement is { } placement
             ? InstanceLease.TryTake(placement, () => { }, _clock, decision.GoSlowly)?.Instance.Name
             : null;

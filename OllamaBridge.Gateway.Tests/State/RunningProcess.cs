@@ -39,6 +39,16 @@ internal sealed class RunningProcess : IAsyncDisposable
     /// <summary>What it has said.</summary>
     public IReadOnlyCollection<string> Lines => _lines;
 
+    /// <summary>Memory in RAM now, in bytes (Linux: VmRSS).</summary>
+    public long Resident
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <summary>Starts a program and waits until it says that it is ready.</summary>
     /// <returns>The process, and the line that said so.</returns>
     public static async Task<(RunningProcess Process, string Line)> StartAsync(

@@ -45,11 +45,20 @@ internal sealed class ModelQueue(QueueKey key)
     public void Add(Waiter waiter)
     {
         if (waiter.Request.Tried is not null)
-            waiter.Node = Front.AddFirst(waiter);
+            waiter.Node = AddToFront(waiter);
         else if (!waiter.Request.NeedsSlot)
             waiter.Node = Front.AddLast(waiter);
         else
             this[waiter.Class].Add(waiter);
+    }
+
+    /// <summary>Behind those that are sent again and came earlier, before all others.</summary>
+    private LinkedListNode<Waiter> AddToFront(Waiter waiter)
+    {
+        var after = Front.Last;
+        while (after is not null && after.Value.Request.Tried is null)
+            after = after.Previous;
+        return after is null ? Front.AddFirst(waiter) : Front.AddAfter(after, waiter);
     }
 
     /// <summary>Takes a request out.</summary>

@@ -67,7 +67,8 @@ internal sealed class AnswerTransformer(
             answer = status >= 400 ? await RefusedAsync(attempt, httpContext, proxyResponse, source, held, cancellationToken)
                 : IsStream(proxyResponse) ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
                 : attempt.Plan is not null ? null
-                : await WholeAsync(attempt, httpContext, source, held, cancellationToken);
+                : await WholeAsync(
+                    attempt, httpContext, proxyResponse.Content.Headers.ContentType?.MediaType == "application/json", source, held, cancellationToken);
         }
         catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && attempt.Taken is not null))
         {
@@ -181,18 +182,21 @@ internal sealed class AnswerTransformer(
 
     /// <summary>An answer in one piece.</summary>
     private async ValueTask<Stream?> WholeAsync(
-        ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
+        ForwardAttempt attempt, HttpContext context, bool isJson, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
         var ended = false;
         if (attempt.Call.Operation.Kind == OperationKind.Inference)
         {
             ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
-            // A model's answer is never nothing.
-            if ((ended && held.Length == 0) || !Wins(attempt, context))
+            var usage = Usage.Read(held.Span);
+            // A model's answer is never nothing, and what is said to be JSON is some.
+            if ((ended && (held.Length == 0 || (!usage.IsReadable && isJson))) || !Wins(attempt, context))
                 return null;
             if (attempt.Lease.WasLoaded)
                 firstTokens.Add(attempt.Call.ModelKey, isWhole: true, time.GetElapsedTime(attempt.SentAt));
-            ReadUsage(attempt, held.Span);
+            attempt.Call.InputTokens = usage.InputTokens;
+            attempt.Call.OutputTokens = usage.OutputTokens;
+            attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
         }
 
         return new RelayStream(source, held, ended, attempt, context);
@@ -227,14 +231,6 @@ internal sealed class AnswerTransformer(
     private static bool IsStream(HttpResponseMessage response) =>
         response.StatusCode == HttpStatusCode.OK
         && response.Content.Headers.ContentType?.MediaType is "application/x-ndjson" or "text/event-stream";
-
-    private static void ReadUsage(ForwardAttempt attempt, ReadOnlySpan<byte> body)
-    {
-        var usage = Usage.Read(body);
-        attempt.Call.InputTokens = usage.InputTokens;
-        attempt.Call.OutputTokens = usage.OutputTokens;
-        attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
-    }
 
     private void RecordFirstByte(ForwardAttempt attempt)
     {

@@ -15,6 +15,9 @@ internal sealed class HeldBytes : IDisposable
     /// <summary>How many bytes have not been taken yet.</summary>
     public int Length => _end - _start;
 
+    /// <summary>How many bytes of memory it takes.</summary>
+    public int Capacity => _buffer?.Length ?? 0;
+
     /// <summary>Reads once from the source, behind what is there.</summary>
     /// <param name="source">The answer.</param>
     /// <param name="room">How many bytes there must be room for.</param>
@@ -64,10 +67,21 @@ internal sealed class HeldBytes : IDisposable
     {
         if (_buffer is not null && _buffer.Length - _end >= room)
             return;
-        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_end + room, 2 * _end));
-        _buffer.AsSpan(0, _end).CopyTo(larger);
-        if (_buffer is not null)
-            ArrayPool<byte>.Shared.Return(_buffer);
-        _buffer = larger;
+        var length = Length;
+        if (_buffer is not null && _buffer.Length - length >= room)
+        {
+            // What has been taken makes room: else a stream whose reads never end with a message would be held whole.
+            Span.CopyTo(_buffer);
+        }
+        else
+        {
+            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(length + room, 2 * length));
+            Span.CopyTo(larger);
+            if (_buffer is not null)
+                ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = larger;
+        }
+
+        (_start, _end) = (0, length);
     }
 }

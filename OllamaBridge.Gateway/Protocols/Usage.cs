@@ -7,23 +7,29 @@ namespace OllamaBridge.Gateway.Protocols;
 /// which Anthropic's first event and the Responses API keep one level down, in <c>message</c> and <c>response</c>.</remarks>
 internal readonly record struct Usage(bool Done, bool Succeeded, long InputTokens, long OutputTokens, long DecodeNanoseconds = 0)
 {
+    /// <summary>Whether it was a whole JSON object.</summary>
+    public bool IsReadable { get; init; }
+
     /// <summary>Reads one JSON object; what is not one yields nothing.</summary>
     public static Usage Read(ReadOnlySpan<byte> json)
     {
-        bool done = false, succeeded = false;
+        bool done = false, succeeded = false, isReadable = false;
         long input = 0, output = 0, decode = 0;
         try
         {
             var reader = new Utf8JsonReader(json);
             if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+            {
                 ReadObject(ref reader, top: true, ref done, ref succeeded, ref input, ref output, ref decode);
+                isReadable = reader.TokenType == JsonTokenType.EndObject;
+            }
         }
         catch (JsonException)
         {
             // A malformed line is the relay's matter; it has no tokens to count.
         }
 
-        return new Usage(done, succeeded, input, output, decode);
+        return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable };
     }
 
     private static void ReadObject(

@@ -158,6 +158,21 @@ public class CircuitBreakerTests
         Assert.True(_breaker.TryProbe(_now));
     }
 
+    [Fact]
+    public void Replace_Open_ClosedOnTrialAndWhatBeganBeforeSaysNothing()
+    {
+        var before = _breaker.Epoch;
+        Open();
+        var after = _breaker.Epoch;
+        _breaker.Replace(_now + Rules.SlowStart);
+        Assert.Equal(BreakerState.Closed, _breaker.StateAt(_now));
+        foreach (var epoch in new[] { before, after })
+            for (var i = 0; i < 10; i++)
+                Assert.False(_breaker.Fail(epoch, isProbe: false, timedOut: false, _now, Rules, 0));
+        Assert.False(Fail());
+        Assert.True(Fail());
+    }
+
     /// <summary>Against a model that keeps every outcome in a list.</summary>
     [Fact]
     public void Any_Sequence_OpensExactlyWhenTheRulesSayAndNeverTwoProbes()

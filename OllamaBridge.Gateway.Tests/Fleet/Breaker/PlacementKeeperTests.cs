@@ -35,6 +35,23 @@ public class PlacementKeeperTests
         Assert.Equal(0, Model.State.Restricted);
     }
 
+    [Theory]
+    [InlineData("Unhealthy", "SlowStart")] // nobody was there: another process
+    [InlineData("Ejected", "HalfOpen")]
+    public void Observe_BackWithAnOpenBreaker_HeldAgainstTheSameProcessOnly(string status, string expected)
+    {
+        Build(InstanceStatus.Healthy);
+        var guard = Cell(_i).MakeGuard()!;
+        while (!guard.Failed(guard.Entry, InstanceFailure.Broken, _clock.GetTimestamp(), Rule.Of(), 0))
+        {
+            // As all its streams break off.
+        }
+
+        Build(Enum.Parse<InstanceStatus>(status));
+        Build(InstanceStatus.Healthy);
+        Assert.Equal(Enum.Parse<PlacementCondition>(expected), Condition(_i));
+    }
+
     [Fact]
     public void Observe_NewInstance_NotSlowly()
     {

@@ -114,6 +114,19 @@ internal sealed class CircuitBreaker
             OpenUntil = Math.Max(1, now);
     }
 
+    /// <summary>What failed is no more, and another is in its place: closed, but on trial. What began before shows nothing any more.</summary>
+    /// <param name="until">Until when on trial.</param>
+    public void Replace(long until)
+    {
+        if (OpenUntil == 0)
+            return;
+        Epoch++;
+        OpenUntil = 0;
+        IsProbing = false;
+        _trialUntil = until;
+        Forget();
+    }
+
     private bool IsEnough(long now, BreakerRules rules)
     {
         var options = rules.Options;

@@ -181,11 +181,16 @@ internal sealed class PlacementGuard(PlacementState placement)
     /// <summary>The instance was away and is back.</summary>
     /// <param name="now">The moment.</param>
     /// <param name="slowStart">How long it is given work only slowly, in ticks.</param>
-    public void Return(long now, long slowStart)
+    /// <param name="isAnother">Whether what is back is another process than the one that failed: then nothing is held against it, and work
+    /// that comes slowly is trial enough.</param>
+    public void Return(long now, long slowStart, bool isAnother = false)
     {
         lock (_lock)
         {
+            if (isAnother)
+                _breaker.Replace(now + slowStart);
             _breaker.EndOpenTime(now);
+            _isProbing &= !isAnother;
             Ramp(now, slowStart, isInstances: true);
             Publish(now);
         }

@@ -33,7 +33,8 @@ internal sealed class PlacementKeeper(HealthOptions options, TimeProvider time)
         foreach (var cell in cells.Values)
         {
             if (isBack)
-                cell.MakeGuard()!.Return(now, _slowStart);
+                // Nobody was there: the streams that broke off with it say nothing of what is there now.
+                cell.MakeGuard()!.Return(now, _slowStart, isAnother: before == InstanceStatus.Unhealthy);
             if (cell.Guard is not { } guard)
                 continue;
             guard.Refresh(now);

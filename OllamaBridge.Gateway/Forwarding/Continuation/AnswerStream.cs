@@ -39,15 +39,15 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     {
         while (true)
         {
+            // Messages that came together go out together: each going out is a write and a flush of its own.
+            _ = LookAhead();
             // An empty buffer only asks whether there is something to read.
             if (HasOutput)
                 return buffer.IsEmpty ? 0 : TakeOutput(buffer.Span);
             if (_finished)
                 return 0;
-            if (Seen < held.Length && Look())
-                continue;
             if (_sourceEnded)
-                Finish(Interruption.EndedEarly);
+                End(Interruption.EndedEarly);
             else if (!await ReadSourceAsync(buffer.IsEmpty, cancellationToken))
                 return 0;
         }
@@ -127,12 +127,12 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
-            Finish(attempt.Cause ?? Interruption.Reset);
+            End(attempt.Cause ?? Interruption.Reset);
         }
         catch (OperationCanceledException) when (!attempt.IsAbandoned)
         {
             // Whoever watches, or the forwarder's own time-out.
-            Finish(attempt.Cause ?? Interruption.Stalled);
+            End(attempt.Cause ?? Interruption.Stalled);
         }
         finally
         {
@@ -174,10 +174,12 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         }
 
         var before = Kept.Mark;
+        var end = Kept.End;
         var kind = reader.Read(ahead[..length]);
         if (kind is AnswerMessage.Failure or AnswerMessage.Unreadable)
         {
             Kept.Return(before);
+            Kept.End = end;
             if (kind == AnswerMessage.Failure)
                 attempt.Told = ahead[..length].ToArray();
             Finish(kind == AnswerMessage.Failure ? Interruption.ErrorTold : Interruption.Unreadable);
@@ -188,10 +190,43 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
             _closing += size;
         else
             Accept(size);
+        Count(kind, before);
+        return true;
+    }
+
+    private void Count(AnswerMessage kind, AnswerMark before)
+    {
         attempt.Messages++;
         attempt.IsComplete |= kind == AnswerMessage.End;
         OnMessage(kind, before);
-        return true;
+    }
+
+    /// <summary>No more comes from the instance: a message without its end is half a message, unless it says that the answer is whole.</summary>
+    private void End(Interruption cause)
+    {
+        var rest = held.Span[Math.Min(Seen, held.Length)..].TrimEnd("\r\n"u8);
+        if (!rest.IsEmpty && !_blind && !attempt.IsComplete)
+        {
+            var before = Kept.Mark;
+            var end = Kept.End;
+            switch (reader.Read(rest))
+            {
+                case AnswerMessage.End:
+                    Accept(held.Length - Seen);
+                    Count(AnswerMessage.End, before);
+                    break;
+                case AnswerMessage.Failure:
+                    attempt.Told = rest.ToArray();
+                    cause = Interruption.ErrorTold;
+                    goto default;
+                default:
+                    Kept.Return(before);
+                    Kept.End = end;
+                    break;
+            }
+        }
+
+        Finish(cause);
     }
 
     /// <summary>The next bytes, and those that waited before them, are the client's, or have been read.</summary>

@@ -20,7 +20,7 @@ internal sealed record ContinuationOptions
 
     /// <summary>How often one answer may be gone on with.</summary>
     [Range(1, 100)]
-    public int MaxContinuations { get; init; } = 3;
+    public int MaxContinuations { get; init; } = 10;
 
     /// <summary>The most text of one answer that is kept, in bytes; an answer that has more cannot be gone on with.</summary>
     [Range(0, 256 * 1024 * 1024)]

@@ -19,6 +19,8 @@ internal sealed class Continuer(
 {
     // Instances asked for one break, the one that failed included.
     private const int MaxGoes = 8;
+    // Breaks in a row between which not a word came: then it is the request that nobody survives.
+    private const int MaxWithoutWords = 3;
     private readonly ContinuationOptions _options = options.Value;
 
     /// <summary>Goes on with an answer.</summary>
@@ -31,18 +33,27 @@ internal sealed class Continuer(
         using var response = BegunResponse.For(context);
         var gone = context.RequestAborted;
         var first = broken;
-        var tried = new HashSet<Instance>();
+        var broke = new HashSet<Instance>();
+        var brokeAgain = new HashSet<Instance>();
+        var (words, inVain) = (-1, 0);
         var request = ContinuableRequest.Read(call);
         call.WantsUsage = request?.WantsUsage == true;
         for (var times = 0; ;)
         {
             var cause = broken.Interrupted!.Value;
             Note(call, broken, cause);
-            tried.Add(broken.Lease.Instance);
-            var obstacle = Obstacle(broken, call, request, times);
+            var now = call.Kept?.Pieces ?? 0;
             // An answer that is moved fails nobody, however often.
-            times += cause == Interruption.Drained ? 0 : 1;
-            var next = obstacle is null ? await TryAsync(context, call, request, response, tried) : null;
+            var fails = cause != Interruption.Drained;
+            inVain = now > words || !fails ? 0 : inVain + 1;
+            words = now;
+            if (!broke.Add(broken.Lease.Instance))
+                brokeAgain.Add(broken.Lease.Instance);
+            var obstacle = inVain >= MaxWithoutWords ? "it broke off again and again without a word" : Obstacle(broken, call, request, times);
+            times += fails ? 1 : 0;
+            var next = obstacle is null
+                ? await TryAsync(context, call, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance])
+                : null;
             if (gone.IsCancellationRequested)
                 return null;
             if (next is null)
@@ -81,6 +92,16 @@ internal sealed class Continuer(
         if (request.Obstacle is { } obstacle)
             return obstacle;
         return call.Kept is { IsWhole: true } ? null : "what was sent is not text alone, or too much to keep";
+    }
+
+    /// <summary>Whether somebody could go on at once who has not broken it off yet. Else who did so once is better than waiting: it may be another process by now.</summary>
+    private bool HasOther(BridgeCall call, HashSet<Instance> broke)
+    {
+        if (fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part) is { } model)
+            foreach (var placement in model.Usable)
+                if (placement.State.IsResident && placement.Instance.FreeShare > 0 && !broke.Contains(placement.Instance))
+                    return true;
+        return false;
     }
 
     /// <summary>Asks one instance after another, and each in all ways that there are, until one begins.</summary>
@@ -138,6 +159,11 @@ internal sealed class Continuer(
             if (attempt.BusyFor is { } busy)
                 outcomes.Busy(lease, busy);
             ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
+            if (attempt.Failure != InstanceFailure.Refused)
+                continue;
+            // Nobody listens there: not to be asked in another way, nor by the next.
+            fleet.ReportFailure(lease.Instance, InstanceFailure.Refused);
+            return null;
         }
 
         return null;

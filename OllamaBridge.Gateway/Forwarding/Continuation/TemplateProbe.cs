@@ -9,7 +9,7 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
 {
     // More than any fleet has models; beyond, they are found out anew.
     private const int MaxKnown = 1024;
-    private readonly ConcurrentDictionary<(string Model, DateTimeOffset ModifiedAt, string Think), Task<TemplateFacts?>> _known = new();
+    private readonly ConcurrentDictionary<(string Model, DateTimeOffset ModifiedAt, string Think), Asked> _known = new();
 
     /// <summary>What is known of a model; asked of an instance where nothing is.</summary>
     /// <param name="call">The request, for its model.</param>
@@ -28,12 +28,22 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
         var key = (call.ModelKey, modified, think?.ToJsonString() ?? "");
         if (_known.Count >= MaxKnown)
             _known.Clear();
-        // Whoever comes first asks, for all: not to be ended by a client that goes.
-        var facts = await _known.GetOrAdd(key, k => AskAsync(call.SentModel!, instance, k.Item3)).WaitAsync(cancellationToken);
-        if (facts is null)
-            _known.TryRemove(key, out _);
-        return facts;
+        while (true)
+        {
+            // Whoever comes first asks, for all: not to be ended by a client that goes.
+            var asked = _known.GetOrAdd(key, _ => new Asked(instance, new Lazy<Task<TemplateFacts?>>(() => AskAsync(call.SentModel!, instance, key.Item3))));
+            var facts = await asked.Facts.Value.WaitAsync(cancellationToken);
+            if (facts is not null)
+                return facts;
+            _known.TryRemove(KeyValuePair.Create(key, asked));
+            // That another does not tell says nothing of this one: it may have died meanwhile.
+            if (asked.Of == instance)
+                return null;
+        }
     }
+
+    /// <summary>A question that was asked once for all who want to know.</summary>
+    private sealed record Asked(Instance Of, Lazy<Task<TemplateFacts?>> Facts);
 
     private async Task<TemplateFacts?> AskAsync(string model, Instance instance, string think)
     {
@@ -55,6 +65,7 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
         var words = await RenderAsync(new JsonObject { ["role"] = "assistant", ["content"] = TemplateFacts.Words });
         var thought = await RenderAsync(new JsonObject { ["role"] = "assistant", ["thinking"] = TemplateFacts.Thought, ["content"] = TemplateFacts.Said });
         var show = await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = model }, CancellationToken.None);
-        return TemplateFacts.From(open, words, thought, show);
+        // An instance that dies over the questions has told half: nothing to be remembered.
+        return show is null ? null : TemplateFacts.From(open, words, thought, show);
     }
 }

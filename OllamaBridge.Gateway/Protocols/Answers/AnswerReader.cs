@@ -59,11 +59,16 @@ internal abstract class AnswerReader(KeptAnswer kept)
     protected static long? Number(ref Utf8JsonReader json) =>
         json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var number) ? number : null;
 
-    /// <summary>Whether a value is there at all: not null, not an empty array.</summary>
+    /// <summary>Whether a value is there at all: not null, not an empty array. Reads to its end.</summary>
     protected static bool IsSomething(ref Utf8JsonReader json)
     {
         if (json.TokenType != JsonTokenType.StartArray)
-            return json.TokenType != JsonTokenType.Null;
+        {
+            var isNull = json.TokenType == JsonTokenType.Null;
+            json.Skip();
+            return !isNull;
+        }
+
         var depth = json.CurrentDepth;
         json.Read();
         if (json.TokenType == JsonTokenType.EndArray)

@@ -7,12 +7,12 @@ namespace OllamaBridge.Gateway.Protocols.Answers;
 internal sealed class ChatCompletionWriter(BridgeCall call, KeptAnswer kept, bool isChat, TimeProvider time) : AnswerWriter(kept)
 {
     private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
-    private readonly string _id = kept.First("id")?.GetString() ?? $"{(isChat ? "chatcmpl" : "cmpl")}-{call.StartedAt % 1000}";
-    private readonly string? _model = kept.First("model")?.GetString() ?? call.SentModel;
-    private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } created ? created.GetInt64() : time.GetUtcNow().ToUnixTimeSeconds();
-    private readonly string? _fingerprint = kept.First("system_fingerprint") is { ValueKind: JsonValueKind.String } print ? print.GetString() : null;
+    private readonly string _id = kept.FirstText("id") ?? $"{(isChat ? "chatcmpl" : "cmpl")}-{call.StartedAt % 1000}";
+    private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
+    private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var created) ? created : time.GetUtcNow().ToUnixTimeSeconds();
+    private readonly string? _fingerprint = kept.FirstText("system_fingerprint");
     // Ollama tells thinking as reasoning; others as reasoning_content.
-    private readonly string _reasoning = kept.First("system_fingerprint") is { ValueKind: JsonValueKind.String } ? "reasoning" : "reasoning_content";
+    private readonly string _reasoning = kept.FirstText("system_fingerprint") is not null ? "reasoning" : "reasoning_content";
 
     /// <inheritdoc/>
     public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output) =>

@@ -87,6 +87,9 @@ internal sealed class KeptAnswer(int limit) : IDisposable
         }
     }
 
+    /// <summary>A property of the first message that is text; null for none.</summary>
+    public string? FirstText(string name) => First(name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -109,7 +109,7 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
                 else if (isThinking)
                     HasWords |= AnswerReader.Take(ref json, kept.Thinking);
                 else if (isType)
-                    Block = json.GetString();
+                    Block = InternBlock(ref json);
                 else if (isReason && json.TokenType == JsonTokenType.String)
                     kept.End.Reason = json.GetString();
                 kept.HasMore |= isMore;
@@ -136,6 +136,12 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
         private static string? Intern(ref Utf8JsonReader json) =>
             json.TokenType != JsonTokenType.String ? null
             : json.ValueTextEquals("content_block_delta"u8) ? "content_block_delta"
+            : json.GetString();
+
+        private static string? InternBlock(ref Utf8JsonReader json) =>
+            json.TokenType != JsonTokenType.String ? null
+            : json.ValueTextEquals("text_delta"u8) ? "text_delta"
+            : json.ValueTextEquals("thinking_delta"u8) ? "thinking_delta"
             : json.GetString();
     }
 }

@@ -52,7 +52,7 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
             switch (property)
             {
                 case Property.Error:
-                    _failed = true;
+                    _failed |= json.TokenType != JsonTokenType.Null;
                     break;
                 case Property.Done:
                     _done = json.TokenType == JsonTokenType.True;

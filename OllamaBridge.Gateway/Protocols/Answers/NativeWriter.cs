@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Protocols.Answers;
 /// <summary>Lines of <c>/api/chat</c> and <c>/api/generate</c>.</summary>
 internal sealed class NativeWriter(BridgeCall call, KeptAnswer kept, bool isChat, TimeProvider time) : AnswerWriter(kept)
 {
-    private readonly string? _model = kept.First("model")?.GetString() ?? call.SentModel;
+    private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
 
     /// <inheritdoc/>
     public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output)

@@ -10,6 +10,7 @@ namespace OllamaBridge.Gateway.Scheduling.Filters;
 /// <item>When its time is over, the next request goes there that could still be sent elsewhere, and only that one.</item>
 /// <item>What is slow or on a processor is used only where nobody else has the model in memory or room for it.</item>
 /// <item>What has just come back holds few requests at first, unless all of them have.</item>
+/// <item>A request that is sent again waits for nobody's recovery while there is a slot: somebody may be reading.</item>
 /// </list>
 /// </remarks>
 internal sealed class GuardFilter : IInstanceFilter
@@ -39,7 +40,7 @@ internal sealed class GuardFilter : IInstanceFilter
             return;
         }
 
-        candidates.GoSlowly = seen.HasSteady;
+        candidates.GoSlowly = seen.GoSlowly = seen.HasSteady && (request.Tried is null || seen.HasFreeSteady);
         candidates.MayComeSoon = seen.MayComeSoon;
         var usable = request.Model.Usable.AsSpan();
         var index = candidates.Index;
@@ -66,6 +67,7 @@ internal sealed class GuardFilter : IInstanceFilter
             {
                 conditions[i] = (uint)PlacementCondition.Steady;
                 positions[seen.Steady++] = i;
+                seen.HasFreeSteady |= candidates.Free[i] > 0;
                 continue;
             }
 
@@ -75,12 +77,15 @@ internal sealed class GuardFilter : IInstanceFilter
             {
                 case PlacementCondition.Steady:
                     positions[seen.Steady++] = i;
+                    seen.HasFreeSteady |= candidates.Free[i] > 0;
                     break;
                 case PlacementCondition.SlowStart:
                     seen.CanElsewhere = seen.MayComeSoon = seen.DependsOnOthers = true;
+                    seen.HasFreeElsewhere |= candidates.Free[i] > 0;
                     break;
                 case PlacementCondition.OnCpu or PlacementCondition.Slow:
                     seen.CanElsewhere = seen.DependsOnOthers = isAnySlow = true;
+                    seen.HasFreeElsewhere |= candidates.Free[i] > 0;
                     break;
                 case PlacementCondition.SlowDue or PlacementCondition.HalfOpen:
                     isAnySlow |= condition == PlacementCondition.SlowDue;
@@ -96,6 +101,7 @@ internal sealed class GuardFilter : IInstanceFilter
         }
 
         seen.CanElsewhere |= seen.HasSteady;
+        seen.HasFreeElsewhere |= seen.HasFreeSteady;
         seen.HasBetter = isAnySlow && IsBetter(request, candidates, conditions);
         return seen;
     }
@@ -111,10 +117,10 @@ internal sealed class GuardFilter : IInstanceFilter
 
     private static bool MayServe(PlacementCondition condition, in SchedulingRequest request, in Seen seen, in UsablePlacement placement) => condition switch
     {
-        PlacementCondition.SlowStart => !seen.HasSteady || !placement.State.Guard!.IsAtLimit(placement.Instance, request.Now),
+        PlacementCondition.SlowStart => !seen.GoSlowly || !placement.State.Guard!.IsAtLimit(placement.Instance, request.Now),
         PlacementCondition.OnCpu or PlacementCondition.Slow => !seen.HasBetter,
         PlacementCondition.SlowDue => !seen.HasBetter || (request.Tried is null && !request.NoRetry),
-        PlacementCondition.HalfOpen => !seen.CanElsewhere || (request.Tried is null && !request.NoRetry),
+        PlacementCondition.HalfOpen => !seen.CanElsewhere || (request.Tried is null ? !request.NoRetry : !seen.HasFreeElsewhere),
         PlacementCondition.Probing or PlacementCondition.Busy or PlacementCondition.Open => false,
         _ => true,
     };
@@ -136,6 +142,15 @@ internal sealed class GuardFilter : IInstanceFilter
 
         /// <summary>Somebody who may serve later without anything new from the fleet.</summary>
         public bool MayComeSoon;
+
+        /// <summary>Whether one of those has a slot free.</summary>
+        public bool HasFreeSteady;
+
+        /// <summary>Whether one of those that <see cref="CanElsewhere"/> speaks of has a slot free.</summary>
+        public bool HasFreeElsewhere;
+
+        /// <summary>Whether what has only just come back need not take all that comes.</summary>
+        public bool GoSlowly;
 
         /// <summary>Where a request would show whether the model has recovered; -1 for nowhere.</summary>
         public int ProbeAt;

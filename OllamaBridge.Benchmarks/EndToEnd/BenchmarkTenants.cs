@@ -1,0 +1,46 @@
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Benchmarks.EndToEnd;
+
+/// <summary>A tenant for each client, each with every limit there is, and a model's besides; and an operator. None is ever reached.</summary>
+/// <param name="Keys">The clients' keys.</param>
+/// <param name="OperatorKey">The operator's.</param>
+/// <param name="Settings">What the gateway is told, as its environment has it.</param>
+internal sealed record BenchmarkTenants(IReadOnlyList<string> Keys, string OperatorKey, IReadOnlyDictionary<string, string> Settings)
+{
+    private static readonly (string Limit, string Value)[] Limits =
+    [
+        ("RequestsPerSecond", "1000000"), ("ConcurrentRequests", "1000"), ("TokensPerMinute", "1000000000"), ("TokensPerDay", "1000000000000"),
+    ];
+
+    /// <summary>Makes so many.</summary>
+    public static BenchmarkTenants Create(int count)
+    {
+        var settings = new Dictionary<string, string>();
+        var keys = new List<string>();
+        for (var i = 0; i < count; i++)
+        {
+            var tenant = $"Bridge__Tenants__tenant-{i}__";
+            keys.Add(AddKey(settings, tenant));
+            settings[$"{tenant}Weight"] = $"{1 + (i % 3)}";
+            settings[$"{tenant}Limits__Models__0__Model"] = SimulatorFleet.InstantModel;
+            foreach (var (limit, value) in Limits)
+            {
+                settings[$"{tenant}Limits__{limit}"] = value;
+                settings[$"{tenant}Limits__Models__0__{limit}"] = value;
+            }
+        }
+
+        const string Operators = "Bridge__Tenants__operators__";
+        var operatorKey = AddKey(settings, Operators);
+        settings[$"{Operators}Scopes"] = "Admin";
+        return new BenchmarkTenants(keys, operatorKey, settings);
+    }
+
+    private static string AddKey(Dictionary<string, string> settings, string tenant)
+    {
+        var (key, verifier) = ApiKey.Create();
+        settings[$"{tenant}Keys__0"] = verifier.ToString();
+        return key;
+    }
+}

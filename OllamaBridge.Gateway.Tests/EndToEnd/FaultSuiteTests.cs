@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using OllamaBridge.Simulator;
+using static OllamaBridge.Gateway.Tests.EndToEnd.FaultBed;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>
+/// Every way of failing before an answer has begun, in every protocol, streamed and not: once, and the client gets the very answer that it would
+/// have got; everywhere, and it gets an error in its protocol. What fails afterwards: <see cref="ContinuationTests"/>.
+/// </summary>
+public sealed class FaultSuiteTests
+{
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
+
+    private static readonly (string, string)[] ShortPatience =
+    [
+        ("Bridge:Forwarding:WarmFirstByte", "00:00:00.6"), ("Bridge:Forwarding:ColdFirstByte", "00:00:00.6"), ("Bridge:Forwarding:WholeAnswer", "00:00:00.6"),
+    ];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string, bool> Routes()
+    {
+        var data = new TheoryData<string, bool>();
+        foreach (var path in Paths)
+        {
+            data.Add(path, true);
+            data.Add(path, false);
+        }
+
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Routes))]
+    public async Task Ask_OneInstanceFailsOnce_TheVeryAnswerFromAnother(string path, bool stream)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 12 });
+        await using var bridge = await StartAsync(fleet, ShortPatience);
+        var body = Body(path, null, stream);
+        var whole = await AskAsync(bridge, path, body: body);
+        foreach (var fault in new[]
+        {
+            new Fault { Kind = FaultKind.ResetBeforeHeaders, Times = 1 },
+            new Fault { Kind = FaultKind.Hang, Times = 1 },
+            new Fault { Kind = FaultKind.SlowFirstToken, Times = 1 },
+            new Fault { Kind = FaultKind.Status, Status = 429, RetryAfter = 1, Times = 1 },
+            new Fault { Kind = FaultKind.Status, Status = 500, Times = 1 },
+            new Fault { Kind = FaultKind.Status, Status = 502, Times = 1 },
+            new Fault { Kind = FaultKind.Status, Status = 503, RetryAfter = 1, Times = 1 },
+            new Fault { Kind = FaultKind.EndEarly, AfterTokens = 0, Times = 1 },
+            new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 0, Times = 1 },
+            new Fault { Kind = FaultKind.MalformedLine, AfterTokens = 0, Times = 1 },
+            new Fault { Kind = FaultKind.ErrorLine, AfterTokens = 0, Times = 1 },
+        })
+        {
+            var instance = (await AskAsync(bridge, path, body: body)).Instance;
+            var before = fleet.Sum(s => s.Requests);
+            fleet[instance].Faults.Add(fault);
+            var started = Stopwatch.StartNew();
+
+            var answer = await AskAsync(bridge, path, body: body);
+
+            Assert.True(whole.Answer == answer.Answer, $"{fault.Kind} {fault.Status}:\n{whole.Answer}\n{answer.Answer}");
+            // (What begins with a frame of its own, as messages do, names who sent that.)
+            if (path != "/v1/messages")
+                Assert.Equal(1 - instance, answer.Instance);
+            Assert.Empty(fleet[instance].Faults.Faults);
+            Assert.Equal(2, fleet.Sum(s => s.Requests) - before);
+            Assert.InRange(started.Elapsed, TimeSpan.Zero, Bound);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Routes))]
+    public async Task Ask_OneInstanceRefusesConnections_TheVeryAnswerFromAnother(string path, bool stream)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 12 });
+        await using var bridge = await StartAsync(fleet);
+        var body = Body(path, null, stream);
+        var whole = await AskAsync(bridge, path, body: body);
+        await fleet[whole.Instance].KillAsync();
+
+        var answer = await AskAsync(bridge, path, body: body);
+
+        Assert.Equal(whole.Answer, answer.Answer);
+        Assert.Equal(1 - whole.Instance, answer.Instance);
+    }
+
+    [Theory]
+    [InlineData(429, 7, 2)]
+    [InlineData(503, 7, 2)]
+    [InlineData(500, null, 3)]
+    public async Task Ask_EveryInstanceAlwaysFails_ItsOwnStatusInTheCallersProtocolAfterBoundedAttempts(int status, int? retryAfter, int most)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model });
+        foreach (var (path, stream) in Routes().Select(r => r.Data))
+        {
+            await using var bridge = await StartAsync(fleet);
+            foreach (var server in fleet.Servers)
+                server.Faults.Add(new Fault { Kind = FaultKind.Status, Status = status, RetryAfter = retryAfter });
+            var before = fleet.Sum(s => s.Requests);
+
+            using var answer = await bridge.PostAsync(path, Body(path, null, stream), Token);
+
+            Assert.Equal(status, (int)answer.StatusCode);
+            Assert.InRange(fleet.Sum(s => s.Requests) - before, 1, most);
+            if (retryAfter is not null)
+                Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
+            await AssertErrorAsync(path, answer);
+            foreach (var server in fleet.Servers)
+                server.Faults.Clear();
+        }
+    }
+
+    [Theory]
+    [InlineData("this request exceeds the available context size, try increasing it")]
+    [InlineData("the request was refused by the content policy")]
+    public async Task Ask_InstanceFindsTheRequestAtFault_PassedOnAndNotSentAgain(string message)
+    {
+        await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model });
+        await using var bridge = await StartAsync(fleet);
+        foreach (var (path, stream) in Routes().Select(r => r.Data))
+        {
+            foreach (var server in fleet.Servers)
+                server.Faults.Add(new Fault { Kind = FaultKind.Status, Status = 400, Message = message });
+            var before = fleet.Sum(s => s.Requests);
+
+            using var answer = await bridge.PostAsync(path, Body(path, null, stream), Token);
+
+            Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+            Assert.Contains(message, await AssertErrorAsync(path, answer), StringComparison.Ordinal);
+            Assert.Equal(1, fleet.Sum(s => s.Requests) - before);
+            foreach (var server in fleet.Servers)
+                server.Faults.Clear();
+        }
+    }
+
+    private static async Task<string> AssertErrorAsync(string path, HttpResponseMessage answer)
+    {
+        var json = (await answer.Content.ReadFromJsonAsync<JsonNode>(Token))!;
+        var message = path.StartsWith("/api/", StringComparison.Ordinal) ? json["error"] : json["error"]!["message"];
+        if (path == "/v1/messages")
+            Assert.Equal("error", json["type"]!.GetValue<string>());
+        return message!.GetValue<string>();
+    }
+}

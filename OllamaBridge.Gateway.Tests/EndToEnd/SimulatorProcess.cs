@@ -1,0 +1,56 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using OllamaBridge.Gateway.Tests.State;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>One simulated server as a process of its own, which the kernel can kill and a supervisor starts anew at the same place.</summary>
+internal sealed class SimulatorProcess : IAsyncDisposable
+{
+    private readonly string[] _arguments;
+    private readonly IReadOnlyList<string> _models;
+    private RunningProcess? _process;
+
+    private SimulatorProcess(int port, IReadOnlyList<string> models, string[] arguments)
+    {
+        Url = new Uri($"http://127.0.0.1:{port}/");
+        _models = models;
+        _arguments = ["--port", port.ToString(CultureInfo.InvariantCulture), "--max-loaded", models.Count.ToString(CultureInfo.InvariantCulture), .. arguments];
+    }
+
+    public Uri Url { get; }
+
+    /// <summary>Starts one with its models in memory.</summary>
+    public static async Task<SimulatorProcess> StartAsync(IReadOnlyList<string> models, params string[] arguments)
+    {
+        var simulator = new SimulatorProcess(RunningProcess.FreePort(), models, arguments);
+        await simulator.RestartAsync();
+        return simulator;
+    }
+
+    /// <summary>As kill -9.</summary>
+    public Task KillAsync() => _process!.KillAsync();
+
+    /// <summary>Starts it anew, and loads its models again.</summary>
+    public async Task RestartAsync()
+    {
+        if (_process is not null)
+            await _process.DisposeAsync();
+        (_process, _) = await RunningProcess.StartDotnetAsync(
+            "OllamaBridge.Simulator.dll", _arguments, l => l.StartsWith(Url.ToString().TrimEnd('/'), StringComparison.Ordinal));
+        using var client = new HttpClient { BaseAddress = Url };
+        foreach (var model in _models)
+        {
+            using var answer = await client.PostAsync(
+                "/api/generate", new ByteArrayContent(Encoding.UTF8.GetBytes($$"""{"model":"{{model}}","keep_alive":-1}""")), TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null)
+            await _process.DisposeAsync();
+    }
+}

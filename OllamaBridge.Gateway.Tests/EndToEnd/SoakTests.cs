@@ -1,0 +1,204 @@
+using System.Globalization;
+using System.Text.Json;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>
+/// Many streams over four servers of which one after another is killed with SIGKILL and started anew, each in a process of its own: no
+/// client may notice more than a pause. Alone: it wants the machine.
+/// </summary>
+/// <remarks>
+/// With <c>SOAK=1000</c> in the environment as it was asked for: 1,000 streams of half a minute, a kill every 5 s, and the pause held
+/// against its limit. Else fewer and shorter, and a limit that a busy machine keeps, too.
+/// </remarks>
+[Collection(nameof(Alone))]
+public sealed class SoakTests(ITestOutputHelper output)
+{
+    private const int Servers = 4;
+    private const int Mebibyte = 1024 * 1024;
+    private const string Plain = "llama3.2:3b";
+    private const string Prefill = "mistral:7b";
+    private const string Thinking = "deepseek-r1:7b";
+    private static readonly string[] Models = [Plain, Prefill, Thinking];
+    private static readonly bool IsFull = Environment.GetEnvironmentVariable("SOAK") is { Length: > 0 };
+    private static readonly int Streams = IsFull ? int.Parse(Environment.GetEnvironmentVariable("SOAK")!, CultureInfo.InvariantCulture) : 200;
+    private static readonly int Tokens = IsFull ? 150 : 100;
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(IsFull ? 200 : 120);
+    private static readonly TimeSpan BetweenKills = TimeSpan.FromSeconds(IsFull ? 5 : 3);
+    private static readonly TimeSpan PrefillPerToken = TimeSpan.FromMilliseconds(0.2);
+    // Three must be able to carry what four had: else a stream waits for another one's end, however quick the bridge is.
+    private static readonly int Slots = (int)(Streams * 0.4);
+    // Nobody waits so long unless something is wrong.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private static readonly (string Path, string Model)[] Kinds =
+    [
+        ("/api/chat", Plain), ("/v1/chat/completions", Plain), ("/v1/messages", Plain), ("/api/generate", Plain), ("/v1/completions", Plain),
+        ("/api/chat", Prefill), ("/v1/chat/completions", Prefill), ("/v1/messages", Prefill),
+        ("/api/chat", Thinking), ("/v1/chat/completions", Thinking), ("/v1/messages", Thinking), ("/api/generate", Thinking),
+    ];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Streams_OneServerAfterAnotherIsKilled_EveryAnswerIsWholeAndExact()
+    {
+        using var client = Client();
+        var expected = await UndisturbedAsync(client);
+        string[] arguments =
+        [
+            "--slots", Slots.ToString(CultureInfo.InvariantCulture), "--models", $"{Plain},{Thinking}", "--prefill-models", Prefill,
+            "--answer-tokens", Tokens.ToString(CultureInfo.InvariantCulture), "--decode", $"{Pace.TotalMilliseconds}ms", "--load-time", "0s",
+            "--prefill", string.Create(CultureInfo.InvariantCulture, $"{PrefillPerToken.TotalMilliseconds}ms"),
+        ];
+        var servers = await Task.WhenAll(Enumerable.Range(0, Servers).Select(_ => SimulatorProcess.StartAsync(Models, arguments)));
+        await using var gateway = await GatewayProcess.StartAsync(
+            [.. servers.Select(s => s.Url)],
+            Slots,
+            // 16 MiB: memory then shows what is held rather than how much garbage the collector lets pile up on this machine.
+            ("DOTNET_GCgen0size", "0x1000000"));
+        try
+        {
+            // Nothing happens to the first: what their kind takes, and what a process needs once, is there before its memory is looked at.
+            await Task.WhenAll(Enumerable.Range(0, Streams).Select(i => AskAsync(client, gateway.Url, i, tokens: 20))).WaitAsync(Patience, Token);
+            var before = gateway.Resident;
+
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+            var killing = KillAsync(servers, stop.Token);
+            var answers = await Task.WhenAll(Enumerable.Range(0, Streams).Select(i => AskAsync(client, gateway.Url, i))).WaitAsync(Patience, Token);
+            var open = gateway.Resident;
+            await stop.CancelAsync();
+            var kills = await killing;
+
+            var continued = await gateway.MetricAsync("ollama_continuations_total", "outcome=\"succeeded\"", Token);
+            var again = await gateway.MetricAsync("ollama_continuations_total", "outcome=\"interrupted\"", Token);
+            var failed = await gateway.MetricAsync("ollama_continuations_total", "outcome=\"failed\"", Token);
+            output.WriteLine($"{Streams} streams of {Tokens} tokens, {Pace.TotalMilliseconds} ms each; {kills} kills; gone on with to the end {continued}, broken off again {again}, given up {failed}");
+            var pauses = answers.Select(a => a.Silence - Pace).Order().ToArray();
+            output.WriteLine($"longest silence of each stream beyond its pace, ms: median {At(pauses, 0.5)}, 90 % {At(pauses, 0.9)}, 99 % {At(pauses, 0.99)}, most {At(pauses, 1)}");
+            for (var i = 0; i < Streams; i++)
+                AssertSame(expected[i], answers[i], i, gateway);
+            Assert.True(kills >= 3 && continued >= Streams / 4, $"{kills} kills, {continued} continued");
+            Assert.Equal(0, failed);
+            // The longest prompt of a continuation is the conversation and all of the answer.
+            var limit = TimeSpan.FromSeconds(IsFull ? 0.5 : 5) + (PrefillPerToken * (2 * Tokens));
+            Assert.True(pauses[(int)Math.Ceiling(0.99 * Streams) - 1] < limit, $"silent for {At(pauses, 0.99)} ms at the 99th percentile");
+
+            await Eventually.BecomesAsync(async () => (await gateway.InstancesAsync("slotsUsed", Token)).Sum() == 0, Patience);
+            // The clients go.
+            client.Dispose();
+            await AssertMemoryReturnsAsync(gateway, before, open);
+        }
+        finally
+        {
+            foreach (var server in servers)
+                await server.DisposeAsync();
+        }
+    }
+
+    /// <summary>Kills one after another, and starts each anew a little later, as a supervisor does.</summary>
+    /// <returns>How many were killed.</returns>
+    private static async Task<int> KillAsync(SimulatorProcess[] servers, CancellationToken stop)
+    {
+        const int Steps = 5;
+        using var timer = new PeriodicTimer(BetweenKills / Steps);
+        var kills = 0;
+        try
+        {
+            for (var step = 0; await timer.WaitForNextTickAsync(stop); step++)
+            {
+                var victim = servers[step / Steps % servers.Length];
+                if (step % Steps == 0)
+                {
+                    await victim.KillAsync();
+                    kills++;
+                }
+                else if (step % Steps == 1)
+                {
+                    await victim.RestartAsync();
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!Token.IsCancellationRequested)
+        {
+            // All answers are there.
+        }
+
+        return kills;
+    }
+
+    /// <summary>What each stream says where nothing happens: from a server of the same models that takes no time.</summary>
+    private static async Task<StreamedAnswer[]> UndisturbedAsync(HttpClient client)
+    {
+        var store = new ModelStore(Models.Select(m => SimulatedModel.Named(m) with
+        {
+            AnswerTokens = Tokens,
+            Template = m == Prefill ? ChatTemplate.Prefill : ChatTemplate.Messages,
+        }));
+        await using var server = await SimulatedServer.StartAsync(
+            SimulatorOptions.Instant with { Store = store, ParallelSlots = Streams, MaxLoadedModels = Models.Length, MaxQueue = Streams, Port = 0 }, Token);
+        var answers = await Task.WhenAll(Enumerable.Range(0, Streams).Select(i => AskAsync(client, server.Url, i)));
+        return [.. answers.Select(a => StreamedAnswer.Parse(a.Path, a.Text))];
+    }
+
+    private static void AssertSame(StreamedAnswer expected, TimedStream stream, int number, GatewayProcess gateway)
+    {
+        var answer = StreamedAnswer.Parse(stream.Path, stream.Text);
+        Assert.True(answer.Error is null, $"stream {number}, {stream.Path}: {answer.Error}\n{gateway.LastLines}");
+        Assert.True(expected == answer, $"stream {number}, {stream.Path}:\n{expected}\n{answer}");
+        Assert.Equal(1, answer.Ends);
+    }
+
+    /// <summary>A process that has once carried so many streams keeps some of what it took; that must not grow by streams that break off.</summary>
+    private async Task AssertMemoryReturnsAsync(GatewayProcess gateway, long before, long open)
+    {
+        using var client = Client();
+        var lowest = long.MaxValue;
+        try
+        {
+            await Eventually.BecomesAsync(
+                async () =>
+                {
+                    // Small traffic lets the collector run.
+                    await Task.WhenAll(Enumerable.Range(0, 16).Select(i => AskAsync(client, gateway.Url, i, tokens: 1)));
+                    lowest = Math.Min(lowest, gateway.Resident);
+                    return lowest <= before + Math.Max(32 * Mebibyte, before / 4);
+                },
+                Patience);
+        }
+        finally
+        {
+            output.WriteLine($"memory (RSS) of the gateway, MiB: after as many undisturbed streams {before / Mebibyte}, with the streams {open / Mebibyte}, after {lowest / Mebibyte}");
+            output.WriteLine($"of it objects at the last collection, MiB: {await gateway.MetricAsync("dotnet_gc_last_collection_heap_size", "", Token) / Mebibyte:0}");
+        }
+    }
+
+    private static HttpClient Client() => new(new SocketsHttpHandler { UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };
+
+    private static async Task<TimedStream> AskAsync(HttpClient client, Uri server, int number, int? tokens = null)
+    {
+        var (path, model) = Kinds[number % Kinds.Length];
+        return await TimedStream.AskAsync(client, server, path, Body(path, model, number, tokens), Token);
+    }
+
+    private static byte[] Body(string path, string model, int number, int? tokens)
+    {
+        var body = new Dictionary<string, object> { ["model"] = model, ["stream"] = true };
+        var text = $"Conversation {number}: why is the sky blue?";
+        if (path is "/api/generate" or "/v1/completions")
+            body["prompt"] = text;
+        else
+            body["messages"] = new[] { new { role = "user", content = text } };
+        if (path.StartsWith("/api/", StringComparison.Ordinal))
+            body["options"] = new { seed = 7, num_predict = tokens ?? 10 * Tokens };
+        else
+            body["max_tokens"] = tokens ?? 10 * Tokens;
+        if (path.StartsWith("/v1/chat", StringComparison.Ordinal) || path == "/v1/completions")
+            body["stream_options"] = new { include_usage = true };
+        return JsonSerializer.SerializeToUtf8Bytes(body);
+    }
+
+    private static string At(TimeSpan[] sorted, double share) =>
+        sorted[Math.Max(0, (int)Math.Ceiling(share * sorted.Length) - 1)].TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>One streamed answer as a client gets it, with the longest time in which nothing of it came.</summary>
+/// <param name="Path">The route.</param>
+/// <param name="Text">All that came.</param>
+/// <param name="Silence">The longest time between two pieces of it, the wait for the first not included.</param>
+internal sealed record TimedStream(string Path, string Text, TimeSpan Silence)
+{
+    /// <summary>Asks, and reads to the end.</summary>
+    /// <exception cref="HttpRequestException">It was refused, or its connection broke.</exception>
+    public static async Task<TimedStream> AskAsync(HttpClient client, Uri server, string path, byte[] body, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server, path)) { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = new("application/json");
+        using var answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        if (answer.StatusCode != HttpStatusCode.OK)
+            throw new HttpRequestException($"{(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
+        await using var stream = await answer.Content.ReadAsStreamAsync(cancellationToken);
+        using var all = new MemoryStream();
+        var buffer = new byte[4096];
+        var silence = TimeSpan.Zero;
+        for (long last = 0; ;)
+        {
+            var read = await stream.ReadAsync(buffer, cancellationToken);
+            if (read == 0)
+                break;
+            var now = Stopwatch.GetTimestamp();
+            if (last != 0 && Stopwatch.GetElapsedTime(last, now) is var elapsed && elapsed > silence)
+                silence = elapsed;
+            last = now;
+            all.Write(buffer, 0, read);
+        }
+
+        return new TimedStream(path, Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length), silence);
+    }
+}

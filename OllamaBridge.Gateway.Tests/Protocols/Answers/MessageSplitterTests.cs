@@ -1,0 +1,29 @@
+using System.Text;
+using OllamaBridge.Gateway.Protocols.Answers;
+
+namespace OllamaBridge.Gateway.Tests.Protocols.Answers;
+
+public class MessageSplitterTests
+{
+    [Theory]
+    [InlineData(false, "a\nb\n", 2, 1)]
+    [InlineData(false, "a\r\nb", 3, 2)] // the reader takes \r for a blank
+    [InlineData(false, "\na", 1, 0)]
+    [InlineData(false, "a", -1, 0)]
+    [InlineData(false, "", -1, 0)]
+    [InlineData(true, "a\n\nb", 3, 1)]
+    [InlineData(true, "a\nb\n\n", 5, 3)]
+    [InlineData(true, "a\r\n\r\nb", 5, 2)]
+    [InlineData(true, "a\n\r\nb", 4, 1)]
+    [InlineData(true, "\n\na", 2, 0)]
+    [InlineData(true, "\na\n\n", 4, 2)]
+    [InlineData(true, "a\n", -1, 0)] // the next line may belong to it
+    [InlineData(true, "a\r\n\r", -1, 0)]
+    [InlineData(true, "a\nb", -1, 0)]
+    [InlineData(true, "a", -1, 0)]
+    public void Find_FirstMessage_ItsLengthWithAndWithoutItsEnd(bool hasEvents, string text, int size, int length)
+    {
+        Assert.Equal(size, MessageSplitter.Find(Encoding.ASCII.GetBytes(text), hasEvents, out var without));
+        Assert.Equal(length, without);
+    }
+}
