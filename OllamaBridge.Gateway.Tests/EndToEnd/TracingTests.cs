@@ -80,6 +80,32 @@ public sealed class TracingTests
     }
 
     [Fact]
+    public async Task Chat_SentToTwo_BothAreSpansAndOneOfThemWasOvertaken()
+    {
+        await using var fleet = await TestFleet.StartAsync(2);
+        await using var bridge = await TestBridge.StartAsync(
+            fleet.Servers, ("Bridge:Hedging:Enabled", "true"), ("Bridge:Hedging:MaxShare", "1"), ("Bridge:Hedging:MinSamples", "1"));
+        foreach (var server in fleet.Servers)
+            (await bridge.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), Ask.Chat(stream: false), Token)).Dispose();
+        await bridge.UntilAsync(s => s.Instances.All(i => i.Loaded.Length == 1), "the model is seen in every memory");
+        using var before = await bridge.PostAsync("/api/chat", Ask.Chat(), Token);
+        var first = before.Headers.GetValues("X-Bridge-Instance").Single();
+        fleet[first == "sim-1" ? 0 : 1].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromMinutes(5), Times = 1 });
+        using var trace = new TraceRecorder();
+
+        using var answer = await trace.PostAsync(bridge, "/api/chat", Ask.Chat());
+        await answer.Content.ReadAsStringAsync(Token);
+
+        await trace.ServerSpanAsync();
+        var attempts = trace.Spans.Where(s => s.Kind == ActivityKind.Client && s.Source.Name == "OllamaBridge.Gateway").OrderBy(a => (int)a.GetTagItem("bridge.attempt")!).ToList();
+        Assert.Equal([1, 2], attempts.Select(a => (int)a.GetTagItem("bridge.attempt")!));
+        Assert.Equal((first, true), (attempts[0].GetTagItem("bridge.instance"), attempts[0].GetTagItem("bridge.overtaken")));
+        Assert.Equal((ActivityStatusCode.Unset, null), (attempts[0].Status, attempts[0].GetTagItem("gen_ai.usage.output_tokens")));
+        Assert.Equal((ActivityStatusCode.Ok, null), (attempts[1].Status, attempts[1].GetTagItem("bridge.overtaken")));
+        Assert.All(attempts, a => Assert.Equal(trace.One("POST /api/chat").SpanId, a.ParentSpanId));
+    }
+
+    [Fact]
     public async Task Chat_NobodyOpen_QueueSpanSaysWhy()
     {
         await using var fleet = await TestFleet.StartAsync(1);
