@@ -61,7 +61,7 @@ if [ -z "${BRIDGE_STANDALONE:-}" ]; then
     exec dotnet run --project OllamaBridge.AppHost --configuration "$configuration" --no-build --launch-profile http -- \
       --Fleet:Port="$port" --Fleet:Server:Parallel="$slots" ${BRIDGE_URLS:+--Fleet:Urls="$BRIDGE_URLS"} "$@"
   fi
-  missing=$(grep -oE "(Unable to find package|Could not resolve SDK) \"?[A-Za-z0-9.]+" "$restore" | grep -oE '[A-Za-z0-9.]+$' | sed 's/\.$//' | sort -u | paste -sd, | sed 's/,/, /g' || true)
+  missing=$(grep -oE "(Unable to find package|Could not resolve SDK|[(]>= [^)]*[)] but) \"?[A-Za-z0-9.]+" "$restore" | grep -oE '[A-Za-z0-9.]+$' | sed 's/\.$//' | sort -u | paste -sd, | sed 's/,/, /g' || true)
   rm -f "$restore"
   echo "Without the dashboard: Aspire's packages cannot be restored here (${missing:-dotnet restore OllamaBridge.AppHost says why}). Starting the bridge alone."
 fi

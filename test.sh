@@ -19,7 +19,7 @@ fi
 can_restore() {
   dotnet restore "$1" --verbosity quiet > "$log/restore" 2>&1 && return 0
   local missing
-  missing=$(grep -oE "(Unable to find package|Could not resolve SDK) \"?[A-Za-z0-9.]+" "$log/restore" | grep -oE '[A-Za-z0-9.]+$' | sed 's/\.$//' | sort -u | paste -sd, | sed 's/,/, /g')
+  missing=$(grep -oE "(Unable to find package|Could not resolve SDK|[(]>= [^)]*[)] but) \"?[A-Za-z0-9.]+" "$log/restore" | grep -oE '[A-Za-z0-9.]+$' | sed 's/\.$//' | sort -u | paste -sd, | sed 's/,/, /g')
   if [ -n "$missing" ]; then
     echo "left out: $1 (its packages cannot be restored here: $missing)"
     return 1
