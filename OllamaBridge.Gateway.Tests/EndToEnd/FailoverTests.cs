@@ -51,6 +51,25 @@ public sealed class FailoverTests
         await bridge.UntilAsync(s => StatusOf(s, name) == InstanceStatus.Healthy, "the restarted instance is back");
     }
 
+    [Theory]
+    [InlineData(FaultKind.Status, HttpStatusCode.InternalServerError)]
+    [InlineData(FaultKind.Die, HttpStatusCode.OK)]
+    public async Task Chat_NoRetryLeft_OnlyWhoWasNotReachedIsReplaced(FaultKind kind, HttpStatusCode expected)
+    {
+        await using var fleet = await TestFleet.StartAsync(2);
+        await using var bridge = await TestBridge.StartAsync(
+            fleet.Servers, ("Bridge:Health:Interval", "00:05:00"), ("Bridge:Forwarding:RetryBurst", "0"), ("Bridge:Forwarding:RetryRatio", "0"));
+        var first = await FirstChoiceAsync(bridge, fleet);
+        if (kind == FaultKind.Die)
+            await first.KillAsync();
+        else
+            first.Faults.Add(new Fault { Kind = kind, Status = 500, Times = 1 });
+
+        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(stream: false), Token);
+
+        Assert.Equal(expected, answer.StatusCode);
+    }
+
     [Fact]
     public async Task Chat_OnlyInstanceRestarts_RequestWaitsForIt()
     {

@@ -8,6 +8,8 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 /// <summary>One simulated server as a process of its own, which the kernel can kill and a supervisor starts anew at the same place.</summary>
 internal sealed class SimulatorProcess : IAsyncDisposable
 {
+    // Compiled once and for good: a server that is started anew would else compile itself several times over on the cores of those it disturbs.
+    private static readonly Dictionary<string, string> Environment = new() { ["DOTNET_TieredCompilation"] = "0" };
     private readonly string[] _arguments;
     private readonly IReadOnlyList<string> _models;
     private RunningProcess? _process;
@@ -38,7 +40,7 @@ internal sealed class SimulatorProcess : IAsyncDisposable
         if (_process is not null)
             await _process.DisposeAsync();
         (_process, _) = await RunningProcess.StartDotnetAsync(
-            "OllamaBridge.Simulator.dll", _arguments, l => l.StartsWith(Url.ToString().TrimEnd('/'), StringComparison.Ordinal));
+            "OllamaBridge.Simulator.dll", _arguments, l => l.StartsWith(Url.ToString().TrimEnd('/'), StringComparison.Ordinal), Environment);
         using var client = new HttpClient { BaseAddress = Url };
         foreach (var model in _models)
         {

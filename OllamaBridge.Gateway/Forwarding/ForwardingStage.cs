@@ -143,7 +143,8 @@ internal sealed class ForwardingStage(
         var failure = attempt.Failure ?? InstanceFailure.Broken;
         tries.LastFailure = failure;
         ReportFailure(failure, attempt);
-        var again = !context.Response.HasStarted && attempt.TakeRetry();
+        // Who could not be reached has nothing to do with it: the next one bears what the first would have borne, and no more.
+        var again = !context.Response.HasStarted && (failure == InstanceFailure.Refused ? attempt.CanRetry : attempt.TakeRetry());
         if (attempt.Taken is not null)
             ForwardingLog.Taken(logger, call.Operation.Name, instance.Name, failure);
         else

@@ -24,8 +24,8 @@ internal sealed class Pace(TimeProvider time, SimulatedModel model, SimulatorOpt
             cancellationToken.ThrowIfCancellationRequested();
             return ValueTask.CompletedTask;
         }
-        _tokens++;
-        var left = (_decode * _tokens) - time.GetElapsedTime(_start);
+        // The first comes out of reading the prompt itself; each further one is a step of its own.
+        var left = (_decode * _tokens++) - time.GetElapsedTime(_start);
         if (left <= TimeSpan.Zero)
         {
             cancellationToken.ThrowIfCancellationRequested();
