@@ -9,6 +9,15 @@ internal static class QuotaHeaders
     /// <summary>Tells OpenAI's and Anthropic's clients not to try again by themselves.</summary>
     public const string ShouldRetry = "x-should-retry";
 
+    private static readonly Names OpenAIRequests = new("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests");
+    private static readonly Names OpenAITokens = new("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens");
+
+    private static readonly Names AnthropicRequests = new(
+        "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset");
+
+    private static readonly Names AnthropicTokens = new(
+        "anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset");
+
     /// <summary>Writes the headers.</summary>
     /// <param name="headers">The answer's.</param>
     /// <param name="protocol">The caller's protocol.</param>
@@ -16,8 +25,9 @@ internal static class QuotaHeaders
     /// <param name="now">The time.</param>
     public static void Write(IHeaderDictionary headers, Protocol protocol, in QuotaLevels levels, DateTimeOffset now)
     {
-        Write(headers, protocol, "requests", levels.Requests, now);
-        Write(headers, protocol, "tokens", levels.Tokens, now);
+        var isAnthropic = protocol == Protocol.Anthropic;
+        Write(headers, isAnthropic, isAnthropic ? AnthropicRequests : OpenAIRequests, levels.Requests, now);
+        Write(headers, isAnthropic, isAnthropic ? AnthropicTokens : OpenAITokens, levels.Tokens, now);
     }
 
     /// <summary>A duration as OpenAI writes it: <c>20ms</c>, <c>6s</c>, <c>1m0s</c>, <c>23h59m1s</c>.</summary>
@@ -26,34 +36,26 @@ internal static class QuotaHeaders
         if (time < TimeSpan.FromSeconds(1))
             return string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(Math.Max(0, time.TotalMilliseconds)):0}ms");
         var seconds = (long)Math.Ceiling(time.TotalSeconds);
-        FormattableString text = seconds switch
+        return seconds switch
         {
-            < 60 => $"{seconds}s",
-            < 3600 => $"{seconds / 60}m{seconds % 60}s",
-            _ => $"{seconds / 3600}h{seconds / 60 % 60}m{seconds % 60}s",
+            < 60 => string.Create(CultureInfo.InvariantCulture, $"{seconds}s"),
+            < 3600 => string.Create(CultureInfo.InvariantCulture, $"{seconds / 60}m{seconds % 60}s"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{seconds / 3600}h{seconds / 60 % 60}m{seconds % 60}s"),
         };
-        return FormattableString.Invariant(text);
     }
 
-    private static void Write(IHeaderDictionary headers, Protocol protocol, string what, QuotaLevel? level, DateTimeOffset now)
+    private static void Write(IHeaderDictionary headers, bool isAnthropic, Names names, QuotaLevel? level, DateTimeOffset now)
     {
         if (level is not { } known)
             return;
-        var limit = known.Limit.ToString(CultureInfo.InvariantCulture);
-        var remaining = known.Remaining.ToString(CultureInfo.InvariantCulture);
-        if (protocol == Protocol.Anthropic)
-        {
-            headers[$"anthropic-ratelimit-{what}-limit"] = limit;
-            headers[$"anthropic-ratelimit-{what}-remaining"] = remaining;
-            // Whole seconds: rounded up, never too early.
-            headers[$"anthropic-ratelimit-{what}-reset"] =
-                (now + known.Reset + TimeSpan.FromSeconds(1) - TimeSpan.FromTicks(1)).UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-        }
-        else
-        {
-            headers[$"x-ratelimit-limit-{what}"] = limit;
-            headers[$"x-ratelimit-remaining-{what}"] = remaining;
-            headers[$"x-ratelimit-reset-{what}"] = Duration(known.Reset);
-        }
+        headers[names.Limit] = known.Limit.ToString(CultureInfo.InvariantCulture);
+        headers[names.Remaining] = known.Remaining.ToString(CultureInfo.InvariantCulture);
+        // Whole seconds: rounded up, never too early.
+        headers[names.Reset] = isAnthropic
+            ? (now + known.Reset + TimeSpan.FromSeconds(1) - TimeSpan.FromTicks(1)).UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture)
+            : Duration(known.Reset);
     }
+
+    /// <summary>What a protocol calls them.</summary>
+    private sealed record Names(string Limit, string Remaining, string Reset);
 }
