@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
-using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
@@ -17,7 +16,7 @@ public sealed class QuotaStageTests : IDisposable
     public QuotaStageTests() => _stage = new QuotaStage(
         TestQuotas.Alone(TimeProvider.System),
         Options.Create(new CapOptions { MaxOutputTokens = 100 }),
-        new BridgeMetrics(_meters, new FakeFleet()),
+        new BridgeMetrics(_meters),
         TimeProvider.System);
 
     [Fact]

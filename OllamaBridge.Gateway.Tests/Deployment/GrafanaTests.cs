@@ -8,7 +8,7 @@ public sealed partial class GrafanaTests
     [Fact]
     public void Dashboard_Expressions_MetricsOfTheGuide()
     {
-        var guide = RepositoryFiles.Read("docs/operations.md");
+        var guide = RepositoryFiles.Read("docs/metrics.md");
         var asked = MetricName().Matches(RepositoryFiles.Read("deploy/grafana/ollamabridge.json")).Select(m => m.Value).ToHashSet();
 
         Assert.NotEmpty(asked);

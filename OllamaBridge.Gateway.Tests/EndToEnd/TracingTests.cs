@@ -61,6 +61,25 @@ public sealed class TracingTests
     }
 
     [Fact]
+    public async Task Chat_SeveralInstances_DecisionHasTheScoresOfAll()
+    {
+        await using var fleet = await TestFleet.StartAsync(3);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        using var trace = new TraceRecorder();
+
+        using var answer = await trace.PostAsync(bridge, "/api/chat", Ask.Chat(stream: false));
+        await trace.ServerSpanAsync();
+
+        var decide = trace.One("decide");
+        var scores = (string[])Assert.Single(decide.Events, e => e.Name == "scores").Tags.Single(t => t.Key == "bridge.scores").Value!;
+        Assert.Equal(["sim-1", "sim-2", "sim-3"], scores.Select(s => s.Split('=')[0]).Order());
+        Assert.Equal(scores.Select(Score).OrderDescending(), scores.Select(Score));
+        Assert.Equal(Score(scores[0]), Score(scores.Single(s => s.StartsWith($"{decide.GetTagItem("bridge.instance")}=", StringComparison.Ordinal))));
+
+        static double Score(string text) => double.Parse(text.Split('=')[1], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    [Fact]
     public async Task Chat_FirstInstanceFails_TwoAttemptsInOneTrace()
     {
         await using var fleet = await TestFleet.StartAsync(2);

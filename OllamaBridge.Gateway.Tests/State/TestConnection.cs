@@ -3,7 +3,6 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tests.Admission;
-using OllamaBridge.Gateway.Tests.Fleet;
 using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.State;
@@ -20,7 +19,7 @@ internal sealed class TestConnection : IAsyncDisposable
         if (probeInterval is { } interval)
             options = options with { ProbeInterval = interval };
         State = new StateConnection(
-            Options.Create(options), TimeProvider.System, NullLogger<StateConnection>.Instance, Metrics = new BridgeMetrics(_meters, new FakeFleet()));
+            Options.Create(options), TimeProvider.System, NullLogger<StateConnection>.Instance, Metrics = new BridgeMetrics(_meters));
     }
 
     public StateConnection State { get; }

@@ -8,4 +8,24 @@ internal static partial class AccountingLog
 
     [LoggerMessage(1301, LogLevel.Error, "{Operation} failed in the bridge itself")]
     public static partial void Unexpected(ILogger logger, string operation, Exception exception);
+
+    /// <summary>The one line of a request. What it says is bounded: a model that the fleet does not have is "other".</summary>
+    [LoggerMessage(
+        1302,
+        LogLevel.Information,
+        "{Operation} {Model} {Outcome} {Status} in {Seconds} s (queued {QueuedSeconds} s): tenant {Tenant}, instance {Instance}, attempts {Attempts}, tokens {InputTokens}+{OutputTokens}, interruptions {Interruptions}")]
+    public static partial void Ended(
+        ILogger logger,
+        string operation,
+        string model,
+        string outcome,
+        int status,
+        double seconds,
+        double queuedSeconds,
+        string tenant,
+        string? instance,
+        int attempts,
+        long inputTokens,
+        long outputTokens,
+        int interruptions);
 }

@@ -77,7 +77,9 @@ internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFle
         // A pull's progress is no answer of a model.
         var (input, output) = call.Operation.Kind == OperationKind.Inference ? (call.InputTokens, call.OutputTokens) : default;
         metrics.RecordTokens(model, input, output);
-        ledger.Write(new LedgerRecord(
+        if (call.Operation.Kind == OperationKind.Inference)
+            metrics.RecordOperation(Labels.OfGenAi(call.Operation), model, outcome == CallOutcome.Succeeded ? null : Labels.Of(outcome), total, input, output);
+        var record = new LedgerRecord(
             time.GetUtcNow(),
             call.Tenant.Id,
             call.Operation.Name,
@@ -92,8 +94,26 @@ internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFle
             Labels.Of(outcome),
             status,
             call.Attempts,
-            call.Continued?.ConvertAll(Labels.Of)));
+            call.Continued?.ConvertAll(Labels.Of));
+        ledger.Write(record);
+        if (logger.IsEnabled(LogLevel.Information))
+            Tell(record);
         if (Activity.Current is { IsAllDataRequested: true } activity)
             BridgeTracing.DescribeServer(activity, call, context.Request);
     }
+
+    private void Tell(LedgerRecord record) => AccountingLog.Ended(
+        logger,
+        record.Operation,
+        record.Model,
+        record.Outcome,
+        record.Status,
+        Math.Round(record.TotalSeconds, 4),
+        Math.Round(record.QueueSeconds, 4),
+        record.Tenant,
+        record.Instance,
+        record.Attempts,
+        record.InputTokens,
+        record.OutputTokens,
+        record.Interruptions?.Count ?? 0);
 }

@@ -9,7 +9,7 @@ internal static class AdminEndpoints
 {
     /// <summary>Adds what the API needs.</summary>
     public static IServiceCollection AddAdmin(this IServiceCollection services) =>
-        services.ConfigureHttpJsonOptions(options =>
+        services.AddApiDescription().ConfigureHttpJsonOptions(options =>
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default);
             options.SerializerOptions.TypeInfoResolverChain.Insert(1, UsageJson.Default);
@@ -24,8 +24,10 @@ internal static class AdminEndpoints
             await identity.AuthorizeAdminAsync(context.HttpContext) is not { } status ? await next(context) : Refuse(status));
         bridge.MapTenants();
         bridge.MapInstances();
-        bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)));
+        bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)))
+            .Describe("getQueue", "Who waits, by model and tenant.");
         bridge.MapUsage();
+        app.MapApiDescription();
     }
 
     /// <summary>Writes the answer of <c>/health</c>: the whole and each check's own words.</summary>

@@ -13,12 +13,18 @@ internal static class InstanceEndpoints
     public static void MapInstances(this IEndpointRouteBuilder bridge)
     {
         bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
-            TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(view => Report(view, time))]));
-        bridge.MapPost("/instances", AddAsync);
-        bridge.MapDelete("/instances/{name}", RemoveAsync);
-        bridge.MapPost("/instances/{name}/drain", DrainAsync);
+            TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(view => Report(view, time))]))
+            .Describe("listInstances", "Every instance: its state, its slots, its models.");
+        bridge.MapPost("/instances", AddAsync).Accepts<NewInstance>("application/json")
+            .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
+            .Describe("addInstance", "Adds an instance, or changes one that was added.", 400, 409);
+        bridge.MapDelete("/instances/{name}", RemoveAsync).Produces(StatusCodes.Status204NoContent)
+            .Describe("removeInstance", "Removes an instance that was added. What it is at goes on.", 404, 409);
+        bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>()
+            .Describe("drainInstance", "Gives an instance nothing new; by a deadline its streams are moved elsewhere.", 400, 404);
         bridge.MapPost("/instances/{name}/undrain", async (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
-            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name));
+            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name))
+            .Produces<InstanceReport>().Describe("undrainInstance", "Gives it work again.", 404);
     }
 
     private static async Task<IResult> AddAsync(

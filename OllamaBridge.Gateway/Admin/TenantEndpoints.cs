@@ -13,17 +13,26 @@ internal static class TenantEndpoints
     public static void MapTenants(this RouteGroupBuilder bridge)
     {
         bridge.MapGet("/tenants", (TenantDirectory directory) =>
-            TypedResults.Ok<IReadOnlyList<TenantReport>>([.. directory.Tenants.Select(t => Report(directory, t))]));
+            TypedResults.Ok<IReadOnlyList<TenantReport>>([.. directory.Tenants.Select(t => Report(directory, t))]))
+            .Describe("listTenants", "Every tenant, with its keys' names; never a key.");
         bridge.MapGet("/tenants/{id}", (string id, TenantDirectory directory) =>
-            directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id));
-        bridge.MapPut("/tenants/{id}", PutAsync);
+            directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id))
+            .Produces<TenantReport>().Describe("getTenant", "One tenant.", 404);
+        bridge.MapPut("/tenants/{id}", PutAsync).Accepts<TenantSettings>("application/json").Produces<TenantReport>()
+            .Describe("putTenant", "Makes a tenant, or changes its settings; keys stay.", 400, 409);
         bridge.MapDelete("/tenants/{id}", async (string id, TenantDirectory directory, CancellationToken gone) =>
-            Answer((await directory.RemoveAsync(id, gone)).Change, id) ?? TypedResults.NoContent());
-        bridge.MapPost("/tenants/{id}/disable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, true, gone));
-        bridge.MapPost("/tenants/{id}/enable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, false, gone));
-        bridge.MapPost("/tenants/{id}/keys", AddKeyAsync);
-        bridge.MapPost("/tenants/{id}/keys/{key}/rotate", RotateAsync);
-        bridge.MapDelete("/tenants/{id}/keys/{key}", RemoveKeyAsync);
+            Answer((await directory.RemoveAsync(id, gone)).Change, id) ?? TypedResults.NoContent())
+            .Produces(StatusCodes.Status204NoContent).Describe("removeTenant", "Forgets a tenant and its keys.", 404, 409);
+        bridge.MapPost("/tenants/{id}/disable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, true, gone))
+            .Produces<TenantReport>().Describe("disableTenant", "Refuses a tenant's keys.", 404, 409);
+        bridge.MapPost("/tenants/{id}/enable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, false, gone))
+            .Produces<TenantReport>().Describe("enableTenant", "Takes its keys again.", 404, 409);
+        bridge.MapPost("/tenants/{id}/keys", AddKeyAsync).Produces<NewKey>(StatusCodes.Status201Created)
+            .Describe("addKey", "Makes a key; this answer is the only one that has it.", 400, 404, 409);
+        bridge.MapPost("/tenants/{id}/keys/{key}/rotate", RotateAsync).Produces<NewKey>(StatusCodes.Status201Created)
+            .Describe("rotateKey", "Makes a key in place of another, which works a while longer.", 400, 404, 409);
+        bridge.MapDelete("/tenants/{id}/keys/{key}", RemoveKeyAsync).Produces(StatusCodes.Status204NoContent)
+            .Describe("removeKey", "Forgets a key.", 404, 409);
     }
 
     private static async Task<IResult> PutAsync(string id, HttpRequest request, TenantDirectory directory, CancellationToken gone)

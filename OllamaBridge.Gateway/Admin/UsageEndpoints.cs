@@ -15,13 +15,14 @@ internal static class UsageEndpoints
     /// <summary>Maps the endpoints into the operator's group, whose rule of access holds for them.</summary>
     public static void MapUsage(this IEndpointRouteBuilder bridge)
     {
-        bridge.MapGet("/usage", UsageAsync);
+        bridge.MapGet("/usage", UsageAsync).Produces<UsageReport>()
+            .Describe("getUsage", "What was used, by tenant, model and day.", 400);
         bridge.MapGet("/ledger", async (ILedger ledger, HttpResponse response, CancellationToken gone, int? limit) =>
         {
             var records = await ledger.LatestAsync(Math.Clamp(limit ?? DefaultRecords, 0, MaxRecords), gone);
             Mark(response, records.IsPartial);
             return TypedResults.Ok(records.Items);
-        });
+        }).Describe("getLedger", "The latest requests that have ended, newest first.");
     }
 
     private static async Task<IResult> UsageAsync(ILedger ledger, HttpResponse response, string? tenant, string? model, string? day, CancellationToken gone)

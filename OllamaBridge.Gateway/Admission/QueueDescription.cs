@@ -28,4 +28,30 @@ internal sealed record QueueDescription(QueueEntry Entry, IReadOnlyList<TenantWa
                 line.Tokens.Tenant, tenants.TryGetValue(line.Tokens.Tenant, out var known) ? known.Interactive : 0, line.Waiting);
         return new QueueDescription(new QueueEntry(queue.Key.Model, queue.Count, elapsed(oldest)), [.. tenants.Values], estimatedWait);
     }
+
+    /// <summary>How many wait, by model and tenant; of no tenant those that are sent again.</summary>
+    public static IReadOnlyList<(string Model, string Tenant, int Waiting)> Lines(IReadOnlyList<QueueDescription> queues)
+    {
+        var lines = new Dictionary<(string Model, string Tenant), int>();
+        foreach (var (entry, tenants, _) in queues)
+        {
+            var rest = entry.Waiting;
+            foreach (var tenant in tenants)
+            {
+                var waiting = tenant.Interactive + tenant.Batch;
+                Add(entry.Model, tenant.Tenant, waiting);
+                rest -= waiting;
+            }
+
+            Add(entry.Model, "", rest);
+        }
+
+        return [.. lines.Select(l => (l.Key.Model, l.Key.Tenant, l.Value))];
+
+        void Add(string model, string tenant, int waiting)
+        {
+            if (waiting > 0)
+                lines[(model, tenant)] = lines.GetValueOrDefault((model, tenant)) + waiting;
+        }
+    }
 }

@@ -50,7 +50,7 @@ internal sealed partial class RequestQueue : IDisposable
         _released = OnReleased;
         _timer = time.CreateTimer(_ => Dispatch(tick: true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _fleet.Changed += OnFleetChanged;
-        metrics.ObserveQueue(Snapshot);
+        metrics.ObserveQueue(Lines);
     }
 
     /// <summary>How many wait.</summary>
@@ -103,6 +103,8 @@ internal sealed partial class RequestQueue : IDisposable
     public IReadOnlyList<QueueEntry> Snapshot() =>
         [.. Describe().GroupBy(d => d.Entry.Model, (model, all) => all.Select(d => d.Entry).Aggregate((a, b) =>
             new QueueEntry(model, a.Waiting + b.Waiting, a.Oldest > b.Oldest ? a.Oldest : b.Oldest)))];
+
+    private IReadOnlyList<(string Model, string Tenant, int Waiting)> Lines() => QueueDescription.Lines(Describe());
 
     /// <summary>The same with tenants and classes.</summary>
     public IReadOnlyList<QueueDescription> Describe()
@@ -199,7 +201,7 @@ internal sealed partial class RequestQueue : IDisposable
         }
         finally
         {
-            _metrics.RecordQueueWait(model.Key, _time.GetElapsedTime(waiter.Since));
+            _metrics.RecordQueueWait(model.Key, waiter.Tenant.Id, _time.GetElapsedTime(waiter.Since));
         }
     }
 

@@ -38,7 +38,13 @@ internal sealed record CatalogModel(string Key, string Name, DateTimeOffset Modi
 internal sealed record LoadedModel(string Key, string Name, DateTimeOffset ExpiresAt, ReadOnlyMemory<byte> Json)
 {
     /// <summary>Whether all of it is in the memory of a GPU (<c>size_vram</c> is not below <c>size</c>); also where the server does not say.</summary>
-    public bool IsInVram { get; init; } = true;
+    public bool IsInVram => SizeInVram is not { } inVram || !(inVram < Size);
+
+    /// <summary>What it takes of memory, in bytes; null where the server does not say.</summary>
+    public long? Size { get; init; }
+
+    /// <summary>What of that is in the memory of a GPU, in bytes; null where the server does not say.</summary>
+    public long? SizeInVram { get; init; }
 }
 
 /// <summary>What was known about one instance when the snapshot was taken.</summary>

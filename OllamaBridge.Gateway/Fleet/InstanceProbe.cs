@@ -57,7 +57,8 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 version.RootElement.TryGetProperty("version", out var v) ? v.GetString() : null,
                 ReadModels(running, (key, name, json) => new LoadedModel(key, name, ReadTime(json, "expires_at"), Raw(json))
                 {
-                    IsInVram = ReadSize(json, "size_vram") is not { } inVram || !(inVram < ReadSize(json, "size")),
+                    Size = ReadSize(json, "size"),
+                    SizeInVram = ReadSize(json, "size_vram"),
                 }),
                 tags is null ? default
                     : ReadModels(tags, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))));

@@ -236,7 +236,7 @@ internal sealed class AnswerTransformer(
     {
         var elapsed = time.GetElapsedTime(attempt.SentAt);
         BridgeTracing.RecordFirstByte(attempt);
-        metrics.RecordFirstToken(attempt.Call.Operation.Name, attempt.Call.ModelKey, elapsed);
+        metrics.RecordFirstToken(Labels.OfGenAi(attempt.Call.Operation), attempt.Call.ModelKey, elapsed);
         if (!attempt.Lease.WasLoaded)
             return;
         attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds, attempt.Call.Body?.Length ?? 0);

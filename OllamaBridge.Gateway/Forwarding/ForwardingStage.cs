@@ -210,7 +210,10 @@ internal sealed class ForwardingStage(
         else
         {
             attempt.Lease.Answered = true;
-            outcomes.Succeeded(attempt.Lease, call.OutputTokens, attempt.DecodeTime());
+            var decoding = attempt.DecodeTime();
+            outcomes.Succeeded(attempt.Lease, call.OutputTokens, decoding);
+            if (call.Operation.Kind == OperationKind.Inference)
+                metrics.RecordDecoding(Labels.OfGenAi(call.Operation), call.ModelKey, call.OutputTokens, decoding);
         }
 
         // Before the slot goes to the next: whose turn it is depends on what this one took.

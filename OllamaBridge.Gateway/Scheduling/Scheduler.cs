@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Scheduling;
@@ -63,6 +64,20 @@ internal sealed class Scheduler
             scorer.AddScores(request, candidates, weight);
         return new SchedulingDecision(
             SchedulingOutcome.Chosen, usable[candidates.Index[_picker.Pick(candidates.Sum, _random)]].Placement, candidates.GoSlowly);
+    }
+
+    /// <summary>What this thread's last decision, for a model that had a choice, gave the candidates that were left: best first, at most so many.</summary>
+    /// <remarks>Only right after <see cref="Decide"/>, on the same thread; for those who look on.</remarks>
+    public static string[] LastScores(Fleet.ModelView model, int most)
+    {
+        if (t_candidates is not { } candidates)
+            return [];
+        var (index, sums) = (candidates.Index.ToArray(), candidates.Sum.ToArray());
+        Array.Sort(sums, index, Comparer<float>.Create((a, b) => b.CompareTo(a)));
+        var scores = new string[Math.Min(most, index.Length)];
+        for (var i = 0; i < scores.Length; i++)
+            scores[i] = string.Create(CultureInfo.InvariantCulture, $"{model.Usable[index[i]].Instance.Name}={sums[i]:0.###}");
+        return scores;
     }
 
     /// <summary>All are left alone: that is to wait for where it ends by itself, else as if they were not there.</summary>

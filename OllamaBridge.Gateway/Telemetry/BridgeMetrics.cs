@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Reflection;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
@@ -13,7 +14,12 @@ internal sealed class BridgeMetrics
 {
     private static readonly double[] LatencyBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 20, 40, 80, 160, 320, 640];
     private static readonly double[] FirstTokenBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
-    private static readonly InstanceStatus[] Statuses = Enum.GetValues<InstanceStatus>();
+    private static readonly double[] OutputTokenBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
+    private static readonly long[] UsageBuckets = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576];
+    private static readonly double[] OperationBuckets = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
+    private static readonly KeyValuePair<string, object?> Version = new(
+        TelemetryNames.VersionLabel, typeof(BridgeMetrics).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "");
+
     private static readonly PlacementCondition[] Conditions = Enum.GetValues<PlacementCondition>();
     private readonly Meter _meter;
     private readonly Counter<long> _requests;
@@ -21,6 +27,9 @@ internal sealed class BridgeMetrics
     private readonly UpDownCounter<long> _inFlight;
     private readonly Counter<long> _tokens;
     private readonly Histogram<double> _firstToken;
+    private readonly Histogram<double> _outputToken;
+    private readonly Histogram<long> _usage;
+    private readonly Histogram<double> _operation;
     private readonly Counter<long> _retries;
     private readonly Counter<long> _fallbacks;
     private readonly Counter<long> _continuations;
@@ -31,7 +40,7 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _opened;
     private readonly Counter<long> _ledgerDropped;
 
-    public BridgeMetrics(IMeterFactory meters, IFleet fleet)
+    public BridgeMetrics(IMeterFactory meters)
     {
         _meter = meters.Create(TelemetryNames.Meter);
         _requests = _meter.CreateCounter<long>(TelemetryNames.Requests, "{request}", "Requests that have ended.");
@@ -41,6 +50,12 @@ internal sealed class BridgeMetrics
         _tokens = _meter.CreateCounter<long>(TelemetryNames.Tokens, "{token}", "Tokens as the instances counted them.");
         _firstToken = _meter.CreateHistogram(TelemetryNames.TimeToFirstToken, "s", "From sending to an instance to the first byte of its answer.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = FirstTokenBuckets });
+        _outputToken = _meter.CreateHistogram(TelemetryNames.TimePerOutputToken, "s", "Between two tokens of an answer, on the mean.",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = OutputTokenBuckets });
+        _usage = _meter.CreateHistogram(TelemetryNames.TokenUsage, "{token}", "Tokens of a request, as the instances counted them.",
+            advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = UsageBuckets });
+        _operation = _meter.CreateHistogram(TelemetryNames.OperationDuration, "s", "From a request's arrival to the end of its answer, of those that asked a model.",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = OperationBuckets });
         _retries = _meter.CreateCounter<long>(TelemetryNames.Retries, "{retry}", "Attempts after the first.");
         _fallbacks = _meter.CreateCounter<long>(TelemetryNames.Fallbacks, "{request}", "Requests for which another model was asked in the model's place.");
         _hedges = _meter.CreateCounter<long>(TelemetryNames.Hedges, "{request}", "Requests sent to a second instance because their first token was late.");
@@ -51,9 +66,8 @@ internal sealed class BridgeMetrics
         _limitRefusals = _meter.CreateCounter<long>(TelemetryNames.LimitRefusals, "{request}", "Requests refused because of their tenant's limits.");
         _opened = _meter.CreateCounter<long>(TelemetryNames.BreakerOpened, "{opening}", "Times that a model on an instance was given up for a while.");
         _ledgerDropped = _meter.CreateCounter<long>(TelemetryNames.LedgerDropped, "{record}", "Records of requests that the shared ledger will never have.");
-        _meter.CreateObservableGauge(TelemetryNames.InstanceState, () => ObserveStates(fleet.Current), null, "1 for the state that an instance is in, 0 for the others.");
-        _meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(fleet.Current, i => i.Slots), "{slot}", "Requests that an instance may hold.");
-        _meter.CreateObservableGauge(TelemetryNames.InstanceSlotsUsed, () => Observe(fleet.Current, i => i.SlotsUsed), "{slot}", "Requests that an instance holds.");
+        _meter.CreateObservableGauge(
+            TelemetryNames.BuildInfo, () => new Measurement<int>(1, Version), null, "1; which version of the bridge this is.");
     }
 
     /// <summary>A request has begun (+1) or ended (-1).</summary>
@@ -88,11 +102,38 @@ internal sealed class BridgeMetrics
             _tokens.Add(output, label, new KeyValuePair<string, object?>(TelemetryNames.TypeLabel, "output"));
     }
 
+    /// <summary>A request that asked a model has ended.</summary>
+    /// <param name="operation">As the conventions for generative AI call it.</param>
+    /// <param name="model">Its label.</param>
+    /// <param name="error">What became of it where it was not answered; else null.</param>
+    /// <param name="duration">From its arrival to its end.</param>
+    /// <param name="input">Tokens of the prompt; 0 where nobody counted them.</param>
+    /// <param name="output">Tokens of the answer.</param>
+    public void RecordOperation(string operation, string model, string? error, TimeSpan duration, long input, long output)
+    {
+        var tags = GenAiTags(operation, model);
+        if (input > 0)
+            _usage.Record(input, [.. tags, new(TelemetryNames.GenAiTokenType, "input")]);
+        if (output > 0)
+            _usage.Record(output, [.. tags, new(TelemetryNames.GenAiTokenType, "output")]);
+        if (error is not null)
+            tags.Add(TelemetryNames.ErrorType, error);
+        _operation.Record(duration.TotalSeconds, tags);
+    }
+
     /// <summary>A stream's first byte has come.</summary>
-    public void RecordFirstToken(string operation, string model, TimeSpan time) => _firstToken.Record(
-        time.TotalSeconds,
-        new KeyValuePair<string, object?>(TelemetryNames.GenAiOperation, operation),
-        new KeyValuePair<string, object?>(TelemetryNames.GenAiRequestModel, model));
+    public void RecordFirstToken(string operation, string model, TimeSpan time) => _firstToken.Record(time.TotalSeconds, GenAiTags(operation, model));
+
+    /// <summary>An answer is whole.</summary>
+    /// <param name="operation">As the conventions for generative AI call it.</param>
+    /// <param name="model">Canonical name.</param>
+    /// <param name="tokens">Tokens of the answer.</param>
+    /// <param name="decoding">What they took.</param>
+    public void RecordDecoding(string operation, string model, long tokens, TimeSpan decoding)
+    {
+        if (tokens > 1 && decoding > TimeSpan.Zero)
+            _outputToken.Record(decoding.TotalSeconds / tokens, GenAiTags(operation, model));
+    }
 
     /// <summary>A request is sent again.</summary>
     public void RecordRetry(InstanceFailure reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
@@ -149,20 +190,20 @@ internal sealed class BridgeMetrics
     public void RecordLedgerDropped(long records) => _ledgerDropped.Add(records);
 
     /// <summary>A request has left the queue.</summary>
-    public void RecordQueueWait(string model, TimeSpan waited) =>
-        _queueWait.Record(waited.TotalSeconds, new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model));
+    public void RecordQueueWait(string model, string tenant, TimeSpan waited) => _queueWait.Record(
+        waited.TotalSeconds,
+        new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
+        new KeyValuePair<string, object?>(TelemetryNames.TenantLabel, tenant));
 
     /// <summary>Lets the queue's length be read when somebody collects.</summary>
-    public void ObserveQueue(Func<IReadOnlyList<QueueEntry>> read) => _meter.CreateObservableGauge(
+    /// <param name="read">How many wait for a model; tenant empty for requests that are sent again and stand before all lines.</param>
+    public void ObserveQueue(Func<IReadOnlyList<(string Model, string Tenant, int Waiting)>> read) => _meter.CreateObservableGauge(
         TelemetryNames.QueueLength,
-        () =>
-        {
-            var entries = read();
-            // An empty queue is a zero, not a gap.
-            return entries.Count == 0
-                ? [new Measurement<int>(0, new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, ""))]
-                : entries.Select(e => new Measurement<int>(e.Waiting, new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, e.Model)));
-        },
+        // An empty queue is a zero, not a gap.
+        () => (read() is { Count: > 0 } lines ? lines : [("", "", 0)]).Select(line => new Measurement<int>(
+            line.Waiting,
+            new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, line.Model),
+            new KeyValuePair<string, object?>(TelemetryNames.TenantLabel, line.Tenant))),
         "{request}",
         "Requests that wait for a slot.");
 
@@ -178,24 +219,10 @@ internal sealed class BridgeMetrics
             "1 while a store of the shared state works; 0 while the gateway goes on without it.");
     }
 
-    private static IEnumerable<Measurement<int>> ObserveStates(FleetSnapshot snapshot)
+    private static TagList GenAiTags(string operation, string model) => new()
     {
-        foreach (var view in snapshot.Instances)
-        {
-            foreach (var status in Statuses)
-                yield return State(view, Labels.Of(status), view.Status == status);
-            yield return State(view, "draining", view.Draining);
-        }
-    }
-
-    private static Measurement<int> State(InstanceView view, string state, bool holds) => new(
-        holds ? 1 : 0,
-        new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, view.Instance.Name),
-        new KeyValuePair<string, object?>(TelemetryNames.StateLabel, state));
-
-    private static IEnumerable<Measurement<int>> Observe(FleetSnapshot snapshot, Func<Instance, int> read)
-    {
-        foreach (var view in snapshot.Instances)
-            yield return new Measurement<int>(read(view.Instance), new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, view.Instance.Name));
-    }
+        { TelemetryNames.GenAiOperation, operation },
+        { TelemetryNames.GenAiProvider, TelemetryNames.Ollama },
+        { TelemetryNames.GenAiRequestModel, model },
+    };
 }

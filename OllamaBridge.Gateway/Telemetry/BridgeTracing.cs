@@ -13,6 +13,8 @@ namespace OllamaBridge.Gateway.Telemetry;
 /// </remarks>
 internal static class BridgeTracing
 {
+    // Whoever is behind those explains nothing.
+    private const int MostScores = 16;
     private static readonly ActivitySource Source = new(TelemetryNames.ActivitySource);
 
     /// <summary>The request begins to wait for an instance; ended when it has one or is refused.</summary>
@@ -31,7 +33,8 @@ internal static class BridgeTracing
         using var span = Source.StartActivity(TelemetryNames.DecideSpan, ActivityKind.Internal, queue.Context, startTime: started);
         span?.SetTag(TelemetryNames.BridgeInstance, lease.Instance.Name)
             .SetTag(TelemetryNames.BridgeCandidates, model.Usable.Length)
-            .SetTag(TelemetryNames.BridgeLoaded, lease.WasLoaded);
+            .SetTag(TelemetryNames.BridgeLoaded, lease.WasLoaded)
+            .AddEvent(new ActivityEvent(TelemetryNames.ScoresEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeScores] = Scheduler.LastScores(model, MostScores) }));
     }
 
     /// <summary>The request is sent to an instance.</summary>

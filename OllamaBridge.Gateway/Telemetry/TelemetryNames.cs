@@ -10,6 +10,7 @@ internal static class TelemetryNames
     public const string QueueSpan = "queue";
     public const string DecideSpan = "decide";
     public const string FirstTokenEvent = "first_token";
+    public const string ScoresEvent = "scores";
     public const string InterruptionEvent = "interruption";
 
     public const string Requests = "ollama.requests";
@@ -17,6 +18,9 @@ internal static class TelemetryNames
     public const string InFlight = "ollama.requests.in_flight";
     public const string Tokens = "ollama.tokens";
     public const string TimeToFirstToken = "gen_ai.server.time_to_first_token";
+    public const string TimePerOutputToken = "gen_ai.server.time_per_output_token";
+    public const string TokenUsage = "gen_ai.client.token.usage";
+    public const string OperationDuration = "gen_ai.client.operation.duration";
     public const string Retries = "ollama.retries";
     public const string Fallbacks = "ollama.fallbacks";
     public const string Continuations = "ollama.continuations";
@@ -26,6 +30,10 @@ internal static class TelemetryNames
     public const string InstanceState = "ollama.instance.state";
     public const string InstanceSlots = "ollama.instance.slots";
     public const string InstanceSlotsUsed = "ollama.instance.slots.used";
+    public const string InstanceSlotsFree = "ollama.instance.slots.free";
+    public const string Ejections = "ollama.ejections";
+    public const string ModelMemory = "ollama.model.memory";
+    public const string Evictions = "ollama.model.evictions";
     public const string PlacementState = "ollama.placement.state";
     public const string BreakerOpened = "ollama.breaker.opened";
     public const string Loads = "ollama.model.loads";
@@ -33,6 +41,7 @@ internal static class TelemetryNames
     public const string StateStoreHealthy = "ollama.state.store.healthy";
     public const string LimitRefusals = "ollama.limit.refusals";
     public const string LedgerDropped = "ollama.ledger.dropped";
+    public const string BuildInfo = "ollama.bridge.build_info";
 
     public const string TenantLabel = "tenant";
     public const string LimitLabel = "limit";
@@ -47,15 +56,19 @@ internal static class TelemetryNames
     public const string StateLabel = "state";
     public const string StoreLabel = "store";
     public const string TypeLabel = "type";
+    public const string PlaceLabel = "place";
+    public const string VersionLabel = "version";
 
     public const string GenAiOperation = "gen_ai.operation.name";
     public const string GenAiProvider = "gen_ai.provider.name";
     public const string GenAiRequestModel = "gen_ai.request.model";
+    public const string GenAiTokenType = "gen_ai.token.type";
     public const string GenAiInputTokens = "gen_ai.usage.input_tokens";
     public const string GenAiOutputTokens = "gen_ai.usage.output_tokens";
     public const string BridgeInstance = "bridge.instance";
     public const string BridgeAttempts = "bridge.attempts";
     public const string BridgeAttempt = "bridge.attempt";
+    public const string BridgeScores = "bridge.scores";
     public const string BridgeCandidates = "bridge.candidates";
     public const string BridgeOvertaken = "bridge.overtaken";
     public const string BridgeLoaded = "bridge.model.loaded";

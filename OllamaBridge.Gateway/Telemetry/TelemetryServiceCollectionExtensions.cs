@@ -9,7 +9,12 @@ internal static class TelemetryServiceCollectionExtensions
     public static IServiceCollection AddBridgeTelemetry(this IServiceCollection services)
     {
         services.AddSingleton<BridgeMetrics>();
-        services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(TelemetryNames.Meter).AddPrometheusExporter());
+        services.AddHostedService<FleetMetrics>();
+        services.AddOpenTelemetry().WithMetrics(metrics => metrics
+            .AddMeter(TelemetryNames.Meter)
+            // A bucket names the trace of one that fell into it, where that trace is kept.
+            .SetExemplarFilter(ExemplarFilterType.TraceBased)
+            .AddPrometheusExporter());
         return services;
     }
 }

@@ -128,5 +128,5 @@ public class PlacementKeeperTests
     private static InstanceView View(Instance instance, InstanceStatus status, ImmutableArray<LoadedModel> loaded) =>
         new(instance, status, false, true, FleetBuilder.Catalog("a"), loaded.IsDefault ? [] : loaded, "0.32.15", null);
 
-    private static ImmutableArray<LoadedModel> Loaded(bool inVram) => [FleetBuilder.InMemory("a", FleetBuilder.Day) with { IsInVram = inVram }];
+    private static ImmutableArray<LoadedModel> Loaded(bool inVram) => [FleetBuilder.InMemory("a", FleetBuilder.Day) with { Size = 2, SizeInVram = inVram ? 2 : 1 }];
 }
