@@ -50,6 +50,7 @@ public sealed class ApiDescriptionTests
             Assert.Contains(answers, a => a.Key is "204" || (a.Key is "200" or "201" && a.Value!["content"]!["application/json"]!["schema"] is not null));
         });
         Assert.NotNull(document["components"]!["schemas"]!["InstanceReport"]!["properties"]!["slotsUsed"]);
+        Assert.NotNull(document["paths"]!["/bridge/instances"]!["post"]!["requestBody"]!["content"]!["application/json"]!["schema"]!["properties"]!["url"]);
         Assert.Equal("bearer", document["components"]!["securitySchemes"]!["operator"]!["scheme"]!.GetValue<string>());
         Assert.Contains("operator", document["security"]![0]!.AsObject().Select(s => s.Key));
     }

@@ -39,6 +39,17 @@ internal static class ApiDescription
     /// <summary>Maps the document. It has nothing in it that is not in the project's documentation, and wants no key.</summary>
     public static void MapApiDescription(this IEndpointRouteBuilder endpoints) => endpoints.MapOpenApi(Path);
 
+    /// <summary>Says what an endpoint's body is. It reads that itself, whatever type of content a caller names.</summary>
+    public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint) => endpoint.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
+        operation.RequestBody = new OpenApiRequestBody
+        {
+            Required = true,
+            Content = new Dictionary<string, OpenApiMediaType>
+            {
+                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellationToken) },
+            },
+        });
+
     /// <summary>Says what an endpoint answers besides what it is there for.</summary>
     /// <param name="endpoint">The endpoint.</param>
     /// <param name="name">Its name, for clients that are made of the document.</param>

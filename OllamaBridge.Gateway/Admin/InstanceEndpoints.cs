@@ -15,7 +15,7 @@ internal static class InstanceEndpoints
         bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
             TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(view => Report(view, time))]))
             .Describe("listInstances", "Every instance: its state, its slots, its models.");
-        bridge.MapPost("/instances", AddAsync).Accepts<NewInstance>("application/json")
+        bridge.MapPost("/instances", AddAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
             .Describe("addInstance", "Adds an instance, or changes one that was added.", 400, 409);
         bridge.MapDelete("/instances/{name}", RemoveAsync).Produces(StatusCodes.Status204NoContent)

@@ -18,7 +18,7 @@ internal static class TenantEndpoints
         bridge.MapGet("/tenants/{id}", (string id, TenantDirectory directory) =>
             directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id))
             .Produces<TenantReport>().Describe("getTenant", "One tenant.", 404);
-        bridge.MapPut("/tenants/{id}", PutAsync).Accepts<TenantSettings>("application/json").Produces<TenantReport>()
+        bridge.MapPut("/tenants/{id}", PutAsync).Takes<TenantSettings>().Produces<TenantReport>()
             .Describe("putTenant", "Makes a tenant, or changes its settings; keys stay.", 400, 409);
         bridge.MapDelete("/tenants/{id}", async (string id, TenantDirectory directory, CancellationToken gone) =>
             Answer((await directory.RemoveAsync(id, gone)).Change, id) ?? TypedResults.NoContent())

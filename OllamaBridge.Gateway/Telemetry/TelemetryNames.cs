@@ -41,6 +41,10 @@ internal static class TelemetryNames
     public const string StateStoreHealthy = "ollama.state.store.healthy";
     public const string LimitRefusals = "ollama.limit.refusals";
     public const string LedgerDropped = "ollama.ledger.dropped";
+    public const string GpuUtilization = "ollama.gpu.utilization";
+    public const string GpuMemoryUsed = "ollama.gpu.memory.used";
+    public const string GpuMemoryTotal = "ollama.gpu.memory.total";
+    public const string GpuTemperature = "ollama.gpu.temperature";
     public const string BuildInfo = "ollama.bridge.build_info";
 
     public const string TenantLabel = "tenant";
@@ -56,6 +60,7 @@ internal static class TelemetryNames
     public const string StateLabel = "state";
     public const string StoreLabel = "store";
     public const string TypeLabel = "type";
+    public const string GpuLabel = "gpu";
     public const string PlaceLabel = "place";
     public const string VersionLabel = "version";
 

@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Telemetry.Gpu;
 using OpenTelemetry.Metrics;
 
 namespace OllamaBridge.Gateway.Telemetry;
@@ -10,6 +11,11 @@ internal static class TelemetryServiceCollectionExtensions
     {
         services.AddSingleton<BridgeMetrics>();
         services.AddHostedService<FleetMetrics>();
+        services.AddBridgeOptions<GpuOptions, GpuOptionsValidator>(GpuOptions.Section);
+        services.AddSingleton<IGpuSource, GpuSource>();
+        services.AddSingleton<GpuWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<GpuWatch>());
+        services.AddHostedService<GpuMetrics>();
         services.AddOpenTelemetry().WithMetrics(metrics => metrics
             .AddMeter(TelemetryNames.Meter)
             // A bucket names the trace of one that fell into it, where that trace is kept.

@@ -1,0 +1,118 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Telemetry.Gpu;
+
+/// <summary>What is known of an instance's GPUs.</summary>
+/// <param name="Readings">Those that are its own.</param>
+/// <param name="At">When they were read, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+internal readonly record struct GpuState(IReadOnlyList<GpuReading> Readings, long At);
+
+/// <summary>Looks at the GPUs of all instances again and again: each by its exporter, those on this machine by <c>nvidia-smi</c>, the rest not at all.</summary>
+internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOptions> options, TimeProvider time, ILogger<GpuWatch> logger) : BackgroundService
+{
+    private const int FreshIntervals = 3;
+    // A machine without the program gets no GPU while it runs: it is looked for again, but rarely.
+    private const int RoundsWithout = 60;
+    private readonly GpuOptions _options = options.Value;
+    private readonly HashSet<string> _silent = new(StringComparer.OrdinalIgnoreCase);
+    private ImmutableDictionary<string, GpuState> _states = ImmutableDictionary<string, GpuState>.Empty;
+    private int _withoutMachine;
+
+    /// <summary>What is known now and not too old, by instance.</summary>
+    public IEnumerable<(string Instance, GpuReading Reading)> Readings
+    {
+        get
+        {
+            foreach (var (instance, state) in Volatile.Read(ref _states))
+                if (time.GetElapsedTime(state.At) < _options.Interval * FreshIntervals)
+                    foreach (var reading in state.Readings)
+                        yield return (instance, reading);
+        }
+    }
+
+    /// <summary>One look at all.</summary>
+    internal async Task LookAsync(CancellationToken cancellationToken)
+    {
+        var instances = fleet.Current.Instances.Select(v => v.Instance).ToList();
+        var looks = instances.Where(i => _options.Exporters.ContainsKey(i.Name))
+            .Select(async i => (i.Name, Readings: await AskAsync(gone => source.AskExporterAsync(_options.Exporters[i.Name], gone), cancellationToken)))
+            .ToList();
+        var here = instances.Where(i => i.Url.IsLoopback && !_options.Exporters.ContainsKey(i.Name)).ToList();
+        var machine = here.Count > 0 ? await AskMachineAsync(cancellationToken) : null;
+        var now = time.GetTimestamp();
+        var seen = here.Where(_ => machine is not null).Select(i => (i.Name, Readings: machine)).Concat(await Task.WhenAll(looks)).ToList();
+        foreach (var (name, readings) in seen)
+            Note(name, readings is not null);
+
+        var names = instances.Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
+        var states = _states.RemoveRange(_states.Keys.Where(n => !names.Contains(n)));
+        foreach (var (name, readings) in seen)
+            if (readings is not null)
+                states = states.SetItem(name, new GpuState(Own(name, readings), now));
+        Volatile.Write(ref _states, states);
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(_options.Interval, time);
+        try
+        {
+            do
+                await LookAsync(stoppingToken);
+            while (await timer.WaitForNextTickAsync(stoppingToken));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The service stops.
+        }
+    }
+
+    private async Task<IReadOnlyList<GpuReading>?> AskMachineAsync(CancellationToken cancellationToken)
+    {
+        if (_options.NvidiaSmi.Length == 0 || (_withoutMachine > 0 && _withoutMachine++ % RoundsWithout != 0))
+            return null;
+        var readings = await AskAsync(gone => source.AskMachineAsync(_options.NvidiaSmi, gone), cancellationToken);
+        _withoutMachine = readings is null ? Math.Max(1, _withoutMachine) : 0;
+        return readings;
+    }
+
+    private async Task<IReadOnlyList<GpuReading>?> AskAsync(Func<CancellationToken, Task<IReadOnlyList<GpuReading>?>> ask, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(_options.Timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            return await ask(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private IReadOnlyList<GpuReading> Own(string instance, IReadOnlyList<GpuReading> readings) =>
+        _options.Devices.TryGetValue(instance, out var devices)
+            ? [.. readings.Where(r => devices.Split(',', StringSplitOptions.TrimEntries).Contains(r.Gpu))]
+            : readings;
+
+    private void Note(string instance, bool answers)
+    {
+        if (!answers && _silent.Add(instance))
+            GpuLog.Silent(logger, instance, _options.Exporters[instance]);
+        else if (answers && _silent.Remove(instance))
+            GpuLog.Answers(logger, instance, _options.Exporters[instance]);
+    }
+}
+
+/// <summary>What is said of GPUs in the log. Event ids 1850–1859.</summary>
+internal static partial class GpuLog
+{
+    [LoggerMessage(1850, LogLevel.Warning, "{Instance}: the exporter of its GPUs, {Exporter}, does not answer; their figures are missing")]
+    public static partial void Silent(ILogger logger, string instance, Uri exporter);
+
+    [LoggerMessage(1851, LogLevel.Information, "{Instance}: the exporter of its GPUs, {Exporter}, answers")]
+    public static partial void Answers(ILogger logger, string instance, Uri exporter);
+}
