@@ -16,8 +16,9 @@ internal static partial class DcgmText
         var gpus = new SortedDictionary<int, (double? Utilization, double? Used, double? Free, double? Temperature)>();
         foreach (var line in text.AsSpan().EnumerateLines())
         {
-            if (!line.StartsWith("DCGM_FI_DEV_", StringComparison.Ordinal) || Sample().Match(line.ToString()) is not { Success: true } sample
-                || !double.TryParse(sample.Groups["value"].ValueSpan, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !double.IsFinite(value)
+            // A part of a GPU (MIG) is not the GPU; a value that it does not have is a number beyond all measure.
+            if (!line.StartsWith("DCGM_FI_DEV_", StringComparison.Ordinal) || line.Contains("GPU_I_ID=", StringComparison.Ordinal) || Sample().Match(line.ToString()) is not { Success: true } sample
+                || !double.TryParse(sample.Groups["value"].ValueSpan, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || value is not (>= 0 and < 1e9)
                 || !int.TryParse(Index().Match(sample.Groups["labels"].Value).Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var gpu)
                 || (gpus.Count == GpuReading.Most && !gpus.ContainsKey(gpu)))
                 continue;

@@ -39,7 +39,7 @@ internal sealed class GpuOptionsValidator : IValidateOptions<GpuOptions>
     {
         var mistakes = Ranges.Validate(name, options).Failures?.ToList() ?? [];
         foreach (var (instance, address) in options.Exporters)
-            if (!address.IsAbsoluteUri || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
+            if (address is null || !address.IsAbsoluteUri || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
                 mistakes.Add($"{GpuOptions.Section}:Exporters:{instance}: '{address}' is no address of the form http://host:9400/metrics.");
         return mistakes.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(mistakes);
     }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Telemetry.Gpu;
 
@@ -35,6 +36,8 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
     /// <summary>One look at all.</summary>
     internal async Task LookAsync(CancellationToken cancellationToken)
     {
+        // Looks make no traces.
+        using var quiet = SuppressInstrumentationScope.Begin();
         var instances = fleet.Current.Instances.Select(v => v.Instance).ToList();
         var looks = instances.Where(i => _options.Exporters.ContainsKey(i.Name))
             .Select(async i => (i.Name, Readings: await AskAsync(gone => source.AskExporterAsync(_options.Exporters[i.Name], gone), cancellationToken)))
@@ -87,8 +90,9 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         {
             return await ask(either.Token);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
+            // Whatever it is: figures that are missing must not end the gateway.
             return null;
         }
     }
