@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
@@ -8,7 +9,8 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Accounting;
 
 /// <summary>Settles every call exactly once, however it ends.</summary>
-internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFleet fleet, GracefulStop stop, TimeProvider time, ILogger<CallAccounting> logger)
+internal sealed class CallAccounting(
+    BridgeMetrics metrics, ILedger ledger, RecentFigures recent, IFleet fleet, GracefulStop stop, TimeProvider time, ILogger<CallAccounting> logger)
 {
     // nginx's number for a client that hung up; it never goes over the wire.
     private const int ClientClosedRequest = 499;
@@ -96,6 +98,8 @@ internal sealed class CallAccounting(BridgeMetrics metrics, ILedger ledger, IFle
             call.Attempts,
             call.Continued?.ConvertAll(Labels.Of));
         ledger.Write(record);
+        if (call.Operation.Kind == OperationKind.Inference)
+            recent.Note(record);
         if (logger.IsEnabled(LogLevel.Information))
             Tell(record);
         if (Activity.Current is { IsAllDataRequested: true } activity)

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Identity;
 
@@ -9,7 +10,7 @@ internal static class AdminEndpoints
 {
     /// <summary>Adds what the API needs.</summary>
     public static IServiceCollection AddAdmin(this IServiceCollection services) =>
-        services.AddApiDescription().ConfigureHttpJsonOptions(options =>
+        services.AddFleetPage().AddApiDescription().ConfigureHttpJsonOptions(options =>
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default);
             options.SerializerOptions.TypeInfoResolverChain.Insert(1, UsageJson.Default);
@@ -27,6 +28,7 @@ internal static class AdminEndpoints
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)))
             .Describe("getQueue", "Who waits, by model and tenant.");
         bridge.MapUsage();
+        app.MapFleetPage(bridge);
         app.MapApiDescription();
     }
 

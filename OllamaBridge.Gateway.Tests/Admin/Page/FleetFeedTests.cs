@@ -1,0 +1,95 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Admin.Page;
+
+namespace OllamaBridge.Gateway.Tests.Admin.Page;
+
+public sealed class FleetFeedTests : IDisposable
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly FleetFeed _feed;
+    private int _taken;
+
+    public FleetFeedTests() => _feed = new FleetFeed(Take, _stop.Token, _clock);
+
+    public void Dispose()
+    {
+        _feed.Dispose();
+        _stop.Dispose();
+    }
+
+    [Fact]
+    public void Join_TwoListeners_OnePictureASecondForBoth()
+    {
+        _clock.Advance(FleetFeed.Interval * 5);
+        Assert.Equal(0, _taken);
+        var (first, second) = (_feed.Join()!, _feed.Join()!);
+        Assert.Equal(1, _taken);
+        Assert.True(first.Reader.TryRead(out _) && second.Reader.TryRead(out _));
+
+        _clock.Advance(FleetFeed.Interval);
+
+        Assert.Equal(2, _taken);
+        Assert.True(first.Reader.TryRead(out var one));
+        Assert.True(second.Reader.TryRead(out var other));
+        Assert.Same(one, other);
+    }
+
+    [Fact]
+    public void Leave_TheLast_NothingIsMadeAnyMore()
+    {
+        var (first, second) = (_feed.Join()!, _feed.Join()!);
+        _feed.Leave(first);
+        _clock.Advance(FleetFeed.Interval);
+        Assert.Equal(2, _taken);
+        _feed.Leave(second);
+        _clock.Advance(FleetFeed.Interval * 10);
+        Assert.Equal(2, _taken);
+        Assert.NotNull(_feed.Join());
+        Assert.Equal(3, _taken);
+    }
+
+    [Fact]
+    public void Read_TooSlowly_OnlyTheNewest()
+    {
+        var slow = _feed.Join()!;
+        _clock.Advance(FleetFeed.Interval);
+        _clock.Advance(FleetFeed.Interval);
+
+        Assert.True(slow.Reader.TryRead(out var picture));
+        Assert.Contains("\"name\":\"3\"", System.Text.Encoding.UTF8.GetString(picture), StringComparison.Ordinal);
+        Assert.False(slow.Reader.TryRead(out _));
+    }
+
+    [Fact]
+    public void Join_TooMany_Null()
+    {
+        List<Channel<byte[]>?> all = [.. Enumerable.Range(0, FleetFeed.MaxListeners).Select(_ => _feed.Join())];
+        Assert.DoesNotContain(null, all);
+        Assert.Null(_feed.Join());
+        _feed.Leave(all[0]!);
+        Assert.NotNull(_feed.Join());
+    }
+
+    [Fact]
+    public async Task Stop_WhoLooks_IsEndedAndNobodyNewMay()
+    {
+        var listener = _feed.Join()!;
+
+        await _stop.CancelAsync();
+
+        Assert.True(listener.Reader.TryRead(out _));
+        Assert.True(listener.Reader.Completion.IsCompletedSuccessfully);
+        Assert.Null(_feed.Join());
+        Assert.Equal(0, _feed.Listeners);
+    }
+
+    private FleetPicture Take()
+    {
+        var name = (++_taken).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return new FleetPicture(
+            _clock.GetUtcNow(), false, [new PictureInstance(name, new Uri("http://i"), "healthy", false, null, 0, 1, [], null, null)],
+            new PictureQueue(0, 1, []), new PictureFigures(5, [], [], [], []), []);
+    }
+}

@@ -1,0 +1,161 @@
+using Microsoft.Playwright;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>The page in a real browser: Debian's Chromium. With FLEET_SCREENSHOT a picture is kept in that file.</summary>
+[Collection(nameof(Alone))]
+public sealed class FleetPageBrowserTests
+{
+    private const string Browser = "/usr/bin/chromium";
+    private static readonly string[] Models = ["deepseek-r1:7b", "llama3.2:3b", "qwen3:8b"];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Page_UnderLoadWithAFailingInstance_ShowsItAndDrainsByAClick()
+    {
+        await using var fleet = await TestFleet.StartAsync(
+            4, SimulatorOptions.Instant with { ParallelSlots = 2, MaxLoadedModels = 2, DecodePerToken = TimeSpan.FromMilliseconds(20) }, Models);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable), "all are there");
+        fleet[3].Faults.Add(new Fault { Kind = FaultKind.Status, Status = 500 });
+        await using var load = new Load(bridge, clients: 12);
+        await Eventually.BecomesAsync(() => load.Ended >= 40, TimeSpan.FromSeconds(60));
+        var (playwright, browser) = await LaunchAsync();
+        using var driver = playwright;
+        await using var closing = browser;
+        var page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = 1280, Height = 800 }, ColorScheme = ColorScheme.Light });
+        var errors = Watch(page);
+
+        await page.GotoAsync($"{bridge.Url}bridge/");
+
+        var rows = page.Locator("#instances tbody tr");
+        await Assertions.Expect(rows).ToHaveCountAsync(4);
+        await Assertions.Expect(page.Locator("#troubles tbody tr").First).ToBeVisibleAsync();
+        await Assertions.Expect(page.Locator("#queue tbody tr").First).ToBeVisibleAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Drain sim-2", Exact = true }).ClickAsync();
+        await Assertions.Expect(rows.Nth(1)).ToContainTextAsync("draining");
+        await Assertions.Expect(page.GetByRole(AriaRole.Button, new() { Name = "Undrain sim-2", Exact = true })).ToBeVisibleAsync();
+        Assert.True(bridge.Fleet.Current.Instances.Single(i => i.Instance.Name == "sim-2").Draining);
+        if (Environment.GetEnvironmentVariable("FLEET_SCREENSHOT") is { Length: > 0 } file)
+        {
+            // Some steps of figures, so that the picture has lines.
+            var until = load.Ended + 250;
+            await Eventually.BecomesAsync(() => load.Ended >= until, TimeSpan.FromSeconds(90));
+            await page.ScreenshotAsync(new() { Path = file });
+        }
+
+        // By keyboard alone.
+        await page.GetByRole(AriaRole.Button, new() { Name = "Undrain sim-2", Exact = true }).FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await bridge.UntilAsync(s => s.Instances.Single(i => i.Instance.Name == "sim-2") is { Draining: false }, "work again");
+        Assert.Empty(errors);
+    }
+
+    [Fact]
+    public async Task Page_AHundredInstancesOnAPhoneInTheDark_AllThereAndNothingToTheSide()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        // Nobody listens at port 1.
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, [.. Enumerable.Range(1, 99).SelectMany(i => new[]
+        {
+            ($"Bridge:Instances:{i}:Name", $"a-server-with-quite-a-long-name-{i}"),
+            ($"Bridge:Instances:{i}:Url", $"http://127.1.0.{i}:1"),
+        })]);
+        var (playwright, browser) = await LaunchAsync();
+        using var driver = playwright;
+        await using var closing = browser;
+        var page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = 390, Height = 844 }, ColorScheme = ColorScheme.Dark });
+        var errors = Watch(page);
+
+        await page.GotoAsync($"{bridge.Url}bridge/");
+
+        await Assertions.Expect(page.Locator("#instances tbody tr")).ToHaveCountAsync(100);
+        await Assertions.Expect(page.Locator("#instances button")).ToHaveCountAsync(100);
+        Assert.Equal(0, await page.EvaluateAsync<int>("document.documentElement.scrollWidth - document.documentElement.clientWidth"));
+        Assert.Equal("rgb(16, 20, 24)", await page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor"));
+        Assert.Empty(errors);
+    }
+
+    [Fact]
+    public async Task Page_KeyNeeded_AskedForAndKeptForTheTab()
+    {
+        var (admin, verifier) = ApiKey.Create();
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await TestBridge.StartAsync(
+            fleet.Servers, ("Bridge:Tenants:ops:Keys:0", verifier.ToString()), ("Bridge:Tenants:ops:Scopes", "Admin"));
+        var (playwright, browser) = await LaunchAsync();
+        using var driver = playwright;
+        await using var closing = browser;
+        var page = await browser.NewPageAsync();
+
+        await page.GotoAsync($"{bridge.Url}bridge/");
+        await page.Locator("#key").FillAsync("wrong");
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator("#refusal")).ToContainTextAsync("not known");
+        await page.Locator("#key").FillAsync(admin);
+        await page.Keyboard.PressAsync("Enter");
+
+        await Assertions.Expect(page.Locator("#instances tbody tr")).ToHaveCountAsync(1);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Drain sim-1", Exact = true }).ClickAsync();
+        await Assertions.Expect(page.Locator("#instances tbody tr")).ToContainTextAsync("draining");
+        Assert.Equal(0, await page.EvaluateAsync<int>("localStorage.length"));
+        Assert.Equal("", await page.EvaluateAsync<string>("document.cookie"));
+    }
+
+    private static async Task<(IPlaywright Playwright, IBrowser Browser)> LaunchAsync()
+    {
+        Assert.SkipUnless(File.Exists(Browser), $"Chromium is not there: {Browser}");
+        var playwright = await Playwright.CreateAsync();
+        return (playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Browser, Args = ["--no-sandbox"] }));
+    }
+
+    private static List<string> Watch(IPage page)
+    {
+        var errors = new List<string>();
+        page.PageError += (_, error) => errors.Add(error);
+        page.Console += (_, message) =>
+        {
+            if (message.Type is "error" or "warning")
+                errors.Add(message.Text);
+        };
+        return errors;
+    }
+
+    /// <summary>Clients that ask one model after another until they are disposed.</summary>
+    private sealed class Load : IAsyncDisposable
+    {
+        private readonly CancellationTokenSource _over = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        private readonly Task _clients;
+        private int _ended;
+
+        public Load(TestBridge bridge, int clients) => _clients = Task.WhenAll(Enumerable.Range(0, clients).Select(i => AskAsync(bridge, i)));
+
+        public int Ended => Volatile.Read(ref _ended);
+
+        public async ValueTask DisposeAsync()
+        {
+            await _over.CancelAsync();
+            await _clients;
+            _over.Dispose();
+        }
+
+        private async Task AskAsync(TestBridge bridge, int client)
+        {
+            try
+            {
+                for (var i = client; ; i++)
+                {
+                    using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(Models[i % Models.Length], stream: false, tokens: 12, text: $"{client}"), _over.Token);
+                    Interlocked.Increment(ref _ended);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // It is over.
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using System.Reflection;
+
+namespace OllamaBridge.Gateway.Admin.Page;
+
+/// <summary>The fleet page at <c>/bridge/</c>, and the events that it shows.</summary>
+internal static class PageEndpoints
+{
+    // Nothing from elsewhere, nothing inline, in nobody's frame.
+    private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+    private static readonly byte[] Begin = [.. "data: "u8];
+    private static readonly byte[] End = [.. "\n\n"u8];
+
+    // The page comes again with its key then: whoever lost it does not look on.
+    private static readonly TimeSpan MaxLook = TimeSpan.FromMinutes(5);
+
+    /// <summary>Adds what the page needs.</summary>
+    public static IServiceCollection AddFleetPage(this IServiceCollection services) =>
+        services.AddSingleton<RecentFigures>().AddSingleton<FleetPictures>().AddSingleton(provider => new FleetFeed(
+            provider.GetRequiredService<FleetPictures>(),
+            provider.GetRequiredService<IHostApplicationLifetime>(),
+            provider.GetRequiredService<TimeProvider>()));
+
+    /// <summary>Maps the page, which has no data in it and wants no key, and its events into the operator's group, whose rule of access holds for them.</summary>
+    /// <param name="app">Where the page is mapped.</param>
+    /// <param name="bridge">The operator's group.</param>
+    public static void MapFleetPage(this IEndpointRouteBuilder app, IEndpointRouteBuilder bridge)
+    {
+        var page = Read("index.html");
+        app.MapGet("/bridge/", (HttpContext context) =>
+        {
+            // What the page asks for is relative to it, so that it may lie behind a proxy's path.
+            if (context.Request.Path.Value!.EndsWith('/'))
+                return SendAsync(context, page, "text/html; charset=utf-8");
+            context.Response.StatusCode = StatusCodes.Status307TemporaryRedirect;
+            context.Response.Headers.Location = "bridge/";
+            return Task.CompletedTask;
+        }).ExcludeFromDescription();
+        foreach (var (name, type) in (ReadOnlySpan<(string, string)>)[
+            ("page.css", "text/css; charset=utf-8"), ("page.js", "text/javascript; charset=utf-8"), ("icon.svg", "image/svg+xml")])
+        {
+            var asset = Read(name);
+            app.MapGet($"/bridge/{name}", (HttpContext context) => SendAsync(context, asset, type)).ExcludeFromDescription();
+        }
+
+        bridge.MapGet("/events", ListenAsync).ExcludeFromDescription();
+    }
+
+    private static Task SendAsync(HttpContext context, byte[] asset, string type)
+    {
+        Protect(context.Response.Headers);
+        context.Response.Headers.ContentSecurityPolicy = Policy;
+        // A new bridge has a new page.
+        context.Response.Headers.CacheControl = "no-cache";
+        context.Response.ContentType = type;
+        context.Response.ContentLength = asset.Length;
+        return context.Response.Body.WriteAsync(asset, context.RequestAborted).AsTask();
+    }
+
+    private static async Task<IResult> ListenAsync(HttpContext context, FleetFeed feed, TimeProvider time)
+    {
+        if (feed.Join() is not { } pictures)
+            return new RetryLater("Too many look at the fleet, or the bridge is being stopped.");
+        try
+        {
+            using var over = new CancellationTokenSource(MaxLook, time);
+            using var gone = CancellationTokenSource.CreateLinkedTokenSource(over.Token, context.RequestAborted);
+            Protect(context.Response.Headers);
+            context.Response.Headers.CacheControl = "no-store";
+            context.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would hold them back
+            context.Response.ContentType = "text/event-stream";
+            await foreach (var picture in pictures.Reader.ReadAllAsync(gone.Token))
+            {
+                await context.Response.Body.WriteAsync(Begin, gone.Token);
+                await context.Response.Body.WriteAsync(picture, gone.Token);
+                await context.Response.Body.WriteAsync(End, gone.Token);
+                await context.Response.Body.FlushAsync(gone.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The time is over, or nobody looks any more.
+        }
+        finally
+        {
+            feed.Leave(pictures);
+        }
+
+        return Results.Empty;
+    }
+
+    private static void Protect(IHeaderDictionary headers)
+    {
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers["Referrer-Policy"] = "no-referrer";
+    }
+
+    private static byte[] Read(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream($"page/{name}")
+            ?? throw new InvalidOperationException($"The page lacks {name}.");
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+}

@@ -1,0 +1,111 @@
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Telemetry;
+
+namespace OllamaBridge.Gateway.Admin.Page;
+
+/// <summary>What the requests of the last minutes come to, and the latest that did not go straight: rings of a fixed size, never content.</summary>
+/// <remarks>Of this gateway only. A request counts where it ends, with all its tokens.</remarks>
+internal sealed class RecentFigures(TimeProvider time)
+{
+    /// <summary>How long a step is.</summary>
+    public static readonly TimeSpan Step = TimeSpan.FromSeconds(5);
+
+    /// <summary>How many steps are kept: five minutes.</summary>
+    public const int Steps = 60;
+
+    /// <summary>How many requests that did not go straight are kept.</summary>
+    public const int MaxTroubles = 30;
+
+    private static readonly string Succeeded = Labels.Of(CallOutcome.Succeeded);
+    private static readonly string Failed = Labels.Of(CallOutcome.Failed);
+    private static readonly string Truncated = Labels.Of(CallOutcome.Truncated);
+    private readonly Lock _lock = new();
+    private readonly Bucket[] _ring = [.. Enumerable.Range(0, Steps).Select(_ => new Bucket())];
+    private readonly Queue<PictureTrouble> _troubles = new(MaxTroubles);
+
+    private long Now => time.GetTimestamp() / (long)(time.TimestampFrequency * Step.TotalSeconds);
+
+    /// <summary>Notes a request to a model that has ended.</summary>
+    public void Note(LedgerRecord record)
+    {
+        var trouble = TroubleOf(record);
+        lock (_lock)
+        {
+            var bucket = BucketOf(Now);
+            bucket.Requests++;
+            bucket.Tokens += record.OutputTokens;
+            if (record.Outcome == Succeeded)
+                bucket.Latencies.Add(record.TotalSeconds);
+            if (trouble is null)
+                return;
+            if (_troubles.Count == MaxTroubles)
+                _troubles.Dequeue();
+            _troubles.Enqueue(trouble);
+        }
+    }
+
+    /// <summary>The last minutes.</summary>
+    public PictureFigures Figures()
+    {
+        var (requests, tokens) = (new int[Steps], new double[Steps]);
+        var (median, p95) = (new double?[Steps], new double?[Steps]);
+        lock (_lock)
+        {
+            var first = Now - Steps + 1;
+            for (var i = 0; i < Steps; i++)
+            {
+                if (first + i < 0)
+                    continue;
+                var bucket = BucketOf(first + i);
+                requests[i] = bucket.Requests;
+                tokens[i] = Math.Round(bucket.Tokens / Step.TotalSeconds, 1);
+                (median[i], p95[i]) = (bucket.Latencies.Quantile(0.5), bucket.Latencies.Quantile(0.95));
+            }
+        }
+
+        return new PictureFigures(Step.TotalSeconds, requests, tokens, median, p95);
+    }
+
+    /// <summary>The latest requests that did not go straight, newest first.</summary>
+    public IReadOnlyList<PictureTrouble> Troubles()
+    {
+        lock (_lock)
+            return [.. _troubles.Reverse()];
+    }
+
+    private static PictureTrouble? TroubleOf(LedgerRecord record)
+    {
+        var kind = record.Outcome == Failed || record.Outcome == Truncated ? record.Outcome
+            : record.Outcome != Succeeded ? null
+            : record.Interruptions is { Count: > 0 } ? "continued"
+            : record.Attempts > 1 ? "retried"
+            : null;
+        return kind is null ? null : new PictureTrouble(
+            record.Time, kind, record.Model, record.Tenant, record.Instance, record.Status, record.Attempts, record.Interruptions);
+    }
+
+    // The place in the ring, emptied where it was an older step's.
+    private Bucket BucketOf(long step)
+    {
+        var bucket = _ring[step % Steps];
+        if (bucket.Step != step)
+        {
+            bucket.Step = step;
+            (bucket.Requests, bucket.Tokens) = (0, 0);
+            bucket.Latencies.Clear();
+        }
+
+        return bucket;
+    }
+
+    private sealed class Bucket
+    {
+        public long Step { get; set; } = -1;
+
+        public int Requests { get; set; }
+
+        public long Tokens { get; set; }
+
+        public LatencyCounts Latencies { get; } = new();
+    }
+}
