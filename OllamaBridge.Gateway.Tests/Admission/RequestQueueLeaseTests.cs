@@ -42,7 +42,7 @@ public sealed class RequestQueueLeaseTests : IDisposable
     }
 
     [Fact]
-    public void Snapshot_PerModelWithTheOldest()
+    public void Describe_PerModelWithTheOldest()
     {
         using var lease = _queue.Get();
         _ = _queue.Ask("a");
@@ -52,6 +52,6 @@ public sealed class RequestQueueLeaseTests : IDisposable
         _queue.Clock.Advance(TimeSpan.FromMilliseconds(30));
         Assert.Equal(
             [new QueueEntry("a:latest", 2, TimeSpan.FromMilliseconds(80)), new QueueEntry("b:latest", 1, TimeSpan.FromMilliseconds(30))],
-            _queue.Queue.Snapshot());
+            _queue.Queue.Describe().Select(d => d.Entry));
     }
 }

@@ -139,11 +139,6 @@ public sealed class SharedLedgerTests
         }
     }
 
-    private static async Task UsageBecomesAsync(TestBridge bridge, long requests)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(Patience);
-        while ((await bridge.GetJsonAsync("/bridge/usage"))["total"]!["requests"]!.GetValue<long>() != requests)
-            await Task.Delay(20, patience.Token);
-    }
+    private static Task UsageBecomesAsync(TestBridge bridge, long requests) => Eventually.BecomesAsync(
+        async () => (await bridge.GetJsonAsync("/bridge/usage"))["total"]!["requests"]!.GetValue<long>() == requests, Patience);
 }

@@ -191,13 +191,8 @@ public sealed class SharedTenantTests
     }
 
     /// <summary>Asks until a key is answered as expected: another gateway hears of a change when it has looked.</summary>
-    private static async Task BecomesAsync(TestBridge bridge, string? key, HttpStatusCode expected)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(Patience);
-        while (await AskAsync(bridge, key) != expected)
-            await Task.Delay(20, patience.Token);
-    }
+    private static Task BecomesAsync(TestBridge bridge, string? key, HttpStatusCode expected) =>
+        Eventually.BecomesAsync(async () => await AskAsync(bridge, key) == expected, Patience);
 
     private static async Task<HttpStatusCode> AskAsync(TestBridge bridge, string? key)
     {

@@ -69,18 +69,7 @@ internal sealed class CallAccounting(
         var model = call.ModelKey.Length == 0 ? ""
             : fleet.Current.Models.ContainsKey(call.ModelKey) ? call.ModelKey
             : TelemetryNames.OtherModel;
-        metrics.RecordRequest(
-            call.Operation.Name,
-            Labels.Of(call.Operation.Protocol),
-            model,
-            Labels.OfStatus(status),
-            Labels.Of(outcome),
-            total);
-        // A pull's progress is no answer of a model.
-        var (input, output) = call.Operation.Kind == OperationKind.Inference ? (call.InputTokens, call.OutputTokens) : default;
-        metrics.RecordTokens(model, input, output);
-        if (call.Operation.Kind == OperationKind.Inference)
-            metrics.RecordOperation(Labels.OfGenAi(call.Operation), model, outcome == CallOutcome.Succeeded ? null : Labels.Of(outcome), total, input, output);
+        var isInference = call.Operation.Kind == OperationKind.Inference;
         var record = new LedgerRecord(
             time.GetUtcNow(),
             call.Tenant.Id,
@@ -88,8 +77,9 @@ internal sealed class CallAccounting(
             Labels.Of(call.Operation.Protocol),
             model,
             call.AnsweredBy?.Name,
-            input,
-            output,
+            // A pull's progress is no answer of a model.
+            isInference ? call.InputTokens : 0,
+            isInference ? call.OutputTokens : 0,
             call.Queued.TotalSeconds,
             call.AnsweredAt is { } answered ? time.GetElapsedTime(call.StartedAt, answered).TotalSeconds : null,
             total.TotalSeconds,
@@ -97,9 +87,16 @@ internal sealed class CallAccounting(
             status,
             call.Attempts,
             call.Continued?.ConvertAll(Labels.Of));
+        metrics.RecordRequest(record.Operation, record.Protocol, model, Labels.OfStatus(status), record.Outcome, total);
+        metrics.RecordTokens(model, record.InputTokens, record.OutputTokens);
         ledger.Write(record);
-        if (call.Operation.Kind == OperationKind.Inference)
+        if (isInference)
+        {
+            var error = outcome == CallOutcome.Succeeded ? null : record.Outcome;
+            metrics.RecordOperation(Labels.OfGenAi(call.Operation), model, error, total, record.InputTokens, record.OutputTokens);
             recent.Note(record);
+        }
+
         if (logger.IsEnabled(LogLevel.Information))
             Tell(record);
         if (Activity.Current is { IsAllDataRequested: true } activity)

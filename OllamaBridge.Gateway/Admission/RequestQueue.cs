@@ -50,7 +50,7 @@ internal sealed partial class RequestQueue : IDisposable
         _released = OnReleased;
         _timer = time.CreateTimer(_ => Dispatch(tick: true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _fleet.Changed += OnFleetChanged;
-        metrics.ObserveQueue(Lines);
+        metrics.ObserveQueue(() => QueueDescription.Lines(Describe()));
     }
 
     /// <summary>How many wait.</summary>
@@ -99,14 +99,7 @@ internal sealed partial class RequestQueue : IDisposable
     public double? ServiceOf(QueueKey key, string tenant, Priority priority) =>
         _queues.TryGetValue(key, out var queue) ? queue[priority].Counters.ValueOf(tenant) : null;
 
-    /// <summary>Who waits now: for each model how many, and since when the first.</summary>
-    public IReadOnlyList<QueueEntry> Snapshot() =>
-        [.. Describe().GroupBy(d => d.Entry.Model, (model, all) => all.Select(d => d.Entry).Aggregate((a, b) =>
-            new QueueEntry(model, a.Waiting + b.Waiting, a.Oldest > b.Oldest ? a.Oldest : b.Oldest)))];
-
-    private IReadOnlyList<(string Model, string Tenant, int Waiting)> Lines() => QueueDescription.Lines(Describe());
-
-    /// <summary>The same with tenants and classes.</summary>
+    /// <summary>Who waits now: for each model how many, of which tenants and classes, and since when the first.</summary>
     public IReadOnlyList<QueueDescription> Describe()
     {
         if (Count == 0)

@@ -112,10 +112,8 @@ internal sealed class BridgeMetrics
     public void RecordOperation(string operation, string model, string? error, TimeSpan duration, long input, long output)
     {
         var tags = GenAiTags(operation, model);
-        if (input > 0)
-            _usage.Record(input, [.. tags, new(TelemetryNames.GenAiTokenType, "input")]);
-        if (output > 0)
-            _usage.Record(output, [.. tags, new(TelemetryNames.GenAiTokenType, "output")]);
+        RecordUsage(tags, "input", input);
+        RecordUsage(tags, "output", output);
         if (error is not null)
             tags.Add(TelemetryNames.ErrorType, error);
         _operation.Record(duration.TotalSeconds, tags);
@@ -217,6 +215,15 @@ internal sealed class BridgeMetrics
             () => stores().Select(s => new Measurement<int>(s.IsHealthy ? 1 : 0, new KeyValuePair<string, object?>(TelemetryNames.StoreLabel, s.Name))),
             null,
             "1 while a store of the shared state works; 0 while the gateway goes on without it.");
+    }
+
+    // The list is a value: what is added here is not the caller's.
+    private void RecordUsage(TagList tags, string type, long tokens)
+    {
+        if (tokens <= 0)
+            return;
+        tags.Add(TelemetryNames.GenAiTokenType, type);
+        _usage.Record(tokens, tags);
     }
 
     private static TagList GenAiTags(string operation, string model) => new()

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Telemetry.Gpu;
 using OpenTelemetry.Metrics;
 
@@ -12,6 +13,7 @@ internal static class TelemetryServiceCollectionExtensions
         services.AddSingleton<BridgeMetrics>();
         services.AddHostedService<FleetMetrics>();
         services.AddBridgeOptions<GpuOptions, GpuOptionsValidator>(GpuOptions.Section);
+        services.AddSingleton<IValidateOptions<GpuOptions>, GpuExportersValidator>();
         services.AddSingleton<IGpuSource, GpuSource>();
         services.AddSingleton<GpuWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<GpuWatch>());

@@ -44,7 +44,7 @@ internal sealed class FleetFeed : IDisposable
     }
 
     /// <summary>Begins to look. The first picture is there at once.</summary>
-    /// <returns>Pictures as JSON, until <see cref="Leave"/> or the gateway stops; null where too many look, or it stops already.</returns>
+    /// <returns>Pictures as events, until <see cref="Leave"/> or the gateway stops; null where too many look, or it stops already.</returns>
     public Channel<byte[]>? Join()
     {
         lock (_lock)
@@ -107,5 +107,6 @@ internal sealed class FleetFeed : IDisposable
         (_timer, _latest) = (null, null);
     }
 
-    private byte[] Make() => JsonSerializer.SerializeToUtf8Bytes(_take(), PageJson.Default.FleetPicture);
+    // Framed once for all who look.
+    private byte[] Make() => [.. "data: "u8, .. JsonSerializer.SerializeToUtf8Bytes(_take(), PageJson.Default.FleetPicture), .. "\n\n"u8];
 }

@@ -9,18 +9,12 @@ internal static class PageEndpoints
     private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
         + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-    private static readonly byte[] Begin = [.. "data: "u8];
-    private static readonly byte[] End = [.. "\n\n"u8];
-
     // The page comes again with its key then: whoever lost it does not look on.
     private static readonly TimeSpan MaxLook = TimeSpan.FromMinutes(5);
 
     /// <summary>Adds what the page needs.</summary>
     public static IServiceCollection AddFleetPage(this IServiceCollection services) =>
-        services.AddSingleton<RecentFigures>().AddSingleton<FleetPictures>().AddSingleton(provider => new FleetFeed(
-            provider.GetRequiredService<FleetPictures>(),
-            provider.GetRequiredService<IHostApplicationLifetime>(),
-            provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<RecentFigures>().AddSingleton<FleetPictures>().AddSingleton<FleetFeed>();
 
     /// <summary>Maps the page, which has no data in it and wants no key, and its events into the operator's group, whose rule of access holds for them.</summary>
     /// <param name="app">Where the page is mapped.</param>
@@ -72,9 +66,7 @@ internal static class PageEndpoints
             context.Response.ContentType = "text/event-stream";
             await foreach (var picture in pictures.Reader.ReadAllAsync(gone.Token))
             {
-                await context.Response.Body.WriteAsync(Begin, gone.Token);
                 await context.Response.Body.WriteAsync(picture, gone.Token);
-                await context.Response.Body.WriteAsync(End, gone.Token);
                 await context.Response.Body.FlushAsync(gone.Token);
             }
         }

@@ -27,17 +27,15 @@ internal sealed record GpuOptions
 }
 
 [OptionsValidator]
-internal sealed partial class GpuRangeValidator : IValidateOptions<GpuOptions>;
+internal sealed partial class GpuOptionsValidator : IValidateOptions<GpuOptions>;
 
-/// <summary>The ranges, and that every exporter has an address that can be asked.</summary>
-internal sealed class GpuOptionsValidator : IValidateOptions<GpuOptions>
+/// <summary>That every exporter has an address that can be asked.</summary>
+internal sealed class GpuExportersValidator : IValidateOptions<GpuOptions>
 {
-    private static readonly GpuRangeValidator Ranges = new();
-
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, GpuOptions options)
     {
-        var mistakes = Ranges.Validate(name, options).Failures?.ToList() ?? [];
+        var mistakes = new List<string>();
         foreach (var (instance, address) in options.Exporters)
             if (address is null || !address.IsAbsoluteUri || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
                 mistakes.Add($"{GpuOptions.Section}:Exporters:{instance}: '{address}' is no address of the form http://host:9400/metrics.");
