@@ -18,7 +18,8 @@ internal static class ObservabilityFiles
     {
         var text = new StringBuilder("global:\n  scrape_interval: 5s\nscrape_configs:\n");
         foreach (var target in targets)
-            text.Append($"  - job_name: {target.Job}\n    static_configs:\n      - targets: ['{target.Address}']\n");
+            // The bridge's own label `instance` names an Ollama server; Prometheus would give it another name.
+            text.Append($"  - job_name: {target.Job}\n    honor_labels: true\n    relabel_configs:\n      - source_labels: [__address__]\n        target_label: bridge\n    static_configs:\n      - targets: ['{target.Address}']\n");
         return new ContainerFile { Name = "prometheus.yml", Contents = text.ToString() };
     }
 
