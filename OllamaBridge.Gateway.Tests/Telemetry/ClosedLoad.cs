@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry;
 
-/// <summary>So many clients, each of which asks again as soon as it is answered: models in turn, every second answer streamed.</summary>
+/// <summary>So many clients, each of which asks again as soon as it is answered: models in turn, all answers streamed.</summary>
 internal sealed class ClosedLoad : IAsyncDisposable
 {
     private readonly HttpClient _client;
@@ -19,7 +19,7 @@ internal sealed class ClosedLoad : IAsyncDisposable
         _running = Task.WhenAll(Enumerable.Range(0, clients).Select(client => Task.Run(async () =>
         {
             for (var number = client; !_stop.IsCancellationRequested; number++)
-                await AskAsync(models[number % models.Count], number / models.Count % 2 == 0, $"conversation {number}");
+                await AskAsync(models[number % models.Count], $"conversation {number}");
         })));
     }
 
@@ -34,11 +34,11 @@ internal sealed class ClosedLoad : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task AskAsync(string model, bool stream, string text)
+    private async Task AskAsync(string model, string text)
     {
         try
         {
-            using var answer = await _client.PostAsJsonAsync("/api/chat", Ask.Chat(model, stream, 12, text));
+            using var answer = await _client.PostAsJsonAsync("/api/chat", Ask.Chat(model, stream: true, 12, text));
             var body = await answer.Content.ReadAsStringAsync();
             if (answer.StatusCode != HttpStatusCode.OK || !body.Contains("\"done\":true", StringComparison.Ordinal))
                 _failures.Enqueue($"{(int)answer.StatusCode} {body}");
