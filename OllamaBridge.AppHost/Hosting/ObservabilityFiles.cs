@@ -17,8 +17,13 @@ internal static class ObservabilityFiles
     public static ContainerFile PrometheusConfiguration(IEnumerable<ScrapeTarget> targets)
     {
         var text = new StringBuilder("global:\n  scrape_interval: 5s\nscrape_configs:\n");
+        // As deploy/prometheus/prometheus.yml: a bridge's own label `instance` names an Ollama server, and must stay; `bridge` is which of them told it.
         foreach (var target in targets)
-            text.Append($"  - job_name: {target.Job}\n    static_configs:\n      - targets: ['{target.Address}']\n");
+        {
+            text.Append($"  - job_name: {target.Job}\n    honor_labels: true\n    static_configs:\n      - targets: ['{target.Address}']\n");
+            text.Append("    relabel_configs:\n      - source_labels: [__address__]\n        target_label: bridge\n");
+        }
+
         return new ContainerFile { Name = "prometheus.yml", Contents = text.ToString() };
     }
 

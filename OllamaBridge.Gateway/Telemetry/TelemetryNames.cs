@@ -47,6 +47,14 @@ internal static class TelemetryNames
     public const string GpuTemperature = "ollama.gpu.temperature";
     public const string BuildInfo = "ollama.bridge.build_info";
 
+    // Of .NET's, and what they leave the gateway as.
+    public const string RuntimeAssemblyCount = "dotnet.assembly.count";
+    public const string RuntimeAssemblies = "dotnet.assemblies";
+    public const string RuntimeProcessorCount = "dotnet.process.cpu.count";
+    public const string RuntimeProcessors = "dotnet.process.cpus";
+    public const string RuntimeTimerCount = "dotnet.timer.count";
+    public const string RuntimeTimers = "dotnet.timers";
+
     public const string TenantLabel = "tenant";
     public const string LimitLabel = "limit";
     public const string ModelLabel = "model";

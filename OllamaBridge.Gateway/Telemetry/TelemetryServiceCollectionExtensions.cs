@@ -20,6 +20,10 @@ internal static class TelemetryServiceCollectionExtensions
         services.AddHostedService<GpuMetrics>();
         services.AddOpenTelemetry().WithMetrics(metrics => metrics
             .AddMeter(TelemetryNames.Meter)
+            // .NET's own whose names end as only a histogram's part may in Prometheus' format: `promtool check metrics` minds.
+            .AddView(TelemetryNames.RuntimeAssemblyCount, TelemetryNames.RuntimeAssemblies)
+            .AddView(TelemetryNames.RuntimeProcessorCount, TelemetryNames.RuntimeProcessors)
+            .AddView(TelemetryNames.RuntimeTimerCount, TelemetryNames.RuntimeTimers)
             // A bucket names the trace of one that fell into it, where that trace is kept.
             .SetExemplarFilter(ExemplarFilterType.TraceBased)
             .AddPrometheusExporter());
