@@ -10,12 +10,13 @@ namespace OllamaBridge.Benchmarks;
 internal sealed record BenchmarkArguments(string Command, bool Quick, string? Output, IReadOnlyList<string> Rest)
 {
     public const string Usage = """
-        dotnet run -c Release --project OllamaBridge.Benchmarks -- scheduling|gateway|continuation|tenants|all [--quick] [--output docs/benchmarks.md]
+        dotnet run -c Release --project OllamaBridge.Benchmarks -- scheduling|gateway|continuation|tenants|telemetry|all [--quick] [--output docs/benchmarks.md]
 
           scheduling    the scheduling decision with 10, 100 and 1,000 instances
           gateway       the gateway beside a bare YARP forwarder and a direct connection
           continuation  the gateway with streams kept to be gone on with, beside itself without
           tenants       the gateway with keys, limits and shared state, beside itself without
+          telemetry     the gateway with metrics, traces and logs sent to a collector, beside itself with all of it off
           all           all of them
           --quick       fewer and shorter rounds
           --output      writes the tables into the marked sections of this file
@@ -23,8 +24,8 @@ internal sealed record BenchmarkArguments(string Command, bool Quick, string? Ou
         Exit code: 0 every target met, 1 a target missed, 2 not measured.
         """;
 
-    private static readonly string[] Commands = ["scheduling", "gateway", "continuation", "tenants", "all"];
-    private static readonly string[] ChildCommands = [SimulatorFleet.Command, BareYarp.Command];
+    private static readonly string[] Commands = ["scheduling", "gateway", "continuation", "tenants", "telemetry", "all"];
+    private static readonly string[] ChildCommands = [SimulatorFleet.Command, BareYarp.Command, TelemetrySink.Command];
 
     /// <summary>Reads the command line.</summary>
     /// <returns>Null where it is not understood.</returns>

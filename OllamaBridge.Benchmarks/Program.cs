@@ -30,12 +30,18 @@ try
             return await GatewayCommand.RunAsync(arguments, interruption.Token);
         case "continuation":
             return await ContinuationCommand.RunAsync(arguments, interruption.Token);
+        case TelemetrySink.Command:
+            await TelemetrySink.ServeAsync(interruption.Token);
+            return ExitCodes.Met;
+        case "telemetry":
+            return await TelemetryCommand.RunAsync(arguments, interruption.Token);
         case "tenants":
             return await TenantsCommand.RunAsync(arguments, interruption.Token);
         default:
             var code = Math.Max(scheduling, await GatewayCommand.RunAsync(arguments, interruption.Token));
             code = Math.Max(code, await ContinuationCommand.RunAsync(arguments, interruption.Token));
-            return Math.Max(code, await TenantsCommand.RunAsync(arguments, interruption.Token));
+            code = Math.Max(code, await TenantsCommand.RunAsync(arguments, interruption.Token));
+            return Math.Max(code, await TelemetryCommand.RunAsync(arguments, interruption.Token));
     }
 }
 catch (Exception e) when (e is MeasurementException or IOException or HttpRequestException or SocketException or TimeoutException or OperationCanceledException)

@@ -8,7 +8,9 @@ namespace OllamaBridge.Benchmarks.EndToEnd;
 /// <summary>What is measured, each in its own process, all on this machine's loopback.</summary>
 internal sealed class TestBed : IAsyncDisposable
 {
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
+    /// <summary>How long a server may take to start.</summary>
+    public static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
+
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
     /// <summary>The simulators themselves.</summary>

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Net.Http.Json;
 using System.Text.RegularExpressions;
 using OllamaBridge.Gateway.Tests.Deployment;
 using OllamaBridge.Gateway.Tests.EndToEnd;
@@ -70,6 +72,31 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
         Assert.Equal($"sim-{Lost}", Assert.Single(fired, f => f.Labels["alertname"] == "OllamaInstanceDown").Labels["instance"]);
         Assert.DoesNotContain(fired, f => Silent.Contains(f.Labels["alertname"]));
         Assert.Empty(load.Failures);
+    }
+
+    [Fact]
+    public async Task Trace_ThatAClientKeeps_IsNamedByTheBucketsOfItsRequest()
+    {
+        Promtool.Find("prometheus");
+        await using var fleet = await StartFleetAsync();
+        await using var bridge = await GatewayProcess.StartAsync(fleet.Servers, Slots);
+        await using var prometheus = await RunningPrometheus.StartAsync(bridge.Url);
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, ActivityHeadersPropagator = null }) { BaseAddress = bridge.Url };
+        var (kept, dropped) = (ActivityTraceId.CreateRandom(), ActivityTraceId.CreateRandom());
+        foreach (var (trace, flags) in new[] { (dropped, "00"), (kept, "01") })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat") { Content = JsonContent.Create(Ask.Chat(Models[0])) };
+            request.Headers.Add("traceparent", $"00-{trace}-{ActivitySpanId.CreateRandom()}-{flags}");
+            using var answer = await client.SendAsync(request, Token);
+            await answer.Content.ReadAsStringAsync(Token);
+        }
+
+        IReadOnlyList<string> traces = [];
+        foreach (var query in (string[])["ollama_latency_seconds_bucket", "gen_ai_server_time_to_first_token_seconds_bucket", "gen_ai_client_operation_duration_seconds_bucket"])
+        {
+            await Eventually.BecomesAsync(async () => (traces = await prometheus.TracesAsync(query)).Count > 0, Patience);
+            Assert.Equal([kept.ToString()], traces);
+        }
     }
 
     [Fact]

@@ -39,7 +39,7 @@ internal sealed partial class RunningPrometheus : IAsyncDisposable
             "/bin/sh",
             [
                 "-c", "exec \"$0\" \"$@\" 2>&1", file, $"--config.file={folder}/prometheus.yml", $"--storage.tsdb.path={folder}/data",
-                $"--web.listen-address=127.0.0.1:{port}",
+                $"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage",
             ],
             line => line.Contains("Server is ready to receive web requests", StringComparison.Ordinal));
         return new RunningPrometheus(process, folder, port);
@@ -57,6 +57,15 @@ internal sealed partial class RunningPrometheus : IAsyncDisposable
                 (IReadOnlyDictionary<string, string>)series!["metric"]!.AsObject().ToDictionary(l => l.Key, l => (string)l.Value!),
                 ScrapedValue((string)series["value"]![1]!))),
         ];
+    }
+
+    /// <summary>The traces that buckets of a query's series name.</summary>
+    public async Task<IReadOnlyList<string>> TracesAsync(string query)
+    {
+        var (from, to) = (DateTimeOffset.UtcNow.AddMinutes(-10), DateTimeOffset.UtcNow.AddMinutes(1));
+        var text = await _client.GetStringAsync(
+            $"api/v1/query_exemplars?query={Uri.EscapeDataString(query)}&start={from.ToUnixTimeSeconds()}&end={to.ToUnixTimeSeconds()}", Token);
+        return [.. JsonNode.Parse(text)!["data"]!.AsArray().SelectMany(s => s!["exemplars"]!.AsArray()).Select(e => (string)e!["labels"]!["trace_id"]!).Distinct()];
     }
 
     /// <summary>Each rule's name, and what went wrong with it; empty for nothing.</summary>
