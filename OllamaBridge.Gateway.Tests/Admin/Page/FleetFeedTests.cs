@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Admin.Page;
 
@@ -10,8 +11,9 @@ public sealed class FleetFeedTests : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly FleetFeed _feed;
     private int _taken;
+    private bool _fails;
 
-    public FleetFeedTests() => _feed = new FleetFeed(Take, _stop.Token, _clock);
+    public FleetFeedTests() => _feed = new FleetFeed(Take, _stop.Token, _clock, NullLogger<FleetFeed>.Instance);
 
     public void Dispose()
     {
@@ -79,14 +81,35 @@ public sealed class FleetFeedTests : IDisposable
 
         await _stop.CancelAsync();
 
-        Assert.True(listener.Reader.TryRead(out _));
+        Assert.True(listener.Reader.TryRead(out var last));
+        Assert.Contains("\"stopping\":true", System.Text.Encoding.UTF8.GetString(last), StringComparison.Ordinal);
         Assert.True(listener.Reader.Completion.IsCompletedSuccessfully);
         Assert.Null(_feed.Join());
         Assert.Equal(0, _feed.Listeners);
     }
 
+    [Fact]
+    public void Picture_CannotBeMade_WhoLooksIsSentAwayAndMayComeAgain()
+    {
+        var listener = _feed.Join()!;
+        Assert.True(listener.Reader.TryRead(out _));
+        _fails = true;
+
+        _clock.Advance(FleetFeed.Interval);
+
+        Assert.True(listener.Reader.Completion.IsCompletedSuccessfully);
+        Assert.Equal(0, _feed.Listeners);
+        Assert.Throws<InvalidOperationException>(() => _feed.Join());
+        _fails = false;
+        Assert.NotNull(_feed.Join());
+        _clock.Advance(FleetFeed.Interval);
+        Assert.Equal(3, _taken);
+    }
+
     private FleetPicture Take()
     {
+        if (_fails)
+            throw new InvalidOperationException("no picture");
         var name = (++_taken).ToString(System.Globalization.CultureInfo.InvariantCulture);
         return new FleetPicture(
             _clock.GetUtcNow(), false, [new PictureInstance(name, new Uri("http://i"), "healthy", false, null, 0, 1, [], null, null)],

@@ -14,6 +14,7 @@ internal sealed class FleetFeed : IDisposable
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly Func<FleetPicture> _take;
+    private readonly ILogger<FleetFeed> _logger;
     private readonly TimeProvider _time;
     private readonly CancellationToken _stopping;
     private readonly Lock _lock = new();
@@ -22,15 +23,15 @@ internal sealed class FleetFeed : IDisposable
     private byte[]? _latest;
     private ITimer? _timer;
 
-    public FleetFeed(FleetPictures pictures, IHostApplicationLifetime lifetime, TimeProvider time)
-        : this(pictures.Take, lifetime.ApplicationStopping, time)
+    public FleetFeed(FleetPictures pictures, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<FleetFeed> logger)
+        : this(pictures.Take, lifetime.ApplicationStopping, time, logger)
     {
     }
 
-    internal FleetFeed(Func<FleetPicture> take, CancellationToken stopping, TimeProvider time)
+    internal FleetFeed(Func<FleetPicture> take, CancellationToken stopping, TimeProvider time, ILogger<FleetFeed> logger)
     {
-        (_take, _time, _stopping) = (take, time, stopping);
-        _signal = stopping.Register(End);
+        (_take, _time, _stopping, _logger) = (take, time, stopping, logger);
+        _signal = stopping.Register(Stop);
     }
 
     /// <summary>How many look.</summary>
@@ -84,10 +85,28 @@ internal sealed class FleetFeed : IDisposable
         {
             if (_listeners.Count == 0)
                 return;
-            _latest = Make();
+            try
+            {
+                _latest = Make();
+            }
+            catch (Exception e)
+            {
+                // On a timer nobody would catch it. Who looks comes again, and hears what is wrong.
+                FleetFeedLog.NoPicture(_logger, e);
+                End();
+                return;
+            }
+
             foreach (var listener in _listeners)
                 listener.Writer.TryWrite(_latest);
         }
+    }
+
+    /// <summary>The last picture says that there will be no other.</summary>
+    private void Stop()
+    {
+        Tell();
+        End();
     }
 
     private void End()
@@ -108,5 +127,5 @@ internal sealed class FleetFeed : IDisposable
     }
 
     // Framed once for all who look.
-    private byte[] Make() => [.. "data: "u8, .. JsonSerializer.SerializeToUtf8Bytes(_take(), PageJson.Default.FleetPicture), .. "\n\n"u8];
+    private byte[] Make() => [.. "data: "u8, .. JsonSerializer.SerializeToUtf8Bytes(_take() with { Stopping = _stopping.IsCancellationRequested }, PageJson.Default.FleetPicture), .. "\n\n"u8];
 }

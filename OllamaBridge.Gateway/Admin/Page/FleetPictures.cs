@@ -1,17 +1,16 @@
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
 /// <summary>Makes what the page shows of what the gateway knows.</summary>
-internal sealed class FleetPictures(IFleet fleet, RequestQueue queue, RecentFigures recent, GracefulStop stop, TimeProvider time)
+internal sealed class FleetPictures(IFleet fleet, RequestQueue queue, RecentFigures recent, TimeProvider time)
 {
     /// <summary>The fleet as it is now.</summary>
     public FleetPicture Take() => new(
         time.GetUtcNow(),
-        stop.IsStopping,
+        Stopping: false,
         [.. fleet.Current.Instances.Select(Describe)],
         new PictureQueue(
             queue.Count,

@@ -12,6 +12,9 @@ internal static class PageEndpoints
     // The page comes again with its key then: whoever lost it does not look on.
     private static readonly TimeSpan MaxLook = TimeSpan.FromMinutes(5);
 
+    // Who does not read the last picture by then holds up the end of the bridge no longer.
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
+
     /// <summary>Adds what the page needs.</summary>
     public static IServiceCollection AddFleetPage(this IServiceCollection services) =>
         services.AddSingleton<RecentFigures>().AddSingleton<FleetPictures>().AddSingleton<FleetFeed>();
@@ -52,13 +55,14 @@ internal static class PageEndpoints
         return context.Response.Body.WriteAsync(asset, context.RequestAborted).AsTask();
     }
 
-    private static async Task<IResult> ListenAsync(HttpContext context, FleetFeed feed, TimeProvider time)
+    private static async Task<IResult> ListenAsync(HttpContext context, FleetFeed feed, IHostApplicationLifetime lifetime, TimeProvider time)
     {
         if (feed.Join() is not { } pictures)
             return new RetryLater("Too many look at the fleet, or the bridge is being stopped.");
         try
         {
             using var over = new CancellationTokenSource(MaxLook, time);
+            using var stopping = lifetime.ApplicationStopping.Register(() => over.CancelAfter(Farewell));
             using var gone = CancellationTokenSource.CreateLinkedTokenSource(over.Token, context.RequestAborted);
             Protect(context.Response.Headers);
             context.Response.Headers.CacheControl = "no-store";
@@ -72,7 +76,9 @@ internal static class PageEndpoints
         }
         catch (OperationCanceledException)
         {
-            // The time is over, or nobody looks any more.
+            // The time is over, or nobody looks any more. What is written to nobody would have the connection wait for a reader.
+            if (lifetime.ApplicationStopping.IsCancellationRequested)
+                context.Abort();
         }
         finally
         {

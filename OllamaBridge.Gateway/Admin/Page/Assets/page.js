@@ -31,7 +31,7 @@ async function run() {
     try { status = await listen(); } catch { /* the connection broke; it is tried again */ }
     if (status === 401 || status === 403) return ask(status);
     pause = status === 0 ? 250 : Math.min(pause * 2, 10000);
-    say(status === 0 ? "reconnecting" : status === 503 ? "too many look, or the bridge stops; trying again" : "no connection; trying again");
+    say(status === 0 ? "reconnecting" : status === 503 ? "the bridge cannot show it just now; trying again" : "no connection; trying again");
     await sleep(pause);
   }
 }
@@ -62,12 +62,13 @@ byId("ask").addEventListener("submit", event => {
 
 function show(picture) {
   pause = 1000;
-  say("live, " + new Date(picture.time).toLocaleTimeString());
+  say(picture.stopping ? "the bridge is being stopped" : "live");
+  set(byId("at"), new Date(picture.time).toLocaleTimeString());
   const all = picture.instances;
   const usable = all.filter(i => i.state === "healthy" && !i.draining).length;
   const sum = read => all.reduce((total, i) => total + read(i), 0);
   byId("summary").textContent = `${usable} of ${all.length} instances take work · ${sum(i => i.used)} of ${sum(i => i.slots)} slots used · `
-    + `${picture.queue.length} of ${picture.queue.limit} waiting` + (picture.stopping ? " · the bridge is being stopped" : "");
+    + `${picture.queue.length} of ${picture.queue.limit} waiting`;
   rows("instances", all, i => i.name, newInstance, showInstance);
   rows("queue", picture.queue.lines, l => JSON.stringify([l.model, l.tenant]), newRow("Model", "Tenant", "Waiting"),
     (row, l) => texts(row, l.model || "any", l.tenant || "sent again", l.waiting));
