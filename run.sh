@@ -116,10 +116,14 @@ ${hint:+
 $hint
 }
   curl $url/api/chat -d '{"model":"$model","messages":[{"role":"user","content":"Why is the sky blue?"}]}'
-  curl $url/bridge/instances
 
-OpenAI clients: base URL $url/v1, any key. Anthropic clients: base URL $url.
-Metrics: $url/metrics. Ctrl-C stops everything that was started here.
+The fleet as it changes  $url/bridge/
+Operators' API           $url/bridge/openapi.json (for example /bridge/instances)
+Metrics, health          $url/metrics, $url/health
+OpenAI clients           base URL $url/v1, any key
+Anthropic clients        base URL $url
+
+Ctrl-C stops everything that was started here.
 
 TEXT
 wait "${children[-1]}"

@@ -24,23 +24,23 @@ internal static class TelemetryCommand
         var collector = (await sink.AddressesAsync(TestBed.StartPatience, cancellationToken))[0];
         var off = await bed.StartGatewayAsync("without telemetry", new Dictionary<string, string> { ["OTEL_SDK_DISABLED"] = "true" }, null, cancellationToken);
         await using var offProcess = off.Process;
-        var on = await bed.StartGatewayAsync(
-            "with telemetry",
-            new Dictionary<string, string>
-            {
-                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://{collector}",
-                ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
-                ["OTEL_METRIC_EXPORT_INTERVAL"] = "1000",
-            },
-            null,
-            cancellationToken);
+        var settings = new Dictionary<string, string>
+        {
+            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://{collector}",
+            ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
+            ["OTEL_METRIC_EXPORT_INTERVAL"] = "1000",
+        };
+        var on = await bed.StartGatewayAsync("with telemetry", settings, null, cancellationToken);
         await using var onProcess = on.Process;
+        settings["Bridge__Tracing__TracesPerSecond"] = "1000000";
+        var all = await bed.StartGatewayAsync("with every trace", settings, null, cancellationToken);
+        await using var allProcess = all.Process;
 
         Console.Error.WriteLine($"Small answers with and without telemetry, {GatewayPlan.Clients} clients…");
         using var http = new HttpClient();
         using var scraping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var scrapes = ScrapeAsync(http, new Uri($"http://{on.Addresses[0]}/metrics"), scraping.Token);
-        var (rates, costs) = await ThroughputMeasure.MeasureAsync([off, on], stream: false, plan.PairRounds, plan, cancellationToken);
+        var (rates, costs) = await ThroughputMeasure.MeasureAsync([off, on, all], stream: false, plan.PairRounds, plan, cancellationToken);
         await scraping.CancelAsync();
         var scraped = await scrapes;
         var sent = await http.GetStringAsync(new Uri($"http://{collector}{TelemetrySink.Totals}"), cancellationToken);
@@ -52,7 +52,9 @@ internal static class TelemetryCommand
             PairRow.Compare(
                 $"Small answers, {GatewayPlan.Clients} clients: requests/s", rates[0], rates[1], "0", least: GatewayPlan.MinTelemetryThroughputRatio),
             PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[1], "0"),
-            new PairRow("… sent to the collector, MB", "", string.Join(", ", sent.Split('\n').Select(Megabytes)), ""),
+            PairRow.Compare("… with every trace: requests/s", rates[0], rates[2], "0"),
+            PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[2], "0"),
+            new PairRow("… sent to the collector by both, MB", "", string.Join(", ", sent.Split('\n').Select(Megabytes)), ""),
             new PairRow("… readings of /metrics", "", $"{scraped}", ""),
         ];
     }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Telemetry.Gpu;
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
@@ -18,6 +19,13 @@ internal static class TelemetryServiceCollectionExtensions
         services.AddSingleton<GpuWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<GpuWatch>());
         services.AddHostedService<GpuMetrics>();
+        services.AddBridgeOptions<TracingOptions, TracingOptionsValidator>(TracingOptions.Section);
+        services.ConfigureOpenTelemetryTracerProvider((provider, tracing) =>
+        {
+            if (string.IsNullOrEmpty(provider.GetRequiredService<IConfiguration>()["OTEL_TRACES_SAMPLER"]))
+                tracing.SetSampler(new ParentBasedSampler(new TraceRateSampler(
+                    provider.GetRequiredService<IOptions<TracingOptions>>().Value.TracesPerSecond, provider.GetRequiredService<TimeProvider>())));
+        });
         services.AddOpenTelemetry().WithMetrics(metrics => metrics
             .AddMeter(TelemetryNames.Meter)
             // .NET's own whose names end as only a histogram's part may in Prometheus' format: `promtool check metrics` minds.
