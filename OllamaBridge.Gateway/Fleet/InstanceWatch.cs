@@ -34,6 +34,12 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
     public bool IsConfigured { get; set; } = true;
 
+    /// <summary>Since when it is known to end, or is told of no longer; null where it is wanted.</summary>
+    public DateTimeOffset? LeavingSince { get; set; }
+
+    /// <summary>Whether it is told of no longer: once it has nothing to do, it goes.</summary>
+    public bool IsUnlisted { get; set; }
+
     /// <summary>When to look next.</summary>
     public DateTimeOffset NextLook { get; private set; }
 
@@ -157,9 +163,10 @@ internal sealed class InstanceWatch(Instance instance)
 
     /// <summary>What the snapshot shows of it.</summary>
     public InstanceView ToView() =>
-        new(Instance, Status, Draining, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
+        new(Instance, Status, Draining || LeavingSince is not null, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
         {
             IsConfigured = IsConfigured,
+            IsLeaving = LeavingSince is not null,
             DrainDeadline = DrainDeadline,
         };
 
