@@ -7,7 +7,7 @@ using System.Text;
 namespace OllamaBridge.Gateway.Tests.Fleet.Discovery;
 
 /// <summary>How a server of names behaves.</summary>
-internal enum DnsMood
+public enum DnsMood
 {
     Answers,
     ServerFailure,

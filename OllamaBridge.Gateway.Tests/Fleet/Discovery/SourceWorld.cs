@@ -16,7 +16,7 @@ internal sealed class SourceWorld : IAsyncDisposable
 
     public SourceWorld(params (string Key, string Value)[] settings)
     {
-        Configuration = new ChangeableConfiguration(settings.ToDictionary(s => s.Key, s => (string?)s.Value));
+        Configuration = new ChangeableConfiguration(new Dictionary<string, string?>(settings.GroupBy(s => s.Key).Select(g => KeyValuePair.Create(g.Key, (string?)g.Last().Value))));
         var services = new ServiceCollection();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Add(Configuration).Build());
         services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Debug).AddProvider(Logs));
@@ -58,6 +58,10 @@ internal sealed class SourceWorld : IAsyncDisposable
                 Assert.Fail($"never {string.Join(' ', names)}; last {string.Join(' ', Now)}");
             }
     }
+
+    /// <summary>Waits for the next list.</summary>
+    public async Task<IReadOnlyList<InstanceDefinition>> NextAsync() =>
+        Now = await _lists.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken);
 
     /// <summary>How many lists have come that nobody has looked at.</summary>
     public int Unread => _lists.Reader.Count;
