@@ -206,7 +206,10 @@ internal sealed class FakeApiServer : IAsyncDisposable
         lock (_lock)
         {
             var slash = path.LastIndexOf('/');
-            answer = _collections.TryGetValue(path, out var objects)
+            // Of what nobody has made yet there are none.
+            var isCollection = path.Split('/') is ["", "apis", _, _, "namespaces", _, _] or ["", "api", _, "namespaces", _, _];
+            var objects = _collections.GetValueOrDefault(path, []);
+            answer = isCollection || objects.Count > 0
                 ? new JsonObject
                 {
                     ["kind"] = "List",

@@ -142,7 +142,7 @@ internal sealed class DnsServer : IAsyncDisposable
             return Message(asked, question, code: _zone.Keys.Any(k => k.EndsWith($".{name}", StringComparison.OrdinalIgnoreCase)) ? 0 : 3);
         var answers = records.Where(r => r.Type == type).Select(r => Bytes(name, r)).ToArray();
         var more = type == Srv && TellsMore
-            ? records.Select(r => r.Target!).Distinct().SelectMany(t => _zone.GetValueOrDefault(t, []).Select(r => Bytes(t, r))).ToArray()
+            ? records.Select(r => r.Target).OfType<string>().Distinct().SelectMany(t => _zone.GetValueOrDefault(t, []).Select(r => Bytes(t, r))).ToArray()
             : [];
         return Message(asked, question, code: 0, answers: answers, more: more);
     }

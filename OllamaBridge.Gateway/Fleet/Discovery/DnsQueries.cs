@@ -17,7 +17,9 @@ internal sealed class DnsFailedException(string reason) : Exception(reason);
 internal sealed class DnsQueries(IOptions<DnsOptions> options)
 {
     private const string SystemSettings = "/etc/resolv.conf";
-    private readonly LookupClient _client = new(new LookupClientOptions(Array.Empty<NameServer>()) { AutoResolveNameServers = false });
+
+    // It wants a server, although each question says whom it is for.
+    private readonly LookupClient _client = new(IPAddress.Loopback);
     private readonly DnsOptions _options = options.Value;
     private readonly DnsQueryOptions _query = new()
     {
