@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Tests.Fleet.Discovery;
 using OllamaBridge.Gateway.Tests.Kubernetes;
@@ -58,9 +59,15 @@ public sealed class DiscoveryTests
     public async Task Drain_ByThePodsHookAsItIsToldOfNoLonger_MovedByTheDeadlineAndTheNextPodIsUsed(string way)
     {
         await using var fleet = await StartFleetAsync(3, TimeSpan.FromMilliseconds(40));
+        fleet.Store.Remove(TestFleet.Model);
+        fleet.Store.Add(TestFleet.Plain(TestFleet.Model) with { AnswerTokens = 120 });
         await using var cluster = await Cluster.StartAsync(way, fleet);
         await cluster.ScaleAsync(2);
         await using var bridge = await cluster.StartBridgeAsync();
+        // Both have it in memory, so both are used.
+        foreach (var server in fleet.Servers.Take(2))
+            (await bridge.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), new { model = TestFleet.Model, messages = Array.Empty<object>() }, Token)).Dispose();
+        await bridge.UntilAsync(s => s.Instances.All(i => i.Loaded.Length == 1), "the model is seen in both memories");
         var streams = await Task.WhenAll(Enumerable.Range(0, 4).Select(n => bridge.OpenAsync("/api/chat", Ask.Chat(stream: true, tokens: 120, text: $"{n}"), Token)));
         Assert.Contains(streams, s => s.Headers.GetValues("X-Bridge-Instance").Single() == "ollama-1");
 

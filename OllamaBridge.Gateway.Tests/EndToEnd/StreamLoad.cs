@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 /// <summary>So many clients that each read one streamed answer after the other, until told to stop; each answer is looked at.</summary>
 internal sealed class StreamLoad : IAsyncDisposable
 {
-    private const int Tokens = 20;
+    private const int Tokens = 10;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<string, int> _answers = new();
     private readonly ConcurrentQueue<string> _failures = new();
