@@ -145,6 +145,28 @@ public sealed class LeavingTests : IAsyncLifetime
         Assert.True(View("pod-1")!.Draining);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Look_ThePodsContainerStartsAnewAfterADrain_UsedAgainWhereTheDrainHadATime(bool byATime)
+    {
+        if (byATime)
+            await _owner.DrainUntilAsync("pod-1", _clock.GetUtcNow().AddMinutes(1), Cancelled);
+        else
+            await _owner.SetDrainingAsync("pod-1", true, Cancelled);
+        await PassAsync(TimeSpan.FromMinutes(2));
+        Assert.True(View("pod-1")!.Draining);
+
+        _servers["pod-1"].Refuses = true;
+        await UntilAsync(_ => View("pod-1") is { Status: InstanceStatus.Unhealthy });
+        Assert.True(View("pod-1")!.Draining);
+        _servers["pod-1"].Refuses = false;
+        await UntilAsync(_ => View("pod-1") is { Status: InstanceStatus.Healthy });
+        await PassAsync(TimeSpan.FromSeconds(10));
+
+        Assert.Equal(!byATime, View("pod-1")!.Draining);
+    }
+
     private static InstanceDefinition Found(string name) => FakeSource.Definition(name) with { IsDiscovered = true, Incarnation = $"uid-{name}" };
 
     private InstanceView? View(string name) => _owner.Current.Instances.SingleOrDefault(v => v.Instance.Name == name);

@@ -256,6 +256,8 @@ internal sealed class FleetOwner(
         }
 
         _catalogWaits.Note(result);
+        if (watch.IsBackFromDrain)
+            ApplyWords(_words.Drain(watch.Instance.Name, draining: false, now));
         return true;
     }
 

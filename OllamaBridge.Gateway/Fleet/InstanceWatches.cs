@@ -39,11 +39,8 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
             var watch = _watches.Find(w => IsSame(w.Instance, definition));
             if (watch is null)
             {
-                watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) })
-                {
-                    Draining = words.IsDrained(definition.Name, definition.Incarnation),
-                    DrainDeadline = words.DrainDeadline(definition.Name, definition.Incarnation),
-                };
+                watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) });
+                watch.Drain(words.IsDrained(definition.Name, definition.Incarnation), words.DrainDeadline(definition.Name, definition.Incarnation));
                 FleetLog.Added(logger, definition.Name, definition.Url, definition.Slots);
             }
 
@@ -102,7 +99,7 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
             var deadline = words.DrainDeadline(watch.Instance.Name, watch.Instance.Incarnation);
             if (watch.Draining == draining && watch.DrainDeadline == deadline)
                 continue;
-            (watch.Draining, watch.DrainDeadline) = (draining, deadline);
+            watch.Drain(draining, deadline);
             if (deadline is { } until)
                 FleetLog.DrainingUntil(logger, watch.Instance.Name, until);
             else
