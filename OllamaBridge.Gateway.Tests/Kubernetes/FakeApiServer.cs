@@ -27,6 +27,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
     private readonly ConcurrentDictionary<string, Func<HttpContext, Task>> _routes = new();
     private readonly string _kubeConfig = Path.GetTempFileName();
     private readonly WebApplication _app;
+    private volatile TaskCompletionSource _speaks = new();
     private long _version = 100;
     private long _forgotten;
 
@@ -44,8 +45,18 @@ internal sealed class FakeApiServer : IAsyncDisposable
     /// <summary>Answers everything with this status; null for as it should.</summary>
     public HttpStatusCode? Refuses { get; set; }
 
-    /// <summary>Takes requests and answers none.</summary>
-    public bool IsSilent { get; set; }
+    /// <summary>Takes requests and answers none until this ends.</summary>
+    public bool IsSilent
+    {
+        get => !_speaks.Task.IsCompleted;
+        set
+        {
+            if (value)
+                _speaks = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            else
+                _speaks.TrySetResult();
+        }
+    }
 
     /// <summary>Hangs up on every request.</summary>
     public bool IsAway { get; set; }
@@ -66,7 +77,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         var app = builder.Build();
-        var server = new FakeApiServer(app);
+        var server = new FakeApiServer(app) { IsSilent = false };
         app.Run(server.AnswerAsync);
         await app.StartAsync(TestContext.Current.CancellationToken);
         server.Url = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
@@ -172,13 +183,10 @@ internal sealed class FakeApiServer : IAsyncDisposable
     {
         var request = context.Request;
         _requests.Enqueue($"{request.Method} {request.Path}{request.QueryString}");
-        if (IsAway)
+        await _speaks.Task.WaitAsync(context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (IsAway || context.RequestAborted.IsCancellationRequested)
         {
             context.Abort();
-        }
-        else if (IsSilent)
-        {
-            await Task.Delay(Timeout.Infinite, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         else if (Refuses is { } status)
         {

@@ -22,12 +22,18 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
     public async Task<GroupFound> FindAsync(InstanceDefinition group, CancellationToken cancellationToken)
     {
         var key = $"{group.PortName} {group.Url}";
-        var last = _last.GetValueOrDefault(key);
-        var found = await TryFindAsync(group, last?.Members ?? [], cancellationToken);
-        _last[key] = found;
-        if (found.Problem is null && last?.Problem is not null)
+        var found = await TryFindAsync(group, _last.GetValueOrDefault(key)?.Members ?? [], cancellationToken);
+        GroupFound? before;
+        // Two looks may overlap; an outage is told once.
+        lock (_last)
+        {
+            before = _last.GetValueOrDefault(key);
+            _last[key] = found;
+        }
+
+        if (found.Problem is null && before?.Problem is not null)
             DiscoveryLog.RecordsAgain(logger, group.Url.Host, found.Members.Count);
-        else if (found.Problem is not null && found.Problem != last?.Problem)
+        else if (found.Problem is not null && before?.Problem is null)
             DiscoveryLog.NoRecords(logger, found.Problem);
         return found;
     }
