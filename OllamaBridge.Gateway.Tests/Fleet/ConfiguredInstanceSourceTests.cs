@@ -5,8 +5,10 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Discovery;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
@@ -94,7 +96,8 @@ public sealed class ConfiguredInstanceSourceTests
     [Fact]
     public async Task FindAsync_RealResolver_Loopback()
     {
-        var lookup = new DnsHostLookup();
+        var options = Options.Create(new DnsOptions());
+        var lookup = new DnsHostLookup(new DnsQueries(options), options);
 
         Assert.Contains(IPAddress.Loopback, await lookup.FindAsync("localhost", Token));
     }

@@ -333,6 +333,55 @@ public sealed class FleetSharingTests : IAsyncLifetime
         Assert.Single(new[] { await b.ViewAsync("i"), await b.ViewAsync("j") }, v => v.Status == InstanceStatus.Healthy);
     }
 
+    [Fact]
+    public async Task Drain_OfOnePod_NotHeldAgainstTheNextOfItsNameWhoeverHearsOfIt()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        var (pod, next) = (FakeSource.Definition("i") with { Incarnation = "uid-1" }, FakeSource.Definition("i") with { Incarnation = "uid-2" });
+        await a.ChangeAsync(pod, FakeSource.Definition("j"));
+        await b.ChangeAsync(pod, FakeSource.Definition("j"));
+        await a.Owner.DrainUntilAsync("i", _clock.GetUtcNow().AddMinutes(1), Cancelled);
+        await RoundAsync(2);
+        Assert.True(await b.IsDrainingAsync());
+
+        // One has seen the next pod already, the other has not; then all have, and one that starts.
+        await b.ChangeAsync(next, FakeSource.Definition("j"));
+        await RoundAsync(2);
+        Assert.True(await a.IsDrainingAsync());
+        Assert.True((await b.ViewAsync("i")) is { Draining: false, DrainDeadline: null });
+        await a.ChangeAsync(next, FakeSource.Definition("j"));
+        var late = await StartAsync();
+        await late.ChangeAsync(next, FakeSource.Definition("j"));
+        await RoundAsync(2);
+        Assert.False(await a.IsDrainingAsync());
+        Assert.False(await late.IsDrainingAsync());
+
+        // The word on the first is no obstacle to one on the second.
+        await late.Owner.SetDrainingAsync("i", true, Cancelled);
+        await RoundAsync(2);
+        Assert.True(await a.IsDrainingAsync());
+        Assert.True(await b.IsDrainingAsync());
+    }
+
+    [Fact]
+    public async Task Eject_OfOnePod_NotHeldAgainstTheNextOfItsName()
+    {
+        var (a, b) = (await StartAsync(), await StartAsync());
+        var pod = FakeSource.Definition("i") with { Incarnation = "uid-1" };
+        await a.ChangeAsync(pod, FakeSource.Definition("j"));
+        await b.ChangeAsync(pod with { Incarnation = "uid-2" }, FakeSource.Definition("j"));
+        a.Owner.ReportFailure(a["i"], InstanceFailure.ServerError);
+        await a.SettleAsync();
+        await RoundAsync(2);
+        Assert.Equal(InstanceStatus.Ejected, (await a.ViewAsync("i")).Status);
+        Assert.Equal(InstanceStatus.Healthy, (await b.ViewAsync("i")).Status);
+
+        // It is heard, though, of the same.
+        await b.ChangeAsync(pod, FakeSource.Definition("j"));
+        await RoundAsync(2);
+        Assert.Equal(InstanceStatus.Ejected, (await b.ViewAsync("i")).Status);
+    }
+
     private string Decide(TestGateway gateway, ulong conversation) => Deciding.Scheduler(_clock)
         .Decide(new SchedulingRequest(gateway.Owner.Current.Anything, conversation, null, null, NeedsSlot: true, Now: 0, Waited: 0)).Placement!.Instance.Name;
 
@@ -423,6 +472,22 @@ public sealed class FleetSharingTests : IAsyncLifetime
             await SettleAsync();
             await Sharing.StartingAsync(Cancelled);
             await SettleAsync();
+        }
+
+        /// <summary>The gateway is told of other instances, and finds them healthy.</summary>
+        public async Task ChangeAsync(params InstanceDefinition[] definitions)
+        {
+            _source.Change(definitions);
+            for (var n = 0; n < 2000; n++)
+            {
+                await SettleAsync();
+                await SettleAsync();
+                if (Owner.Current.Instances.All(v => v.Status != InstanceStatus.Unknown))
+                    return;
+                await Task.Yield();
+            }
+
+            Assert.Fail("never looked at");
         }
 
         public void Wait(int count) => SetWaiting(count);

@@ -139,12 +139,28 @@ public abstract class FleetStoreContract : IAsyncLifetime
         var seen = await _a.ExchangeAsync(
             Report("a") with
             {
-                Drains = [new DrainMark("i", true, old), new DrainMark("j", false, old), new DrainMark("k", false, old + 3_600_000)],
+                Drains =
+                [
+                    new DrainMark("i", true, old), new DrainMark("j", false, old), new DrainMark("k", false, old + 3_600_000),
+                    new DrainMark("pod", true, old, 0, "uid-1"),
+                ],
                 Members = [new MemberMark("i", instance, old), new MemberMark("j", null, old), new MemberMark("k", null, old + 3_600_000)],
             },
             Cancelled);
         Assert.Equal(["i", "k"], seen!.Drains.Select(d => d.Instance).Order());
         Assert.Equal(["i", "k"], seen.Members.Select(m => m.Instance).Order());
+    }
+
+    [Fact]
+    public async Task Exchange_WordsOnOnePod_HeardAsOnThatOne()
+    {
+        DrainMark[] drains = [new("i", true, Now + 1, Now + 90_001, "10.0.0.1:11434"), new("j k", true, Now + 1, 0, "7d1f-uid")];
+        await _a.ExchangeAsync(Report("a") with { Drains = [.. drains], Ejections = [new EjectionMark("i", "a", Long, "[fd00::1]:80")] }, Cancelled);
+        var seen = await SayAsync(_b, "b");
+        Assert.Equal(drains, seen.Drains.OrderBy(d => d.Instance));
+        Assert.Equal("[fd00::1]:80", Assert.Single(seen.Ejections).Incarnation);
+        await _b.ExchangeAsync(Report("b") with { Drains = [drains[1] with { Version = Now + 2, Incarnation = null }] }, Cancelled);
+        Assert.Null((await SayAsync(_a, "a")).Drains.Single(d => d.Instance == "j k").Incarnation);
     }
 
     [Fact]

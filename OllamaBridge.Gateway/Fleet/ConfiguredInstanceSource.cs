@@ -2,14 +2,15 @@ using System.Net;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
 using Microsoft.Extensions.ServiceDiscovery;
+using OllamaBridge.Gateway.Fleet.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Instances from configuration (<c>Bridge:Urls</c>, <c>Bridge:Instances</c>), service-discovery names resolved.</summary>
+/// <summary>Instances from configuration (<c>Bridge:Urls</c>, <c>Bridge:Instances</c>), service-discovery names resolved, groups looked for.</summary>
 internal sealed class ConfiguredInstanceSource(
     IConfiguration configuration,
     ServiceEndpointResolver resolver,
-    AddressDiscovery discovery,
+    IEnumerable<IGroupDiscovery> discoveries,
     TimeProvider time,
     IEnumerable<IValidateOptions<FleetOptions>> validators,
     ILogger<ConfiguredInstanceSource> logger) : IInstanceSource, IDisposable
@@ -18,8 +19,15 @@ internal sealed class ConfiguredInstanceSource(
     private IDisposable? _registration;
     private ITimer? _timer;
     private IReadOnlyList<InstanceDefinition> _last = [];
+    private IReadOnlyList<string> _problems = [];
     private TimeSpan _again = Timeout.InfiniteTimeSpan;
     private int _changes;
+
+    /// <inheritdoc/>
+    public bool IsSearching { get; private set; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Problems => Volatile.Read(ref _problems);
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<InstanceDefinition>> ListAsync(CancellationToken cancellationToken) =>
@@ -30,6 +38,11 @@ internal sealed class ConfiguredInstanceSource(
     {
         _registration = ChangeToken.OnChange(configuration.GetReloadToken, () => _ = ReloadAsync(changed));
         _timer = time.CreateTimer(_ => _ = ReloadAsync(changed), null, _again, Timeout.InfiniteTimeSpan);
+        foreach (var discovery in discoveries)
+            discovery.Watch(() => _ = ReloadAsync(changed));
+        // What changed between the first list and now was told to nobody.
+        if (IsSearching)
+            _ = ReloadAsync(changed);
     }
 
     /// <inheritdoc/>
@@ -43,6 +56,8 @@ internal sealed class ConfiguredInstanceSource(
 
     private async Task ReloadAsync(Action<IReadOnlyList<InstanceDefinition>> changed)
     {
+        if (_stopping.IsCancellationRequested)
+            return;
         var change = Interlocked.Increment(ref _changes);
         try
         {
@@ -52,6 +67,10 @@ internal sealed class ConfiguredInstanceSource(
                 return;
             _last = definitions;
             changed(definitions);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException && _stopping.IsCancellationRequested)
+        {
+            // The service stops.
         }
         catch (OptionsValidationException e)
         {
@@ -74,12 +93,21 @@ internal sealed class ConfiguredInstanceSource(
         if (errors.Count > 0)
             throw new OptionsValidationException(Options.DefaultName, typeof(FleetOptions), errors);
 
-        var definitions = new List<InstanceDefinition>();
-        var configured = InstanceDefinitions.Read(options, []);
-        foreach (var definition in configured)
-            foreach (var resolved in await ResolveAsync(definition, cancellationToken))
-                definitions.AddRange(await discovery.ExpandAsync(resolved, cancellationToken));
-        _again = configured.Any(d => d.Discovery != InstanceDiscovery.None) ? options.DiscoveryInterval : Timeout.InfiniteTimeSpan;
+        var entries = new List<InstanceDefinition>();
+        foreach (var definition in InstanceDefinitions.Read(options, []))
+            entries.AddRange(await ResolveAsync(definition, cancellationToken));
+        var groups = entries.Where(e => e.Discovery != InstanceDiscovery.None).ToArray();
+        foreach (var discovery in discoveries)
+            discovery.Keep(groups);
+        // Beside each other: one that nobody knows of takes its time.
+        var found = await Task.WhenAll(groups.Select(g => discoveries.First(d => d.Way == g.Discovery).FindAsync(g, cancellationToken)));
+
+        var names = new GroupNames(entries.Except(groups));
+        var definitions = entries.SelectMany(
+            e => e.Discovery == InstanceDiscovery.None ? [e] : names.Name(e, found[Array.IndexOf(groups, e)].Members)).ToList();
+        Volatile.Write(ref _problems, [.. found.Select(f => f.Problem).OfType<string>()]);
+        IsSearching = groups.Length > 0;
+        _again = groups.Any(g => g.Discovery is InstanceDiscovery.Dns or InstanceDiscovery.Srv) ? options.DiscoveryInterval : Timeout.InfiniteTimeSpan;
         return definitions;
     }
 

@@ -2,20 +2,23 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Ready while one instance can be given work; degraded while some cannot.</summary>
-internal sealed class FleetHealthCheck(IFleet fleet) : IHealthCheck
+/// <summary>Ready while one instance can be given work; degraded while some cannot, or nobody tells whether they are all.</summary>
+internal sealed class FleetHealthCheck(IFleet fleet, IInstanceSource source) : IHealthCheck
 {
     /// <inheritdoc/>
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
-        var instances = fleet.Current.Instances;
+        // Who leaves is not missed.
+        var instances = fleet.Current.Instances.Where(i => !i.IsLeaving).ToArray();
         var usable = instances.Count(i => i.IsUsable);
-        var text = instances.Length == 0
-            ? "no instance is configured: set Bridge:Urls or Bridge:Instances:0:Url"
-            : $"{usable} of {instances.Length} instances can be given work";
+        var problems = source.Problems;
+        var text = instances.Length > 0 ? $"{usable} of {instances.Length} instances can be given work"
+            : source.IsSearching ? "no instance was found"
+            : "no instance is configured: set Bridge:Urls or Bridge:Instances:0:Url";
+        text = string.Join("; ", [text, .. problems]);
         return Task.FromResult(
             usable == 0 ? HealthCheckResult.Unhealthy(text)
-            : usable < instances.Length ? HealthCheckResult.Degraded(text)
+            : usable < instances.Length || problems.Count > 0 ? HealthCheckResult.Degraded(text)
             : HealthCheckResult.Healthy(text));
     }
 }

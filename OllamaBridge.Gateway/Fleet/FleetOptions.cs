@@ -16,7 +16,7 @@ internal sealed record FleetOptions
     [Range(1, 1024)]
     public int Slots { get; init; } = 1;
 
-    /// <summary>Time between two looks into DNS for entries with <c>Discovery: Dns</c>.</summary>
+    /// <summary>Time between two looks into DNS for entries with <c>Discovery: Dns</c> or <c>Srv</c>.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "01:00:00")]
     public TimeSpan DiscoveryInterval { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -32,6 +32,12 @@ internal enum InstanceDiscovery
 
     /// <summary>One for each address of its host's name in DNS, looked up again and again.</summary>
     Dns,
+
+    /// <summary>One for each server that DNS names as its host's service, looked up again and again.</summary>
+    Srv,
+
+    /// <summary>One for each endpoint of a Kubernetes Service, told by its API as they change.</summary>
+    Kubernetes,
 }
 
 /// <summary>One instance: section <c>Bridge:Instances:N</c>.</summary>
@@ -49,8 +55,11 @@ internal sealed record InstanceOptions
     /// <summary>Models that fit in memory: the server's <c>OLLAMA_MAX_LOADED_MODELS</c>; 0 lets the bridge observe it.</summary>
     public int MaxLoadedModels { get; init; }
 
-    /// <summary>With <see cref="InstanceDiscovery.Dns"/> the entry stands for a group: each address of the host is an instance.</summary>
+    /// <summary>Unless <see cref="InstanceDiscovery.None"/>, the entry stands for a group: each server found behind its host is an instance.</summary>
     public InstanceDiscovery Discovery { get; init; }
+
+    /// <summary>With <see cref="InstanceDiscovery.Srv"/> or <see cref="InstanceDiscovery.Kubernetes"/>: what the Service calls the servers' port.</summary>
+    public string? PortName { get; init; }
 
     /// <summary>With <see cref="InstanceKind.OpenAI"/> it is asked nothing but OpenAI's API.</summary>
     public InstanceKind Kind { get; init; }

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Fleet.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -110,7 +111,9 @@ internal sealed class FleetOwner(
     {
         _configured = await source.ListAsync(cancellationToken);
         Reconcile();
-        if (_watches.All.Count == 0)
+        if (_watches.All.Count == 0 && source.IsSearching)
+            DiscoveryLog.NobodyFound(logger);
+        else if (_watches.All.Count == 0)
             FleetLog.NoInstances(logger);
         source.Watch(definitions => _events.Writer.TryWrite(new DefinitionsChanged(definitions)));
         await LookAtAsync(_watches.All, cancellationToken);
@@ -134,7 +137,7 @@ internal sealed class FleetOwner(
             {
                 StartDueLooks(stoppingToken);
                 await WaitAsync(stoppingToken);
-                var changed = false;
+                var changed = _watches.LetGo(time.GetUtcNow()) is { Count: > 0 } gone && Forget(gone);
                 while (_events.Reader.TryRead(out var next))
                     changed |= Apply(next, stoppingToken);
                 if (changed)
@@ -253,11 +256,13 @@ internal sealed class FleetOwner(
         }
 
         _catalogWaits.Note(result);
+        if (watch.IsBackFromDrain)
+            ApplyWords(_words.Drain(watch.Instance.Name, draining: false, now));
         return true;
     }
 
-    private bool ApplyDrain(DrainAsked drain, DateTimeOffset now) => _watches.Find(drain.Name)?.Instance.Name is { } name
-        ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now, drain.Deadline)))
+    private bool ApplyDrain(DrainAsked drain, DateTimeOffset now) => _watches.Find(drain.Name)?.Instance is { } instance
+        ? Answer(drain.Done, (true, _words.Drain(instance.Name, drain.Draining, now, drain.Deadline, instance.Incarnation)))
         : Answer(drain.Done, (false, _words));
 
     /// <summary>What an operator said holds from now on, and is in the snapshot when the operator hears of it.</summary>
@@ -315,8 +320,19 @@ internal sealed class FleetOwner(
 
     private void Reconcile()
     {
-        foreach (var gone in _watches.Reconcile(_configured, _words))
-            _catalogWaits.Forget(gone);
+        var now = time.GetUtcNow();
+        Forget(_watches.Reconcile(_configured, _words, now));
+        // What was ejected may be another's name now.
+        if (!_words.Ejections.IsEmpty)
+            Volatile.Write(ref _words, _words with { Ejections = _watches.OwnEjections(now) });
+    }
+
+    /// <returns>True: there is something new to publish.</returns>
+    private bool Forget(IReadOnlyList<Instance> gone)
+    {
+        foreach (var instance in gone)
+            _catalogWaits.Forget(instance);
+        return true;
     }
 
     private void Publish()

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Fleet.Discovery;
+using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -19,8 +21,7 @@ internal static class FleetServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<SharingOptions>, SharingTimesValidator>();
 
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton<IHostLookup, DnsHostLookup>();
-        services.AddSingleton<AddressDiscovery>();
+        services.AddDiscovery();
         services.AddSingleton<IInstanceSource, ConfiguredInstanceSource>();
         services.AddSingleton<InstanceProbe>();
         services.AddSingleton<InventoryStage>();
@@ -31,5 +32,17 @@ internal static class FleetServiceCollectionExtensions
         services.AddHostedService(provider => provider.GetRequiredService<FleetSharing>());
         services.AddHealthChecks().AddCheck<FleetHealthCheck>("fleet");
         return services;
+    }
+    /// <summary>Adds the ways to find the servers of a group.</summary>
+    private static void AddDiscovery(this IServiceCollection services)
+    {
+        services.AddBridgeOptions<DnsOptions, DnsOptionsValidator>(DnsOptions.Section);
+        services.AddSingleton<IValidateOptions<DnsOptions>, DnsServersValidator>();
+        services.AddKubernetes();
+        services.AddSingleton<DnsQueries>();
+        services.AddSingleton<IHostLookup, DnsHostLookup>();
+        services.AddSingleton<IGroupDiscovery, AddressDiscovery>();
+        services.AddSingleton<IGroupDiscovery, SrvDiscovery>();
+        services.AddSingleton<IGroupDiscovery, KubernetesDiscovery>();
     }
 }

@@ -72,7 +72,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
             Ask(fleet, now),
             words.Drains.LackedBy(_seen?.Drains ?? [], now),
             words.Members.LackedBy(_seen?.Members ?? [], now),
-            [.. words.Ejections.Where(e => e.Until > now).Select(e => new EjectionMark(e.Instance, Gateway, e.Until - now))]);
+            [.. words.Ejections.Where(e => e.Until > now).Select(e => new EjectionMark(e.Instance, Gateway, e.Until - now, e.Incarnation))]);
         if (await TryExchangeAsync(report, cancellationToken) is { } seen)
             Take(seen, fleet, now);
         else if (_isLost || (_seen is not null && _time.GetElapsedTime(_heardAt) >= _options.Timeout))

@@ -64,6 +64,9 @@ internal sealed record InstanceView(
     /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
     public DateTimeOffset? DrainDeadline { get; init; }
 
+    /// <summary>Whether it ends of itself: it is emptied for that, not on an operator's word.</summary>
+    public bool IsLeaving { get; init; }
+
     /// <summary>Healthy and not being emptied.</summary>
     public bool IsUsable => Status == InstanceStatus.Healthy && !Draining;
 }

@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <param name="Members">The words on who belongs to the fleet.</param>
 /// <param name="Ejections">What it has ejected itself, and until when.</param>
 internal sealed record FleetWords(
-    WordBook<DrainMark> Drains, WordBook<MemberMark> Members, ImmutableArray<(string Instance, DateTimeOffset Until)> Ejections)
+    WordBook<DrainMark> Drains, WordBook<MemberMark> Members, ImmutableArray<OwnEjection> Ejections)
 {
     /// <summary>How long a word that only undoes another is remembered: as long as shared state lasts without a bridge.</summary>
     public static TimeSpan Memory { get; } = TimeSpan.FromDays(30);
@@ -20,10 +20,15 @@ internal sealed record FleetWords(
         where T : struct, IFleetWord => word.IsUndoing && word.Version < (now - Memory).ToUnixTimeMilliseconds();
 
     /// <summary>Whether an instance is to be emptied. The word is on a name, and may be older than the instance.</summary>
-    public bool IsDrained(string name) => Drains.TryGet(name, out var mark) && mark.Draining;
+    /// <param name="name">The instance's name.</param>
+    /// <param name="incarnation">Which of those that had the name; null where that cannot be told.</param>
+    public bool IsDrained(string name, string? incarnation = null) => Drains.TryGet(name, out var mark) && mark.Draining && mark.IsOn(incarnation);
 
     /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
-    public DateTimeOffset? DrainDeadline(string name) => Drains.TryGet(name, out var mark) ? mark.Until : null;
+    /// <param name="name">The instance's name.</param>
+    /// <param name="incarnation">Which of those that had the name.</param>
+    public DateTimeOffset? DrainDeadline(string name, string? incarnation = null) =>
+        Drains.TryGet(name, out var mark) && mark.IsOn(incarnation) ? mark.Until : null;
 
     /// <summary>Takes in what others know.</summary>
     /// <returns>This where none of it is news.</returns>
@@ -34,8 +39,17 @@ internal sealed record FleetWords(
     }
 
     /// <summary>An operator starts or ends a drain.</summary>
-    public FleetWords Drain(string name, bool draining, DateTimeOffset now, DateTimeOffset? deadline = null) => Hear(
-        [new DrainMark(name, draining, Drains.NextVersion(name, now), draining ? deadline?.ToUnixTimeMilliseconds() ?? 0 : 0)], [], now);
+    /// <param name="name">The instance's name.</param>
+    /// <param name="draining">True to drain.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="deadline">By when; null where it may take its time.</param>
+    /// <param name="incarnation">Which of those that have had the name or will; null for all.</param>
+    public FleetWords Drain(string name, bool draining, DateTimeOffset now, DateTimeOffset? deadline = null, string? incarnation = null)
+    {
+        var mark = new DrainMark(name, draining, Drains.NextVersion(name, now));
+        return Hear(
+            [draining ? mark with { Deadline = deadline?.ToUnixTimeMilliseconds() ?? 0, Incarnation = incarnation } : mark], [], now);
+    }
 
     /// <summary>An operator adds an instance, or says anew what it is.</summary>
     public FleetWords Add(InstanceDefinition definition, DateTimeOffset now)

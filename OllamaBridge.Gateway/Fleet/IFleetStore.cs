@@ -50,13 +50,19 @@ internal readonly record struct SlotClaim(string Gateway, string Instance, int U
 /// <param name="Draining">Whether it is emptied.</param>
 /// <param name="Version">When it was said, in milliseconds since 1970, or one past the word before.</param>
 /// <param name="Deadline">By when it is to be empty, in milliseconds since 1970; 0 where it may take its time.</param>
-internal readonly record struct DrainMark(string Instance, bool Draining, long Version, long Deadline = 0) : IFleetWord
+/// <param name="Incarnation">Of which of those that have the name one after the other (<see cref="InstanceDefinition.Incarnation"/>); null for all.</param>
+internal readonly record struct DrainMark(
+    string Instance, bool Draining, long Version, long Deadline = 0, string? Incarnation = null) : IFleetWord
 {
+    /// <summary>Whether it is on this one of those that have the name.</summary>
+    public bool IsOn(string? incarnation) => Incarnation is null || incarnation is null || Incarnation == incarnation;
+
     /// <summary>By when the instance is to be empty; null where it may take its time, or is not emptied.</summary>
     public DateTimeOffset? Until => Draining && Deadline > 0 ? DateTimeOffset.FromUnixTimeMilliseconds(Deadline) : null;
 
     /// <inheritdoc/>
-    public bool IsUndoing => !Draining;
+    /// <remarks>Pods come and go under ever new names; a word on one of them must not stay for good.</remarks>
+    public bool IsUndoing => !Draining || Incarnation is not null;
 }
 
 /// <summary>An operator's word on whether an instance belongs to the fleet.</summary>
@@ -76,7 +82,19 @@ internal readonly record struct MemberMark(string Instance, InstanceDefinition? 
 /// <param name="Instance">The instance's name.</param>
 /// <param name="Gateway">Who found out.</param>
 /// <param name="Remaining">For how long yet.</param>
-internal readonly record struct EjectionMark(string Instance, string Gateway, TimeSpan Remaining);
+/// <param name="Incarnation">Which of those that have the name one after the other; null where that cannot be told.</param>
+internal readonly record struct EjectionMark(string Instance, string Gateway, TimeSpan Remaining, string? Incarnation = null)
+{
+    /// <summary>Whether it is on this one of those that have the name.</summary>
+    public bool IsOn(Instance instance) =>
+        Instance == instance.Name && (Incarnation is null || instance.Incarnation is null || Incarnation == instance.Incarnation);
+}
+
+/// <summary>What a gateway has ejected itself.</summary>
+/// <param name="Instance">The instance's name.</param>
+/// <param name="Until">Until when.</param>
+/// <param name="Incarnation">Which of those that have the name.</param>
+internal readonly record struct OwnEjection(string Instance, DateTimeOffset Until, string? Incarnation = null);
 
 /// <summary>What all gateways together say.</summary>
 /// <param name="Time">The store's clock, the same for all.</param>

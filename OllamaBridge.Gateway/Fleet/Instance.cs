@@ -49,6 +49,12 @@ internal sealed class Instance
     /// <summary>What it speaks.</summary>
     public InstanceKind Kind => Volatile.Read(ref _definition).Kind;
 
+    /// <summary>What the next one of its name will not have; null where that cannot be told.</summary>
+    public string? Incarnation => Volatile.Read(ref _definition).Incarnation;
+
+    /// <summary>Whether it was found as one of a group.</summary>
+    public bool IsDiscovered => Volatile.Read(ref _definition).IsDiscovered;
+
     /// <summary>What it serves where it speaks only OpenAI's API; null for an Ollama server.</summary>
     public OpenAIService? OpenAI => Volatile.Read(ref _definition).OpenAI;
 

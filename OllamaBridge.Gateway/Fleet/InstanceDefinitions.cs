@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -36,6 +37,8 @@ internal static class InstanceDefinitions
                 errors.Add($"{key}:MaxLoadedModels: {instance.MaxLoadedModels} is below 0.");
             foreach (var (setting, mistake) in OpenAIServices.Mistakes(instance))
                 errors.Add($"{key}:{setting}: {mistake}");
+            foreach (var (setting, mistake) in GroupMistakes(instance, hasUrl ? url : null))
+                errors.Add($"{key}:{setting}: {mistake}");
 
             var isNamed = !string.IsNullOrWhiteSpace(instance.Name);
             if (!hasUrl && !isNamed)
@@ -53,6 +56,7 @@ internal static class InstanceDefinitions
             else
                 definitions.Add(new InstanceDefinition(name, url, instance.Slots ?? options.Slots, instance.MaxLoadedModels, instance.Discovery)
                 {
+                    PortName = string.IsNullOrEmpty(instance.PortName) ? InstanceDefinition.DefaultPortName : instance.PortName,
                     OpenAI = OpenAIServices.Read(instance),
                     ApiKey = string.IsNullOrEmpty(instance.ApiKey) ? null : new InstanceKey(instance.ApiKey),
                 });
@@ -90,6 +94,22 @@ internal static class InstanceDefinitions
         return candidate;
     }
 
+    /// <summary>What is wrong about an entry that stands for a group, by setting.</summary>
+    private static IEnumerable<(string Setting, string Mistake)> GroupMistakes(InstanceOptions instance, Uri? url)
+    {
+        var byService = instance.Discovery is InstanceDiscovery.Srv or InstanceDiscovery.Kubernetes;
+        if (byService && url is { HostNameType: UriHostNameType.IPv4 or UriHostNameType.IPv6 })
+            yield return ("Url", $"'{instance.Url}' has an address, where Discovery {instance.Discovery} wants a Service's name.");
+        else if (instance.Discovery == InstanceDiscovery.Kubernetes && url is not null && ServiceName.Read(url.Host) is null)
+            yield return ("Url", $"'{instance.Url}' has no Service's name, such as ollama, ollama.ai or ollama.ai.svc.cluster.local.");
+        if (string.IsNullOrEmpty(instance.PortName))
+            yield break;
+        if (!byService)
+            yield return ("PortName", "is for Discovery Srv or Kubernetes; else the port is the address's.");
+        else if (!ServiceName.IsLabel(instance.PortName))
+            yield return ("PortName", $"'{instance.PortName}' is no port's name, such as http.");
+    }
+
     private static bool TryReadUrl(string? text, out Uri url)
     {
         url = null!;
@@ -106,7 +126,8 @@ internal static class InstanceDefinitions
         return true;
     }
 
-    private static bool IsName(string name) =>
+    /// <summary>Whether it can be an instance's name.</summary>
+    public static bool IsName(string name) =>
         name.Length is > 0 and <= MaxNameLength && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
 }
 

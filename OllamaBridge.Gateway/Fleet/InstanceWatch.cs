@@ -16,6 +16,7 @@ internal sealed class InstanceWatch(Instance instance)
     private long _newestLook;
     private long _newestCatalog;
     private int _ejectionsInRow;
+    private bool _endedDrained;
     private DateTimeOffset _ejectedUntil;
     private DateTimeOffset _heardUntil;
 
@@ -26,13 +27,32 @@ internal sealed class InstanceWatch(Instance instance)
     public InstanceStatus Status { get; private set; }
 
     /// <summary>Whether an operator empties it.</summary>
-    public bool Draining { get; set; }
+    public bool Draining { get; private set; }
 
     /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
-    public DateTimeOffset? DrainDeadline { get; set; }
+    public DateTimeOffset? DrainDeadline { get; private set; }
+
+    /// <summary>
+    /// Whether it was emptied by a time, ended, and answers again. In a pod that is the next process: its container was started anew, and
+    /// whoever emptied the one before, its own hook, does not come back to say so.
+    /// </summary>
+    public bool IsBackFromDrain => _endedDrained && Status == InstanceStatus.Healthy;
+
+    /// <summary>Takes in what was said of emptying it.</summary>
+    public void Drain(bool draining, DateTimeOffset? deadline)
+    {
+        (Draining, DrainDeadline) = (draining, deadline);
+        _endedDrained = false;
+    }
 
     /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
     public bool IsConfigured { get; set; } = true;
+
+    /// <summary>Since when it is known to end, or is told of no longer; null where it is wanted.</summary>
+    public DateTimeOffset? LeavingSince { get; set; }
+
+    /// <summary>Whether it is told of no longer: once it has nothing to do, it goes.</summary>
+    public bool IsUnlisted { get; set; }
 
     /// <summary>When to look next.</summary>
     public DateTimeOffset NextLook { get; private set; }
@@ -82,6 +102,7 @@ internal sealed class InstanceWatch(Instance instance)
             // Nobody listens: what comes back is another process, which has nothing to answer for.
             if (result.Refused)
                 _ejectedUntil = OwnEjectionUntil = default;
+            _endedDrained |= result.Refused && DrainDeadline is not null && Instance.Incarnation is not null;
             // Whoever was away may come back with other models.
             NextCatalog = now;
         }
@@ -157,9 +178,10 @@ internal sealed class InstanceWatch(Instance instance)
 
     /// <summary>What the snapshot shows of it.</summary>
     public InstanceView ToView() =>
-        new(Instance, Status, Draining, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
+        new(Instance, Status, Draining || LeavingSince is not null, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
         {
             IsConfigured = IsConfigured,
+            IsLeaving = LeavingSince is not null,
             DrainDeadline = DrainDeadline,
         };
 

@@ -1,10 +1,13 @@
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Fleet.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>All instances as the fleet's owner knows them. Used by the owner alone.</summary>
 internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
 {
+    // An instance that ends is told of no longer before it has said so itself (a preStop hook), and before other gateways have been heard on it.
+    private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(15);
     private readonly List<InstanceWatch> _watches = [];
 
     /// <summary>How many of a new instance's slots this gateway may use before others were heard on it.</summary>
@@ -17,11 +20,14 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
     public InstanceWatch? Find(Instance instance) => _watches.Find(w => w.Instance == instance);
 
     /// <summary>The one of a name, in any case.</summary>
-    public InstanceWatch? Find(string name) => _watches.Find(w => string.Equals(w.Instance.Name, name, StringComparison.OrdinalIgnoreCase));
+    public InstanceWatch? Find(string name) => _watches.Find(w => IsNamed(w, name));
 
-    /// <summary>Makes the instances those that configuration and operators' words say. Who stays keeps its state.</summary>
+    /// <summary>
+    /// Makes the instances those that configuration and operators' words say. Who stays keeps its state; who was found in a group and is told of no
+    /// longer is emptied first, so that an operator, or its own hook, can still say by when.
+    /// </summary>
     /// <returns>Those that have gone.</returns>
-    public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, FleetWords words)
+    public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, FleetWords words, DateTimeOffset now)
     {
         var hidden = new List<InstanceDefinition>();
         var definitions = FleetMembers.Merge(configured, words.Members, hidden);
@@ -30,20 +36,34 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
         var kept = new List<InstanceWatch>();
         foreach (var definition in definitions)
         {
-            var watch = _watches.Find(w => w.Instance.Name == definition.Name && w.Instance.Url == definition.Url && w.Instance.Kind == definition.Kind);
+            var watch = _watches.Find(w => IsSame(w.Instance, definition));
             if (watch is null)
             {
-                watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) })
-                {
-                    Draining = words.IsDrained(definition.Name),
-                    DrainDeadline = words.DrainDeadline(definition.Name),
-                };
+                watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) });
+                watch.Drain(words.IsDrained(definition.Name, definition.Incarnation), words.DrainDeadline(definition.Name, definition.Incarnation));
                 FleetLog.Added(logger, definition.Name, definition.Url, definition.Slots);
             }
 
             watch.Instance.Configure(definition);
+            watch.IsUnlisted = false;
             watch.IsConfigured = kept.Count < configured.Count;
+            if (definition.IsLeaving && watch.LeavingSince is null)
+                DiscoveryLog.Leaves(logger, definition.Name);
+            watch.LeavingSince = definition.IsLeaving ? watch.LeavingSince ?? now : null;
             kept.Add(watch);
+        }
+
+        foreach (var watch in _watches.Except(kept).Where(w => w.Instance.IsDiscovered).ToArray())
+        {
+            // Its name or its address may be another's by now: what it has it finishes unseen.
+            if (kept.Exists(k => IsNamed(k, watch.Instance.Name) || k.Instance.Url == watch.Instance.Url))
+                continue;
+            if (watch.LeavingSince is null)
+                DiscoveryLog.Leaves(logger, watch.Instance.Name);
+            watch.LeavingSince ??= now;
+            watch.IsUnlisted = true;
+            if (!IsOver(watch, now))
+                kept.Add(watch);
         }
 
         var gone = _watches.Except(kept).Select(w => w.Instance).ToList();
@@ -54,6 +74,20 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
         return gone;
     }
 
+    /// <summary>Lets go those that are told of no longer and have nothing to do any more.</summary>
+    /// <returns>Who that is.</returns>
+    public IReadOnlyList<Instance> LetGo(DateTimeOffset now)
+    {
+        var over = _watches.Where(w => w.IsUnlisted && IsOver(w, now)).Select(w => w.Instance).ToList();
+        foreach (var instance in over)
+        {
+            _watches.RemoveAll(w => w.Instance == instance);
+            FleetLog.Removed(logger, instance.Name);
+        }
+
+        return over;
+    }
+
     /// <summary>Drains what is to be drained.</summary>
     /// <returns>Whether that changed anything.</returns>
     public bool ApplyDrains(FleetWords words)
@@ -61,11 +95,11 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
         var changed = false;
         foreach (var watch in _watches)
         {
-            var draining = words.IsDrained(watch.Instance.Name);
-            var deadline = words.DrainDeadline(watch.Instance.Name);
+            var draining = words.IsDrained(watch.Instance.Name, watch.Instance.Incarnation);
+            var deadline = words.DrainDeadline(watch.Instance.Name, watch.Instance.Incarnation);
             if (watch.Draining == draining && watch.DrainDeadline == deadline)
                 continue;
-            (watch.Draining, watch.DrainDeadline) = (draining, deadline);
+            watch.Drain(draining, deadline);
             if (deadline is { } until)
                 FleetLog.DrainingUntil(logger, watch.Instance.Name, until);
             else
@@ -83,7 +117,7 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
         var changed = false;
         foreach (var mark in marks)
         {
-            var watch = _watches.Find(w => w.Instance.Name == mark.Instance);
+            var watch = _watches.Find(w => mark.IsOn(w.Instance));
             // The last one is not given up on somebody else's word: it may be their network.
             if (watch is null || !_watches.Exists(w => w != watch && w.Status == InstanceStatus.Healthy && !w.Draining)
                 || !watch.EjectUntil(now + mark.Remaining, options, now))
@@ -96,6 +130,15 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
     }
 
     /// <summary>What this gateway has ejected by its own finding, and until when.</summary>
-    public ImmutableArray<(string Instance, DateTimeOffset Until)> OwnEjections(DateTimeOffset now) =>
-        [.. _watches.Where(w => w.OwnEjectionUntil > now).Select(w => (w.Instance.Name, w.OwnEjectionUntil))];
+    public ImmutableArray<OwnEjection> OwnEjections(DateTimeOffset now) =>
+        [.. _watches.Where(w => w.OwnEjectionUntil > now).Select(w => new OwnEjection(w.Instance.Name, w.OwnEjectionUntil, w.Instance.Incarnation))];
+    private static bool IsNamed(InstanceWatch watch, string name) => string.Equals(watch.Instance.Name, name, StringComparison.OrdinalIgnoreCase);
+
+    private static bool IsSame(Instance instance, InstanceDefinition definition) =>
+        instance.Name == definition.Name && instance.Url == definition.Url && instance.Kind == definition.Kind && instance.Incarnation == definition.Incarnation;
+
+    /// <summary>Nothing is left to do of one that leaves. One that does not answer is not waited for either, once nobody uses it.</summary>
+    private static bool IsOver(InstanceWatch watch, DateTimeOffset now) =>
+        watch is { Instance: { SlotsUsed: 0, UsedElsewhere: 0 } }
+        && (watch.Status != InstanceStatus.Healthy || (now - watch.LeavingSince >= LeaveTime && !(watch.DrainDeadline > now)));
 }

@@ -11,7 +11,7 @@ internal interface IFleetWord
     /// <summary>When it was said, in milliseconds since 1970, or one past the word before.</summary>
     long Version { get; }
 
-    /// <summary>Whether it only says that an earlier word holds no longer. Such a word is forgotten in time.</summary>
+    /// <summary>Whether it only says that an earlier word holds no longer, or is on what itself does not last. Such a word is forgotten in time.</summary>
     bool IsUndoing { get; }
 }
 

@@ -13,7 +13,7 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
     private readonly Dictionary<(string Gateway, string Instance), SlotClaim> _claims = [];
     private readonly Dictionary<string, DrainMark> _drains = new(StringComparer.Ordinal);
     private readonly Dictionary<string, MemberMark> _members = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (string Gateway, DateTimeOffset Until)> _ejections = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (EjectionMark Mark, DateTimeOffset Until)> _ejections = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public bool IsShared => isShared;
@@ -32,7 +32,7 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
             Hear(_members, report.Members, now);
             foreach (var mark in report.Ejections)
                 if (!_ejections.TryGetValue(mark.Instance, out var known) || known.Until < now + mark.Remaining)
-                    _ejections[mark.Instance] = (mark.Gateway, now + mark.Remaining);
+                    _ejections[mark.Instance] = (mark, now + mark.Remaining);
             foreach (var over in _ejections.Where(e => e.Value.Until <= now).Select(e => e.Key).ToArray())
                 _ejections.Remove(over);
             return new ValueTask<SharedFleet?>(new SharedFleet(
@@ -41,7 +41,7 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
                 [.. _claims.Values],
                 [.. _drains.Values],
                 [.. _members.Values],
-                [.. _ejections.Select(e => new EjectionMark(e.Key, e.Value.Gateway, e.Value.Until - now))]));
+                [.. _ejections.Select(e => e.Value.Mark with { Remaining = e.Value.Until - now })]));
         }
     }
 

@@ -44,7 +44,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
           redis.call('HSET', KEYS[2], me .. ' ' .. instance, text(used) .. ' ' .. waiting .. ' ' .. text(claim))
           at = at + 5
         end
-        local hear = function(key, count, undoing)
+        local hear = function(key, count, passes)
           for i = 1, count do
             local known = redis.call('HGET', key, ARGV[at])
             if not known or tonumber(string.match(known, '^(%d+) ') or 0) < tonumber(ARGV[at + 1]) then
@@ -55,19 +55,19 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
           local all = redis.call('HGETALL', key)
           for i = 1, #all, 2 do
             local said, what = string.match(all[i + 1], '^(%d+) (.*)$')
-            if not said or (what == undoing and tonumber(said) < now - memory) then redis.call('HDEL', key, all[i]) end
+            if not said or (passes(what) and tonumber(said) < now - memory) then redis.call('HDEL', key, all[i]) end
           end
           redis.call('PEXPIRE', key, text(memory))
         end
-        hear(KEYS[3], drains, '0')
-        hear(KEYS[5], members, '-')
+        hear(KEYS[3], drains, function(what) return what == '0' or string.match(what, '^1 %d+ %S') end)
+        hear(KEYS[5], members, function(what) return what == '-' end)
         for i = 1, ejections do
           local ends = now + tonumber(ARGV[at + 1])
           local known = redis.call('HGET', KEYS[4], ARGV[at])
           if not known or tonumber(string.match(known, '^(%d+) ') or 0) < ends then
-            redis.call('HSET', KEYS[4], ARGV[at], text(ends) .. ' ' .. me)
+            redis.call('HSET', KEYS[4], ARGV[at], text(ends) .. ' ' .. me .. ARGV[at + 2])
           end
-          at = at + 2
+          at = at + 3
         end
         entries = redis.call('HGETALL', KEYS[4])
         for i = 1, #entries, 2 do
@@ -106,7 +106,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
     private static RedisValue[] Arguments(GatewayReport report)
     {
         var list = new List<RedisValue>(
-            7 + (5 * report.Slots.Length) + (3 * (report.Drains.Length + report.Members.Length)) + (2 * report.Ejections.Length))
+            7 + (5 * report.Slots.Length) + (3 * (report.Drains.Length + report.Members.Length + report.Ejections.Length)))
         {
             report.Gateway,
             (long)report.Lifetime.TotalMilliseconds,
@@ -123,7 +123,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         foreach (var m in report.Members)
             list.AddRange([m.Instance, m.Version, m.Definition is { } i ? Text(i) : Removed]);
         foreach (var e in report.Ejections)
-            list.AddRange([e.Instance, (long)e.Remaining.TotalMilliseconds]);
+            list.AddRange([e.Instance, (long)e.Remaining.TotalMilliseconds, e.Incarnation is null ? "" : $" {e.Incarnation}"]);
         return [.. list];
     }
 
@@ -146,10 +146,11 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
     }
 
     private static DrainMark Drain(string instance, string[] value) =>
-        new(instance, value[1] == "1", Number(value[0]), value.Length > 2 ? Number(value[2]) : 0);
+        new(instance, value[1] == "1", Number(value[0]), value.Length > 2 ? Number(value[2]) : 0, value.Length > 3 ? value[3] : null);
 
-    // Without a deadline as gateways wrote it that knew of none.
+    // Without a deadline as gateways wrote it that knew of none. An incarnation has no blanks: it is a uid, or a host and a port.
     private static string Text(DrainMark mark) => !mark.Draining ? "0"
+        : mark.Incarnation is { } which ? string.Create(CultureInfo.InvariantCulture, $"1 {mark.Deadline} {which}")
         : mark.Deadline > 0 ? string.Create(CultureInfo.InvariantCulture, $"1 {mark.Deadline}")
         : "1";
 
@@ -172,7 +173,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
     }
 
     private static EjectionMark Ejection(string instance, string[] value, long now) =>
-        new(instance, value[1], TimeSpan.FromMilliseconds(Number(value[0]) - now));
+        new(instance, value[1], TimeSpan.FromMilliseconds(Number(value[0]) - now), value.Length > 2 ? value[2] : null);
 
     private static IEnumerable<KeyValuePair<string, string>> Pairs(RedisResult result)
     {

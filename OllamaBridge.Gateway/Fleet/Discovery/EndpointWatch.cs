@@ -1,0 +1,191 @@
+using System.Collections.Immutable;
+using System.Net;
+using k8s;
+using k8s.Autorest;
+using k8s.Models;
+using OllamaBridge.Gateway.Kubernetes;
+
+namespace OllamaBridge.Gateway.Fleet.Discovery;
+
+/// <summary>Follows one Service's EndpointSlices: lists them, then is told of each change, as long as it is wanted.</summary>
+internal sealed class EndpointWatch : IDisposable
+{
+    private const string ServiceLabel = "kubernetes.io/service-name";
+    private const int MaxBackOff = 30;
+
+    // The server ends a watch when it was asked to; one that it does not end is a connection with nobody at its other end.
+    private static readonly TimeSpan WatchSlack = TimeSpan.FromSeconds(10);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly IKubernetes _client;
+    private readonly ServiceName _service;
+    private readonly KubernetesOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Action _changed;
+    private ImmutableDictionary<string, V1EndpointSlice> _slices = ImmutableDictionary<string, V1EndpointSlice>.Empty;
+    private string? _problem;
+    private string? _version;
+
+    /// <summary>Starts.</summary>
+    /// <param name="client">The API.</param>
+    /// <param name="service">Whose; with its namespace.</param>
+    /// <param name="options">How often and how long.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">For what goes wrong.</param>
+    /// <param name="changed">Called after each change, and after each outage's begin and end.</param>
+    public EndpointWatch(
+        IKubernetes client, ServiceName service, KubernetesOptions options, TimeProvider time, ILogger logger, Action changed)
+    {
+        (_client, _service, _options, _time, _logger, _changed) = (client, service, options, time, logger, changed);
+        Ended = Task.Run(() => RunAsync(_stopping.Token));
+    }
+
+    /// <summary>All slices as they were last told.</summary>
+    public IEnumerable<V1EndpointSlice> Slices => Volatile.Read(ref _slices).Values;
+
+    /// <summary>Why they may be out of date; null where they are not.</summary>
+    public string? Problem => Volatile.Read(ref _problem);
+
+    /// <summary>Once they were listed, or could not be.</summary>
+    public Task First => _first.Task;
+
+    /// <summary>Once nothing is followed any more.</summary>
+    public Task Ended { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // Twice: the container and whoever gave up the group.
+        if (!_stopping.IsCancellationRequested)
+            _stopping.Cancel();
+    }
+
+    private async Task RunAsync(CancellationToken stopping)
+    {
+        var failures = 0;
+        while (!stopping.IsCancellationRequested)
+        {
+            var since = _time.GetTimestamp();
+            try
+            {
+                if (_version is null)
+                    await ListAsync(stopping);
+                await FollowAsync(stopping);
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                // Whatever it is: changes may have been missed.
+                _version = null;
+                Note(Reason(e));
+            }
+
+            // What lasted a while has worked.
+            var lasted = _time.GetElapsedTime(since) >= _options.RetryInterval;
+            failures = _version is not null && lasted ? 0 : lasted ? 1 : failures + 1;
+            if (failures > 0)
+                await Task.Delay(BackOff(failures), _time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private TimeSpan BackOff(int failures) => _options.RetryInterval * Math.Min(MaxBackOff, 1 << Math.Min(failures - 1, 10));
+
+    private async Task ListAsync(CancellationToken stopping)
+    {
+        using var timeout = new CancellationTokenSource(_options.Timeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, stopping);
+        var list = await _client.DiscoveryV1.ListNamespacedEndpointSliceAsync(_service.Namespace, labelSelector: Selector, cancellationToken: either.Token);
+        _version = list.Metadata?.ResourceVersion;
+        Volatile.Write(ref _slices, (list.Items ?? []).ToImmutableDictionary(s => s.Metadata.Name, StringComparer.Ordinal));
+        Note(null);
+        _changed();
+    }
+
+    /// <summary>Takes changes in until the server ends the watch.</summary>
+    private async Task FollowAsync(CancellationToken stopping)
+    {
+        Exception? error = null;
+        using var timeout = new CancellationTokenSource(_options.WatchTime + WatchSlack, _time);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, stopping);
+        var events = _client.DiscoveryV1.WatchListNamespacedEndpointSliceAsync(
+            _service.Namespace,
+            allowWatchBookmarks: true,
+            labelSelector: Selector,
+            resourceVersion: _version,
+            timeoutSeconds: (int)_options.WatchTime.TotalSeconds,
+            onError: e =>
+            {
+                // The enumeration would go on past it.
+                error ??= e;
+                end.Cancel();
+            },
+            cancellationToken: end.Token);
+        try
+        {
+            await foreach (var (kind, slice) in events.WithCancellation(end.Token))
+                Apply(kind, slice);
+        }
+        catch (Exception e) when (error is not null || e is EndOfStreamException || IsTooOld(e))
+        {
+            // Either something is the matter, which is told below, or the server had nothing to say and ended the watch as it was asked to.
+            error ??= IsTooOld(e) ? e : null;
+        }
+
+        if (error is not null && IsTooOld(error))
+        {
+            DiscoveryLog.ListedAnew(_logger, _service.ToString());
+            _version = null;
+        }
+        else if (error is not null)
+        {
+            throw error;
+        }
+    }
+
+    private void Apply(WatchEventType kind, V1EndpointSlice slice)
+    {
+        if (slice?.Metadata is not { ResourceVersion: { } version } metadata)
+            return;
+        _version = version;
+        if (kind is not (WatchEventType.Added or WatchEventType.Modified or WatchEventType.Deleted))
+            return;
+        Volatile.Write(ref _slices, kind == WatchEventType.Deleted ? _slices.Remove(metadata.Name) : _slices.SetItem(metadata.Name, slice));
+        _changed();
+    }
+
+    /// <summary>Writes down whether the API answers; says so once.</summary>
+    private void Note(string? reason)
+    {
+        var problem = reason is null ? null : $"Kubernetes does not tell who is behind {_service} ({reason})";
+        var before = Interlocked.Exchange(ref _problem, problem);
+        _first.TrySetResult();
+        if (problem == before)
+            return;
+        if (problem is null)
+            DiscoveryLog.EndpointsAgain(_logger, _service.ToString());
+        else
+            DiscoveryLog.NoEndpoints(_logger, problem);
+        _changed();
+    }
+
+    private string Selector => $"{ServiceLabel}={_service.Name}";
+
+    private static bool IsTooOld(Exception e) => e is KubernetesException { Status.Code: (int)HttpStatusCode.Gone }
+        || e is HttpOperationException { Response.StatusCode: HttpStatusCode.Gone };
+
+    private static string Reason(Exception e) => e switch
+    {
+        HttpOperationException { Response.StatusCode: HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized } http =>
+            $"{(int)http.Response.StatusCode}: the bridge's service account needs get, list and watch on endpointslices of discovery.k8s.io there",
+        HttpOperationException http => ((int)http.Response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture),
+        KubernetesException { Status: { } status } => $"{status.Code} {status.Reason}",
+        OperationCanceledException => "no answer in time",
+        HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } request => request.HttpRequestError.ToString(),
+        IOException => "the connection broke off",
+        _ => e.GetType().Name,
+    };
+}

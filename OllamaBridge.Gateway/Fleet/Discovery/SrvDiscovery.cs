@@ -1,0 +1,99 @@
+using System.Collections.Concurrent;
+using System.Net;
+using DnsClient;
+using DnsClient.Protocol;
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Fleet.Discovery;
+
+/// <summary>
+/// Servers from the records that a headless Service has for each of its ready pods: <c>_http._tcp.ollama.ai.svc.cluster.local</c> names
+/// <c>ollama-0.ollama.ai.svc.cluster.local</c> and a port. Format: RFC 2782; which of them Kubernetes has: its DNS specification, 2.4.
+/// </summary>
+internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options, TimeProvider time, ILogger<SrvDiscovery> logger) : IGroupDiscovery
+{
+    // While nobody knows, the fleet stays as it was.
+    private readonly ConcurrentDictionary<string, GroupFound> _last = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <inheritdoc/>
+    public InstanceDiscovery Way => InstanceDiscovery.Srv;
+
+    /// <inheritdoc/>
+    public async Task<GroupFound> FindAsync(InstanceDefinition group, CancellationToken cancellationToken)
+    {
+        var key = $"{group.PortName} {group.Url}";
+        var found = await TryFindAsync(group, _last.GetValueOrDefault(key)?.Members ?? [], cancellationToken);
+        GroupFound? before;
+        // Two looks may overlap; an outage is told once.
+        lock (_last)
+        {
+            before = _last.GetValueOrDefault(key);
+            _last[key] = found;
+        }
+
+        if (found.Problem is null && before?.Problem is not null)
+            DiscoveryLog.RecordsAgain(logger, group.Url.Host, found.Members.Count);
+        else if (found.Problem is not null && before?.Problem is null)
+            DiscoveryLog.NoRecords(logger, found.Problem);
+        return found;
+    }
+
+    private async Task<GroupFound> TryFindAsync(InstanceDefinition group, IReadOnlyList<GroupMember> before, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(options.Value.Timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            return new GroupFound(await LookAsync(group, either.Token));
+        }
+        catch (DnsFailedException e)
+        {
+            return new GroupFound(before, $"DNS does not tell who is behind {group.Url.Host} ({e.Message})");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new GroupFound(before, $"DNS does not tell who is behind {group.Url.Host} (no answer in time)");
+        }
+    }
+
+    private async Task<IReadOnlyList<GroupMember>> LookAsync(InstanceDefinition group, CancellationToken cancellationToken)
+    {
+        var host = group.Url.Host;
+        // Either the Service's name, or its record's in full.
+        var answer = await dns.FindAsync(host, host.StartsWith('_') ? "" : $"_{group.PortName}._tcp.", QueryType.SRV, cancellationToken);
+        if (answer is null)
+            return [];
+        var members = new List<GroupMember>();
+        foreach (var (target, port) in answer.Answers.SrvRecords().Select(r => (r.Target.Value, r.Port)).Distinct())
+            if (await AddressAsync(target, answer, cancellationToken) is { } address)
+            {
+                var url = GroupMember.At(group.Url, address, port);
+                members.Add(new GroupMember(NameOf(target, address), url, url.Authority));
+            }
+
+        return members;
+    }
+
+    /// <summary>The server's address, as it stands beside the record or as it is asked for; null where it has gone in between.</summary>
+    private async Task<IPAddress?> AddressAsync(string target, IDnsQueryResponse answer, CancellationToken cancellationToken)
+    {
+        var known = answer.Additionals.AddressRecords().Where(r => string.Equals(r.DomainName.Value, target, StringComparison.OrdinalIgnoreCase)).ToArray();
+        // One pod is one server, although it may have an address of each kind.
+        if (First(known) is { } beside)
+            return beside;
+        return First(await AskAsync(QueryType.A)) ?? First(await AskAsync(QueryType.AAAA));
+
+        async Task<IEnumerable<AddressRecord>> AskAsync(QueryType type) =>
+            (await dns.FindAsync($"{target.TrimEnd('.')}.", "", type, cancellationToken))?.Answers.OfType<AddressRecord>() ?? [];
+    }
+
+    private static IPAddress? First(IEnumerable<AddressRecord> records) =>
+        records.Select(r => r.Address).OrderBy(a => a.AddressFamily).ThenBy(a => a.ToString(), StringComparer.Ordinal).FirstOrDefault();
+
+    /// <summary>The pod's name. A pod without a host name is called by its address, which is no name.</summary>
+    private static string? NameOf(string target, IPAddress address)
+    {
+        var label = target.Split('.')[0];
+        return label.Length == 0 || label == address.ToString().Replace('.', '-').Replace(':', '-') ? null : label;
+    }
+}
