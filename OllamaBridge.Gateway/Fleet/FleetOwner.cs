@@ -10,14 +10,15 @@ internal sealed class FleetOwner(
     IInstanceSource source,
     IOptions<HealthOptions> options,
     TimeProvider time,
-    ILogger<FleetOwner> logger) : BackgroundService, IHostedLifecycleService, IFleet
+    ILogger<FleetOwner> logger,
+    ColdTiers? tiers = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, logger);
     private readonly CatalogWaits _catalogWaits = new();
-    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time));
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers);
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private FleetSnapshot _current = FleetSnapshot.Empty;
@@ -256,7 +257,9 @@ internal sealed class FleetOwner(
         return true;
     }
 
-    private bool ApplyDrain(DrainAsked drain, DateTimeOffset now) => _watches.Find(drain.Name)?.Instance.Name is { } name
+    private bool ApplyDrain(DrainAsked drain, DateTimeOffset now) =>
+        // Who is not there now may come back under its name: that can be let be given work again.
+        (_watches.Find(drain.Name)?.Instance.Name ?? (!drain.Draining && _words.IsDrained(drain.Name) ? drain.Name : null)) is { } name
         ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now, drain.Deadline)))
         : Answer(drain.Done, (false, _words));
 
