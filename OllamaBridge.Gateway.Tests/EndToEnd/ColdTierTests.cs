@@ -66,7 +66,9 @@ public sealed class ColdTierTests
         Assert.Equal((ColdBed.Model, ColdBed.Model, 0), (unseen["name"]!.GetValue<string>(), unseen["model"]!.GetValue<string>(), unseen["size"]!.GetValue<long>()));
         Assert.Equal(64, unseen["digest"]!.GetValue<string>().Length);
         Assert.True(DateTimeOffset.TryParse(unseen["modified_at"]!.GetValue<string>(), out _));
-        Assert.Equal(EntryOf(bed.Hot, "details").AsObject().Select(d => d.Key).Order(), unseen["details"]!.AsObject().Select(d => d.Key).Order());
+        // A server's own entry has more in its details, as later versions may; those have been there from the beginning.
+        Assert.Equal(
+            ["families", "family", "format", "parameter_size", "parent_model", "quantization_level"], unseen["details"]!.AsObject().Select(d => d.Key).Order());
 
         (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
         var awake = await EntryAsync(bridge);
@@ -192,7 +194,7 @@ public sealed class ColdTierTests
         Assert.Contains("no instance with this model was started in time", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         var lines = (await stream.Content.ReadAsStringAsync(Token)).TrimEnd('\n').Split('\n');
         Assert.InRange(lines.Length, 3, 20);
-        Assert.Equal(1, JsonNode.Parse(lines[0])!["bridge"]!["position"]!.GetValue<int>());
+        Assert.InRange(JsonNode.Parse(lines[0])!["bridge"]!["position"]!.GetValue<int>(), 1, 2);
         Assert.StartsWith("{\"error\":", lines[^1], StringComparison.Ordinal);
         await Eventually.BecomesAsync(async () => await MetricAsync(bridge, outcome) == 1, Patience);
     }
@@ -301,12 +303,6 @@ public sealed class ColdTierTests
 
     private static async Task<JsonNode> EntryAsync(TestBridge bridge) =>
         (await bridge.GetJsonAsync("/api/tags"))["models"]!.AsArray().Single(m => m!["name"]!.GetValue<string>() == ColdBed.Model)!;
-
-    private static JsonNode EntryOf(TestFleet fleet, string field)
-    {
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
-        return JsonNode.Parse(client.GetStringAsync(new Uri(fleet[0].Url, "/api/tags"), Token).GetAwaiter().GetResult())!["models"]![0]![field]!;
-    }
 
     private static async Task<string> TierAsync(TestBridge bridge, string field) => (await bridge.GetJsonAsync("/bridge/tiers"))[0]![field]!.ToString();
 
