@@ -342,6 +342,50 @@ public sealed class TierKeeperTests : IDisposable
         Assert.Empty(await _store.DrainedAsync());
     }
 
+    [Theory]
+    [InlineData(-31, false)]
+    [InlineData(-5, true)] // about to be gone
+    [InlineData(60, true)]
+    public async Task Step_DrainedByADeadline_AnInstanceThatIsThereLongAfterIsAnotherOne(int deadline, bool expected)
+    {
+        Start("cold-0");
+        _queue.Change("cold-0", v => v with { Draining = true, DrainDeadline = _queue.Clock.GetUtcNow() + TimeSpan.FromSeconds(deadline) });
+        _platform.Instances = 1;
+        _ = _queue.Ask("big");
+        await StepAsync();
+        Pass(1);
+        await StepAsync();
+        Assert.Equal(expected, View("cold-0").Draining);
+    }
+
+    [Fact]
+    public async Task Run_SomebodyStarves_AskedAtOnceWithoutTheClock()
+    {
+        using var stop = new CancellationTokenSource();
+        _queue.Queue.Starved += _ => _keeper.Starve();
+        var running = _keeper.RunAsync(stop.Token);
+        _ = _queue.Ask("big");
+        await Eventually.BecomesAsync(() => _platform.Instances == 1, TimeSpan.FromSeconds(10));
+        await stop.CancelAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(10), Token);
+    }
+
+    [Fact]
+    public async Task Run_StoppedWhileItIsEmptied_GivenWorkAgain()
+    {
+        Start("cold-0");
+        _platform.Instances = 1;
+        Pass(600);
+        using var stop = new CancellationTokenSource();
+        var running = _keeper.RunAsync(stop.Token);
+        _keeper.Look();
+        await Eventually.BecomesAsync(() => View("cold-0").Draining, TimeSpan.FromSeconds(10));
+        await stop.CancelAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(10), Token);
+        Assert.False(View("cold-0").Draining);
+        Assert.Equal(["read"], _platform.Asked);
+    }
+
     [Fact]
     public async Task Step_APlatformThatIsOnlyTold_ToldAgainWhereNobodyCame()
     {

@@ -59,7 +59,8 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
             _drained[name] = (instance, until);
     }
 
-    /// <summary>Ends the drain of those that have gone, or that the platform has not taken away.</summary>
+    /// <summary>Ends the drain of those that have gone, or that the platform has not taken away; for whoever waits in vain, also what is left of drains
+    /// by others: of a gateway that is no more, or of an instance's own end, whose deadline it must have been gone by.</summary>
     /// <param name="starvingFor">For how long requests have waited in vain.</param>
     /// <param name="heard">What gateways drain, as last heard.</param>
     /// <param name="cancellationToken">Gives up waiting for the fleet.</param>
@@ -68,8 +69,11 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         var instances = tier.InstancesOf(fleet.Current).ToList();
         var now = time.GetTimestamp();
         var over = _drained.Where(d => HasLeft(d.Value.Instance, instances, d.Value.Until, now)).Select(d => d.Key).ToList();
-        if (starvingFor >= Abandoned)
-            over.AddRange(instances.Where(v => v.Draining && heard.Contains(v.Instance.Name) && !_drained.ContainsKey(v.Instance.Name)).Select(v => v.Instance.Name));
+        if (starvingFor > TimeSpan.Zero)
+            over.AddRange(instances
+                .Where(v => v is { Draining: true, Status: InstanceStatus.Healthy } && !_drained.ContainsKey(v.Instance.Name)
+                    && (v.DrainDeadline is { } deadline ? time.GetUtcNow() - deadline >= Leaving : starvingFor >= Abandoned && heard.Contains(v.Instance.Name)))
+                .Select(v => v.Instance.Name));
         await EndAsync(over, cancellationToken);
     }
 
