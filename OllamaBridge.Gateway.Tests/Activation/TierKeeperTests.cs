@@ -292,10 +292,13 @@ public sealed class TierKeeperTests : IDisposable
         Assert.Equal(["read"], _platform.Asked);
     }
 
-    [Fact]
-    public async Task Step_NobodyTellsWhoUsesIt_StaysAndSaidOnce()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)] // asked for, and not there yet
+    public async Task Step_NobodyTellsWhoUsesIt_StaysAndSaidOnce(bool isThere)
     {
-        Start("cold-0");
+        if (isThere)
+            Start("cold-0");
         _platform.Instances = 1;
         _store.IsAway = true;
         for (var i = 0; i < 5; i++)
@@ -305,7 +308,7 @@ public sealed class TierKeeperTests : IDisposable
         }
 
         Assert.DoesNotContain("write 0", _platform.Asked);
-        Assert.False(View("cold-0").Draining);
+        Assert.DoesNotContain(_queue.Fleet.Current.Instances, v => v.Draining);
         Assert.Single(_logs.Lines, l => l.StartsWith("Warning 1608", StringComparison.Ordinal));
     }
 

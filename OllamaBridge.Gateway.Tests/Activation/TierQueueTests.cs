@@ -99,6 +99,24 @@ public sealed class TierQueueTests : IDisposable
         Assert.False(other.IsCompleted);
     }
 
+    [Theory]
+    [InlineData("big", true)]
+    [InlineData("a", false)]
+    public void TryHedge_SomebodyWaits_OnlyWhereASlotIsOfNoUseToHim(string waitsFor, bool expected)
+    {
+        _queue.Fleet.Publish(_queue.Builder.With("first", loaded: "a").With("second", "a b", loaded: "a").Build());
+        using var hot = _queue.Get();
+        using var first = _queue.Get();
+        using var second = _queue.Get();
+        _ = _queue.Ask(waitsFor);
+        InstanceLease[] leases = [hot, first, second];
+        _queue.Fleet.Publish(_queue.Builder.With("third", "b", loaded: "b").With("fourth", "b", loaded: "b").Build());
+
+        using var hedge = _queue.Queue.TryHedge(new LeaseRequest("b:latest", 0, NeedsSlot: true, Tried: [leases[0].Instance]));
+
+        Assert.Equal(expected, hedge is not null);
+    }
+
     [Fact]
     public async Task Acquire_DeadlineBeforeItIsThere_EndsThen()
     {

@@ -8,7 +8,7 @@ namespace OllamaBridge.Gateway.Activation;
 
 /// <summary>Sees to one tier: looks at who waits and what runs, and asks the platform for what <see cref="TierPlan"/> decides.</summary>
 /// <remarks>One step at a time, and each tier for itself: a platform that does not answer holds up no other.</remarks>
-internal sealed class TierKeeper(
+internal sealed partial class TierKeeper(
     Tier tier,
     IInstanceActivator activator,
     IFleet fleet,
@@ -19,16 +19,9 @@ internal sealed class TierKeeper(
     TimeProvider time,
     ILogger logger)
 {
-    /// <summary>How long one question to the platform may take.</summary>
-    public static readonly TimeSpan AskTimeout = TimeSpan.FromSeconds(10);
-
-    private const int MaxConflicts = 3;
+    private const int Unknown = -1;
     private static readonly TimeSpan LongestTick = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestTick = TimeSpan.FromMilliseconds(25);
-    // Whether what was asked for is still to be.
-    private static readonly TimeSpan Again = TimeSpan.FromSeconds(5);
-    // A platform that is told, not asked, is told anew.
-    private static readonly TimeSpan TellAgain = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
     private readonly Channel<bool> _looks = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly TierPause _pause = new(time, TimeSpan.FromSeconds(1), LongestPause);
@@ -44,8 +37,6 @@ internal sealed class TierKeeper(
     private volatile string? _error;
     private volatile bool _isStarting;
     private volatile bool _isDraining;
-
-    private const int Unknown = -1;
 
     /// <summary>Which.</summary>
     public Tier Tier => tier;
@@ -145,30 +136,6 @@ internal sealed class TierKeeper(
             await AskAsync(sight, cancellationToken);
     }
 
-    private async Task AskUntilSomebodyComesAsync(TierSight sight, CancellationToken cancellationToken)
-    {
-        using var interrupt = new CancellationTokenSource();
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(interrupt.Token, cancellationToken);
-        lock (_lock)
-            _interrupt = interrupt;
-        try
-        {
-            // Who came before that was set did not interrupt anything.
-            if (queue.DemandOn(tier.Cold).Waiting == 0)
-                await AskAsync(sight, either.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            // What was said last may have been heard, or not.
-            SetWanted(null);
-        }
-        finally
-        {
-            lock (_lock)
-                _interrupt = null;
-        }
-    }
-
     private TierSight See(TierDemand demand, List<InstanceView> instances)
     {
         var usable = instances.Where(v => v.IsUsable).ToList();
@@ -189,162 +156,6 @@ internal sealed class TierKeeper(
         };
     }
 
-    private async Task AskAsync(TierSight sight, CancellationToken cancellationToken)
-    {
-        for (var conflicts = 0; ; conflicts++)
-        {
-            try
-            {
-                var scale = await WithinAsync(gone => activator.ReadAsync(tier, gone), cancellationToken);
-                if (scale.Instances is { } told)
-                    SetWanted(told);
-                // Nobody can be asked whether what was said is still so.
-                var isForgotten = scale.Instances is null && sight.Starving > 0 && time.GetElapsedTime(_writtenAt) >= TellAgain;
-                var wanted = isForgotten ? null : Wanted;
-                _episode.Asked |= wanted > 0;
-                switch (TierPlan.Decide(sight with { Wanted = wanted }))
-                {
-                    case 0:
-                        await SleepAsync(scale, cancellationToken);
-                        break;
-                    case { } instances:
-                        await RaiseAsync(Math.Max(instances, sight.Starving > 0 ? Wanted ?? 1 : 1), scale, sight, cancellationToken);
-                        break;
-                    default:
-                        _pause.Set(Again);
-                        break;
-                }
-
-                _error = null;
-                return;
-            }
-            catch (ActivationException e) when (e.Failure == ActivationFailure.Conflict && conflicts < MaxConflicts)
-            {
-                // Another gateway, or an operator: what it is now is read again.
-            }
-            catch (ActivationException e)
-            {
-                Fail(e, sight);
-                return;
-            }
-        }
-    }
-
-    private async Task RaiseAsync(int instances, TierScale scale, TierSight sight, CancellationToken cancellationToken)
-    {
-        await WithinAsync(gone => activator.WriteAsync(tier, instances, scale, gone), cancellationToken);
-        SetWanted(instances);
-        _writtenAt = time.GetTimestamp();
-        _pause.Set(Again);
-        use.Note();
-        use.Tell(isUrgent: false, cancellationToken);
-        if (sight.Starving > 0)
-            ActivationLog.Asked(logger, tier.Name, sight.Starving, instances);
-        else
-            ActivationLog.Grows(logger, tier.Name, instances);
-        _episode.Asked = true;
-    }
-
-    private async Task SleepAsync(TierScale scale, CancellationToken cancellationToken)
-    {
-        string? reason = "it could not be ended";
-        try
-        {
-            reason = await TrySleepAsync(scale, cancellationToken);
-        }
-        catch (OperationCanceledException)
-        {
-            reason = "somebody asks for it, or the gateway stops";
-            throw;
-        }
-        finally
-        {
-            if (reason is not null && drain.Any)
-            {
-                await drain.EndAsync();
-                ActivationLog.Stays(logger, tier.Name, reason);
-            }
-
-            _isDraining = false;
-        }
-    }
-
-    /// <returns>Why not; null where it goes to zero.</returns>
-    private async Task<string?> TrySleepAsync(TierScale scale, CancellationToken cancellationToken)
-    {
-        if (await MayNotSleepAsync(cancellationToken) is { } used)
-            return used;
-        var instances = tier.InstancesOf(fleet.Current).ToList();
-        // A platform that is only told has nothing to be told where nothing is.
-        if (instances.Count == 0 && scale.Instances is null && Wanted is null)
-        {
-            SetWanted(0);
-            return null;
-        }
-
-        if (instances.Count > 0)
-        {
-            _isDraining = true;
-            if (!await drain.BeginAsync(instances, cancellationToken))
-                return "the other gateways cannot be told";
-            if (!await drain.IsEmptyAsync(cancellationToken))
-                return "it is in use";
-        }
-
-        if (queue.DemandOn(tier.Cold).Waiting > 0)
-            return "somebody asks for it";
-        if (await MayNotSleepAsync(cancellationToken) is { } usedMeanwhile)
-            return usedMeanwhile;
-        ActivationLog.Sleeps(logger, tier.Name, Math.Round(use.Unused.TotalSeconds, 3));
-        await WithinAsync(gone => activator.WriteAsync(tier, 0, scale, gone), cancellationToken);
-        SetWanted(0);
-        drain.NoteLeaving();
-        return null;
-    }
-
-    private async Task<string?> MayNotSleepAsync(CancellationToken cancellationToken)
-    {
-        var unused = await use.AskAsync(cancellationToken);
-        if (unused is null)
-        {
-            if (!_complained)
-                ActivationLog.UseUnknown(logger, tier.Name);
-            _complained = true;
-            _sleepPause.Set();
-            return "the shared state does not tell whether other gateways use it";
-        }
-
-        _complained = false;
-        if (unused >= tier.Options.IdleTime)
-            return null;
-        _sleepPause.Set(tier.Options.IdleTime - unused.Value);
-        return "another gateway uses it";
-    }
-
-    private void Fail(ActivationException e, TierSight sight)
-    {
-        _error = e.Message;
-        if (sight.Starving == 0 && sight.Saturated == TimeSpan.Zero)
-        {
-            _sleepPause.Set();
-            ActivationLog.Failed(logger, tier.Name, e.Message, _sleepPause.Left.TotalSeconds);
-            return;
-        }
-
-        if (e.Failure != ActivationFailure.Refused)
-        {
-            _pause.Set();
-            ActivationLog.Failed(logger, tier.Name, e.Message, Math.Round(_pause.Left.TotalSeconds, 3));
-            return;
-        }
-
-        ActivationLog.Refused(logger, tier.Name, e.Message);
-        _refusal.Set();
-        _pause.Set(_refusal.Left);
-        queue.RefuseStarving(tier.Cold, _refusal.Left);
-        End(_episode.End(ActivationOutcome.Refused));
-    }
-
     private void End((ActivationOutcome Outcome, TimeSpan Elapsed)? ended, bool silently = false)
     {
         if (ended is not { } end || silently)
@@ -358,28 +169,6 @@ internal sealed class TierKeeper(
     }
 
     private void SetWanted(int? instances) => Volatile.Write(ref _wanted, instances ?? Unknown);
-
-    private async Task WithinAsync(Func<CancellationToken, Task> ask, CancellationToken cancellationToken) => await WithinAsync(
-        async gone =>
-        {
-            await ask(gone);
-            return true;
-        },
-        cancellationToken);
-
-    private async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
-    {
-        using var patience = new CancellationTokenSource(AskTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-        try
-        {
-            return await ask(either.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new ActivationException(ActivationFailure.Failed, $"no answer within {AskTimeout.TotalSeconds} s");
-        }
-    }
 
     private async Task WaitAsync(TimeSpan tick, CancellationToken stoppingToken)
     {

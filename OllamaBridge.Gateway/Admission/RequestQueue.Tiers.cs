@@ -44,6 +44,15 @@ internal sealed partial class RequestQueue
                     EndAll(queue, result);
     }
 
+    /// <summary>Whether a slot could be of use to anybody who waits: not to those whose tier is being started.</summary>
+    private bool AnyWaitsForASlot()
+    {
+        if (Count == 0)
+            return false;
+        lock (_lock)
+            return _busy.Exists(queue => Wanted(queue) is not { IsAsleep: true });
+    }
+
     private ModelView? Wanted(ModelQueue queue) => _fleet.Current.For(queue.Key.Access).Find(queue.Key.Model, queue.Key.Part);
 
     private void EndAll(ModelQueue queue, in LeaseResult result)
