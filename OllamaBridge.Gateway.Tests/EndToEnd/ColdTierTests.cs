@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Tests.Activation;
 using OllamaBridge.Gateway.Tests.State;
 using OllamaBridge.Gateway.Tests.Telemetry;
@@ -249,6 +250,46 @@ public sealed class ColdTierTests
         // Who did not drain it knows nothing of that either.
         using var again = await other.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
         Assert.Equal(HttpStatusCode.OK, again.StatusCode);
+    }
+
+    [Fact]
+    public async Task TwoGateways_BothAreAskedAtOnce_OneOfThemScales()
+    {
+        await using var state = await RunningStateServer.StartAsync();
+        await using var bed = await ColdBed.StartAsync();
+        using var both = new CountdownEvent(2);
+        bed.Api.BeforePatch = () =>
+        {
+            // Each has read the same, as far as they are as quick as each other.
+            if (!both.IsSet)
+                both.Signal();
+            both.Wait(TimeSpan.FromSeconds(2), Token);
+        };
+        (string, string) shared = ("Bridge:State:ConnectionString", $"127.0.0.1:{state.Options.Port}");
+        TestBridge[] bridges = [await bed.OpenAsync(shared), await bed.OpenAsync(shared)];
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i =>
+            bridges[i % 2].PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false, text: $"{i}"), Token)));
+
+        Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
+        Assert.Equal(1, bed.Api.Replicas);
+        Assert.Single(bed.Cold);
+        Assert.All(bed.Api.Asked.Where(a => a != "GET"), a => Assert.Equal("PATCH 1", a));
+    }
+
+    [Fact]
+    public async Task Chat_TenantThatMayNotUseTheTier_404AndNotInItsList()
+    {
+        await using var bed = await ColdBed.StartAsync();
+        await using var bridge = await bed.OpenAsync();
+        var record = new TenantRecord { Id = "hot-only", Instances = ["sim-*"] };
+        bridge.Tenant = new Tenant { Id = "hot-only", Instances = InstanceAccess.Of(record, [record]) };
+
+        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model), Token);
+
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        Assert.Equal([TestFleet.Model], (await bridge.GetJsonAsync("/api/tags"))["models"]!.AsArray().Select(m => m!["name"]!.GetValue<string>()));
+        Assert.Empty(bed.Api.Asked);
     }
 
     [Fact]
