@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway;
 using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
@@ -29,6 +30,7 @@ builder.Services
     .AddState()
     .AddAdmission()
     .AddFleet()
+    .AddActivation()
     .AddScheduling()
     .AddForwarding()
     .AddAccounting()

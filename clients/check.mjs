@@ -43,6 +43,8 @@ async function collect(stream) {
 await check('ollama: list, show, ps, version', async () => {
   const { models } = await ollama.list();
   assert.ok(models.some((m) => m.name === model));
+  // What clients show of each without asking whether it is there.
+  assert.ok(models.every((m) => m.digest.length >= 12 && m.size >= 0 && m.details.family !== undefined && !Number.isNaN(Date.parse(m.modified_at))));
   assert.ok((await ollama.show({ model })).details.family);
   assert.ok(Array.isArray((await ollama.ps()).models));
   assert.match((await ollama.version()).version, /^\d+\.\d+/);

@@ -16,7 +16,13 @@ public sealed class NpmClientsTests
         Assert.SkipUnless(await HasNodeAsync(), "Node.js is not on PATH");
         Assert.SkipUnless(Directory.Exists(Path.Combine(Root(), "clients", "node_modules")), "clients/node_modules is not there: npm install --prefix clients");
         await using var fleet = await TestFleet.StartAsync(3, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(5) }, TestFleet.Model, "nomic-embed-text");
-        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:ProgressInterval", "00:00:00.05"));
+        // A model of a tier that sleeps is in their lists, too.
+        await using var bridge = await TestBridge.StartAsync(
+            fleet.Servers,
+            ("Bridge:Queue:ProgressInterval", "00:00:00.05"),
+            ("Bridge:Tiers:cold:Models:0", "llama3:70b"),
+            ("Bridge:Tiers:cold:Activator", "Http"),
+            ("Bridge:Tiers:cold:Url", "http://127.0.0.1:1"));
         // Every first token late, so that heartbeats come before it.
         if (withHeartbeats)
             foreach (var server in fleet.Servers)

@@ -143,6 +143,24 @@ public sealed class TracingTests
     }
 
     /// <summary>Plays a client with a trace of its own and keeps the spans that belong to it.</summary>
+    [Fact]
+    public async Task Chat_TierMustBeStarted_EventOnTheWait()
+    {
+        await using var bed = await Activation.ColdBed.StartAsync();
+        await using var bridge = await bed.OpenAsync();
+        using var trace = new TraceRecorder();
+
+        using var answer = await trace.PostAsync(bridge, "/api/chat", Ask.Chat(Activation.ColdBed.Model, stream: false));
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await answer.Content.ReadAsStringAsync(Token);
+
+        await trace.ServerSpanAsync();
+        var started = Assert.Single(trace.One("queue").Events, e => e.Name == "bridge.activation");
+        Assert.Equal("cold", started.Tags.Single(t => t.Key == "bridge.tier").Value);
+        // What the platform is asked is no part of it.
+        Assert.DoesNotContain(trace.Spans, s => s.DisplayName.StartsWith("GET", StringComparison.Ordinal));
+    }
+
     private sealed class TraceRecorder : IDisposable
     {
         private readonly ActivityTraceId _id = ActivityTraceId.CreateRandom();

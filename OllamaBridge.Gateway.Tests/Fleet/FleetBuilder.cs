@@ -6,11 +6,12 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
 /// <summary>Builds snapshots for tests. Building again keeps the instances and their counters, as the fleet's owner does.</summary>
-internal sealed class FleetBuilder
+/// <param name="tiers">Cold tiers; null for none.</param>
+internal sealed class FleetBuilder(ColdTiers? tiers = null)
 {
     public static readonly DateTimeOffset Day = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
     private readonly List<InstanceView> _views = [];
-    private readonly SnapshotBuilder _builder = new();
+    private readonly SnapshotBuilder _builder = new(tiers: tiers);
 
     public FleetSnapshot Current { get; private set; } = FleetSnapshot.Empty;
 
@@ -82,6 +83,9 @@ internal sealed class FakeFleet : IFleet
 
     public List<(Instance Instance, InstanceFailure Failure)> Failures { get; } = [];
 
+    /// <summary>What becomes of a drain, or of its end.</summary>
+    public Func<string, bool, bool> Drains { get; set; } = (_, _) => false;
+
     public void Publish(FleetSnapshot snapshot)
     {
         Volatile.Write(ref _current, snapshot);
@@ -94,7 +98,7 @@ internal sealed class FakeFleet : IFleet
     {
     }
 
-    public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) => Task.FromResult(false);
+    public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) => Task.FromResult(Drains(name, draining));
 
     public Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken) => Task.FromResult(false);
 

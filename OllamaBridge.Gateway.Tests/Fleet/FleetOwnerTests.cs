@@ -39,6 +39,23 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task SetDraining_OfOneThatHasGoneMeanwhile_CanBeEndedAndOnlyThat()
+    {
+        await StartAsync();
+        Assert.True(await _owner.SetDrainingAsync("j", draining: true, Cancelled));
+        _source.Change(FakeSource.Definition("i"));
+        await UntilAsync(s => s.Instances.Length == 1);
+
+        Assert.False(await _owner.SetDrainingAsync("never-there", draining: false, Cancelled));
+        Assert.False(await _owner.SetDrainingAsync("j", draining: true, Cancelled));
+        Assert.True(await _owner.SetDrainingAsync("J", draining: false, Cancelled));
+        Assert.False(await _owner.SetDrainingAsync("j", draining: false, Cancelled));
+        _source.Change(FakeSource.Definition("i"), FakeSource.Definition("j"));
+        await UntilAsync(s => s.Instances.Length == 2);
+        Assert.False(View(_owner.Current, "j").Draining);
+    }
+
+    [Fact]
     public async Task Poll_ChangedMemoryAndDisk_InTheNextSnapshots()
     {
         await StartAsync();

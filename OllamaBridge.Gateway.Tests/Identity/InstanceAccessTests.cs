@@ -26,6 +26,20 @@ public sealed class InstanceAccessTests
     public void Allows_OwnersAndGuests_WhatEachMayUse(string? tenant, string instance, bool expected) =>
         Assert.Equal(expected, InstanceAccess.Of(All.FirstOrDefault(t => t.Id == tenant), All)!.Allows(instance));
 
+    [Theory]
+    [InlineData("owner", "gold-*", true)]
+    [InlineData("owner", "shared*", false)]
+    [InlineData("guest", "SHARED*", true)] // one of them it may use
+    [InlineData("guest", "shared-1-*", false)]
+    [InlineData("guest", "gold-*", false)]
+    [InlineData("both", "silver*", true)]
+    [InlineData("other", "silver*", true)] // that one is another's; silver-2 would not be
+    [InlineData("other", "gold-cold-*", false)]
+    [InlineData("other", "g*", true)] // those that are not gold
+    [InlineData(null, "shared*", true)]
+    public void MayAllow_Beginnings_WhetherOneOfThemMayBeUsed(string? tenant, string pattern, bool expected) =>
+        Assert.Equal(expected, InstanceAccess.Of(All.FirstOrDefault(t => t.Id == tenant), All)!.MayAllow(pattern));
+
     [Fact]
     public void Of_NobodyOwnsAnything_NoRestriction() => Assert.Null(InstanceAccess.Of(Other, [Other]));
 

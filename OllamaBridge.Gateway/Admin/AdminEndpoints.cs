@@ -27,6 +27,7 @@ internal static class AdminEndpoints
         bridge.MapInstances();
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)))
             .Describe("getQueue", "Who waits, by model and tenant.");
+        bridge.MapTiers();
         bridge.MapUsage();
         app.MapFleetPage(bridge);
         app.MapApiDescription();

@@ -48,6 +48,7 @@ internal sealed record HealthSummary(string Status, IReadOnlyDictionary<string, 
 [JsonSerializable(typeof(IReadOnlyList<InstanceReport>))]
 [JsonSerializable(typeof(InstanceReport))]
 [JsonSerializable(typeof(NewInstance))]
+[JsonSerializable(typeof(IReadOnlyList<TierReport>))]
 [JsonSerializable(typeof(QueueReport))]
 [JsonSerializable(typeof(HealthSummary))]
 [JsonSerializable(typeof(IReadOnlyList<TenantReport>))]

@@ -75,6 +75,12 @@ internal enum LeaseRefusal
     /// <summary>No instance that has the model was healthy for as long as it may wait for that.</summary>
     NoneHealthy,
 
+    /// <summary>The model's tier was not started for as long as it may wait for that.</summary>
+    NotStarted,
+
+    /// <summary>The platform refuses to start the model's tier.</summary>
+    StartRefused,
+
     /// <summary>Every instance that has the model failed it.</summary>
     AllTried,
 

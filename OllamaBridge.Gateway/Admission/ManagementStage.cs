@@ -17,6 +17,14 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, Forwardi
     public async Task HandleAsync(HttpContext context, BridgeCall call)
     {
         var protocol = call.Operation.Protocol;
+        if (call.ModelKey.Length > 0 && fleet.Current.For(call.Tenant.Instances).Models.GetValueOrDefault(call.ModelKey) is { IsAsleep: true })
+        {
+            // Nobody is started to have a model taken away, nor does the folder's only writer wait for it.
+            await ProtocolError.WriteAsync(
+                context, protocol, StatusCodes.Status503ServiceUnavailable, "no instance has this model at the moment: its tier sleeps", TimeSpan.FromSeconds(30));
+            return;
+        }
+
         call.Pinned = ChooseWriter(call);
         if (!IsWrite(context.Request.Method, call.Operation))
         {

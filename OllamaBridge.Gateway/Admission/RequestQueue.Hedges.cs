@@ -13,7 +13,7 @@ internal sealed partial class RequestQueue
     /// <returns>Null where there is none.</returns>
     public InstanceLease? TryHedge(in LeaseRequest request)
     {
-        if (Count > 0 || _fleet.Current.For(request.Tenant?.Instances).Find(request.ModelKey, request.Part) is not { } model)
+        if (AnyWaitsForASlot() || _fleet.Current.For(request.Tenant?.Instances).Find(request.ModelKey, request.Part) is not { } model)
             return null;
         var decision = _scheduler.Decide(new SchedulingRequest(
             model, request.Affinity, request.Tried, request.Only, NeedsSlot: true, _time.GetTimestamp(), Waited: 0) { NoRetry = true });

@@ -31,13 +31,7 @@ internal sealed partial class RequestQueue
             _isClosed = true;
             var result = new LeaseResult(null, LeaseRefusal.Stopped, GracefulStop.RetryAfter);
             foreach (var queue in _busy.ToArray())
-            {
-                while (queue.Front.First is { } first)
-                    End(first.Value, result);
-                for (var priority = Priority.Interactive; priority <= Priority.Batch; priority++)
-                    while (queue[priority].Lines is [var line, ..])
-                        End(line.Waiters.First!.Value, result);
-            }
+                EndAll(queue, result);
         }
     }
 

@@ -172,7 +172,7 @@ internal sealed partial class RequestQueue : IDisposable
             // Who is sent again had its place already.
             if (request.Tried is null && Refuse(request, queue) is { } refusal)
                 return refusal;
-            waiter = new Waiter(request, queue, model.State, _time.GetTimestamp(), ++_arrivals);
+            waiter = new Waiter(request, queue, model.State, _time.GetTimestamp(), ++_arrivals) { Tier = model.Tier };
             if (queue.Count == 0)
                 _busy.Add(queue);
             queue.Add(waiter);
@@ -183,6 +183,12 @@ internal sealed partial class RequestQueue : IDisposable
                 _timer.Change(Tick, Tick);
             // A slot may have come free before the count was seen.
             DispatchLocked(tick: false);
+        }
+
+        if (model is { IsAsleep: true, Tier: { } tier })
+        {
+            BridgeTracing.RecordActivation(request.Span, tier);
+            Starved?.Invoke(tier);
         }
 
         await using var gone = cancellationToken.UnsafeRegister(
@@ -325,16 +331,15 @@ internal sealed partial class RequestQueue : IDisposable
     {
         if (IsPast(waiter, now))
             return Refused(LeaseRefusal.DeadlinePassed, waiter);
-        if (_time.GetElapsedTime(waiter.Since, now) >= _options.MaxWait)
+        var without = NoteInstance(waiter, now, outcome);
+        if (_time.GetElapsedTime(waiter.Since, now) - (waiter.Tier is null ? TimeSpan.Zero : waiter.Started + without) >= _options.MaxWait)
             return Refused(LeaseRefusal.WaitedTooLong, waiter);
-        if (outcome != SchedulingOutcome.NoneUsable)
-            waiter.WithoutInstanceSince = 0;
-        else if (waiter.WithoutInstanceSince == 0)
-            waiter.WithoutInstanceSince = now;
-        return waiter.WithoutInstanceSince != 0
-            && _time.GetElapsedTime(waiter.WithoutInstanceSince, now) >= _options.MaxWaitWithoutInstance
-                ? new LeaseResult(null, LeaseRefusal.NoneHealthy, RetryAfter())
-                : null;
+        if (waiter.WithoutInstanceSince == 0)
+            return null;
+        // One whose instances are there, but left alone for their failures, is not being started.
+        return waiter.Tier is { } tier && Wanted(waiter.Queue) is { IsAsleep: true }
+            ? waiter.Started + without >= tier.StartTimeout ? new LeaseResult(null, LeaseRefusal.NotStarted, RetryAfter()) : null
+            : without >= _options.MaxWaitWithoutInstance ? new LeaseResult(null, LeaseRefusal.NoneHealthy, RetryAfter()) : null;
     }
 
     private static bool IsPast(Waiter waiter, long now) => waiter.Request.Deadline != 0 && now >= waiter.Request.Deadline;

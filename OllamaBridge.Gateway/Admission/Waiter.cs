@@ -38,6 +38,12 @@ internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState 
     /// <summary>Since when no healthy instance has the model; 0 while one has.</summary>
     public long WithoutInstanceSince { get; set; }
 
+    /// <summary>The tier that is started for it where nobody has its model; null for none.</summary>
+    public ColdTier? Tier { get; init; }
+
+    /// <summary>How long it has waited for an instance to be started, before one was there. No part of the wait for a slot.</summary>
+    public TimeSpan Started { get; set; }
+
     /// <summary>Ends with the lease or the refusal.</summary>
     public Task<LeaseResult> Result => _done.Task;
 

@@ -11,14 +11,15 @@ internal sealed class FleetOwner(
     IInstanceSource source,
     IOptions<HealthOptions> options,
     TimeProvider time,
-    ILogger<FleetOwner> logger) : BackgroundService, IHostedLifecycleService, IFleet
+    ILogger<FleetOwner> logger,
+    ColdTiers? tiers = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, logger);
     private readonly CatalogWaits _catalogWaits = new();
-    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time));
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers);
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private FleetSnapshot _current = FleetSnapshot.Empty;
@@ -261,9 +262,15 @@ internal sealed class FleetOwner(
         return true;
     }
 
-    private bool ApplyDrain(DrainAsked drain, DateTimeOffset now) => _watches.Find(drain.Name)?.Instance is { } instance
-        ? Answer(drain.Done, (true, _words.Drain(instance.Name, drain.Draining, now, drain.Deadline, instance.Incarnation)))
-        : Answer(drain.Done, (false, _words));
+    private bool ApplyDrain(DrainAsked drain, DateTimeOffset now)
+    {
+        var instance = _watches.Find(drain.Name)?.Instance;
+        // Who is not there now may come back under its name: that can be let be given work again.
+        var name = instance?.Name ?? (!drain.Draining && _words.IsDrained(drain.Name) ? drain.Name : null);
+        return name is not null
+            ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now, drain.Deadline, instance?.Incarnation)))
+            : Answer(drain.Done, (false, _words));
+    }
 
     /// <summary>What an operator said holds from now on, and is in the snapshot when the operator hears of it.</summary>
     /// <returns>False: it is published already.</returns>

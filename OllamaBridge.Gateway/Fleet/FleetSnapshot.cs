@@ -98,6 +98,12 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     /// <summary>Which part of the model this is; the default for all of it.</summary>
     public ModelPart Part { get; init; }
 
+    /// <summary>The tier that is started for it where nobody has it; null for none.</summary>
+    public ColdTier? Tier { get; init; }
+
+    /// <summary>Whether a tier is to be started before anybody can be asked for it.</summary>
+    public bool IsAsleep => Tier is not null && Usable.IsEmpty;
+
     /// <summary>Its parts; null where it is on Ollama servers alone.</summary>
     public ModelParts? Parts
     {
@@ -141,6 +147,9 @@ internal sealed record FleetSnapshot(
 {
     private readonly ConcurrentDictionary<InstanceAccess, FleetSnapshot> _parts = new();
 
+    /// <summary>The models of cold tiers.</summary>
+    public ImmutableArray<ColdModel> Cold { get; init; } = [];
+
     /// <summary>Before anything is known.</summary>
     public static FleetSnapshot Empty { get; } = new(
         0,
@@ -163,16 +172,23 @@ internal sealed record FleetSnapshot(
     private FleetSnapshot Narrow(InstanceAccess access)
     {
         ImmutableArray<InstanceView> instances = [.. Instances.Where(i => access.Allows(i.Instance.Name))];
+        ImmutableArray<ColdModel> cold = [.. Cold.Where(c => access.MayAllow(c.Tier.Pattern))];
         return new FleetSnapshot(
             Version,
             instances,
-            Models.Values.Select(m => Narrow(m, access)).Where(m => !m.Placements.IsEmpty).ToFrozenDictionary(m => m.Key, StringComparer.Ordinal),
+            Models.Values.Select(m => Narrow(m, access)).Where(m => !m.Placements.IsEmpty || m.Tier is not null).ToFrozenDictionary(m => m.Key, StringComparer.Ordinal),
             Narrow(Anything, access),
-            Inventory.Build(instances));
+            Inventory.Build(instances, cold: cold))
+        {
+            Cold = cold,
+        };
     }
 
     private static ModelView Narrow(ModelView model, InstanceAccess access) =>
-        new(model.Name, model.State, [.. model.Placements.Where(p => access.Allows(p.Instance.Name))]);
+        new(model.Name, model.State, [.. model.Placements.Where(p => access.Allows(p.Instance.Name))])
+        {
+            Tier = model.Tier is { } tier && access.MayAllow(tier.Pattern) ? tier : null,
+        };
 
     /// <summary>Whether the model list of at least one instance has been read: only then can a model be called unknown.</summary>
     /// <remarks>Where there are Ollama servers, one of theirs: what is configured of others says nothing of them.</remarks>

@@ -22,7 +22,7 @@ internal interface IFleet
     /// <param name="name">The instance's name, in any case.</param>
     /// <param name="draining">True to drain.</param>
     /// <param name="cancellationToken">Gives up waiting for the owner.</param>
-    /// <returns>Once it is in the snapshot; false where there is no such instance.</returns>
+    /// <returns>Once it is in the snapshot; false where there is no such instance, and none that has gone while it was emptied.</returns>
     Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken);
 
     /// <summary>Starts emptying an instance by a time: what has not ended shortly before is moved to other instances, where that can be.</summary>

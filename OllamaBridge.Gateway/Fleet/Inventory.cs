@@ -21,8 +21,12 @@ internal sealed record Inventory(
     /// <param name="instances">The instances.</param>
     /// <param name="include">Which models, by canonical name; null for all.</param>
     /// <param name="aliases">Names that stand for models.</param>
+    /// <param name="cold">Models that are there also while no instance has them.</param>
     public static Inventory Build(
-        ImmutableArray<InstanceView> instances, Func<string, bool>? include = null, IReadOnlyList<ModelChain>? aliases = null)
+        ImmutableArray<InstanceView> instances,
+        Func<string, bool>? include = null,
+        IReadOnlyList<ModelChain>? aliases = null,
+        ImmutableArray<ColdModel> cold = default)
     {
         var catalog = new Dictionary<string, CatalogModel>();
         var running = new Dictionary<string, LoadedModel>();
@@ -47,6 +51,12 @@ internal sealed record Inventory(
                     running[model.Key] = model;
         }
 
+        foreach (var (_, model) in cold.IsDefault ? [] : cold)
+            if ((include is null || include(model.Key)) && !catalog.ContainsKey(model.Key))
+                if (model.Json.IsEmpty)
+                    served.TryAdd(model.Name, model);
+                else
+                    catalog[model.Key] = model;
         AliasEntries.Add(aliases ?? [], catalog, served);
 
         // Newest first by the second, as a server lists them; within one, as the instances do (the sort is stable).

@@ -31,7 +31,7 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         };
     }
 
-    /// <summary>The answer of <c>/v1/models/{model}</c> where no server can be asked for it: an alias, or a model that only OpenAI servers have.</summary>
+    /// <summary>The answer of <c>/v1/models/{model}</c> where no server can be asked for it: an alias, a model that only OpenAI servers have, or one whose tier sleeps.</summary>
     /// <returns>Null where an Ollama server is to be asked, or there is no such model.</returns>
     public ReadOnlyMemory<byte>? FindModel(BridgeCall call)
     {
@@ -39,12 +39,15 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
             return null;
         var key = ModelName.KeyOf(name);
         var isAlias = chains.Find(key) is { IsAlias: true };
-        if (!isAlias && fleet.Current.For(call.Tenant.Instances).Models.GetValueOrDefault(key)?.Parts is null)
+        var view = isAlias ? null : fleet.Current.For(call.Tenant.Instances).Models.GetValueOrDefault(key);
+        // What is in the list is known without starting anything.
+        var isAsleep = view is { IsAsleep: true };
+        if (!isAlias && !isAsleep && view?.Parts is null)
             return null;
         var models = InventoryFor(call.Tenant).Models;
         // An alias is listed with its tag, as Ollama would.
         var model = models.TryGetValue(name, out var listed) && (isAlias || listed.Json.IsEmpty) ? listed
-            : isAlias ? models.Values.FirstOrDefault(m => m.Key == key)
+            : isAlias || isAsleep ? models.Values.FirstOrDefault(m => m.Key == key)
             : null;
         if (model is null)
             return null;
@@ -59,7 +62,7 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         return access is null && chains.Aliases.IsEmpty
             ? snapshot.Inventory
             : _narrowed.GetOrCreateValue(snapshot.Inventory)
-                .GetOrAdd(access ?? Everything, a => Inventory.Build(snapshot.Instances, a.Allows, chains.Aliases));
+                .GetOrAdd(access ?? Everything, a => Inventory.Build(snapshot.Instances, a.Allows, chains.Aliases, snapshot.Cold));
     }
 
     /// <summary>Writes a body as a server does.</summary>

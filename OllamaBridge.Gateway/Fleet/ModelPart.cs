@@ -67,6 +67,7 @@ internal sealed class ModelParts
                 known.Add(views[i] = new ModelView(whole.Name, whole.State, placements)
                 {
                     Part = new ModelPart(route, placements.Any(p => p.Id is not null) ? id : null),
+                    Tier = whole.Tier,
                 });
         }
 

@@ -6,9 +6,12 @@ namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>Makes a snapshot of what the owner knows, keeping the state cells of models and placements from one to the next.</summary>
 /// <param name="keeper">Takes in what the instances' looks mean for placements; null for nobody.</param>
+/// <param name="tiers">Whose models are there while no instance has them; null for none.</param>
 /// <remarks>Used by the fleet's owner alone.</remarks>
-internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null)
+internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null)
 {
+    private readonly ColdTiers _tiers = tiers ?? ColdTiers.None;
+    private readonly Dictionary<string, CatalogModel> _lastSeen = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ModelState> _models = [];
     private readonly Dictionary<Instance, Dictionary<string, PlacementState>> _placements = [];
     private readonly ModelState _anything = new("");
@@ -29,6 +32,8 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null)
             {
                 if (!placements.TryGetValue(model.Key, out var entry))
                     placements[model.Key] = entry = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
+                if (_tiers.Find(model.Key)?.Owns(view.Instance.Name) == true)
+                    _lastSeen[model.Key] = model;
                 entry.List.Add(new ModelPlacement(view, cells[CellOf(view.Instance, model)], view.Instance.OpenAI is null ? null : model.Name));
             }
 
@@ -40,6 +45,11 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null)
             anything.Add(new ModelPlacement(view, any));
         }
 
+        ImmutableArray<ColdModel> cold = [.. _tiers.All.SelectMany(t => t.Models.Select(m => new ColdModel(t, _lastSeen.GetValueOrDefault(m.Key, m))))];
+        foreach (var (_, model) in cold)
+            if (!placements.ContainsKey(model.Key))
+                placements[model.Key] = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
+
         // Before anybody can see who is back.
         keeper?.Observe(views, _placements);
         return new FleetSnapshot(
@@ -47,10 +57,13 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null)
             views,
             placements.ToFrozenDictionary(
                 p => p.Key,
-                p => new ModelView(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable()),
+                p => new ModelView(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable()) { Tier = _tiers.Find(p.Key) },
                 StringComparer.Ordinal),
             new ModelView("", _anything, anything.ToImmutable()),
-            Inventory.Build(views));
+            Inventory.Build(views, cold: cold))
+        {
+            Cold = cold,
+        };
     }
 
     /// <summary>Takes in which models an instance says are in its memory.</summary>
@@ -126,7 +139,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null)
 
         foreach (var gone in _anythingPlacements.Keys.Where(i => !present.Contains(i)).ToArray())
             _anythingPlacements.Remove(gone);
-        var models = views.SelectMany(v => v.Catalog).Select(m => m.Key).ToHashSet();
+        var models = views.SelectMany(v => v.Catalog).Select(m => m.Key).Concat(_tiers.All.SelectMany(t => t.Models).Select(m => m.Key)).ToHashSet();
         // A model that somebody still waits for keeps its state, so that counts stay right if it comes back.
         foreach (var gone in _models.Where(m => !models.Contains(m.Key) && m.Value.Waiting == 0).Select(m => m.Key).ToArray())
             _models.Remove(gone);

@@ -18,7 +18,7 @@ internal static class AnswerFailure
     /// <param name="lastFailure">How the last instance failed; null where none was asked.</param>
     public static Task RefuseAsync(HttpContext context, BridgeCall call, LeaseResult result, RetainedAnswer? retained, InstanceFailure? lastFailure)
     {
-        if (lastFailure is { } failure && result.Refusal is LeaseRefusal.AllTried or LeaseRefusal.NoneHealthy or LeaseRefusal.UnknownModel)
+        if (lastFailure is { } failure && result.Refusal is LeaseRefusal.AllTried or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused or LeaseRefusal.UnknownModel)
             return FailAsync(context, call, retained, failure);
         DescribeWait(context.Response.Headers, result);
         var (status, message) = result.Refusal switch
@@ -33,6 +33,10 @@ internal static class AnswerFailure
                 StatusCodes.Status503ServiceUnavailable, "the bridge has no instance to ask: set Bridge:Urls or Bridge:Instances:0:Url"),
             LeaseRefusal.QueueFull => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full"),
             LeaseRefusal.WaitedTooLong => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: no slot came free in time"),
+            LeaseRefusal.NotStarted => (
+                StatusCodes.Status503ServiceUnavailable, "no instance with this model was started in time, please try again"),
+            LeaseRefusal.StartRefused => (
+                StatusCodes.Status503ServiceUnavailable, "no instance with this model can be started: the platform refuses it"),
             LeaseRefusal.PushedOut => (
                 StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full and the place went to another request"),
             LeaseRefusal.Stopped => (StatusCodes.Status503ServiceUnavailable, GracefulStop.Message),

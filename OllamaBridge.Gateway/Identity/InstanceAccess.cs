@@ -34,6 +34,11 @@ internal sealed class InstanceAccess : IEquatable<InstanceAccess>
     /// <param name="name">Its name.</param>
     public bool Allows(string name) => Covers(Own, name) || ((_allowed.Length == 0 || Covers(_allowed, name)) && !Covers(_closed, name));
 
+    /// <summary>Whether some instance may be used whose name a pattern covers.</summary>
+    /// <param name="pattern">A beginning that ends in <c>*</c>.</param>
+    public bool MayAllow(string pattern) =>
+        Meets(Own, pattern) || ((_allowed.Length == 0 || Meets(_allowed, pattern)) && !Array.Exists(_closed, c => c.EndsWith('*') && Begins(pattern, c)));
+
     /// <inheritdoc/>
     public bool Equals(InstanceAccess? other) => other is not null && _text == other._text && Own.SequenceEqual(other.Own, StringComparer.OrdinalIgnoreCase);
 
@@ -42,6 +47,13 @@ internal sealed class InstanceAccess : IEquatable<InstanceAccess>
 
     /// <inheritdoc/>
     public override int GetHashCode() => _text.GetHashCode(StringComparison.Ordinal);
+
+    /// <summary>Whether one of the patterns and a beginning with <c>*</c> have a name in common.</summary>
+    private static bool Meets(IEnumerable<string> patterns, string beginning) =>
+        patterns.Any(p => Begins(p, beginning) || (p.EndsWith('*') && Begins(beginning, p)));
+
+    private static bool Begins(string name, string pattern) =>
+        name.AsSpan().StartsWith(pattern.AsSpan(0, pattern.Length - 1), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Whether one of the patterns is the name, or a beginning of it that ends in <c>*</c>.</summary>
     private static bool Covers(IReadOnlyList<string> patterns, string name)

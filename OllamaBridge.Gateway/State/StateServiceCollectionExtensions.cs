@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
@@ -27,6 +28,9 @@ internal static class StateServiceCollectionExtensions
         services.AddSingleton<IWriterStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? new RedisWriterStore(connection.Open("writer", "two gateways may change the models at once"))
             : new MemoryWriterStore(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ITierStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? new RedisTierStore(connection.Open("tiers", "cold tiers are started, but none goes back to zero"))
+            : new MemoryTierStore(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<MemoryLedger>();
         services.AddSingleton<ILedger>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? ActivatorUtilities.CreateInstance<RedisLedger>(provider, new RedisLedgerStore(

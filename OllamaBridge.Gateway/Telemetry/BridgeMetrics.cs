@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Reflection;
+using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
@@ -39,6 +40,7 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _limitRefusals;
     private readonly Counter<long> _opened;
     private readonly Counter<long> _ledgerDropped;
+    private readonly Counter<long> _activations;
 
     public BridgeMetrics(IMeterFactory meters)
     {
@@ -66,6 +68,7 @@ internal sealed class BridgeMetrics
         _limitRefusals = _meter.CreateCounter<long>(TelemetryNames.LimitRefusals, "{request}", "Requests refused because of their tenant's limits.");
         _opened = _meter.CreateCounter<long>(TelemetryNames.BreakerOpened, "{opening}", "Times that a model on an instance was given up for a while.");
         _ledgerDropped = _meter.CreateCounter<long>(TelemetryNames.LedgerDropped, "{record}", "Records of requests that the shared ledger will never have.");
+        _activations = _meter.CreateCounter<long>(TelemetryNames.Activations, "{activation}", "Times that requests waited for a cold tier to be started, by what came of it.");
         _meter.CreateObservableGauge(
             TelemetryNames.BuildInfo, () => new Measurement<int>(1, Version), null, "1; which version of the bridge this is.");
     }
@@ -186,6 +189,19 @@ internal sealed class BridgeMetrics
 
     /// <summary>Records were dropped that the shared state does not have.</summary>
     public void RecordLedgerDropped(long records) => _ledgerDropped.Add(records);
+
+    /// <summary>Requests have waited for a cold tier to be started.</summary>
+    public void RecordActivation(string tier, ActivationOutcome outcome) => _activations.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.TierLabel, tier),
+        new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, Labels.Of(outcome)));
+
+    /// <summary>Lets be read how many instances cold tiers are to have.</summary>
+    public void ObserveTiers(Func<IEnumerable<(string Tier, int Instances)>> read) => _meter.CreateObservableGauge(
+        TelemetryNames.TierInstancesWanted,
+        () => read().Select(t => new Measurement<int>(t.Instances, new KeyValuePair<string, object?>(TelemetryNames.TierLabel, t.Tier))),
+        "{instance}",
+        "Instances that the platform is to have of a cold tier.");
 
     /// <summary>A request has left the queue.</summary>
     public void RecordQueueWait(string model, string tenant, TimeSpan waited) => _queueWait.Record(

@@ -21,6 +21,12 @@ internal static class BridgeTracing
     public static Activity? StartQueue(BridgeCall call) =>
         Source.StartActivity(TelemetryNames.QueueSpan)?.SetTag(TelemetryNames.GenAiRequestModel, call.ModelKey);
 
+    /// <summary>The request waits for a tier that must be started first.</summary>
+    /// <param name="queue">The span of the wait; null where nobody listens.</param>
+    /// <param name="tier">The tier.</param>
+    public static void RecordActivation(Activity? queue, ColdTier tier) => queue?.AddEvent(new ActivityEvent(
+        TelemetryNames.ActivationEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeTier] = tier.Name }));
+
     /// <summary>An instance has been chosen.</summary>
     /// <param name="queue">The span of the wait; null where nobody listens.</param>
     /// <param name="started">When the decision began.</param>

@@ -12,6 +12,7 @@ internal static class TelemetryNames
     public const string FirstTokenEvent = "first_token";
     public const string ScoresEvent = "scores";
     public const string InterruptionEvent = "interruption";
+    public const string ActivationEvent = "bridge.activation";
 
     public const string Requests = "ollama.requests";
     public const string Latency = "ollama.latency";
@@ -45,6 +46,8 @@ internal static class TelemetryNames
     public const string GpuMemoryUsed = "ollama.gpu.memory.used";
     public const string GpuMemoryTotal = "ollama.gpu.memory.total";
     public const string GpuTemperature = "ollama.gpu.temperature";
+    public const string Activations = "ollama.activations";
+    public const string TierInstancesWanted = "ollama.tier.instances.wanted";
     public const string BuildInfo = "ollama.bridge.build_info";
 
     // Of .NET's, and what they leave the gateway as.
@@ -71,6 +74,7 @@ internal static class TelemetryNames
     public const string GpuLabel = "gpu";
     public const string PlaceLabel = "place";
     public const string VersionLabel = "version";
+    public const string TierLabel = "tier";
 
     public const string GenAiOperation = "gen_ai.operation.name";
     public const string GenAiProvider = "gen_ai.provider.name";
@@ -85,6 +89,7 @@ internal static class TelemetryNames
     public const string BridgeCandidates = "bridge.candidates";
     public const string BridgeOvertaken = "bridge.overtaken";
     public const string BridgeLoaded = "bridge.model.loaded";
+    public const string BridgeTier = "bridge.tier";
     public const string BridgeRefusal = "bridge.refusal";
     public const string ServerAddress = "server.address";
     public const string ServerPort = "server.port";

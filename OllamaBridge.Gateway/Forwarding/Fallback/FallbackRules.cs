@@ -43,7 +43,7 @@ internal static class FallbackRules
     /// <returns>Null where it is not: another model's instances are as busy, and a deadline is one for all.</returns>
     public static FallbackCause? Judge(LeaseRefusal refusal) => refusal switch
     {
-        LeaseRefusal.UnknownModel or LeaseRefusal.NoneHealthy => FallbackCause.Unavailable,
+        LeaseRefusal.UnknownModel or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused => FallbackCause.Unavailable,
         LeaseRefusal.AllTried => FallbackCause.Failed,
         _ => null,
     };

@@ -1,0 +1,96 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Activation;
+
+/// <summary>The snapshot with models that no instance has at the moment.</summary>
+public sealed class ColdModelsTests
+{
+    private static readonly ColdTier Tier = new("cold", ["Big:70b", "a"], "cold-", TimeSpan.FromMinutes(1));
+
+    [Fact]
+    public void Build_NobodyHasTheModel_ThereAndAsleep()
+    {
+        var snapshot = Fleet().With("hot", "a").Build();
+
+        var model = snapshot.Find("big:70b", default)!;
+        Assert.True(model.IsAsleep);
+        Assert.Same(Tier, model.Tier);
+        Assert.Empty(model.Placements);
+        // A hot instance has the other one.
+        Assert.False(snapshot.Find("a:latest", default)!.IsAsleep);
+        Assert.Null(snapshot.Find("b:latest", default));
+    }
+
+    [Fact]
+    public void Build_InstanceComesDrainsAndGoes_StateStaysAndWhatWasSeenIsListed()
+    {
+        var fleet = Fleet().With("hot", "b");
+        var before = fleet.Build().Models["big:70b"].State;
+        before.AddWaiting(1);
+        var awake = fleet.With("cold-0", "").Change("cold-0", v => v with
+        {
+            Catalog = [FleetBuilder.Model("big:70b", FleetBuilder.Day, """{"name":"big:70b","size":7}""")],
+        }).Build();
+        Assert.Same(before, awake.Models["big:70b"].State);
+        Assert.False(awake.Models["big:70b"].IsAsleep);
+        Assert.True(fleet.Change("cold-0", v => v with { Draining = true }).Build().Models["big:70b"].IsAsleep);
+        Assert.True(fleet.Change("cold-0", v => v with { Draining = false, Status = InstanceStatus.Unhealthy }).Build().Models["big:70b"].IsAsleep);
+
+        var after = fleet.Remove("cold-0").Build();
+
+        Assert.Same(before, after.Models["big:70b"].State);
+        Assert.Equal(7, Tags(after).Single(m => m["name"]!.GetValue<string>() == "big:70b")["size"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public void Build_AnotherInstanceHadIt_NotWhatTheTierIsListedWith()
+    {
+        var fleet = Fleet().With("hot", "").Change("hot", v => v with { Catalog = [FleetBuilder.Model("big:70b", FleetBuilder.Day, """{"name":"big:70b","size":7}""")] });
+        fleet.Build();
+        Assert.Equal(0, Tags(fleet.Remove("hot").Build()).Single(m => m["name"]!.GetValue<string>() == "Big:70b")["size"]!.GetValue<int>());
+    }
+
+    [Theory]
+    [InlineData("cold-*", true)]
+    [InlineData("cold-0", true)]
+    [InlineData("*", true)]
+    [InlineData("hot", false)]
+    public void For_TenantWithInstancesOfItsOwn_OnlyWhereItMayUseTheTier(string given, bool expected)
+    {
+        var tenant = new TenantRecord { Id = "t", Instances = [given] };
+        var part = Fleet().With("hot", "b").Build().For(InstanceAccess.Of(tenant, [tenant]));
+
+        Assert.Equal(expected, part.Find("big:70b", default) is { IsAsleep: true });
+        Assert.Equal(expected, Tags(part).Any(m => m["name"]!.GetValue<string>() == "Big:70b"));
+        Assert.Equal(expected ? 2 : 0, part.Cold.Length);
+    }
+
+    [Fact]
+    public void For_TenantThatMayNotUseTheTier_StillHasTheModelElsewhere()
+    {
+        var tenant = new TenantRecord { Id = "t", Instances = ["hot"] };
+        var model = Fleet().With("hot", "a").With("cold-0", "a").Build().For(InstanceAccess.Of(tenant, [tenant])).Find("a:latest", default)!;
+        Assert.Equal(["hot"], model.Placements.Select(p => p.Instance.Name));
+        Assert.Null(model.Tier);
+    }
+
+    [Fact]
+    public async Task Health_OnlyModelsThatWouldBeStarted_Ready()
+    {
+        var fleet = new FakeFleet();
+        var check = new FleetHealthCheck(fleet, new FakeSource());
+        Assert.Equal(HealthStatus.Unhealthy, (await check.CheckHealthAsync(new HealthCheckContext(), TestContext.Current.CancellationToken)).Status);
+        fleet.Publish(Fleet().Build());
+        Assert.Equal(HealthStatus.Degraded, (await check.CheckHealthAsync(new HealthCheckContext(), TestContext.Current.CancellationToken)).Status);
+    }
+
+    private static FleetBuilder Fleet() => new(new ColdTiers([Tier]));
+
+    private static IEnumerable<JsonNode> Tags(FleetSnapshot snapshot) =>
+        JsonNode.Parse(Encoding.UTF8.GetString(snapshot.Inventory.Tags.Span))!["models"]!.AsArray().Select(m => m!);
+}

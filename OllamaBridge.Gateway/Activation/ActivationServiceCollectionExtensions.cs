@@ -1,0 +1,44 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Kubernetes;
+
+namespace OllamaBridge.Gateway.Activation;
+
+/// <summary>The room that has instances started and stopped.</summary>
+internal static class ActivationServiceCollectionExtensions
+{
+    /// <summary>Adds cold tiers and the platforms that can be asked for their instances.</summary>
+    public static IServiceCollection AddActivation(this IServiceCollection services)
+    {
+        services.AddKubernetes();
+        services.AddBridgeOptions<TiersOptions, TiersOptionsValidator>(TiersOptions.Section);
+        services.AddSingleton<TierDirectory>();
+        services.AddSingleton(provider => provider.GetRequiredService<TierDirectory>().Cold);
+        services.AddSingleton<IInstanceActivator, KubernetesActivator>();
+        services.AddSingleton<IInstanceActivator, HttpActivator>();
+        services.AddSingleton<ActivationService>();
+        services.AddHostedService(provider => provider.GetRequiredService<ActivationService>());
+        return services;
+    }
+}
+
+/// <summary>The tiers that are configured, by name.</summary>
+internal sealed class TierDirectory
+{
+    public TierDirectory(IOptions<TiersOptions> options)
+    {
+        All =
+        [
+            .. options.Value.OrderBy(t => t.Key, StringComparer.OrdinalIgnoreCase)
+                .Select(t => new Tier(new ColdTier(t.Key, t.Value.Models, t.Value.PrefixOf(t.Key), t.Value.StartTimeout), t.Value)),
+        ];
+        Cold = new ColdTiers(All.Select(t => t.Cold));
+    }
+
+    /// <summary>All of them.</summary>
+    public ImmutableArray<Tier> All { get; }
+
+    /// <summary>As the fleet sees them.</summary>
+    public ColdTiers Cold { get; }
+}

@@ -1,0 +1,116 @@
+namespace OllamaBridge.Gateway.Activation;
+
+/// <content>What the platform is asked, and what becomes of it.</content>
+internal sealed partial class TierKeeper
+{
+    /// <summary>How long one question to the platform may take.</summary>
+    public static readonly TimeSpan AskTimeout = TimeSpan.FromSeconds(10);
+
+    private const int MaxConflicts = 3;
+    // Whether what was asked for is still to be.
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds(5);
+    // A platform that is told, not asked, is told anew.
+    private static readonly TimeSpan TellAgain = TimeSpan.FromSeconds(30);
+
+    private async Task AskAsync(TierSight sight, CancellationToken cancellationToken)
+    {
+        for (var conflicts = 0; ; conflicts++)
+        {
+            try
+            {
+                var scale = await WithinAsync(gone => activator.ReadAsync(tier, gone), cancellationToken);
+                if (scale.Instances is { } told)
+                    SetWanted(told);
+                // Nobody can be asked whether what was said is still so.
+                var isForgotten = scale.Instances is null && sight.Starving > 0 && time.GetElapsedTime(_writtenAt) >= TellAgain;
+                var wanted = isForgotten ? null : Wanted;
+                _episode.Asked |= wanted > 0;
+                switch (TierPlan.Decide(sight with { Wanted = wanted }))
+                {
+                    case 0:
+                        await SleepAsync(scale, cancellationToken);
+                        break;
+                    case { } instances:
+                        await RaiseAsync(Math.Max(instances, sight.Starving > 0 ? Wanted ?? 1 : 1), scale, sight, cancellationToken);
+                        break;
+                    default:
+                        _pause.Set(Again);
+                        break;
+                }
+
+                _error = null;
+                return;
+            }
+            catch (ActivationException e) when (e.Failure == ActivationFailure.Conflict && conflicts < MaxConflicts)
+            {
+                // Another gateway, or an operator: what it is now is read again.
+            }
+            catch (ActivationException e)
+            {
+                Fail(e, sight);
+                return;
+            }
+        }
+    }
+
+    private async Task RaiseAsync(int instances, TierScale scale, TierSight sight, CancellationToken cancellationToken)
+    {
+        await WithinAsync(gone => activator.WriteAsync(tier, instances, scale, gone), cancellationToken);
+        SetWanted(instances);
+        _writtenAt = time.GetTimestamp();
+        _pause.Set(Again);
+        use.Note();
+        use.Tell(isUrgent: false, cancellationToken);
+        if (sight.Starving > 0)
+            ActivationLog.Asked(logger, tier.Name, sight.Starving, instances);
+        else
+            ActivationLog.Grows(logger, tier.Name, instances);
+        _episode.Asked = true;
+    }
+
+    private void Fail(ActivationException e, TierSight sight)
+    {
+        _error = e.Message;
+        if (sight.Starving == 0 && sight.Saturated == TimeSpan.Zero)
+        {
+            _sleepPause.Set();
+            ActivationLog.Failed(logger, tier.Name, e.Message, _sleepPause.Left.TotalSeconds);
+            return;
+        }
+
+        if (e.Failure != ActivationFailure.Refused)
+        {
+            _pause.Set();
+            ActivationLog.Failed(logger, tier.Name, e.Message, Math.Round(_pause.Left.TotalSeconds, 3));
+            return;
+        }
+
+        ActivationLog.Refused(logger, tier.Name, e.Message);
+        _refusal.Set();
+        _pause.Set(_refusal.Left);
+        queue.RefuseStarving(tier.Cold, _refusal.Left);
+        End(_episode.End(ActivationOutcome.Refused));
+    }
+
+    private async Task WithinAsync(Func<CancellationToken, Task> ask, CancellationToken cancellationToken) => await WithinAsync(
+        async gone =>
+        {
+            await ask(gone);
+            return true;
+        },
+        cancellationToken);
+
+    private async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(AskTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            return await ask(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new ActivationException(ActivationFailure.Failed, $"no answer within {AskTimeout.TotalSeconds} s");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+using k8s;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Kubernetes;
+
+namespace OllamaBridge.Gateway.Activation;
+
+/// <summary>Finds every mistake in what is said of tiers.</summary>
+internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernetes) : IValidateOptions<TiersOptions>
+{
+    private const int MaxInstances = 1000;
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestIdle = TimeSpan.FromDays(7);
+    private static readonly TimeSpan LongestStart = TimeSpan.FromDays(1);
+
+    /// <inheritdoc/>
+    public ValidateOptionsResult Validate(string? name, TiersOptions options)
+    {
+        var errors = new List<string>();
+        var models = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (tier, settings) in options.OrderBy(t => t.Key, StringComparer.OrdinalIgnoreCase))
+        {
+            errors.AddRange(Mistakes(tier, settings).Concat(ActivatorMistakes(settings)).Select(m => $"{TiersOptions.Section}:{tier}:{m.Setting}: {m.Mistake}"));
+            for (var i = 0; i < settings.Models.Count; i++)
+            {
+                var key = string.Create(CultureInfo.InvariantCulture, $"{TiersOptions.Section}:{tier}:Models:{i}");
+                if (!ModelName.TryGetKey(settings.Models[i], out var model))
+                    errors.Add($"{key}: '{settings.Models[i]}' is no model's name.");
+                else if (!models.TryAdd(model, tier))
+                    errors.Add($"{key}: '{settings.Models[i]}' is there twice{(models[model] == tier ? "" : $", in the tier '{models[model]}', too")}.");
+            }
+        }
+
+        errors.AddRange(Overlaps(options));
+        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
+    }
+
+    private static IEnumerable<(string Setting, string Mistake)> Mistakes(string tier, TierOptions options)
+    {
+        if (!tier.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
+            yield return ("Name", "may only have letters, digits, '-', '_' and '.'.");
+        if (options.Models.Count == 0)
+            yield return ("Models", "is empty: nothing could ask for the tier.");
+        if (options.PrefixOf(tier).Length == 0)
+            yield return ("Instances", "would take every instance for one of the tier's.");
+        if (options.MaxInstances is < 1 or > MaxInstances)
+            yield return ("MaxInstances", string.Create(CultureInfo.InvariantCulture, $"{options.MaxInstances} is not between 1 and {MaxInstances}."));
+        if (options.IdleTime < Shortest || options.IdleTime > LongestIdle)
+            yield return ("IdleTime", $"{options.IdleTime} is not between {Shortest} and {LongestIdle}.");
+        if (options.StartTimeout < Shortest || options.StartTimeout > LongestStart)
+            yield return ("StartTimeout", $"{options.StartTimeout} is not between {Shortest} and {LongestStart}.");
+    }
+
+    private IEnumerable<(string Setting, string Mistake)> ActivatorMistakes(TierOptions options)
+    {
+        if (Is(options.Activator, HttpActivator.ActivatorName))
+        {
+            if (!Uri.TryCreate(options.Url, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.UserInfo.Length > 0)
+                yield return ("Url", $"'{options.Url}' is no address of the form http://127.0.0.1:9000/scale.");
+        }
+        else if (!Is(options.Activator, KubernetesActivator.ActivatorName))
+        {
+            yield return ("Activator", $"'{options.Activator}' is none: there are {KubernetesActivator.ActivatorName} and {HttpActivator.ActivatorName}.");
+        }
+        else if (string.IsNullOrEmpty(kubernetes.Value.KubeConfig) && !KubernetesClientConfiguration.IsInCluster())
+        {
+            yield return ("Activator", $"the bridge does not run in a pod with a service account, and {KubernetesOptions.Section}:KubeConfig is not set.");
+        }
+    }
+
+    /// <summary>An instance belongs to one tier at most.</summary>
+    private static IEnumerable<string> Overlaps(TiersOptions options) =>
+        from one in options
+        from other in options
+        where string.CompareOrdinal(one.Key, other.Key) != 0
+            && other.Value.PrefixOf(other.Key) is { Length: > 0 } beginning
+            && one.Value.PrefixOf(one.Key).StartsWith(beginning, StringComparison.OrdinalIgnoreCase)
+        select $"{TiersOptions.Section}:{one.Key}:Instances: its instances would belong to the tier '{other.Key}', too.";
+
+    private static bool Is(string? text, string name) => string.Equals(text, name, StringComparison.OrdinalIgnoreCase);
+}
