@@ -38,8 +38,16 @@ public sealed class DiscoveryTests
         await bridge.UntilAsync(s => s.Instances.Count(i => i.IsUsable) == 2, "two are left for what is new");
         var begun = fleet.Servers.Select(s => s.Statistics.Requests).ToArray();
         // What they were at they finish; a pod's grace lasts until then.
-        foreach (var server in fleet.Servers.Skip(2))
-            await Eventually.BecomesAsync(() => server.Statistics.ConcurrentRequests == 0, Patience);
+        var empty = 0;
+        await Eventually.BecomesAsync(
+            () =>
+            {
+                // Again and again: what was bound to a slot may still be on its way.
+                var isEmpty = fleet.Servers.Skip(2).All(s => s.Statistics.ConcurrentRequests == 0)
+                    && bridge.Fleet.Current.Instances.All(i => i.IsUsable || i.Instance.SlotsUsed == 0);
+                return (empty = isEmpty ? empty + 1 : 0) > 20;
+            },
+            Patience);
         foreach (var server in fleet.Servers.Skip(2))
             await server.KillAsync();
         await cluster.ForgetTheDeadAsync();

@@ -129,7 +129,7 @@ internal sealed class EndpointWatch : IDisposable
             await foreach (var (kind, slice) in events.WithCancellation(end.Token))
                 Apply(kind, slice);
         }
-        catch (Exception e) when (error is not null || e is EndOfStreamException || IsTooOld(e))
+        catch (Exception e) when (error is not null || e.GetBaseException() is EndOfStreamException || IsTooOld(e))
         {
             // Either something is the matter, which is told below, or the server had nothing to say and ended the watch as it was asked to.
             error ??= IsTooOld(e) ? e : null;
