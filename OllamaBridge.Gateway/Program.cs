@@ -7,6 +7,7 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.State;
@@ -29,6 +30,7 @@ builder.Services
     .AddState()
     .AddAdmission()
     .AddFleet()
+    .AddRegions()
     .AddScheduling()
     .AddForwarding()
     .AddAccounting()

@@ -28,6 +28,7 @@ internal static class AdminEndpoints
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)))
             .Describe("getQueue", "Who waits, by model and tenant.");
         bridge.MapUsage();
+        app.MapRegion(identity);
         app.MapFleetPage(bridge);
         app.MapApiDescription();
     }
@@ -40,7 +41,8 @@ internal static class AdminEndpoints
         AdminJson.Default.HealthSummary,
         cancellationToken: context.RequestAborted);
 
-    private static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
+    /// <summary>The problem of who may not ask.</summary>
+    internal static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
         ? new RetryLater("API keys cannot be checked at the moment.")
         : TypedResults.Problem(
         status == StatusCodes.Status401Unauthorized

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -21,6 +22,8 @@ internal sealed class Instance
     private int _maxLoadedModels;
     private int _residents;
     private long _lastUsed;
+    private int _usedBefore;
+    private PeerLoad? _load;
     private PlacementState[] _placements = [];
     private InstanceDefinition _definition;
 
@@ -30,6 +33,7 @@ internal sealed class Instance
         Url = definition.Url;
         Prefix = definition.Url.GetLeftPart(UriPartial.Path).TrimEnd('/');
         Seed = XxHash32.HashToUInt32(Encoding.UTF8.GetBytes(definition.Name));
+        IsPeer = definition.Peer is not null;
         _definition = definition;
         Configure(definition);
     }
@@ -49,6 +53,12 @@ internal sealed class Instance
     /// <summary>What it speaks.</summary>
     public InstanceKind Kind => Volatile.Read(ref _definition).Kind;
 
+    /// <summary>Whether it is the bridge of another region.</summary>
+    public bool IsPeer { get; }
+
+    /// <summary>What it is as such; null for a server of this region.</summary>
+    public PeerBridge? Peer => Volatile.Read(ref _definition).Peer;
+
     /// <summary>What it serves where it speaks only OpenAI's API; null for an Ollama server.</summary>
     public OpenAIService? OpenAI => Volatile.Read(ref _definition).OpenAI;
 
@@ -58,12 +68,14 @@ internal sealed class Instance
     /// <summary>The key that it wants of the bridge; null for none.</summary>
     public InstanceKey? ApiKey => Volatile.Read(ref _definition).ApiKey;
 
-    /// <summary>Shows its key, where it wants one.</summary>
+    /// <summary>Shows its key, where it wants one; tells another region's bridge where the request has been.</summary>
     /// <param name="request">What is about to be sent there.</param>
     public void Authorize(HttpRequestMessage request)
     {
         if (ApiKey is { } key)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
+        if (Peer is { } peer)
+            request.Headers.TryAddWithoutValidation(PeerBridge.Header, peer.Self);
     }
 
     /// <summary>How many leases may be out at once.</summary>
@@ -94,6 +106,28 @@ internal sealed class Instance
             var (slots, used) = (Slots, SlotsUsed);
             return used >= Math.Min(slots, Allowance) ? 0 : Math.Max(1, slots - used - UsedElsewhere) * Volatile.Read(ref _slotShare);
         }
+    }
+
+    /// <summary>How many requests more this gateway may give it for a model now, as far as is known.</summary>
+    /// <param name="model">Canonical name.</param>
+    public int FreeSlots(string model) => Math.Min(Math.Min(Slots, Allowance), PeerLimit(model)) - SlotsUsed;
+
+    /// <summary>How many requests the bridge of another region may hold of this gateway, one for this model included; no bound for a server of this region.</summary>
+    /// <param name="model">Canonical name.</param>
+    public int PeerLimit(string model) => !IsPeer ? int.MaxValue : Volatile.Read(ref _load)?.Limit(model, Allowance, Slots) ?? 0;
+
+    /// <summary>Whether the bridge of another region has somebody for a model who can be given work, now or later.</summary>
+    /// <param name="model">Canonical name.</param>
+    public bool PeerCanServe(string model) => Volatile.Read(ref _load)?.CanServe(model) == true;
+
+    /// <summary>Takes in what the bridge of another region said of its room (the fleet's owner only).</summary>
+    /// <param name="report">What it said; null where it did not answer.</param>
+    /// <param name="used">Slots in use when it was asked.</param>
+    internal void TakeLoad(RegionReport? report, int used)
+    {
+        // What was sent just before it was asked may not have arrived there: sure is only what was there at the look before, too.
+        Volatile.Write(ref _load, report is null ? null : new PeerLoad(report, Math.Min(used, _usedBefore)));
+        _usedBefore = report is null ? 0 : used;
     }
 
     /// <summary>Models that its memory is known to hold at once: configured, else the most that were ever seen, at least 1.</summary>

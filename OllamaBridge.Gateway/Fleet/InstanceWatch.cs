@@ -60,6 +60,8 @@ internal sealed class InstanceWatch(Instance instance)
         }
 
         _newestLook = result.AskedAt;
+        if (Instance.IsPeer)
+            Instance.TakeLoad(result.Region, result.SlotsUsed);
         if (result.Error is null)
         {
             _failedLooks = 0;
@@ -88,7 +90,7 @@ internal sealed class InstanceWatch(Instance instance)
 
         NextLook = Status == InstanceStatus.Ejected
             ? Earlier(_ejectedUntil, now + options.Interval)
-            : now + (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval);
+            : now + (Instance.Peer?.PollInterval ?? (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval));
         return before != Status;
     }
 

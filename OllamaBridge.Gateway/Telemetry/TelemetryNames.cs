@@ -25,6 +25,7 @@ internal static class TelemetryNames
     public const string Fallbacks = "ollama.fallbacks";
     public const string Continuations = "ollama.continuations";
     public const string Hedges = "ollama.hedges";
+    public const string Spillovers = "ollama.spillovers";
     public const string QueueLength = "ollama.queue.length";
     public const string QueueWait = "ollama.queue.wait";
     public const string InstanceState = "ollama.instance.state";
@@ -71,6 +72,7 @@ internal static class TelemetryNames
     public const string GpuLabel = "gpu";
     public const string PlaceLabel = "place";
     public const string VersionLabel = "version";
+    public const string RegionLabel = "region";
 
     public const string GenAiOperation = "gen_ai.operation.name";
     public const string GenAiProvider = "gen_ai.provider.name";
@@ -85,6 +87,8 @@ internal static class TelemetryNames
     public const string BridgeCandidates = "bridge.candidates";
     public const string BridgeOvertaken = "bridge.overtaken";
     public const string BridgeLoaded = "bridge.model.loaded";
+    public const string BridgeRegion = "bridge.region";
+    public const string BridgeSpill = "bridge.spill";
     public const string BridgeRefusal = "bridge.refusal";
     public const string ServerAddress = "server.address";
     public const string ServerPort = "server.port";
