@@ -45,16 +45,13 @@ internal static class GatewayPipeline
 
         Task Confine(HttpContext context) => regions.InvokeAsync(context, context.Features.Get<BridgeCall>()!, answer);
 
-        Task AnswerAsync(HttpContext context, BridgeCall call)
+        Task AnswerAsync(HttpContext context, BridgeCall call) => call.Operation.Kind switch
         {
-            return call.Operation.Kind switch
-            {
-                OperationKind.Inventory => inventory.HandleAsync(context, call),
-                OperationKind.Refused => ProtocolError.WriteAsync(
-                    context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
-                OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
-                _ => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, admit)),
-            };
-        }
+            OperationKind.Inventory => inventory.HandleAsync(context, call),
+            OperationKind.Refused => ProtocolError.WriteAsync(
+                context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
+            OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
+            _ => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, admit)),
+        };
     }
 }

@@ -23,6 +23,7 @@ internal sealed class Instance
     private int _residents;
     private long _lastUsed;
     private int _usedBefore;
+    private int _usedThere;
     private PeerLoad? _load;
     private PlacementState[] _placements = [];
     private InstanceDefinition _definition;
@@ -114,7 +115,9 @@ internal sealed class Instance
 
     /// <summary>How many requests the bridge of another region may hold of this gateway, one for this model included; no bound for a server of this region.</summary>
     /// <param name="model">Canonical name.</param>
-    public int PeerLimit(string model) => !IsPeer ? int.MaxValue : Volatile.Read(ref _load)?.Limit(model, Allowance, Slots) ?? 0;
+    public int PeerLimit(string model) => !IsPeer ? int.MaxValue
+        : Volatile.Read(ref _load) is { } load ? Volatile.Read(ref _usedThere) + Math.Min(load.Room(model, Allowance, Slots), Slots)
+        : 0;
 
     /// <summary>Whether the bridge of another region has somebody for a model who can be given work, now or later.</summary>
     /// <param name="model">Canonical name.</param>
@@ -126,7 +129,8 @@ internal sealed class Instance
     internal void TakeLoad(RegionReport? report, int used)
     {
         // What was sent just before it was asked may not have arrived there: sure is only what was there at the look before, too.
-        Volatile.Write(ref _load, report is null ? null : new PeerLoad(report, Math.Min(used, _usedBefore)));
+        Volatile.Write(ref _load, report is null ? null : new PeerLoad(report));
+        Volatile.Write(ref _usedThere, Math.Min(Math.Min(used, _usedBefore), SlotsUsed));
         _usedBefore = report is null ? 0 : used;
     }
 
@@ -151,7 +155,14 @@ internal sealed class Instance
     }
 
     /// <summary>Gives one slot back.</summary>
-    public void ReturnSlot() => Interlocked.Decrement(ref _slotsUsed);
+    public void ReturnSlot()
+    {
+        var used = Interlocked.Decrement(ref _slotsUsed);
+        // What room that makes there a peer says itself: its own requests were there first.
+        if (IsPeer)
+            while (Volatile.Read(ref _usedThere) is var there && there > used && Interlocked.CompareExchange(ref _usedThere, used, there) != there)
+                continue;
+    }
 
     /// <summary>Counts a failed request.</summary>
     /// <param name="model">Of which model; null for none.</param>

@@ -19,13 +19,10 @@ internal sealed record PeerBridge(string Self, TimeSpan PollInterval)
 internal sealed class PeerLoad
 {
     private readonly FrozenDictionary<string, RegionModel> _models;
-    private readonly int _used;
 
     /// <param name="report">What it said.</param>
-    /// <param name="used">How many requests of this region it certainly held then: all others count as still to arrive.</param>
-    public PeerLoad(RegionReport report, int used)
+    public PeerLoad(RegionReport report)
     {
-        _used = used;
         var models = new Dictionary<string, RegionModel>(StringComparer.Ordinal);
         foreach (var model in report.Models)
             models[ModelName.KeyOf(model.Name)] = model;
@@ -35,20 +32,14 @@ internal sealed class PeerLoad
     /// <summary>Whether it has an instance that can be given work for a model, now or later.</summary>
     public bool CanServe(string model) => _models.TryGetValue(model, out var known) && known.Instances > 0;
 
-    /// <summary>How many requests of this region it may hold, one for this model included: none while others wait there for it.</summary>
-    /// <remarks>What of ours ends makes room only once the peer has said so: its own requests were there first.</remarks>
-    public int Limit(string model) =>
-        _models.TryGetValue(model, out var known) && known.Waiting == 0 ? (int)Math.Min(int.MaxValue, (long)_used + Math.Max(0, known.Free)) : 0;
-
-    /// <summary>The same for one of several gateways that share the peer's slots here: its part of what is free, at least one.</summary>
+    /// <summary>How many requests for a model this gateway may add to those that the peer has counted: none while others wait there for it.</summary>
     /// <param name="model">Canonical name.</param>
-    /// <param name="allowance">How many of the slots this gateway may use.</param>
-    /// <param name="slots">How many there are.</param>
-    public int Limit(string model, int allowance, int slots)
+    /// <param name="allowance">How many of the peer's slots this gateway may use.</param>
+    /// <param name="slots">How many there are; of several gateways each has its part of the room, at least one.</param>
+    public int Room(string model, int allowance, int slots)
     {
-        var free = Limit(model) - _used;
-        if (free <= 0 || allowance >= slots)
-            return Math.Max(0, free + _used);
-        return _used + (int)Math.Max(1, (long)free * Math.Max(0, allowance) / slots);
+        if (!_models.TryGetValue(model, out var known) || known is not { Waiting: 0, Free: > 0 })
+            return 0;
+        return allowance >= slots ? known.Free : (int)Math.Max(1, (long)known.Free * Math.Max(0, allowance) / slots);
     }
 }
