@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Tests.Regions;
 /// <summary>How much a peer may be given by what it said.</summary>
 public sealed class PeerLoadTests
 {
-    private readonly OllamaBridge.Gateway.Fleet.Instance _peer = new FleetBuilder().WithPeer("us", "a", free: 2)["us"];
+    private readonly Instance _peer = new FleetBuilder().WithPeer("us", "a", free: 2)["us"];
 
     [Fact]
     public void FreeSlots_NothingSent_AsItSaid()

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
@@ -45,7 +46,7 @@ public sealed class RegionSchedulingTests
     [Fact]
     public void Decide_NobodyUsableHere_ThereAtOnce()
     {
-        _fleet.With("i").WithPeer("us").Change("i", v => v with { Status = OllamaBridge.Gateway.Fleet.InstanceStatus.Unhealthy }).Build();
+        _fleet.With("i").WithPeer("us").Change("i", v => v with { Status = InstanceStatus.Unhealthy }).Build();
         Assert.Equal(("us", SpillReason.Unhealthy), Decide());
     }
 
