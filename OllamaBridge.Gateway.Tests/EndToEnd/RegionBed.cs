@@ -90,6 +90,16 @@ internal sealed class RegionBed : IAsyncDisposable
     public Task UntilRoomAsync(int free) => A.UntilAsync(
         s => Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == free, $"a knows that b has {free} slots");
 
+    /// <summary>A model whose template is true to what it answers, in both regions.</summary>
+    public void UseOneModel()
+    {
+        foreach (var store in new[] { Here.Store, There.Store })
+        {
+            store.Remove(TestFleet.Model);
+            store.Add(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 12 });
+        }
+    }
+
     public Task<HttpResponseMessage> AskAsync(object body, params (string Name, string Value)[] headers) => AskAsync(A, "/api/chat", body, headers);
 
     public static Task<HttpResponseMessage> AskAsync(TestBridge bridge, string path, object body, params (string Name, string Value)[] headers)

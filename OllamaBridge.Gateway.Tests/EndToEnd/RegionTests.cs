@@ -326,6 +326,7 @@ public sealed class RegionTests
     public async Task Stream_BreaksOffThere_GoneOnWithHere(string path)
     {
         await using var bed = await StartAsync(pace: null, 1, 1, [], [("Bridge:Continuation:Enabled", "false")]);
+        bed.UseOneModel();
         var body = FaultBed.Body(path, limit: null);
         var whole = await ReadAsync(bed.B, path, body);
         bed.There[0].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
@@ -345,6 +346,7 @@ public sealed class RegionTests
     public async Task Stream_BreaksOffHere_GoneOnWithThere()
     {
         await using var bed = await StartAsync();
+        bed.UseOneModel();
         var body = FaultBed.Body("/api/chat", limit: null);
         var whole = await ReadAsync(bed.A, "/api/chat", body);
         bed.Here[0].Faults.Add(new Fault { Kind = FaultKind.Die, AfterTokens = 4, Times = 1 });
@@ -353,6 +355,23 @@ public sealed class RegionTests
 
         Assert.Equal((whole.Text, 1, null), (read.Text, read.Ends, read.Error));
         Assert.Contains(bed.B.Logs.Lines, l => l.StartsWith("Information 1302 ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Drain_NobodyElseIsHere_TheStreamMovesThere()
+    {
+        await using var bed = await StartAsync(TimeSpan.FromMilliseconds(40), 1, 1, [], []);
+        bed.UseOneModel();
+        var body = FaultBed.Body("/api/chat", limit: null);
+        var whole = await ReadAsync(bed.A, "/api/chat", body);
+        using var answer = await bed.A.OpenAsync("/api/chat", body, Token);
+        Assert.Equal("sim-1", By(answer));
+
+        using var drain = await bed.A.Client.PostAsync("/bridge/instances/sim-1/drain?deadline=0", null, Token);
+
+        var read = StreamedAnswer.Parse("/api/chat", await answer.Content.ReadAsStringAsync(Token));
+        Assert.Equal((whole.Text, 1, null), (read.Text, read.Ends, read.Error));
+        Assert.Contains(bed.There[0].Statistics.Seen, r => r.Path is "/api/chat" or "/api/generate");
     }
 
     [Fact]

@@ -87,6 +87,13 @@ public sealed class RegionSchedulingTests
     }
 
     [Fact]
+    public void Decide_SeveralRegions_OneThatHasRoom()
+    {
+        _fleet.With("i", "b").WithPeer("us", free: 0, instances: 0).WithPeer("asia", free: 1).WithPeer("africa", free: 1, waiting: 1).Build();
+        Assert.Equal(("asia", SpillReason.Absent), Decide());
+    }
+
+    [Fact]
     public void Decide_AtHomeThere_ThereAlthoughASlotIsFreeHere()
     {
         _fleet.With("i", loaded: "a").WithPeer("us", free: 1).WithPeer("asia", free: 9).Build();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Primitives;
 using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Regions;
 
@@ -17,6 +18,20 @@ public sealed class RegionStageTests
 
     [Fact]
     public void HasBeen_SeveralHeaders_AllAreRead() => Assert.True(RegionStage.HasBeen("eu", new StringValues(["us", "asia, eu"])));
+
+    [Fact]
+    public void Authorize_Peer_ToldWhereTheRequestHasBeenAndNobodyElseIs()
+    {
+        var fleet = new FleetBuilder().With("i").WithPeer("us");
+        using var there = new HttpRequestMessage();
+        using var here = new HttpRequestMessage();
+
+        fleet["us"].Authorize(there);
+        fleet["i"].Authorize(here);
+
+        Assert.Equal(["here"], there.Headers.GetValues(PeerBridge.Header));
+        Assert.Empty(here.Headers);
+    }
 
     [Theory]
     [InlineData(null, null)]

@@ -247,13 +247,11 @@ internal sealed class FleetOwner(
         if (_watches.Find(result.Instance) is not { } watch)
             return false;
         watch.Look = null;
+        var known = watch.Mistake;
         if (watch.Apply(result, _options, now))
-        {
             FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "answers");
-            if (result.IsMistaken)
-                RegionLog.Mistaken(logger, watch.Instance.Name, result.Error!);
-        }
-
+        if (watch.Mistake is { } mistake && mistake != known)
+            RegionLog.Mistaken(logger, watch.Instance.Name, mistake);
         if (result.Error is null)
         {
             var slack = (long)(ObservationSlack.TotalSeconds * time.TimestampFrequency);

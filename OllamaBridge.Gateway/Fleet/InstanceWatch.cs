@@ -34,6 +34,9 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
     public bool IsConfigured { get; set; } = true;
 
+    /// <summary>Why it is not what it is configured to be, where it answers so; else null.</summary>
+    public string? Mistake { get; private set; }
+
     /// <summary>When to look next.</summary>
     public DateTimeOffset NextLook { get; private set; }
 
@@ -60,6 +63,7 @@ internal sealed class InstanceWatch(Instance instance)
         }
 
         _newestLook = result.AskedAt;
+        Mistake = result.IsMistaken ? result.Error : null;
         if (Instance.IsPeer)
             Instance.TakeLoad(result.Region, result.SlotsUsed);
         if (result.Error is null)
