@@ -4,6 +4,7 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway;
@@ -11,12 +12,13 @@ namespace OllamaBridge.Gateway;
 /// <summary>The way of a request, and the only place that states its order.</summary>
 internal static class GatewayPipeline
 {
-    /// <summary>Adds the stages: the door, what is asked and by whom, its body, the model that it means, what its tenant may use up, then whoever answers.</summary>
+    /// <summary>Adds the stages: the door, what is asked and by whom, how far it may go, its body, the model that it means, what its tenant may use up, then whoever answers.</summary>
     public static void UseGateway(this WebApplication app)
     {
         var guard = app.Services.GetRequiredService<AccessGuard>();
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
         var identity = app.Services.GetRequiredService<IdentityStage>();
+        var regions = app.Services.GetRequiredService<RegionStage>();
         var bodies = app.Services.GetRequiredService<BodyStage>();
         var models = app.Services.GetRequiredService<ModelStage>();
         var inventory = app.Services.GetRequiredService<InventoryStage>();
@@ -28,6 +30,7 @@ internal static class GatewayPipeline
         Func<HttpContext, BridgeCall, Task> forward = forwarding.HandleAsync;
         Func<HttpContext, BridgeCall, Task> admit = (context, call) => quotas.InvokeAsync(context, call, forward);
         Func<HttpContext, BridgeCall, Task> manage = management.HandleAsync;
+        Func<HttpContext, BridgeCall, Task> answer = AnswerAsync;
 
         app.Use(next => context => guard.InvokeAsync(context, next));
 
@@ -37,20 +40,18 @@ internal static class GatewayPipeline
         Task Identify(HttpContext context)
         {
             var call = context.Features.Get<BridgeCall>()!;
-            return stop.IsStopping ? GracefulStop.RefuseAsync(context, call) : identity.InvokeAsync(context, call, Answer);
+            return stop.IsStopping ? GracefulStop.RefuseAsync(context, call) : identity.InvokeAsync(context, call, Confine);
         }
 
-        Task Answer(HttpContext context)
+        Task Confine(HttpContext context) => regions.InvokeAsync(context, context.Features.Get<BridgeCall>()!, answer);
+
+        Task AnswerAsync(HttpContext context, BridgeCall call) => call.Operation.Kind switch
         {
-            var call = context.Features.Get<BridgeCall>()!;
-            return call.Operation.Kind switch
-            {
-                OperationKind.Inventory => inventory.HandleAsync(context, call),
-                OperationKind.Refused => ProtocolError.WriteAsync(
-                    context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
-                OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
-                _ => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, admit)),
-            };
-        }
+            OperationKind.Inventory => inventory.HandleAsync(context, call),
+            OperationKind.Refused => ProtocolError.WriteAsync(
+                context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
+            OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
+            _ => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, admit)),
+        };
     }
 }

@@ -8,6 +8,7 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.State;
@@ -31,6 +32,7 @@ builder.Services
     .AddAdmission()
     .AddFleet()
     .AddActivation()
+    .AddRegions()
     .AddScheduling()
     .AddForwarding()
     .AddAccounting()

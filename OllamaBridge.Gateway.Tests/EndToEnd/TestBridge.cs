@@ -37,6 +37,9 @@ internal sealed class TestBridge : IAsyncDisposable
 
     public IServiceProvider Services => _factory.Services;
 
+    /// <summary>The setting of a port that is to be known before the gateway starts.</summary>
+    public const string Port = "Test:Port";
+
     public RequestQueue Queue => Services.GetRequiredService<RequestQueue>();
 
     public IFleet Fleet => Services.GetRequiredService<IFleet>();
@@ -136,7 +139,7 @@ internal sealed class TestBridge : IAsyncDisposable
             builder.UseEnvironment("Production");
             // On this machine only, whatever the settings say; and not by the factory's own port, which it sets while the program may have
             // started already.
-            builder.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+            builder.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, int.Parse(settings.GetValueOrDefault(TestBridge.Port) ?? "0", System.Globalization.CultureInfo.InvariantCulture)));
             builder.ConfigureAppConfiguration((_, configuration) => configuration.Add(Configuration));
             builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(Logs));
             builder.ConfigureServices(services => services.AddSingleton<IStartupFilter>(new RequestFilter(this)));

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
@@ -33,6 +34,18 @@ internal sealed class FleetBuilder(ColdTiers? tiers = null)
         _views.Add(new InstanceWatch(instance).ToView() with { Status = InstanceStatus.Healthy });
         return this;
     }
+
+    /// <summary>Adds the bridge of another region. Models are separated by blanks; all of them have the same room.</summary>
+    public FleetBuilder WithPeer(string region, string models = "a", int free = 1, int waiting = 0, int instances = 1, int slots = 16, string loaded = "")
+    {
+        var instance = new Instance(new InstanceDefinition(region, new Uri($"http://{region}:11400"), slots, int.MaxValue) { Peer = new PeerBridge("here", TimeSpan.FromSeconds(1)) });
+        instance.TakeLoad(Report(models, free, waiting, instances), used: 0);
+        _views.Add(new InstanceView(instance, InstanceStatus.Healthy, false, true, Catalog(models), Loaded(loaded), "0.32.15", null));
+        return this;
+    }
+
+    public static RegionReport Report(string models, int free, int waiting = 0, int instances = 1) =>
+        new(null, null, instances, [.. Split(models).Select(m => new RegionModel(m, instances, free, waiting))]);
 
     public FleetBuilder Change(string name, Func<InstanceView, InstanceView> change)
     {

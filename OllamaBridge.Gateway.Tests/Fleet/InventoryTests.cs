@@ -35,6 +35,22 @@ public class InventoryTests
     }
 
     [Fact]
+    public void Build_ModelHereAndInAnotherRegion_AsItIsHereAndTheOthersToo()
+    {
+        var fleet = new FleetBuilder().WithPeer("us", "tiny theirs", loaded: "tiny theirs").With("i", "tiny", loaded: "tiny")
+            .Change("us", v => v with
+            {
+                Catalog = [FleetBuilder.Model("tiny", Day.AddDays(9), "\"newer there\""), FleetBuilder.Model("theirs", Day, "\"theirs\"")],
+                Loaded = [FleetBuilder.InMemory("tiny", Day.AddDays(9), "\"longer there\""), FleetBuilder.InMemory("theirs", Day, "\"theirs\"")],
+            });
+
+        var inventory = fleet.Build().Inventory;
+
+        Assert.Equal("""{"models":[{"name":"tiny"},"theirs"]}""", Text(inventory.Tags));
+        Assert.Equal("""{"models":["theirs",{"name":"tiny"}]}""", Text(inventory.Running));
+    }
+
+    [Fact]
     public void Tags_WithinOneSecond_AsTheInstanceListsThem()
     {
         // As a server sorts: recording 01-tags has an older model before a newer one of the same second.

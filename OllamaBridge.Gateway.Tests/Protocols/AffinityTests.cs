@@ -25,6 +25,18 @@ public class AffinityTests
         Assert.Equal(Of(path, first), Of(path, later));
     }
 
+    [Theory]
+    [InlineData("/api/chat", $$"""{"messages":[{{User}}]}""", false)]
+    [InlineData("/api/chat", $$"""{"messages":[{{System}},{{User}}]}""", false)]
+    [InlineData("/api/chat", $$"""{"messages":[{{System}},{{User}},{{Answer}},{{More}}]}""", true)]
+    [InlineData("/v1/chat/completions", $$"""{"messages":[{{User}},{{Answer}},{{More}}]}""", true)]
+    [InlineData("/v1/messages", $$"""{"system":[{"type":"text","text":"s"},{"type":"text","text":"t"}],"messages":[{{User}}]}""", false)]
+    [InlineData("/v1/messages", $$"""{"messages":[{{User}},{{Answer}},{{More}}],"system":"s"}""", true)]
+    [InlineData("/v1/responses", $$"""{"input":[{{User}},{{Answer}},{{More}}]}""", true)]
+    [InlineData("/api/generate", """{"prompt":"a"}""", false)]
+    public void IsLaterTurn_MessagesBehindTheUsersFirst_Yes(string path, string body, bool expected) =>
+        Assert.Equal(expected, Read(path, body).IsLaterTurn);
+
     [Fact]
     public void Affinity_GrowingPrompt_EqualBeyondItsBeginning()
     {
@@ -58,10 +70,12 @@ public class AffinityTests
     public void Affinity_NullBesideAPrompt_AsIfAbsent() =>
         Assert.Equal(Of("/api/generate", """{"prompt":"a"}"""), Of("/api/generate", """{"prompt":"a","system":null}"""));
 
-    private static ulong Of(string path, string body)
+    private static ulong Of(string path, string body) => Read(path, body).Affinity;
+
+    private static RequestFacts Read(string path, string body)
     {
         var facts = RequestInspector.Inspect(new ReadOnlySequence<byte>(Encoding.UTF8.GetBytes(body)), OperationTable.Find(path, out _)!);
         Assert.Null(facts.Fault);
-        return facts.Affinity;
+        return facts;
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Filters;
 using OllamaBridge.Gateway.Scheduling.Pickers;
@@ -12,7 +13,7 @@ namespace OllamaBridge.Gateway.Tests.Scheduling;
 /// <summary>Schedulers and requests for tests.</summary>
 internal static class Deciding
 {
-    public static Scheduler Scheduler(TimeProvider time, SchedulingOptions? options = null, Random? random = null)
+    public static Scheduler Scheduler(TimeProvider time, SchedulingOptions? options = null, Random? random = null, RegionOptions? regions = null)
     {
         var wrapped = Options.Create(options ?? new SchedulingOptions());
         return new Scheduler(
@@ -20,7 +21,8 @@ internal static class Deciding
             [new ModelLoadedScorer(), new AffinityScorer(), new LoadScorer(), new TimeToFirstTokenScorer()],
             [new BestPicker(), new WeightedPicker()],
             wrapped,
-            random ?? new Random(1));
+            random ?? new Random(1),
+            new RegionRules(Options.Create(regions ?? new RegionOptions()), time));
     }
 
     public static SchedulingRequest For(

@@ -29,6 +29,7 @@ internal static class AdminEndpoints
             .Describe("getQueue", "Who waits, by model and tenant.");
         bridge.MapTiers();
         bridge.MapUsage();
+        app.MapRegion(identity);
         app.MapFleetPage(bridge);
         app.MapApiDescription();
     }
@@ -41,7 +42,8 @@ internal static class AdminEndpoints
         AdminJson.Default.HealthSummary,
         cancellationToken: context.RequestAborted);
 
-    private static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
+    /// <summary>The problem of who may not ask.</summary>
+    internal static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
         ? new RetryLater("API keys cannot be checked at the moment.")
         : TypedResults.Problem(
         status == StatusCodes.Status401Unauthorized

@@ -36,10 +36,16 @@ internal readonly record struct LeaseRequest(
 {
     /// <summary>Where it waits if it must.</summary>
     /// <param name="model">The part of the model that it found.</param>
-    public QueueKey QueueOf(ModelView model) => new(ModelKey, Tenant?.Instances, model.Part);
+    public QueueKey QueueOf(ModelView model) => new(ModelKey, Tenant?.Instances, model.Part, Stays && model.HasPeers);
 
     /// <summary>Whether it could not be sent elsewhere if an instance fails it.</summary>
     public bool NoRetry { get; init; }
+
+    /// <summary>The region where its conversation is at home, if that is not this one; else null.</summary>
+    public string? Home { get; init; }
+
+    /// <summary>Whether it is a later turn of a conversation that is at home here.</summary>
+    public bool Stays { get; init; }
 }
 
 /// <summary>Why a request got no lease.</summary>

@@ -9,7 +9,8 @@ namespace OllamaBridge.Gateway.Admission;
 /// <param name="Model">The model's canonical name; empty where any instance will do.</param>
 /// <param name="Access">The instances that will do; null for any.</param>
 /// <param name="Part">The part of the model that will do; the default for all of it.</param>
-internal readonly record struct QueueKey(string Model, InstanceAccess? Access = null, ModelPart Part = default);
+/// <param name="Stays">Whether instances of this region are to be waited for longer than by others, whom that must not hold up.</param>
+internal readonly record struct QueueKey(string Model, InstanceAccess? Access = null, ModelPart Part = default, bool Stays = false);
 
 /// <summary>Who waits for one model: first those that are sent again or need no slot, then interactive requests, then batch.</summary>
 /// <remarks>Used under the queue's lock, but for the counters and <see cref="Service"/>.</remarks>

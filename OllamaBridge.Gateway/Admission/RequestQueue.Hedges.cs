@@ -15,6 +15,9 @@ internal sealed partial class RequestQueue
     {
         if (AnyWaitsForASlot() || _fleet.Current.For(request.Tenant?.Instances).Find(request.ModelKey, request.Part) is not { } model)
             return null;
+        // A second sending is no reason to leave the region.
+        if (model.HasPeers)
+            model = model.Regions.Here;
         var decision = _scheduler.Decide(new SchedulingRequest(
             model, request.Affinity, request.Tried, request.Only, NeedsSlot: true, _time.GetTimestamp(), Waited: 0) { NoRetry = true });
         return decision.Placement is { State.IsLoaded: true } placement

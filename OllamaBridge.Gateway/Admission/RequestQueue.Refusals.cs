@@ -98,7 +98,7 @@ internal sealed partial class RequestQueue
         var slots = 0;
         if (_fleet.Current.For(queue.Key.Access).Find(queue.Key.Model, queue.Key.Part) is { } model)
             foreach (var placement in model.Usable)
-                slots += placement.Instance.Slots;
+                slots += placement.Instance.IsPeer ? 0 : placement.Instance.Slots;
         return double.IsNaN(service) || slots == 0 ? null : TimeSpan.FromSeconds(Math.Min(service * position / slots, MaxEstimate));
     }
 
@@ -107,7 +107,7 @@ internal sealed partial class RequestQueue
     {
         var slots = 0;
         foreach (var instance in _fleet.Current.Instances)
-            if (instance.IsUsable)
+            if (instance is { IsUsable: true, Instance.IsPeer: false })
                 slots += instance.Instance.Slots;
         var service = _serviceSeconds.Value;
         var seconds = double.IsNaN(service) || slots == 0 ? 1 : service * (Count + 1) / slots;

@@ -132,11 +132,16 @@ internal sealed partial class RequestQueue : IDisposable
         for (var grip = 0; grip < MaxGrips; grip++)
         {
             var decision = _scheduler.Decide(new SchedulingRequest(
-                model, request.Affinity, request.Tried, request.Only, request.NeedsSlot, _time.GetTimestamp(), waited) { NoRetry = request.NoRetry });
+                model, request.Affinity, request.Tried, request.Only, request.NeedsSlot, _time.GetTimestamp(), waited)
+            {
+                NoRetry = request.NoRetry,
+                Home = request.Home,
+                Stays = request.Stays,
+            });
             outcome = decision.Outcome;
             if (decision.Placement is not { } placement)
                 return null;
-            if ((request.NeedsSlot ? InstanceLease.TryTake(placement, _released, _time, decision.GoSlowly) : InstanceLease.WithoutSlot(placement, _time)) is { } lease)
+            if ((request.NeedsSlot ? InstanceLease.TryTake(placement, _released, _time, decision.GoSlowly, decision.Spill) : InstanceLease.WithoutSlot(placement, _time)) is { } lease)
             {
                 BridgeTracing.RecordDecision(request.Span, started, model, lease);
                 return lease;

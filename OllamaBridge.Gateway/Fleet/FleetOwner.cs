@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Discovery;
+using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -12,7 +13,8 @@ internal sealed class FleetOwner(
     IOptions<HealthOptions> options,
     TimeProvider time,
     ILogger<FleetOwner> logger,
-    ColdTiers? tiers = null) : BackgroundService, IHostedLifecycleService, IFleet
+    ColdTiers? tiers = null,
+    RegionPeers? peers = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
@@ -110,7 +112,7 @@ internal sealed class FleetOwner(
     /// <summary>Before the first request is taken: who is there, and what do they have.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        _configured = await source.ListAsync(cancellationToken);
+        _configured = WithPeers(await source.ListAsync(cancellationToken));
         Reconcile();
         if (_watches.All.Count == 0 && source.IsSearching)
             DiscoveryLog.NobodyFound(logger);
@@ -231,12 +233,13 @@ internal sealed class FleetOwner(
             case OthersHeard others:
                 return ApplyWords(_words.Hear(others.Drains, others.Members, now)) | _watches.ApplyEjections(others.Ejections, now);
             case DefinitionsChanged { Definitions: var definitions }:
-                _configured = definitions;
+                _configured = WithPeers(definitions);
                 Reconcile();
                 return true;
             case CatalogAsked asked:
                 LookAtLists(
-                    _watches.All.Where(w => w.Status == InstanceStatus.Healthy).ToList(), () => asked.Done.TrySetResult(), now, stoppingToken);
+                    // What has changed has changed here.
+                    _watches.All.Where(w => w.Status == InstanceStatus.Healthy && !w.Instance.IsPeer).ToList(), () => asked.Done.TrySetResult(), now, stoppingToken);
                 return false;
             default:
                 throw new InvalidOperationException($"No rule for {next.GetType().Name}.");
@@ -248,8 +251,11 @@ internal sealed class FleetOwner(
         if (_watches.Find(result.Instance) is not { } watch)
             return false;
         watch.Look = null;
+        var known = watch.Mistake;
         if (watch.Apply(result, _options, now))
             FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "answers");
+        if (watch.Mistake is { } mistake && mistake != known)
+            RegionLog.Mistaken(logger, watch.Instance.Name, mistake);
         if (result.Error is null)
         {
             var slack = (long)(ObservationSlack.TotalSeconds * time.TimestampFrequency);
@@ -324,6 +330,8 @@ internal sealed class FleetOwner(
 
         _catalogWaits.Add(done, since, watches.Select(w => w.Instance));
     }
+
+    private IReadOnlyList<InstanceDefinition> WithPeers(IReadOnlyList<InstanceDefinition> here) => peers?.Append(here) ?? here;
 
     private void Reconcile()
     {

@@ -94,6 +94,7 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     private readonly Lock _lock = new();
     private ModelParts? _parts;
     private bool _divided;
+    private ModelRegions? _regions;
 
     /// <summary>Which part of the model this is; the default for all of it.</summary>
     public ModelPart Part { get; init; }
@@ -122,6 +123,21 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
 
     /// <summary>What of it a request can use; null for nothing.</summary>
     public ModelView? For(in ModelPart part) => part.Route == ApiRoutes.None || Parts is not { } parts ? this : parts.Find(part);
+
+    /// <summary>Whether bridges of other regions have it as well.</summary>
+    public bool HasPeers { get; } = Placements.Any(p => p.Instance.IsPeer);
+
+    /// <summary>What is here of it and what is in other regions; asked for only where it <see cref="HasPeers"/>.</summary>
+    public ModelRegions Regions
+    {
+        get
+        {
+            if (Volatile.Read(ref _regions) is { } known)
+                return known;
+            lock (_lock)
+                return _regions ??= ModelRegions.Of(this);
+        }
+    }
 
     /// <summary>Those that may be given work: healthy and not being emptied. Laid out for the scheduler.</summary>
     public ImmutableArray<UsablePlacement> Usable { get; } =
@@ -191,7 +207,7 @@ internal sealed record FleetSnapshot(
         };
 
     /// <summary>Whether the model list of at least one instance has been read: only then can a model be called unknown.</summary>
-    /// <remarks>Where there are Ollama servers, one of theirs: what is configured of others says nothing of them.</remarks>
+    /// <remarks>Where there are Ollama servers here, one of theirs: what is known of others says nothing of them.</remarks>
     public bool AnyCatalogKnown
     {
         get
@@ -199,7 +215,7 @@ internal sealed record FleetSnapshot(
             var (known, anyOllama) = (false, false);
             foreach (var instance in Instances)
             {
-                var isOllama = instance.Instance.OpenAI is null;
+                var isOllama = instance.Instance.Kind == InstanceKind.Ollama;
                 if (isOllama && instance.CatalogKnown)
                     return true;
                 anyOllama |= isOllama;

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -21,6 +22,9 @@ internal sealed class Instance
     private int _maxLoadedModels;
     private int _residents;
     private long _lastUsed;
+    private int _usedBefore;
+    private int _usedThere;
+    private PeerLoad? _load;
     private PlacementState[] _placements = [];
     private InstanceDefinition _definition;
 
@@ -30,6 +34,7 @@ internal sealed class Instance
         Url = definition.Url;
         Prefix = definition.Url.GetLeftPart(UriPartial.Path).TrimEnd('/');
         Seed = XxHash32.HashToUInt32(Encoding.UTF8.GetBytes(definition.Name));
+        IsPeer = definition.Peer is not null;
         _definition = definition;
         Configure(definition);
     }
@@ -55,6 +60,12 @@ internal sealed class Instance
     /// <summary>Whether it was found as one of a group.</summary>
     public bool IsDiscovered => Volatile.Read(ref _definition).IsDiscovered;
 
+    /// <summary>Whether it is the bridge of another region.</summary>
+    public bool IsPeer { get; }
+
+    /// <summary>What it is as such; null for a server of this region.</summary>
+    public PeerBridge? Peer => Volatile.Read(ref _definition).Peer;
+
     /// <summary>What it serves where it speaks only OpenAI's API; null for an Ollama server.</summary>
     public OpenAIService? OpenAI => Volatile.Read(ref _definition).OpenAI;
 
@@ -64,12 +75,14 @@ internal sealed class Instance
     /// <summary>The key that it wants of the bridge; null for none.</summary>
     public InstanceKey? ApiKey => Volatile.Read(ref _definition).ApiKey;
 
-    /// <summary>Shows its key, where it wants one.</summary>
+    /// <summary>Shows its key, where it wants one; tells another region's bridge where the request has been.</summary>
     /// <param name="request">What is about to be sent there.</param>
     public void Authorize(HttpRequestMessage request)
     {
         if (ApiKey is { } key)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
+        if (Peer is { } peer)
+            request.Headers.TryAddWithoutValidation(PeerBridge.Header, peer.Self);
     }
 
     /// <summary>How many leases may be out at once.</summary>
@@ -102,6 +115,31 @@ internal sealed class Instance
         }
     }
 
+    /// <summary>How many requests more this gateway may give it for a model now, as far as is known.</summary>
+    /// <param name="model">Canonical name.</param>
+    public int FreeSlots(string model) => Math.Min(Math.Min(Slots, Allowance), PeerLimit(model)) - SlotsUsed;
+
+    /// <summary>How many requests the bridge of another region may hold of this gateway, one for this model included; no bound for a server of this region.</summary>
+    /// <param name="model">Canonical name.</param>
+    public int PeerLimit(string model) => !IsPeer ? int.MaxValue
+        : Volatile.Read(ref _load) is { } load ? Volatile.Read(ref _usedThere) + Math.Min(load.Room(model, Allowance, Slots), Slots)
+        : 0;
+
+    /// <summary>Whether the bridge of another region has somebody for a model who can be given work, now or later.</summary>
+    /// <param name="model">Canonical name.</param>
+    public bool PeerCanServe(string model) => Volatile.Read(ref _load)?.CanServe(model) == true;
+
+    /// <summary>Takes in what the bridge of another region said of its room (the fleet's owner only).</summary>
+    /// <param name="report">What it said; null where it did not answer.</param>
+    /// <param name="used">Slots in use when it was asked.</param>
+    internal void TakeLoad(RegionReport? report, int used)
+    {
+        // What was sent just before it was asked may not have arrived there: sure is only what was there at the look before, too.
+        Volatile.Write(ref _load, report is null ? null : new PeerLoad(report));
+        Volatile.Write(ref _usedThere, Math.Min(Math.Min(used, _usedBefore), SlotsUsed));
+        _usedBefore = report is null ? 0 : used;
+    }
+
     /// <summary>Models that its memory is known to hold at once: configured, else the most that were ever seen, at least 1.</summary>
     public int Capacity => Volatile.Read(ref _maxLoadedModels) is > 0 and var configured ? configured : Math.Max(1, Volatile.Read(ref _capacity));
 
@@ -123,7 +161,14 @@ internal sealed class Instance
     }
 
     /// <summary>Gives one slot back.</summary>
-    public void ReturnSlot() => Interlocked.Decrement(ref _slotsUsed);
+    public void ReturnSlot()
+    {
+        var used = Interlocked.Decrement(ref _slotsUsed);
+        // What room that makes there a peer says itself: its own requests were there first.
+        if (IsPeer)
+            while (Volatile.Read(ref _usedThere) is var there && there > used && Interlocked.CompareExchange(ref _usedThere, used, there) != there)
+                continue;
+    }
 
     /// <summary>Counts a failed request.</summary>
     /// <param name="model">Of which model; null for none.</param>

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Regions;
+
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>One server as somebody described it: immutable, compared by value.</summary>
@@ -30,8 +32,11 @@ internal sealed record InstanceDefinition(
     /// <summary>Whether it is known to end: it gets nothing new.</summary>
     public bool IsLeaving { get; init; }
 
+    /// <summary>What it is where it is the bridge of another region; null for a server of this one.</summary>
+    public PeerBridge? Peer { get; init; }
+
     /// <summary>What it speaks.</summary>
-    public InstanceKind Kind => OpenAI is null ? InstanceKind.Ollama : InstanceKind.OpenAI;
+    public InstanceKind Kind => Peer is not null ? InstanceKind.Bridge : OpenAI is null ? InstanceKind.Ollama : InstanceKind.OpenAI;
 
     /// <summary>The key that it wants of the bridge; null for none. Neither logged nor shown.</summary>
     public InstanceKey? ApiKey { get; init; }

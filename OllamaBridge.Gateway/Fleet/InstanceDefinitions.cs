@@ -10,6 +10,9 @@ internal static class InstanceDefinitions
     // A DNS name's length: names come from hosts, too.
     private const int MaxNameLength = 253;
 
+    /// <summary>What <see cref="IsName"/> wants, behind the name that is none.</summary>
+    internal static readonly string NameRule = $"may only have letters, digits, '.', '-', '_' and ':', {MaxNameLength} at most.";
+
     /// <summary>Reads the options.</summary>
     /// <param name="options">What was configured.</param>
     /// <param name="errors">Receives one line for each mistake, naming the configuration key.</param>
@@ -45,7 +48,7 @@ internal static class InstanceDefinitions
                 return;
             var name = isNamed ? instance.Name!.Trim() : DefaultName(url, names);
             if (!IsName(name))
-                errors.Add($"{key}:Name: '{name}' may only have letters, digits, '.', '-', '_' and ':', {MaxNameLength} at most.");
+                errors.Add($"{key}:Name: '{name}' {NameRule}");
             else if (!names.Add(name))
                 errors.Add($"{key}:Name: '{name}' is used twice.");
             if (!hasUrl)
@@ -110,7 +113,8 @@ internal static class InstanceDefinitions
             yield return ("PortName", $"'{instance.PortName}' is no port's name, such as http.");
     }
 
-    private static bool TryReadUrl(string? text, out Uri url)
+    /// <summary>Reads an address: a bare host and port means http.</summary>
+    internal static bool TryReadUrl(string? text, out Uri url)
     {
         url = null!;
         if (string.IsNullOrWhiteSpace(text))

@@ -11,6 +11,9 @@ internal enum InstanceKind
 
     /// <summary>OpenAI's API and nothing else, as vLLM, llama-server and SGLang do. What it serves is always in its memory.</summary>
     OpenAI,
+
+    /// <summary>All that Ollama does, for instances of its own: the bridge of another region.</summary>
+    Bridge,
 }
 
 /// <summary>What a server that speaks only OpenAI's API serves, and how it is asked. Compared by value.</summary>

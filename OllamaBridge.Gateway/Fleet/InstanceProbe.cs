@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using OllamaBridge.Gateway.Regions;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Fleet;
@@ -21,9 +22,20 @@ internal sealed record ProbeResult(
     bool Refused,
     string? Version,
     ImmutableArray<LoadedModel> Loaded,
-    ImmutableArray<CatalogModel> Catalog);
+    ImmutableArray<CatalogModel> Catalog)
+{
+    /// <summary>What the bridge of another region says of itself; null for a server of this region.</summary>
+    public RegionReport? Region { get; init; }
 
-/// <summary>Asks an instance how it is: <c>/api/version</c>, <c>/api/ps</c> and, when due, <c>/api/tags</c>; one of another kind as <see cref="OpenAILook"/> says.</summary>
+    /// <summary>Slots in use there when it was asked.</summary>
+    public int SlotsUsed { get; init; }
+
+    /// <summary>Whether it answers, but is not what it is configured to be.</summary>
+    public bool IsMistaken { get; init; }
+}
+
+/// <summary>Asks an instance how it is: <c>/api/version</c>, <c>/api/ps</c> and, when due, <c>/api/tags</c>; one of another kind as <see cref="OpenAILook"/> says, another
+/// region's bridge for its room as well.</summary>
 internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time)
 {
     /// <summary>Looks at one instance. Never throws but for <paramref name="cancellationToken"/>.</summary>
@@ -46,6 +58,10 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 return new ProbeResult(instance, askedAt, Error: null, Refused: false, Version: null, Loaded: [], models);
             }
 
+            var used = instance.SlotsUsed;
+            var region = instance.IsPeer ? await AskRegionAsync(instance, either.Token) : null;
+            if (region?.Mistake(instance.Name, instance.Peer!.Self) is { } mistake)
+                return new ProbeResult(instance, askedAt, mistake, Refused: false, null, [], default) { IsMistaken = true };
             using var version = await GetAsync(instance, "/api/version", either.Token);
             using var running = await GetAsync(instance, "/api/ps", either.Token);
             using var tags = withCatalog ? await GetAsync(instance, "/api/tags", either.Token) : null;
@@ -61,7 +77,11 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                     SizeInVram = ReadSize(json, "size_vram"),
                 }),
                 tags is null ? default
-                    : ReadModels(tags, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))));
+                    : ReadModels(tags, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))))
+            {
+                Region = region,
+                SlotsUsed = used,
+            };
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
@@ -81,6 +101,15 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
             throw new HttpRequestException($"{path} answered {(int)response.StatusCode}");
         await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
         return await JsonDocument.ParseAsync(body, cancellationToken: cancellationToken);
+    }
+
+    private async Task<RegionReport> AskRegionAsync(Instance instance, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(instance, PeerBridge.Path, cancellationToken);
+        if (!response.IsSuccessStatusCode)
+            throw new HttpRequestException($"{PeerBridge.Path} answered {(int)response.StatusCode}");
+        return await response.Content.ReadFromJsonAsync(RegionJson.Default.RegionReport, cancellationToken)
+            ?? throw new JsonException($"{PeerBridge.Path} says nothing");
     }
 
     private async Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)> ReadAsync(Instance instance, string path, CancellationToken cancellationToken)

@@ -54,6 +54,9 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Whether it is told of no longer: once it has nothing to do, it goes.</summary>
     public bool IsUnlisted { get; set; }
 
+    /// <summary>Why it is not what it is configured to be, where it answers so; else null.</summary>
+    public string? Mistake { get; private set; }
+
     /// <summary>When to look next.</summary>
     public DateTimeOffset NextLook { get; private set; }
 
@@ -80,6 +83,9 @@ internal sealed class InstanceWatch(Instance instance)
         }
 
         _newestLook = result.AskedAt;
+        Mistake = result.IsMistaken ? result.Error : null;
+        if (Instance.IsPeer)
+            Instance.TakeLoad(result.Region, result.SlotsUsed);
         if (result.Error is null)
         {
             _failedLooks = 0;
@@ -109,7 +115,7 @@ internal sealed class InstanceWatch(Instance instance)
 
         NextLook = Status == InstanceStatus.Ejected
             ? Earlier(_ejectedUntil, now + options.Interval)
-            : now + (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval);
+            : now + (Instance.Peer?.PollInterval ?? (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval));
         return before != Status;
     }
 

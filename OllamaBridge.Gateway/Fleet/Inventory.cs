@@ -31,8 +31,10 @@ internal sealed record Inventory(
         var catalog = new Dictionary<string, CatalogModel>();
         var running = new Dictionary<string, LoadedModel>();
         var served = new SortedDictionary<string, CatalogModel>(StringComparer.Ordinal);
-        foreach (var instance in instances)
+        // Other regions' last: what is here as well is told as it is here.
+        foreach (var instance in instances.Any(i => i.Instance.IsPeer) ? instances.OrderBy(i => i.Instance.IsPeer) : instances.AsEnumerable())
         {
+            var isAway = instance.Instance.IsPeer;
             if (instance.Instance.OpenAI is not null)
             {
                 foreach (var model in instance.Catalog)
@@ -42,12 +44,12 @@ internal sealed record Inventory(
             }
 
             foreach (var model in instance.Catalog)
-                if ((include is null || include(model.Key)) && (!catalog.TryGetValue(model.Key, out var known) || model.ModifiedAt > known.ModifiedAt))
+                if ((include is null || include(model.Key)) && (!catalog.TryGetValue(model.Key, out var known) || (!isAway && model.ModifiedAt > known.ModifiedAt)))
                     catalog[model.Key] = model;
             if (instance.Status != InstanceStatus.Healthy)
                 continue;
             foreach (var model in instance.Loaded)
-                if ((include is null || include(model.Key)) && (!running.TryGetValue(model.Key, out var known) || model.ExpiresAt > known.ExpiresAt))
+                if ((include is null || include(model.Key)) && (!running.TryGetValue(model.Key, out var known) || (!isAway && model.ExpiresAt > known.ExpiresAt)))
                     running[model.Key] = model;
         }
 

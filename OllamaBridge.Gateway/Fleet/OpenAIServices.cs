@@ -14,6 +14,8 @@ internal static class OpenAIServices
         // A key is never repeated, not even a wrong one.
         if (instance.ApiKey is { } key && key.AsSpan().ContainsAnyExceptInRange('!', '~'))
             yield return ("ApiKey", "may only have printable ASCII characters without blanks.");
+        if (instance.Kind == InstanceKind.Bridge)
+            yield return ("Kind", "Bridge is for other regions, which stand in Bridge:Regions:Peers.");
         if (instance.Kind != InstanceKind.OpenAI)
         {
             if (instance.Models.Count > 0)

@@ -170,8 +170,8 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         var change = (memory != Absent ? 1 : 0) - (before != Absent ? 1 : 0);
         if (change != 0)
         {
-            // A copy where Ollama's requests cannot go replaces none where they can.
-            if (instance is not { Kind: InstanceKind.OpenAI })
+            // A copy where Ollama's requests cannot go, or which is another region's, replaces none where they can.
+            if (instance is not { Kind: not InstanceKind.Ollama })
                 Model.AddCopies(change);
             instance?.AddResident(change);
         }

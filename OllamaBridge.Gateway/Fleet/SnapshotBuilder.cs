@@ -37,8 +37,8 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
                 entry.List.Add(new ModelPlacement(view, cells[CellOf(view.Instance, model)], view.Instance.OpenAI is null ? null : model.Name));
             }
 
-            // A request that names no model must not get whichever another server takes for one.
-            if (view.Instance.OpenAI is not null)
+            // A request that names no model must not get whichever another server takes for one, nor leave its region.
+            if (view.Instance.Kind != InstanceKind.Ollama)
                 continue;
             if (!_anythingPlacements.TryGetValue(view.Instance, out var any))
                 _anythingPlacements[view.Instance] = any = new PlacementState(_anything);

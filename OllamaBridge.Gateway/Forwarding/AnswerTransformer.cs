@@ -6,6 +6,7 @@ using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -41,6 +42,8 @@ internal sealed class AnswerTransformer(
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
         var attempt = httpContext.Features.Get<ForwardAttempt>()!;
         attempt.Lease.Instance.Authorize(proxyRequest);
+        if (attempt.Lease.Instance.IsPeer)
+            PeerHeaders.Complete(proxyRequest.Headers, attempt);
         // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
         // bridge holds in memory is sent at once.
         if (attempt.Plan is { } plan)
@@ -93,10 +96,11 @@ internal sealed class AnswerTransformer(
         attempt.Call.AnsweredAt ??= time.GetTimestamp();
         if (attempt.Call.Heartbeat is { } heartbeat)
             await heartbeat.DisposeAsync();
+        var answeredBy = attempt.Lease.Instance.IsPeer ? PeerHeaders.Clean(proxyResponse.Headers, attempt.Lease.Instance) : attempt.Lease.Instance.Name;
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (status < 400 && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
-        httpContext.Response.Headers[InstanceHeader] = attempt.Lease.Instance.Name;
+        httpContext.Response.Headers[InstanceHeader] = answeredBy;
         if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
             httpContext.Response.Headers[ModelHeader] = model;
         attempt.Delivered = true;
@@ -122,7 +126,7 @@ internal sealed class AnswerTransformer(
         }
 
         var ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
-        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance.ApiKey is not null);
+        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance is { ApiKey: not null } or { IsPeer: true });
         attempt.Rejected = attempt.Failure is null;
         // Whose key it is knows the operator; to the client it is a server that fails.
         if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))

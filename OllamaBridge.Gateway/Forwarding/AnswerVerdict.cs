@@ -36,9 +36,9 @@ internal static class AnswerVerdict
                     if (body.IndexOf(fault) >= 0)
                         return null;
                 return InstanceFailure.ServerError;
-            // 429: an instance's own limit, or that of a guard before it; another may have room.
+            // 429: an instance's own limit, or that of a guard before it; another may have room. 508: another region's bridge says so.
             case StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout
-                or StatusCodes.Status429TooManyRequests:
+                or StatusCodes.Status429TooManyRequests or StatusCodes.Status508LoopDetected:
                 return InstanceFailure.ServerError;
             default:
                 return null;

@@ -5,6 +5,7 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
@@ -21,6 +22,7 @@ internal sealed class AttemptSender(
     BridgeMetrics metrics,
     ForwardTimeouts timeouts,
     SilenceWatch watch,
+    ConversationHomes homes,
     TimeProvider time)
 {
     // Bodies with pictures or sound are large for what they are in tokens: beyond a usual context the estimate stops.
@@ -37,12 +39,15 @@ internal sealed class AttemptSender(
     {
         using var span = BridgeTracing.StartQueue(call);
         var hasBegun = call.Kept is { HasBegun: true };
+        var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.ModelKey) : null;
         var need = new LeaseRequest(
             call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
             call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
             call.Ticket, call.Part)
         {
             NoRetry = retries.IsEmpty,
+            Home = home,
+            Stays = home is null && call.Facts.IsLaterTurn,
         };
         var since = time.GetTimestamp();
         try
@@ -58,7 +63,9 @@ internal sealed class AttemptSender(
             call.Queue = result.Queue;
             if (result.Charge.IsMade)
                 call.Charge = result.Charge;
-            if (result.Lease is null)
+            if (result.Lease is { } lease)
+                NoteHome(call, lease, home);
+            else
                 span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
             return result;
         }
@@ -66,6 +73,15 @@ internal sealed class AttemptSender(
         {
             call.Queued += time.GetElapsedTime(since);
         }
+    }
+
+    /// <summary>Where a conversation's last turn was is where its next one goes.</summary>
+    private void NoteHome(BridgeCall call, InstanceLease lease, string? home)
+    {
+        if (lease.Spill != SpillReason.None && call.Facts.Affinity != 0)
+            homes.Note(call.Facts.Affinity, call.ModelKey, lease.Instance.Name);
+        else if (home is not null)
+            homes.Forget(call.Facts.Affinity, call.ModelKey);
     }
 
     /// <summary>Sends it.</summary>
@@ -82,6 +98,8 @@ internal sealed class AttemptSender(
         call.FirstSentAt ??= time.GetTimestamp();
         if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
             metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
+        if (lease.Spill != SpillReason.None)
+            metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
         var attempt = new ForwardAttempt(call, lease, budget, time, context.RequestAborted)
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),

@@ -59,6 +59,22 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         };
     }
 
+    /// <summary>Whether a request may see what those may who ask models.</summary>
+    /// <returns>Whose it is, or the status to answer with.</returns>
+    public async ValueTask<(Tenant? Tenant, int Status)> AuthorizeCallerAsync(HttpContext context)
+    {
+        if (!WantsKey(context.Request.Headers))
+            return (context.Features.Get<Tenant>() ?? (Caller.IsLocal(context) ? directory.Local : directory.Anonymous), StatusCodes.Status200OK);
+        var (outcome, tenant) = await AuthenticateAsync(context);
+        return outcome switch
+        {
+            KeyOutcome.Known when (tenant.Scopes & (Scopes.Inference | Scopes.Admin)) != 0 => (tenant, StatusCodes.Status200OK),
+            KeyOutcome.Known => (null, StatusCodes.Status403Forbidden),
+            KeyOutcome.Unchecked => (null, StatusCodes.Status503ServiceUnavailable),
+            _ => (null, StatusCodes.Status401Unauthorized),
+        };
+    }
+
     /// <summary>Whether a request's key decides: where one is needed, and where it may be one that could not be read yet. To serve that one's
     /// owner as nobody in particular would be to forget what it may not.</summary>
     private bool WantsKey(IHeaderDictionary headers) => directory.KeysRequired || (!directory.IsRead && directory.MayBeKnownLater(KeyOf(headers)));

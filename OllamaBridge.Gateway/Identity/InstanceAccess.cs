@@ -5,14 +5,16 @@ internal sealed class InstanceAccess : IEquatable<InstanceAccess>
 {
     private readonly string[] _allowed;
     private readonly string[] _closed;
+    private readonly string[] _away;
     private readonly string _text;
 
-    private InstanceAccess(IEnumerable<string> allowed, IEnumerable<string> closed)
+    private InstanceAccess(IEnumerable<string> allowed, IEnumerable<string> closed, params ReadOnlySpan<string> away)
     {
+        _away = [.. away];
         _allowed = [.. allowed.Distinct(StringComparer.OrdinalIgnoreCase).Order(StringComparer.OrdinalIgnoreCase)];
         _closed = [.. closed.Distinct(StringComparer.OrdinalIgnoreCase).Order(StringComparer.OrdinalIgnoreCase)];
         // No blank is in an instance's name twice over; names compare without case.
-        _text = $"{string.Join("  ", _allowed)}   {string.Join("  ", _closed)}".ToUpperInvariant();
+        _text = $"{string.Join("  ", _allowed)}   {string.Join("  ", _closed)}   {string.Join("  ", _away)}".ToUpperInvariant();
     }
 
     /// <summary>What a tenant may use: what it was given and what it owns, or anything where it was given nothing; never what only others own.</summary>
@@ -28,11 +30,19 @@ internal sealed class InstanceAccess : IEquatable<InstanceAccess>
         return given.Length == 0 && closed.Length == 0 ? null : new InstanceAccess(given, closed) { Own = tenant?.OwnInstances ?? [] };
     }
 
+    /// <summary>The same without some instances, whoever owns them.</summary>
+    /// <param name="access">What may be used; null for any.</param>
+    /// <param name="away">Names, none of them a pattern.</param>
+    public static InstanceAccess Without(InstanceAccess? access, params ReadOnlySpan<string> away) =>
+        new(access?._allowed ?? [], access?._closed ?? [], away) { Own = access?.Own ?? [] };
+
     private IReadOnlyList<string> Own { get; init; } = [];
 
     /// <summary>Whether an instance may be used.</summary>
     /// <param name="name">Its name.</param>
-    public bool Allows(string name) => Covers(Own, name) || ((_allowed.Length == 0 || Covers(_allowed, name)) && !Covers(_closed, name));
+    public bool Allows(string name) =>
+        !_away.Contains(name, StringComparer.OrdinalIgnoreCase)
+        && (Covers(Own, name) || ((_allowed.Length == 0 || Covers(_allowed, name)) && !Covers(_closed, name)));
 
     /// <summary>Whether some instance may be used whose name a pattern covers.</summary>
     /// <param name="pattern">A beginning that ends in <c>*</c>.</param>

@@ -39,7 +39,7 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
     {
         if (snapshot.Find(candidate.Key, call.PartOf(candidate.Name)) is { } model)
             foreach (var placement in model.Usable)
-                if (!placement.State.IsOpenAt(now))
+                if (!placement.State.IsOpenAt(now) && (!placement.Instance.IsPeer || placement.Instance.PeerCanServe(candidate.Key)))
                     return true;
         return false;
     }

@@ -22,6 +22,9 @@ internal readonly record struct RequestFacts
     /// <summary>Hash of how the conversation begins; 0 where there is none. Equal for all turns of one conversation.</summary>
     public ulong Affinity { get; init; }
 
+    /// <summary>Whether the conversation has gone beyond its user's first message; false where that cannot be told, as of a prompt.</summary>
+    public bool IsLaterTurn { get; init; }
+
     /// <summary>Whether tools may be called.</summary>
     public bool HasTools { get; init; }
 

@@ -51,6 +51,7 @@ internal static partial class RequestInspector
         bool? stream = null;
         var hasTools = false;
         ulong affinity = 0;
+        var isLaterTurn = false;
         List<string>? digests = null;
         var demands = default(Demands);
         var isInference = operation.Kind == OperationKind.Inference;
@@ -100,7 +101,7 @@ internal static partial class RequestInspector
                         return Truncated;
                     break;
                 case Property.Beginning when conversational:
-                    if (!HashBeginning(ref reader, body, ref affinity, ref demands))
+                    if (!HashBeginning(ref reader, body, ref affinity, ref isLaterTurn, ref demands))
                         return Truncated;
                     break;
                 case > Property.Beginning when isInference:
@@ -123,6 +124,7 @@ internal static partial class RequestInspector
             IsPlain = isPlain,
             Stream = stream,
             Affinity = affinity,
+            IsLaterTurn = isLaterTurn,
             HasTools = hasTools,
             Digests = digests,
             Demands = demands.ToFacts(),
@@ -198,7 +200,7 @@ internal static partial class RequestInspector
 
     /// <summary>Mixes in the beginning of a conversation: all up to the first message of the user, or the first bytes of a prompt.</summary>
     /// <remarks>The order in which a client writes its properties does not matter; it may differ from turn to turn.</remarks>
-    private static bool HashBeginning(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, ref ulong affinity, ref Demands demands)
+    private static bool HashBeginning(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, ref ulong affinity, ref bool isLaterTurn, ref Demands demands)
     {
         var hash = 0ul;
         var isEmpty = true;
@@ -224,7 +226,11 @@ internal static partial class RequestInspector
                 if (!(reader.TokenType == JsonTokenType.StartObject ? ReadMessage(ref reader, ref demands, out isUser) : reader.TrySkip()))
                     return false;
                 if (found)
+                {
+                    isLaterTurn = true;
                     continue;
+                }
+
                 hash = Hash(body.Slice(start, reader.BytesConsumed - start), hash);
                 found = isUser;
                 isEmpty = false;

@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
@@ -34,6 +35,9 @@ internal sealed class InstanceLease : IDisposable
     /// <summary>Whether the model was in memory when the lease began: if not, the first byte may take a load's time.</summary>
     public bool WasLoaded { get; }
 
+    /// <summary>Why the request goes to another region, if it does.</summary>
+    public SpillReason Spill { get; init; }
+
     /// <summary>Whether the instance answered, which shows that the model is in its memory.</summary>
     public bool Answered { get; set; }
 
@@ -42,11 +46,14 @@ internal sealed class InstanceLease : IDisposable
     /// <param name="released">Called when it has been given back.</param>
     /// <param name="time">The clock.</param>
     /// <param name="slowly">Whether one that has only just come back need not take all there is.</param>
+    /// <param name="spill">Why the request goes to another region, if it does.</param>
     /// <returns>Null where another request was faster.</returns>
-    public static InstanceLease? TryTake(ModelPlacement placement, Action released, TimeProvider time, bool slowly = false)
+    public static InstanceLease? TryTake(ModelPlacement placement, Action released, TimeProvider time, bool slowly = false, SpillReason spill = SpillReason.None)
     {
         var now = time.GetTimestamp();
         var limit = slowly && placement.State is { IsRestricted: true, Guard: { } guard } ? guard.InstanceLimit(placement.Instance, now) : int.MaxValue;
+        if (placement.Instance.IsPeer)
+            limit = Math.Min(limit, placement.Instance.PeerLimit(placement.State.Model.Key));
         if (!placement.Instance.TryTakeSlot(limit))
             return null;
         var wasLoaded = placement.State.IsLoaded;
@@ -59,7 +66,7 @@ internal sealed class InstanceLease : IDisposable
         var isModel = placement.State.Model.Key.Length > 0;
         if (isModel && !placement.State.IsResident)
             placement.Instance.AssumeLoading(placement.State, now);
-        return new InstanceLease(placement, holdsSlot: true, wasLoaded, released, time, entry);
+        return new InstanceLease(placement, holdsSlot: true, wasLoaded, released, time, entry) { Spill = spill };
     }
 
     /// <summary>A lease for a question that takes no slot.</summary>

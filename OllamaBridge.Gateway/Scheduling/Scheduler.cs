@@ -1,12 +1,16 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Scheduling.Filters;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
 /// <summary>Chooses an instance for a request: filters, then scorers, then the picker. Pure but for the chance it is given.</summary>
 /// <remarks>
 /// That an instance has the model, is healthy and not draining is no filter: the snapshot lists, for each model, the instances of
-/// which that is so.
+/// which that is so. Nor is it one that this region goes before others: where others have the model, it is divided already, and who
+/// is here is asked first, as if there were nobody else.
 /// </remarks>
 internal sealed class Scheduler
 {
@@ -14,38 +18,65 @@ internal sealed class Scheduler
     [ThreadStatic]
     private static Candidates? t_candidates;
 
+    // What they are the instances of.
+    [ThreadStatic]
+    private static ModelView? t_model;
+
     private readonly IInstanceFilter _notTried;
     private readonly IInstanceFilter _guard;
     private readonly IInstanceFilter[] _others;
     private readonly (IInstanceScorer Scorer, float Weight)[] _scorers;
     private readonly IInstancePicker _picker;
     private readonly Random _random;
+    private readonly PeerRoomFilter _peerRoom = new();
+    private readonly RegionRules? _regions;
 
     public Scheduler(
         IEnumerable<IInstanceFilter> filters,
         IEnumerable<IInstanceScorer> scorers,
         IEnumerable<IInstancePicker> pickers,
         IOptions<SchedulingOptions> options,
-        Random random)
+        Random random,
+        RegionRules? regions = null)
     {
         var all = filters.ToArray();
-        _notTried = all.OfType<Filters.NotTriedFilter>().Single();
-        _guard = all.OfType<Filters.GuardFilter>().Single();
+        _notTried = all.OfType<NotTriedFilter>().Single();
+        _guard = all.OfType<GuardFilter>().Single();
         _others = [.. all.Where(f => f != _notTried && f != _guard)];
         _scorers = [.. scorers
             .Select(s => (s, options.Value.Scorers.TryGetValue(s.Name, out var weight) ? weight : 0f))
             .Where(s => s.Item2 > 0)];
         _picker = pickers.Single(p => string.Equals(p.Name, options.Value.Picker, StringComparison.OrdinalIgnoreCase));
         _random = random;
+        _regions = regions;
     }
 
     /// <summary>Decides. Takes no slot; allocates nothing once a thread has seen a fleet of that size.</summary>
-    public SchedulingDecision Decide(in SchedulingRequest request)
+    public SchedulingDecision Decide(in SchedulingRequest request) =>
+        request.Model.HasPeers && _regions is not null ? DecideOverRegions(request, _regions) : DecideAmong(request);
+
+    private SchedulingDecision DecideOverRegions(in SchedulingRequest request, RegionRules rules)
+    {
+        var regions = request.Model.Regions;
+        if (request.Home is { } home && regions.Find(home) is { } there && DecideAmong(request with { Model = there }, atPeers: true) is { Placement: not null } back)
+            return back with { Spill = SpillReason.Conversation };
+        var here = DecideAmong(request with { Model = regions.Here });
+        var reason = rules.Judge(here.Outcome, !regions.Here.Placements.IsEmpty, request);
+        if (reason == SpillReason.None)
+            return here;
+        var elsewhere = DecideAmong(request with { Model = regions.There }, atPeers: true);
+        return elsewhere.Placement is not null
+            ? elsewhere with { Spill = reason }
+            : here with { Outcome = RegionRules.Join(here.Outcome, elsewhere.Outcome) };
+    }
+
+    private SchedulingDecision DecideAmong(in SchedulingRequest request, bool atPeers = false)
     {
         var usable = request.Model.Usable;
         if (usable.IsEmpty)
             return new SchedulingDecision(SchedulingOutcome.NoneUsable, null);
         var candidates = t_candidates ??= new Candidates();
+        t_model = request.Model;
         candidates.Gather(request.Model);
         _notTried.Keep(request, candidates);
         if (candidates.Count == 0)
@@ -53,6 +84,13 @@ internal sealed class Scheduler
         _guard.Keep(request, candidates);
         if (candidates.Count == 0)
             return new SchedulingDecision(NobodyMay(request, candidates), null);
+        if (atPeers)
+        {
+            _peerRoom.Keep(request, candidates);
+            if (candidates.Count == 0)
+                return new SchedulingDecision(NobodyMay(request, candidates), null);
+        }
+
         foreach (var filter in _others)
         {
             filter.Keep(request, candidates);
@@ -68,9 +106,9 @@ internal sealed class Scheduler
 
     /// <summary>What this thread's last decision, for a model that had a choice, gave the candidates that were left: best first, at most so many.</summary>
     /// <remarks>Only right after <see cref="Decide"/>, on the same thread; for those who look on.</remarks>
-    public static string[] LastScores(Fleet.ModelView model, int most)
+    public static string[] LastScores(int most)
     {
-        if (t_candidates is not { } candidates)
+        if (t_candidates is not { } candidates || t_model is not { } model)
             return [];
         var (index, sums) = (candidates.Index.ToArray(), candidates.Sum.ToArray());
         Array.Sort(sums, index, Comparer<float>.Create((a, b) => b.CompareTo(a)));

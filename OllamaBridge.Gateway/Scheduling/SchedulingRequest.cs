@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
@@ -21,6 +22,12 @@ internal readonly record struct SchedulingRequest(
 {
     /// <summary>Whether it can be sent only once: then it is no request to find out with whether an instance has recovered.</summary>
     public bool NoRetry { get; init; }
+
+    /// <summary>The region where its conversation is at home, if that is not this one; else null.</summary>
+    public string? Home { get; init; }
+
+    /// <summary>Whether it is a later turn of a conversation that is at home here, and rather waits than goes elsewhere.</summary>
+    public bool Stays { get; init; }
 }
 
 /// <summary>What came of it.</summary>
@@ -43,4 +50,8 @@ internal enum SchedulingOutcome
 /// <param name="Outcome">What came of it.</param>
 /// <param name="Placement">The chosen instance with its model; null unless chosen.</param>
 /// <param name="GoSlowly">Whether others have the model, so that one that has only just come back need not take all there is.</param>
-internal readonly record struct SchedulingDecision(SchedulingOutcome Outcome, ModelPlacement? Placement, bool GoSlowly = false);
+internal readonly record struct SchedulingDecision(SchedulingOutcome Outcome, ModelPlacement? Placement, bool GoSlowly = false)
+{
+    /// <summary>Why it goes to another region, if it does.</summary>
+    public SpillReason Spill { get; init; }
+}

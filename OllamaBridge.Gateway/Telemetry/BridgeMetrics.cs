@@ -6,6 +6,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Telemetry;
@@ -35,6 +36,7 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _fallbacks;
     private readonly Counter<long> _continuations;
     private readonly Counter<long> _hedges;
+    private readonly Counter<long> _spillovers;
     private readonly Counter<long> _loads;
     private readonly Histogram<double> _queueWait;
     private readonly Counter<long> _limitRefusals;
@@ -62,6 +64,7 @@ internal sealed class BridgeMetrics
         _fallbacks = _meter.CreateCounter<long>(TelemetryNames.Fallbacks, "{request}", "Requests for which another model was asked in the model's place.");
         _hedges = _meter.CreateCounter<long>(TelemetryNames.Hedges, "{request}", "Requests sent to a second instance because their first token was late.");
         _continuations = _meter.CreateCounter<long>(TelemetryNames.Continuations, "{answer}", "Answers that broke off, by what came of going on with them.");
+        _spillovers = _meter.CreateCounter<long>(TelemetryNames.Spillovers, "{request}", "Requests sent to the bridge of another region.");
         _loads = _meter.CreateCounter<long>(TelemetryNames.Loads, "{load}", "Requests bound to an instance that did not have their model in memory.");
         _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
@@ -156,6 +159,12 @@ internal sealed class BridgeMetrics
         1,
         new KeyValuePair<string, object?>(TelemetryNames.CauseLabel, Labels.Of(cause)),
         new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, outcome));
+
+    /// <summary>A request is sent to the bridge of another region.</summary>
+    public void RecordSpillover(string region, SpillReason reason) => _spillovers.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.RegionLabel, region),
+        new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
     /// <summary>A request was bound to an instance that has to load its model first.</summary>
     public void RecordLoad(string model, string instance) => _loads.Add(

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Telemetry;
@@ -40,7 +41,8 @@ internal static class BridgeTracing
         span?.SetTag(TelemetryNames.BridgeInstance, lease.Instance.Name)
             .SetTag(TelemetryNames.BridgeCandidates, model.Usable.Length)
             .SetTag(TelemetryNames.BridgeLoaded, lease.WasLoaded)
-            .AddEvent(new ActivityEvent(TelemetryNames.ScoresEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeScores] = Scheduler.LastScores(model, MostScores) }));
+            .SetTag(TelemetryNames.BridgeSpill, lease.Spill == SpillReason.None ? null : Labels.Of(lease.Spill))
+            .AddEvent(new ActivityEvent(TelemetryNames.ScoresEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeScores] = Scheduler.LastScores(MostScores) }));
     }
 
     /// <summary>The request is sent to an instance.</summary>
@@ -56,6 +58,7 @@ internal static class BridgeTracing
                 .SetTag(TelemetryNames.ServerAddress, instance.Url.Host)
                 .SetTag(TelemetryNames.ServerPort, instance.Url.Port)
                 .SetTag(TelemetryNames.BridgeInstance, instance.Name)
+                .SetTag(TelemetryNames.BridgeRegion, instance.IsPeer ? instance.Name : null)
                 .SetTag(TelemetryNames.BridgeAttempt, call.Attempts);
     }
 

@@ -26,6 +26,7 @@ internal static class TelemetryNames
     public const string Fallbacks = "ollama.fallbacks";
     public const string Continuations = "ollama.continuations";
     public const string Hedges = "ollama.hedges";
+    public const string Spillovers = "ollama.spillovers";
     public const string QueueLength = "ollama.queue.length";
     public const string QueueWait = "ollama.queue.wait";
     public const string InstanceState = "ollama.instance.state";
@@ -75,6 +76,7 @@ internal static class TelemetryNames
     public const string PlaceLabel = "place";
     public const string VersionLabel = "version";
     public const string TierLabel = "tier";
+    public const string RegionLabel = "region";
 
     public const string GenAiOperation = "gen_ai.operation.name";
     public const string GenAiProvider = "gen_ai.provider.name";
@@ -90,6 +92,8 @@ internal static class TelemetryNames
     public const string BridgeOvertaken = "bridge.overtaken";
     public const string BridgeLoaded = "bridge.model.loaded";
     public const string BridgeTier = "bridge.tier";
+    public const string BridgeRegion = "bridge.region";
+    public const string BridgeSpill = "bridge.spill";
     public const string BridgeRefusal = "bridge.refusal";
     public const string ServerAddress = "server.address";
     public const string ServerPort = "server.port";

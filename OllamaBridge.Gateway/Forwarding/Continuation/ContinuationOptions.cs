@@ -11,9 +11,12 @@ internal sealed record ContinuationOptions
     /// <summary>A client that sends <c>off</c> with it wants its stream from one instance, or an error.</summary>
     public const string Header = "X-Bridge-Continuation";
 
+    /// <summary>The value that says so.</summary>
+    public const string Off = "off";
+
     /// <summary>Whether a client wants its stream from one instance.</summary>
     public static bool IsUnwanted(IHeaderDictionary headers) =>
-        headers.TryGetValue(Header, out var wish) && wish.ToString().Trim().Equals("off", StringComparison.OrdinalIgnoreCase);
+        headers.TryGetValue(Header, out var wish) && wish.ToString().Trim().Equals(Off, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Whether it is done at all. Without it streams are passed on unread, and one that breaks off ends with an error.</summary>
     public bool Enabled { get; init; } = true;

@@ -99,7 +99,7 @@ internal sealed class Continuer(
     {
         if (fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part) is { } model)
             foreach (var placement in model.Usable)
-                if (placement.State.IsResident && placement.Instance.FreeShare > 0 && !broke.Contains(placement.Instance))
+                if (placement.State.IsResident && placement.Instance.FreeSlots(call.ModelKey) > 0 && !broke.Contains(placement.Instance))
                     return true;
         return false;
     }

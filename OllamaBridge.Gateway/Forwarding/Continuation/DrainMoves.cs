@@ -61,12 +61,12 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
         return attempt.Move is not null && attempt.Peek(static a => a.Move!.IsYes(a));
     }
 
-    /// <summary>Who would go on: rather a server that can tell how it would.</summary>
+    /// <summary>Who would go on: rather a server that can tell how it would, and rather one here.</summary>
     private static Instance? Target(ForwardAttempt attempt, ModelView model)
     {
         Instance? target = null;
         foreach (var other in model.Usable)
-            if (other.Instance != attempt.Lease.Instance && (target is null || other.Instance.OpenAI is null))
+            if (other.Instance != attempt.Lease.Instance && (target is null || other.Instance.Kind == InstanceKind.Ollama))
                 target = other.Instance;
         return target;
     }
@@ -89,7 +89,7 @@ internal sealed class FreeSlots
             if (instance == but || usable.State.IsRestricted || !(usable.State.IsResident || instance.HasRoom))
                 continue;
             if (!_left.TryGetValue(instance, out var left))
-                left = Math.Min(instance.Slots, instance.Allowance) - instance.SlotsUsed;
+                left = instance.FreeSlots(model.Key);
             _left[instance] = Math.Max(0, left - 1);
             if (left > 0)
                 return true;

@@ -38,7 +38,7 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
     {
         // Looks make no traces.
         using var quiet = SuppressInstrumentationScope.Begin();
-        var instances = fleet.Current.Instances.Select(v => v.Instance).ToList();
+        var instances = fleet.Current.Instances.Where(v => !v.Instance.IsPeer).Select(v => v.Instance).ToList();
         var looks = instances.Where(i => _options.Exporters.ContainsKey(i.Name))
             .Select(async i => (i.Name, Readings: await AskAsync(gone => source.AskExporterAsync(_options.Exporters[i.Name], gone), cancellationToken)))
             .ToList();

@@ -1,0 +1,44 @@
+using Microsoft.Extensions.Primitives;
+using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Regions;
+
+/// <summary>Where a request says that it has been.</summary>
+public sealed class RegionStageTests
+{
+    [Theory]
+    [InlineData("eu", true)]
+    [InlineData("us, EU", true)]
+    [InlineData("us,eu,asia", true)]
+    [InlineData("us", false)]
+    [InlineData("eu-west", false)]
+    [InlineData("", false)]
+    public void HasBeen_OneHeader_ByWholeNames(string visited, bool expected) => Assert.Equal(expected, RegionStage.HasBeen("eu", visited));
+
+    [Fact]
+    public void HasBeen_SeveralHeaders_AllAreRead() => Assert.True(RegionStage.HasBeen("eu", new StringValues(["us", "asia, eu"])));
+
+    [Fact]
+    public void Authorize_Peer_ToldWhereTheRequestHasBeenAndNobodyElseIs()
+    {
+        var fleet = new FleetBuilder().With("i").WithPeer("us");
+        using var there = new HttpRequestMessage();
+        using var here = new HttpRequestMessage();
+
+        fleet["us"].Authorize(there);
+        fleet["i"].Authorize(here);
+
+        Assert.Equal(["here"], there.Headers.GetValues(PeerBridge.Header));
+        Assert.Empty(here.Headers);
+    }
+
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData("us", null)]
+    [InlineData("US", null)]
+    [InlineData("here", "its address leads back to this region, here")]
+    [InlineData("asia", "it calls itself 'asia'")]
+    public void Mistake_WhatAPeerCallsItself_MustBeItsName(string? says, string? expected) =>
+        Assert.Equal(expected, new RegionReport(says, null, 1, []).Mistake("us", "here"));
+}

@@ -1,0 +1,51 @@
+using System.Reflection;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Shutdown;
+
+namespace OllamaBridge.Gateway.Regions;
+
+/// <summary>Tells other regions what room there is in this one.</summary>
+internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<RegionOptions> options, GracefulStop stop, TimeProvider time)
+{
+    private static readonly string? Version =
+        typeof(RegionReports).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0];
+
+    private readonly string? _self = string.IsNullOrWhiteSpace(options.Value.Self) ? null : options.Value.Self.Trim();
+
+    /// <summary>The report for a tenant: of the instances and models that it may use.</summary>
+    public RegionReport For(Tenant tenant)
+    {
+        var snapshot = fleet.Current.For(peers.Here(tenant.Instances));
+        var now = time.GetTimestamp();
+        return new RegionReport(
+            _self,
+            Version,
+            snapshot.Instances.Count(i => i.IsUsable),
+            [
+                .. snapshot.Models.Values
+                    .Where(m => tenant.Models?.Allows(m.Key) != false)
+                    .Select(m => Describe(m, now))
+                    .OrderBy(m => m.Name, StringComparer.Ordinal),
+            ]);
+    }
+
+    private RegionModel Describe(ModelView model, long now)
+    {
+        var (instances, free) = (0, 0);
+        foreach (var usable in model.Usable)
+        {
+            // What only OpenAI's API can use is not listed where others look for it.
+            if (usable.Placement.Id is not null || usable.State.IsOpenAt(now))
+                continue;
+            instances++;
+            var instance = usable.Instance;
+            var used = instance.SlotsUsed + instance.UsedElsewhere;
+            if (!stop.IsStopping && (usable.State.IsResident || instance.HasRoom || used == 0))
+                free += Math.Max(0, instance.Slots - used);
+        }
+
+        return new RegionModel(model.Key, instances, free, model.State.Waiting);
+    }
+}
