@@ -32,8 +32,15 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             {
                 if (!placements.TryGetValue(model.Key, out var entry))
                     placements[model.Key] = entry = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
-                if (_tiers.Find(model.Key)?.Owns(view.Instance.Name) == true)
-                    _lastSeen[model.Key] = model;
+                if (_tiers.Find(model.Key) is { } tier)
+                {
+                    if (tier.Owns(view.Instance.Name))
+                        _lastSeen[model.Key] = model;
+                    // On one model folder every server of the region lists it; it is the tier's to load.
+                    else if (!view.Instance.IsPeer)
+                        continue;
+                }
+
                 entry.List.Add(new ModelPlacement(view, cells[CellOf(view.Instance, model)], view.Instance.OpenAI is null ? null : model.Name));
             }
 

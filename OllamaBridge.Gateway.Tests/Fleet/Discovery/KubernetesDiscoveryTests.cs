@@ -130,6 +130,10 @@ public sealed class KubernetesDiscoveryTests
 
         api.Put(Collection(), Slice("c", "ollama", 1, Pod("p2", "10.0.0.3")));
         await world.UntilAsync("p0", "p2");
+
+        // That is in the order of things: nobody is warned.
+        await Eventually.BecomesAsync(() => world.Logs.Lines.Any(l => l.StartsWith("Debug 1654", StringComparison.Ordinal)), SourceWorld.Patience);
+        Assert.DoesNotContain(world.Logs.Lines, l => l.StartsWith("Warning", StringComparison.Ordinal));
     }
 
     [Fact]
