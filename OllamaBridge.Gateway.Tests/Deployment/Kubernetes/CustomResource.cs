@@ -55,7 +55,7 @@ internal static class CustomResource
         { Style: not ScalarStyle.Plain } => scalar.Value,
         { Value: "null" or "~" or "" } => null,
         { Value: "true" or "false" } => scalar.Value == "true",
-        _ when long.TryParse(scalar.Value, System.Globalization.CultureInfo.InvariantCulture, out var number) => number,
+        _ when int.TryParse(scalar.Value, System.Globalization.CultureInfo.InvariantCulture, out var number) => number,
         _ => scalar.Value,
     };
 }
