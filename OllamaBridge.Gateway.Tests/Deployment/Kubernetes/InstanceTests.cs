@@ -119,7 +119,7 @@ public sealed partial class InstanceTests
         foreach (var (tier, set) in tiers)
         {
             Assert.Contains(scale, r => r.Resources.SequenceEqual(["statefulsets/scale"]) && r.ResourceNames.SequenceEqual([set])
-                && r.Verbs.Order().SequenceEqual(["get", "patch", "update"]));
+                && r.Verbs.Order().SequenceEqual(["get", "patch"]));
             Assert.Equal($"{set}-*", settings[$"Bridge__Tiers__{tier}__Instances"]);
             Assert.Equal("Kubernetes", settings[$"Bridge__Tiers__{tier}__Activator"]);
             var pulled = overlay.All<V1ConfigMap>().Single(m => m.Data.ContainsKey("MODELS")).Data["MODELS"].Split(',');
