@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
@@ -84,10 +83,13 @@ public sealed class SettingsTests
         type = Nullable.GetUnderlyingType(type) ?? type;
         if (path.IsEmpty)
             return type.IsValueType || type == typeof(string);
-        if (type.GetInterfaces().Append(type).FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IDictionary<,>)) is { } map)
+        if (Made(type, typeof(IDictionary<,>)) is { } map)
             return Leads(map.GenericTypeArguments[1], path[1..]);
-        if (type != typeof(string) && type.IsAssignableTo(typeof(IEnumerable)))
-            return int.TryParse(path[0], out _) && Leads(type.GenericTypeArguments[0], path[1..]);
+        if (type != typeof(string) && Made(type, typeof(IEnumerable<>)) is { } list)
+            return int.TryParse(path[0], out _) && Leads(list.GenericTypeArguments[0], path[1..]);
         return type.GetProperty(path[0]) is { } property && Leads(property.PropertyType, path[1..]);
     }
+
+    private static Type? Made(Type type, Type of) =>
+        type.GetInterfaces().Append(type).FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == of);
 }
