@@ -1,0 +1,61 @@
+using System.Text.Json.Nodes;
+using Json.Schema;
+using k8s;
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+
+namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
+
+/// <summary>Objects of kinds that others have added to Kubernetes, held against the schemas beside the tests.</summary>
+internal static class CustomResource
+{
+    /// <summary>Reads one; what its schema does not have is an error.</summary>
+    public static JsonNode Parse(KubernetesObject head, string yaml)
+    {
+        var file = RepositoryFiles.PathOf($"OllamaBridge.Gateway.Tests/Deployment/Kubernetes/Schemas/{head.Kind}.json");
+        Assert.True(File.Exists(file), $"Nobody here knows the kind {head.Kind} ({head.ApiVersion}).");
+        var node = ToJson(yaml);
+        var result = JsonSchema.FromText(File.ReadAllText(file)).Evaluate(
+            System.Text.Json.JsonSerializer.SerializeToElement(node), new EvaluationOptions { OutputFormat = OutputFormat.List });
+        Assert.True(result.IsValid, string.Join('\n', (result.Details ?? []).Where(d => d.Errors is not null)
+            .SelectMany(d => d.Errors!.Select(e => $"{head.Kind}{d.InstanceLocation}: {e.Value}"))));
+        return node;
+    }
+
+    /// <summary>YAML as an API server sees it: what is quoted is text, what looks like a number or a truth value is one.</summary>
+    public static JsonNode ToJson(string yaml)
+    {
+        var parser = new Parser(new StringReader(yaml));
+        parser.Consume<StreamStart>();
+        parser.Consume<DocumentStart>();
+        return Node(parser)!;
+    }
+
+    private static JsonNode? Node(IParser parser)
+    {
+        if (parser.TryConsume<Scalar>(out var scalar))
+            return Value(scalar);
+        if (parser.TryConsume<SequenceStart>(out _))
+        {
+            var list = new JsonArray();
+            while (!parser.TryConsume<SequenceEnd>(out _))
+                list.Add(Node(parser));
+            return list;
+        }
+
+        parser.Consume<MappingStart>();
+        var map = new JsonObject();
+        while (!parser.TryConsume<MappingEnd>(out _))
+            map.Add(parser.Consume<Scalar>().Value, Node(parser));
+        return map;
+    }
+
+    private static JsonNode? Value(Scalar scalar) => scalar switch
+    {
+        { Style: not ScalarStyle.Plain } => scalar.Value,
+        { Value: "null" or "~" or "" } => null,
+        { Value: "true" or "false" } => scalar.Value == "true",
+        _ when int.TryParse(scalar.Value, System.Globalization.CultureInfo.InvariantCulture, out var number) => number,
+        _ => scalar.Value,
+    };
+}

@@ -1,0 +1,148 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tests.EndToEnd;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
+
+/// <summary>The script that pods of Ollama run before they end and after they start, by the real bash against a real bridge.</summary>
+public sealed class HooksTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private readonly string _folder = Directory.CreateTempSubdirectory("hooks").FullName;
+    private readonly string _key;
+    private readonly KeyVerifier _verifier;
+
+    public HooksTests()
+    {
+        (_key, _verifier) = ApiKey.Create();
+        File.WriteAllText(Path.Combine(_folder, "key"), _key);
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private string Mark => Path.Combine(_folder, "drained");
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Stopping_WithAStream_MovedByTheDeadlineAndTheHookEndsThen()
+    {
+        await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(400) });
+        await using var bridge = await StartAsync(fleet);
+        using var answer = await bridge.OpenAsync("/api/chat", Ask.Chat(tokens: 200), Token);
+        var instance = answer.Headers.GetValues("X-Bridge-Instance").Single();
+
+        var (code, said) = await RunAsync(bridge.Url, "stopping", instance, drainSeconds: 1);
+
+        Assert.Equal((0, true), (code, said.Contains("is empty", StringComparison.Ordinal)));
+        var view = bridge.Fleet.Current.Instances.Single(i => i.Instance.Name == instance);
+        Assert.Equal((true, 0), (view.Draining, view.Instance.SlotsUsed));
+        var lines = (await answer.Content.ReadAsStringAsync(Token)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.True((bool)JsonNode.Parse(lines[^1])!["done"]!);
+        Assert.True(File.Exists(Mark));
+        Assert.DoesNotContain(_key, said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Started_AfterOnlyTheContainerEnded_UsedAgain()
+    {
+        await using var fleet = await TestFleet.StartAsync(2);
+        await using var bridge = await StartAsync(fleet);
+        await RunAsync(bridge.Url, "stopping", "sim-1", drainSeconds: 1);
+        Assert.True(IsDraining(bridge));
+
+        var (code, _) = await RunAsync(bridge.Url, "started", "sim-1");
+
+        Assert.Equal(0, code);
+        Assert.False(IsDraining(bridge) || File.Exists(Mark));
+    }
+
+    [Fact]
+    public async Task Started_NewPod_AnOperatorsDrainHolds()
+    {
+        await using var fleet = await TestFleet.StartAsync(2);
+        await using var bridge = await StartAsync(fleet);
+        using (var request = new HttpRequestMessage(HttpMethod.Post, "/bridge/instances/sim-1/drain"))
+        {
+            request.Headers.Authorization = new("Bearer", _key);
+            using var drained = await bridge.Client.SendAsync(request, Token);
+            drained.EnsureSuccessStatusCode();
+        }
+
+        var (code, _) = await RunAsync(bridge.Url, "started", "sim-1");
+
+        Assert.Equal((0, true), (code, IsDraining(bridge)));
+    }
+
+    [Theory]
+    [InlineData("stopping", "sim-9", "does not know")]
+    [InlineData("wrong key", "sim-1", "does not take the key")]
+    [InlineData("no key", "sim-1", "does not take the key")]
+    [InlineData("nonsense", "sim-1", "stopping or started?")]
+    public async Task Stopping_CannotBeDrained_EndsAtOnceWithoutAnError(string what, string instance, string word)
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await StartAsync(fleet);
+        if (what == "wrong key")
+            await File.WriteAllTextAsync(Path.Combine(_folder, "key"), "ob-not-a-key", Token);
+        else if (what == "no key")
+            File.Delete(Path.Combine(_folder, "key"));
+
+        var (code, said) = await RunAsync(bridge.Url, what == "nonsense" ? what : "stopping", instance, drainSeconds: 60);
+
+        Assert.Equal(0, code);
+        Assert.Contains(word, said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Stopping_NobodyThere_TriedAFewTimesAndNoError()
+    {
+        // Where nobody listens: bound, and left.
+        using var taken = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+        taken.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        var port = ((System.Net.IPEndPoint)taken.LocalEndPoint!).Port;
+
+        var (code, said) = await RunAsync(new Uri($"http://127.0.0.1:{port}"), "stopping", "sim-1", drainSeconds: 60);
+
+        Assert.Equal(0, code);
+        Assert.Equal(3, said.Split("no drain: no answer").Length - 1);
+    }
+
+    private static bool IsDraining(TestBridge bridge) => bridge.Fleet.Current.Instances.Single(i => i.Instance.Name == "sim-1").Draining;
+
+    private async Task<TestBridge> StartAsync(TestFleet fleet)
+    {
+        var bridge = await TestBridge.StartAsync(
+            fleet.Servers,
+            ("Bridge:Tenants:instances:Keys:0", _verifier.ToString()),
+            ("Bridge:Tenants:instances:Scopes", "Inference, Admin"));
+        bridge.Client.DefaultRequestHeaders.Authorization = new("Bearer", _key);
+        await bridge.UntilAsync(s => s.Instances.All(i => i.CatalogKnown), "all are known");
+        return bridge;
+    }
+
+    private async Task<(int Code, string Said)> RunAsync(Uri bridge, string what, string instance, int drainSeconds = 5)
+    {
+        // What it leaves running holds on to 5 as well, so that the output ends only when that has ended, too.
+        var start = new ProcessStartInfo(
+            Promtool.Find("bash"),
+            ["-c", "exec 5>&1 bash \"$0\" \"$1\"", RepositoryFiles.PathOf($"{Overlay.Folder}/components/instance/hooks.sh"), what])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["BRIDGE_ADDRESS"] = bridge.Authority;
+        start.Environment["BRIDGE_DRAIN_SECONDS"] = drainSeconds.ToString(CultureInfo.InvariantCulture);
+        start.Environment["BRIDGE_KEY_FILE"] = Path.Combine(_folder, "key");
+        start.Environment["HOOK_STATE"] = _folder;
+        start.Environment["POD_NAME"] = instance;
+        start.Environment["UNDRAIN_INTERVAL"] = "0.1";
+        using var process = Process.Start(start)!;
+        var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(Token), process.StandardError.ReadToEndAsync(Token));
+        await process.WaitForExitAsync(Token).WaitAsync(Patience, Token);
+        return (process.ExitCode, string.Join('\n', await said.WaitAsync(Patience, Token)));
+    }
+}

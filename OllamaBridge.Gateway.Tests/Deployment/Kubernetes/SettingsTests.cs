@@ -1,0 +1,95 @@
+using System.Reflection;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
+
+/// <summary>What overlays set of the bridge are settings that it has, with values that it takes.</summary>
+public sealed class SettingsTests
+{
+    private static readonly Assembly Gateway = typeof(GatewayServer).Assembly;
+
+    /// <summary>Each section and what it is read into.</summary>
+    private static readonly Dictionary<string, Type> Sections = Gateway.GetTypes()
+        .Select(t => (Type: t, Section: t.GetField("Section", BindingFlags.Public | BindingFlags.Static)?.GetValue(null) as string))
+        .Where(t => t.Section is not null).DistinctBy(t => t.Section).ToDictionary(t => t.Section!, t => t.Type, StringComparer.OrdinalIgnoreCase);
+
+    public static TheoryData<string> Overlays => [.. Overlay.Names];
+
+    [Theory, MemberData(nameof(Overlays))]
+    public void Keys_OfTheBridge_AllKnown(string name) =>
+        Assert.All(Settings(name).Keys.Where(k => k.StartsWith("Bridge:", StringComparison.Ordinal)), key => Assert.True(IsKnown(key), $"The bridge has no setting {key}."));
+
+    [Theory, MemberData(nameof(Overlays))]
+    public void Values_OfTheBridge_AllTaken(string name)
+    {
+        var settings = Settings(name);
+        var file = Path.GetTempFileName();
+        try
+        {
+            // In a pod there is an account; here a file stands for it.
+            foreach (var tier in settings.Keys.Where(k => k.EndsWith(":Activator", StringComparison.Ordinal)).ToArray())
+                settings[tier.Replace(":Activator", ":Kubernetes:KubeConfig", StringComparison.Ordinal)] = file;
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Configuration.AddInMemoryCollection(settings);
+            // Every room's own, those of rooms that are yet to come included.
+            foreach (var add in Gateway.GetTypes().Where(t => t.Name.EndsWith("ServiceCollectionExtensions", StringComparison.Ordinal))
+                .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.Static))
+                .Where(m => m.GetParameters() is [{ ParameterType: var type }] && type == typeof(IServiceCollection)))
+                add.Invoke(null, [builder.Services]);
+            using var app = builder.Build();
+            app.ValidateOptions();
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    /// <summary>What the bridge's container finds, Secrets filled in.</summary>
+    private static Dictionary<string, string?> Settings(string name)
+    {
+        var overlay = Overlay.Read(name);
+        var container = overlay.Bridge.Containers.Single();
+        var settings = overlay.Environment(overlay.Bridge, container).ToDictionary(s => s.Key.Replace("__", ":", StringComparison.Ordinal), s => (string?)s.Value);
+        foreach (var secret in (container.Env ?? []).Where(e => e.ValueFrom?.SecretKeyRef is not null))
+            settings[secret.Name.Replace("__", ":", StringComparison.Ordinal)] = "made-by-whoever-installs-it";
+        settings["Bridge:Tenants:operators:Keys:0"] = ApiKey.Create().Verifier.ToString();
+        settings["ConnectionStrings:state"] = "state:6379,password=x";
+
+        // Rooms that are written beside this: what they bring is asked for as soon as it is there.
+        if (!Enum.TryParse<InstanceDiscovery>("Kubernetes", out _))
+            Assert.Skip("This gateway finds no instances through Kubernetes yet.");
+        foreach (var room in new[] { "Bridge:Tiers", "Bridge:Regions" })
+            if (settings.Keys.Any(k => k.StartsWith(room, StringComparison.Ordinal)) && !Sections.ContainsKey(room))
+                Assert.Skip($"This gateway has no {room} yet.");
+        return settings;
+    }
+
+    private static bool IsKnown(string key)
+    {
+        var parts = key.Split(':');
+        for (var length = parts.Length - 1; length > 0; length--)
+            if (Sections.TryGetValue(string.Join(':', parts[..length]), out var type))
+                return Leads(type, parts[length..]);
+        return false;
+    }
+
+    private static bool Leads(Type type, ReadOnlySpan<string> path)
+    {
+        type = Nullable.GetUnderlyingType(type) ?? type;
+        if (path.IsEmpty)
+            return type.IsValueType || type == typeof(string);
+        if (Made(type, typeof(IDictionary<,>)) is { } map)
+            return Leads(map.GenericTypeArguments[1], path[1..]);
+        if (type != typeof(string) && Made(type, typeof(IEnumerable<>)) is { } list)
+            return int.TryParse(path[0], out _) && Leads(list.GenericTypeArguments[0], path[1..]);
+        return type.GetProperty(path[0]) is { } property && Leads(property.PropertyType, path[1..]);
+    }
+
+    private static Type? Made(Type type, Type of) =>
+        type.GetInterfaces().Append(type).FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == of);
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Makes the files that kustomization.yaml beside this one makes Secrets of, where they are not there yet, and prints the keys once.
+#   NEW_KEY=…   how to make a key, by default with the .NET SDK; without it:  NEW_KEY="docker run --rm ollamabridge/gateway:0.1.0 new-key"
+set -euo pipefail
+cd "$(dirname "$0")"
+umask 077
+[ ! -e tenants.env ] || { echo "tenants.env is there already."; exit 1; }
+read -ra new_key <<< "${NEW_KEY:-dotnet run --project ../../../OllamaBridge.Gateway -- new-key}"
+
+# Sets key and kept: what the caller shows, and what the bridge keeps of it.
+make_key() {
+  local text
+  text=$("${new_key[@]}")
+  key=$(grep -oE 'ob-[A-Za-z0-9_-]+' <<< "$text" | head -n 1)
+  kept=$(grep -oE '[A-Za-z0-9_-]+\.[A-Za-z0-9_+/=-]+\.[A-Za-z0-9_+/=-]+' <<< "$text" | head -n 1)
+  [ -n "$key" ] && [ -n "$kept" ] || { echo "new-key printed neither key nor verifier."; exit 1; }
+}
+
+[ -e state.env ] || printf 'password=%s\n' "$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')" > state.env
+make_key
+printf '%s' "$key" > hook.key
+{
+  printf 'Bridge__Tenants__instances__Keys__0=%s\nBridge__Tenants__instances__Scopes=Admin\n' "$kept"
+  make_key
+  echo "operator: $key" >&2
+  printf 'Bridge__Tenants__operators__Keys__0=%s\nBridge__Tenants__operators__Scopes=Inference, Management, Admin\n' "$kept"
+  make_key
+  echo "first tenant (chat): $key" >&2
+  printf 'Bridge__Tenants__chat__Keys__0=%s\n' "$kept"
+} > tenants.env
+echo "Made state.env, tenants.env and hook.key. The keys above are shown once." >&2
