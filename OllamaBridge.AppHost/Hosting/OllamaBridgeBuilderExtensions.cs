@@ -164,6 +164,7 @@ public static class OllamaBridgeBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(bridge);
         ArgumentNullException.ThrowIfNull(state);
+        bridge.Resource.State = state.Resource;
         return bridge.WithReference(state, connectionName: "state").WaitFor(state);
     }
 

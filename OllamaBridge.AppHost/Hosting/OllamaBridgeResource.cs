@@ -60,6 +60,9 @@ public sealed class OllamaBridgeResource : ProjectResource, IOllamaResource
 
     internal GpuSettings Gpus { get; set; } = new();
 
+    /// <summary>The store that bridges share; null while they share none.</summary>
+    internal IResource? State { get; set; }
+
     internal InstanceTier DefaultTier { get; }
 
     internal List<InstanceTier> Tiers { get; } = [];
@@ -95,6 +98,9 @@ public sealed class OllamaBridgeResource : ProjectResource, IOllamaResource
 internal sealed class InstanceTier(OllamaBridgeResource bridge, string name)
 {
     public string Name { get; } = name;
+
+    /// <summary>How many instances it has, also where they are one resource that a platform replicates.</summary>
+    public int Count { get; set; }
 
     /// <summary>The tier's own differences; the rest is the fleet's.</summary>
     public TierSettings Settings { get; set; } = new();
