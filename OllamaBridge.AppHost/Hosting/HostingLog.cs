@@ -16,4 +16,7 @@ internal static partial class HostingLog
 
     [LoggerMessage(2003, LogLevel.Information, "{State}: {Backend} ({Reason})")]
     public static partial void State(ILogger logger, string state, StateBackend backend, string reason);
+
+    [LoggerMessage(2004, LogLevel.Information, "{Bridge}: {Url} speaks Ollama, {Url}/v1 OpenAI; fleet page {Page}, API description {Description}, metrics {Metrics}")]
+    public static partial void Addresses(ILogger logger, string bridge, string url, string page, string description, string metrics);
 }
