@@ -52,6 +52,7 @@ internal sealed partial class HelmChart
             values[key] = value;
         values["Chart.Name"] = "ollamabridge";
         values["Release.Name"] = "test";
+        values["Release.Namespace"] = "test-space";
         return [.. Templates.Values.SelectMany(t => KubernetesYaml.LoadAllFromString(Render(t, values), strict: true)).Cast<IKubernetesObject<V1ObjectMeta>>()];
     }
 

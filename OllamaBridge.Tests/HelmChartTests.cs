@@ -143,6 +143,42 @@ public sealed class HelmChartTests
         Assert.NotEqual(Assert.Single(others.OfType<V1Job>()).Metadata.Name, job.Metadata.Name);
     }
 
+    [Fact]
+    public async Task ColdTier_AtZero_BridgeMayScaleItAndNothingElse()
+    {
+        var objects = (await HelmChart.PublishAsync(
+            "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:Instances=2", "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:Tiers:warm:Models=a:1")).Render(Password);
+
+        var set = Assert.Single(objects.OfType<V1StatefulSet>(), s => s.Spec.Replicas == 0);
+        var pod = Assert.Single(objects.OfType<V1Deployment>()).Spec.Template.Spec;
+        var environment = pod.Containers[0].Env.ToDictionary(e => e.Name, e => e.Value);
+        Assert.Equal("deepseek-r1:70b", environment["Bridge__Tiers__cold__Models__0"]);
+        Assert.Equal("Kubernetes", environment["Bridge__Tiers__cold__Activator"]);
+        Assert.Equal("2", environment["Bridge__Tiers__cold__MaxInstances"]);
+        Assert.Equal(set.Metadata.Name, environment["Bridge__Tiers__cold__Kubernetes__StatefulSet"]);
+        Assert.DoesNotContain(environment.Keys, k => k.Contains("warm", StringComparison.Ordinal));
+
+        var rule = Assert.Single(Assert.Single(objects.OfType<V1Role>()).Rules);
+        Assert.Equal(["statefulsets/scale"], rule.Resources);
+        Assert.Equal([set.Metadata.Name], rule.ResourceNames);
+        Assert.Equal(["get", "patch"], rule.Verbs);
+        var binding = Assert.Single(objects.OfType<V1RoleBinding>());
+        Assert.Equal(objects.OfType<V1Role>().Single().Metadata.Name, binding.RoleRef.Name);
+        Assert.Equal(("test-space", pod.ServiceAccountName), (binding.Subjects.Single().NamespaceProperty, Assert.Single(objects.OfType<V1ServiceAccount>()).Metadata.Name));
+        Assert.True(pod.AutomountServiceAccountToken);
+        // Everybody else has no key to the cluster.
+        Assert.All(Pods(objects).Where(p => p.Spec != pod), p => Assert.False(p.Spec.AutomountServiceAccountToken));
+    }
+
+    [Fact]
+    public async Task Bridge_WithoutColdTiers_NoKeyToTheCluster()
+    {
+        var objects = (await HelmChart.PublishAsync()).Render(Password);
+
+        Assert.All(Pods(objects), p => Assert.False(p.Spec.AutomountServiceAccountToken));
+        Assert.Empty(objects.OfType<V1Role>());
+    }
+
     [Theory]
     [InlineData("16g", "16Gi")]
     [InlineData("512M", "512Mi")]

@@ -38,6 +38,7 @@ internal static class BridgeWorkload
         container.ReadinessProbe = Probe("/health", port, failures: 2);
         container.LivenessProbe = Probe("/alive", port, AliveFailures);
         ShareSecrets(service, bridge);
+        ColdTiers.Complete(service, bridge, pod);
     }
 
     private static Deployment DeploymentOf(Workload workload, int replicas) => new()
