@@ -76,6 +76,8 @@ public sealed class TierActivationTests
         Assert.Equal("{tiers.url}", environment["Bridge__Tiers__cold__Url"]);
         Assert.Equal(64, environment["Bridge__Tiers__cold__ApiKey"].Length);
         Assert.Equal("2", environment["Bridge__Tiers__cold__MaxInstances"]);
+        Assert.Contains("deepseek-r1:70b,qwen3:latest", await builder.ArgumentsAsync("ollama-cold-1"));
+        Assert.Contains("deepseek-r1:7b,a:1", await builder.ArgumentsAsync("ollama-1"));
         // What starts with the application is nobody's to start.
         Assert.DoesNotContain(environment.Keys, k => k.StartsWith("Bridge__Tiers__warm", StringComparison.Ordinal));
     }
