@@ -18,6 +18,8 @@ var bridge = builder.AddOllamaBridge("bridge", fleet.Port)
 foreach (var (name, tier) in fleet.Tiers)
     bridge.WithTier(name, tier);
 
+bridge.WithHelmChart(fleet.Kubernetes);
+
 if (fleet.Prometheus)
     bridge.WithPrometheus();
 if (fleet.Grafana)

@@ -52,6 +52,7 @@ public sealed class FleetSettingsTests
             { "Backend": "External", "Instances": 0, "Models": "a b", "Port": 70000,
               "Server": { "Parallel": 0, "KeepAlive": "soon", "LoadTimeout": "5 minutes", "MaxLoadedModels": -1, "ContextLength": -1 },
               "Limits": { "Cpus": 0, "Memory": "much" }, "Gpus": { "Devices": "first one" },
+              "Kubernetes": { "Bridges": 0, "ModelStorage": "100 GB", "ModelStorageClass": "No!", "StateStorage": "0Gi" },
               "Tiers": { "Cold!": { "Instances": 999 } } }
             """));
 
@@ -59,7 +60,8 @@ public sealed class FleetSettingsTests
         {
             "Fleet:Instances", "Fleet:Models", "Fleet:Port", "Fleet:Urls", "Fleet:Server:Parallel", "Fleet:Server:KeepAlive",
             "Fleet:Server:LoadTimeout", "Fleet:Server:MaxLoadedModels", "Fleet:Server:ContextLength", "Fleet:Limits:Cpus",
-            "Fleet:Limits:Memory", "Fleet:Gpus:Devices", "Fleet:Tiers:Cold!", "Fleet:Tiers:Cold!:Instances",
+            "Fleet:Limits:Memory", "Fleet:Gpus:Devices", "Fleet:Kubernetes:Bridges",
+            "Fleet:Kubernetes:ModelStorage", "Fleet:Kubernetes:ModelStorageClass", "Fleet:Kubernetes:StateStorage", "Fleet:Tiers:Cold!", "Fleet:Tiers:Cold!:Instances",
         })
             Assert.Contains($"- {key}:", e.Message, StringComparison.Ordinal);
     }

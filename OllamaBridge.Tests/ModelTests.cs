@@ -1,5 +1,7 @@
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
@@ -71,6 +73,25 @@ public sealed class ModelTests
         var referenced = builder.Get<IResource>("bridge").Annotations.OfType<ResourceRelationshipAnnotation>()
             .Where(r => r.Type == "Reference").Select(r => r.Resource.Name);
         Assert.Superset(new HashSet<string> { "ollama-1", "ollama-2", "ollama-3", "state" }, referenced.ToHashSet());
+    }
+
+    [Fact]
+    public async Task Bridge_LinksAndLogLine_SayWhereEverythingIs()
+    {
+        var (builder, bridge) = Apps.With(new FakeHost());
+        bridge.WithInstances(1);
+        var log = new LogLines();
+        builder.Services.AddSingleton<ILoggerProvider>(log);
+        await using var app = builder.Build();
+
+        var links = await builder.LinksAsync("bridge", 11400);
+        await builder.Eventing.PublishAsync(new ResourceEndpointsAllocatedEvent(bridge.Resource, app.Services), TestContext.Current.CancellationToken);
+
+        foreach (var link in new[] { "Fleet page http://localhost:11400/bridge/", "Admin: OpenAPI http://localhost:11400/bridge/openapi.json", "Metrics http://localhost:11400/metrics" })
+            Assert.Contains(link, links);
+        var line = Assert.Single(log.Lines, l => l.StartsWith("bridge: ", StringComparison.Ordinal));
+        foreach (var address in new[] { "http://localhost:11400 ", "http://localhost:11400/v1 ", "/bridge/,", "/bridge/openapi.json,", "/metrics" })
+            Assert.Contains(address, line, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -11,6 +11,7 @@ namespace OllamaBridge.Tests;
 public sealed class RunningApplication : IAsyncLifetime
 {
     internal const string Model = "deepseek-r1:7b";
+    internal const string ColdInstance = "ollama-cold-1";
     private const string ApiKey = "only-for-this-test-run";
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private DistributedApplication? _app;
@@ -26,7 +27,8 @@ public sealed class RunningApplication : IAsyncLifetime
         if (Orchestrator.Missing is not null)
             return;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.OllamaBridge_AppHost>(
-            ["--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Instances=3", $"--Fleet:Models={Model}", $"--AppHost:DashboardApiKey={ApiKey}", Apps.Quiet],
+            ["--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Instances=3", $"--Fleet:Models={Model}",
+                "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:ExplicitStart=true", $"--AppHost:DashboardApiKey={ApiKey}", Apps.Quiet],
             (options, _) =>
             {
                 options.DisableDashboard = false;
@@ -43,7 +45,7 @@ public sealed class RunningApplication : IAsyncLifetime
         Bridge.Timeout = Patience;
         Dashboard = _app.CreateHttpClient("aspire-dashboard");
         Dashboard.DefaultRequestHeaders.Add("x-api-key", ApiKey);
-        await UntilAsync(async () => (await InstancesAsync()).All(i => i["state"]!.GetValue<string>() == "healthy"), "the bridge knows all instances");
+        await UntilAsync(async () => (await InstancesAsync()).All(i => i["state"]!.GetValue<string>() == "healthy" || i["name"]!.GetValue<string>() == ColdInstance), "the bridge knows all instances");
     }
 
     public async ValueTask DisposeAsync()

@@ -5,6 +5,7 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
+using Microsoft.Extensions.DependencyInjection;
 using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
@@ -114,6 +115,21 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     }
 
     [Fact]
+    public async Task ColdTier_BridgeAsksForOneAndForNone_InstanceStartsAndStops()
+    {
+        SkipWithoutOrchestrator();
+        Assert.NotEqual("healthy", (await application.InstanceAsync(RunningApplication.ColdInstance))["state"]!.GetValue<string>());
+
+        Assert.Equal(HttpStatusCode.Accepted, await WishAsync(1));
+        await RunningApplication.UntilAsync(
+            async () => (await application.InstanceAsync(RunningApplication.ColdInstance))["state"]!.GetValue<string>() == "healthy", "the bridge has the instance");
+
+        Assert.Equal(HttpStatusCode.Accepted, await WishAsync(0));
+        await RunningApplication.UntilAsync(
+            async () => (await application.InstanceAsync(RunningApplication.ColdInstance))["state"]!.GetValue<string>() != "healthy", "the instance is gone");
+    }
+
+    [Fact]
     public async Task Trace_OfAChat_InTheDashboard()
     {
         SkipWithoutOrchestrator();
@@ -152,6 +168,16 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
             async () => (await application.Dashboard.GetStringAsync("/api/telemetry/resources", Token)) is var resources
                 && JsonNode.Parse(resources)!.AsArray().Any(r => r!["name"]!.GetValue<string>() == "bridge" && r["hasMetrics"]?.GetValue<bool>() == true),
             "the bridge's metrics are in the dashboard");
+    }
+
+    /// <summary>Asks as the bridge would.</summary>
+    private async Task<HttpStatusCode> WishAsync(int instances)
+    {
+        var listener = application.App.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<OllamaBridgeResource>().Single().Listener!;
+        using var client = new HttpClient();
+        client.DefaultRequestHeaders.Authorization = new("Bearer", listener.Key);
+        using var answer = await client.PostAsJsonAsync(await listener.GetValueAsync(Token), new { tier = "cold", instances }, Token);
+        return answer.StatusCode;
     }
 
     private static void SkipWithoutOrchestrator() => Assert.SkipWhen(Orchestrator.Missing is not null, Orchestrator.Missing ?? "");

@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Hosting;
 
@@ -14,15 +15,28 @@ internal static class BridgeCommands
     private const string Prompt = "prompt";
     private const int MaxPrompt = 4000;
 
-    /// <summary>Adds links to the bridge, its admin API and its metrics.</summary>
+    private const string PagePath = "/bridge/";
+    private const string DescriptionPath = "/bridge/openapi.json";
+    private const string MetricsPath = "/metrics";
+
+    /// <summary>Adds links to the bridge, its fleet page, its admin API and its metrics, and says in the log where they are.</summary>
     public static IResourceBuilder<OllamaBridgeResource> WithBridgeLinks(this IResourceBuilder<OllamaBridgeResource> bridge)
     {
         var http = bridge.Resource.PrimaryEndpoint;
         return bridge
             .WithUrlForEndpoint(OllamaBridgeResource.HttpEndpoint, url => url.DisplayText = "Bridge")
+            .WithUrl($"{http}{PagePath}", "Fleet page")
             .WithUrl($"{http}/bridge/instances", "Admin: instances")
             .WithUrl($"{http}/bridge/queue", "Admin: queue")
-            .WithUrl($"{http}/metrics", "Metrics");
+            .WithUrl($"{http}{DescriptionPath}", "Admin: OpenAPI")
+            .WithUrl($"{http}{MetricsPath}", "Metrics")
+            .OnResourceEndpointsAllocated((resource, allocated, _) =>
+            {
+                var logger = allocated.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(OllamaBridgeResource).Namespace!);
+                var url = resource.PrimaryEndpoint.Url;
+                HostingLog.Addresses(logger, resource.Name, url, url + PagePath, url + DescriptionPath, url + MetricsPath);
+                return Task.CompletedTask;
+            });
     }
 
     /// <summary>Adds <em>Send a test prompt</em>, which shows the answer and who gave it.</summary>

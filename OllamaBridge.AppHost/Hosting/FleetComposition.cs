@@ -13,6 +13,7 @@ internal static class FleetComposition
             return;
         var backend = InstanceBackends.Get(kind);
         var publish = bridge.ApplicationBuilder.ExecutionContext.IsPublishMode;
+        tier.Count += count;
         var there = bridge.Resource.Instances.Count(i => i.Tier == tier);
         for (var i = there; i < (publish ? 1 : there + count); i++)
         {

@@ -30,6 +30,9 @@ public sealed record FleetSettings
     /// <summary>Further groups of instances by name, such as <c>Fleet:Tiers:cold</c>.</summary>
     public IDictionary<string, TierSettings> Tiers { get; init; } = new SortedDictionary<string, TierSettings>(StringComparer.Ordinal);
 
+    /// <summary>What a Helm chart says of it besides.</summary>
+    public KubernetesSettings Kubernetes { get; init; } = new();
+
     /// <summary>Where gateways keep what they share.</summary>
     public StateBackend State { get; init; }
 

@@ -8,6 +8,7 @@ public static partial class FleetSettingsReader
 {
     private const int MaxInstances = 256;
     private const int MaxParallel = 1024;
+    private const int MaxBridges = 64;
 
     /// <summary>Reads section <c>Fleet</c> of the application's configuration.</summary>
     /// <param name="builder">The application.</param>
@@ -47,6 +48,7 @@ public static partial class FleetSettingsReader
         CheckServer("Fleet:Server", settings.Server, errors);
         CheckLimits("Fleet:Limits", settings.Limits, errors);
         CheckGpus("Fleet:Gpus", settings.Gpus, errors);
+        CheckKubernetes("Fleet:Kubernetes", settings.Kubernetes, errors);
         if (settings.Port is < 1 or > 65535)
             errors.Add($"Fleet:Port: {settings.Port} is no port.");
         var urls = Names.Split(settings.Urls);
@@ -109,6 +111,17 @@ public static partial class FleetSettingsReader
             errors.Add($"{key}:Devices: '{device}' is neither a GPU's number nor its UUID.");
     }
 
+    private static void CheckKubernetes(string key, KubernetesSettings kubernetes, List<string> errors)
+    {
+        if (kubernetes.Bridges is < 1 or > MaxBridges)
+            errors.Add($"{key}:Bridges: {kubernetes.Bridges} is not between 1 and {MaxBridges}.");
+        foreach (var (name, amount) in new[] { ("ModelStorage", kubernetes.ModelStorage), ("StateStorage", kubernetes.StateStorage) })
+            if (!Quantity().IsMatch(amount))
+                errors.Add($"{key}:{name}: '{amount}' is not an amount such as 100Gi.");
+        if (kubernetes.ModelStorageClass is { Length: > 0 } storage && !StorageClass().IsMatch(storage))
+            errors.Add($"{key}:ModelStorageClass: '{storage}' is not a storage class's name.");
+    }
+
     private static bool IsUrl(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url is { Query: "", Fragment: "" };
 
@@ -125,6 +138,13 @@ public static partial class FleetSettingsReader
 
     [GeneratedRegex("^[0-9]+[bkmg]?$", RegexOptions.IgnoreCase)]
     private static partial Regex Memory();
+
+    // Kubernetes' quantities, as far as anybody writes them for storage.
+    [GeneratedRegex("^[1-9][0-9]*(Mi|Gi|Ti)$")]
+    private static partial Regex Quantity();
+
+    [GeneratedRegex("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+    private static partial Regex StorageClass();
 
     [GeneratedRegex("^[A-Za-z0-9-]{1,64}$")]
     private static partial Regex Device();

@@ -16,4 +16,13 @@ internal static partial class HostingLog
 
     [LoggerMessage(2003, LogLevel.Information, "{State}: {Backend} ({Reason})")]
     public static partial void State(ILogger logger, string state, StateBackend backend, string reason);
+
+    [LoggerMessage(2004, LogLevel.Information, "{Bridge}: {Url} speaks Ollama, {Url}/v1 OpenAI; fleet page {Page}, API description {Description}, metrics {Metrics}")]
+    public static partial void Addresses(ILogger logger, string bridge, string url, string page, string description, string metrics);
+
+    [LoggerMessage(2005, LogLevel.Information, "Tier {Tier}: the bridge wants {Instances} instances; {Started} are started, {Stopped} stopped")]
+    public static partial void TierWished(ILogger logger, string tier, int instances, int started, int stopped);
+
+    [LoggerMessage(2006, LogLevel.Warning, "{Resource}: {Command} failed: {Reason}")]
+    public static partial void TierCommandFailed(ILogger logger, string resource, string command, string reason);
 }

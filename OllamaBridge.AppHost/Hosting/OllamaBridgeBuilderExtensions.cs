@@ -125,11 +125,12 @@ public static class OllamaBridgeBuilderExtensions
         ArgumentNullException.ThrowIfNull(bridge);
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentNullException.ThrowIfNull(settings);
-        var tier = new InstanceTier(bridge.Resource, $"{bridge.Resource.DefaultTier.Name}-{name}") { Settings = settings };
+        var tier = new InstanceTier(bridge.Resource, $"{bridge.Resource.DefaultTier.Name}-{name}") { Key = name, Settings = settings };
         if (bridge.Resource.Tiers.Exists(t => t.Name == tier.Name))
             throw new InvalidOperationException($"'{bridge.Resource.Name}' has the tier '{name}' already.");
         bridge.Resource.Tiers.Add(tier);
         bridge.AddTierInstances(tier, settings.Instances);
+        bridge.WithActivation(tier);
         return settings.Models is null ? bridge : bridge.WithModels(settings.Models);
     }
 
@@ -164,6 +165,7 @@ public static class OllamaBridgeBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(bridge);
         ArgumentNullException.ThrowIfNull(state);
+        bridge.Resource.State = state.Resource;
         return bridge.WithReference(state, connectionName: "state").WaitFor(state);
     }
 

@@ -60,6 +60,12 @@ public sealed class OllamaBridgeResource : ProjectResource, IOllamaResource
 
     internal GpuSettings Gpus { get; set; } = new();
 
+    /// <summary>The store that bridges share; null while they share none.</summary>
+    internal IResource? State { get; set; }
+
+    /// <summary>Where the bridge asks for cold instances; null without a tier that it starts.</summary>
+    internal TierListener? Listener { get; set; }
+
     internal InstanceTier DefaultTier { get; }
 
     internal List<InstanceTier> Tiers { get; } = [];
@@ -96,11 +102,23 @@ internal sealed class InstanceTier(OllamaBridgeResource bridge, string name)
 {
     public string Name { get; } = name;
 
+    /// <summary>The name that it was added under; null for the first.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>How many instances it has, also where they are one resource that a platform replicates.</summary>
+    public int Count { get; set; }
+
     /// <summary>The tier's own differences; the rest is the fleet's.</summary>
     public TierSettings Settings { get; set; } = new();
 
     /// <summary>How its servers are set up. Asked when they start, so that the order of the builder's calls does not matter.</summary>
     public ServerSettings Server => Settings.Server.Or(bridge.Server);
+
+    /// <summary>The models that it is for, with their tags.</summary>
+    public IEnumerable<string> OwnModels => Names.Split(Settings.Models).Select(Names.WithTag);
+
+    /// <summary>Whether the bridge starts its instances. Without models of its own nothing could ask for it: somebody starts it by hand.</summary>
+    public bool StartsOnDemand => Key is not null && Settings.ExplicitStart && Count > 0 && OwnModels.Any();
 
     public LimitSettings Limits => Settings.Limits ?? bridge.Limits;
 

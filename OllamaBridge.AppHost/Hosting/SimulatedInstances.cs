@@ -30,10 +30,15 @@ internal sealed class SimulatedInstances : IInstanceBackend
             context.Args.Add("--port");
             context.Args.Add(endpoint.Property(EndpointProperty.TargetPort));
             context.Args.Add("--models");
-            context.Args.Add(string.Join(',', bridge.Resource.Models));
+            context.Args.Add(string.Join(',', ModelsOf(bridge.Resource, tier)));
             context.Args.Add("--slots");
             context.Args.Add((tier.Server.Parallel ?? 1).ToString(CultureInfo.InvariantCulture));
         });
         return new BridgeInstance(name, tier, simulator, endpoint, $"http://{name}");
     }
+
+    /// <summary>What its instances have from the start: a cold tier's models nobody else has, or nobody would ever have to wake it.</summary>
+    private static IEnumerable<string> ModelsOf(OllamaBridgeResource bridge, InstanceTier tier) => tier.StartsOnDemand
+        ? tier.OwnModels
+        : bridge.Models.Except(bridge.Tiers.Where(t => t.StartsOnDemand).SelectMany(t => t.OwnModels), StringComparer.OrdinalIgnoreCase);
 }

@@ -1,0 +1,55 @@
+using Aspire.Hosting.Kubernetes;
+using Aspire.Hosting.Kubernetes.Resources;
+
+namespace OllamaBridge.Hosting;
+
+/// <summary>Lets the bridge scale the tiers that stand at zero, and nothing else of the cluster.</summary>
+internal static class ColdTiers
+{
+    private const string Rbac = "rbac.authorization.k8s.io";
+
+    /// <summary>Tells the bridge of them and gives it the right to.</summary>
+    /// <param name="service">The bridge.</param>
+    /// <param name="bridge">The same in the application's model.</param>
+    /// <param name="pod">Its pod.</param>
+    public static void Complete(KubernetesResource service, OllamaBridgeResource bridge, PodSpecV1 pod)
+    {
+        var tiers = bridge.Tiers.Where(t => t.StartsOnDemand).ToList();
+        if (tiers.Count == 0)
+            return;
+        var role = new Role
+        {
+            Metadata = { Name = $"{bridge.Name}-scales-tiers" },
+            Rules =
+            {
+                // As the gateway's activator asks: the scale of these, by their names.
+                new PolicyRuleV1 { ApiGroups = { "apps" }, Resources = { "statefulsets/scale" }, Verbs = { "get", "patch" } },
+            },
+        };
+        foreach (var tier in tiers)
+        {
+            var set = $"{tier.Name}-statefulset";
+            role.Rules[0].ResourceNames.Add(set);
+            var environment = new Dictionary<string, object>();
+            TierActivation.Write(environment, tier, "Kubernetes");
+            environment[$"Bridge__Tiers__{tier.Key}__Kubernetes__StatefulSet"] = set;
+            pod.Containers[0].Env.AddRange(environment.Select(e => new EnvVarV1 { Name = e.Key, Value = (string)e.Value }));
+        }
+
+        var account = new ServiceAccountV1 { Metadata = { Name = $"{bridge.Name}-account" } };
+        pod.ServiceAccountName = account.Metadata.Name;
+        pod.AutomountServiceAccountToken = true;
+        service.AdditionalResources.AddRange(
+        [
+            account,
+            role,
+            new RoleBinding
+            {
+                // The publisher names files after objects: two of one name would be one file.
+                Metadata = { Name = $"{role.Metadata.Name}-binding" },
+                RoleRef = new RoleRefV1 { ApiGroup = Rbac, Kind = "Role", Name = role.Metadata.Name },
+                Subjects = { new SubjectV1 { Kind = "ServiceAccount", Name = account.Metadata.Name, Namespace = "{{ .Release.Namespace }}" } },
+            },
+        ]);
+    }
+}
