@@ -10,7 +10,7 @@ namespace OllamaBridge.Gateway.Tests.Activation;
 /// <summary>The snapshot with models that no instance has at the moment.</summary>
 public sealed class ColdModelsTests
 {
-    private static readonly ColdTier Tier = new("cold", ["Big:70b", "a"], "cold-", TimeSpan.FromMinutes(1));
+    private static readonly ColdTier Tier = new("cold", ["Big:70b", "a"], "cold-", TimeSpan.FromMinutes(1)) { IsExclusive = false };
 
     [Fact]
     public void Build_NobodyHasTheModel_ThereAndAsleep()
@@ -24,6 +24,22 @@ public sealed class ColdModelsTests
         // A hot instance has the other one.
         Assert.False(snapshot.Find("a:latest", default)!.IsAsleep);
         Assert.Null(snapshot.Find("b:latest", default));
+    }
+
+    [Fact]
+    public void Build_ServersShareAModelFolder_TheModelIsTheTiersAlone()
+    {
+        var tier = new ColdTier("cold", ["a"], "cold-", TimeSpan.FromMinutes(1));
+        var fleet = new FleetBuilder(new ColdTiers([tier])).With("hot", "a b");
+
+        var asleep = fleet.Build();
+        Assert.True(asleep.Models["a:latest"].IsAsleep);
+        Assert.Equal(["hot"], asleep.Models["b:latest"].Placements.Select(p => p.Instance.Name));
+        Assert.Single(Tags(asleep), m => m["name"]!.GetValue<string>() == "a");
+
+        var awake = fleet.With("cold-0", "a b").Build();
+        Assert.Equal(["cold-0"], awake.Models["a:latest"].Placements.Select(p => p.Instance.Name));
+        Assert.Equal(["hot", "cold-0"], awake.Models["b:latest"].Placements.Select(p => p.Instance.Name));
     }
 
     [Fact]

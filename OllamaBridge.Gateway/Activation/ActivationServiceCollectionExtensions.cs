@@ -31,7 +31,7 @@ internal sealed class TierDirectory
         All =
         [
             .. options.Value.OrderBy(t => t.Key, StringComparer.OrdinalIgnoreCase)
-                .Select(t => new Tier(new ColdTier(t.Key, t.Value.Models, t.Value.PrefixOf(t.Key), t.Value.StartTimeout), t.Value)),
+                .Select(t => new Tier(new ColdTier(t.Key, t.Value.Models, t.Value.PrefixOf(t.Key), t.Value.StartTimeout) { IsExclusive = t.Value.Exclusive }, t.Value)),
         ];
         Cold = new ColdTiers(All.Select(t => t.Cold));
     }

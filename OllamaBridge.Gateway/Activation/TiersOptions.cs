@@ -18,6 +18,9 @@ internal sealed record TierOptions
     /// <summary>How its instances' names begin, with or without a <c>*</c> behind; <c>ollama-NAME</c> where absent.</summary>
     public string? Instances { get; init; }
 
+    /// <summary>Whether its models are asked of its instances alone, although others on the same model folder list them; else the tier wakes only where nobody has them.</summary>
+    public bool Exclusive { get; init; } = true;
+
     /// <summary>How many instances the bridge asks for at most.</summary>
     public int MaxInstances { get; init; } = 1;
 

@@ -24,6 +24,9 @@ internal sealed class ColdTier(string name, IEnumerable<string> models, string p
     /// <summary>How long a request may wait for an instance that is being started.</summary>
     public TimeSpan StartTimeout { get; } = startTimeout;
 
+    /// <summary>Whether its models are its instances' alone. On one model folder every server lists them, and none but its own is made for them.</summary>
+    public bool IsExclusive { get; init; } = true;
+
     /// <summary>Whether an instance is one of its own.</summary>
     /// <param name="instance">The instance's name.</param>
     public bool Owns(string instance) => instance.AsSpan().StartsWith(Pattern.AsSpan(0, Pattern.Length - 1), StringComparison.OrdinalIgnoreCase);

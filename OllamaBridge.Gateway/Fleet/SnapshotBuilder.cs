@@ -36,8 +36,8 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
                 {
                     if (tier.Owns(view.Instance.Name))
                         _lastSeen[model.Key] = model;
-                    // On one model folder every server of the region lists it; it is the tier's to load.
-                    else if (!view.Instance.IsPeer)
+                    // (What another region has awake is another matter.)
+                    else if (tier.IsExclusive && !view.Instance.IsPeer)
                         continue;
                 }
 
