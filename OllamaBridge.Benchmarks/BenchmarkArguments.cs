@@ -16,7 +16,7 @@ internal sealed record BenchmarkArguments(string Command, bool Quick, string? Ou
           gateway       the gateway beside a bare YARP forwarder and a direct connection
           continuation  the gateway with streams kept to be gone on with, beside itself without
           tenants       the gateway with keys, limits and shared state, beside itself without
-          telemetry     the gateway with metrics, traces and logs sent to a collector, beside itself with all of it off
+          telemetry     the gateway with metrics and traces sent to a collector, beside itself with all of it off
           all           all of them
           --quick       fewer and shorter rounds
           --output      writes the tables into the marked sections of this file

@@ -24,7 +24,7 @@ internal sealed record GatewayPlan
     /// <summary>Requests per second with keys, limits and shared state over those without, at least.</summary>
     public const double MinTenantsThroughputRatio = 0.85;
 
-    /// <summary>Requests per second with metrics, traces and logs exported over those with all of it off, at least.</summary>
+    /// <summary>Requests per second with metrics and traces exported over those with all of it off, at least.</summary>
     public const double MinTelemetryThroughputRatio = 0.9;
 
     /// <summary>Streams open at once.</summary>
