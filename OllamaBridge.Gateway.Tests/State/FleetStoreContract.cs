@@ -5,29 +5,16 @@ using OllamaBridge.Gateway.State;
 namespace OllamaBridge.Gateway.Tests.State;
 
 /// <summary>What every store of the fleet does, whatever it is made of.</summary>
-public abstract class FleetStoreContract : IAsyncLifetime
+public abstract class FleetStoreContract : StateContract
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
     private static readonly long Now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
-    private readonly List<IAsyncDisposable> _owned = [];
     private IFleetStore _a = null!;
     private IFleetStore _b = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        await StartAsync();
-        (_a, _b) = (await OpenAsync(), await OpenAsync());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _owned.Reverse();
-        foreach (var owned in _owned)
-            await owned.DisposeAsync();
-        GC.SuppressFinalize(this);
-    }
+    protected override async Task OpenStoresAsync() => (_a, _b) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
     public async Task Exchange_TwoGateways_EachSeesBothInOneOrder()
@@ -176,18 +163,8 @@ public abstract class FleetStoreContract : IAsyncLifetime
             patience.Token.ThrowIfCancellationRequested();
     }
 
-    /// <summary>Starts what the store stands on.</summary>
-    protected abstract Task StartAsync();
-
     /// <summary>The store as one gateway has it.</summary>
     private protected abstract Task<IFleetStore> OpenAsync();
-
-    private protected T Own<T>(T owned)
-        where T : IAsyncDisposable
-    {
-        _owned.Add(owned);
-        return owned;
-    }
 
     private protected async Task<IFleetStore> ConnectAsync(int port) => new RedisFleetStore(Own(await TestConnection.OpenAsync(port)).State.Open("fleet", ""));
 

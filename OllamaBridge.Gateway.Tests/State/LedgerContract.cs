@@ -5,31 +5,18 @@ using OllamaBridge.Gateway.Tests.Simulator;
 namespace OllamaBridge.Gateway.Tests.State;
 
 /// <summary>What every ledger does, whatever it is made of.</summary>
-public abstract class LedgerContract : IAsyncLifetime
+public abstract class LedgerContract : StateContract
 {
     private protected static readonly LedgerOptions Options = new() { Records = 2000 };
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     // Redis forgets by its own clock.
     private readonly DateTimeOffset _now = DateTimeOffset.UtcNow;
-    private readonly List<IAsyncDisposable> _owned = [];
     private ILedger _a = null!;
     private ILedger _b = null!;
 
     private protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        await StartAsync();
-        (_a, _b) = (await OpenAsync(), await OpenAsync());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _owned.Reverse();
-        foreach (var owned in _owned)
-            await owned.DisposeAsync();
-        GC.SuppressFinalize(this);
-    }
+    protected override async Task OpenStoresAsync() => (_a, _b) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
     public async Task Latest_NothingWritten_Empty()
@@ -106,18 +93,8 @@ public abstract class LedgerContract : IAsyncLifetime
         Assert.Equal(Enumerable.Range(0, Options.Records).Select(i => (long)((2 * Options.Records) - 1 - i)), (await _a.LatestAsync(100_000, Token)).Items.Select(r => r.InputTokens));
     }
 
-    /// <summary>Starts what the ledger stands on.</summary>
-    protected abstract Task StartAsync();
-
     /// <summary>The ledger as one gateway has it.</summary>
     private protected abstract Task<ILedger> OpenAsync();
-
-    private protected T Own<T>(T owned)
-        where T : IAsyncDisposable
-    {
-        _owned.Add(owned);
-        return owned;
-    }
 
     private protected LedgerRecord Record(long input) => new(_now, "a", "chat", "ollama", "m", "sim-1", input, 20, 0.5, 0.25, 1, "succeeded", 200, 1);
 

@@ -4,32 +4,19 @@ using OllamaBridge.Gateway.State;
 namespace OllamaBridge.Gateway.Tests.State;
 
 /// <summary>What all shares of limits do, whatever they are made of.</summary>
-public abstract class QuotaSharesContract : IAsyncLifetime
+public abstract class QuotaSharesContract : StateContract
 {
     // Nobody falls silent on a busy machine, and nobody is careful for long.
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(40);
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
     private const long Day = 739_000;
-    private readonly List<IAsyncDisposable> _owned = [];
     private IQuotaShares _a = null!;
     private IQuotaShares _b = null!;
     private long _sequence;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        await StartAsync();
-        (_a, _b) = (await OpenAsync(), await OpenAsync());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _owned.Reverse();
-        foreach (var owned in _owned)
-            await owned.DisposeAsync();
-        GC.SuppressFinalize(this);
-    }
+    protected override async Task OpenStoresAsync() => (_a, _b) = (await OpenAsync(), await OpenAsync());
 
     [Theory]
     [InlineData("Concurrency")]
@@ -175,18 +162,8 @@ public abstract class QuotaSharesContract : IAsyncLifetime
             patience.Token.ThrowIfCancellationRequested();
     }
 
-    /// <summary>Starts what the shares stand on.</summary>
-    protected abstract Task StartAsync();
-
     /// <summary>The shares as one gateway has them.</summary>
     private protected abstract Task<IQuotaShares> OpenAsync();
-
-    private protected T Own<T>(T owned)
-        where T : IAsyncDisposable
-    {
-        _owned.Add(owned);
-        return owned;
-    }
 
     private protected async Task<IQuotaShares> ConnectAsync(int port) => new RedisQuotaShares(Own(await TestConnection.OpenAsync(port)).State.Open("quota", ""));
 

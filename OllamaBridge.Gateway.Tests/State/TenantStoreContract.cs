@@ -7,29 +7,15 @@ using StackExchange.Redis;
 namespace OllamaBridge.Gateway.Tests.State;
 
 /// <summary>What every store of tenants does, whatever it is made of.</summary>
-public abstract class TenantStoreContract : IAsyncLifetime
+public abstract class TenantStoreContract : StateContract
 {
-    private readonly List<IAsyncDisposable> _owned = [];
-
     private protected ITenantStore A { get; private set; } = null!;
 
     private protected ITenantStore B { get; private set; } = null!;
 
     private protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        await StartAsync();
-        (A, B) = (await OpenAsync(), await OpenAsync());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _owned.Reverse();
-        foreach (var owned in _owned)
-            await owned.DisposeAsync();
-        GC.SuppressFinalize(this);
-    }
+    protected override async Task OpenStoresAsync() => (A, B) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
     public async Task Read_NothingStored_EmptyAndThatIsKnown()
@@ -115,18 +101,8 @@ public abstract class TenantStoreContract : IAsyncLifetime
         Assert.Equal(80, all.Tenants.Single().Models.Distinct().Count());
     }
 
-    /// <summary>Starts what the store stands on.</summary>
-    protected abstract Task StartAsync();
-
     /// <summary>The store as one gateway has it.</summary>
     private protected abstract Task<ITenantStore> OpenAsync();
-
-    private protected T Own<T>(T owned)
-        where T : IAsyncDisposable
-    {
-        _owned.Add(owned);
-        return owned;
-    }
 
     private protected static async Task<TenantList> ReadAsync(ITenantStore store) => Assert.IsType<TenantList>((await store.ReadAsync(null, Token)).List);
 }

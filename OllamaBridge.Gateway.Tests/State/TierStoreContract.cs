@@ -4,28 +4,15 @@ using OllamaBridge.Gateway.State;
 namespace OllamaBridge.Gateway.Tests.State;
 
 /// <summary>What every store of the tiers' use does, whatever it is made of.</summary>
-public abstract class TierStoreContract : IAsyncLifetime
+public abstract class TierStoreContract : StateContract
 {
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(20);
-    private readonly List<IAsyncDisposable> _owned = [];
     private ITierStore _a = null!;
     private ITierStore _b = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        await StartAsync();
-        (_a, _b) = (await OpenAsync(), await OpenAsync());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _owned.Reverse();
-        foreach (var owned in _owned)
-            await owned.DisposeAsync();
-        GC.SuppressFinalize(this);
-    }
+    protected override async Task OpenStoresAsync() => (_a, _b) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
     public async Task Touch_OneUsedItLaterThanTheOther_BothHearTheLater()
@@ -46,18 +33,8 @@ public abstract class TierStoreContract : IAsyncLifetime
         Assert.Equal(["other-0"], (await _a.TouchAsync("other", TimeSpan.Zero, Cancelled))!.Drained);
     }
 
-    /// <summary>Starts what the store stands on.</summary>
-    protected abstract Task StartAsync();
-
     /// <summary>The store as one gateway has it.</summary>
     private protected abstract Task<ITierStore> OpenAsync();
-
-    private protected T Own<T>(T owned)
-        where T : IAsyncDisposable
-    {
-        _owned.Add(owned);
-        return owned;
-    }
 
     private protected async Task<ITierStore> ConnectAsync(int port) => new RedisTierStore(Own(await TestConnection.OpenAsync(port)).State.Open("tiers", ""));
 }

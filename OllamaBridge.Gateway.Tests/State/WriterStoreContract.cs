@@ -4,28 +4,15 @@ using OllamaBridge.Gateway.State;
 namespace OllamaBridge.Gateway.Tests.State;
 
 /// <summary>What every store of the writer's right does, whatever it is made of.</summary>
-public abstract class WriterStoreContract : IAsyncLifetime
+public abstract class WriterStoreContract : StateContract
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
-    private readonly List<IAsyncDisposable> _owned = [];
     private IWriterStore _a = null!;
     private IWriterStore _b = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        await StartAsync();
-        (_a, _b) = (await OpenAsync(), await OpenAsync());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _owned.Reverse();
-        foreach (var owned in _owned)
-            await owned.DisposeAsync();
-        GC.SuppressFinalize(this);
-    }
+    protected override async Task OpenStoresAsync() => (_a, _b) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
     public async Task Hold_SomebodyHasIt_NotForOthersUntilGivenBack()
@@ -68,18 +55,8 @@ public abstract class WriterStoreContract : IAsyncLifetime
         Assert.Equal(39, claims.Count(c => c == WriterClaim.HeldElsewhere));
     }
 
-    /// <summary>Starts what the store stands on.</summary>
-    protected abstract Task StartAsync();
-
     /// <summary>The store as one gateway has it.</summary>
     private protected abstract Task<IWriterStore> OpenAsync();
-
-    private protected T Own<T>(T owned)
-        where T : IAsyncDisposable
-    {
-        _owned.Add(owned);
-        return owned;
-    }
 
     private protected async Task<IWriterStore> ConnectAsync(int port) => new RedisWriterStore(Own(await TestConnection.OpenAsync(port)).State.Open("writer", ""));
 }

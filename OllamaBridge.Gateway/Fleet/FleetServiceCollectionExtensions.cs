@@ -33,6 +33,7 @@ internal static class FleetServiceCollectionExtensions
         services.AddHealthChecks().AddCheck<FleetHealthCheck>("fleet");
         return services;
     }
+
     /// <summary>Adds the ways to find the servers of a group.</summary>
     private static void AddDiscovery(this IServiceCollection services)
     {
