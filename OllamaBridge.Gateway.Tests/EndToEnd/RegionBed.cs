@@ -58,9 +58,20 @@ internal sealed class RegionBed : IAsyncDisposable
 
     public static InstanceView Peer(FleetSnapshot snapshot, string region) => snapshot.Instances.Single(i => i.Instance.Name == region);
 
-    /// <summary>How many requests a bridge has ended, of an operation.</summary>
+    /// <summary>
+    /// How many requests a bridge has ended, of an operation. A request ends after its answer's last byte: who has read an answer
+    /// may be ahead of this, so that only zero, and a lower bound, can be read at once.
+    /// </summary>
     public static int Ended(TestBridge bridge, string operation = "chat") =>
         bridge.Logs.Lines.Count(l => l.StartsWith($"Information 1302 {operation} ", StringComparison.Ordinal));
+
+    /// <summary>Waits until a bridge, or two together, have ended so many requests, and at no time more.</summary>
+    public static async Task EndAsync(int expected, params TestBridge[] bridges)
+    {
+        int Sum() => bridges.Sum(b => Ended(b));
+        await Eventually.BecomesAsync(() => Sum() >= expected, Patience);
+        Assert.Equal(expected, Sum());
+    }
 
     public static string By(HttpResponseMessage answer) => answer.Headers.GetValues("X-Bridge-Instance").Single();
 
