@@ -65,10 +65,10 @@ internal sealed class RegionBed : IAsyncDisposable
     public static int Ended(TestBridge bridge, string operation = "chat") =>
         bridge.Logs.Lines.Count(l => l.StartsWith($"Information 1302 {operation} ", StringComparison.Ordinal));
 
-    /// <summary>Waits until a bridge, or two together, have ended so many requests, and at no time more.</summary>
-    public static async Task EndAsync(int expected, params TestBridge[] bridges)
+    /// <summary>Waits until a bridge, or two together, have ended so many requests of an operation, and no more.</summary>
+    public static async Task EndAsync(string operation, int expected, params TestBridge[] bridges)
     {
-        int Sum() => bridges.Sum(b => Ended(b));
+        int Sum() => bridges.Sum(b => Ended(b, operation));
         await Eventually.BecomesAsync(() => Sum() >= expected, Patience);
         Assert.Equal(expected, Sum());
     }

@@ -68,7 +68,7 @@ public sealed class RegionTests
         using var answer = await pending;
         Assert.Equal((HttpStatusCode.OK, "sim-1"), (answer.StatusCode, By(answer)));
         await ThawAsync(bed.There, there);
-        await EndAsync(1, bed.B);
+        await EndAsync("chat", 1, bed.B);
     }
 
     [Fact]
@@ -127,7 +127,7 @@ public sealed class RegionTests
         var before = (Ended(bed.A), Ended(bed.B));
         using var late = await bed.AskAsync(Ask.Chat(stream: false));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, late.StatusCode);
-        await EndAsync(before.Item1 + 1, bed.A);
+        await EndAsync("chat", before.Item1 + 1, bed.A);
         Assert.Equal(before.Item2, Ended(bed.B));
     }
 
@@ -141,7 +141,7 @@ public sealed class RegionTests
         Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
         Assert.DoesNotContain(answers, a => By(a).Split('/').Length > 2);
         Assert.Equal(60, bed.Here[0].Statistics.Seen.Concat(bed.There[0].Statistics.Seen).Count(r => r.Path == "/api/chat"));
-        await EndAsync(60 + answers.Count(a => By(a).Contains('/', StringComparison.Ordinal)), bed.A, bed.B);
+        await EndAsync("chat", 60 + answers.Count(a => By(a).Contains('/', StringComparison.Ordinal)), bed.A, bed.B);
     }
 
     [Fact]
@@ -233,7 +233,7 @@ public sealed class RegionTests
         using var answer = await bed.AskAsync(Ask.Chat(stream: false), ("Authorization", "Bearer the-clients-own"), ("X-Api-Key", "the-clients-own"));
 
         Assert.Equal((HttpStatusCode.OK, "b/sim-1"), (answer.StatusCode, By(answer)));
-        await EndAsync(1, bed.B);
+        await EndAsync("chat", 1, bed.B);
         Assert.Contains(bed.B.Logs.Lines, l => l.Contains("1302 chat", StringComparison.Ordinal) && l.Contains("tenant region-a,", StringComparison.Ordinal));
         Assert.DoesNotContain(bed.A.Logs.Lines, l => l.Contains(key, StringComparison.Ordinal));
         Assert.DoesNotContain(key, await bed.A.Client.GetStringAsync("/bridge/instances", Token), StringComparison.Ordinal);
@@ -356,7 +356,7 @@ public sealed class RegionTests
         var read = await ReadAsync(bed.A, "/api/chat", body);
 
         Assert.Equal((whole.Text, 1, null), (read.Text, read.Ends, read.Error));
-        await EndAsync(1, bed.B);
+        await EndAsync("generate", 1, bed.B);
     }
 
     [Fact]
