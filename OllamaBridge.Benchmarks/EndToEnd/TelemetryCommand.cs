@@ -34,6 +34,10 @@ internal static class TelemetryCommand
         };
         var on = await bed.StartGatewayAsync("with telemetry", settings, null, cancellationToken);
         await using var onProcess = on.Process;
+        settings["Bridge__Metrics__HttpRequests"] = "true";
+        var frameworks = await bed.StartGatewayAsync("with the frameworks' figures", settings, null, cancellationToken);
+        await using var frameworksProcess = frameworks.Process;
+        settings.Remove("Bridge__Metrics__HttpRequests");
         settings["Bridge__Tracing__TracesPerSecond"] = "1000000";
         settings.Remove("Logging__OpenTelemetry__LogLevel__Default");
         var all = await bed.StartGatewayAsync("with every trace and line", settings, null, cancellationToken);
@@ -43,7 +47,7 @@ internal static class TelemetryCommand
         using var http = new HttpClient();
         using var scraping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var scrapes = ScrapeAsync(http, new Uri($"http://{on.Addresses[0]}/metrics"), scraping.Token);
-        var (rates, costs) = await ThroughputMeasure.MeasureAsync([off, on, all], stream: false, plan.PairRounds, plan, cancellationToken);
+        var (rates, costs) = await ThroughputMeasure.MeasureAsync([off, on, frameworks, all], stream: false, plan.PairRounds, plan, cancellationToken);
         await scraping.CancelAsync();
         var scraped = await scrapes;
         var sent = await http.GetStringAsync(new Uri($"http://{collector}{TelemetrySink.Totals}"), cancellationToken);
@@ -55,9 +59,11 @@ internal static class TelemetryCommand
             PairRow.Compare(
                 $"Small answers, {GatewayPlan.Clients} clients: requests/s", rates[0], rates[1], "0", least: GatewayPlan.MinTelemetryThroughputRatio),
             PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[1], "0"),
-            PairRow.Compare("… with every trace, and every line of the log: requests/s", rates[0], rates[2], "0"),
+            PairRow.Compare("… with ASP.NET Core's and HttpClient's figures of each request: requests/s", rates[0], rates[2], "0"),
             PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[2], "0"),
-            new PairRow("… sent to the collector by both, MB", "", string.Join(", ", sent.Split('\n').Select(Megabytes)), ""),
+            PairRow.Compare("… with every trace, and every line of the log: requests/s", rates[0], rates[3], "0"),
+            PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[3], "0"),
+            new PairRow("… sent to the collector by all three, MB", "", string.Join(", ", sent.Split('\n').Select(Megabytes)), ""),
             new PairRow("… readings of /metrics", "", $"{scraped}", ""),
         ];
     }

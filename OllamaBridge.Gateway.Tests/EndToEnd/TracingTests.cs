@@ -49,6 +49,9 @@ public sealed class TracingTests
         Assert.Equal(ActivityStatusCode.Ok, sent.Status);
         Assert.Single(sent.Events, e => e.Name == "first_token");
         Assert.Equal(bridge.Fleet.Current.Instances[0].Instance.Url.Port, sent.GetTagItem("server.port"));
+        Assert.Equal(200, sent.GetTagItem("http.response.status_code"));
+        // Whoever is asked goes on with the trace where it was asked, not where the client was.
+        Assert.Equal(sent.Id, fleet[0].Statistics.Seen.Single(r => r.Path == path).Headers["traceparent"]);
         foreach (var span in new[] { server, sent })
         {
             Assert.Equal("chat", span.GetTagItem("gen_ai.operation.name"));

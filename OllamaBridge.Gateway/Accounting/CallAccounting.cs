@@ -19,7 +19,7 @@ internal sealed class CallAccounting(
     public async Task RunAsync(HttpContext context, BridgeCall call, RequestDelegate next)
     {
         stop.Enter();
-        metrics.AddInFlight(1);
+        metrics.Begin();
         try
         {
             await next(context);
@@ -45,7 +45,7 @@ internal sealed class CallAccounting(
         }
         finally
         {
-            metrics.AddInFlight(-1);
+            metrics.End();
             Settle(context, call);
             stop.Leave();
         }
@@ -87,7 +87,7 @@ internal sealed class CallAccounting(
             status,
             call.Attempts,
             call.Continued?.ConvertAll(Labels.Of));
-        metrics.RecordRequest(record.Operation, record.Protocol, model, Labels.OfStatus(status), record.Outcome, total);
+        metrics.RecordRequest(new RequestLabels(record.Operation, record.Protocol, model, status, record.Outcome), total);
         metrics.RecordTokens(model, record.InputTokens, record.OutputTokens);
         ledger.Write(record);
         if (isInference)

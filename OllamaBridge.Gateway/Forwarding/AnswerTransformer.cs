@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
@@ -42,6 +43,7 @@ internal sealed class AnswerTransformer(
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
         var attempt = httpContext.Features.Get<ForwardAttempt>()!;
         attempt.Lease.Instance.Authorize(proxyRequest);
+        TraceHeaders.Write(proxyRequest.Headers, attempt.Span ?? Activity.Current);
         if (attempt.Lease.Instance.IsPeer)
             PeerHeaders.Complete(proxyRequest.Headers, attempt);
         // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
@@ -62,6 +64,7 @@ internal sealed class AnswerTransformer(
             return true;
         var operation = attempt.Call.Operation;
         var status = (int)proxyResponse.StatusCode;
+        attempt.Span?.SetTag(TelemetryNames.HttpResponseStatus, status);
         var source = await proxyResponse.Content.ReadAsStreamAsync(cancellationToken);
         var held = new HeldBytes();
         Stream? answer;

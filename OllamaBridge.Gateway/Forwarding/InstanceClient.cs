@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using Microsoft.Extensions.Options;
 
@@ -22,7 +21,8 @@ internal static class InstanceClient
             // Names are looked up again now and then: an instance may have moved.
             PooledConnectionLifetime = TimeSpan.FromMinutes(10),
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
-            ActivityHeadersPropagator = DistributedContextPropagator.CreateDefaultPropagator(),
+            // The span of each sending is the bridge's own: a second one around the same request would say less, and costs one even where no trace is kept.
+            ActivityHeadersPropagator = null,
         },
         disposeHandler: true);
 }

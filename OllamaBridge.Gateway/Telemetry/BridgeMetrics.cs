@@ -24,10 +24,8 @@ internal sealed class BridgeMetrics
 
     private static readonly PlacementCondition[] Conditions = Enum.GetValues<PlacementCondition>();
     private readonly Meter _meter;
-    private readonly Counter<long> _requests;
+    private readonly RequestCounts _counts;
     private readonly Histogram<double> _latency;
-    private readonly UpDownCounter<long> _inFlight;
-    private readonly Counter<long> _tokens;
     private readonly Histogram<double> _firstToken;
     private readonly Histogram<double> _outputToken;
     private readonly Histogram<long> _usage;
@@ -47,11 +45,9 @@ internal sealed class BridgeMetrics
     public BridgeMetrics(IMeterFactory meters)
     {
         _meter = meters.Create(TelemetryNames.Meter);
-        _requests = _meter.CreateCounter<long>(TelemetryNames.Requests, "{request}", "Requests that have ended.");
+        _counts = new RequestCounts(_meter);
         _latency = _meter.CreateHistogram(TelemetryNames.Latency, "s", "From the request's arrival to the end of its answer.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
-        _inFlight = _meter.CreateUpDownCounter<long>(TelemetryNames.InFlight, "{request}", "Requests that have not ended, waiting ones included.");
-        _tokens = _meter.CreateCounter<long>(TelemetryNames.Tokens, "{token}", "Tokens as the instances counted them.");
         _firstToken = _meter.CreateHistogram(TelemetryNames.TimeToFirstToken, "s", "From sending to an instance to the first byte of its answer.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = FirstTokenBuckets });
         _outputToken = _meter.CreateHistogram(TelemetryNames.TimePerOutputToken, "s", "Between two tokens of an answer, on the mean.",
@@ -76,37 +72,25 @@ internal sealed class BridgeMetrics
             TelemetryNames.BuildInfo, () => new Measurement<int>(1, Version), null, "1; which version of the bridge this is.");
     }
 
-    /// <summary>A request has begun (+1) or ended (-1).</summary>
-    public void AddInFlight(int change) => _inFlight.Add(change);
+    /// <summary>A request has begun; <see cref="End"/> follows, however it ends.</summary>
+    public void Begin() => _counts.Begin();
+
+    /// <summary>A request is over.</summary>
+    public void End() => _counts.End();
 
     /// <summary>A request has ended.</summary>
-    public void RecordRequest(string operation, string protocol, string model, string status, string outcome, TimeSpan duration)
+    public void RecordRequest(in RequestLabels request, TimeSpan duration)
     {
-        var tags = new TagList
-        {
-            { TelemetryNames.OperationLabel, operation },
-            { TelemetryNames.ProtocolLabel, protocol },
-            { TelemetryNames.ModelLabel, model },
-            { TelemetryNames.StatusLabel, status },
-            { TelemetryNames.OutcomeLabel, outcome },
-        };
-        _requests.Add(1, tags);
+        _counts.Add(request);
         _latency.Record(
             duration.TotalSeconds,
-            new KeyValuePair<string, object?>(TelemetryNames.OperationLabel, operation),
-            new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
-            new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, outcome));
+            new KeyValuePair<string, object?>(TelemetryNames.OperationLabel, request.Operation),
+            new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, request.Model),
+            new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, request.Outcome));
     }
 
     /// <summary>An answer told what it consumed.</summary>
-    public void RecordTokens(string model, long input, long output)
-    {
-        var label = new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model);
-        if (input > 0)
-            _tokens.Add(input, label, new KeyValuePair<string, object?>(TelemetryNames.TypeLabel, "input"));
-        if (output > 0)
-            _tokens.Add(output, label, new KeyValuePair<string, object?>(TelemetryNames.TypeLabel, "output"));
-    }
+    public void RecordTokens(string model, long input, long output) => _counts.AddTokens(model, input, output);
 
     /// <summary>A request that asked a model has ended.</summary>
     /// <param name="operation">As the conventions for generative AI call it.</param>

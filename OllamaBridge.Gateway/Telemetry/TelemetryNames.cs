@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace OllamaBridge.Gateway.Telemetry;
 
 /// <summary>Every name that leaves the gateway as telemetry.</summary>
@@ -59,6 +61,16 @@ internal static class TelemetryNames
     public const string RuntimeTimerCount = "dotnet.timer.count";
     public const string RuntimeTimers = "dotnet.timers";
 
+    /// <summary>What ASP.NET Core and HttpClient record of each request, as their documentation names it; that of connections is not among them.</summary>
+    public static readonly ImmutableArray<string> HttpRequestInstruments =
+    [
+        "http.server.request.duration",
+        "http.server.active_requests",
+        "http.client.request.duration",
+        "http.client.active_requests",
+        "http.client.request.time_in_queue",
+    ];
+
     public const string TenantLabel = "tenant";
     public const string LimitLabel = "limit";
     public const string ModelLabel = "model";
@@ -97,6 +109,7 @@ internal static class TelemetryNames
     public const string BridgeRefusal = "bridge.refusal";
     public const string ServerAddress = "server.address";
     public const string ServerPort = "server.port";
+    public const string HttpResponseStatus = "http.response.status_code";
     public const string HttpRoute = "http.route";
     public const string ErrorType = "error.type";
 

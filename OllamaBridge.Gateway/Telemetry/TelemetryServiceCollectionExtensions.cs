@@ -26,6 +26,15 @@ internal static class TelemetryServiceCollectionExtensions
                 tracing.SetSampler(new ParentBasedSampler(new TraceRateSampler(
                     provider.GetRequiredService<IOptions<TracingOptions>>().Value.TracesPerSecond, provider.GetRequiredService<TimeProvider>())));
         });
+        services.AddBridgeOptions<MetricsOptions, MetricsOptionsValidator>(MetricsOptions.Section);
+        services.ConfigureOpenTelemetryMeterProvider((provider, metrics) =>
+        {
+            if (provider.GetRequiredService<IOptions<MetricsOptions>>().Value.HttpRequests)
+                return;
+            // What nobody takes is not made: a request costs a tenth more with them.
+            foreach (var instrument in TelemetryNames.HttpRequestInstruments)
+                metrics.AddView(instrument, MetricStreamConfiguration.Drop);
+        });
         services.AddOpenTelemetry().WithMetrics(metrics => metrics
             .AddMeter(TelemetryNames.Meter)
             // .NET's own whose names end as only a histogram's part may in Prometheus' format: `promtool check metrics` minds.
