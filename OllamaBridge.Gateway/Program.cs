@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway;
 using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Activation;
@@ -18,7 +19,7 @@ using OllamaBridge.ServiceDefaults;
 if (args is [NewKeyCommand.Name])
 {
     NewKeyCommand.Run(Console.Out);
-    return;
+    return 0;
 }
 
 var builder = WebApplication.CreateBuilder(args);
@@ -41,9 +42,18 @@ builder.Services
     .AddAdmin();
 
 var app = builder.Build();
-app.ValidateOptions();
+try
+{
+    app.ValidateOptions();
+}
+catch (OptionsValidationException mistakes) when (SettingsMistakes.IsOwnProcess)
+{
+    return SettingsMistakes.Tell(mistakes, Console.Error);
+}
+
 app.UseGateway();
 app.MapAdmin();
 app.MapDefaultEndpoints(AdminEndpoints.WriteHealthAsync);
 app.MapPrometheusScrapingEndpoint("/metrics");
 await app.RunAsync();
+return 0;
