@@ -40,6 +40,8 @@ internal static class GatewayPipeline
         Task Identify(HttpContext context)
         {
             var call = context.Features.Get<BridgeCall>()!;
+            if (stop.IsLeaving)
+                GracefulStop.SendElsewhere(context);
             return stop.IsStopping ? GracefulStop.RefuseAsync(context, call) : identity.InvokeAsync(context, call, Confine);
         }
 

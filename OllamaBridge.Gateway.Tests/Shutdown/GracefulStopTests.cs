@@ -103,7 +103,28 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public async Task Stopping_Delay_AtLeastThatLong()
+    public async Task Stopping_Delay_RequestsAreTakenForThatLongAndWaitedFor()
+    {
+        var stop = Make(new ShutdownOptions { GracePeriod = TimeSpan.FromSeconds(10), Delay = TimeSpan.FromSeconds(4) });
+        _lifetime.StopApplication();
+        Assert.Equal((true, false), (stop.IsLeaving, stop.IsStopping));
+        Assert.Equal(HealthStatus.Unhealthy, (await new StopHealthCheck(stop).CheckHealthAsync(new HealthCheckContext(), Cancelled)).Status);
+        var stopping = stop.StoppingAsync(Cancelled);
+        stop.Enter();
+        stop.Leave();
+        stop.Enter();
+        _clock.Advance(TimeSpan.FromSeconds(3.9));
+        Assert.Equal((false, false), (stop.IsStopping, stopping.IsCompleted));
+        _clock.Advance(TimeSpan.FromSeconds(0.2));
+        await UntilAsync(() => stop.IsStopping);
+        Assert.False(stopping.IsCompleted);
+        stop.Leave();
+        await stopping.WaitAsync(Guard, Cancelled);
+        Assert.False(stop.IsOver);
+    }
+
+    [Fact]
+    public async Task Stopping_Delay_ThatLongAlsoWhereNothingRuns()
     {
         var stop = Make(new ShutdownOptions { GracePeriod = TimeSpan.FromSeconds(10), Delay = TimeSpan.FromSeconds(4) });
         var stopping = stop.StoppingAsync(Cancelled);

@@ -4,8 +4,8 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Shutdown;
 
 /// <summary>
-/// How the gateway ends: from the signal on nothing new is taken, what is under way goes on, waiting requests included, and what has not
-/// come to its end in time ends with an error. The server listens on until then.
+/// How the gateway ends. From the signal on it says so: it is not ready, and an answer closes its connection. After the delay nothing new is
+/// taken. What is under way goes on, waiting requests included, and what has not come to its end in time ends with an error. The server listens on until then.
 /// </summary>
 internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
 {
@@ -20,6 +20,7 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenRegistration _signal;
     private int _running;
+    private bool _isLeaving;
     private bool _isStopping;
     private bool _isOver;
 
@@ -31,7 +32,7 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
         host.Value.ShutdownTimeout = _options.GracePeriod + Reserve;
         _time = time;
         _logger = logger;
-        _signal = lifetime.ApplicationStopping.Register(() => Volatile.Write(ref _isStopping, true));
+        _signal = lifetime.ApplicationStopping.Register(Leaves);
     }
 
     /// <summary>What the host gives beyond the grace period: for errors to be said, connections to be closed, shared state to be left.</summary>
@@ -42,6 +43,9 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
 
     /// <summary>Raised once, when what still runs is to end.</summary>
     public event Action? Over;
+
+    /// <summary>Whether the signal has come: who divides requests over gateways is to leave this one out.</summary>
+    public bool IsLeaving => Volatile.Read(ref _isLeaving);
 
     /// <summary>Whether nothing new is taken.</summary>
     public bool IsStopping => Volatile.Read(ref _isStopping);
@@ -62,16 +66,18 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
     /// <summary>Sends a request away, in its own protocol.</summary>
     public static Task RefuseAsync(HttpContext context, BridgeCall call)
     {
-        // The next one goes to somebody else.
-        context.Response.Headers.Connection = "close";
+        SendElsewhere(context);
         return ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, Message, RetryAfter);
     }
+
+    /// <summary>Lets the client's next request find another gateway: whoever goes on on this connection would never hear that it stops.</summary>
+    public static void SendElsewhere(HttpContext context) => context.Response.Headers.Connection = "close";
 
     /// <summary>Waits for what is under way, before the server stops to listen.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
-        Volatile.Write(ref _isStopping, true);
-        ShutdownLog.Stopping(_logger, Volatile.Read(ref _running), _options.GracePeriod.TotalSeconds);
+        Leaves();
+        ShutdownLog.Stopping(_logger, Volatile.Read(ref _running), _options.Delay.TotalSeconds, _options.GracePeriod.TotalSeconds);
         if (await IsDoneAsync(cancellationToken))
             return;
         ShutdownLog.Ending(_logger, Volatile.Read(ref _running));
@@ -98,10 +104,18 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
     /// <inheritdoc/>
     public void Dispose() => _signal.Dispose();
 
+    private void Leaves()
+    {
+        Volatile.Write(ref _isLeaving, true);
+        if (_options.Delay == TimeSpan.Zero)
+            Volatile.Write(ref _isStopping, true);
+    }
+
     private async Task<bool> IsDoneAsync(CancellationToken cancellationToken)
     {
         var since = _time.GetTimestamp();
         await WaitAsync(Task.Delay(_options.Delay, _time, cancellationToken), _options.GracePeriod, cancellationToken);
+        Volatile.Write(ref _isStopping, true);
         // Read behind the mark that nothing is taken: whoever is counted after it is sent away.
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _running) > 0)

@@ -12,7 +12,10 @@ internal sealed record ShutdownOptions
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan GracePeriod { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long the gateway at least goes on to answer that it stops, so that whoever sends requests here hears of it.</summary>
+    /// <summary>
+    /// How long after the signal requests are still taken, while each answer closes its connection and <c>/health</c> says that the gateway stops: until
+    /// whoever sends requests here has heard of it.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan Delay { get; init; } = TimeSpan.Zero;
 }

@@ -7,5 +7,5 @@ internal sealed class StopHealthCheck(GracefulStop stop) : IHealthCheck
 {
     /// <inheritdoc/>
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(stop.IsStopping ? HealthCheckResult.Unhealthy("stops, and takes nothing new") : HealthCheckResult.Healthy("takes requests"));
+        Task.FromResult(stop.IsLeaving ? HealthCheckResult.Unhealthy("stops") : HealthCheckResult.Healthy("takes requests"));
 }

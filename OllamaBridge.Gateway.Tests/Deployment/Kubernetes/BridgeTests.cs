@@ -18,12 +18,12 @@ public sealed class BridgeTests
         Assert.Equal(("RollingUpdate", "0"), (spec.Strategy.Type, spec.Strategy.RollingUpdate.MaxUnavailable.Value));
         Assert.Single(overlay.All<V1PodDisruptionBudget>(), b => b.Spec.Selector.MatchLabels["app"] == "bridge" && b.Spec.MaxUnavailable.Value == "1");
 
-        // It goes on as if nothing were until all have heard, then lets what is under way end, then has its moment to say what did not.
+        // It takes requests until all have heard, then lets what is under way end, then has its moment to say what did not.
         var container = overlay.Bridge.Containers.Single();
-        var grace = TimeSpan.Parse(overlay.Environment(overlay.Bridge, container)["Bridge__Shutdown__GracePeriod"], CultureInfo.InvariantCulture);
-        var sleep = TimeSpan.FromSeconds(container.Lifecycle.PreStop.Sleep.Seconds);
-        Assert.InRange(sleep, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(60));
-        Assert.True(TimeSpan.FromSeconds(overlay.Bridge.Pod.TerminationGracePeriodSeconds!.Value) >= sleep + grace + GracefulStop.Reserve);
+        var environment = overlay.Environment(overlay.Bridge, container);
+        var (delay, grace) = (TimeSpan.Parse(environment["Bridge__Shutdown__Delay"], CultureInfo.InvariantCulture), TimeSpan.Parse(environment["Bridge__Shutdown__GracePeriod"], CultureInfo.InvariantCulture));
+        Assert.InRange(delay, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(60));
+        Assert.True(TimeSpan.FromSeconds(overlay.Bridge.Pod.TerminationGracePeriodSeconds!.Value) >= grace + GracefulStop.Reserve);
 
         Assert.Equal(
             ("/health", "/alive", "/alive"),
