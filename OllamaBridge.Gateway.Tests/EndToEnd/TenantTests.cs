@@ -130,6 +130,33 @@ public sealed class TenantTests
     }
 
     [Fact]
+    public async Task Scopes_DrainKey_TakesInstancesOutAndBackAndNothingElse()
+    {
+        var (key, verifier) = ApiKey.Create();
+        var (_, adminVerifier) = ApiKey.Create();
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await TestBridge.StartAsync(
+            fleet.Servers,
+            ("Bridge:Tenants:servers:Keys:0", verifier.ToString()),
+            ("Bridge:Tenants:servers:Scopes", "Drain"),
+            ("Bridge:Tenants:ops:Keys:0", adminVerifier.ToString()),
+            ("Bridge:Tenants:ops:Scopes", "Admin"));
+
+        using var drained = await SendAsync(bridge, HttpMethod.Post, "/bridge/instances/sim-1/drain", key);
+        Assert.Equal((HttpStatusCode.OK, true), (drained.StatusCode, bridge.Fleet.Current.Instances[0].Draining));
+        using var back = await SendAsync(bridge, HttpMethod.Post, "/bridge/instances/sim-1/undrain", key);
+        Assert.Equal((HttpStatusCode.OK, false), (back.StatusCode, bridge.Fleet.Current.Instances[0].Draining));
+        foreach (var (method, path) in new[] { (HttpMethod.Get, "/bridge/instances"), (HttpMethod.Delete, "/bridge/instances/sim-1"), (HttpMethod.Get, "/bridge/tenants"), (HttpMethod.Put, "/bridge/tenants/mine") })
+        {
+            using var refused = await SendAsync(bridge, method, path, key);
+            Assert.Equal((path, HttpStatusCode.Forbidden), (path, refused.StatusCode));
+        }
+
+        using var chat = await AskAsync(bridge, "/api/chat", key);
+        Assert.Equal(HttpStatusCode.Forbidden, chat.StatusCode);
+    }
+
+    [Fact]
     public async Task Api_TenantsLife_CreatedRotatedDisabledRemoved()
     {
         await using var fleet = await TestFleet.StartAsync(1);

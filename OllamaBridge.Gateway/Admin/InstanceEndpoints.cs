@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Admin;
@@ -20,11 +21,11 @@ internal static class InstanceEndpoints
             .Describe("addInstance", "Adds an instance, or changes one that was added.", 400, 409);
         bridge.MapDelete("/instances/{name}", RemoveAsync).Produces(StatusCodes.Status204NoContent)
             .Describe("removeInstance", "Removes an instance that was added. What it is at goes on.", 404, 409);
-        bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>()
+        bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain))
             .Describe("drainInstance", "Gives an instance nothing new; by a deadline its streams are moved elsewhere.", 400, 404);
         bridge.MapPost("/instances/{name}/undrain", async (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
             await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name))
-            .Produces<InstanceReport>().Describe("undrainInstance", "Gives it work again.", 404);
+            .Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain)).Describe("undrainInstance", "Gives it work again.", 404);
     }
 
     private static async Task<IResult> AddAsync(

@@ -42,8 +42,10 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
     }
 
     /// <summary>Whether a request may use the bridge's own API.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="suffices">What a key may have in the place of <see cref="Scopes.Admin"/>.</param>
     /// <returns>The status to answer with; null where it may.</returns>
-    public async ValueTask<int?> AuthorizeAdminAsync(HttpContext context)
+    public async ValueTask<int?> AuthorizeAdminAsync(HttpContext context, Scopes suffices = Scopes.None)
     {
         // Whoever is on this machine is its operator until there is a key for operators.
         if (directory.LocalIsOperator && Caller.IsLocal(context))
@@ -53,7 +55,7 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         var (outcome, tenant) = await AuthenticateAsync(context);
         return outcome switch
         {
-            KeyOutcome.Known => tenant.Scopes.HasFlag(Scopes.Admin) ? null : StatusCodes.Status403Forbidden,
+            KeyOutcome.Known => (tenant.Scopes & (Scopes.Admin | suffices)) != 0 ? null : StatusCodes.Status403Forbidden,
             KeyOutcome.Unchecked => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status401Unauthorized,
         };

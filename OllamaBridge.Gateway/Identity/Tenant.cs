@@ -17,6 +17,9 @@ internal enum Scopes
 
     /// <summary>The bridge's own API.</summary>
     Admin = 4,
+
+    /// <summary>Of the bridge's own API the two requests that take an instance out of use and back: what a server says of itself as it ends.</summary>
+    Drain = 8,
 }
 
 /// <summary>Whose requests wait longer where not all can be served at once.</summary>
@@ -33,7 +36,7 @@ internal enum Priority
 internal sealed record Tenant
 {
     /// <summary>All of them.</summary>
-    public const Scopes AllScopes = Scopes.Inference | Scopes.Management | Scopes.Admin;
+    public const Scopes AllScopes = Scopes.Inference | Scopes.Management | Scopes.Admin | Scopes.Drain;
 
     /// <summary>Whoever comes without a key, where there are none.</summary>
     public static Tenant Anonymous { get; } = new() { Id = "anonymous" };

@@ -118,7 +118,10 @@ public sealed class HooksTests : IDisposable
         var bridge = await TestBridge.StartAsync(
             fleet.Servers,
             ("Bridge:Tenants:instances:Keys:0", _verifier.ToString()),
-            ("Bridge:Tenants:instances:Scopes", "Inference, Admin"));
+            ("Bridge:Tenants:instances:Scopes", "Inference, Drain"),
+            // Or whoever is on this machine were its operator.
+            ("Bridge:Tenants:operators:Keys:0", ApiKey.Create().Verifier.ToString()),
+            ("Bridge:Tenants:operators:Scopes", "Admin"));
         bridge.Client.DefaultRequestHeaders.Authorization = new("Bearer", _key);
         await bridge.UntilAsync(s => s.Instances.All(i => i.CatalogKnown), "all are known");
         return bridge;

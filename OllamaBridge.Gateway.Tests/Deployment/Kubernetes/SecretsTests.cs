@@ -37,7 +37,7 @@ public sealed class SecretsTests : IDisposable
 
         Assert.Equal(["chat", "instances", "operators"], tenants.Keys.Order());
         Assert.False(new TenantsOptionsValidator().Validate(Options.DefaultName, tenants).Failed);
-        Assert.Equal((Scopes.Admin, Scopes.Inference), (tenants["instances"].Scopes, tenants["chat"].Scopes));
+        Assert.Equal((Scopes.Drain, Scopes.Inference), (tenants["instances"].Scopes, tenants["chat"].Scopes));
         // The hook's key is the one that the bridge knows, and it is shown to nobody.
         var hook = Encoding.UTF8.GetString(secrets["bridge-hook"]["key"]);
         Assert.StartsWith($"ob-{tenants["instances"].Keys[0].Split('.')[0]}-", hook, StringComparison.Ordinal);

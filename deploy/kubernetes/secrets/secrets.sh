@@ -20,7 +20,7 @@ make_key() {
 make_key
 printf '%s' "$key" > hook.key
 {
-  printf 'Bridge__Tenants__instances__Keys__0=%s\nBridge__Tenants__instances__Scopes=Admin\n' "$kept"
+  printf 'Bridge__Tenants__instances__Keys__0=%s\nBridge__Tenants__instances__Scopes=Drain\n' "$kept"
   make_key
   echo "operator: $key" >&2
   printf 'Bridge__Tenants__operators__Keys__0=%s\nBridge__Tenants__operators__Scopes=Inference, Management, Admin\n' "$kept"
