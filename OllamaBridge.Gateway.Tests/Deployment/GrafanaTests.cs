@@ -44,7 +44,7 @@ public sealed partial class GrafanaTests
 
     [Fact]
     public void Dashboard_Rows_WhatIsLookedFor() =>
-        Assert.Equal(["Fleet", "Models", "Tenants", "Latency", "Failures", "GPU"], Dashboard.Panels.Where(p => p.IsRow).Select(p => p.Title));
+        Assert.Equal(["Fleet", "Models", "Tenants", "Latency", "Failures", "GPU", "Tiers and regions"], Dashboard.Panels.Where(p => p.IsRow).Select(p => p.Title));
 
     [GeneratedRegex("(?:ollama|gen_ai)_[a-z_]+")]
     private static partial Regex MetricName();

@@ -15,7 +15,7 @@ internal static partial class PromQl
     /// <param name="recorded">Names of recording rules.</param>
     public static void AssertKnown(string query, IReadOnlySet<string> recorded)
     {
-        var grouped = Grouping().Matches(query).SelectMany(m => m.Groups["labels"].Value.Split(',', StringSplitOptions.TrimEntries)).ToArray();
+        var grouped = Grouping().Matches(query).SelectMany(m => m.Groups["labels"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToArray();
         var rest = Grouping().Replace(query, " ");
         var labels = Foreign.ToHashSet();
         foreach (Match selector in Selector().Matches(rest))

@@ -20,15 +20,15 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
     // Whatever else happens: a busy machine may make answers late, and a death many continuations.
     private static readonly string[] Silent =
     [
-        "OllamaBridgeDown", "OllamaStateLost", "OllamaStateStoreLost", "OllamaLedgerDropped", "OllamaModelOnCpu", "OllamaGpuMemoryFull",
+        "OllamaBridgeDown", "OllamaStateLost", "OllamaStateStoreLost", "OllamaLedgerDropped", "OllamaColdTierNotStarting", "OllamaSpillingOver", "OllamaModelOnCpu", "OllamaGpuMemoryFull",
         "OllamaErrorBudgetBurnFast", "OllamaErrorBudgetBurnHigh", "OllamaErrorBudgetBurnSlow", "OllamaErrorBudgetBurnCreeping",
     ];
 
-    // What this fleet has no reason to show: it has no GPUs, no tenants' limits, no fallbacks, no hedging.
+    // What this fleet has no reason to show: it has no GPUs, no tenants' limits, no fallbacks, no hedging, no cold tiers, no other regions.
     private static readonly string[] MayBeEmpty =
     [
         "Model evictions", "Not steady", "Retries by reason", "Ejections", "Breaker openings", "Fallbacks", "Limit refusals", "Hedges",
-        "Ledger records dropped", "GPU load", "GPU memory", "GPU temperature",
+        "Ledger records dropped", "Cold tiers: instances wanted", "Starts of cold tiers", "Sent to other regions", "GPU load", "GPU memory", "GPU temperature",
     ];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -175,19 +175,23 @@ public sealed class KubernetesDiscoveryTests
         Assert.InRange(TimeProvider.System.GetElapsedTime(begin), TimeSpan.FromSeconds(1.3), SourceWorld.Patience);
     }
 
-    [Fact]
-    public async Task List_NotAllowed_EmptyAndSaidWhatIsMissing()
+    [Theory]
+    // As an API server answered: 403 where the RoleBinding was gone, 401 where the token had expired, whatever rights its account has.
+    [InlineData(HttpStatusCode.Forbidden, "403: ", Forbidden)]
+    [InlineData(HttpStatusCode.Unauthorized, "401: ", "token")]
+    public async Task List_NotAllowed_EmptyAndSaidWhatIsMissing(HttpStatusCode status, string code, string missing)
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Put(Collection(), Slice("a", "ollama", 1, Pod("p0", "10.0.0.1")));
-        api.Refuses = HttpStatusCode.Forbidden;
+        api.Refuses = status;
         await using var world = World(api);
 
         Assert.Empty(await world.StartAsync());
 
         var problem = Assert.Single(world.Source.Problems);
-        Assert.Contains("403", problem, StringComparison.Ordinal);
-        Assert.Contains(Forbidden, problem, StringComparison.Ordinal);
+        Assert.Contains(code, problem, StringComparison.Ordinal);
+        Assert.Contains(missing, problem, StringComparison.Ordinal);
+        Assert.Equal(missing == Forbidden, problem.Contains(Forbidden, StringComparison.Ordinal));
         Assert.DoesNotContain(world.Logs.Lines, l => l.Contains("secret-token", StringComparison.Ordinal));
         api.Refuses = null;
         await world.UntilAsync("p0");

@@ -179,8 +179,10 @@ internal sealed class EndpointWatch : IDisposable
 
     private static string Reason(Exception e) => e switch
     {
-        HttpOperationException { Response.StatusCode: HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized } http =>
-            $"{(int)http.Response.StatusCode}: the bridge's service account needs get, list and watch on endpointslices of discovery.k8s.io there",
+        // No right is missing here: an API server does not know the token, or no longer.
+        HttpOperationException { Response.StatusCode: HttpStatusCode.Unauthorized } => "401: it does not take the bridge's token, or what the kubeconfig has",
+        HttpOperationException { Response.StatusCode: HttpStatusCode.Forbidden } =>
+            "403: the bridge's service account needs get, list and watch on endpointslices of discovery.k8s.io there",
         HttpOperationException http => ((int)http.Response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture),
         KubernetesException { Status: { } status } => $"{status.Code} {status.Reason}",
         OperationCanceledException => "no answer in time",
