@@ -40,9 +40,11 @@ internal static class GatewayPipeline
         Task Identify(HttpContext context)
         {
             var call = context.Features.Get<BridgeCall>()!;
+            if (stop.IsStopping)
+                return GracefulStop.RefuseAsync(context, call);
             if (stop.IsLeaving)
                 GracefulStop.SendElsewhere(context);
-            return stop.IsStopping ? GracefulStop.RefuseAsync(context, call) : identity.InvokeAsync(context, call, Confine);
+            return identity.InvokeAsync(context, call, Confine);
         }
 
         Task Confine(HttpContext context) => regions.InvokeAsync(context, context.Features.Get<BridgeCall>()!, answer);
