@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
@@ -20,12 +20,7 @@ internal static class Promtool
     /// <returns>Its exit code, and all that it said.</returns>
     public static async Task<(int Code, string Said)> RunAsync(IEnumerable<string> arguments, string? input = null)
     {
-        var start = new ProcessStartInfo(Find("promtool"), arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        using var process = Process.Start(start)!;
-        var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.StandardInput.WriteAsync(input);
-        process.StandardInput.Close();
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return (process.ExitCode, string.Join('\n', await said));
+        var ended = await EndedProcess.RunAsync(Find("promtool"), arguments, input: input);
+        return (ended.Code, ended.Said);
     }
 }

@@ -1,5 +1,5 @@
 using System.ComponentModel;
-using System.Diagnostics;
+using OllamaBridge.Gateway.Tests.State;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
@@ -48,23 +48,8 @@ public sealed class NpmClientsTests
 
     private static async Task<(int Code, string Output)> RunAsync(string program, bool withHeartbeats, params string[] arguments)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromMinutes(2));
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["PROGRESS"] = withHeartbeats ? "1" : "";
-        using var process = Process.Start(start)!;
-        try
-        {
-            var output = process.StandardOutput.ReadToEndAsync(limit.Token);
-            var error = process.StandardError.ReadToEndAsync(limit.Token);
-            await process.WaitForExitAsync(limit.Token);
-            return (process.ExitCode, await output + await error);
-        }
-        finally
-        {
-            if (!process.HasExited)
-                process.Kill(entireProcessTree: true);
-        }
+        var ended = await EndedProcess.RunAsync(program, arguments, [("PROGRESS", withHeartbeats ? "1" : "")], within: TimeSpan.FromMinutes(2));
+        return (ended.Code, ended.Output + ended.Error);
     }
 
     private static string Root()

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Tests.EndToEnd;
+
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
 /// <summary>Waits for what other threads do.</summary>
@@ -5,11 +7,5 @@ internal static class Poll
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    public static async Task UntilAsync(Func<bool> condition)
-    {
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        timeout.CancelAfter(Patience);
-        while (!condition())
-            await Task.Delay(1, timeout.Token);
-    }
+    public static Task UntilAsync(Func<bool> condition) => Eventually.BecomesAsync(condition, Patience);
 }

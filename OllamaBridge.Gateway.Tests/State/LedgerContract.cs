@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.State;
@@ -98,13 +99,8 @@ public abstract class LedgerContract : StateContract
 
     private protected LedgerRecord Record(long input) => new(_now, "a", "chat", "ollama", "m", "sim-1", input, 20, 0.5, 0.25, 1, "succeeded", 200, 1);
 
-    private protected static async Task WrittenAsync(ILedger ledger, int count)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(Patience);
-        while ((await ledger.UsageAsync(default, patience.Token)).Items.Sum(e => e.Sum.Requests) != count)
-            await Task.Delay(5, patience.Token);
-    }
+    private protected static Task WrittenAsync(ILedger ledger, int count) => Eventually.BecomesAsync(
+        async () => (await ledger.UsageAsync(default, Token)).Items.Sum(e => e.Sum.Requests) == count, Patience);
 }
 
 public sealed class MemoryLedgerContractTests : LedgerContract
@@ -253,12 +249,9 @@ public abstract class SharedLedgerContract : LedgerContract
     private static async Task AllAreThereAsync(TestLedger ledger, int count)
     {
         await Poll.UntilAsync(() => ledger.IsHealthy && ledger.Ledger.Buffer.Count == 0);
-        IReadOnlyList<LedgerRecord>? records;
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(TimeSpan.FromSeconds(30));
-        while ((records = await ledger.Store.LatestAsync(Options.Records, patience.Token)) is null || records.Count < count)
-            await Task.Delay(5, patience.Token);
-        Assert.Equal(Enumerable.Range(0, count).Select(i => (long)(count - 1 - i)), records.Select(r => r.InputTokens));
+        IReadOnlyList<LedgerRecord>? records = null;
+        await Eventually.BecomesAsync(async () => (records = await ledger.Store.LatestAsync(Options.Records, Token))?.Count >= count, TimeSpan.FromSeconds(30));
+        Assert.Equal(Enumerable.Range(0, count).Select(i => (long)(count - 1 - i)), records!.Select(r => r.InputTokens));
         var usage = await ledger.Ledger.UsageAsync(default, Token);
         Assert.False(usage.IsPartial);
         Assert.Equal(new UsageSum(count, count, (long)count * (count - 1) / 2, 20 * count), usage.Items.Single().Sum);

@@ -36,6 +36,9 @@ internal sealed class RunningProcess : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
+    /// <summary>What runs .NET programs.</summary>
+    public static string Dotnet => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
     /// <summary>What it has said.</summary>
     public IReadOnlyCollection<string> Lines => _lines;
 
@@ -79,7 +82,7 @@ internal sealed class RunningProcess : IAsyncDisposable
     public static Task<(RunningProcess Process, string Line)> StartDotnetAsync(
         string assembly, IEnumerable<string> arguments, Func<string, bool> isReady, IReadOnlyDictionary<string, string>? environment = null) =>
         StartAsync(
-            Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+            Dotnet,
             [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments],
             isReady,
             environment);

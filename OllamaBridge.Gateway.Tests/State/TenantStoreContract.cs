@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.Simulator;
 using StackExchange.Redis;
 
@@ -162,9 +163,8 @@ public abstract class SharedTenantStoreContract : TenantStoreContract
         await ReadAsync(store);
         proxy.Delay = TimeSpan.FromSeconds(2.5); // longer than the first attempt waits
         var writing = store.ReplaceAsync(TenantVersion.None, "team", new TenantRecord { Id = "team" }, Token).AsTask();
-        TenantList list;
-        while ((list = await ReadAsync(A)).Version == TenantVersion.None)
-            await Task.Delay(5, Token);
+        var list = await ReadAsync(A);
+        await Eventually.BecomesAsync(async () => (list = await ReadAsync(A)).Version != TenantVersion.None, TimeSpan.FromSeconds(20));
         proxy.Delay = TimeSpan.Zero;
 
         Assert.Equal(new TenantWriting(WriteOutcome.Done, list.Version), await writing);

@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
@@ -100,12 +100,8 @@ public sealed class CheckTests : IDisposable
 
     private static async Task<(int Code, string Said)> RunAsync(string? folder, params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo("bash", [RepositoryFiles.PathOf($"{Overlay.Folder}/check.sh"), .. folder is null ? Array.Empty<string>() : [folder]]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (key, value) in environment)
-            start.Environment[key] = value;
-        using var process = Process.Start(start)!;
-        var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return (process.ExitCode, string.Join('\n', await said));
+        var ended = await EndedProcess.RunAsync(
+            "bash", [RepositoryFiles.PathOf($"{Overlay.Folder}/check.sh"), .. folder is null ? Array.Empty<string>() : [folder]], environment);
+        return (ended.Code, ended.Said);
     }
 }

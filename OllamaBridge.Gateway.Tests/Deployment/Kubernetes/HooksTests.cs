@@ -1,8 +1,8 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Tests.EndToEnd;
+using OllamaBridge.Gateway.Tests.State;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
@@ -130,22 +130,18 @@ public sealed class HooksTests : IDisposable
     private async Task<(int Code, string Said)> RunAsync(Uri bridge, string what, string instance, int drainSeconds = 5)
     {
         // What it leaves running holds on to 5 as well, so that the output ends only when that has ended, too.
-        var start = new ProcessStartInfo(
+        var ended = await EndedProcess.RunAsync(
             Promtool.Find("bash"),
-            ["-c", "exec 5>&1 bash \"$0\" \"$1\"", RepositoryFiles.PathOf($"{Overlay.Folder}/components/instance/hooks.sh"), what])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["BRIDGE_ADDRESS"] = bridge.Authority;
-        start.Environment["BRIDGE_DRAIN_SECONDS"] = drainSeconds.ToString(CultureInfo.InvariantCulture);
-        start.Environment["BRIDGE_KEY_FILE"] = Path.Combine(_folder, "key");
-        start.Environment["HOOK_STATE"] = _folder;
-        start.Environment["POD_NAME"] = instance;
-        start.Environment["UNDRAIN_INTERVAL"] = "0.1";
-        using var process = Process.Start(start)!;
-        var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(Token), process.StandardError.ReadToEndAsync(Token));
-        await process.WaitForExitAsync(Token).WaitAsync(Patience, Token);
-        return (process.ExitCode, string.Join('\n', await said.WaitAsync(Patience, Token)));
+            ["-c", "exec 5>&1 bash \"$0\" \"$1\"", RepositoryFiles.PathOf($"{Overlay.Folder}/components/instance/hooks.sh"), what],
+            [
+                ("BRIDGE_ADDRESS", bridge.Authority),
+                ("BRIDGE_DRAIN_SECONDS", drainSeconds.ToString(CultureInfo.InvariantCulture)),
+                ("BRIDGE_KEY_FILE", Path.Combine(_folder, "key")),
+                ("HOOK_STATE", _folder),
+                ("POD_NAME", instance),
+                ("UNDRAIN_INTERVAL", "0.1"),
+            ],
+            within: Patience);
+        return (ended.Code, ended.Said);
     }
 }

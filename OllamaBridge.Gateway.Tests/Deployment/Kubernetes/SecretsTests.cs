@@ -1,8 +1,8 @@
-using System.Diagnostics;
 using System.Text;
-using k8s.Models;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tests.State;
+using k8s.Models;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
@@ -65,12 +65,9 @@ public sealed class SecretsTests : IDisposable
     {
         foreach (var file in new[] { "kustomization.yaml", "secrets.sh" })
             File.Copy(Path.Combine(Source, file), Path.Combine(_folder, file));
-        var start = new ProcessStartInfo(Promtool.Find("bash"), [Path.Combine(_folder, "secrets.sh")]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["NEW_KEY"] = $"{Environment.ProcessPath} {typeof(GatewayServer).Assembly.Location} new-key";
-        using var process = Process.Start(start)!;
-        var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.True(process.ExitCode == expected, string.Join('\n', await said));
-        return string.Join('\n', await said);
+        var ended = await EndedProcess.RunAsync(
+            Promtool.Find("bash"), [Path.Combine(_folder, "secrets.sh")], [("NEW_KEY", $"{Environment.ProcessPath} {typeof(GatewayServer).Assembly.Location} new-key")]);
+        Assert.True(ended.Code == expected, ended.Said);
+        return ended.Said;
     }
 }
