@@ -14,6 +14,7 @@ using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
+using OllamaBridge.Gateway.Telemetry.Console;
 using OllamaBridge.ServiceDefaults;
 
 if (args is [NewKeyCommand.Name])
@@ -24,6 +25,7 @@ if (args is [NewKeyCommand.Name])
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
+builder.Logging.BatchConsole();
 builder.WebHost.ConfigureGatewayServer(builder.Configuration);
 builder.Services
     .AddIdentity()

@@ -10,7 +10,7 @@ internal static class ChunkCpuMeasure
     /// <summary>Measures the proxies; a direct connection has none.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] proxies, GatewayPlan plan, CancellationToken cancellationToken)
     {
-        var (costs, rates) = await MeasureAsync(proxies, plan, cancellationToken);
+        var (costs, rates) = await MeasureAsync(proxies, plan.Rounds, plan, cancellationToken);
         var ratio = Rounds.Combine(costs[1], costs[0], (gateway, yarp) => gateway / yarp);
         return
         [
@@ -23,7 +23,7 @@ internal static class ChunkCpuMeasure
 
     /// <summary>Measures the proxies.</summary>
     /// <returns>For each the processor time for one chunk, in µs, and chunks per second.</returns>
-    public static async Task<(Rounds[] Costs, Rounds[] Rates)> MeasureAsync(Target[] proxies, GatewayPlan plan, CancellationToken cancellationToken)
+    public static async Task<(Rounds[] Costs, Rounds[] Rates)> MeasureAsync(Target[] proxies, int rounds, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var loops = new List<ClosedLoop>();
         try
@@ -39,7 +39,7 @@ internal static class ChunkCpuMeasure
 
             var costs = proxies.Select(_ => new Rounds()).ToArray();
             var rates = proxies.Select(_ => new Rounds()).ToArray();
-            foreach (var i in Turns.Of(proxies.Length, plan.Rounds))
+            foreach (var i in Turns.Of(proxies.Length, rounds))
             {
                 var before = proxies[i].Process.Cpu;
                 var start = Stopwatch.GetTimestamp();

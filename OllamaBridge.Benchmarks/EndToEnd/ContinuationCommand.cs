@@ -16,24 +16,20 @@ internal static class ContinuationCommand
     private static async Task<List<PairRow>> MeasureAsync(GatewayPlan plan, CancellationToken cancellationToken)
     {
         await using var bed = await TestBed.StartAsync(cancellationToken);
-        var without = await bed.StartGatewayAsync(
-            "without continuation", new Dictionary<string, string> { ["Bridge__Continuation__Enabled"] = "false" }, null, cancellationToken);
-        await using var withoutProcess = without.Process;
-        var with = await bed.StartGatewayAsync("with continuation", new Dictionary<string, string>(), null, cancellationToken);
-        await using var withProcess = with.Process;
+        var pair = new PairMeasure(
+            stop => bed.StartGatewayAsync("without continuation", new Dictionary<string, string> { ["Bridge__Continuation__Enabled"] = "false" }, null, stop),
+            stop => bed.StartGatewayAsync("with continuation", new Dictionary<string, string>(), null, stop));
 
-        Console.Error.WriteLine($"Small streamed answers with and without continuation, {GatewayPlan.Clients} clients…");
-        var (rates, costs) = await ThroughputMeasure.MeasureAsync([without, with], stream: true, plan.PairRounds, plan, cancellationToken);
-        Console.Error.WriteLine($"{GatewayPlan.Streams} streams with and without continuation…");
-        var (chunkCosts, chunkRates) = await ChunkCpuMeasure.MeasureAsync([without, with], plan, cancellationToken);
+        Console.Error.WriteLine($"Small streamed answers ({GatewayPlan.Clients} clients) and {GatewayPlan.Streams} streams, with and without continuation…");
+        await pair.RunAsync(stream: true, chunks: true, plan.PairProcesses, plan, cancellationToken);
         return
         [
             PairRow.Compare(
-                $"Small streamed answers, {GatewayPlan.Clients} clients: requests/s", rates[0], rates[1], "0", least: GatewayPlan.MinContinuationThroughputRatio),
-            PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[1], "0"),
+                $"Small streamed answers, {GatewayPlan.Clients} clients: requests/s", pair.Rates[0], pair.Rates[1], "0", least: GatewayPlan.MinContinuationThroughputRatio),
+            PairRow.Compare("… CPU of the gateway for each, µs", pair.Costs[0], pair.Costs[1], "0"),
             PairRow.Compare(
-                $"{GatewayPlan.Streams} streams: CPU for each chunk, µs", chunkCosts[0], chunkCosts[1], "0.0", most: GatewayPlan.MaxContinuationChunkCpuRatio),
-            PairRow.Compare("… chunks/s", chunkRates[0], chunkRates[1], "0"),
+                $"{GatewayPlan.Streams} streams: CPU for each chunk, µs", pair.ChunkCosts[0], pair.ChunkCosts[1], "0.0", most: GatewayPlan.MaxContinuationChunkCpuRatio),
+            PairRow.Compare("… chunks/s", pair.ChunkRates[0], pair.ChunkRates[1], "0"),
         ];
     }
 }

@@ -42,8 +42,20 @@ internal sealed record GatewayPlan
     /// <summary>Rounds in which the targets take turns.</summary>
     public int Rounds { get; init; } = 9;
 
-    /// <summary>Rounds in which two settings of the gateway take turns in the closed loop: they differ by little.</summary>
-    public int PairRounds { get; init; } = 15;
+    /// <summary>Processes of each of two settings of the gateway that are compared: they differ by little.</summary>
+    public int PairProcesses { get; init; } = 3;
+
+    /// <summary>Rounds in which two processes take turns in the closed loop.</summary>
+    public int PairRounds { get; init; } = 20;
+
+    /// <summary>How long each of them lasts: short, for a machine's other tenants to be the same for both.</summary>
+    public TimeSpan PairRound { get; init; } = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>How long each process runs in: code that is met only now and then takes half a minute to be compiled for good.</summary>
+    public TimeSpan PairWarmUp { get; init; } = TimeSpan.FromSeconds(28);
+
+    /// <summary>Rounds of streams for each pair of processes.</summary>
+    public int PairChunkRounds { get; init; } = 3;
 
     /// <summary>How long each target runs in before anything counts: tiered compilation has several steps.</summary>
     public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(20);
@@ -64,7 +76,10 @@ internal sealed record GatewayPlan
     public static GatewayPlan Quick { get; } = new()
     {
         Rounds = 3,
-        PairRounds = 5,
+        PairProcesses = 2,
+        PairRounds = 8,
+        PairWarmUp = TimeSpan.FromSeconds(12),
+        PairChunkRounds = 2,
         WarmUp = TimeSpan.FromSeconds(10),
         Round = TimeSpan.FromSeconds(1),
         LatencyRequests = 500,

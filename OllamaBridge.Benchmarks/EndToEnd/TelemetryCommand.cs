@@ -22,34 +22,44 @@ internal static class TelemetryCommand
         await using var bed = await TestBed.StartAsync(cancellationToken);
         await using var sink = ChildServer.Start("OllamaBridge.Benchmarks.dll", [TelemetrySink.Command]);
         var collector = (await sink.AddressesAsync(TestBed.StartPatience, cancellationToken))[0];
-        var off = await bed.StartGatewayAsync("without telemetry", new Dictionary<string, string> { ["OTEL_SDK_DISABLED"] = "true" }, null, cancellationToken);
-        await using var offProcess = off.Process;
         var settings = new Dictionary<string, string>
         {
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://{collector}",
             ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
             ["OTEL_METRIC_EXPORT_INTERVAL"] = "1000",
-            // Both write the log's lines to the console; who sends them besides is the third.
-            ["Logging__OpenTelemetry__LogLevel__Default"] = "None",
+            // What is sent late would be paid for by whoever is measured next.
+            ["OTEL_BSP_SCHEDULE_DELAY"] = "500",
+            ["OTEL_BLRP_SCHEDULE_DELAY"] = "500",
         };
-        var on = await bed.StartGatewayAsync("with telemetry", settings, null, cancellationToken);
-        await using var onProcess = on.Process;
-        settings["Bridge__Metrics__HttpRequests"] = "true";
-        var frameworks = await bed.StartGatewayAsync("with the frameworks' figures", settings, null, cancellationToken);
-        await using var frameworksProcess = frameworks.Process;
-        settings.Remove("Bridge__Metrics__HttpRequests");
-        settings["Bridge__Tracing__TracesPerSecond"] = "1000000";
-        settings.Remove("Logging__OpenTelemetry__LogLevel__Default");
-        var all = await bed.StartGatewayAsync("with every trace and line", settings, null, cancellationToken);
-        await using var allProcess = all.Process;
+        // All write the log's lines to the console; who sends them besides is the last.
+        var quiet = new Dictionary<string, string>(settings) { ["Logging__OpenTelemetry__LogLevel__Default"] = "None" };
+        var frameworks = new Dictionary<string, string>(quiet) { ["Bridge__Metrics__HttpRequests"] = "true" };
+        var all = new Dictionary<string, string>(settings) { ["Bridge__Tracing__TracesPerSecond"] = "1000000" };
+        Uri? metrics = null;
+        Task<Target> Off(CancellationToken stop) =>
+            bed.StartGatewayAsync("without telemetry", new Dictionary<string, string> { ["OTEL_SDK_DISABLED"] = "true" }, null, stop);
+        var pair = new PairMeasure(
+            Off,
+            async stop =>
+            {
+                var on = await bed.StartGatewayAsync("with telemetry", quiet, null, stop);
+                Volatile.Write(ref metrics, new Uri($"http://{on.Addresses[0]}/metrics"));
+                return on;
+            });
+        var more = new PairMeasure(
+            Off,
+            stop => bed.StartGatewayAsync("with the frameworks' figures", frameworks, null, stop),
+            stop => bed.StartGatewayAsync("with every trace and line", all, null, stop));
 
         Console.Error.WriteLine($"Small answers with and without telemetry, {GatewayPlan.Clients} clients…");
         using var http = new HttpClient();
         using var scraping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var scrapes = ScrapeAsync(http, new Uri($"http://{on.Addresses[0]}/metrics"), scraping.Token);
-        var (rates, costs) = await ThroughputMeasure.MeasureAsync([off, on, frameworks, all], stream: false, plan.PairRounds, plan, cancellationToken);
+        var scrapes = ScrapeAsync(http, () => Volatile.Read(ref metrics), scraping.Token);
+        await pair.RunAsync(stream: false, chunks: false, plan.PairProcesses, plan, cancellationToken);
         await scraping.CancelAsync();
         var scraped = await scrapes;
+        Console.Error.WriteLine("… and with more of it…");
+        await more.RunAsync(stream: false, chunks: false, processes: 1, plan, cancellationToken);
         var sent = await http.GetStringAsync(new Uri($"http://{collector}{TelemetrySink.Totals}"), cancellationToken);
         foreach (var kind in sent.Split('\n'))
             if (kind.EndsWith(" 0", StringComparison.Ordinal))
@@ -57,18 +67,18 @@ internal static class TelemetryCommand
         return
         [
             PairRow.Compare(
-                $"Small answers, {GatewayPlan.Clients} clients: requests/s", rates[0], rates[1], "0", least: GatewayPlan.MinTelemetryThroughputRatio),
-            PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[1], "0"),
-            PairRow.Compare("… with ASP.NET Core's and HttpClient's figures of each request: requests/s", rates[0], rates[2], "0"),
-            PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[2], "0"),
-            PairRow.Compare("… with every trace, and every line of the log: requests/s", rates[0], rates[3], "0"),
-            PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[3], "0"),
+                $"Small answers, {GatewayPlan.Clients} clients: requests/s", pair.Rates[0], pair.Rates[1], "0", least: GatewayPlan.MinTelemetryThroughputRatio),
+            PairRow.Compare("… CPU of the gateway for each, µs", pair.Costs[0], pair.Costs[1], "0"),
+            PairRow.Compare("… with ASP.NET Core's and HttpClient's figures of each request: requests/s", more.Rates[0], more.Rates[1], "0"),
+            PairRow.Compare("… CPU of the gateway for each, µs", more.Costs[0], more.Costs[1], "0"),
+            PairRow.Compare("… with every trace, and every line of the log: requests/s", more.Rates[0], more.Rates[2], "0"),
+            PairRow.Compare("… CPU of the gateway for each, µs", more.Costs[0], more.Costs[2], "0"),
             new PairRow("… sent to the collector by all three, MB", "", string.Join(", ", sent.Split('\n').Select(Megabytes)), ""),
             new PairRow("… readings of /metrics", "", $"{scraped}", ""),
         ];
     }
 
-    private static async Task<int> ScrapeAsync(HttpClient http, Uri metrics, CancellationToken cancellationToken)
+    private static async Task<int> ScrapeAsync(HttpClient http, Func<Uri?> metrics, CancellationToken cancellationToken)
     {
         var count = 0;
         using var timer = new PeriodicTimer(ScrapeInterval);
@@ -76,8 +86,15 @@ internal static class TelemetryCommand
         {
             while (await timer.WaitForNextTickAsync(cancellationToken))
             {
-                if ((await http.GetStringAsync(metrics, cancellationToken)).Contains("ollama_requests_total", StringComparison.Ordinal))
-                    count++;
+                try
+                {
+                    if (metrics() is { } address && (await http.GetStringAsync(address, cancellationToken)).Contains("ollama_requests_total", StringComparison.Ordinal))
+                        count++;
+                }
+                catch (HttpRequestException)
+                {
+                    // That process has ended, and the next one does not listen yet.
+                }
             }
         }
         catch (OperationCanceledException)

@@ -17,21 +17,19 @@ internal static class TenantsCommand
     {
         await using var bed = await TestBed.StartAsync(cancellationToken);
         await using var state = await StateProcess.StartAsync(cancellationToken);
-        var without = await bed.StartGatewayAsync("without tenants", new Dictionary<string, string>(), null, cancellationToken);
-        await using var withoutProcess = without.Process;
         var company = BenchmarkTenants.Create(GatewayPlan.Clients);
         var settings = new Dictionary<string, string>(company.Settings) { ["Bridge__State__ConnectionString"] = $"{state.Address}" };
-        var with = await bed.StartGatewayAsync("with tenants", settings, company.OperatorKey, cancellationToken);
-        await using var withProcess = with.Process;
-        with = with with { Keys = company.Keys };
+        var pair = new PairMeasure(
+            stop => bed.StartGatewayAsync("without tenants", new Dictionary<string, string>(), null, stop),
+            async stop => await bed.StartGatewayAsync("with tenants", settings, company.OperatorKey, stop) with { Keys = company.Keys });
 
         Console.Error.WriteLine($"Small answers with and without tenants, {GatewayPlan.Clients} clients, state in {state.Name}…");
-        var (rates, costs) = await ThroughputMeasure.MeasureAsync([without, with], stream: false, plan.PairRounds, plan, cancellationToken);
+        await pair.RunAsync(stream: false, chunks: false, plan.PairProcesses, plan, cancellationToken);
         return
         [
             PairRow.Compare(
-                $"Small answers, {GatewayPlan.Clients} clients: requests/s", rates[0], rates[1], "0", least: GatewayPlan.MinTenantsThroughputRatio),
-            PairRow.Compare("… CPU of the gateway for each, µs", costs[0], costs[1], "0"),
+                $"Small answers, {GatewayPlan.Clients} clients: requests/s", pair.Rates[0], pair.Rates[1], "0", least: GatewayPlan.MinTenantsThroughputRatio),
+            PairRow.Compare("… CPU of the gateway for each, µs", pair.Costs[0], pair.Costs[1], "0"),
             new PairRow("… the state", "in memory", state.Name, ""),
         ];
     }

@@ -11,7 +11,7 @@ internal static class ThroughputMeasure
     /// <summary>Measures; warms the targets up, too.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] targets, GatewayPlan plan, CancellationToken cancellationToken)
     {
-        var (rates, costs) = await MeasureAsync(targets, stream: false, plan.Rounds, plan, cancellationToken);
+        var (rates, costs) = await MeasureAsync(targets, stream: false, plan.Rounds, plan.Round, plan.WarmUp, cancellationToken);
         return Rows(rates, costs);
     }
 
@@ -19,11 +19,12 @@ internal static class ThroughputMeasure
     /// <param name="targets">What to measure.</param>
     /// <param name="stream">Whether the answers are streamed.</param>
     /// <param name="rounds">In how many rounds.</param>
-    /// <param name="plan">How long.</param>
+    /// <param name="round">How long each lasts.</param>
+    /// <param name="warmUp">How long each target runs in.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>For each target answers per second, and the processor time of its server for each, in µs.</returns>
     public static async Task<(Rounds[] Rates, Rounds[] Costs)> MeasureAsync(
-        Target[] targets, bool stream, int rounds, GatewayPlan plan, CancellationToken cancellationToken)
+        Target[] targets, bool stream, int rounds, TimeSpan round, TimeSpan warmUp, CancellationToken cancellationToken)
     {
         var loops = new List<ClosedLoop>();
         try
@@ -36,14 +37,14 @@ internal static class ThroughputMeasure
                     cancellationToken));
             // In several passes: what one target's code still needs compiled is done while others run.
             foreach (var i in Turns.Of(targets.Length, WarmUpPasses))
-                await loops[i].RunForAsync(plan.WarmUp / WarmUpPasses, cancellationToken);
+                await loops[i].RunForAsync(warmUp / WarmUpPasses, cancellationToken);
 
             var rates = targets.Select(_ => new Rounds()).ToArray();
             var costs = targets.Select(_ => new Rounds()).ToArray();
             foreach (var i in Turns.Of(targets.Length, rounds))
             {
                 var before = targets[i].Process.Cpu;
-                var (answers, seconds) = await loops[i].RunForAsync(plan.Round, cancellationToken);
+                var (answers, seconds) = await loops[i].RunForAsync(round, cancellationToken);
                 rates[i].Add(answers / seconds);
                 costs[i].Add((targets[i].Process.Cpu - before).TotalMicroseconds / answers);
             }

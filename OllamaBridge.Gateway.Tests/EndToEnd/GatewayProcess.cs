@@ -56,7 +56,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
             environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
         var (process, line) = await RunningProcess.StartDotnetAsync(
             "OllamaBridge.Gateway.dll", [], l => l.Contains(Announcement, StringComparison.Ordinal), environment);
-        return new GatewayProcess(process, new Uri(line[(line.IndexOf(Announcement, StringComparison.Ordinal) + Announcement.Length)..].Trim()));
+        var url = line[(line.IndexOf(Announcement, StringComparison.Ordinal) + Announcement.Length)..];
+        return new GatewayProcess(process, new Uri(url[..(url.IndexOf('"') is >= 0 and var end ? end : url.Length)].Trim()));
     }
 
     /// <summary>As kill -9.</summary>

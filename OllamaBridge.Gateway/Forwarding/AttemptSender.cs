@@ -108,17 +108,14 @@ internal sealed class AttemptSender(
             IsBoundToInstance = ContinuationOptions.IsUnwanted(context.Request.Headers),
         };
         context.Features.Set(attempt);
-        if (plan is not null)
+        var invoker = client;
+        if (plan is not null || call.Body is not null)
         {
-            context.Request.Body = new SequenceStream(new ReadOnlySequence<byte>(plan.Body));
-            context.Request.ContentLength = plan.Body.Length;
-            context.Request.Headers.Remove("Transfer-Encoding");
-        }
-        else if (call.Body is { } body)
-        {
-            context.Request.Body = body.OpenRead();
+            var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : call.Body!.Bytes;
+            context.Request.Body = new SequenceStream(body);
             context.Request.ContentLength = body.Length;
             context.Request.Headers.Remove("Transfer-Encoding");
+            invoker = HeldBodyClient.For(client, body);
         }
 
         using var sending = SilenceWatch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
@@ -133,7 +130,7 @@ internal sealed class AttemptSender(
             race?.Add(attempt);
 
             var error = await forwarder.SendAsync(
-                context, lease.Instance.Prefix, client, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
+                context, lease.Instance.Prefix, invoker, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
             if (error != ForwarderError.None && !attempt.Delivered)
                 attempt.Failure ??= attempt.Taken
                     ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : Name(error, context.GetForwarderErrorFeature()?.Exception));

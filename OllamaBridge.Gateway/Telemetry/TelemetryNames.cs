@@ -61,14 +61,23 @@ internal static class TelemetryNames
     public const string RuntimeTimerCount = "dotnet.timer.count";
     public const string RuntimeTimers = "dotnet.timers";
 
-    /// <summary>What ASP.NET Core and HttpClient record of each request, as their documentation names it; that of connections is not among them.</summary>
+    /// <summary>
+    /// What ASP.NET Core and HttpClient record at each request, as their documentation names it. Routes, buffers and pooled connections are among it: each
+    /// request looks for a route, rents and returns buffers, takes a connection out of those that idle and puts it back.
+    /// </summary>
     public static readonly ImmutableArray<string> HttpRequestInstruments =
     [
         "http.server.request.duration",
         "http.server.active_requests",
+        "aspnetcore.routing.match_attempts",
+        "aspnetcore.memory_pool.pooled",
+        "aspnetcore.memory_pool.allocated",
+        "aspnetcore.memory_pool.evicted",
+        "aspnetcore.memory_pool.rented",
         "http.client.request.duration",
         "http.client.active_requests",
         "http.client.request.time_in_queue",
+        "http.client.open_connections",
     ];
 
     public const string TenantLabel = "tenant";
