@@ -16,6 +16,8 @@ internal sealed class Candidates
     private float[] _firstTokenRate = [];
     private float[] _sum = [];
     private uint[] _seed = [];
+    private int[] _restricted = [];
+    private bool _isAnyRestricted;
     private int[] _identity = [];
     private int[] _positions = [];
     private uint[] _ranks = [];
@@ -38,6 +40,13 @@ internal sealed class Candidates
     /// <summary>The instances' numbers for rendezvous hashing.</summary>
     public ReadOnlySpan<uint> Seed => _seed.AsSpan(0, Count);
 
+    /// <summary>1 where requests may have to be kept away, else 0; for the first who asks, while they are still those that were gathered or what others kept of them.</summary>
+    public ReadOnlySpan<int> TakeRestricted()
+    {
+        _isAnyRestricted = false;
+        return _restricted.AsSpan(0, Count);
+    }
+
     /// <summary>The weighted sums of scores so far.</summary>
     public Span<float> Sum => _sum.AsSpan(0, Count);
 
@@ -54,6 +63,7 @@ internal sealed class Candidates
         Reserve(source.Length);
         Count = source.Length;
         GoSlowly = MayComeSoon = false;
+        _isAnyRestricted = model.State.Restricted != 0;
         model.Seeds.CopyTo(_seed);
         model.FirstTokenRates.CopyTo(_firstTokenRate);
         _identity.AsSpan(0, Count).CopyTo(_index);
@@ -61,11 +71,15 @@ internal sealed class Candidates
         // All columns are at least as long (Reserve), so the loop goes by references: checks would be half of its work.
         ref var free = ref MemoryMarshal.GetArrayDataReference(_free);
         ref var resident = ref MemoryMarshal.GetArrayDataReference(_resident);
+        ref var restricted = ref MemoryMarshal.GetArrayDataReference(_restricted);
         for (var i = 0; i < source.Length; i++)
         {
             ref readonly var placement = ref source[i];
+            var state = placement.State;
             Unsafe.Add(ref free, i) = placement.Instance.FreeShare;
-            Unsafe.Add(ref resident, i) = placement.State.IsResident ? 1f : 0f;
+            Unsafe.Add(ref resident, i) = state.IsResident ? 1f : 0f;
+            // Always, though mostly for nothing: what it is read from is at hand now, and far away later.
+            Unsafe.Add(ref restricted, i) = state.IsRestricted ? 1 : 0;
         }
     }
 
@@ -88,6 +102,8 @@ internal sealed class Candidates
             Move(_resident, positions);
             Move(_firstTokenRate, positions);
             Move(_seed, positions);
+            if (_isAnyRestricted)
+                Move(_restricted, positions);
         }
 
         Count = count;
@@ -112,6 +128,7 @@ internal sealed class Candidates
         _firstTokenRate = new float[length];
         _sum = new float[length];
         _seed = new uint[length];
+        _restricted = new int[length];
         _identity = [.. Enumerable.Range(0, length)];
         _ranks = new uint[length];
         _positions = new int[length];

@@ -24,6 +24,8 @@ internal sealed class GuardFilter : IInstanceFilter
         // Nothing is wrong anywhere: one look. A question that costs nothing tells nothing either.
         if (request.Model.State.Restricted == 0 || !request.NeedsSlot)
             return;
+        if (KeepsOnlyUnrestricted(request, candidates))
+            return;
         var conditions = candidates.Ranks;
         var seen = Classify(request, candidates, conditions);
         if (seen.ProbeAt >= 0 && seen.CanElsewhere && request.Tried is null && !request.NoRetry)
@@ -50,6 +52,40 @@ internal sealed class GuardFilter : IInstanceFilter
             if (conditions[i] == (uint)PlacementCondition.Steady || MayServe((PlacementCondition)conditions[i], request, seen, usable[index[i]]))
                 positions[kept++] = i;
         candidates.Keep(kept);
+    }
+
+    /// <summary>The usual case of something wrong: some are out, and all others are as good as ever. Two lists, and no question about each of the others.</summary>
+    /// <returns>False where it is not so; nothing has been kept then.</returns>
+    private static bool KeepsOnlyUnrestricted(in SchedulingRequest request, Candidates candidates)
+    {
+        var isRestricted = candidates.TakeRestricted();
+        var positions = candidates.Positions;
+        var restricted = candidates.Ranks;
+        var (free, others) = (0, 0);
+        for (var i = 0; i < isRestricted.Length; i++)
+        {
+            // Both are written and one is kept: who is out lies anywhere, and a wrong guess costs more than a write.
+            positions[free] = i;
+            restricted[others] = (uint)i;
+            others += isRestricted[i];
+            free += 1 - isRestricted[i];
+        }
+
+        var usable = request.Model.Usable.AsSpan();
+        var mayComeSoon = false;
+        foreach (var at in restricted[..others])
+        {
+            // It may have been freed since it was gathered: then there is nothing to keep away from.
+            var state = usable[candidates.Index[(int)at]].State;
+            var condition = state.IsRestricted ? state.Guard!.ConditionAt(request.Now) : PlacementCondition.Steady;
+            if (condition is not (PlacementCondition.Open or PlacementCondition.Probing or PlacementCondition.Busy))
+                return false;
+            mayComeSoon |= condition != PlacementCondition.Open;
+        }
+
+        candidates.MayComeSoon = mayComeSoon;
+        candidates.Keep(free);
+        return true;
     }
 
     private static Seen Classify(in SchedulingRequest request, Candidates candidates, Span<uint> conditions)
