@@ -164,6 +164,25 @@ public sealed class TracingTests
         Assert.DoesNotContain(trace.Spans, s => s.DisplayName.StartsWith("GET", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
+    [InlineData(null)]
+    public async Task Forward_NobodyTraces_WhatTheClientSentGoesOn(string? sent)
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        // In a process of its own: here the other tests listen.
+        await using var bridge = await GatewayProcess.StartAsync(fleet.Servers, 1);
+        using var client = new HttpClient { BaseAddress = bridge.Url };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat") { Content = JsonContent.Create(Ask.Chat("deepseek-r1:7b", stream: false)) };
+        if (sent is not null)
+            request.Headers.Add("traceparent", sent);
+
+        using var answer = await client.SendAsync(request, Token);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(sent, fleet[0].Statistics.Seen.Single(r => r.Path == "/api/chat").Headers.GetValueOrDefault("traceparent"));
+    }
+
     private sealed class TraceRecorder : IDisposable
     {
         private readonly ActivityTraceId _id = ActivityTraceId.CreateRandom();

@@ -99,7 +99,8 @@ internal sealed class CallAccounting(
 
         if (logger.IsEnabled(LogLevel.Information))
             Tell(record);
-        if (Activity.Current is { IsAllDataRequested: true } activity)
+        // (ASP.NET Core makes one for its log's sake, too, and says that it wants everything.)
+        if (Activity.Current is { IsAllDataRequested: true } activity && activity.Source.HasListeners())
             BridgeTracing.DescribeServer(activity, call, context.Request);
     }
 
