@@ -1,5 +1,6 @@
 using Microsoft.Playwright;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tests.Activation;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
@@ -105,6 +106,30 @@ public sealed class FleetPageBrowserTests
         await Assertions.Expect(page.Locator("#instances tbody tr")).ToContainTextAsync("draining");
         Assert.Equal(0, await page.EvaluateAsync<int>("localStorage.length"));
         Assert.Equal("", await page.EvaluateAsync<string>("document.cookie"));
+    }
+
+    [Fact]
+    public async Task Page_ColdTierAndAServerOfAnotherKind_ToldApart()
+    {
+        await using var bed = await ColdBed.StartAsync();
+        await using var bridge = await bed.OpenAsync(("Bridge:Instances:1:Name", "other"), ("Bridge:Instances:1:Url", "http://127.0.0.1:1"), ("Bridge:Instances:1:Kind", "OpenAI"));
+        var (playwright, browser) = await LaunchAsync();
+        using var driver = playwright;
+        await using var closing = browser;
+        var page = await browser.NewPageAsync();
+        var errors = Watch(page);
+
+        await page.GotoAsync($"{bridge.Url}bridge/");
+
+        var tier = page.Locator("#tiers tbody tr");
+        await Assertions.Expect(tier).ToHaveCountAsync(1);
+        await Assertions.Expect(tier).ToContainTextAsync("asleep");
+        await Assertions.Expect(page.Locator("#instances tbody tr").Filter(new() { HasText = "other" })).ToContainTextAsync("OpenAI server");
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        await Assertions.Expect(tier).ToContainTextAsync("awake");
+        await Assertions.Expect(tier).ToContainTextAsync("1 there, 1 wanted, at most 1");
+        await Assertions.Expect(page.Locator("#instances tbody tr").Filter(new() { HasText = "ollama-cold-0" })).ToHaveCountAsync(1);
+        Assert.Empty(errors);
     }
 
     private static async Task<(IPlaywright Playwright, IBrowser Browser)> LaunchAsync()

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tests.Activation;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
@@ -73,6 +74,29 @@ public sealed class FleetPageTests
         // One may have been on its way.
         await NextAsync(reader);
         Assert.True((await NextAsync(reader))["instances"]![1]!["draining"]!.GetValue<bool>());
+    }
+
+    [Fact]
+    public async Task Events_ColdTier_AsleepThenAwakeWithItsInstance()
+    {
+        await using var bed = await ColdBed.StartAsync();
+        await using var bridge = await bed.OpenAsync();
+        using var answer = await OpenAsync(bridge);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Token));
+        var asleep = (await NextAsync(reader))["tiers"]!.AsArray().Single()!;
+        Assert.Equal(("cold", "asleep", ColdBed.Model), (asleep["name"]!.ToString(), asleep["state"]!.ToString(), asleep["models"]!.AsArray().Single()!.ToString()));
+        Assert.Empty(asleep["instances"]!.AsArray());
+
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        var picture = await NextAsync(reader);
+        // Those from before are on their way.
+        for (var i = 0; i < 30 && picture["tiers"]![0]!["state"]!.ToString() != "awake"; i++)
+            picture = await NextAsync(reader);
+
+        var awake = picture["tiers"]!.AsArray().Single()!;
+        Assert.Equal(("awake", 1), (awake["state"]!.ToString(), awake["wanted"]!.GetValue<int>()));
+        Assert.Equal("ollama-cold-0", awake["instances"]!.AsArray().Single()!.ToString());
+        Assert.Contains(picture["instances"]!.AsArray(), i => i!["name"]!.ToString() == "ollama-cold-0");
     }
 
     [Fact]

@@ -11,21 +11,8 @@ internal static class TierEndpoints
     /// <summary>Maps the endpoint into the operator's group, whose rule of access holds for it.</summary>
     public static void MapTiers(this IEndpointRouteBuilder bridge) => bridge
         .MapGet("/tiers", (ActivationService activation, RequestQueue queue, IFleet fleet) =>
-            TypedResults.Ok<IReadOnlyList<TierReport>>([.. activation.Keepers.Select(k => Report(k, queue, fleet))]))
+            TypedResults.Ok<IReadOnlyList<TierReport>>([.. activation.Keepers.Select(k => TierReport.Of(k, queue, fleet.Current))]))
         .Describe("listTiers", "Every cold tier: how it stands, what is asked for and who waits.");
-
-    private static TierReport Report(TierKeeper keeper, RequestQueue queue, IFleet fleet) => new(
-        keeper.Tier.Name,
-        Labels.Of(keeper.State),
-        keeper.Tier.Options.Activator!,
-        [.. keeper.Tier.Cold.Models.Select(m => m.Name)],
-        [.. keeper.Tier.InstancesOf(fleet.Current).Select(v => v.Instance.Name)],
-        keeper.Wanted,
-        keeper.Tier.Options.MaxInstances,
-        queue.DemandOn(keeper.Tier.Cold).Waiting,
-        Math.Round(keeper.Unused.TotalSeconds, 3),
-        keeper.Tier.Options.IdleTime.TotalSeconds,
-        keeper.Error);
 }
 
 /// <summary>A cold tier as operators see it.</summary>
@@ -51,4 +38,19 @@ internal sealed record TierReport(
     int Waiting,
     double UnusedSeconds,
     double IdleSeconds,
-    string? Error);
+    string? Error)
+{
+    /// <summary>What there is to tell of a tier now.</summary>
+    public static TierReport Of(TierKeeper keeper, RequestQueue queue, FleetSnapshot fleet) => new(
+        keeper.Tier.Name,
+        Labels.Of(keeper.State),
+        keeper.Tier.Options.Activator!,
+        [.. keeper.Tier.Cold.Models.Select(m => m.Name)],
+        [.. keeper.Tier.InstancesOf(fleet).Select(v => v.Instance.Name)],
+        keeper.Wanted,
+        keeper.Tier.Options.MaxInstances,
+        queue.DemandOn(keeper.Tier.Cold).Waiting,
+        Math.Round(keeper.Unused.TotalSeconds, 3),
+        keeper.Tier.Options.IdleTime.TotalSeconds,
+        keeper.Error);
+}

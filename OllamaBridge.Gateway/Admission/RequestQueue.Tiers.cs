@@ -32,7 +32,7 @@ internal sealed partial class RequestQueue
         return new TierDemand(waiting, starving);
     }
 
-    /// <summary>Sends those away who wait for a tier that will not be started.</summary>
+    /// <summary>Sends those away who wait for a tier that will not be started, and whom no other region can help.</summary>
     /// <param name="tier">The tier.</param>
     /// <param name="retryAfter">When it may be worth to try again.</param>
     public void RefuseStarving(ColdTier tier, TimeSpan retryAfter)
@@ -40,7 +40,7 @@ internal sealed partial class RequestQueue
         var result = new LeaseResult(null, LeaseRefusal.StartRefused, retryAfter);
         lock (_lock)
             foreach (var queue in _busy.ToArray())
-                if (Wanted(queue) is { IsAsleep: true } model && model.Tier == tier)
+                if (Wanted(queue) is { IsAsleep: true } model && model.Tier == tier && !IsAwakeElsewhere(model))
                     EndAll(queue, result);
     }
 
@@ -54,6 +54,8 @@ internal sealed partial class RequestQueue
     }
 
     private ModelView? Wanted(ModelQueue queue) => _fleet.Current.For(queue.Key.Access).Find(queue.Key.Model, queue.Key.Part);
+
+    private static bool IsAwakeElsewhere(ModelView model) => model.HasPeers && model.Usable.Any(u => u.Instance.IsPeer && u.Instance.PeerCanServe(model.Key));
 
     private void EndAll(ModelQueue queue, in LeaseResult result)
     {

@@ -78,7 +78,8 @@ internal sealed partial class RequestQueue : IDisposable
             var result = TryGrip(model, request, waited: 0, out var outcome);
             if (result is not null)
                 return ValueTask.FromResult(new LeaseResult(result, LeaseRefusal.None, TimeSpan.Zero) { Charge = Charge(request, key), Queue = key });
-            if (outcome == SchedulingOutcome.AllTried)
+            // (Where a tier can be started, other regions are not all there is to try.)
+            if (outcome == SchedulingOutcome.AllTried && !model.IsAsleep)
                 return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero));
         }
 
@@ -190,7 +191,7 @@ internal sealed partial class RequestQueue : IDisposable
             DispatchLocked(tick: false);
         }
 
-        if (model is { IsAsleep: true, Tier: { } tier })
+        if (model is { IsAsleep: true, Tier: { } tier } && !waiter.Result.IsCompleted)
         {
             BridgeTracing.RecordActivation(request.Span, tier);
             Starved?.Invoke(tier);
@@ -327,6 +328,9 @@ internal sealed partial class RequestQueue : IDisposable
             return Overdue(waiter, now, SchedulingOutcome.Busy);
         if (TryGrip(model, waiter.Request, now - since, out outcome) is { } lease)
             return new LeaseResult(lease, LeaseRefusal.None, TimeSpan.Zero);
+        // Whatever other regions say, this one's tier is being started, and may take as long as that takes.
+        if (model.IsAsleep)
+            outcome = SchedulingOutcome.NoneUsable;
         if (outcome == SchedulingOutcome.AllTried)
             return new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero);
         return Overdue(waiter, now, outcome);

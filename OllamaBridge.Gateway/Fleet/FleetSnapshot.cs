@@ -95,6 +95,7 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     private ModelParts? _parts;
     private bool _divided;
     private ModelRegions? _regions;
+    private readonly bool _isAnyHere = Placements.Any(p => p.View.IsUsable && !p.Instance.IsPeer);
 
     /// <summary>Which part of the model this is; the default for all of it.</summary>
     public ModelPart Part { get; init; }
@@ -102,8 +103,8 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     /// <summary>The tier that is started for it where nobody has it; null for none.</summary>
     public ColdTier? Tier { get; init; }
 
-    /// <summary>Whether a tier is to be started before anybody can be asked for it.</summary>
-    public bool IsAsleep => Tier is not null && Usable.IsEmpty;
+    /// <summary>Whether a tier is to be started before anybody of this region can be asked for it. Another region's bridge may be asked meanwhile.</summary>
+    public bool IsAsleep => Tier is not null && !_isAnyHere;
 
     /// <summary>Its parts; null where it is on Ollama servers alone.</summary>
     public ModelParts? Parts

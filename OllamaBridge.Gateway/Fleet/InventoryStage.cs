@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -11,14 +12,15 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
 {
     // net/http's buffer for an answer without a length, in bytes.
     private const int ServerBuffer = 2048;
-    private readonly ConditionalWeakTable<Inventory, ConcurrentDictionary<ModelAccess, Inventory>> _narrowed = new();
+    private readonly ConditionalWeakTable<Inventory, ConcurrentDictionary<(ModelAccess Access, bool IsAwake), Inventory>> _narrowed = new();
     private static readonly ModelAccess Everything = new(["*"]);
     private static readonly ReadOnlyMemory<byte> Running = "Ollama is running"u8.ToArray();
 
     /// <summary>Handles one request.</summary>
     public Task HandleAsync(HttpContext context, BridgeCall call)
     {
-        var inventory = InventoryFor(call.Tenant);
+        // What sleeps here would be for nobody in another region to use.
+        var inventory = InventoryFor(call.Tenant, isAwake: context.Request.Headers.ContainsKey(PeerBridge.Header));
         return call.Operation.Name switch
         {
             "root" => WriteAsync(context, Running, "text/plain; charset=utf-8"),
@@ -44,7 +46,7 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         var isAsleep = view is { IsAsleep: true };
         if (!isAlias && !isAsleep && view?.Parts is null)
             return null;
-        var models = InventoryFor(call.Tenant).Models;
+        var models = InventoryFor(call.Tenant, isAwake: false).Models;
         // An alias is listed with its tag, as Ollama would.
         var model = models.TryGetValue(name, out var listed) && (isAlias || listed.Json.IsEmpty) ? listed
             : isAlias || isAsleep ? models.Values.FirstOrDefault(m => m.Key == key)
@@ -54,15 +56,18 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         return Inventory.WriteOpenAI(model, name);
     }
 
-    private Inventory InventoryFor(Tenant tenant)
+    /// <param name="tenant">For whom.</param>
+    /// <param name="isAwake">Whether only what need not be started first is of use.</param>
+    private Inventory InventoryFor(Tenant tenant, bool isAwake)
     {
         var snapshot = fleet.Current.For(tenant.Instances);
         var access = tenant.Models;
+        isAwake &= !snapshot.Cold.IsEmpty;
         // Written once for each snapshot and set of models; forgotten with the snapshot.
-        return access is null && chains.Aliases.IsEmpty
+        return access is null && chains.Aliases.IsEmpty && !isAwake
             ? snapshot.Inventory
-            : _narrowed.GetOrCreateValue(snapshot.Inventory)
-                .GetOrAdd(access ?? Everything, a => Inventory.Build(snapshot.Instances, a.Allows, chains.Aliases, snapshot.Cold));
+            : _narrowed.GetOrCreateValue(snapshot.Inventory).GetOrAdd(
+                (access ?? Everything, isAwake), key => Inventory.Build(snapshot.Instances, key.Access.Allows, chains.Aliases, key.IsAwake ? [] : snapshot.Cold));
     }
 
     /// <summary>Writes a body as a server does.</summary>

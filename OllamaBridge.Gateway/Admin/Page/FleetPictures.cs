@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Telemetry;
@@ -5,23 +6,30 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Admin.Page;
 
 /// <summary>Makes what the page shows of what the gateway knows.</summary>
-internal sealed class FleetPictures(IFleet fleet, RequestQueue queue, RecentFigures recent, TimeProvider time)
+internal sealed class FleetPictures(IFleet fleet, RequestQueue queue, ActivationService activation, RecentFigures recent, TimeProvider time)
 {
     /// <summary>The fleet as it is now.</summary>
-    public FleetPicture Take() => new(
-        time.GetUtcNow(),
-        Stopping: false,
-        [.. fleet.Current.Instances.Select(Describe)],
-        new PictureQueue(
-            queue.Count,
-            queue.Limit,
-            [.. QueueDescription.Lines(queue.Describe()).OrderByDescending(l => l.Waiting).Select(l => new PictureLine(l.Model, l.Tenant, l.Waiting))]),
-        recent.Figures(),
-        recent.Troubles());
+    public FleetPicture Take()
+    {
+        // One snapshot, so that what is told of a tier fits to what is told of its instances.
+        var now = fleet.Current;
+        return new FleetPicture(
+            time.GetUtcNow(),
+            Stopping: false,
+            [.. now.Instances.Select(Describe)],
+            [.. activation.Keepers.Select(k => TierReport.Of(k, queue, now))],
+            new PictureQueue(
+                queue.Count,
+                queue.Limit,
+                [.. QueueDescription.Lines(queue.Describe()).OrderByDescending(l => l.Waiting).Select(l => new PictureLine(l.Model, l.Tenant, l.Waiting))]),
+            recent.Figures(),
+            recent.Troubles());
+    }
 
     private PictureInstance Describe(InstanceView view) => new(
         view.Instance.Name,
         view.Instance.Url,
+        view.Instance.Kind == InstanceKind.Ollama ? null : Labels.Of(view.Instance.Kind),
         Labels.Of(view.Status),
         view.Draining,
         view.DrainDeadline,

@@ -6,6 +6,7 @@ namespace OllamaBridge.Gateway.Admin.Page;
 /// <param name="Time">Which moment.</param>
 /// <param name="Stopping">Whether the gateway takes nothing new.</param>
 /// <param name="Instances">Every instance, in the fleet's order.</param>
+/// <param name="Tiers">The cold tiers.</param>
 /// <param name="Queue">Who waits.</param>
 /// <param name="Figures">The last minutes.</param>
 /// <param name="Troubles">The latest requests that did not go straight, newest first.</param>
@@ -13,6 +14,7 @@ internal sealed record FleetPicture(
     DateTimeOffset Time,
     bool Stopping,
     IReadOnlyList<PictureInstance> Instances,
+    IReadOnlyList<TierReport> Tiers,
     PictureQueue Queue,
     PictureFigures Figures,
     IReadOnlyList<PictureTrouble> Troubles);
@@ -20,6 +22,7 @@ internal sealed record FleetPicture(
 /// <summary>One instance.</summary>
 /// <param name="Name">What operators call it.</param>
 /// <param name="Url">Its address.</param>
+/// <param name="Kind"><see cref="Fleet.InstanceKind"/> in lower case; absent for an Ollama server.</param>
 /// <param name="State"><see cref="Fleet.InstanceStatus"/> in lower case.</param>
 /// <param name="Draining">Whether it is emptied.</param>
 /// <param name="DrainDeadline">By when; absent where it may take its time.</param>
@@ -31,6 +34,7 @@ internal sealed record FleetPicture(
 internal sealed record PictureInstance(
     string Name,
     Uri Url,
+    string? Kind,
     string State,
     bool Draining,
     DateTimeOffset? DrainDeadline,

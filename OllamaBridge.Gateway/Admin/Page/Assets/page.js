@@ -70,6 +70,8 @@ function show(picture) {
   byId("summary").textContent = `${usable} of ${all.length} instances take work · ${sum(i => i.used)} of ${sum(i => i.slots)} slots used · `
     + `${picture.queue.length} of ${picture.queue.limit} waiting`;
   rows("instances", all, i => i.name, newInstance, showInstance);
+  byId("tier-part").hidden = picture.tiers.length === 0;
+  rows("tiers", picture.tiers, t => t.name, newTier, showTier);
   rows("queue", picture.queue.lines, l => JSON.stringify([l.model, l.tenant]), newRow("Model", "Tenant", "Waiting"),
     (row, l) => texts(row, l.model || "any", l.tenant || "sent again", l.waiting));
   rows("troubles", picture.troubles, (t, i) => i, newRow("Time", "What", "Model", "Tenant", "Answered by"), showTrouble);
@@ -131,7 +133,7 @@ function newInstance(item) {
 function showInstance(row, i) {
   const [name, state, slots, memory, work] = [...row.cells].map(cell => cell.firstElementChild);
   set(name.children[0], i.name);
-  set(name.children[1], i.url);
+  set(name.children[1], i.kind ? `${i.url} · ${kinds[i.kind] ?? i.kind}` : i.url);
   const word = i.draining ? "draining" : i.state;
   set(state.children[0], i.draining && i.state !== "healthy" ? `draining, ${i.state}` : word);
   state.children[0].className = word;
@@ -149,6 +151,26 @@ function showInstance(row, i) {
   button.dataset.action = i.draining ? "undrain" : "drain";
   set(button, i.draining ? "Undrain" : "Drain");
   button.setAttribute("aria-label", `${i.draining ? "Undrain" : "Drain"} ${i.name}`);
+}
+
+const kinds = { openai: "OpenAI server", bridge: "another region's bridge" };
+
+function newTier() {
+  const row = newRow("Tier", "State", "Models", "Instances", "Waiting")();
+  row.cells[1].firstElementChild.append(document.createElement("span"), document.createElement("small"));
+  return row;
+}
+
+function showTier(row, t) {
+  const [name, state, models, instances, waiting] = [...row.cells].map(cell => cell.firstElementChild);
+  set(name, t.name);
+  set(state.children[0], t.state);
+  state.children[0].className = t.state;
+  const left = Math.max(0, Math.round(t.idleSeconds - t.unusedSeconds));
+  set(state.children[1], t.error ?? (t.state === "awake" && t.waiting === 0 ? `asleep in ${left} s if nobody asks` : ""));
+  set(models, t.models.join(", "));
+  set(instances, `${t.instances.length} there, ${t.wanted ?? "?"} wanted, at most ${t.maxInstances}`);
+  set(waiting, t.waiting);
 }
 
 async function drain(name, button) {

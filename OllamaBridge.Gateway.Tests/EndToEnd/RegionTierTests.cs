@@ -1,0 +1,105 @@
+using System.Net;
+using OllamaBridge.Gateway.Tests.Activation;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>A model of a cold tier that another region has as well: whoever is awake answers, and where nobody is who has room, this region's tier is started.</summary>
+public sealed class RegionTierTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Chat_AwakeElsewhere_AnsweredThereAndNothingIsStarted()
+    {
+        await using var there = await TestFleet.StartAsync(1, models: [ColdBed.Model]);
+        await using var b = await OpenThereAsync(there);
+        await using var bed = await ColdBed.StartAsync();
+        await using var a = await OpenHereAsync(bed, b);
+
+        using var answer = await AskAsync(a);
+
+        Assert.Equal((HttpStatusCode.OK, "b/sim-1"), (answer.StatusCode, RegionBed.By(answer)));
+        Assert.DoesNotContain(bed.Api.Asked, q => q.StartsWith("PATCH", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Chat_NoRoomElsewhere_OwnTierIsStarted()
+    {
+        await using var there = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 }, ColdBed.Model);
+        await using var b = await OpenThereAsync(there);
+        await using var bed = await ColdBed.StartAsync();
+        await using var a = await OpenHereAsync(bed, b);
+        there[0].Faults.Add(new Fault { Kind = FaultKind.Frozen });
+        var busy = AskAsync(b);
+        await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.FreeSlots(ColdBed.Model) == 0, "a knows that b has no room");
+
+        using var answer = await AskAsync(a);
+
+        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionBed.By(answer)));
+        Assert.Equal(["PATCH 1"], bed.Api.Asked.Where(q => q != "GET"));
+        there[0].Faults.Clear();
+        (await busy).Dispose();
+    }
+
+    [Fact]
+    public async Task Chat_AsleepInBothRegions_OwnTierIsStartedAndTheOtherSleeps()
+    {
+        await using var there = await ColdBed.StartAsync();
+        await using var b = await there.OpenAsync(("Bridge:Regions:Self", "b"));
+        await using var bed = await ColdBed.StartAsync();
+        await using var a = await OpenHereAsync(bed, b, knowsModel: false);
+
+        using var answer = await AskAsync(a);
+
+        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionBed.By(answer)));
+        Assert.DoesNotContain(there.Api.Asked, q => q.StartsWith("PATCH", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Chat_FailsElsewhere_OwnTierIsStarted()
+    {
+        await using var there = await TestFleet.StartAsync(1, models: [ColdBed.Model]);
+        await using var b = await OpenThereAsync(there);
+        await using var bed = await ColdBed.StartAsync();
+        await using var a = await OpenHereAsync(bed, b);
+        there[0].Faults.Add(new Fault { Kind = FaultKind.Status, Status = 500, Path = "/api/chat" });
+
+        using var answer = await AskAsync(a);
+
+        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionBed.By(answer)));
+    }
+
+    [Fact]
+    public async Task Tags_AskedByAnotherRegion_WhatSleepsIsNotAmongThem()
+    {
+        await using var bed = await ColdBed.StartAsync();
+        await using var bridge = await bed.OpenAsync(("Bridge:Regions:Self", "b"));
+        foreach (var path in new[] { "/api/tags", "/v1/models" })
+        {
+            Assert.Contains(ColdBed.Model, await bridge.Client.GetStringAsync(path, Token), StringComparison.Ordinal);
+            using var request = new HttpRequestMessage(HttpMethod.Get, path);
+            request.Headers.Add("X-Bridge-Regions", "a");
+            using var answer = await bridge.Client.SendAsync(request, Token);
+            Assert.DoesNotContain(ColdBed.Model, await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        }
+    }
+
+    private static Task<HttpResponseMessage> AskAsync(TestBridge bridge) => bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+
+    private static Task<TestBridge> OpenThereAsync(TestFleet fleet) => TestBridge.StartAsync(fleet.Servers, ("Bridge:Regions:Self", "b"));
+
+    private static async Task<TestBridge> OpenHereAsync(ColdBed bed, TestBridge b, bool knowsModel = true)
+    {
+        var a = await bed.OpenAsync(
+            ("Bridge:Regions:Self", "a"),
+            ("Bridge:Regions:SpillAfter", RegionBed.SpillAfter.ToString()),
+            ("Bridge:Regions:PollInterval", "00:00:00.050"),
+            ("Bridge:Regions:Peers:0:Name", "b"),
+            ("Bridge:Regions:Peers:0:Url", b.Url.ToString()));
+        await a.UntilAsync(s => RegionBed.Peer(s, "b") is { IsUsable: true, CatalogKnown: true }, "a knows b");
+        if (knowsModel)
+            await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.PeerCanServe(ColdBed.Model), "a knows that b has it");
+        return a;
+    }
+}
