@@ -34,7 +34,7 @@ internal static class QuotaHeaders
     public static string Duration(TimeSpan time)
     {
         if (time < TimeSpan.FromSeconds(1))
-            return string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(Math.Max(0, time.TotalMilliseconds)):0}ms");
+            return string.Create(CultureInfo.InvariantCulture, $"{(long)Math.Ceiling(Math.Max(0, time.TotalMilliseconds))}ms");
         var seconds = (long)Math.Ceiling(time.TotalSeconds);
         return seconds switch
         {

@@ -18,13 +18,13 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
         local last = redis.call('GET', KEYS[1])
         if last and tonumber(last) >= tonumber(ARGV[1]) then return 0 end
         redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-        local count, isList = tonumber(ARGV[4]), false
-        local add = function(record) return redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'r', record) end
+        local count, isList, ask, records = tonumber(ARGV[4]), false, redis.pcall, KEYS[2]
+        local add = function(record) return ask('XADD', records, '*', 'r', record) end
         local refused = function(answer) return type(answer) == 'table' and answer.err end
         local answer = add(ARGV[5])
         if refused(answer) and string.find(answer.err, 'nknown') then
           isList = true
-          add = function(record) return redis.pcall('LPUSH', KEYS[2], record) end
+          add = function(record) return ask('LPUSH', records, record) end
           answer = add(ARGV[5])
         end
         if refused(answer) then
@@ -32,7 +32,7 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
           return redis.error_reply(answer.err)
         end
         for i = 2, count do add(ARGV[4 + i]) end
-        if isList then redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[3]) - 1) end
+        if isList then redis.call('LTRIM', records, 0, tonumber(ARGV[3]) - 1) else redis.call('XTRIM', records, 'MAXLEN', '~', ARGV[3]) end
         local at = 5 + count
         for day = 3, #KEYS do
           local over, sums = ARGV[at], tonumber(ARGV[at + 1])
