@@ -78,7 +78,8 @@ internal sealed class Heartbeat : IAsyncDisposable
                 await body.WriteAsideAsync(
                     call.Operation.End == StreamEnd.Done ? "application/x-ndjson" : "text/event-stream",
                     Write(call, queue.Locate(call.Ticket), time.GetUtcNow()),
-                    end);
+                    // Not the end: Kestrel aborts the connection where a write is cancelled, and what has begun is written in no time.
+                    context.RequestAborted);
         }
         catch (OperationCanceledException)
         {

@@ -1,0 +1,65 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tests.Admission;
+using OllamaBridge.Gateway.Tests.EndToEnd;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Forwarding;
+
+public sealed class HeartbeatEndTests
+{
+    /// <summary>Kestrel takes a cancelled write for a broken connection: the answer that follows would never arrive.</summary>
+    [Fact]
+    public async Task Dispose_WhileALineIsWritten_WaitsForItAndCancelsNothing()
+    {
+        using var queue = new QueueHarness(new FleetBuilder().With("a"), new QueueOptions());
+        var clock = new FakeTimeProvider();
+        var client = new SlowClient();
+        var context = new DefaultHttpContext();
+        context.Response.Body = client;
+        var call = new BridgeCall(OperationTable.Find("/api/chat", out _)!, "", 0);
+        using var response = BegunResponse.For(context);
+        var heartbeat = Heartbeat.Start(context, call, queue.Queue, TimeSpan.FromSeconds(1), clock);
+        await Eventually.BecomesAsync(
+            () =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(1));
+                return client.Tokens.Count == 1;
+            },
+            TimeSpan.FromSeconds(20));
+
+        var ended = heartbeat.DisposeAsync().AsTask();
+
+        Assert.False(ended.IsCompleted);
+        client.Read();
+        await ended.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Assert.Equal(2, client.Tokens.Count);
+        Assert.All(client.Tokens, token => Assert.False(token.IsCancellationRequested));
+    }
+
+    /// <summary>Takes a line only when told to.</summary>
+    private sealed class SlowClient : MemoryStream
+    {
+        private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>What could have ended each write and flush.</summary>
+        public List<CancellationToken> Tokens { get; } = [];
+
+        public void Read() => _read.SetResult();
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            Tokens.Add(cancellationToken);
+            await _read.Task;
+        }
+
+        public override Task FlushAsync(CancellationToken cancellationToken)
+        {
+            Tokens.Add(cancellationToken);
+            return Task.CompletedTask;
+        }
+    }
+}
