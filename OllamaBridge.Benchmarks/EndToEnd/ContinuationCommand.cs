@@ -21,7 +21,7 @@ internal static class ContinuationCommand
             stop => bed.StartGatewayAsync("with continuation", new Dictionary<string, string>(), null, stop));
 
         Console.Error.WriteLine($"Small streamed answers ({GatewayPlan.Clients} clients) and {GatewayPlan.Streams} streams, with and without continuation…");
-        await pair.RunAsync(stream: true, chunks: true, plan.PairProcesses, plan, cancellationToken);
+        await pair.RunAsync(streams: true, plan.PairProcesses, plan, cancellationToken);
         return
         [
             PairRow.Compare(

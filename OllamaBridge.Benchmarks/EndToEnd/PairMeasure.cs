@@ -31,12 +31,11 @@ internal sealed class PairMeasure
     public Rounds[] ChunkCosts { get; }
 
     /// <summary>Measures.</summary>
-    /// <param name="stream">Whether the small answers are streamed.</param>
-    /// <param name="chunks">Whether streams are measured besides.</param>
+    /// <param name="streams">Whether it is about streams: small answers are streamed, and chunks are measured besides.</param>
     /// <param name="processes">How many of each setting.</param>
     /// <param name="plan">How long.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async Task RunAsync(bool stream, bool chunks, int processes, GatewayPlan plan, CancellationToken cancellationToken)
+    public async Task RunAsync(bool streams, int processes, GatewayPlan plan, CancellationToken cancellationToken)
     {
         for (var i = 0; i < processes; i++)
         {
@@ -46,10 +45,10 @@ internal sealed class PairMeasure
                 foreach (var start in _starts)
                     targets.Add(await start(cancellationToken));
                 var all = targets.ToArray();
-                var (rates, costs) = await ThroughputMeasure.MeasureAsync(all, stream, plan.PairRounds, plan.PairRound, plan.PairWarmUp, cancellationToken);
+                var (rates, costs) = await ThroughputMeasure.MeasureAsync(all, streams, plan.PairRounds, plan.PairRound, plan.PairWarmUp, cancellationToken);
                 Add(Rates, rates);
                 Add(Costs, costs);
-                if (!chunks)
+                if (!streams)
                     continue;
                 (costs, rates) = await ChunkCpuMeasure.MeasureAsync(all, plan.PairChunkRounds, plan, cancellationToken);
                 Add(ChunkRates, rates);

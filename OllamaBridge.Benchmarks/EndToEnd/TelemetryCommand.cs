@@ -55,11 +55,11 @@ internal static class TelemetryCommand
         using var http = new HttpClient();
         using var scraping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var scrapes = ScrapeAsync(http, () => Volatile.Read(ref metrics), scraping.Token);
-        await pair.RunAsync(stream: false, chunks: false, plan.PairProcesses, plan, cancellationToken);
+        await pair.RunAsync(streams: false, plan.PairProcesses, plan, cancellationToken);
         await scraping.CancelAsync();
         var scraped = await scrapes;
         Console.Error.WriteLine("… and with more of it…");
-        await more.RunAsync(stream: false, chunks: false, processes: 1, plan, cancellationToken);
+        await more.RunAsync(streams: false, processes: 1, plan, cancellationToken);
         var sent = await http.GetStringAsync(new Uri($"http://{collector}{TelemetrySink.Totals}"), cancellationToken);
         foreach (var kind in sent.Split('\n'))
             if (kind.EndsWith(" 0", StringComparison.Ordinal))

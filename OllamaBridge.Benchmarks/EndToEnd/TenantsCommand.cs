@@ -24,7 +24,7 @@ internal static class TenantsCommand
             async stop => await bed.StartGatewayAsync("with tenants", settings, company.OperatorKey, stop) with { Keys = company.Keys });
 
         Console.Error.WriteLine($"Small answers with and without tenants, {GatewayPlan.Clients} clients, state in {state.Name}…");
-        await pair.RunAsync(stream: false, chunks: false, plan.PairProcesses, plan, cancellationToken);
+        await pair.RunAsync(streams: false, plan.PairProcesses, plan, cancellationToken);
         return
         [
             PairRow.Compare(

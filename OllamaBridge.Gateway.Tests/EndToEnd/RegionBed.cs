@@ -134,11 +134,17 @@ internal sealed class RegionBed : IAsyncDisposable
     private static (string Key, string Value)[] Region(string self, int port, string peer, int peersPort) =>
     [
         (TestBridge.Port, port.ToString(CultureInfo.InvariantCulture)),
+        .. Knows(self, peer, new Uri($"http://127.0.0.1:{peersPort}")),
+        ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.5"),
+    ];
+
+    /// <summary>The settings of a region's bridge that knows another's.</summary>
+    public static (string Key, string Value)[] Knows(string self, string peer, Uri peersUrl) =>
+    [
         ("Bridge:Regions:Self", self),
         ("Bridge:Regions:SpillAfter", SpillAfter.ToString()),
         ("Bridge:Regions:PollInterval", "00:00:00.050"),
         ("Bridge:Regions:Peers:0:Name", peer),
-        ("Bridge:Regions:Peers:0:Url", $"http://127.0.0.1:{peersPort}"),
-        ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.5"),
+        ("Bridge:Regions:Peers:0:Url", peersUrl.ToString()),
     ];
 }

@@ -91,12 +91,7 @@ public sealed class RegionTierTests
 
     private static async Task<TestBridge> OpenHereAsync(ColdBed bed, TestBridge b, bool knowsModel = true)
     {
-        var a = await bed.OpenAsync(
-            ("Bridge:Regions:Self", "a"),
-            ("Bridge:Regions:SpillAfter", RegionBed.SpillAfter.ToString()),
-            ("Bridge:Regions:PollInterval", "00:00:00.050"),
-            ("Bridge:Regions:Peers:0:Name", "b"),
-            ("Bridge:Regions:Peers:0:Url", b.Url.ToString()));
+        var a = await bed.OpenAsync(RegionBed.Knows("a", "b", b.Url));
         await a.UntilAsync(s => RegionBed.Peer(s, "b") is { IsUsable: true, CatalogKnown: true }, "a knows b");
         if (knowsModel)
             await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.PeerCanServe(ColdBed.Model), "a knows that b has it");

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Text;
 using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Tests.Protocols;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding;
 
@@ -27,10 +28,8 @@ public sealed class HeldBodyClientTests
     public async Task SendAsync_SmallBodyInPieces_IsSentWhole()
     {
         var connection = new RecordedConnection();
-        var first = new Piece("""{"model":"""u8.ToArray(), 0);
-        var last = first.Add("\"m\"}"u8.ToArray());
 
-        await AskAsync(connection, new ReadOnlySequence<byte>(first, 0, last, last.Memory.Length));
+        await AskAsync(connection, Segments.Of("""{"model":"""u8.ToArray(), "\"m\"}"u8.ToArray()));
 
         Assert.EndsWith("\r\n\r\n{\"model\":\"m\"}", Assert.Single(connection.Writes));
     }
@@ -99,18 +98,6 @@ public sealed class HeldBodyClientTests
         {
             Request = request;
             return Task.FromResult(new HttpResponseMessage());
-        }
-    }
-
-    private sealed class Piece : ReadOnlySequenceSegment<byte>
-    {
-        public Piece(ReadOnlyMemory<byte> memory, long index) => (Memory, RunningIndex) = (memory, index);
-
-        public Piece Add(ReadOnlyMemory<byte> memory)
-        {
-            var next = new Piece(memory, RunningIndex + Memory.Length);
-            Next = next;
-            return next;
         }
     }
 

@@ -99,8 +99,7 @@ internal sealed class CallAccounting(
 
         if (logger.IsEnabled(LogLevel.Information))
             Tell(record);
-        // (ASP.NET Core makes one for its log's sake, too, and says that it wants everything.)
-        if (Activity.Current is { IsAllDataRequested: true } activity && activity.Source.HasListeners())
+        if (Activity.Current is { IsAllDataRequested: true } activity && BridgeTracing.IsHeard(activity))
             BridgeTracing.DescribeServer(activity, call, context.Request);
     }
 

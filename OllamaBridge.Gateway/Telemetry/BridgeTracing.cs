@@ -45,6 +45,9 @@ internal static class BridgeTracing
             .AddEvent(new ActivityEvent(TelemetryNames.ScoresEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeScores] = Scheduler.LastScores(MostScores) }));
     }
 
+    /// <summary>Whether anybody hears of an activity: ASP.NET Core makes one for its log's scopes, too, where nobody traces, and it says that it wants everything.</summary>
+    public static bool IsHeard(Activity activity) => activity.Source.HasListeners();
+
     /// <summary>The request is sent to an instance.</summary>
     public static Activity? StartAttempt(BridgeCall call, Instance instance)
     {

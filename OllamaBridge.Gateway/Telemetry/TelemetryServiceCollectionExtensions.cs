@@ -31,7 +31,7 @@ internal static class TelemetryServiceCollectionExtensions
         {
             if (provider.GetRequiredService<IOptions<MetricsOptions>>().Value.HttpRequests)
                 return;
-            // They tell once more what the own ones do, at each request.
+            // Recorded at each request; what most of them tell the own ones do, too.
             foreach (var instrument in TelemetryNames.HttpRequestInstruments)
                 metrics.AddView(instrument, MetricStreamConfiguration.Drop);
         });

@@ -16,12 +16,12 @@ internal static class TraceHeaders
         headers.TryAddWithoutValidation(name, value);
     };
 
-    /// <summary>Writes them. Where nobody traces, what the client sent stays: ASP.NET Core's own activity is there even then, but nobody will ever hear of it.</summary>
+    /// <summary>Writes them. Where nobody traces, what the client sent stays.</summary>
     /// <param name="headers">Of the request that goes out.</param>
     /// <param name="span">What the request is the work of.</param>
     public static void Write(HttpRequestHeaders headers, Activity? span)
     {
-        if (span is not null && span.Source.HasListeners())
+        if (span is not null && BridgeTracing.IsHeard(span))
             Propagator.Inject(span, headers, Set);
     }
 }
