@@ -5,6 +5,7 @@ WORKDIR /source
 
 # What decides about packages comes first: a change to the code alone restores nothing again.
 COPY global.json Directory.Build.props Directory.Packages.props ./
+COPY eng/ eng/
 COPY OllamaBridge.ServiceDefaults/*.csproj OllamaBridge.ServiceDefaults/
 COPY OllamaBridge.Gateway/*.csproj OllamaBridge.Gateway/
 RUN dotnet restore OllamaBridge.Gateway

@@ -1,24 +1,28 @@
+using OllamaBridge.AppHost;
 using OllamaBridge.Hosting;
 
 var builder = DistributedApplication.CreateBuilder(args);
+Programs.UseProjects<Projects.OllamaBridge_Gateway, Projects.OllamaBridge_Simulator, Projects.OllamaBridge_StateServer>(builder);
 var fleet = builder.GetFleetSettings();
 
-var state = builder.AddBridgeState("state", fleet.State);
-
 var bridge = builder.AddOllamaBridge("bridge", fleet.Port)
-    .WithState(state)
-    .WithBackend(fleet.Backend)
-    .WithExternalUrls(fleet.Urls)
-    .WithServer(fleet.Server)
+    .WithState(builder.AddBridgeState("state", fleet.State))
+    .WithServerOptions(fleet.Server)
     .WithLimits(fleet.Limits)
-    .WithGpus(fleet.Gpus)
-    .WithInstances(fleet.Instances)
-    .WithModels(fleet.Models);
+    .WithGpus(fleet.Gpus.Vendor, fleet.Gpus.DeviceList)
+    .WithModels(fleet.ModelList);
+
+// A published bridge is reachable from outside: it never runs without a key.
+if (fleet.RequireKey || builder.ExecutionContext.IsPublishMode)
+    bridge.WithApiKey(builder.AddBridgeKey("bridge-key"));
+if (fleet.PersistentContainers)
+    bridge.WithPersistentContainers();
+if (fleet.Bridges > 1)
+    bridge.WithBridgeReplicas(fleet.Bridges);
 
 foreach (var (name, tier) in fleet.Tiers)
-    bridge.WithTier(name, tier);
-
-bridge.WithHelmChart(fleet.Kubernetes);
+    bridge.WithTier(name, tier.ToOptions());
+bridge.AddFleet(fleet);
 
 if (fleet.Prometheus)
     bridge.WithPrometheus();
@@ -27,6 +31,7 @@ if (fleet.Grafana)
 if (fleet.DcgmExporter)
     bridge.WithDcgmExporter();
 if (fleet.OpenWebUI)
-    bridge.WithOpenWebUI();
+    Features.OpenWebUI(bridge);
+Features.HelmChart(bridge, fleet.Kubernetes);
 
 builder.Build().Run();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using OllamaBridge.Simulator.Control;
+using OllamaBridge.Simulator.Telemetry;
 
 namespace OllamaBridge.Simulator;
 
@@ -38,6 +39,7 @@ internal static class SimulatorProgram
                 control = await ControlServer.StartAsync(controlPort, servers);
                 Console.WriteLine($"{control.Url} control: /<port>/__sim/kill, …");
             }
+            using var telemetry = SimulatorTelemetry.Start(servers);
             await stop.Task;
             return 0;
         }

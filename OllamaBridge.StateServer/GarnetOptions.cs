@@ -24,6 +24,8 @@ internal static class GarnetOptions
             PageSize = "1m",
             IndexMemorySize = "4m",
             MaxDatabases = 1,
+            // Seconds between two samples of the statistics that are exported as metrics.
+            MetricsSamplingFrequency = 5,
         };
         if (options.Data is null)
             return garnet;

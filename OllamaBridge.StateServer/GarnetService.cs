@@ -5,7 +5,7 @@ using Garnet;
 namespace OllamaBridge.StateServer;
 
 /// <summary>A Garnet server within this process.</summary>
-internal sealed partial class GarnetService(StateServerOptions options, ILoggerFactory loggers) : IHostedService, IDisposable
+internal sealed partial class GarnetService(StateServerOptions options, StateTelemetry telemetry, ILoggerFactory loggers) : IHostedService, IDisposable
 {
     private const string LockFile = "in-use.lock";
     private readonly ILogger _logger = loggers.CreateLogger<GarnetService>();
@@ -16,12 +16,14 @@ internal sealed partial class GarnetService(StateServerOptions options, ILoggerF
     /// <exception cref="StateServerException">The port or the folder cannot be had.</exception>
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        using var span = StateTelemetry.Start("recover");
         EnsurePortIsFree();
         LockData();
         try
         {
             _garnet = new GarnetServer(GarnetOptions.For(options), loggers);
             _garnet.Start();
+            telemetry.Observe(_garnet.Metrics);
         }
         catch (SocketException e)
         {
@@ -38,6 +40,8 @@ internal sealed partial class GarnetService(StateServerOptions options, ILoggerF
     /// <summary>Writes what is not on disk yet, then stops.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        using var span = StateTelemetry.Start("commit");
+        telemetry.Observe(null);
         if (_garnet is not null && options.Data is not null)
             await _garnet.Store.CommitAOFAsync(cancellationToken);
         Dispose();

@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Configuration;
+using OllamaBridge.ServiceDefaults;
+
 namespace OllamaBridge.StateServer;
 
 /// <summary>The command: one server until it is told to stop.</summary>
@@ -17,14 +20,18 @@ internal static class StateServerProgram
 
     private static async Task<int> RunAsync(StateServerOptions options, CancellationToken stop)
     {
-        var builder = Host.CreateEmptyApplicationBuilder(new());
+        var builder = Host.CreateEmptyApplicationBuilder(new() { ApplicationName = "OllamaBridge.StateServer" });
+        // The empty builder reads no environment; OTLP exporters are configured there.
+        builder.Configuration.AddEnvironmentVariables();
+        builder.ConfigureOpenTelemetry();
+        builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(StateTelemetry.Name));
         builder.Logging
             .AddSimpleConsole(console => console.SingleLine = true)
             .SetMinimumLevel(LogLevel.Warning)
             .AddFilter(typeof(GarnetService).FullName, LogLevel.Information)
             // A failed start is reported below, in one line.
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
-        builder.Services.AddSingleton(options).AddHostedService<GarnetService>();
+        builder.Services.AddSingleton(options).AddSingleton<StateTelemetry>().AddHostedService<GarnetService>();
         try
         {
             await builder.Build().RunAsync(stop);

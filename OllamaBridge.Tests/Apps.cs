@@ -1,7 +1,6 @@
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
-using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
@@ -16,7 +15,7 @@ internal static class Apps
         DistributedApplicationTestingBuilder.CreateAsync<Projects.OllamaBridge_AppHost>([.. arguments, Quiet], TestContext.Current.CancellationToken);
 
     /// <summary>Somebody else's application that takes the integration as it is.</summary>
-    public static (IDistributedApplicationBuilder Builder, IResourceBuilder<OllamaBridgeResource> Bridge) With(FakeHost host)
+    public static (IDistributedApplicationBuilder Builder, IResourceBuilder<IOllamaBridgeResource> Bridge) With(FakeHost host)
     {
         var builder = Empty();
         return (builder, builder.AddOllamaBridge("bridge", port: null, host));
@@ -26,7 +25,7 @@ internal static class Apps
     public static IDistributedApplicationBuilder Empty() => DistributedApplication.CreateBuilder(new DistributedApplicationOptions
     {
         // The assembly that knows where the orchestrator is; a test project is no application host.
-        AssemblyName = typeof(OllamaBridgeResource).Assembly.GetName().Name,
+        AssemblyName = typeof(OllamaBridge.AppHost.FleetSettings).Assembly.GetName().Name,
         DisableDashboard = true,
     });
 }

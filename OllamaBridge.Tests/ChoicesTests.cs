@@ -1,3 +1,5 @@
+using Aspire.Hosting;
+using OllamaBridge.AppHost;
 using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
@@ -22,25 +24,36 @@ public sealed class ChoicesTests
     [MemberData(nameof(Backends))]
     public void Backend_Machine_Chosen(FleetBackend wanted, bool publish, bool urls, string? runtime, string program, FleetBackend expected)
     {
-        var choice = Choices.Backend(wanted, publish, urls, new FakeHost(runtime, 0, 0, program));
+        var choice = BackendChoice.Of(wanted, publish, urls, hasContainers: true, new FakeHost(runtime, 0, 0, program));
 
         Assert.Equal(expected, choice.Value);
         Assert.NotEmpty(choice.Reason);
     }
 
     [Theory]
-    [InlineData(StateBackend.Auto, false, "podman", "redis-server", StateBackend.Container)]
-    [InlineData(StateBackend.Auto, false, null, "redis-server", StateBackend.Executable)]
-    [InlineData(StateBackend.Auto, false, null, "", StateBackend.Embedded)]
-    [InlineData(StateBackend.Embedded, false, "docker", "redis-server", StateBackend.Embedded)]
-    [InlineData(StateBackend.Embedded, true, null, "", StateBackend.Container)]
-    public void State_Machine_Chosen(StateBackend wanted, bool publish, string? runtime, string program, StateBackend expected) =>
+    [InlineData("ollama", FleetBackend.Executable)]
+    [InlineData("", FleetBackend.Simulator)]
+    public void Backend_BuildWithoutContainers_NotContainersAndSaysWhy(string program, FleetBackend expected)
+    {
+        var choice = BackendChoice.Of(FleetBackend.Auto, publish: false, hasUrls: false, hasContainers: false, new FakeHost("docker", 0, 0, program));
+
+        Assert.Equal(expected, choice.Value);
+        Assert.Contains("CommunityToolkit.Aspire.Hosting.Ollama", choice.Reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(BridgeStateBackend.Auto, false, "podman", "redis-server", BridgeStateBackend.Container)]
+    [InlineData(BridgeStateBackend.Auto, false, null, "redis-server", BridgeStateBackend.Executable)]
+    [InlineData(BridgeStateBackend.Auto, false, null, "", BridgeStateBackend.Embedded)]
+    [InlineData(BridgeStateBackend.Embedded, false, "docker", "redis-server", BridgeStateBackend.Embedded)]
+    [InlineData(BridgeStateBackend.Embedded, true, null, "", BridgeStateBackend.Container)]
+    public void State_Machine_Chosen(BridgeStateBackend wanted, bool publish, string? runtime, string program, BridgeStateBackend expected) =>
         Assert.Equal(expected, Choices.State(wanted, publish, new FakeHost(runtime, 0, 0, program)).Value);
 
     [Fact]
     public void Gpus_AutoWithTwoNvidia_EachInstanceOneInTurn()
     {
-        var plan = Choices.Gpus(new GpuSettings(), publish: false, new FakeHost("docker", NvidiaGpus: 2)).Value;
+        var plan = Choices.Gpus(new BridgeGpuOptions(), publish: false, new FakeHost("docker", NvidiaGpus: 2)).Value;
 
         Assert.Equal(["0", "1", "0"], Enumerable.Range(0, 3).Select(plan.DeviceOf));
         Assert.Equal(["--gpus", "device=1"], plan.RuntimeArguments("docker", 1));
@@ -52,9 +65,9 @@ public sealed class ChoicesTests
     [Fact]
     public void Gpus_AutoWithAmd_DriverNodesAndOneVisible()
     {
-        var plan = Choices.Gpus(new GpuSettings(), publish: false, new FakeHost("docker", AmdGpus: 4)).Value;
+        var plan = Choices.Gpus(new BridgeGpuOptions(), publish: false, new FakeHost("docker", AmdGpus: 4)).Value;
 
-        Assert.Equal(GpuVendor.Amd, plan.Vendor);
+        Assert.Equal(BridgeGpuVendor.Amd, plan.Vendor);
         Assert.Equal(["--device", "/dev/kfd", "--device", "/dev/dri"], plan.RuntimeArguments("docker", 3));
         Assert.Equal(new("ROCR_VISIBLE_DEVICES", "3"), plan.EnvironmentOf(3, isContainer: true));
     }
@@ -62,7 +75,7 @@ public sealed class ChoicesTests
     [Fact]
     public void Gpus_DevicesNamed_ThoseInTheirOrder()
     {
-        var plan = Choices.Gpus(new GpuSettings { Vendor = GpuVendor.Nvidia, Devices = "3, GPU-ab" }, publish: false, new FakeHost("docker", NvidiaGpus: 8)).Value;
+        var plan = Choices.Gpus(new BridgeGpuOptions { Vendor = BridgeGpuVendor.Nvidia, Devices = ["3", "GPU-ab"] }, publish: false, new FakeHost("docker", NvidiaGpus: 8)).Value;
 
         Assert.Equal(["3", "GPU-ab"], plan.Devices);
     }
@@ -70,16 +83,16 @@ public sealed class ChoicesTests
     [Fact]
     public void Gpus_None_NoArguments()
     {
-        var plan = Choices.Gpus(new GpuSettings(), publish: false, new FakeHost("docker")).Value;
+        var plan = Choices.Gpus(new BridgeGpuOptions(), publish: false, new FakeHost("docker")).Value;
 
-        Assert.Equal(GpuVendor.None, plan.Vendor);
+        Assert.Equal(BridgeGpuVendor.None, plan.Vendor);
         Assert.Empty(plan.RuntimeArguments("docker", 0));
         Assert.Null(plan.EnvironmentOf(0, isContainer: false));
     }
 
     [Fact]
     public void Gpus_AutoWhenPublishing_DoesNotDependOnTheMachine() =>
-        Assert.Same(GpuPlan.None, Choices.Gpus(new GpuSettings(), publish: true, new FakeHost("docker", NvidiaGpus: 2)).Value);
+        Assert.Same(GpuPlan.None, Choices.Gpus(new BridgeGpuOptions(), publish: true, new FakeHost("docker", NvidiaGpus: 2)).Value);
 
     [Theory]
     [InlineData("deepseek-r1", "deepseek-r1:latest", "model-deepseek-r1")]

@@ -1,7 +1,7 @@
 using System.Text;
 using Aspire.Hosting;
 using Microsoft.Extensions.Configuration;
-using OllamaBridge.Hosting;
+using OllamaBridge.AppHost;
 
 namespace OllamaBridge.Tests;
 
@@ -41,7 +41,7 @@ public sealed class FleetSettingsTests
             """);
 
         var tier = settings.Tiers["cold"];
-        Assert.Equal(new ServerSettings { Parallel = 1, KeepAlive = "10m" }, tier.Server.Or(settings.Server));
+        Assert.Equal(new BridgeServerOptions { Parallel = 1, KeepAlive = "10m" }, tier.Server.Or(settings.Server));
         Assert.True(tier.ExplicitStart);
     }
 
@@ -49,7 +49,7 @@ public sealed class FleetSettingsTests
     public void Read_ManyMistakes_AllOfThemWithTheirKeys()
     {
         var e = Assert.Throws<DistributedApplicationException>(() => Read("""
-            { "Backend": "External", "Instances": 0, "Models": "a b", "Port": 70000,
+            { "Backend": "External", "Instances": 0, "Models": "a b", "Port": 70000, "Bridges": 0,
               "Server": { "Parallel": 0, "KeepAlive": "soon", "LoadTimeout": "5 minutes", "MaxLoadedModels": -1, "ContextLength": -1 },
               "Limits": { "Cpus": 0, "Memory": "much" }, "Gpus": { "Devices": "first one" },
               "Kubernetes": { "Bridges": 0, "ModelStorage": "100 GB", "ModelStorageClass": "No!", "StateStorage": "0Gi" },
@@ -58,7 +58,7 @@ public sealed class FleetSettingsTests
 
         foreach (var key in new[]
         {
-            "Fleet:Instances", "Fleet:Models", "Fleet:Port", "Fleet:Urls", "Fleet:Server:Parallel", "Fleet:Server:KeepAlive",
+            "Fleet:Instances", "Fleet:Models", "Fleet:Port", "Fleet:Bridges", "Fleet:Urls", "Fleet:Server:Parallel", "Fleet:Server:KeepAlive",
             "Fleet:Server:LoadTimeout", "Fleet:Server:MaxLoadedModels", "Fleet:Server:ContextLength", "Fleet:Limits:Cpus",
             "Fleet:Limits:Memory", "Fleet:Gpus:Devices", "Fleet:Kubernetes:Bridges",
             "Fleet:Kubernetes:ModelStorage", "Fleet:Kubernetes:ModelStorageClass", "Fleet:Kubernetes:StateStorage", "Fleet:Tiers:Cold!", "Fleet:Tiers:Cold!:Instances",

@@ -37,7 +37,7 @@ internal static class ModelReader
         return [.. context.Args.Select(Text)];
     }
 
-    /// <summary>Whom it waits for, by name; the owner of a model that it waits for among them.</summary>
+    /// <summary>The names of the resources that it waits for.</summary>
     public static IReadOnlyList<string> Waits(this IDistributedApplicationBuilder builder, string name) =>
         [.. builder.Get<IResource>(name).Annotations.OfType<WaitAnnotation>().Select(w => w.Resource.Name).Distinct()];
 
@@ -54,6 +54,19 @@ internal static class ModelReader
         foreach (var callback in resource.Annotations.OfType<ResourceUrlsCallbackAnnotation>())
             await callback.Callback(context);
         return [.. context.Urls.Select(u => $"{u.DisplayText} {u.Url}")];
+    }
+
+    /// <summary>The texts of a resource's links at a place of the dashboard.</summary>
+    public static IReadOnlyList<string> Links(this IDistributedApplicationBuilder builder, string name, UrlDisplayLocation location)
+    {
+        var resource = builder.Get<IResourceWithEndpoints>(name);
+        foreach (var endpoint in resource.Annotations.OfType<EndpointAnnotation>())
+            endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, "localhost", 11400);
+        var first = new ResourceUrlAnnotation { Url = "http://localhost:11400", Endpoint = new EndpointReference(resource, "http") };
+        var context = new ResourceUrlsCallbackContext(builder.ExecutionContext, resource, [first], TestContext.Current.CancellationToken);
+        foreach (var callback in resource.Annotations.OfType<ResourceUrlsCallbackAnnotation>())
+            callback.Callback(context).GetAwaiter().GetResult();
+        return [.. context.Urls.Where(u => u.DisplayLocation == location).Select(u => u.DisplayText!)];
     }
 
     public static IReadOnlyList<string> Volumes(this IDistributedApplicationBuilder builder, string name) =>

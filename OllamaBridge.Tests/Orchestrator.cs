@@ -1,5 +1,4 @@
 using System.Reflection;
-using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
@@ -14,7 +13,7 @@ internal static class Orchestrator
 
     private static string? Look(string key, string what)
     {
-        var path = typeof(OllamaBridgeResource).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+        var path = typeof(OllamaBridge.AppHost.FleetSettings).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
             .FirstOrDefault(a => string.Equals(a.Key, key, StringComparison.OrdinalIgnoreCase))?.Value;
         return path is not null && File.Exists(path) && new FileInfo(path).Length >= SmallestProgram
             ? null

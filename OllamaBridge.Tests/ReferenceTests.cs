@@ -1,6 +1,5 @@
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
-using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
@@ -11,14 +10,14 @@ public sealed class ReferenceTests
     public async Task WithReference_Client_ConnectionStringsForOllamaAndOpenAI()
     {
         var (builder, bridge) = Apps.With(new FakeHost());
-        bridge.WithInstances(2).WithModels("deepseek-r1:7b,qwen3:8b");
+        bridge.WithSimulatedInstances(2).WithModels("deepseek-r1:7b", "qwen3:8b");
         builder.AddExecutable("client", "client", ".").WithReference(bridge).WaitFor(bridge);
 
         var environment = await builder.EnvironmentAsync("client");
 
         const string Url = "{bridge.bindings.http.scheme}://{bridge.bindings.http.host}:{bridge.bindings.http.port}";
         Assert.Equal("{bridge.connectionString}", environment["ConnectionStrings__bridge"]);
-        Assert.Equal($"Endpoint={Url};Model=deepseek-r1:7b", bridge.Resource.ConnectionStringExpression.ValueExpression);
+        Assert.Equal($"Endpoint={Url};Model=deepseek-r1:7b", ((IResourceWithConnectionString)bridge.Resource).ConnectionStringExpression.ValueExpression);
         Assert.Equal($"Endpoint={Url}/v1;Key=none;Model=deepseek-r1:7b", environment["ConnectionStrings__bridge-openai"]);
         Assert.Equal("{bridge.bindings.http.url}", environment["services__bridge__http__0"]);
         Assert.Equal(Url, environment["BRIDGE_URI"]);
@@ -30,9 +29,9 @@ public sealed class ReferenceTests
     public async Task WithReference_NoModel_ConnectionStringWithoutOne()
     {
         var (builder, bridge) = Apps.With(new FakeHost());
-        bridge.WithInstances(1);
+        bridge.WithSimulatedInstances(1);
 
-        Assert.DoesNotContain("Model", bridge.Resource.ConnectionStringExpression.ValueExpression, StringComparison.Ordinal);
+        Assert.DoesNotContain("Model", ((IResourceWithConnectionString)bridge.Resource).ConnectionStringExpression.ValueExpression, StringComparison.Ordinal);
         Assert.DoesNotContain("Model", bridge.Resource.OpenAIConnectionStringExpression.ValueExpression, StringComparison.Ordinal);
     }
 
@@ -40,15 +39,13 @@ public sealed class ReferenceTests
     public async Task OptionalResources_Flags_AddedAndPointedAtTheBridge()
     {
         await using var builder = await Apps.OwnAsync(
-            "--Fleet:Backend=Container", "--Fleet:State=Container", "--Fleet:Gpus:Vendor=Nvidia", "--Fleet:Gpus:Devices=0",
-            "--Fleet:Prometheus=true", "--Fleet:Grafana=true", "--Fleet:DcgmExporter=true", "--Fleet:OpenWebUI=true");
+            "--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Gpus:Vendor=Nvidia", "--Fleet:Gpus:Devices=0",
+            "--Fleet:Prometheus=true", "--Fleet:Grafana=true", "--Fleet:DcgmExporter=true");
 
         Assert.Single(builder.Resources, r => r.Name == "prometheus");
         Assert.Contains("bridge", builder.Waits("prometheus"));
         Assert.Contains("prometheus", builder.Waits("grafana"));
         Assert.Contains("--cap-add", await builder.RuntimeArgumentsAsync("dcgm-exporter"));
-        var chat = Assert.Single(builder.Resources.OfType<OpenWebUIResource>());
-        Assert.Equal("{bridge.bindings.http.url}", (await builder.EnvironmentAsync(chat.Name))["OLLAMA_BASE_URLS"]);
     }
 
     [Fact]

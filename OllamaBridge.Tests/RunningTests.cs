@@ -173,7 +173,7 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     /// <summary>Asks as the bridge would.</summary>
     private async Task<HttpStatusCode> WishAsync(int instances)
     {
-        var listener = application.App.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<OllamaBridgeResource>().Single().Listener!;
+        var listener = application.App.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<IOllamaBridgeResource>().Single().Fleet.Listener!;
         using var client = new HttpClient();
         client.DefaultRequestHeaders.Authorization = new("Bearer", listener.Key);
         using var answer = await client.PostAsJsonAsync(await listener.GetValueAsync(Token), new { tier = "cold", instances }, Token);

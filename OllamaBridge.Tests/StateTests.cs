@@ -1,3 +1,4 @@
+using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using OllamaBridge.Hosting;
 
@@ -10,7 +11,7 @@ public sealed class StateTests
     public async Task Container_Redis_AppendOnlyOnAVolume()
     {
         var builder = Apps.Empty();
-        builder.AddBridgeState("state", StateBackend.Container, new FakeHost());
+        builder.AddBridgeState("state", BridgeStateBackend.Container, new FakeHost());
 
         Assert.StartsWith("docker.io/library/redis:", builder.Image("state"), StringComparison.Ordinal);
         Assert.Equal(["state-data:/data"], builder.Volumes("state"));
@@ -21,15 +22,15 @@ public sealed class StateTests
     public async Task Executable_RedisServer_PasswordInNoArgument()
     {
         var builder = Apps.Empty();
-        builder.AddBridgeState("state", StateBackend.Auto, new FakeHost(Programs: ["redis-server"]));
+        builder.AddBridgeState("state", BridgeStateBackend.Auto, new FakeHost(Programs: ["redis-server"]));
 
-        var resource = builder.Get<LocalStateResource>("state");
+        var resource = builder.Get<RedisExecutableResource>("state");
         Assert.Equal("redis-server", resource.Command);
         var arguments = await builder.ArgumentsAsync("state");
         Assert.Contains("--appendonly yes", string.Join(' ', arguments), StringComparison.Ordinal);
         Assert.Contains("127.0.0.1", arguments);
         Assert.DoesNotContain(arguments, a => a.Contains("password", StringComparison.OrdinalIgnoreCase) || a.Contains("requirepass", StringComparison.Ordinal));
-        Assert.Equal("{state.bindings.tcp.host}:{state.bindings.tcp.port},password={state-password.value}", resource.ConnectionStringExpression.ValueExpression);
+        Assert.Equal("{state.bindings.tcp.host}:{state.bindings.tcp.port},password={state-password.value}", ((IResourceWithConnectionString)resource).ConnectionStringExpression.ValueExpression);
         Assert.NotEmpty(resource.Annotations.OfType<HealthCheckAnnotation>());
     }
 
@@ -37,9 +38,9 @@ public sealed class StateTests
     public async Task Embedded_StateServer_ToldByEnvironment()
     {
         var builder = Apps.Empty();
-        builder.AddBridgeState("state", StateBackend.Auto, new FakeHost());
+        builder.AddBridgeState("state", BridgeStateBackend.Auto, new FakeHost());
 
-        var resource = builder.Get<EmbeddedStateResource>("state");
+        var resource = builder.Get<EmbeddedStateToolResource>("state");
         var environment = await builder.EnvironmentAsync("state");
         Assert.Equal("{state.bindings.tcp.targetPort}", environment["STATE_PORT"]);
         Assert.Equal("{state-password.value}", environment["STATE_PASSWORD"]);

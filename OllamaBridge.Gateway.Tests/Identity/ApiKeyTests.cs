@@ -42,6 +42,56 @@ public sealed class ApiKeyTests
     [Fact]
     public void TrySplit_EndlessSecret_False() => Assert.False(ApiKey.TrySplit($"ob-0123456789ab-{new string('x', 100_000)}", out _, out _));
 
+    [Fact]
+    public void TryCreateVerifier_WholeKey_VerifierOfThatKey()
+    {
+        var (key, _) = ApiKey.Create();
+
+        Assert.True(ApiKey.TryCreateVerifier(key, out var verifier));
+
+        Assert.True(ApiKey.TrySplit(key, out var id, out var secret));
+        Assert.Equal(id, verifier.Id);
+        Assert.True(ApiKey.Matches(verifier, secret));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("secret")]
+    [InlineData("ob-0123456789ab-password")]
+    [InlineData("ob-0123456789AB-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("ob-0123456789ab-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("ob-0123456789ab-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("ob-0123456789ab-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA!A")]
+    public void TryCreateVerifier_WeakOrForeignKey_False(string key) => Assert.False(ApiKey.TryCreateVerifier(key, out _));
+
+    [Fact]
+    public void Validate_WholeKeyInTheConfiguration_TenantThatItOpens()
+    {
+        var (key, _) = ApiKey.Create();
+        var options = new TenantsOptions { ["clients"] = new TenantOptions { Keys = [$"{key};2099-01-31"] } };
+
+        Assert.True(new TenantsOptionsValidator().Validate(null, options).Succeeded);
+        var kept = Assert.Single(Assert.Single(TenantsOptionsValidator.Read(options)).Keys);
+
+        Assert.True(ApiKey.TrySplit(key, out _, out var secret));
+        Assert.True(KeyVerifier.TryParse(kept.Verifier, out var verifier));
+        Assert.True(ApiKey.Matches(verifier, secret));
+        Assert.Equal(2099, kept.Expires!.Value.Year);
+        Assert.DoesNotContain(secret.ToString(), kept.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Validate_PasswordAsKey_RefusedWithoutRepeatingIt()
+    {
+        var options = new TenantsOptions { ["clients"] = new TenantOptions { Keys = ["my-own-password"] } };
+
+        var result = new TenantsOptionsValidator().Validate(null, options);
+
+        Assert.True(result.Failed);
+        Assert.Contains("Bridge:Tenants:clients:Keys:0", result.FailureMessage, StringComparison.Ordinal);
+        Assert.DoesNotContain("my-own-password", result.FailureMessage, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("0123456789ab.AA.AA")]
     [InlineData("0123456789AB.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]

@@ -17,6 +17,7 @@ internal static class ApiKey
     /// <summary>Characters of an id.</summary>
     public const int IdLength = 12;
 
+    private static readonly System.Buffers.SearchValues<char> IdCharacters = System.Buffers.SearchValues.Create("0123456789abcdef");
     private const int SecretBytes = 32;
     private const int SaltBytes = 16;
     private const int HashBytes = SHA256.HashSizeInBytes;
@@ -28,10 +29,18 @@ internal static class ApiKey
     {
         var id = RandomNumberGenerator.GetHexString(IdLength, lowercase: true);
         var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(SecretBytes));
-        var salt = RandomNumberGenerator.GetBytes(SaltBytes);
-        var hash = new byte[HashBytes];
-        Hash(salt, secret, hash);
-        return ($"{Prefix}{id}-{secret}", new KeyVerifier(id, salt, hash));
+        return ($"{Prefix}{id}-{secret}", VerifierOf(id, secret));
+    }
+
+    /// <summary>The verifier of a whole key.</summary>
+    /// <returns>False if the text is not a key of the form that <see cref="Create"/> makes: its secret must have 256 bits.</returns>
+    public static bool TryCreateVerifier(ReadOnlySpan<char> key, [NotNullWhen(true)] out KeyVerifier? verifier)
+    {
+        verifier = null;
+        if (!TrySplit(key, out var id, out var secret) || id.ContainsAnyExcept(IdCharacters) || !IsSecret(secret))
+            return false;
+        verifier = VerifierOf(id, secret);
+        return true;
     }
 
     /// <summary>Takes a key apart.</summary>
@@ -53,6 +62,20 @@ internal static class ApiKey
         Span<byte> hash = stackalloc byte[HashBytes];
         Hash(verifier.Salt, secret, hash);
         return CryptographicOperations.FixedTimeEquals(hash, verifier.Hash);
+    }
+
+    private static bool IsSecret(ReadOnlySpan<char> secret)
+    {
+        Span<byte> bytes = stackalloc byte[SecretBytes];
+        return Base64Url.IsValid(secret, out var length) && length == SecretBytes && Base64Url.TryDecodeFromChars(secret, bytes, out _);
+    }
+
+    private static KeyVerifier VerifierOf(ReadOnlySpan<char> id, ReadOnlySpan<char> secret)
+    {
+        var salt = RandomNumberGenerator.GetBytes(SaltBytes);
+        var hash = new byte[HashBytes];
+        Hash(salt, secret, hash);
+        return new KeyVerifier(id.ToString(), salt, hash);
     }
 
     private static void Hash(ReadOnlySpan<byte> salt, ReadOnlySpan<char> secret, Span<byte> hash)

@@ -37,7 +37,10 @@ internal sealed record TenantOptions
     /// <summary>Whether its keys are refused for now.</summary>
     public bool Disabled { get; init; }
 
-    /// <summary>What is kept of its keys, as <c>new-key</c> prints it: <c>ID.SALT.HASH</c>, with <c>;2027-01-31</c> where it expires.</summary>
+    /// <summary>
+    /// Its keys: verifiers as <c>new-key</c> prints them (<c>ID.SALT.HASH</c>), or whole keys (<c>ob-ID-SECRET</c>) from a secret store. Each may
+    /// end with <c>;2027-01-31</c>, its expiry. The gateway keeps only verifiers.
+    /// </summary>
     public IList<string> Keys { get; init; } = [];
 }
 
@@ -58,7 +61,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
                 errors.Add($"{key}{where}: {what}");
             for (var i = 0; i < settings.Keys.Count; i++)
                 if (!TryReadKey(settings.Keys[i], out var record))
-                    errors.Add($"{key}:Keys:{i}: is not what new-key prints (ID.SALT.HASH, with ;2027-01-31 where it expires).");
+                    errors.Add($"{key}:Keys:{i}: is neither what new-key prints (ID.SALT.HASH) nor a whole key (ob-ID-SECRET), each with ;2027-01-31 if it expires.");
                 else if (!ids.Add(record.Id))
                     errors.Add($"{key}:Keys:{i}: the key {record.Id} is there twice.");
         }
@@ -130,7 +133,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
     {
         record = null;
         var parts = text.Split(';', 2);
-        if (!KeyVerifier.TryParse(parts[0], out var verifier))
+        if (!KeyVerifier.TryParse(parts[0], out var verifier) && !ApiKey.TryCreateVerifier(parts[0].AsSpan().Trim(), out verifier))
             return false;
         DateTimeOffset? expires = null;
         if (parts.Length == 2)

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 using OllamaBridge.Simulator.Control;
 using OllamaBridge.Simulator.Json;
 using OllamaBridge.Simulator.Memory;
+using OllamaBridge.Simulator.Telemetry;
 using OllamaBridge.Simulator.Vllm;
 
 namespace OllamaBridge.Simulator.Hosting;
@@ -55,12 +56,15 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
         var call = new Call(context, server, Volatile.Read(ref _memory), path) { Tail = tail };
         if (route.Inference)
             call.Enter();
+        // Health checks and lists come several times a second; only requests to a model are worth a span.
+        var span = route.Inference ? SimulatorTelemetry.StartRequest(context, server) : null;
         try
         {
             await RunAsync(call, route, handler);
         }
         finally
         {
+            SimulatorTelemetry.EndRequest(span, context);
             call.Leave();
         }
     }
