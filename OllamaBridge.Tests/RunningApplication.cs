@@ -4,6 +4,7 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Microsoft.Extensions.DependencyInjection;
+using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
@@ -12,7 +13,11 @@ public sealed class RunningApplication : IAsyncLifetime
 {
     internal const string Model = "deepseek-r1:7b";
     internal const string ColdInstance = "ollama-cold-1";
-    private const string ApiKey = "only-for-this-test-run";
+
+    /// <summary>The key of clients: the value of the parameter <c>bridge-key</c>.</summary>
+    internal const string ClientKey = "ob-0123456789ab-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    private const string DashboardKey = "only-for-this-test-run";
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private DistributedApplication? _app;
 
@@ -22,13 +27,15 @@ public sealed class RunningApplication : IAsyncLifetime
 
     internal DistributedApplication App => _app!;
 
+    internal BridgeModel Fleet => App.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<IOllamaBridgeResource>().Single().Fleet;
+
     public async ValueTask InitializeAsync()
     {
         if (Orchestrator.Missing is not null)
             return;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.OllamaBridge_AppHost>(
             ["--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Instances=3", $"--Fleet:Models={Model}",
-                "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:ExplicitStart=true", $"--AppHost:DashboardApiKey={ApiKey}", Apps.Quiet],
+                "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:RequireKey=true", $"--Parameters:bridge-key={ClientKey}", $"--AppHost:DashboardApiKey={DashboardKey}", Apps.Quiet],
             (options, _) =>
             {
                 options.DisableDashboard = false;
@@ -43,8 +50,9 @@ public sealed class RunningApplication : IAsyncLifetime
             await _app.ResourceNotifications.WaitForResourceHealthyAsync(name, patience.Token);
         Bridge = _app.CreateHttpClient("bridge");
         Bridge.Timeout = Patience;
+        Bridge.DefaultRequestHeaders.Authorization = new("Bearer", await Fleet.OperatorKey!.GetValueAsync(patience.Token));
         Dashboard = _app.CreateHttpClient("aspire-dashboard");
-        Dashboard.DefaultRequestHeaders.Add("x-api-key", ApiKey);
+        Dashboard.DefaultRequestHeaders.Add("x-api-key", DashboardKey);
         await UntilAsync(async () => (await InstancesAsync()).All(i => i["state"]!.GetValue<string>() == "healthy" || i["name"]!.GetValue<string>() == ColdInstance), "the bridge knows all instances");
     }
 
@@ -59,8 +67,27 @@ public sealed class RunningApplication : IAsyncLifetime
 
     internal async Task<JsonNode> InstanceAsync(string name) => (await InstancesAsync()).Single(i => i["name"]!.GetValue<string>() == name);
 
-    /// <summary>Asks and returns the answer with its headers.</summary>
-    internal Task<HttpResponseMessage> ChatAsync(string text = "Why is the sky blue?", string? traceParent = null, int tokens = 6)
+    /// <summary>The state of a resource, as the dashboard shows it.</summary>
+    internal string? StateOf(string resource) =>
+        App.ResourceNotifications.TryGetCurrentState(resource, out var current) ? current.Snapshot.State?.Text : null;
+
+    /// <summary>The names of the commands of a resource that are enabled.</summary>
+    internal IEnumerable<string> EnabledCommandsOf(string resource) =>
+        App.ResourceNotifications.TryGetCurrentState(resource, out var current)
+            ? current.Snapshot.Commands.Where(c => c.State == ResourceCommandState.Enabled).Select(c => c.Name)
+            : [];
+
+    /// <summary>Ends the process of an instance as <c>kill -9</c> does.</summary>
+    internal void Kill(string resource)
+    {
+        Assert.True(App.ResourceNotifications.TryGetCurrentState(resource, out var current));
+        var pid = Assert.IsType<int>(current!.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value);
+        using var process = System.Diagnostics.Process.GetProcessById(pid);
+        process.Kill(entireProcessTree: true);
+    }
+
+    /// <summary>Sends a chat and returns the response with its headers.</summary>
+    internal Task<HttpResponseMessage> ChatAsync(string text = "Why is the sky blue?", string? traceParent = null, int tokens = 6, bool stream = false)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat")
         {
@@ -68,7 +95,7 @@ public sealed class RunningApplication : IAsyncLifetime
             {
                 model = Model,
                 messages = new[] { new { role = "user", content = text } },
-                stream = false,
+                stream,
                 think = false,
                 options = new { num_predict = tokens },
             }),

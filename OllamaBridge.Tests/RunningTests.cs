@@ -40,10 +40,80 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
         var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => application.ChatAsync($"While draining {i}?")));
         Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
         Assert.DoesNotContain(answers, a => a.Headers.GetValues("X-Bridge-Instance").Single() == "ollama-2");
+        Assert.Equal(DrainStates.Drained, application.StateOf("ollama-2"));
+        await RunningApplication.UntilAsync(
+            () => Task.FromResult(application.EnabledCommandsOf("ollama-2") is var enabled && enabled.Contains(InstanceCommands.Undrain) && !enabled.Contains(InstanceCommands.Drain)),
+            "a drained instance offers Undrain only");
 
         var undrained = await application.CommandAsync("ollama-2", InstanceCommands.Undrain);
         Assert.True(undrained.Success, undrained.Message);
         Assert.False((await application.InstanceAsync("ollama-2"))["draining"]!.GetValue<bool>());
+        Assert.Equal(KnownResourceStates.Running, application.StateOf("ollama-2"));
+        await RunningApplication.UntilAsync(
+            () => Task.FromResult(application.EnabledCommandsOf("ollama-2") is var enabled && enabled.Contains(InstanceCommands.Drain) && !enabled.Contains(InstanceCommands.Undrain)),
+            "a running instance offers Drain only");
+    }
+
+    [Fact]
+    public async Task Drain_ByAnotherOperator_VisibleOnTheResource()
+    {
+        SkipWithoutOrchestrator();
+
+        // A drain that is older than the application is read in the same way.
+        using var drained = await application.Bridge.PostAsync("/bridge/instances/ollama-3/drain", content: null, Token);
+        Assert.True(drained.IsSuccessStatusCode);
+        await RunningApplication.UntilAsync(() => Task.FromResult(application.StateOf("ollama-3") == DrainStates.Drained), "the resource shows the drain");
+
+        using var undrained = await application.Bridge.PostAsync("/bridge/instances/ollama-3/undrain", content: null, Token);
+        Assert.True(undrained.IsSuccessStatusCode);
+        await RunningApplication.UntilAsync(() => Task.FromResult(application.StateOf("ollama-3") == KnownResourceStates.Running), "the resource shows that it runs");
+    }
+
+    [Fact]
+    public async Task Chat_KeyRequired_AnsweredWithTheClientsKeyOnly()
+    {
+        SkipWithoutOrchestrator();
+        using var client = new HttpClient { BaseAddress = application.Bridge.BaseAddress };
+
+        using var refused = await client.GetAsync("/api/tags", Token);
+        client.DefaultRequestHeaders.Authorization = new("Bearer", RunningApplication.ClientKey);
+        using var answered = await client.GetAsync("/api/tags", Token);
+        using var forbidden = await client.GetAsync("/bridge/instances", Token);
+
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, answered.StatusCode);
+        // The clients' key is for inference; the dashboard's commands have their own.
+        Assert.Equal(HttpStatusCode.Forbidden, forbidden.StatusCode);
+    }
+
+    [Fact]
+    public async Task Kill_OneInstanceUnderChats_AllAnsweredWhole()
+    {
+        SkipWithoutOrchestrator();
+        var before = await application.InstanceAsync("ollama-1");
+        Assert.Equal("healthy", before["state"]!.GetValue<string>());
+        var begun = 0;
+        var chats = Enumerable.Range(0, 12).Select(async i =>
+        {
+            Interlocked.Increment(ref begun);
+            using var answer = await application.ChatAsync($"Question {i}?", tokens: 100, stream: i % 2 == 0);
+            var body = await answer.Content.ReadAsStringAsync(Token);
+            return (answer.StatusCode, Whole: body.Contains("\"done\":true", StringComparison.Ordinal), body);
+        }).ToList();
+        await RunningApplication.UntilAsync(async () => (await application.InstanceAsync("ollama-1"))["slotsUsed"]!.GetValue<int>() > 0, "the instance works");
+
+        application.Kill("ollama-1");
+        var answers = await Task.WhenAll(chats);
+
+        Assert.Equal(12, begun);
+        Assert.All(answers, a => Assert.True(a.StatusCode == HttpStatusCode.OK && a.Whole, $"{a.StatusCode} {a.body}"));
+        // Its address refuses connections: the bridge sees that the instance is gone instead of waiting for it.
+        await RunningApplication.UntilAsync(
+            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() != "healthy", "the bridge knows that the instance is gone");
+        var started = await application.CommandAsync("ollama-1", KnownResourceCommands.StartCommand);
+        Assert.True(started.Success, started.Message);
+        await RunningApplication.UntilAsync(
+            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() == "healthy", "it is back");
     }
 
     [Fact]
@@ -138,12 +208,15 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
 
         IReadOnlyList<JsonNode> spans = [];
-        await RunningApplication.UntilAsync(async () => (spans = await SpansAsync(id)).Count >= 4, "the trace has arrived");
+        await RunningApplication.UntilAsync(async () => (spans = await SpansAsync(id)).Count >= 5, "the trace has arrived");
 
-        var server = spans.Single(s => Kind(s) == 2);
+        var sent = spans.Single(s => Name(s) == $"chat {RunningApplication.Model}");
+        // Two servers take part: the bridge and, as a child of the sending, the instance.
+        var instance = spans.Single(s => Kind(s) == 2 && Parent(s) == Id(sent));
+        var server = spans.Single(s => Kind(s) == 2 && s != instance);
         var queue = spans.Single(s => Name(s) == "queue");
         var decide = spans.Single(s => Name(s) == "decide");
-        var sent = spans.Single(s => Name(s) == $"chat {RunningApplication.Model}");
+        Assert.Equal("POST /api/chat", Name(instance));
         Assert.Equal(Id(server), Parent(queue));
         Assert.Equal(Id(queue), Parent(decide));
         Assert.Equal(Id(server), Parent(sent));
@@ -173,7 +246,7 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     /// <summary>Asks as the bridge would.</summary>
     private async Task<HttpStatusCode> WishAsync(int instances)
     {
-        var listener = application.App.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<IOllamaBridgeResource>().Single().Fleet.Listener!;
+        var listener = application.Fleet.Listener!;
         using var client = new HttpClient();
         client.DefaultRequestHeaders.Authorization = new("Bearer", listener.Key);
         using var answer = await client.PostAsJsonAsync(await listener.GetValueAsync(Token), new { tier = "cold", instances }, Token);

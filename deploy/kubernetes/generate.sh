@@ -19,10 +19,10 @@ printf '{"TemplatePath":"%s"}\n' "$PWD/$here/templates" > "$state"
 trap 'rm -rf "$work" "$state"' EXIT
 "${aspirate[@]}" generate --non-interactive --disable-secrets --disable-state --skip-build --project-path OllamaBridge.AppHost \
   --aspire-manifest aspire-manifest.json --output-path "$work/base" --image-pull-policy IfNotPresent --namespace ollamabridge \
-  --container-image-tag "$version" --include-dashboard false > "$work/log" || { cat "$work/log"; exit 1; }
+  --container-image-tag "$version" --include-dashboard false --parameter bridge-key=from-the-secret-bridge-tenants > "$work/log" || { cat "$work/log"; exit 1; }
 
-# aspirate puts secrets in plain text among the settings: what is secret comes from Secrets (stack/). Nobody is anonymous in a cluster.
-find "$work/base" -name kustomization.yaml -exec sed -i -E "/^ *- '(ConnectionStrings__|[A-Za-z_]*(PASSWORD|URI)=|Bridge__Access__AllowAnonymous=)/d" {} +
+# aspirate writes secrets in clear among the settings; here they come from Secrets (stack/). Clients' keys come from bridge-tenants.
+find "$work/base" -name kustomization.yaml -exec sed -i -E "/^ *- '(ConnectionStrings__|[A-Za-z_]*(PASSWORD|URI)=|Bridge__Tenants__[^=]*Keys__)/d" {} +
 # A generator that has nothing left is none; aspirate's own resources are listed without an order.
 find "$work/base" -name kustomization.yaml -exec sed -i -z -E "s/configMapGenerator:\n *- name: [a-z-]+\n *literals:\n*$//" {} +
 if ! grep -q "REDIS_PASSWORD" -r "$work/base"/*/kustomization.yaml && ! grep -q configMapGenerator "$work/base/state/kustomization.yaml"; then
@@ -30,7 +30,7 @@ if ! grep -q "REDIS_PASSWORD" -r "$work/base"/*/kustomization.yaml && ! grep -q 
 fi
 
 # What aspirate could not resolve, escaped as HTML, or made up.
-if grep -rnE '\{[a-z][a-zA-Z0-9.-]*\}|&(amp|quot|lt|gt|#)|8443|ASPNETCORE_URLS|[Pp]assword=[^$]' "$work/base"; then
+if grep -rnE '\{[a-z][a-zA-Z0-9.-]*\}|&(amp|quot|lt|gt|#)|8443|ASPNETCORE_URLS|[Pp]assword=[^$]|from-the-secret-bridge-tenants' "$work/base"; then
   echo "aspirate wrote what must not be there (above)."
   exit 1
 fi
