@@ -61,7 +61,8 @@ public static class OllamaBridgeBuilderExtensions
         if (builder.ExecutionContext.IsPublishMode)
             return builder.AddResource(new BridgeContainerResource(name, host)).WithImage(Programs.GatewayImage, Programs.Version);
         var tool = Programs.AddTool(builder, new BridgeToolResource(name, host));
-        return tool.WithEnvironment("ASPNETCORE_HTTP_PORTS", tool.GetEndpoint(BridgeModel.HttpEndpoint).Property(EndpointProperty.TargetPort));
+        var port = tool.GetEndpoint(BridgeModel.HttpEndpoint).Property(EndpointProperty.TargetPort);
+        return tool.WithEnvironment("ASPNETCORE_URLS", ReferenceExpression.Create($"http://localhost:{port}"));
     }
 
     /// <summary>Sets how every Ollama server is configured, unless its tier differs. Values that are null keep what was set before.</summary>

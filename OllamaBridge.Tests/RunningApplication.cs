@@ -113,11 +113,14 @@ public sealed class RunningApplication : IAsyncLifetime
             TestContext.Current.CancellationToken);
 
     /// <summary>For what no event announces: looks until it is so, within bounds.</summary>
-    internal static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    internal static Task UntilAsync(Func<Task<bool>> condition, string what) => UntilAsync(condition, () => what);
+
+    /// <summary>The same, with a description that is made only if the condition never holds.</summary>
+    internal static async Task UntilAsync(Func<Task<bool>> condition, Func<string> what)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        patience.CancelAfter(TimeSpan.FromSeconds(60));
+        patience.CancelAfter(Patience);
         try
         {
             while (!await condition())
@@ -125,7 +128,7 @@ public sealed class RunningApplication : IAsyncLifetime
         }
         catch (OperationCanceledException) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
         {
-            Assert.Fail($"never happened: {what}");
+            Assert.Fail($"never happened: {what()}");
         }
     }
 }
