@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Builds and starts the bridge in front of three instances, and stops everything it started on Ctrl-C: as an Aspire application with its
-# dashboard where Aspire's packages can be restored, else the bridge alone.
-#   BRIDGE_STANDALONE=1   the bridge alone in any case
+# Builds and starts the bridge in front of three instances as an Aspire application with a dashboard. Ctrl-C stops everything.
+# If Aspire's packages cannot be restored, or with BRIDGE_STANDALONE=1, it starts the bridge without the dashboard.
+#   BRIDGE_STANDALONE=1   no dashboard
 #   BRIDGE_URLS=http://10.0.0.5:11434,http://10.0.0.6:11434   instances that run already
-#   BRIDGE_PORT=11400     where the bridge listens (127.0.0.1)
-#   BRIDGE_SLOTS=4        parallel requests for each instance (OLLAMA_NUM_PARALLEL)
-#   INSTANCE_PORT=11501   first port of the instances that this script starts
+#   BRIDGE_PORT=11400     the bridge's port on 127.0.0.1
+#   BRIDGE_SLOTS=4        parallel requests of each instance (OLLAMA_NUM_PARALLEL)
+#   INSTANCE_PORT=11501   first port of the instances, without the dashboard
+# Further arguments are settings of the application, such as --Fleet:Instances=5 (docs/aspire.md).
 set -euo pipefail
 cd "$(dirname "$0")"
+. eng/left-out.sh
 
 port=${BRIDGE_PORT:-11400}
 slots=${BRIDGE_SLOTS:-4}
@@ -54,16 +56,17 @@ if [ -z "${BRIDGE_STANDALONE:-}" ]; then
   restore=$(mktemp)
   if dotnet restore OllamaBridge.AppHost --verbosity quiet > "$restore" 2>&1; then
     rm -f "$restore"
-    echo "Building…"
+    left_out
+    echo "Building the application (a first build takes one to four minutes)…"
     build OllamaBridge.AppHost
-    echo "Starting the application; its dashboard's login URL follows. The bridge will answer on $url."
+    echo "Starting the application; the dashboard's login URL follows. The bridge will answer on $url."
     trap - EXIT INT TERM
     exec dotnet run --project OllamaBridge.AppHost --configuration "$configuration" --no-build --launch-profile http -- \
       --Fleet:Port="$port" --Fleet:Server:Parallel="$slots" ${BRIDGE_URLS:+--Fleet:Urls="$BRIDGE_URLS"} "$@"
   fi
   missing=$(grep -oE "(Unable to find package|Could not resolve SDK|[(]>= [^)]*[)] but) \"?[A-Za-z0-9.]+" "$restore" | grep -oE '[A-Za-z0-9.]+$' | sed 's/\.$//' | sort -u | paste -sd, | sed 's/,/, /g' || true)
   rm -f "$restore"
-  echo "Without the dashboard: Aspire's packages cannot be restored here (${missing:-dotnet restore OllamaBridge.AppHost says why}). Starting the bridge alone."
+  echo "No dashboard: Aspire's packages cannot be restored here (${missing:-dotnet restore OllamaBridge.AppHost shows why}). Starting the bridge without it."
 fi
 
 echo "Building…"

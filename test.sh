@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Builds and runs every test that this machine can restore. Says what it left out, ends with
-# "N passed, N failed, N skipped", and exits with 0 only where everything that could run has passed.
+# Builds and runs every test that this machine can restore. Prints what it leaves out, ends with
+# "N passed, N failed, N skipped", and exits with 0 only if everything that can run has passed.
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
+. eng/left-out.sh
 
 configuration=${CONFIGURATION:-Release}
 log=$(mktemp -d)
@@ -41,6 +42,8 @@ for project in OllamaBridge.AppHost OllamaBridge.Benchmarks; do
   [ -d "$project" ] || continue
   can_restore "$project" && build "$project" && echo "built: $project"
 done
+
+left_out
 
 # The npm clients are tested where there is Node.js and the registry can be reached.
 if command -v npm > /dev/null; then

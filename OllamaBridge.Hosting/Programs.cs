@@ -45,29 +45,30 @@ internal sealed class Programs
     /// <summary>Adds a program that is a project.</summary>
     public static IResourceBuilder<T> AddProject<T>(IDistributedApplicationBuilder builder, T resource, IProjectMetadata project)
         where T : ProjectResource =>
-        WithQuickStop(builder.AddResource(resource)
+        WithRunDefaults(builder.AddResource(resource)
             .WithAnnotation(project)
             .WithProjectDefaults(new ProjectResourceOptions { ExcludeLaunchProfile = true }));
 
     /// <summary>Adds a program that is a .NET tool, of the same version as this package.</summary>
     public static IResourceBuilder<T> AddTool<T>(IDistributedApplicationBuilder builder, T resource)
         where T : DotnetToolResource =>
-        WithQuickStop(builder.AddDotnetTool(resource)
+        WithRunDefaults(builder.AddDotnetTool(resource)
             .WithWorkingDirectory(builder.AppHostDirectory)
             .WithToolVersion(Version)
             .WithOtlpExporter()
             .ExcludeFromManifest());
 
-    /// <summary>
-    /// Removes the retries of the OTLP exporter. The dashboard stops before the programs do; with retries each of them spends 10 s and
-    /// more at its end on a dashboard that no longer exists.
-    /// </summary>
-    private static IResourceBuilder<T> WithQuickStop<T>(IResourceBuilder<T> program)
+    private static IResourceBuilder<T> WithRunDefaults<T>(IResourceBuilder<T> program)
         where T : IResourceWithEnvironment
     {
-        if (program.ApplicationBuilder.ExecutionContext.IsRunMode)
+        var builder = program.ApplicationBuilder;
+        if (builder.ExecutionContext.IsRunMode)
             program.WithEnvironment(context =>
             {
+                // The programs have no launch profile; they run in the application's environment, which is Development under dotnet run.
+                context.EnvironmentVariables["ASPNETCORE_ENVIRONMENT"] = builder.Environment.EnvironmentName;
+                context.EnvironmentVariables["DOTNET_ENVIRONMENT"] = builder.Environment.EnvironmentName;
+                // The dashboard stops before the programs do. With retries, each of them would spend 10 s and more on a dashboard that is gone.
                 context.EnvironmentVariables.Remove("OTEL_DOTNET_EXPERIMENTAL_OTLP_RETRY");
                 context.EnvironmentVariables["OTEL_EXPORTER_OTLP_TIMEOUT"] = "1000";
             });

@@ -141,6 +141,22 @@ public sealed class ModelTests
         Assert.Equal([InputType.Text, InputType.Choice], command.Arguments.Select(a => a.InputType));
     }
 
+    [Theory]
+    [InlineData("bridge")]
+    [InlineData("ollama-1")]
+    [InlineData("state")]
+    public async Task Programs_RunMode_ApplicationsEnvironmentAndNoRetriesAgainstAStoppedDashboard(string name)
+    {
+        await using var builder = await Apps.OwnAsync("--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--environment=Development");
+
+        var environment = await builder.EnvironmentAsync(name);
+
+        Assert.Equal("Development", environment["ASPNETCORE_ENVIRONMENT"]);
+        Assert.DoesNotContain("OTEL_DOTNET_EXPERIMENTAL_OTLP_RETRY", environment.Keys);
+        Assert.Equal("1000", environment["OTEL_EXPORTER_OTLP_TIMEOUT"]);
+        Assert.Contains("OTEL_EXPORTER_OTLP_ENDPOINT", environment.Keys);
+    }
+
     [Fact]
     public async Task Replicas_OfTheBridge_BehindOneProxiedPort()
     {

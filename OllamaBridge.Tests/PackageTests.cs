@@ -52,11 +52,10 @@ public sealed class PackageTests : IAsyncLifetime
 
     private async Task PackAsync()
     {
-        var configuration = Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar)))!;
         foreach (var project in Projects)
         {
             await using var pack = ChildProgram.Start(
-                "dotnet", Repository.Root, "pack", project, "--no-build", "--configuration", configuration, "--output", Feed, "--nologo", "--verbosity", "quiet");
+                "dotnet", Repository.Root, "pack", project, "--no-build", "--configuration", Repository.Configuration, "--output", Feed, "--nologo", "--verbosity", "quiet");
             Assert.True(await pack.ExitAsync(Token) == 0, pack.Output);
         }
 

@@ -18,7 +18,7 @@ public sealed class RunningApplication : IAsyncLifetime
     internal const string ClientKey = "ob-0123456789ab-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
     private const string DashboardKey = "only-for-this-test-run";
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    internal static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private DistributedApplication? _app;
 
     internal HttpClient Bridge { get; private set; } = null!;
