@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
@@ -120,7 +121,7 @@ internal sealed class AnswerTransformer(
     {
         var status = (int)response.StatusCode;
         if (AnswerVerdict.IsBusy(status))
-            attempt.BusyFor = RetryAfter.Read(response.Headers, time.GetUtcNow());
+            attempt.BusyFor = RetryAfter.Read(response.Headers, time.GetWallClock());
         if (attempt.Plan is not null)
         {
             // It will not go on with what another began: how the other failed stays what there is to tell.
