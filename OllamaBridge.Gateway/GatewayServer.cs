@@ -24,6 +24,13 @@ internal static class GatewayServer
             kestrel.Limits.MinResponseDataRate = null;
         });
         web.ConfigureServices(services => services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(
-            (kestrel, limits) => kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(limits.Value.MinBodyRate, limits.Value.BodyGracePeriod)));
+            (kestrel, limits) =>
+            {
+                kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(limits.Value.MinBodyRate, limits.Value.BodyGracePeriod);
+                kestrel.Limits.MaxRequestHeadersTotalSize = limits.Value.MaxHeaderBytes;
+                kestrel.Limits.MaxRequestHeaderCount = limits.Value.MaxHeaderFields;
+                // Kestrel wants room for all of them in its buffer.
+                kestrel.Limits.MaxRequestBufferSize = Math.Max(kestrel.Limits.MaxRequestBufferSize ?? 0, limits.Value.MaxHeaderBytes);
+            }));
     }
 }

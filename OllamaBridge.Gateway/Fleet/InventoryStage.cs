@@ -21,6 +21,8 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
     {
         // What sleeps here would be for nobody in another region to use.
         var inventory = InventoryFor(call.Tenant, isAwake: context.Request.Headers.ContainsKey(PeerBridge.Header));
+        if (call.Operation.Protocol == Protocol.Anthropic)
+            return AnthropicModelList.WriteAsync(context, call, inventory);
         return call.Operation.Name switch
         {
             "root" => WriteAsync(context, Running, "text/plain; charset=utf-8"),

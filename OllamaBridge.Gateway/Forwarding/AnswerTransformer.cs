@@ -104,6 +104,8 @@ internal sealed class AnswerTransformer(
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (status < 400 && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
+        if (IsStream(proxyResponse))
+            ProxyBuffering.Disable(httpContext.Response.Headers);
         httpContext.Response.Headers[InstanceHeader] = answeredBy;
         if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
             httpContext.Response.Headers[ModelHeader] = model;

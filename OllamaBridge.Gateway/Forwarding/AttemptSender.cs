@@ -111,7 +111,9 @@ internal sealed class AttemptSender(
         var invoker = client;
         if (plan is not null || call.Body is not null)
         {
-            var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : call.Body!.Bytes;
+            var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : call.Body!.Outgoing;
+            if (call.Body is { WasEncoded: true } encoded && (plan is not null || !encoded.IsEncoded))
+                context.Request.Headers.Remove("Content-Encoding");
             context.Request.Body = new SequenceStream(body);
             context.Request.ContentLength = body.Length;
             context.Request.Headers.Remove("Transfer-Encoding");

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Hedging;
+using OllamaBridge.Gateway.Forwarding.TokenCounts;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -35,6 +36,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<DrainMoves>();
         services.AddSingleton<SilenceWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
+        services.AddSingleton<TokenCountStage>();
         services.AddSingleton<ForwardingStage>();
         return services;
     }
