@@ -1,6 +1,6 @@
-using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Admin;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Admin;
