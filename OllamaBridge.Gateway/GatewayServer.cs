@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway;
 
@@ -19,6 +20,7 @@ internal static class GatewayServer
             web.UseUrls(DefaultUrl);
         web.ConfigureKestrel(kestrel =>
         {
+            kestrel.ConfigureEndpointDefaults(static listen => listen.Use(RejectionWriter.Middleware));
             kestrel.AddServerHeader = false; // a real server sends none
             // The bridge waits for tokens, its clients wait for the bridge: neither side's silence is an error.
             kestrel.Limits.MinResponseDataRate = null;

@@ -10,7 +10,6 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 public sealed class ServerRuleTests
 {
     private const string Json = "application/json; charset=utf-8";
-    private const string Text = "text/plain";
 
     [Theory]
     // net/http cleans paths: dot segments, doubled slashes, escaped or not, of any route or none.
@@ -32,10 +31,20 @@ public sealed class ServerRuleTests
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
         foreach (var url in new[] { bridge.Url, fleet[0].Url })
         {
-            var answer = await SendAsync(url, $"{line} HTTP/1.1\r\nHost: 127.0.0.1:{url.Port}\r\nConnection: close\r\n\r\n");
+            var host = line.StartsWith("CONNECT ", StringComparison.Ordinal) ? line.Split(' ')[1] : $"127.0.0.1:{url.Port}";
+            var answer = await SendAsync(url, $"{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
             Assert.Equal((status, location), (answer.Status, answer.Headers.GetValueOrDefault("Location")));
             Assert.Equal(body, answer.Body);
         }
+    }
+
+    [Fact]
+    public async Task Connect_WithAnotherHost_405AsWell()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        var answer = await SendAsync(bridge.Url, $"CONNECT example.com:443 HTTP/1.1\r\nHost: 127.0.0.1:{bridge.Url.Port}\r\n\r\n");
+        Assert.Equal((405, "405 method not allowed"), (answer.Status, answer.Body));
     }
 
     [Theory]
@@ -82,7 +91,7 @@ public sealed class ServerRuleTests
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
-        var body = $$"""{"model":"{{TestFleet.Model}}","stream":false,{{field}},"messages":[{"role":"user","content":"a\ud800b"}],"options":{"num_predict":3,"\udfff":1}}""";
+        var body = $$"""{"model":"{{TestFleet.Model}}","stream":false,{{field}},"messages":[{"role":"user","content":"a\ud800b"}],"options":{"num_predict":3,"\udfff":1} }""";
         foreach (var url in new[] { bridge.Url, fleet[0].Url })
             Assert.Equal(200, (await PostAsync(url, "/api/chat", Encoding.UTF8.GetBytes(body))).Status);
         Assert.Equal(body, Encoding.UTF8.GetString(fleet[0].Statistics.Seen.First(r => r.Path == "/api/chat").Body.Span));

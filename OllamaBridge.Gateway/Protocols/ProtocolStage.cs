@@ -6,6 +6,9 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <summary>Finds out what is asked; answers what a server's router answers for what is no route of it.</summary>
 internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting)
 {
+    /// <summary>gin's body of a 405.</summary>
+    public static ReadOnlySpan<byte> NotAllowed => "405 method not allowed"u8;
+
     /// <summary>Handles a request that is none of the bridge's own endpoints.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
@@ -53,8 +56,9 @@ internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting
     public static Task RefuseConnect(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
-        context.Response.Headers.Allow = "GET, HEAD, POST, DELETE, OPTIONS";
-        return WriteTextAsync(context, "405 method not allowed");
+        context.Response.ContentType = "text/plain";
+        context.Response.ContentLength = NotAllowed.Length;
+        return context.Response.Body.WriteAsync(NotAllowed.ToArray(), 0, NotAllowed.Length);
     }
 
     private static Task MethodNotAllowed(HttpContext context, Operation operation)

@@ -1,6 +1,10 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Protocols;
@@ -9,7 +13,7 @@ namespace OllamaBridge.Gateway.Protocols;
 /// Words the refusals of requests that Kestrel rejects while it parses them, before any middleware runs. Kestrel itself answers with a status and an
 /// empty body; this writes an error in the caller's protocol that names the limit. It hears of a rejection through Kestrel's diagnostic event.
 /// </summary>
-internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<LimitOptions> limits)
+internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<LimitOptions> limits, TimeProvider time)
     : IHostedService, IObserver<KeyValuePair<string, object?>>, IDisposable
 {
     private const string Event = "Microsoft.AspNetCore.Server.Kestrel.BadRequest";
@@ -42,12 +46,20 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
     /// <inheritdoc/>
     public void OnNext(KeyValuePair<string, object?> value)
     {
+        // Below TLS an answer can't be replaced: there Kestrel's own, without words, is sent.
         if (value is { Key: Event, Value: IFeatureCollection features }
             && features.Get<IBadRequestExceptionFeature>()?.Error is BadHttpRequestException error
-            && features.Get<IHttpResponseFeature>() is { HasStarted: false } response
-            && features.Get<IHttpResponseBodyFeature>() is { } body
-            && Word(error.StatusCode) is { } message)
-            Write(response, body, OperationTable.ProtocolOf(features.Get<IHttpRequestFeature>()?.Path ?? ""), error.StatusCode, message);
+            && features.Get<RejectionWriter>() is { } writer && features.Get<ITlsConnectionFeature>() is null
+            && features.Get<IHttpResponseFeature>() is { HasStarted: false })
+        {
+            var request = features.Get<IHttpRequestFeature>();
+            // Kestrel wants a tunnel's target as Host, too; whoever asks for one without is answered the same.
+            if (request?.Method == HttpMethods.Connect)
+                writer.Replace(Answer(StatusCodes.Status405MethodNotAllowed, "text/plain", ProtocolStage.NotAllowed));
+            else if (Word(error.StatusCode) is { } message)
+                writer.Replace(Answer(
+                    error.StatusCode, "application/json", ProtocolError.Body(OperationTable.ProtocolOf(request?.Path ?? ""), error.StatusCode, message).Span));
+        }
     }
 
     /// <summary>The message for a rejection; null to leave Kestrel's empty answer.</summary>
@@ -60,18 +72,11 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
         _ => null,
     };
 
-    private static void Write(IHttpResponseFeature response, IHttpResponseBodyFeature body, Protocol protocol, int status, string message)
+    private byte[] Answer(int status, string type, ReadOnlySpan<byte> body)
     {
-        var bytes = ProtocolError.Body(protocol, status, message);
-        response.StatusCode = status;
-        response.Headers.ContentType = "application/json";
-        response.Headers.ContentLength = bytes.Length;
-        response.Headers.Connection = "close";
-        var buffer = body.Writer.GetMemory(bytes.Length);
-        bytes.CopyTo(buffer);
-        body.Writer.Advance(bytes.Length);
-        // Completes without waiting: it is far less than the connection's buffer. Kestrel sends it as it closes the connection.
-        var flush = body.Writer.FlushAsync();
-        _ = flush.IsCompleted ? flush.GetAwaiter().GetResult() : default;
+        var head = string.Create(
+            CultureInfo.InvariantCulture,
+            $"HTTP/1.1 {status} {ReasonPhrases.GetReasonPhrase(status)}\r\nContent-Length: {body.Length}\r\nConnection: close\r\nContent-Type: {type}\r\nDate: {time.GetWallClock():r}\r\n\r\n");
+        return [.. Encoding.ASCII.GetBytes(head), .. body];
     }
 }

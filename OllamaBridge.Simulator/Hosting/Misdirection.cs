@@ -60,7 +60,7 @@ internal static class Misdirection
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
             return Reply.EmptyAsync(http, status);
         var text = status == 301 ? "Moved Permanently" : "Temporary Redirect";
-        return Reply.BytesAsync(http, status, Encoding.UTF8.GetBytes($"<a href=\"{path}\">{text}</a>.\n\n"), ContentTypes.Html);
+        return Reply.BytesAsync(http, status, Encoding.UTF8.GetBytes($"<a href=\"{path}{http.Request.QueryString}\">{text}</a>.\n\n"), ContentTypes.Html);
     }
 
     private static string Clean(string path) => "/" + string.Join('/', path.Split('/', StringSplitOptions.RemoveEmptyEntries));
