@@ -2,6 +2,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
@@ -150,6 +151,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
         InputTokens = kept.End.PromptTokens ?? 0;
         OutputTokens = kept.End.Tokens ?? kept.Tokens;
     }
+
+    /// <summary>The attempts that failed; null for none.</summary>
+    public FailedAttempts? Failures { get; set; }
+
+    /// <summary>Whether the same request failed lately wherever it was sent: then it gets one attempt.</summary>
+    public bool IsKnownToFail { get; set; }
 
     /// <summary>Settles what its tenant was charged, once.</summary>
     public void SettleCharge()

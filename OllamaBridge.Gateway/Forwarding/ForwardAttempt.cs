@@ -43,6 +43,15 @@ internal sealed class ForwardAttempt(
     /// <summary>How the instance failed, if it did; set where nothing has been sent to the client for it.</summary>
     public InstanceFailure? Failure { get; set; }
 
+    /// <summary>The status of the instance's response; 0 before there is one.</summary>
+    public int Status { get; set; }
+
+    /// <summary>Whether the connection had been used before; null before it is written to.</summary>
+    public ConnectionUse? Connection { get; set; }
+
+    /// <summary>The status that tells the client what is wrong with the body that it sends; 0 if nothing is.</summary>
+    public int BodyFault { get; set; }
+
     /// <summary>Whether the instance rightly refused the request.</summary>
     public bool Rejected { get; set; }
 

@@ -3,6 +3,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
@@ -18,6 +19,8 @@ internal sealed class ForwardingStage(
     RequestQueue queue,
     RetryBudget budget,
     PlacementOutcomes outcomes,
+    RepeatedFailures repeated,
+    IFleet fleet,
     BridgeMetrics metrics,
     IOptions<ForwardingOptions> options,
     IOptions<QueueOptions> queueOptions,
@@ -42,6 +45,7 @@ internal sealed class ForwardingStage(
         if (urgency.Deadline is { } deadline)
             call.Deadline = call.StartedAt + Math.Max(1, (long)(deadline.TotalSeconds * time.TimestampFrequency));
         budget.Deposit();
+        call.IsKnownToFail = repeated.IsKnown(call);
         try
         {
             if (!Heartbeat.IsWanted(context, call))
@@ -57,6 +61,7 @@ internal sealed class ForwardingStage(
         }
         finally
         {
+            call.Failures?.End();
             call.Kept?.Dispose();
         }
     }
@@ -80,13 +85,13 @@ internal sealed class ForwardingStage(
         while (true)
         {
             if (fallback.Judge(call, tries, _maxAttempts) is { } cause && await fallback.TryMoveAsync(context, call, cause))
-                (first, tries) = (first ?? tries, new ModelTries(call.Attempts));
+                (first, tries) = (first ?? tries, Begin(call));
             LeaseResult? result = tries.MayBeSent(call, _maxAttempts) ? await AcquireAsync(call, tries, gone) : null;
             if (result?.Lease is not { } lease)
             {
                 if (result is { } refused && FallbackRules.Judge(refused.Refusal) is { } reason && await fallback.TryMoveAsync(context, call, reason))
                 {
-                    (first, tries) = (first ?? tries, new ModelTries(call.Attempts));
+                    (first, tries) = (first ?? tries, Begin(call));
                     continue;
                 }
 
@@ -101,12 +106,18 @@ internal sealed class ForwardingStage(
                 var replayable = call.Body is not null || !call.Operation.UnbufferedBody;
                 var mayBeAgain = tries.Sent(call) + 1 < _maxAttempts || call.Alternatives is { HasNext: true };
                 using var sent = await hedger.SendAsync(
-                    context, call, lease, replayable && mayBeAgain ? budget : null, tries.Tried, other => ReportFailure(other.Failure!.Value, other));
+                    context, call, lease, replayable && mayBeAgain ? budget : null, tries.Tried, other => NoteFailure(other.Failure!.Value, other));
                 var attempt = sent.Attempt;
                 if (attempt.Delivered || gone.IsCancellationRequested)
                 {
                     Settle(call, attempt, gone);
                     return attempt.Interrupted is null || gone.IsCancellationRequested ? null : attempt;
+                }
+
+                if (attempt.BodyFault is not 0 and var status)
+                {
+                    await BodyFault.WriteAsync(context, call.Operation.Protocol, status);
+                    return null;
                 }
 
                 if (sent.Other is { } second)
@@ -132,7 +143,14 @@ internal sealed class ForwardingStage(
         // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
         // counts as refused, and once more for the connection that was kept beside it. (A request that kills servers finds few of them.)
         var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) - tries.Tried?.Count is 0 or 1;
-        return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone);
+        return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred);
+    }
+
+    /// <summary>The request is sent for another model than before.</summary>
+    private ModelTries Begin(BridgeCall call)
+    {
+        call.IsKnownToFail = repeated.IsKnown(call);
+        return new ModelTries(call.Attempts);
     }
 
     /// <summary>An instance has failed the request.</summary>
@@ -142,9 +160,21 @@ internal sealed class ForwardingStage(
         var instance = attempt.Lease.Instance;
         var failure = attempt.Failure ?? InstanceFailure.Broken;
         tries.LastFailure = failure;
-        ReportFailure(failure, attempt);
+        NoteFailure(failure, attempt);
+        if (failure == InstanceFailure.Refused)
+            tries.Unreached++;
         // Who could not be reached has nothing to do with it: the next one bears what the first would have borne, and no more.
-        var again = !context.Response.HasStarted && (failure == InstanceFailure.Refused ? attempt.CanRetry : attempt.TakeRetry());
+        var isFree = failure == InstanceFailure.Refused;
+        var again = !context.Response.HasStarted && (isFree ? attempt.CanRetry : attempt.TakeRetry());
+        tries.Spent += again && !isFree ? 1 : 0;
+        if (again && !isFree && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
+        {
+            // The request's own fault: others must not lack the retries that it took.
+            again = false;
+            tries.FailsEverywhere = true;
+            budget.Return(tries.Spent);
+        }
+
         if (attempt.Taken is not null)
             ForwardingLog.Taken(logger, call.Operation.Name, instance.Name, failure);
         else
@@ -153,21 +183,16 @@ internal sealed class ForwardingStage(
             return false;
         metrics.RecordRetry(failure);
         tries.Add(instance);
+        tries.Preferred = failure == InstanceFailure.OutOfMemory
+            ? MemoryChoice.Choose(fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part), tries.Tried!)
+            : null;
         return true;
     }
 
     private static ValueTask StopHeartbeatAsync(BridgeCall call) => call.Heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private void ReportFailure(InstanceFailure failure, ForwardAttempt attempt)
-    {
-        // What was taken away from an instance it did not fail.
-        if (attempt.Taken is not null)
-            return;
-        if (attempt.BusyFor is { } busy)
-            outcomes.Busy(attempt.Lease, busy);
-        else
-            outcomes.Failed(attempt.Lease, failure);
-    }
+    private void NoteFailure(InstanceFailure failure, ForwardAttempt attempt) =>
+        (attempt.Call.Failures ??= new FailedAttempts(attempt.Call, outcomes, repeated)).Add(attempt, failure);
 
     private void Settle(BridgeCall call, ForwardAttempt attempt, CancellationToken gone)
     {
@@ -195,12 +220,12 @@ internal sealed class ForwardingStage(
         {
             // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
             call.Outcome = CallOutcome.Truncated;
-            ReportFailure(InstanceFailure.Broken, attempt);
+            NoteFailure(attempt.Watcher is { HasError: true } ? InstanceFailure.ServerError : InstanceFailure.Broken, attempt);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
         }
         else if (attempt.Failure is { } failure)
         {
-            ReportFailure(failure, attempt);
+            NoteFailure(failure, attempt);
         }
         else if (attempt.Rejected)
         {

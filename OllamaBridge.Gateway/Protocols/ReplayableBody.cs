@@ -17,6 +17,9 @@ internal sealed class ReplayableBody : IDisposable
     /// <summary>All bytes, as they are to be sent.</summary>
     public ReadOnlySequence<byte> Bytes => _sequence;
 
+    /// <summary>All bytes, as the client sent them.</summary>
+    public ReadOnlySequence<byte> Received => _received;
+
     /// <summary>How many bytes.</summary>
     public long Length => _sequence.Length;
 
