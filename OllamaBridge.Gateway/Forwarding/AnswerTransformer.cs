@@ -109,6 +109,9 @@ internal sealed class AnswerTransformer(
         if (attempt.Call.Heartbeat is { } heartbeat)
             await heartbeat.DisposeAsync();
         var answeredBy = attempt.Lease.Instance.IsPeer ? PeerHeaders.Clean(proxyResponse.Headers, attempt.Lease.Instance) : attempt.Lease.Instance.Name;
+        // A stream may end otherwise than the instance announced: with an error, or continued by another instance.
+        if (IsStream(proxyResponse))
+            proxyResponse.Content.Headers.Remove("Content-Length");
         HeaderHygiene.CleanResponse(proxyResponse.Headers);
         HeaderHygiene.CleanResponse(proxyResponse.Content.Headers);
         if (proxyResponse.ReasonPhrase.AsSpan().ContainsAnyExceptInRange(' ', '~'))
@@ -206,6 +209,8 @@ internal sealed class AnswerTransformer(
         if (operation.Kind == OperationKind.Inference)
             RecordFirstByte(attempt);
         attempt.Watcher = StreamWatcher.For(operation.End);
+        if (attempt.Call.IsRepeatable)
+            return new ProgressStream(source, held, ended, attempt.Watcher, attempt, context);
         return new RelayStream(source, held, ended, attempt, context);
     }
 

@@ -178,5 +178,5 @@ internal sealed class AttemptSender(
     }
 
     private static bool CanRepeat(HttpContext context, ForwardAttempt attempt) =>
-        (attempt.Plan is not null || attempt.Call.Body is not null || !attempt.Call.Operation.UnbufferedBody) && !context.RequestAborted.IsCancellationRequested;
+        (attempt.Plan is not null || attempt.Call.Body is not null || !attempt.Call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method)) && !context.RequestAborted.IsCancellationRequested;
 }

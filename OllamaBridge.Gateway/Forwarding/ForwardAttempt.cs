@@ -76,6 +76,9 @@ internal sealed class ForwardAttempt(
     /// <summary>Whether the stream broke off and was ended with an error.</summary>
     public bool Truncated { get; set; }
 
+    /// <summary>Whether a stream of progress broke off behind a whole line and nothing else was sent.</summary>
+    public bool IsCutOff { get; set; }
+
     /// <summary>What was asked in place of the client's own request; null where this is the request itself.</summary>
     public ContinuationPlan? Plan { get; init; }
 

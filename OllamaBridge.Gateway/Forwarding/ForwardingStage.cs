@@ -48,6 +48,13 @@ internal sealed class ForwardingStage(
         call.IsKnownToFail = repeated.IsKnown(call);
         try
         {
+            if (call.IsRepeatable)
+            {
+                using var repeatable = BegunResponse.For(context);
+                await AnswerAsync(context, call);
+                return;
+            }
+
             if (!Heartbeat.IsWanted(context, call))
             {
                 await AnswerAsync(context, call);
@@ -103,11 +110,23 @@ internal sealed class ForwardingStage(
             using (lease)
             {
                 // A body that is passed on as it comes can be sent only once.
-                var replayable = call.Body is not null || !call.Operation.UnbufferedBody;
+                var replayable = call.Body is not null || !call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method);
                 var mayBeAgain = tries.Sent(call) + 1 < _maxAttempts || call.Alternatives is { HasNext: true };
                 using var sent = await hedger.SendAsync(
                     context, call, lease, replayable && mayBeAgain ? budget : null, tries.Tried, other => NoteFailure(other.Failure!.Value, other));
                 var attempt = sent.Attempt;
+                if (attempt.IsCutOff && !gone.IsCancellationRequested)
+                {
+                    if (TryRepeat(call, tries, attempt))
+                    {
+                        BegunResponse.Renew(context);
+                        continue;
+                    }
+
+                    await EndCutOffAsync(context, call, attempt);
+                    return null;
+                }
+
                 if (attempt.Delivered || gone.IsCancellationRequested)
                 {
                     Settle(call, attempt, gone);
@@ -126,7 +145,7 @@ internal sealed class ForwardingStage(
                 if (attempt.IsTooLong)
                     // The request's own fault: that says neither good nor bad of whoever found it.
                     tries.IsTooLong = lease.Answered = true;
-                else if (!TryAgain(context, call, tries, attempt))
+                else if (!TryAgain(context, call, tries, attempt, mayBeAgain))
                 {
                     await StopHeartbeatAsync(call);
                     await tries.EndAsync(context, call, first, null);
@@ -146,6 +165,36 @@ internal sealed class ForwardingStage(
         return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred);
     }
 
+    /// <summary>A stream of progress broke off: another instance begins it again, behind what the client has seen.</summary>
+    /// <returns>False if no other instance can.</returns>
+    private bool TryRepeat(BridgeCall call, ModelTries tries, ForwardAttempt attempt)
+    {
+        tries.LastFailure = InstanceFailure.Broken;
+        NoteFailure(InstanceFailure.Broken, attempt);
+        tries.Add(attempt.Lease.Instance);
+        var next = call.ChooseNext!(tries.Tried!);
+        var again = next is not null && tries.MayBeSent(call, _maxAttempts);
+        ForwardingLog.AttemptFailed(
+            logger, call.Operation.Name, attempt.Lease.Instance.Name, InstanceFailure.Broken, call.Attempts, again ? "tried elsewhere" : "given up");
+        if (!again)
+            return false;
+        call.Pinned = next;
+        metrics.RecordRetry(InstanceFailure.Broken);
+        return true;
+    }
+
+    private static async Task EndCutOffAsync(HttpContext context, BridgeCall call, ForwardAttempt attempt)
+    {
+        call.AnsweredBy = attempt.Lease.Instance;
+        call.Outcome = CallOutcome.Truncated;
+        BegunResponse.Renew(context);
+        await AnswerFailure.EndAsync(
+            context,
+            call,
+            ProtocolError.StreamTail(call.Operation.End, "the instance broke off its answer; what was sent so far is not complete"),
+            StatusCodes.Status502BadGateway);
+    }
+
     /// <summary>The request is sent for another model than before.</summary>
     private ModelTries Begin(BridgeCall call)
     {
@@ -155,7 +204,7 @@ internal sealed class ForwardingStage(
 
     /// <summary>An instance has failed the request.</summary>
     /// <returns>Whether it may be sent again.</returns>
-    private bool TryAgain(HttpContext context, BridgeCall call, ModelTries tries, ForwardAttempt attempt)
+    private bool TryAgain(HttpContext context, BridgeCall call, ModelTries tries, ForwardAttempt attempt, bool mayBeAgain)
     {
         var instance = attempt.Lease.Instance;
         var failure = attempt.Failure ?? InstanceFailure.Broken;
@@ -163,9 +212,9 @@ internal sealed class ForwardingStage(
         NoteFailure(failure, attempt);
         if (failure == InstanceFailure.Refused)
             tries.Unreached++;
-        // Who could not be reached has nothing to do with it: the next one bears what the first would have borne, and no more.
+        // Who could not be reached got nothing of it, not even of a body that is passed on as it comes: the next one bears what the first would have borne.
         var isFree = failure == InstanceFailure.Refused;
-        var again = !context.Response.HasStarted && (isFree ? attempt.CanRetry : attempt.TakeRetry());
+        var again = !context.Response.HasStarted && (isFree ? mayBeAgain : attempt.TakeRetry());
         tries.Spent += again && !isFree ? 1 : 0;
         if (again && !isFree && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
         {
@@ -183,6 +232,8 @@ internal sealed class ForwardingStage(
             return false;
         metrics.RecordRetry(failure);
         tries.Add(instance);
+        if (call.ChooseNext is { } choose)
+            call.Pinned = choose(tries.Tried!) ?? call.Pinned;
         tries.Preferred = failure == InstanceFailure.OutOfMemory
             ? MemoryChoice.Choose(fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part), tries.Tried!)
             : null;
@@ -215,6 +266,12 @@ internal sealed class ForwardingStage(
         {
             // Not over yet.
             return;
+        }
+        else if (call.Operation.Kind == OperationKind.Management && attempt is { Truncated: false, Watcher.HasError: true })
+        {
+            // The stream is whole; it tells that the transfer failed.
+            call.Outcome = CallOutcome.Failed;
+            NoteFailure(InstanceFailure.ServerError, attempt);
         }
         else if (attempt.Truncated || attempt.Watcher is { HasError: true } || (call.Kept is not null && attempt.Watcher is null && !attempt.IsComplete))
         {

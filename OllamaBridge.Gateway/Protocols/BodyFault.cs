@@ -5,7 +5,16 @@ internal static class BodyFault
 {
     /// <summary>The status for what the server threw on reading a body: its own, or 400 for a broken chunk.</summary>
     public static int StatusOf(Exception exception) =>
-        exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status400BadRequest;
+        Find(exception) ?? StatusCodes.Status400BadRequest;
+
+    private static int? Find(Exception? exception) => exception switch
+    {
+        null => null,
+        BadHttpRequestException bad => bad.StatusCode,
+        // What both sides of a forwarded body threw.
+        AggregateException several => several.InnerExceptions.Select(Find).FirstOrDefault(s => s is not null),
+        _ => Find(exception.InnerException),
+    };
 
     /// <summary>Answers with an error; what was not read of the body is not taken for the next request.</summary>
     public static Task WriteAsync(HttpContext context, Protocol protocol, int status)

@@ -8,7 +8,7 @@ namespace OllamaBridge.Gateway.Forwarding.Faults;
 internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes, RepeatedFailures memory)
 {
     private readonly Lock _lock = new();
-    private readonly List<Failed> _pending = [];
+    private readonly List<Failed> _failed = [];
     private (Instance Instance, string Model)? _answeredBy;
 
     /// <summary>Whether two instances failed the request in the same way, and a third would, too.</summary>
@@ -32,12 +32,11 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         var failed = new Failed(attempt.Lease, failure, attempt.Status, attempt.BusyFor, attempt.HasBegun, call.ModelKey);
         lock (_lock)
         {
-            if (_answeredBy is { } answer)
-                Judge(failed, Compare(failed, answer));
-            else if (Classify(failed, OtherInstances.NotAsked) is Fault.Unknown)
-                _pending.Add(failed);
-            else
-                Judge(failed, OtherInstances.NotAsked);
+            // Evidence from other instances can change only what is unknown.
+            var isOpen = _answeredBy is null && Classify(failed, OtherInstances.NotAsked) == Fault.Unknown;
+            _failed.Add(failed with { IsJudged = !isOpen });
+            if (!isOpen)
+                Judge(failed, _answeredBy is { } answer ? Compare(failed, answer) : OtherInstances.NotAsked);
         }
     }
 
@@ -50,9 +49,10 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
                 memory.Remove(call);
             var answer = (instance, call.ModelKey);
             _answeredBy = answer;
-            foreach (var failed in _pending)
-                Judge(failed, Compare(failed, answer));
-            _pending.Clear();
+            foreach (var failed in _failed)
+                if (!failed.IsJudged)
+                    Judge(failed, Compare(failed, answer));
+            _failed.Clear();
         }
     }
 
@@ -61,18 +61,18 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
     {
         lock (_lock)
         {
-            foreach (var model in _pending.Select(p => p.Model).Distinct().ToArray())
+            foreach (var model in _failed.Select(p => p.Model).Distinct().ToArray())
             {
                 var alike = FindAlike(model);
                 if (alike is { } same && WillRepeat(same))
                     memory.Add(call, model);
-                foreach (var failed in _pending.Where(p => p.Model == model))
+                foreach (var failed in _failed.Where(p => p.Model == model && !p.IsJudged))
                     Judge(failed, alike is { } two && IsAlike(two, failed) ? OtherInstances.FailedAlike
-                        : _pending.Exists(p => p.Instance != failed.Instance && p.Model == model) ? OtherInstances.FailedOtherwise
+                        : _failed.Exists(p => p.Instance != failed.Instance && p.Model == model) ? OtherInstances.FailedOtherwise
                         : OtherInstances.NotAsked);
             }
 
-            _pending.Clear();
+            _failed.Clear();
         }
     }
 
@@ -83,7 +83,7 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
     private void Judge(in Failed failed, OtherInstances others)
     {
         var fault = Classify(failed, others);
-        if (fault == Fault.Instance && others == OtherInstances.Answered && !memory.TryBlame(call, failed.Model, failed.Instance))
+        if (fault == Fault.Instance && others == OtherInstances.Answered && !memory.TryBlame(call, failed.Model, failed.Instance, isTold: failed.Status != 0))
             fault = Fault.Request;
         outcomes.Judged(failed.Lease, failed.Failure, fault, failed.BusyFor);
     }
@@ -93,10 +93,10 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
 
     private Failed? FindAlike(string model)
     {
-        for (var i = 1; i < _pending.Count; i++)
+        for (var i = 1; i < _failed.Count; i++)
             for (var k = 0; k < i; k++)
-                if (_pending[i].Model == model && _pending[i].Instance != _pending[k].Instance && IsAlike(_pending[i], _pending[k]))
-                    return _pending[k];
+                if (_failed[i].Model == model && _failed[i].Instance != _failed[k].Instance && IsAlike(_failed[i], _failed[k]))
+                    return _failed[k];
         return null;
     }
 
@@ -113,5 +113,8 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
     private readonly record struct Failed(InstanceLease Lease, InstanceFailure Failure, int Status, TimeSpan? BusyFor, bool HasBegun, string Model)
     {
         public Instance Instance => Lease.Instance;
+
+        /// <summary>Whether it has been judged: it is kept to compare others with.</summary>
+        public bool IsJudged { get; init; }
     }
 }

@@ -12,6 +12,9 @@ internal sealed class RepeatedFailures(TimeProvider time)
 
     // Distinct failing requests of a minute. Beyond that the memory starts again: it only saves attempts.
     private const int Capacity = 4096;
+
+    // Errors of one request that count against an instance: fewer than open a breaker or eject.
+    private const int MaxBlames = 2;
     private readonly ConcurrentDictionary<RequestKey, Memory> _requests = new();
 
     /// <summary>Whether a request is known to fail. Hashes its body only if anything is remembered at all.</summary>
@@ -31,13 +34,14 @@ internal sealed class RepeatedFailures(TimeProvider time)
 
     /// <summary>
     /// Notes that an instance failed a request that another instance answered. A request that fails now here and now there fails by itself:
-    /// then the instance isn't to blame.
+    /// then the instance isn't to blame. Nor is it for one request's errors again and again: it is that request which has no luck there.
     /// </summary>
     /// <param name="call">The request.</param>
     /// <param name="model">The model that it was sent for.</param>
     /// <param name="instance">The instance.</param>
+    /// <param name="isTold">Whether the instance answered with an error, rather than not at all.</param>
     /// <returns>Whether the instance is to blame.</returns>
-    public bool TryBlame(BridgeCall call, string model, Instance instance)
+    public bool TryBlame(BridgeCall call, string model, Instance instance, bool isTold)
     {
         var known = Find(call, model);
         if (known is { Blamed: null } || (known?.Blamed is { } before && before != instance))
@@ -46,9 +50,10 @@ internal sealed class RepeatedFailures(TimeProvider time)
             return false;
         }
 
-        if (known is null)
-            Set(call, model, new Memory(instance, FailsEverywhere: false, time.GetTimestamp()));
-        return true;
+        var times = (known?.Times ?? 0) + 1;
+        if (times <= MaxBlames)
+            Set(call, model, new Memory(instance, FailsEverywhere: false, known?.Since ?? time.GetTimestamp()) { Times = times });
+        return times <= MaxBlames || !isTold;
     }
 
     private Memory? Find(BridgeCall call, string model)
@@ -85,5 +90,9 @@ internal sealed class RepeatedFailures(TimeProvider time)
     /// <param name="Blamed">The instance that failed it while another answered; null if that changed, or it failed alike on two.</param>
     /// <param name="FailsEverywhere">Whether it failed alike on two instances.</param>
     /// <param name="Since">Since when it is remembered.</param>
-    private readonly record struct Memory(Instance? Blamed, bool FailsEverywhere, long Since);
+    private readonly record struct Memory(Instance? Blamed, bool FailsEverywhere, long Since)
+    {
+        /// <summary>How often the instance was blamed.</summary>
+        public int Times { get; init; }
+    }
 }
