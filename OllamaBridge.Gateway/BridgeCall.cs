@@ -2,6 +2,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
@@ -94,6 +95,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The one instance that must answer, where that matters (a blob and the <c>create</c> that names it).</summary>
     public Instance? Pinned { get; set; }
 
+    /// <summary>Chooses the one instance that must answer after others failed; null if any will do.</summary>
+    public Func<IReadOnlySet<Instance>, Instance?>? ChooseNext { get; set; }
+
+    /// <summary>Whether a stream of progress that breaks off is begun again on another instance, behind what the client has seen.</summary>
+    public bool IsRepeatable => ChooseNext is not null && Operation.End == StreamEnd.Success && Body is not null;
+
     /// <summary>Called when the answer is known to be whole, before its last bytes go out; null for nothing to do.</summary>
     public Func<CancellationToken, Task>? BeforeCompletion { get; set; }
 
@@ -150,6 +157,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
         InputTokens = kept.End.PromptTokens ?? 0;
         OutputTokens = kept.End.Tokens ?? kept.Tokens;
     }
+
+    /// <summary>The attempts that failed; null for none.</summary>
+    public FailedAttempts? Failures { get; set; }
+
+    /// <summary>Whether the same request failed lately wherever it was sent: then it gets one attempt.</summary>
+    public bool IsKnownToFail { get; set; }
 
     /// <summary>Settles what its tenant was charged, once.</summary>
     public void SettleCharge()

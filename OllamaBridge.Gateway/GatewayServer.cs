@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Identity;
@@ -24,6 +25,9 @@ internal static class GatewayServer
             kestrel.AddServerHeader = false; // a real server sends none
             // The bridge waits for tokens, its clients wait for the bridge: neither side's silence is an error.
             kestrel.Limits.MinResponseDataRate = null;
+            // Byte for byte, as they came: no client's and no server's header fails for its encoding.
+            kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
+            kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
         });
         web.ConfigureServices(services => services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(
             (kestrel, limits) =>

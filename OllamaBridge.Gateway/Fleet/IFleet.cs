@@ -67,6 +67,18 @@ internal enum InstanceFailure
     /// <summary>It does not have a model that its list names.</summary>
     StaleCatalog,
 
+    /// <summary>It has too little memory for the model with the request's options.</summary>
+    OutOfMemory,
+
+    /// <summary>None: the bridge has no port for a connection, can't write the request or can't read the response.</summary>
+    BridgeError,
+
+    /// <summary>None: a kept connection had gone stale.</summary>
+    StaleConnection,
+
+    /// <summary>None: the client broke off its body, or sent it wrongly or too slowly.</summary>
+    ClientBody,
+
     /// <summary>None: it is emptied, and the request was taken from it.</summary>
     Drained,
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Forwarding.TokenCounts;
 
@@ -16,6 +17,8 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddBridgeOptions<ForwardingOptions, ForwardingOptionsValidator>(ForwardingOptions.Section);
         services.AddHttpForwarder();
         services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddSingleton<FreshConnectionClient>();
+        services.AddSingleton<RepeatedFailures>();
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<PlacementOutcomes>();
         services.AddSingleton<AnswerTransformer>();
@@ -28,7 +31,8 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<HedgeBudget>();
         services.AddSingleton<Hedger>();
         services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
-        services.AddSingleton<InstanceQuestions>();
+        // Rare questions with a body: a stale connection would lose them.
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQuestions>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
         services.AddSingleton<TemplateProbe>();
         services.AddSingleton<ContinuationPlanner>();
         services.AddSingleton<AnswerStreams>();

@@ -42,11 +42,15 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits)
         {
             call.Body = await ReplayableBody.ReadAsync(context.Request, _limit, context.RequestAborted);
         }
-        catch (BadHttpRequestException e)
+        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            await ProtocolError.WriteAsync(context, protocol, e.StatusCode, e.StatusCode == StatusCodes.Status408RequestTimeout
-                ? "the request's body came too slowly"
-                : e.StatusCode == StatusCodes.Status413PayloadTooLarge ? TooLarge : "the request's body could not be read");
+            await ProtocolError.WriteAsync(context, protocol, e.StatusCode, TooLarge);
+            return false;
+        }
+        // (A chunk whose size overflows is an IOException; so is a connection that broke, which then is nobody's to tell.)
+        catch (Exception e) when (e is IOException or OverflowException && !context.RequestAborted.IsCancellationRequested)
+        {
+            await BodyFault.WriteAsync(context, protocol, BodyFault.StatusOf(e));
             return false;
         }
 

@@ -27,6 +27,9 @@ internal sealed class ReplayableBody : IDisposable
     /// <summary>Whether <see cref="Outgoing"/> has the client's content encoding.</summary>
     public bool IsEncoded { get; private set; }
 
+    /// <summary>All bytes, decoded and without replacements.</summary>
+    public ReadOnlySequence<byte> Received => _received;
+
     /// <summary>How many bytes.</summary>
     public long Length => _sequence.Length;
 

@@ -21,8 +21,21 @@ internal sealed class ModelTries(int sentBefore)
     /// <summary>Whether an instance has found it too long for the model.</summary>
     public bool IsTooLong { get; set; }
 
+    /// <summary>How often an instance could not be reached.</summary>
+    public int Unreached { get; set; }
+
+    /// <summary>How many retries it took out of the budget.</summary>
+    public int Spent { get; set; }
+
+    /// <summary>Whether another attempt would fail, too.</summary>
+    public bool FailsEverywhere { get; set; }
+
+    /// <summary>The instance that the next attempt is for; null for any.</summary>
+    public Instance? Preferred { get; set; }
+
     /// <summary>Whether it may be sent once more for this model.</summary>
-    public bool MayBeSent(BridgeCall call, int maxAttempts) => !IsTooLong && Sent(call) < maxAttempts;
+    public bool MayBeSent(BridgeCall call, int maxAttempts) =>
+        !IsTooLong && !FailsEverywhere && Sent(call) < maxAttempts && (!call.IsKnownToFail || Sent(call) == Unreached);
 
     /// <summary>How often it was sent for this model.</summary>
     public int Sent(BridgeCall call) => call.Attempts - sentBefore;
