@@ -65,6 +65,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>Until when it may wait for a slot, in the same ticks as <see cref="StartedAt"/>; 0: as long as anybody.</summary>
     public long Deadline { get; set; }
 
+    /// <summary>Until when it may wait for a bridge behind this one whose queue is full, in the same ticks as <see cref="StartedAt"/>; 0: not at all.</summary>
+    public long WaitsForRoomUntil { get; set; }
+
     /// <summary>What its tenant was charged for it and what is still to be settled.</summary>
     public TokenCharge Charge { get; set; }
 

@@ -18,6 +18,7 @@ internal sealed class FleetOwner(
     RegionPeers? peers = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
+    private static readonly TimeSpan RunningPatience = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, time, logger);
@@ -25,6 +26,7 @@ internal sealed class FleetOwner(
     private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers);
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
+    private Coalescer? _running;
     private FleetSnapshot _current = FleetSnapshot.Empty;
     private FleetWords _words = FleetWords.None;
 
@@ -65,6 +67,13 @@ internal sealed class FleetOwner(
     /// <inheritdoc/>
     public Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken) =>
         AskAsync<MemberChange>(done => new MemberRemoved(name, done), cancellationToken);
+
+    /// <inheritdoc/>
+    public void LookAgain(Instance instance) => _events.Writer.TryWrite(new LookAsked(instance));
+
+    /// <inheritdoc/>
+    public Task RefreshRunningAsync(CancellationToken cancellationToken) =>
+        LazyInitializer.EnsureInitialized(ref _running, () => new Coalescer(ReadRunningAsync)).RunAsync().WaitAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async Task RefreshCatalogAsync(CancellationToken cancellationToken)
@@ -237,6 +246,12 @@ internal sealed class FleetOwner(
                 _configured = WithPeers(definitions);
                 Reconcile();
                 return true;
+            case LookAsked wanted:
+                _watches.Find(wanted.Instance)?.LookSoon(now);
+                return false;
+            case RunningAsked running:
+                LookAtRunning(() => running.Done.TrySetResult(), stoppingToken);
+                return false;
             case CatalogAsked asked:
                 LookAtLists(
                     // What has changed has changed here.
@@ -330,6 +345,30 @@ internal sealed class FleetOwner(
         }
 
         _catalogWaits.Add(done, since, watches.Select(w => w.Instance));
+    }
+
+    private void LookAtRunning(Action done, CancellationToken stoppingToken)
+    {
+        var since = time.GetTimestamp();
+        // What an OpenAI server serves is always in its memory; another region's bridge is asked at its own interval.
+        var watches = _watches.All.Where(w => w.Status == InstanceStatus.Healthy && w.Instance is { IsPeer: false, OpenAI: null }).ToList();
+        foreach (var watch in watches)
+            watch.Look = LookAsync(watch, withCatalog: false, stoppingToken);
+        _catalogWaits.Add(done, since, watches.Select(w => w.Instance), isForLists: false);
+    }
+
+    private async Task ReadRunningAsync()
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _events.Writer.TryWrite(new RunningAsked(done));
+        try
+        {
+            await done.Task.WaitAsync(RunningPatience, time);
+        }
+        catch (TimeoutException)
+        {
+            // An instance is slow: what it had is shown until it answers.
+        }
     }
 
     private IReadOnlyList<InstanceDefinition> WithPeers(IReadOnlyList<InstanceDefinition> here) => peers?.Append(here) ?? here;

@@ -44,6 +44,13 @@ internal interface IFleet
     /// <returns>What came of it, once it is no longer in the snapshot.</returns>
     Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken);
 
+    /// <summary>Looks at an instance soon: a response shows that its models in memory have changed.</summary>
+    void LookAgain(Instance instance);
+
+    /// <summary>Reads now which models every healthy instance has in memory. Callers at the same time share the reading.</summary>
+    /// <returns>Once that is in the snapshot, or after a quarter of a second: an instance that is slow shows what it had.</returns>
+    Task RefreshRunningAsync(CancellationToken cancellationToken);
+
     /// <summary>Reads every healthy instance's model list now.</summary>
     /// <returns>Once the lists are in the snapshot, or an instance did not answer in time.</returns>
     Task RefreshCatalogAsync(CancellationToken cancellationToken);

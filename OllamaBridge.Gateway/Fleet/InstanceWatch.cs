@@ -18,6 +18,7 @@ internal sealed class InstanceWatch(Instance instance)
     private long _newestCatalog;
     private int _ejectionsInRow;
     private bool _endedDrained;
+    private bool _isLookWanted;
     private Moment _ejectedUntil;
     private Moment _heardUntil;
 
@@ -120,6 +121,14 @@ internal sealed class InstanceWatch(Instance instance)
             NextCatalog = now;
         }
 
+        if (_isLookWanted)
+        {
+            // What was asked before the change says nothing of it.
+            _isLookWanted = false;
+            NextLook = now;
+            return before != Status;
+        }
+
         NextLook = Status == InstanceStatus.Ejected
             ? Moment.Min(_ejectedUntil, now + options.Interval)
             : now + (Instance.Peer?.PollInterval ?? (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval));
@@ -181,6 +190,13 @@ internal sealed class InstanceWatch(Instance instance)
 
     /// <summary>A request was answered: the next ejection, if there is one, starts short again.</summary>
     public void Praise() => _ejectionsInRow = 0;
+
+    /// <summary>Looks again as soon as a look that is under way has ended.</summary>
+    public void LookSoon(Moment now)
+    {
+        NextLook = Moment.Min(NextLook, now);
+        _isLookWanted = Look is not null;
+    }
 
     /// <summary>Looks again without waiting.</summary>
     public void LookNow(Moment now)

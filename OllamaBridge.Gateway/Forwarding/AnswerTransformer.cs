@@ -160,8 +160,9 @@ internal sealed class AnswerTransformer(
         if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
             return null;
         attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
+        attempt.WaitsForRoom = ended && attempt.BusyFor is not null && BusyWait.IsPossible(attempt, response, time.GetTimestamp());
         // Of two sendings a failure is no answer: the other may have one.
-        var isKept = attempt.IsTooLong || (attempt.Failure is not null && ended && (attempt.Race is not null || attempt.TakeRetry()));
+        var isKept = attempt.IsTooLong || attempt.WaitsForRoom || (attempt.Failure is not null && ended && (attempt.Race is not null || attempt.TakeRetry()));
         if (!isKept)
             return Wins(attempt, context) ? new RelayStream(source, held, ended, attempt, context) : null;
         attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray(), attempt.BusyFor ?? default);

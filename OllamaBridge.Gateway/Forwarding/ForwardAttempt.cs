@@ -58,6 +58,9 @@ internal sealed class ForwardAttempt(
     /// <summary>Where the instance said that it is busy: for how long it asks to be left alone, zero for no time; else null.</summary>
     public TimeSpan? BusyFor { get; set; }
 
+    /// <summary>Whether the instance is a bridge whose queue is full, and the request waits for room; nothing has been sent to the client.</summary>
+    public bool WaitsForRoom { get; set; }
+
     /// <summary>How long the answer's tokens took, in nanoseconds, as the instance told; 0 where it did not.</summary>
     public long DecodeNanoseconds { get; set; }
 

@@ -44,6 +44,7 @@ internal sealed class ForwardingStage(
         call.Priority = urgency.Priority;
         if (urgency.Deadline is { } deadline)
             call.Deadline = call.StartedAt + Math.Max(1, (long)(deadline.TotalSeconds * time.TimestampFrequency));
+        call.WaitsForRoomUntil = call.StartedAt + (long)(queueOptions.Value.MaxWait.TotalSeconds * time.TimestampFrequency);
         budget.Deposit();
         call.IsKnownToFail = repeated.IsKnown(call);
         try
@@ -142,6 +143,16 @@ internal sealed class ForwardingStage(
                 if (sent.Other is { } second)
                     tries.Add(second.Lease.Instance);
                 tries.Retained = attempt.Retained ?? tries.Retained;
+                if (attempt is { WaitsForRoom: true, BusyFor: { } busyFor })
+                {
+                    // Left alone for so long by all, this request included, which keeps its place in the queue.
+                    outcomes.Busy(lease, busyFor);
+                    tries.Full++;
+                    tries.LastFailure = InstanceFailure.ServerError;
+                    BegunResponse.Renew(context);
+                    continue;
+                }
+
                 if (attempt.IsTooLong)
                     // The request's own fault: that says neither good nor bad of whoever found it.
                     tries.IsTooLong = lease.Answered = true;
@@ -162,7 +173,8 @@ internal sealed class ForwardingStage(
         // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
         // counts as refused, and once more for the connection that was kept beside it. (A request that kills servers finds few of them.)
         var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) - tries.Tried?.Count is 0 or 1;
-        return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred);
+        // Who is sent again keeps its place in the queue.
+        return sender.AcquireAsync(call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred);
     }
 
     /// <summary>A stream of progress broke off: another instance begins it again, behind what the client has seen.</summary>
@@ -297,6 +309,9 @@ internal sealed class ForwardingStage(
             if (call.Operation.Kind == OperationKind.Inference)
                 metrics.RecordDecoding(Labels.OfGenAi(call.Operation), call.ModelKey, call.OutputTokens, decoding);
         }
+
+        if (MemoryChanges.MayHaveChanged(call, attempt))
+            fleet.LookAgain(attempt.Lease.Instance);
 
         // Before the slot goes to the next: whose turn it is depends on what this one took.
         call.SettleCharge();

@@ -128,7 +128,7 @@ internal sealed class PlacementOutcomes
     /// <summary>An instance said that it is busy, which is no failure: it is left alone for a while.</summary>
     /// <param name="lease">By what right the request was sent there.</param>
     /// <param name="asked">For how long it asks to be left alone; zero where it does not say.</param>
-    private void Busy(InstanceLease lease, TimeSpan asked)
+    public void Busy(InstanceLease lease, TimeSpan asked)
     {
         if (lease.Entry.Guard is not { } guard)
             return;

@@ -24,6 +24,9 @@ internal sealed class ModelTries(int sentBefore)
     /// <summary>How often an instance could not be reached.</summary>
     public int Unreached { get; set; }
 
+    /// <summary>How often a bridge behind this one had a full queue. That is no failure, and no attempt that counts.</summary>
+    public int Full { get; set; }
+
     /// <summary>How many retries it took out of the budget.</summary>
     public int Spent { get; set; }
 
@@ -38,7 +41,7 @@ internal sealed class ModelTries(int sentBefore)
         !IsTooLong && !FailsEverywhere && Sent(call) < maxAttempts && (!call.IsKnownToFail || Sent(call) == Unreached);
 
     /// <summary>How often it was sent for this model.</summary>
-    public int Sent(BridgeCall call) => call.Attempts - sentBefore;
+    public int Sent(BridgeCall call) => call.Attempts - sentBefore - Full;
 
     /// <summary>An instance failed it.</summary>
     public void Add(Instance instance) => (_tried ??= []).Add(instance);
