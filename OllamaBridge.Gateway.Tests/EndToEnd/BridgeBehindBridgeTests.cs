@@ -31,8 +31,14 @@ public sealed class BridgeBehindBridgeTests
     [Fact]
     public async Task Chat_InnerStaysFull_503AfterTheOutersOwnBound()
     {
-        await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1, DecodePerToken = TimeSpan.FromMilliseconds(20) });
-        await using var inner = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:Length", "1"));
+        await using var server = await SimulatedServer.StartAsync(
+            SimulatorOptions.Instant with
+            {
+                DecodePerToken = TimeSpan.FromMilliseconds(20),
+                Store = new ModelStore([TestFleet.Plain(TestFleet.Model) with { AnswerTokens = 3000 }]),
+            },
+            Token);
+        await using var inner = await TestBridge.StartAsync([server], ("Bridge:Queue:Length", "1"));
         await using var outer = await StartOuterAsync(inner, ("Bridge:Queue:MaxWait", "00:00:03"));
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Token);
         // One runs for a minute, one waits behind it.

@@ -48,6 +48,9 @@ internal sealed class RunningRedis(RunningProcess process, int port) : IAsyncDis
         return await redis.GetServer($"127.0.0.1:{port}").ExecuteAsync(command, arguments);
     }
 
+    /// <summary>Whether it has written a line with a text.</summary>
+    public bool HasLogged(string text) => process.Lines.Any(line => line.Contains(text, StringComparison.Ordinal));
+
     public Task KillAsync() => process.KillAsync();
 
     public ValueTask DisposeAsync() => process.DisposeAsync();
