@@ -21,6 +21,7 @@ public sealed class ServerRuleTests
     // A name is one segment, also if its slash is escaped; elsewhere an escaped slash is one.
     [InlineData("GET /v1/models/library%2Fnope", 404, null, "404 page not found")]
     [InlineData("GET /v1/models/a/b", 404, null, "404 page not found")]
+    [InlineData("GET /v1/models/a%2Fb%2fc", 404, null, "404 page not found")]
     [InlineData("GET /%61pi%2Fversion", 200, null, "{\"version\":\"0.32.15\"}")]
     // The server's own abilities, and a tunnel.
     [InlineData("OPTIONS *", 200, null, "")]

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
@@ -19,6 +20,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
         services.AddSingleton<FreshConnectionClient>();
         services.AddSingleton<RepeatedFailures>();
+        services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<PlacementOutcomes>();
         services.AddSingleton<AnswerTransformer>();

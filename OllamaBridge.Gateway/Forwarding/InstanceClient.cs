@@ -7,8 +7,22 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>The connections to instances: one pool for requests and for looks at their health.</summary>
 internal static class InstanceClient
 {
+    private static readonly TimeSpan ProbeConnectionLifetime = TimeSpan.FromMilliseconds(500);
+
     /// <summary>Makes the client. HTTP/1.1 alone, as instances speak nothing else; nothing follows, unpacks, stores or retries on its own.</summary>
     public static HttpMessageInvoker Create(IOptions<ForwardingOptions> options) => new(CreateHandler(options.Value), disposeHandler: true);
+
+    /// <summary>
+    /// Makes the client of health checks. A check opens a connection: a kept one may lead to a server that accepts no others any more, or to one that another has
+    /// replaced at its address.
+    /// </summary>
+    public static HttpMessageInvoker CreateForProbes(IOptions<ForwardingOptions> options)
+    {
+        var handler = CreateHandler(options.Value);
+        // The requests of one check share it.
+        handler.PooledConnectionLifetime = ProbeConnectionLifetime;
+        return new HttpMessageInvoker(handler, disposeHandler: true);
+    }
 
     /// <summary>Makes the handler of a client.</summary>
     public static SocketsHttpHandler CreateHandler(ForwardingOptions options) => new()

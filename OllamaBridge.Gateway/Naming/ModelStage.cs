@@ -14,7 +14,7 @@ internal sealed class ModelStage(IFleet fleet, ModelChains chains, InventoryStag
         if (call.Operation.Name == "model" && inventory.FindModel(call) is { } model)
             return InventoryStage.WriteAsync(context, model, "application/json");
         // The server's router knows names of one segment only.
-        if (call.Rest.Contains('/', StringComparison.Ordinal) && call.Operation.Name == "model")
+        if (call.Operation.Name == "model" && call.Facts.Model?.Contains('/', StringComparison.Ordinal) == true)
             return ProtocolStage.NotFound(context);
         var error = Find(call);
         if (error is null && RequestEncoding.Of(context.Request.Headers) is { } encoding

@@ -8,6 +8,9 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <remarks>Routes as in Ollama's <c>server/routes.go</c> (0.32.15). Paths are compared to the letter, as there.</remarks>
 internal static class OperationTable
 {
+    /// <summary>What stands before a model's name in a path.</summary>
+    public const string ModelPrefix = "/v1/models/";
+
     /// <summary>The name of the operation that counts a prompt's tokens.</summary>
     public const string CountTokens = "count_tokens";
 
@@ -79,7 +82,7 @@ internal static class OperationTable
     private static readonly (string Prefix, Operation Operation)[] Prefixes =
     [
         ("/api/blobs/", Blob),
-        ("/v1/models/", Model),
+        (ModelPrefix, Model),
         ("/api/user/keys/", Account),
         ("/api/experimental/", Account),
     ];

@@ -6,9 +6,12 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <summary>A request's path as Go's <c>net/http</c> reads it: every escape is decoded, and a path that isn't clean is redirected.</summary>
 internal static class RequestPath
 {
+    // Unescaped once: %2F.
+    private const string KeptSlash = "%252F";
+
     /// <summary>
     /// Where Go's <c>ServeMux</c> redirects a request whose path has empty, <c>.</c> or <c>..</c> segments; null if its path is clean. Kestrel removes dot
-    /// segments by itself and keeps <c>%2F</c>; as a side effect a path with one is set to the decoded one, which routes match.
+    /// segments by itself and keeps <c>%2F</c>; as a side effect a path with one is set to the decoded one, which routes match. A model's name keeps it.
     /// </summary>
     public static string? Redirection(HttpContext context)
     {
@@ -17,12 +20,14 @@ internal static class RequestPath
         var target = end < 0 ? raw : raw[..end];
         if (!target.StartsWith('/') || !MayDiffer(target))
             return null;
-        var path = Decode(target);
+        // An escaped slash belongs to a segment here: the ids of some servers' models are paths.
+        var isEscaped = target.Contains("%2F", StringComparison.OrdinalIgnoreCase);
+        var path = isEscaped ? Uri.UnescapeDataString(target.Replace("%2F", KeptSlash, StringComparison.OrdinalIgnoreCase)) : Uri.UnescapeDataString(target);
         var clean = Clean(path);
         if (clean != path)
-            return Encode(clean);
-        if (target.Contains("%2F", StringComparison.OrdinalIgnoreCase))
-            context.Request.Path = path;
+            return new PathString(clean).ToUriComponent().Replace("%252F", "%2F", StringComparison.Ordinal);
+        if (isEscaped && !target.StartsWith(OperationTable.ModelPrefix, StringComparison.Ordinal))
+            context.Request.Path = Uri.UnescapeDataString(target);
         return null;
     }
 
@@ -50,7 +55,4 @@ internal static class RequestPath
         return clean.ToString();
     }
 
-    private static string Decode(string target) => Uri.UnescapeDataString(target);
-
-    private static string Encode(string path) => new PathString(path).ToUriComponent();
 }
