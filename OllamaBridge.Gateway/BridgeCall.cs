@@ -161,6 +161,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The attempts that failed; null for none.</summary>
     public FailedAttempts? Failures { get; set; }
 
+    /// <summary>Whether it was changed so that fewer layers go to the GPU.</summary>
+    public bool HasFewerLayers { get; set; }
+
     /// <summary>Whether the same request failed lately wherever it was sent: then it gets one attempt.</summary>
     public bool IsKnownToFail { get; set; }
 

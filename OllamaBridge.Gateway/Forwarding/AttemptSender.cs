@@ -32,6 +32,9 @@ internal sealed class AttemptSender(
     private const long MaxInputEstimate = 32_768;
     private const int BytesPerToken = 4;
 
+    // A stale connection breaks as soon as it is written to. What breaks later is a server that was at work.
+    private static readonly TimeSpan StaleWithin = TimeSpan.FromSeconds(2);
+
     /// <summary>Waits for an instance.</summary>
     /// <param name="call">The request.</param>
     /// <param name="tried">Instances that have failed it; null for none.</param>
@@ -173,7 +176,8 @@ internal sealed class AttemptSender(
         attempt.Failure ??= attempt.Taken ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : ForwarderFailures.Name(error, exception));
         if (attempt.Failure == InstanceFailure.ClientBody)
             attempt.BodyFault = exception is null ? StatusCodes.Status400BadRequest : BodyFault.StatusOf(exception);
-        else if (attempt is { Failure: InstanceFailure.Broken, Status: 0, Connection.IsReused: true } && CanRepeat(context, attempt))
+        else if (attempt is { Failure: InstanceFailure.Broken, Status: 0, Connection.IsReused: true }
+            && time.GetElapsedTime(attempt.SentAt) < StaleWithin && CanRepeat(context, attempt))
             attempt.Failure = InstanceFailure.StaleConnection;
     }
 

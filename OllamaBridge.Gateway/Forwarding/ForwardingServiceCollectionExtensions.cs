@@ -18,6 +18,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
         services.AddSingleton<FreshConnectionClient>();
         services.AddSingleton<RepeatedFailures>();
+        services.AddSingleton<FewerLayers>();
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<PlacementOutcomes>();
         services.AddSingleton<AnswerTransformer>();

@@ -20,6 +20,7 @@ internal sealed class ForwardingStage(
     RetryBudget budget,
     PlacementOutcomes outcomes,
     RepeatedFailures repeated,
+    FewerLayers fewerLayers,
     IFleet fleet,
     BridgeMetrics metrics,
     IOptions<ForwardingOptions> options,
@@ -102,6 +103,13 @@ internal sealed class ForwardingStage(
                     continue;
                 }
 
+                if (tries is { LastFailure: InstanceFailure.OutOfMemory, LastInstance: { } last } && await fewerLayers.TryApplyAsync(call, last, gone))
+                {
+                    call.Failures?.End();
+                    tries = Begin(call);
+                    continue;
+                }
+
                 await StopHeartbeatAsync(call);
                 await tries.EndAsync(context, call, first, result);
                 return null;
@@ -147,6 +155,16 @@ internal sealed class ForwardingStage(
                     tries.IsTooLong = lease.Answered = true;
                 else if (!TryAgain(context, call, tries, attempt, mayBeAgain))
                 {
+                    if (tries.LastFailure == InstanceFailure.OutOfMemory && !context.Response.HasStarted
+                        && await fewerLayers.TryApplyAsync(call, lease.Instance, gone))
+                    {
+                        // What is sent now is another request: what becomes of it says nothing about the one that failed.
+                        call.Failures?.End();
+                        tries = Begin(call);
+                        BegunResponse.Renew(context);
+                        continue;
+                    }
+
                     await StopHeartbeatAsync(call);
                     await tries.EndAsync(context, call, first, null);
                     return null;
@@ -198,7 +216,7 @@ internal sealed class ForwardingStage(
     /// <summary>The request is sent for another model than before.</summary>
     private ModelTries Begin(BridgeCall call)
     {
-        call.IsKnownToFail = repeated.IsKnown(call);
+        call.IsKnownToFail = !call.HasFewerLayers && repeated.IsKnown(call);
         return new ModelTries(call.Attempts);
     }
 
@@ -209,6 +227,7 @@ internal sealed class ForwardingStage(
         var instance = attempt.Lease.Instance;
         var failure = attempt.Failure ?? InstanceFailure.Broken;
         tries.LastFailure = failure;
+        tries.LastInstance = instance;
         NoteFailure(failure, attempt);
         if (failure == InstanceFailure.Refused)
             tries.Unreached++;

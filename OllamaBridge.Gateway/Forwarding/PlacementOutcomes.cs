@@ -89,6 +89,9 @@ internal sealed class PlacementOutcomes
             Failed(lease, failure);
     }
 
+    /// <summary>A request failed alike on two instances.</summary>
+    public void KnownToFail(string operation, string model) => FaultLog.KnownToFail(_logger, operation, model, RepeatedFailures.Lifetime.TotalSeconds);
+
     /// <summary>
     /// An instance said that it is busy. If another one answers the request, this one is left alone as long as it asks. If there is no other
     /// to compare with, one that answered others a moment ago is left alone only briefly: the limit may be the request's own.

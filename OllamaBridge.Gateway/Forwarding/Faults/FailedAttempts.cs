@@ -65,7 +65,10 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
             {
                 var alike = FindAlike(model);
                 if (alike is { } same && WillRepeat(same))
+                {
                     memory.Add(call, model);
+                    outcomes.KnownToFail(call.Operation.Name, model);
+                }
                 foreach (var failed in _failed.Where(p => p.Model == model && !p.IsJudged))
                     Judge(failed, alike is { } two && IsAlike(two, failed) ? OtherInstances.FailedAlike
                         : _failed.Exists(p => p.Instance != failed.Instance && p.Model == model) ? OtherInstances.FailedOtherwise
