@@ -101,6 +101,12 @@ internal sealed class AttemptSender(
     public async Task<ForwardAttempt> SendAsync(
         HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan = null, HedgeRace? race = null)
     {
+        call.Attempts++;
+        call.FirstSentAt ??= time.GetTimestamp();
+        if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
+            metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
+        if (lease.Spill != SpillReason.None)
+            metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
         // What is rare finds no connection that is still warm.
         var isRare = call.Operation.Kind == OperationKind.Management;
         var attempt = await SendOnceAsync(context, call, lease, budget, plan, race, isRare ? freshClient : client);
@@ -116,12 +122,6 @@ internal sealed class AttemptSender(
     private async Task<ForwardAttempt> SendOnceAsync(
         HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan, HedgeRace? race, HttpMessageInvoker sender)
     {
-        call.Attempts++;
-        call.FirstSentAt ??= time.GetTimestamp();
-        if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
-            metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
-        if (lease.Spill != SpillReason.None)
-            metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
         var attempt = new ForwardAttempt(call, lease, budget, time, context.RequestAborted)
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
