@@ -158,6 +158,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
         OutputTokens = kept.End.Tokens ?? kept.Tokens;
     }
 
+    /// <summary>The instance that begins to answer; null before one does.</summary>
+    public Instance? Answering { get; set; }
+
     /// <summary>The attempts that failed; null for none.</summary>
     public FailedAttempts? Failures { get; set; }
 

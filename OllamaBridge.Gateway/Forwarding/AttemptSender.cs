@@ -110,6 +110,10 @@ internal sealed class AttemptSender(
         // What is rare finds no connection that is still warm.
         var isRare = call.Operation.Kind == OperationKind.Management;
         var attempt = await SendOnceAsync(context, call, lease, budget, plan, race, isRare ? freshClient : client);
+        // Proxies (HAProxy, for one) say so on a kept connection whose time is over.
+        if (attempt is { Failure: InstanceFailure.ServerError, Status: StatusCodes.Status408RequestTimeout, Connection.IsReused: true, Delivered: false }
+            && CanRepeat(context, attempt))
+            attempt.Failure = InstanceFailure.StaleConnection;
         if (attempt.Failure != InstanceFailure.StaleConnection)
             return attempt;
         FaultLog.StaleConnection(logger, call.Operation.Name, lease.Instance.Name);

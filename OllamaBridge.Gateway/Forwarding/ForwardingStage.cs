@@ -177,9 +177,8 @@ internal sealed class ForwardingStage(
 
     private ValueTask<LeaseResult> AcquireAsync(BridgeCall call, ModelTries tries, CancellationToken gone)
     {
-        // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
-        // counts as refused, and once more for the connection that was kept beside it. (A request that kills servers finds few of them.)
-        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) - tries.Tried?.Count is 0 or 1;
+        // A new connection that breaks is mostly a server that has just died, and will refuse: once, that counts as refused.
+        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) == tries.Tried?.Count;
         return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred);
     }
 
