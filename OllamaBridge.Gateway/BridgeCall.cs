@@ -161,8 +161,14 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
         OutputTokens = kept.End.Tokens ?? kept.Tokens;
     }
 
+    /// <summary>The instance that begins to answer; null before one does.</summary>
+    public Instance? Answering { get; set; }
+
     /// <summary>The attempts that failed; null for none.</summary>
     public FailedAttempts? Failures { get; set; }
+
+    /// <summary>Whether it was changed so that fewer layers go to the GPU.</summary>
+    public bool HasFewerLayers { get; set; }
 
     /// <summary>Whether the same request failed lately wherever it was sent: then it gets one attempt.</summary>
     public bool IsKnownToFail { get; set; }

@@ -31,7 +31,8 @@ public sealed class FailoverTests
             Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         }
 
-        Assert.Contains(fleet.Servers, s => s != first && s.Statistics.Requests > 0);
+        // A kept connection that is reset may be stale: the same instance gets the request over a new one.
+        Assert.Equal(kind != FaultKind.ResetBeforeHeaders, fleet.Servers.Any(s => s != first && s.Statistics.Requests > 0));
     }
 
     [Fact]

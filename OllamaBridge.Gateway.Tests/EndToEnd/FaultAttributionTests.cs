@@ -240,6 +240,59 @@ public sealed class FaultAttributionTests
     }
 
     [Theory]
+    [InlineData(429)]
+    [InlineData(503)]
+    public async Task Ask_OnlyInstanceIsBusyForOneRequest_OthersWaitForSecondsAtMost(int status)
+    {
+        await using var server = new ScriptedServer(r => r.Body.Contains(Poison, StringComparison.Ordinal) ? ScriptedReply.Json(status, """{"error":"too much"}""", "Retry-After: 600\r\n") : null);
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+        await AskAsync(bridge, "innocent");
+        for (var i = 0; i < 10; i++)
+        {
+            using var answer = await bridge.PostAsync("/api/chat", new { model = "m", stream = false, messages = new[] { new { role = "user", content = Poison } } }, Token);
+            Assert.Equal(status, (int)answer.StatusCode);
+            Assert.Equal(TimeSpan.FromMinutes(10), answer.Headers.RetryAfter?.Delta);
+            var guard = bridge.Fleet.Current.Models["m:latest"].Placements[0].State.Guard!;
+            Assert.InRange(guard.Left(TimeProvider.System.GetTimestamp()) / (double)TimeProvider.System.TimestampFrequency, 0, i < 2 ? 0.6 : 0);
+            await AskAsync(bridge, $"innocent {i}");
+        }
+
+        Assert.Equal(11, server.Count("innocent"));
+    }
+
+    [Fact]
+    public async Task Ask_ProxyTellsThatAKeptConnectionIsOver_SentOverANewOne()
+    {
+        await using var server = new ScriptedServer(r => r.OnConnection > 0 && r.Method == "POST"
+            ? ScriptedReply.Of(408, "text/html", "<html>Request Time-out</html>", "Connection: close\r\n") with { Closes = true } : null);
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+        for (var i = 0; i < 6; i++)
+            await AskAsync(bridge, $"{i}");
+        Assert.Contains(server.Seen, r => r.OnConnection > 0);
+    }
+
+    [Fact]
+    public async Task Ask_ResponseBeginsWithAByteOrderMark_PassedOn()
+    {
+        await using var server = new ScriptedServer(r => r.Method == "POST" ? ScriptedReply.Json(200, "\uFEFF" + """{"model":"m","message":{"role":"assistant","content":"x"},"done":true}""") : null);
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+        await AskAsync(bridge, "x");
+        Assert.Single(server.Seen);
+    }
+
+    [Fact]
+    public async Task Ask_OneClientsRequestsFailEverywhere_OthersStillHaveRetries()
+    {
+        await using var world = new World();
+        await using var bridge = await ScriptedServer.BridgeAsync(world.Servers, ("Bridge:Forwarding:RetryBurst", "4"), ("Bridge:Forwarding:RetryRatio", "0"));
+
+        for (var i = 0; i < 12; i++)
+            await world.HarmAsync(bridge, "tool call that can't be parsed", $"{i}");
+
+        Assert.Equal(24, world.Servers.Sum(s => s.Count(Poison))); // a retry each, and each is given back
+    }
+
+    [Theory]
     [InlineData("/api/chat", "5\r\nhello\r\nzz\r\n", "400")]
     [InlineData("/api/chat", "FFFFFFFFFFFFFFFFF\r\nx\r\n", "400")]
     [InlineData("/v1/chat/completions", "FFFFFFFFFFFFFFFFF\r\nx\r\n", "400")]

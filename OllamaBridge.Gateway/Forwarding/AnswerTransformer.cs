@@ -37,6 +37,8 @@ internal sealed class AnswerTransformer(
     private const int ErrorLimit = 64 * 1024;
     private readonly ForwardingOptions _options = options.Value;
 
+    private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
+
     /// <inheritdoc/>
     public override async ValueTask TransformRequestAsync(
         HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
@@ -131,7 +133,10 @@ internal sealed class AnswerTransformer(
             outcomes.Answering(attempt.Lease);
             // A continuation may still fail in the same way: that is judged when it ends.
             if (attempt.Plan is null)
+            {
+                attempt.Call.Answering = attempt.Lease.Instance;
                 attempt.Call.Failures?.Answered(attempt.Lease.Instance);
+            }
         }
 
         proxyResponse.Content = new AnswerContent(proxyResponse.Content, answer);
@@ -226,7 +231,7 @@ internal sealed class AnswerTransformer(
         if (attempt.Call.Operation.Kind == OperationKind.Inference)
         {
             ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
-            var usage = Usage.Read(held.Span);
+            var usage = Usage.Read(held.Span.StartsWith(ByteOrderMark) ? held.Span[ByteOrderMark.Length..] : held.Span);
             // A model's answer is never nothing, and what is said to be JSON is some.
             if (ended && held.Length > 0 && !usage.IsReadable && isJson)
                 attempt.Failure = InstanceFailure.BridgeError;

@@ -24,7 +24,9 @@ internal static class AnswerVerdict
         _ when isHead => null,
         // A proxy, tunnel or login page in front of one instance: another instance may be reachable.
         _ when !IsServersOwn(body) => InstanceFailure.ServerError,
-        StatusCodes.Status404NotFound when operation.NeedsModel => InstanceFailure.StaleCatalog,
+        // As Ollama words it, and vLLM: then the bridge's catalog is out of date.
+        StatusCodes.Status404NotFound when operation.NeedsModel && (body.IndexOf("not found"u8) >= 0 || body.IndexOf("` does not exist"u8) >= 0) =>
+            InstanceFailure.StaleCatalog,
         _ => null,
     };
 

@@ -32,6 +32,9 @@ internal sealed class AttemptSender(
     private const long MaxInputEstimate = 32_768;
     private const int BytesPerToken = 4;
 
+    // A stale connection breaks as soon as it is written to. What breaks later is a server that was at work.
+    private static readonly TimeSpan StaleWithin = TimeSpan.FromSeconds(2);
+
     /// <summary>Waits for an instance.</summary>
     /// <param name="call">The request.</param>
     /// <param name="tried">Instances that have failed it; null for none.</param>
@@ -98,9 +101,19 @@ internal sealed class AttemptSender(
     public async Task<ForwardAttempt> SendAsync(
         HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan = null, HedgeRace? race = null)
     {
+        call.Attempts++;
+        call.FirstSentAt ??= time.GetTimestamp();
+        if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
+            metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
+        if (lease.Spill != SpillReason.None)
+            metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
         // What is rare finds no connection that is still warm.
         var isRare = call.Operation.Kind == OperationKind.Management;
         var attempt = await SendOnceAsync(context, call, lease, budget, plan, race, isRare ? freshClient : client);
+        // Proxies (HAProxy, for one) say so on a kept connection whose time is over.
+        if (attempt is { Failure: InstanceFailure.ServerError, Status: StatusCodes.Status408RequestTimeout, Connection.IsReused: true, Delivered: false }
+            && CanRepeat(context, attempt))
+            attempt.Failure = InstanceFailure.StaleConnection;
         if (attempt.Failure != InstanceFailure.StaleConnection)
             return attempt;
         FaultLog.StaleConnection(logger, call.Operation.Name, lease.Instance.Name);
@@ -113,12 +126,6 @@ internal sealed class AttemptSender(
     private async Task<ForwardAttempt> SendOnceAsync(
         HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan, HedgeRace? race, HttpMessageInvoker sender)
     {
-        call.Attempts++;
-        call.FirstSentAt ??= time.GetTimestamp();
-        if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
-            metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
-        if (lease.Spill != SpillReason.None)
-            metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
         var attempt = new ForwardAttempt(call, lease, budget, time, context.RequestAborted)
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
@@ -175,7 +182,8 @@ internal sealed class AttemptSender(
         attempt.Failure ??= attempt.Taken ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : ForwarderFailures.Name(error, exception));
         if (attempt.Failure == InstanceFailure.ClientBody)
             attempt.BodyFault = exception is null ? StatusCodes.Status400BadRequest : BodyFault.StatusOf(exception);
-        else if (attempt is { Failure: InstanceFailure.Broken, Status: 0, Connection.IsReused: true } && CanRepeat(context, attempt))
+        else if (attempt is { Failure: InstanceFailure.Broken, Status: 0, Connection.IsReused: true }
+            && time.GetElapsedTime(attempt.SentAt) < StaleWithin && CanRepeat(context, attempt))
             attempt.Failure = InstanceFailure.StaleConnection;
     }
 

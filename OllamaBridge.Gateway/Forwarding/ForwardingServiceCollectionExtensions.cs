@@ -21,6 +21,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<FreshConnectionClient>();
         services.AddSingleton<RepeatedFailures>();
         services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddSingleton<FewerLayers>();
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<PlacementOutcomes>();
         services.AddSingleton<AnswerTransformer>();

@@ -20,6 +20,7 @@ internal sealed class ForwardingStage(
     RetryBudget budget,
     PlacementOutcomes outcomes,
     RepeatedFailures repeated,
+    FewerLayers fewerLayers,
     IFleet fleet,
     BridgeMetrics metrics,
     IOptions<ForwardingOptions> options,
@@ -103,6 +104,13 @@ internal sealed class ForwardingStage(
                     continue;
                 }
 
+                if (tries is { LastFailure: InstanceFailure.OutOfMemory, LastInstance: { } last } && await fewerLayers.TryApplyAsync(call, last, gone))
+                {
+                    call.Failures?.End();
+                    tries = Begin(call);
+                    continue;
+                }
+
                 await StopHeartbeatAsync(call);
                 await tries.EndAsync(context, call, first, result);
                 return null;
@@ -158,6 +166,16 @@ internal sealed class ForwardingStage(
                     tries.IsTooLong = lease.Answered = true;
                 else if (!TryAgain(context, call, tries, attempt, mayBeAgain))
                 {
+                    if (tries.LastFailure == InstanceFailure.OutOfMemory && !context.Response.HasStarted
+                        && await fewerLayers.TryApplyAsync(call, lease.Instance, gone))
+                    {
+                        // What is sent now is another request: what becomes of it says nothing about the one that failed.
+                        call.Failures?.End();
+                        tries = Begin(call);
+                        BegunResponse.Renew(context);
+                        continue;
+                    }
+
                     await StopHeartbeatAsync(call);
                     await tries.EndAsync(context, call, first, null);
                     return null;
@@ -170,9 +188,8 @@ internal sealed class ForwardingStage(
 
     private ValueTask<LeaseResult> AcquireAsync(BridgeCall call, ModelTries tries, CancellationToken gone)
     {
-        // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
-        // counts as refused, and once more for the connection that was kept beside it. (A request that kills servers finds few of them.)
-        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) - tries.Tried?.Count is 0 or 1;
+        // A new connection that breaks is mostly a server that has just died, and will refuse: once, that counts as refused.
+        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) == tries.Tried?.Count;
         // Who is sent again keeps its place in the queue.
         return sender.AcquireAsync(call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred);
     }
@@ -210,7 +227,7 @@ internal sealed class ForwardingStage(
     /// <summary>The request is sent for another model than before.</summary>
     private ModelTries Begin(BridgeCall call)
     {
-        call.IsKnownToFail = repeated.IsKnown(call);
+        call.IsKnownToFail = !call.HasFewerLayers && repeated.IsKnown(call);
         return new ModelTries(call.Attempts);
     }
 
@@ -221,6 +238,7 @@ internal sealed class ForwardingStage(
         var instance = attempt.Lease.Instance;
         var failure = attempt.Failure ?? InstanceFailure.Broken;
         tries.LastFailure = failure;
+        tries.LastInstance = instance;
         NoteFailure(failure, attempt);
         if (failure == InstanceFailure.Refused)
             tries.Unreached++;

@@ -13,6 +13,8 @@ internal static class HeaderHygiene
     private static readonly FrozenSet<string> Withheld = new[]
     {
         "Accept-Encoding", // the bridge reads responses: it asks for none that is compressed
+        "Range", // a part of a response is none
+        "If-Range",
         "Cookie", // credentials of whatever page the client runs in
         "Proxy-Authorization",
         "X-Api-Key",

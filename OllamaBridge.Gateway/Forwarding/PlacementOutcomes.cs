@@ -14,6 +14,7 @@ internal sealed class PlacementOutcomes
     private const int FewestTokens = 16;
     private static readonly TimeSpan ShortestDecode = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Lately = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan MaxUnknownBusyTime = TimeSpan.FromSeconds(5);
     private readonly IFleet _fleet;
     private readonly BreakerRules _rules;
     private readonly TimeProvider _time;
@@ -89,16 +90,19 @@ internal sealed class PlacementOutcomes
             Failed(lease, failure);
     }
 
+    /// <summary>A request failed alike on two instances.</summary>
+    public void KnownToFail(string operation, string model) => FaultLog.KnownToFail(_logger, operation, model, RepeatedFailures.Lifetime.TotalSeconds);
+
     /// <summary>
     /// An instance said that it is busy. If another one answers the request, this one is left alone as long as it asks. If there is no other
-    /// to compare with, one that answered others a moment ago is left alone only briefly: the limit may be the request's own.
+    /// to compare with, it is left alone briefly, and very briefly if it answered others a moment ago: the limit may be the request's own.
     /// </summary>
     private void JudgedBusy(InstanceLease lease, Fault fault, TimeSpan asked)
     {
         if (fault == Fault.Instance)
             Busy(lease, asked);
-        else if (fault == Fault.Unknown)
-            Busy(lease, HasAnsweredLately(lease) && asked > _rules.Options.BusyTime ? _rules.Options.BusyTime : asked);
+        else if (fault == Fault.Unknown && (HasAnsweredLately(lease) ? _rules.Options.BusyTime : MaxUnknownBusyTime) is var most)
+            Busy(lease, asked < most ? asked : most);
     }
 
     private bool HasAnsweredLately(InstanceLease lease) =>

@@ -18,6 +18,9 @@ internal sealed class ModelTries(int sentBefore)
     /// <summary>How the last instance failed; null where none was asked.</summary>
     public InstanceFailure? LastFailure { get; set; }
 
+    /// <summary>The last instance that failed it; null for none.</summary>
+    public Instance? LastInstance { get; set; }
+
     /// <summary>Whether an instance has found it too long for the model.</summary>
     public bool IsTooLong { get; set; }
 

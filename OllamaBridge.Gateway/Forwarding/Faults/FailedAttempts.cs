@@ -32,6 +32,10 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         var failed = new Failed(attempt.Lease, failure, attempt.Status, attempt.BusyFor, attempt.HasBegun, call.ModelKey);
         lock (_lock)
         {
+            // (Of a hedged request another attempt may have been answered before any failed.)
+            _answeredBy ??= call.Answering is { } by ? (by, call.ModelKey) : null;
+            if (_answeredBy?.Instance == failed.Instance)
+                _answeredBy = null; // its response broke off: who answers is open again
             // Evidence from other instances can change only what is unknown.
             var isOpen = _answeredBy is null && Classify(failed, OtherInstances.NotAsked) == Fault.Unknown;
             _failed.Add(failed with { IsJudged = !isOpen });
@@ -65,7 +69,10 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
             {
                 var alike = FindAlike(model);
                 if (alike is { } same && WillRepeat(same))
+                {
                     memory.Add(call, model);
+                    outcomes.KnownToFail(call.Operation.Name, model);
+                }
                 foreach (var failed in _failed.Where(p => p.Model == model && !p.IsJudged))
                     Judge(failed, alike is { } two && IsAlike(two, failed) ? OtherInstances.FailedAlike
                         : _failed.Exists(p => p.Instance != failed.Instance && p.Model == model) ? OtherInstances.FailedOtherwise
@@ -84,6 +91,9 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
     {
         var fault = Classify(failed, others);
         if (fault == Fault.Instance && others == OtherInstances.Answered && !memory.TryBlame(call, failed.Model, failed.Instance, isTold: failed.Status != 0))
+            fault = Fault.Request;
+        // One request that is told to come back later, again and again, doesn't keep others away.
+        if (fault == Fault.Unknown && failed.BusyFor is not null && !memory.TryBlame(call, failed.Model, failed.Instance, isTold: true))
             fault = Fault.Request;
         outcomes.Judged(failed.Lease, failed.Failure, fault, failed.BusyFor);
     }
