@@ -39,7 +39,7 @@ internal sealed record LimitOptions
 
     /// <summary>The most header fields of a request; more is answered 431.</summary>
     [Range(100, 10_000)]
-    public int MaxHeaderFields { get; init; } = 1000;
+    public int MaxHeaderFields { get; init; } = 256;
 
     /// <summary>The slowest that a body may come, in bytes a second; below it the request ends with 408.</summary>
     [Range(1.0, 1e9)]
