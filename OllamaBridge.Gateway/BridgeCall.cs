@@ -2,6 +2,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
@@ -64,6 +65,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>Until when it may wait for a slot, in the same ticks as <see cref="StartedAt"/>; 0: as long as anybody.</summary>
     public long Deadline { get; set; }
 
+    /// <summary>Until when it may wait for a bridge behind this one whose queue is full, in the same ticks as <see cref="StartedAt"/>; 0: not at all.</summary>
+    public long WaitsForRoomUntil { get; set; }
+
     /// <summary>What its tenant was charged for it and what is still to be settled.</summary>
     public TokenCharge Charge { get; set; }
 
@@ -93,6 +97,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>The one instance that must answer, where that matters (a blob and the <c>create</c> that names it).</summary>
     public Instance? Pinned { get; set; }
+
+    /// <summary>Chooses the one instance that must answer after others failed; null if any will do.</summary>
+    public Func<IReadOnlySet<Instance>, Instance?>? ChooseNext { get; set; }
+
+    /// <summary>Whether a stream of progress that breaks off is begun again on another instance, behind what the client has seen.</summary>
+    public bool IsRepeatable => ChooseNext is not null && Operation.End == StreamEnd.Success && Body is not null;
 
     /// <summary>Called when the answer is known to be whole, before its last bytes go out; null for nothing to do.</summary>
     public Func<CancellationToken, Task>? BeforeCompletion { get; set; }
@@ -150,6 +160,18 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
         InputTokens = kept.End.PromptTokens ?? 0;
         OutputTokens = kept.End.Tokens ?? kept.Tokens;
     }
+
+    /// <summary>The instance that begins to answer; null before one does.</summary>
+    public Instance? Answering { get; set; }
+
+    /// <summary>The attempts that failed; null for none.</summary>
+    public FailedAttempts? Failures { get; set; }
+
+    /// <summary>Whether it was changed so that fewer layers go to the GPU.</summary>
+    public bool HasFewerLayers { get; set; }
+
+    /// <summary>Whether the same request failed lately wherever it was sent: then it gets one attempt.</summary>
+    public bool IsKnownToFail { get; set; }
 
     /// <summary>Settles what its tenant was charged, once.</summary>
     public void SettleCharge()

@@ -1,6 +1,7 @@
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Forwarding.TokenCounts;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
@@ -25,10 +26,12 @@ internal static class GatewayPipeline
         var quotas = app.Services.GetRequiredService<QuotaStage>();
         var management = app.Services.GetRequiredService<ManagementStage>();
         var forwarding = app.Services.GetRequiredService<ForwardingStage>();
+        var tokenCounts = app.Services.GetRequiredService<TokenCountStage>();
         var stop = app.Services.GetRequiredService<GracefulStop>();
         stop.Over += app.Services.GetRequiredService<RequestQueue>().Close;
         Func<HttpContext, BridgeCall, Task> forward = forwarding.HandleAsync;
         Func<HttpContext, BridgeCall, Task> admit = (context, call) => quotas.InvokeAsync(context, call, forward);
+        Func<HttpContext, BridgeCall, Task> count = (context, call) => quotas.InvokeAsync(context, call, tokenCounts.HandleAsync);
         Func<HttpContext, BridgeCall, Task> manage = management.HandleAsync;
         Func<HttpContext, BridgeCall, Task> answer = AnswerAsync;
 
@@ -54,6 +57,7 @@ internal static class GatewayPipeline
             OperationKind.Inventory => inventory.HandleAsync(context, call),
             OperationKind.Refused => ProtocolError.WriteAsync(
                 context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
+            OperationKind.Lookup when call.Operation.Name == OperationTable.CountTokens => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, count)),
             OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
             _ => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, admit)),
         };

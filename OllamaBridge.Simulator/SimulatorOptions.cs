@@ -75,6 +75,9 @@ public sealed record SimulatorOptions
     /// <summary>The clock for everything that takes time.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
+    /// <summary>Whether it answers <c>/v1/messages/count_tokens</c>, which Ollama itself does not have.</summary>
+    public bool CountsTokens { get; init; } = true;
+
     /// <summary>What /api/version tells.</summary>
     public string Version { get; init; } = "0.32.15";
 

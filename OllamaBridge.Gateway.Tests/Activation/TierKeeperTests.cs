@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
@@ -352,7 +353,7 @@ public sealed class TierKeeperTests : IDisposable
     public async Task Step_DrainedByADeadline_AnInstanceThatIsThereLongAfterIsAnotherOne(int deadline, bool expected)
     {
         Start("cold-0");
-        _queue.Change("cold-0", v => v with { Draining = true, DrainDeadline = _queue.Clock.GetUtcNow() + TimeSpan.FromSeconds(deadline) });
+        _queue.Change("cold-0", v => v with { Draining = true, DrainDue = _queue.Clock.GetMoment() + TimeSpan.FromSeconds(deadline) });
         _platform.Instances = 1;
         _ = _queue.Ask("big");
         await StepAsync();

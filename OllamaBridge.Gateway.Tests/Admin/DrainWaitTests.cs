@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Admin;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Admin;
@@ -52,7 +53,7 @@ public sealed class DrainWaitTests
     }
 
     private Task Wait(double seconds) =>
-        DrainWait.RunAsync(_fleet, "I", _clock.GetUtcNow().AddSeconds(seconds), Interval, _clock, TestContext.Current.CancellationToken);
+        DrainWait.RunAsync(_fleet, "I", _clock.GetMoment() + TimeSpan.FromSeconds(seconds), Interval, _clock, TestContext.Current.CancellationToken);
 
     /// <summary>Lets time pass, so many looks; the timer's waiter is given the chance to look each time.</summary>
     private async Task AdvanceAsync(Task waiting, int looks)

@@ -31,7 +31,8 @@ public sealed class FailoverTests
             Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         }
 
-        Assert.Contains(fleet.Servers, s => s != first && s.Statistics.Requests > 0);
+        // A kept connection that is reset may be stale: the same instance gets the request over a new one.
+        Assert.Equal(kind != FaultKind.ResetBeforeHeaders, fleet.Servers.Any(s => s != first && s.Statistics.Requests > 0));
     }
 
     [Fact]
@@ -124,7 +125,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Generate_ClientsFaultAnswered500_IsNotRetriedAndEjectsNobody()
+    public async Task Generate_ClientsFaultAnswered500_TriedTwiceThenOnceAndEjectsNobody()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -136,7 +137,7 @@ public sealed class FailoverTests
             Assert.Equal(HttpStatusCode.InternalServerError, answer.StatusCode);
         }
 
-        Assert.Equal(10, fleet.Sum(s => s.Requests));
+        Assert.Equal(11, fleet.Sum(s => s.Requests));
         Assert.All(bridge.Fleet.Current.Instances, i => Assert.Equal(InstanceStatus.Healthy, i.Status));
     }
 
@@ -209,7 +210,7 @@ public sealed class FailoverTests
 
         for (var i = 0; i < 12; i++)
         {
-            using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(stream: false), Token);
+            using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(stream: false, text: $"{i}"), Token);
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         }
 

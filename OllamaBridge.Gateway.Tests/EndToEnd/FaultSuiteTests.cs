@@ -67,7 +67,7 @@ public sealed class FaultSuiteTests
             Assert.True(whole.Answer == answer.Answer, $"{fault.Kind} {fault.Status}:\n{whole.Answer}\n{answer.Answer}");
             // (What begins with a frame of its own, as messages do, names who sent that.)
             if (path != "/v1/messages")
-                Assert.Equal(1 - instance, answer.Instance);
+                Assert.True((fault.Kind is FaultKind.ResetBeforeHeaders or FaultKind.CutAfterTokens ? instance : 1 - instance) == answer.Instance, $"{fault.Kind} {fault.Status}: {answer.Instance}"); // a kept connection may be stale
             Assert.Empty(fleet[instance].Faults.Faults);
             Assert.Equal(2, fleet.Sum(s => s.Requests) - before);
             Assert.InRange(started.Elapsed, TimeSpan.Zero, Bound);

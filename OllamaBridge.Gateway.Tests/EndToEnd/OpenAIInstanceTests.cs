@@ -258,14 +258,17 @@ public sealed class OpenAIInstanceTests
         await using var fleet = await MixedFleet.StartAsync();
         await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
         await using var bridge = await TestBridge.StartAsync([fleet.OpenAI, second]);
-        foreach (var server in new[] { fleet.OpenAI, second })
-            server.Faults.Add(new Fault { Kind = FaultKind.ResetBeforeHeaders, Times = 1 });
+        using var first = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
+        var dying = first.Headers.GetValues("X-Bridge-Instance").Single() == "sim-1" ? fleet.OpenAI : second;
+        dying.Faults.Add(new Fault { Kind = FaultKind.Die });
 
         for (var i = 0; i < 4; i++)
         {
             using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id, stream: i % 2 == 0), Token);
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         }
+
+        Assert.False(dying.IsAlive);
     }
 
     [Theory]
@@ -283,12 +286,13 @@ public sealed class OpenAIInstanceTests
             : new { model = Id, messages = new[] { new { role = "user", content = "Why?" } }, seed = 3, stream = true, stream_options = new { include_usage = true } };
         using var whole = await bridge.PostAsync(path, body, Token);
         var expected = Words(await whole.Content.ReadAsStringAsync(Token));
-        foreach (var server in new[] { fleet.OpenAI, second })
-            server.Faults.Add(new Fault { Kind = kind, AfterTokens = 4, Times = 1 });
-
+        var last = whole;
         for (var i = 0; i < 2; i++)
         {
-            using var answer = await bridge.PostAsync(path, body, Token);
+            // (If both told the same error, it would be the request's fault.)
+            var breaking = last.Headers.GetValues("X-Bridge-Instance").Single() == "sim-1" ? fleet.OpenAI : second;
+            breaking.Faults.Add(new Fault { Kind = kind, AfterTokens = 4, Times = 1 });
+            using var answer = last = await bridge.PostAsync(path, body, Token);
             var text = await answer.Content.ReadAsStringAsync(Token);
 
             Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);

@@ -119,5 +119,11 @@ internal sealed class FakeFleet : IFleet
 
     public Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken) => Task.FromResult(MemberChange.NotFound);
 
+    public void LookAgain(Instance instance)
+    {
+    }
+
+    public Task RefreshRunningAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
     public Task RefreshCatalogAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }

@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
@@ -12,7 +13,7 @@ public class InstanceWatchTests
     };
 
     private readonly InstanceWatch _watch = new(new Instance(new InstanceDefinition("i", new Uri("http://i"), 1, 0)));
-    private DateTimeOffset _now = FleetBuilder.Day;
+    private Moment _now = new(TimeSpan.FromDays(1));
     private long _asked;
 
     [Fact]
@@ -192,7 +193,7 @@ public class InstanceWatchTests
     {
         Answer("a");
         _watch.Eject(InstanceFailure.Broken, Options with { EjectionTime = TimeSpan.FromSeconds(1) }, _now);
-        Assert.Equal(_now.AddSeconds(1), _watch.NextLook);
+        Assert.Equal(_now + TimeSpan.FromSeconds(1), _watch.NextLook);
     }
 
     [Fact]
@@ -219,7 +220,7 @@ public class InstanceWatchTests
         return seconds;
     }
 
-    private void Pass(double seconds) => _now = _now.AddSeconds(seconds);
+    private void Pass(double seconds) => _now += TimeSpan.FromSeconds(seconds);
 
     private bool Answer(string? models, long? asked = null) => _watch.Apply(
         new ProbeResult(_watch.Instance, asked ?? ++_asked, null, false, "0.1", [], models is null ? default : FleetBuilder.Catalog(models)), Options, _now);

@@ -68,23 +68,38 @@ public class AnswerVerdictTests
     [Theory]
     [InlineData("/api/chat", 404, """{"error":"model 'nope' not found"}""", "StaleCatalog")]
     [InlineData("/api/embed", 404, """{"error":"model \"nope\" not found, try pulling it first"}""", "StaleCatalog")]
-    [InlineData("/api/chat", 404, "404 page", null)]
+    [InlineData("/api/chat", 404, "404 page", "ServerError")] // a proxy's or an older server's
     [InlineData("/api/pull", 404, """{"error":"model 'nope' not found"}""", null)] // its absence is why it is pulled
-    [InlineData("/api/generate", 500, """{"error":"option \"num_predict\" must be of type integer"}""", null)] // 04-err-options-bad-type
-    [InlineData("/api/generate", 500, """{"error":"invalid format: \"\\\"yaml\\\"\"; expected \"json\" or a valid JSON Schema object"}""", null)]
+    [InlineData("/api/generate", 500, """{"error":"option \"num_predict\" must be of type integer"}""", "ServerError")] // words decide nothing
+    [InlineData("/api/generate", 500, """{"error":"invalid format: \"\\\"yaml\\\"\"; expected \"json\" or a valid JSON Schema object"}""", "ServerError")]
+    [InlineData("/api/generate", 500, """{"error":"model requires more system memory (9.5 GiB) than is available (2.7 GiB)"}""", "OutOfMemory")]
+    [InlineData("/api/embed", 501, """{"error":"this model does not support embeddings"}""", "ServerError")]
+    [InlineData("/api/chat", 530, "error code: 1033", "ServerError")]
+    [InlineData("/api/chat", 429, """{"error":"slow down"}""", "ServerError")]
+    [InlineData("/api/chat", 302, "", "ServerError")]
+    [InlineData("/api/chat", 403, "<html>Just a moment...</html>", "ServerError")]
+    [InlineData("/api/chat", 403, """{"message":"Forbidden"}""", "ServerError")] // an API gateway's
+    [InlineData("/v1/chat/completions", 400, """{"error":{"message":"x"}}""", null)]
+    [InlineData("/v1/chat/completions", 400, """{"object":"error","message":"x"}""", null)] // older vLLM
+    [InlineData("/v1/chat/completions", 422, """{"detail":[{"msg":"x"}]}""", null)] // FastAPI
+    [InlineData("/v1/messages", 400, """{"type":"error","error":{"type":"invalid_request_error"}}""", null)]
     [InlineData("/api/generate", 500, """{"error":"model runner has unexpectedly stopped"}""", "ServerError")]
     [InlineData("/api/generate", 500, "", "ServerError")]
     [InlineData("/api/chat", 502, "", "ServerError")]
     [InlineData("/api/chat", 503, "", "ServerError")]
     [InlineData("/api/chat", 504, "", "ServerError")]
     [InlineData("/api/chat", 400, """{"error":"\"x\" does not support thinking"}""", null)]
-    [InlineData("/api/chat", 403, "", null)]
-    [InlineData("/api/chat", 413, "", null)]
+    [InlineData("/api/chat", 403, "", "ServerError")] // 04-err-bad-host-header: not the client's Host
+    [InlineData("/api/chat", 413, "", "ServerError")]
     public void Judge_ErrorAnswer_WhoseFault(string path, int status, string body, string? failure)
     {
         var operation = OperationTable.Find(path, out _)!;
         Assert.Equal(failure is null ? null : Enum.Parse<InstanceFailure>(failure), AnswerVerdict.Judge(operation, status, Encoding.UTF8.GetBytes(body)));
     }
+
+    [Fact]
+    public void Judge_Head_HasNoBodyToTellBy() =>
+        Assert.Null(AnswerVerdict.Judge(OperationTable.Find("/api/blobs/sha256:0", out _)!, 404, default, isHead: true));
 
     [Theory]
     [InlineData(503, true)]
@@ -98,6 +113,7 @@ public class HeaderHygieneTests
 {
     [Theory]
     [InlineData("Cookie")]
+    [InlineData("Accept-Encoding")]
     [InlineData("cookie")]
     [InlineData("Proxy-Authorization")]
     [InlineData("X-Api-Key")]

@@ -64,8 +64,76 @@ public class AccessGuardTests
         Assert.Contains("DELETE", _context.Response.Headers.AccessControlAllowMethods.ToString(), StringComparison.Ordinal);
     }
 
-    private Task AskAsync(string host, string? origin, string local = "127.0.0.1")
+    [Theory]
+    [InlineData("x-bridge-priority")]
+    [InlineData("traceparent,X-Title")]
+    [InlineData("a-header-of-tomorrow")]
+    public async Task Invoke_PreflightForFurtherHeaders_Allowed(string headers)
     {
+        _context.Request.Method = "OPTIONS";
+        _context.Request.Headers.AccessControlRequestHeaders = headers;
+        await AskAsync("127.0.0.1", "http://localhost:3000");
+        var allowed = _context.Response.Headers.AccessControlAllowHeaders.ToString().Split(',');
+        Assert.Contains("Authorization", allowed);
+        Assert.All(headers.Split(','), h => Assert.Contains(h, allowed));
+    }
+
+    [Theory]
+    [InlineData("Authorization, content-type")]
+    [InlineData("bad name")]
+    [InlineData("")]
+    public async Task Invoke_PreflightForNothingFurther_OllamasList(string headers)
+    {
+        _context.Request.Method = "OPTIONS";
+        _context.Request.Headers.AccessControlRequestHeaders = headers;
+        await AskAsync("127.0.0.1", "http://localhost:3000");
+        Assert.EndsWith(",Anthropic-Dangerous-Direct-Browser-Access", _context.Response.Headers.AccessControlAllowHeaders.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Invoke_PreflightFromAPublicPage_PrivateNetworkAllowed()
+    {
+        _context.Request.Method = "OPTIONS";
+        _context.Request.Headers["Access-Control-Request-Private-Network"] = "true";
+        await AskAsync("127.0.0.1", "http://localhost:3000");
+        Assert.Equal("true", _context.Response.Headers["Access-Control-Allow-Private-Network"]);
+    }
+
+    [Fact]
+    public async Task Invoke_AllowedOrigin_MayReadTheBridgesHeaders()
+    {
+        await AskAsync("127.0.0.1:11400", "http://localhost:3000");
+        var exposed = _context.Response.Headers.AccessControlExposeHeaders.ToString().Split(',');
+        Assert.All(new[] { "X-Bridge-Instance", "Retry-After", "x-ratelimit-remaining-tokens" }, h => Assert.Contains(h, exposed));
+    }
+
+    [Theory]
+    [InlineData("chat.example", "X-Forwarded-For", true)] // nginx: proxy_set_header Host $host
+    [InlineData("chat.example:8443", "Forwarded", true)]
+    [InlineData("chat.example", "X-Real-IP", true)]
+    [InlineData("chat.example", null, false)] // as Ollama
+    [InlineData("evil.example:11400", "X-Forwarded-For", false)] // a page that rebound its name names our port
+    public async Task Invoke_ForeignHostOnLoopback_PassesIfAProxyAnsweredIt(string host, string? header, bool passes)
+    {
+        if (header is not null)
+            _context.Request.Headers[header] = "203.0.113.7";
+        _context.Connection.RemoteIpAddress = IPAddress.Loopback;
+        await AskAsync(host, null);
+        Assert.Equal(passes, _passed);
+        Assert.False(passes && Caller.IsLocal(_context));
+    }
+
+    [Fact]
+    public async Task Invoke_ForeignHostOnPort80_CannotBeTold()
+    {
+        _context.Request.Headers["X-Forwarded-For"] = "203.0.113.7";
+        await AskAsync("evil.example", null, port: 80);
+        Assert.False(_passed);
+    }
+
+    private Task AskAsync(string host, string? origin, string local = "127.0.0.1", int port = 11400)
+    {
+        _context.Connection.LocalPort = port;
         _context.Request.Host = new HostString(host);
         if (origin is not null)
             _context.Request.Headers["Origin"] = origin;

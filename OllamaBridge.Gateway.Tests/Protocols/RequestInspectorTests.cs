@@ -37,6 +37,29 @@ public class RequestInspectorTests
     }
 
     [Theory]
+    [InlineData("/api/chat", """{"model":"tiny","name":5}""", "tiny")]
+    [InlineData("/api/generate", """{"source":[],"model":"tiny"}""", "tiny")]
+    [InlineData("/v1/messages/count_tokens", """{"name":{},"model":"tiny"}""", "tiny")]
+    [InlineData("/api/copy", """{"model":5,"name":6,"source":"tiny"}""", "tiny")]
+    [InlineData("/api/chat", """{"\ud800":1,"x\udfff":2,"model":"tiny"}""", "tiny")]
+    [InlineData("/api/chat", """{"model":"t\ud800y"}""", "t\ufffdy")]
+    [InlineData("/api/chat", """{"model":"t\ud83d\ude00\ud83dy\n\"\\\u0041"}""", "t\U0001f600\ufffdy\n\"\\A")]
+    [InlineData("/api/chat", """{"model":"tiny","messages":[{"role":"us\ud800","content":[{"type":"\udc00"}]}],"options":{"\ud800":1},"keep_alive":"\ud800"}""", "tiny")]
+    public void Inspect_FieldsOfOtherRoutesAndLoneSurrogates_AsGoReadsThem(string path, string body, string model)
+    {
+        var facts = Inspect(body, path);
+        Assert.Null(facts.Fault);
+        Assert.Equal(model, facts.Model);
+        AssertSame(facts, Inspect(Segments.Of([.. Encoding.UTF8.GetBytes(body).Chunk(1)]), path));
+    }
+
+    [Theory]
+    [InlineData("/api/show", """{"name":5}""", "json: cannot unmarshal number into Go struct field ShowRequest.name of type string")]
+    [InlineData("/api/chat", """{"model":5,"x":nope}""", "invalid character 'o' in literal null (expecting 'u')")]
+    [InlineData("/api/chat", """{"model":5,"model":[]}""", "json: cannot unmarshal number into Go struct field ChatRequest.model of type string")]
+    public void Inspect_WrongType_ReportedAfterSyntaxErrorsAndOnce(string path, string body, string fault) => Assert.Equal(fault, Inspect(body, path).Fault);
+
+    [Theory]
     [InlineData("/api/chat", """{"stream":true, "model" : "tiny" }""", "\"tiny\"")]
     [InlineData("/api/chat", """{"model":"a","MODEL":"t\u0069ny","model":null}""", "\"t\\u0069ny\"")]
     [InlineData("/api/show", """{"name":"tiny","model":""}""", "\"tiny\"")]

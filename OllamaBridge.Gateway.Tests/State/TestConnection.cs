@@ -12,10 +12,10 @@ internal sealed class TestConnection : IAsyncDisposable
 {
     private readonly TestMeters _meters = new();
 
-    public TestConnection(string connectionString, string prefix = "test:", TimeSpan? probeInterval = null)
+    public TestConnection(string connectionString, string prefix = "test:", TimeSpan? probeInterval = null, TimeSpan? operationTimeout = null)
     {
         // A busy machine is no failure here.
-        var options = new StateOptions { ConnectionString = connectionString, KeyPrefix = prefix, OperationTimeout = TimeSpan.FromSeconds(20) };
+        var options = new StateOptions { ConnectionString = connectionString, KeyPrefix = prefix, OperationTimeout = operationTimeout ?? TimeSpan.FromSeconds(20) };
         if (probeInterval is { } interval)
             options = options with { ProbeInterval = interval };
         State = new StateConnection(

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Shutdown;
@@ -71,7 +72,7 @@ internal sealed class CallAccounting(
             : TelemetryNames.OtherModel;
         var isInference = call.Operation.Kind == OperationKind.Inference;
         var record = new LedgerRecord(
-            time.GetUtcNow(),
+            time.GetWallClock(),
             call.Tenant.Id,
             call.Operation.Name,
             Labels.Of(call.Operation.Protocol),

@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Activation;
@@ -72,7 +73,7 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         if (starvingFor > TimeSpan.Zero)
             over.AddRange(instances
                 .Where(v => v is { Draining: true, Status: InstanceStatus.Healthy } && !_drained.ContainsKey(v.Instance.Name)
-                    && (v.DrainDeadline is { } deadline ? time.GetUtcNow() - deadline >= Leaving : starvingFor >= Abandoned && heard.Contains(v.Instance.Name)))
+                    && (v.DrainDue is { } due ? time.GetMoment() - due >= Leaving : starvingFor >= Abandoned && heard.Contains(v.Instance.Name)))
                 .Select(v => v.Instance.Name));
         await EndAsync(over, cancellationToken);
     }

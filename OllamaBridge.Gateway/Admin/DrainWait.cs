@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Admin;
@@ -19,10 +20,10 @@ internal static class DrainWait
     /// <param name="time">The clock.</param>
     /// <param name="cancellationToken">Whoever asked has gone. The drain stays.</param>
     public static async Task RunAsync(
-        IFleet fleet, string name, DateTimeOffset deadline, TimeSpan interval, TimeProvider time, CancellationToken cancellationToken)
+        IFleet fleet, string name, Moment deadline, TimeSpan interval, TimeProvider time, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(Exchanges * interval, time);
-        for (var emptyBefore = false; time.GetUtcNow() < deadline + MoveTime;)
+        for (var emptyBefore = false; time.GetMoment() < deadline + MoveTime;)
         {
             var view = fleet.Current.Instances.FirstOrDefault(v => string.Equals(v.Instance.Name, name, StringComparison.OrdinalIgnoreCase));
             if (view is not { Draining: true })

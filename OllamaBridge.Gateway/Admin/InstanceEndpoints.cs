@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
@@ -82,11 +83,12 @@ internal static class InstanceEndpoints
     private static async Task<IResult> DrainAsync(
         string name, string? deadline, string? wait, IFleet fleet, IOptions<SharingOptions> sharing, TimeProvider time, CancellationToken gone)
     {
-        if (DrainRequest.Read(deadline, wait, time.GetUtcNow(), out var mistake) is not { } asked)
+        var now = time.GetWallClock();
+        if (DrainRequest.Read(deadline, wait, now, out var mistake) is not { } asked)
             return Problem(mistake!, 400);
         var found = asked.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
         if (found && asked is { Waits: true, Deadline: { } end })
-            await DrainWait.RunAsync(fleet, name, end, sharing.Value.Interval, time, gone);
+            await DrainWait.RunAsync(fleet, name, time.GetMoment() + (end - now), sharing.Value.Interval, time, gone);
         return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name);
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admin;
@@ -77,7 +78,7 @@ internal static class TenantEndpoints
     private static async Task<IResult> AddKeyAsync(
         string id, DateTimeOffset? expires, TenantDirectory directory, TimeProvider time, CancellationToken gone)
     {
-        var now = time.GetUtcNow();
+        var now = time.GetWallClock();
         if (expires <= now)
             return TypedResults.Problem("expires is in the past.", statusCode: StatusCodes.Status400BadRequest);
         var (key, verifier) = ApiKey.Create();
@@ -92,7 +93,7 @@ internal static class TenantEndpoints
     {
         if (overlapSeconds is { } seconds && !(seconds >= 0 && seconds <= MaxOverlap.TotalSeconds))
             return TypedResults.Problem($"overlapSeconds is not between 0 and {MaxOverlap.TotalSeconds}.", statusCode: StatusCodes.Status400BadRequest);
-        var now = time.GetUtcNow();
+        var now = time.GetWallClock();
         var until = now + (overlapSeconds is { } s ? TimeSpan.FromSeconds(s) : DefaultOverlap);
         var (text, verifier) = ApiKey.Create();
         KeyRecord? record = null;

@@ -17,6 +17,7 @@ internal static class AdmissionServiceCollectionExtensions
         services.AddHostedService<QuotaSharing>();
         services.AddSingleton<RequestQueue>();
         services.AddSingleton<WriterLock>();
+        services.AddSingleton<BlobPresence>();
         services.AddSingleton<ManagementStage>();
         return services;
     }

@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>Changes to the models on disk: from this machine only, one at a time, and always on the same instance.</summary>
 /// <remarks>The instances share one model folder, so what one of them does is done for all.</remarks>
-internal sealed class ManagementStage(IFleet fleet, WriterLock writers, ForwardingStage forwarding)
+internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPresence blobs, ForwardingStage forwarding)
 {
     // Uploads whose create is still to come; far more than anybody prepares at once.
     private const int MaxRemembered = 4096;
@@ -25,7 +25,12 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, Forwardi
             return;
         }
 
-        call.Pinned = ChooseWriter(call);
+        var source = SourceKey(call);
+        call.Pinned = ChooseWriter(call, source, tried: null);
+        // The instances share one folder: if the chosen one dies, another can do the same.
+        call.ChooseNext = tried => ChooseWriter(call, source, tried);
+        if (call.Operation.Name == "blob" && HttpMethods.IsPost(context.Request.Method) && await IsThereAsync(context, call))
+            return;
         if (!IsWrite(context.Request.Method, call.Operation))
         {
             await forwarding.HandleAsync(context, call);
@@ -51,37 +56,96 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, Forwardi
     /// <summary>Reading a blob's presence changes nothing; sending a model out neither, but it must not be deleted meanwhile.</summary>
     private static bool IsWrite(string method, Operation operation) => operation.Name != "blob" || !HttpMethods.IsHead(method);
 
-    /// <summary>The instance that has the blobs, else always the same: the first by name that is usable and has what it takes.</summary>
-    private Instance? ChooseWriter(BridgeCall call)
+    /// <summary>Answers an upload of a blob that is there: a real server answers without reading, and a client that keeps sending loses that.</summary>
+    /// <returns>Whether it has been answered.</returns>
+    private async Task<bool> IsThereAsync(HttpContext context, BridgeCall call)
     {
-        if (call.Operation.Name == "blob")
-            return _blobs.TryGetValue(call.Rest, out var known) && IsUsable(call, known) ? known : First(call);
-        foreach (var digest in call.Facts.Digests ?? [])
-            if (_blobs.TryGetValue(digest, out var holder) && IsUsable(call, holder))
-                return holder;
-        return First(call);
+        HashSet<Instance>? gone = null;
+        while (call.Pinned is { } instance)
+        {
+            switch (await blobs.AskAsync(instance, call.Rest, context.RequestAborted))
+            {
+                case false:
+                    return false;
+                case true:
+                    call.AnsweredBy = instance;
+                    Remember(call.Rest, instance);
+                    await AnswerPresentAsync(context, instance);
+                    return true;
+            }
+
+            (gone ??= []).Add(instance);
+            call.Pinned = call.ChooseNext!(gone);
+        }
+
+        // Nobody answers: the forwarding stage tells the client.
+        call.Pinned = call.ChooseNext!(new HashSet<Instance>());
+        return false;
     }
 
-    private Instance? First(BridgeCall call)
+    private static async Task AnswerPresentAsync(HttpContext context, Instance instance)
+    {
+        var waits = context.Request.Headers.Expect.Count > 0;
+        context.Response.Headers[AnswerTransformer.InstanceHeader] = HeaderHygiene.ToHeader(instance.Name);
+        context.Response.ContentLength = 0;
+        // A client that waits to be asked for the body isn't asked; one that sends it all first must be able to.
+        if (waits)
+            context.Response.Headers.Connection = "close";
+        await context.Response.StartAsync(context.RequestAborted);
+        await context.Response.Body.FlushAsync(context.RequestAborted);
+        if (!waits)
+            await context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted);
+    }
+
+    /// <summary>The model that must be on the instance's disk: what a <c>create</c> starts from, or a <c>push</c> sends; null for none.</summary>
+    private static string? SourceKey(BridgeCall call)
+    {
+        var name = call.Operation.Name switch
+        {
+            "create" when call.Body is { } body => CreateSource.Read(body.Bytes),
+            "push" => call.Facts.Model,
+            _ => null,
+        };
+        return name is not null && ModelName.TryGetKey(name, out var key) ? key : null;
+    }
+
+    /// <summary>The instance that has the blobs or the model that it starts from, else always the same: the first by name that is usable and has what it takes.</summary>
+    private Instance? ChooseWriter(BridgeCall call, string? source, IReadOnlySet<Instance>? tried)
+    {
+        if (call.Operation.Name == "blob" && _blobs.TryGetValue(call.Rest, out var known) && IsUsable(call, known, tried))
+            return known;
+        foreach (var digest in call.Facts.Digests ?? [])
+            if (_blobs.TryGetValue(digest, out var holder) && IsUsable(call, holder, tried))
+                return holder;
+        return (source is not null ? First(call, source, tried) : null) ?? First(call, call.ModelKey, tried);
+    }
+
+    private Instance? First(BridgeCall call, string modelKey, IReadOnlySet<Instance>? tried)
     {
         var snapshot = fleet.Current.For(call.Tenant.Instances);
         Instance? first = null;
-        if (call.ModelKey.Length > 0 && snapshot.Models.TryGetValue(call.ModelKey, out var model))
+        if (modelKey.Length > 0)
         {
-            foreach (var placement in model.Placements)
-                if (placement is { Id: null, View.IsUsable: true } && (first is null || string.CompareOrdinal(placement.Instance.Name, first.Name) < 0))
+            foreach (var placement in snapshot.Models.GetValueOrDefault(modelKey)?.Placements ?? [])
+                if (placement is { Id: null, View.IsUsable: true } && Precedes(placement.Instance))
                     first = placement.Instance;
-            return first;
+            if (first is not null || modelKey == call.ModelKey)
+                return first;
         }
 
         foreach (var view in snapshot.Instances)
-            if (view is { IsUsable: true, Instance.OpenAI: null } && (first is null || string.CompareOrdinal(view.Instance.Name, first.Name) < 0))
+            if (view is { IsUsable: true, Instance.OpenAI: null } && Precedes(view.Instance))
                 first = view.Instance;
         return first;
+
+        bool Precedes(Instance instance) =>
+            tried?.Contains(instance) != true && (first is null || string.CompareOrdinal(instance.Name, first.Name) < 0);
     }
 
-    private bool IsUsable(BridgeCall call, Instance instance)
+    private bool IsUsable(BridgeCall call, Instance instance, IReadOnlySet<Instance>? tried)
     {
+        if (tried?.Contains(instance) == true)
+            return false;
         foreach (var view in fleet.Current.For(call.Tenant.Instances).Instances)
             if (view.Instance == instance)
                 return view.IsUsable;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -55,7 +56,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         call.PromptEstimate = QuotaTokens.Prompt(operation, call.Body?.Length ?? 0, call.Facts.Demands);
         var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, _caps.AssumedOutputTokens, limits, ofModel);
         var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, modelKey, ofModel, tokens, limits.FailClosed), context.RequestAborted);
-        QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetUtcNow());
+        QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetWallClock());
         return (lease, tokens);
     }
 

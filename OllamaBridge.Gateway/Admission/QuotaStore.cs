@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.State;
 
@@ -270,7 +271,7 @@ internal sealed class QuotaStore : IQuotaStore
             _gateways = answer.Gateways;
     }
 
-    private QuotaMoment Now() => new(_time.GetElapsedTime(_start), _time.GetUtcNow().UtcDateTime);
+    private QuotaMoment Now() => new(_time.GetElapsedTime(_start), _time.GetWallClock().UtcDateTime);
 
     private sealed class Lease(QuotaStore store, TenantQuota tenant, QuotaScope? model, long reserved, QuotaLevels levels)
         : QuotaLease(default, levels)

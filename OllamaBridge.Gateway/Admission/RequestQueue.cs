@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Scheduling;
@@ -129,7 +130,7 @@ internal sealed partial class RequestQueue : IDisposable
 
     private InstanceLease? TryGrip(ModelView model, in LeaseRequest request, long waited, out SchedulingOutcome outcome)
     {
-        var started = request.Span is null ? default : _time.GetUtcNow();
+        var started = request.Span is null ? default : _time.GetWallClock();
         for (var grip = 0; grip < MaxGrips; grip++)
         {
             var decision = _scheduler.Decide(new SchedulingRequest(

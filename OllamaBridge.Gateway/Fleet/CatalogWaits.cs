@@ -9,9 +9,10 @@ internal sealed class CatalogWaits
     /// <param name="done">Called once all are there.</param>
     /// <param name="since">A list asked for earlier does not count, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     /// <param name="instances">Whose lists.</param>
-    public void Add(Action done, long since, IEnumerable<Instance> instances)
+    /// <param name="isForLists">Whether the lists of models on disk are waited for, too; else only those in memory.</param>
+    public void Add(Action done, long since, IEnumerable<Instance> instances, bool isForLists = true)
     {
-        _waits.Add(new Wait(done, since, [.. instances]));
+        _waits.Add(new Wait(done, since, [.. instances], isForLists));
         Complete();
     }
 
@@ -19,7 +20,7 @@ internal sealed class CatalogWaits
     public void Note(ProbeResult result)
     {
         foreach (var wait in _waits)
-            if (result.AskedAt >= wait.Since && (!result.Catalog.IsDefault || result.Error is not null))
+            if (result.AskedAt >= wait.Since && (!wait.IsForLists || !result.Catalog.IsDefault || result.Error is not null))
                 wait.Missing.Remove(result.Instance);
     }
 
@@ -39,5 +40,5 @@ internal sealed class CatalogWaits
         return true;
     });
 
-    private sealed record Wait(Action Done, long Since, HashSet<Instance> Missing);
+    private sealed record Wait(Action Done, long Since, HashSet<Instance> Missing, bool IsForLists);
 }

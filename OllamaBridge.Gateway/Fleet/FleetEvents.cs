@@ -29,6 +29,12 @@ internal sealed record DefinitionsChanged(IReadOnlyList<InstanceDefinition> Defi
 /// <summary>Somebody needs the model lists as they are now.</summary>
 internal sealed record CatalogAsked(TaskCompletionSource Done) : FleetEvent;
 
+/// <summary>Which models an instance has in memory may have changed.</summary>
+internal sealed record LookAsked(Instance Instance) : FleetEvent;
+
+/// <summary>A client wants to know which models are in memory.</summary>
+internal sealed record RunningAsked(TaskCompletionSource Done) : FleetEvent;
+
 /// <summary>Other gateways have said something new.</summary>
 /// <param name="Drains">Operators' words on drains.</param>
 /// <param name="Members">Operators' words on who belongs to the fleet.</param>

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Discovery;
 using OllamaBridge.Gateway.Regions;
@@ -17,13 +18,15 @@ internal sealed class FleetOwner(
     RegionPeers? peers = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
+    private static readonly TimeSpan RunningPatience = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
-    private readonly InstanceWatches _watches = new(options.Value, logger);
+    private readonly InstanceWatches _watches = new(options.Value, time, logger);
     private readonly CatalogWaits _catalogWaits = new();
     private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers);
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
+    private Coalescer? _running;
     private FleetSnapshot _current = FleetSnapshot.Empty;
     private FleetWords _words = FleetWords.None;
 
@@ -66,6 +69,13 @@ internal sealed class FleetOwner(
         AskAsync<MemberChange>(done => new MemberRemoved(name, done), cancellationToken);
 
     /// <inheritdoc/>
+    public void LookAgain(Instance instance) => _events.Writer.TryWrite(new LookAsked(instance));
+
+    /// <inheritdoc/>
+    public Task RefreshRunningAsync(CancellationToken cancellationToken) =>
+        LazyInitializer.EnsureInitialized(ref _running, () => new Coalescer(ReadRunningAsync)).RunAsync().WaitAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public async Task RefreshCatalogAsync(CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -94,7 +104,7 @@ internal sealed class FleetOwner(
     internal void Learn(OthersHeard heard)
     {
         var words = Words;
-        if (!heard.Ejections.IsEmpty || words.Hear(heard.Drains, heard.Members, time.GetUtcNow()) != words)
+        if (!heard.Ejections.IsEmpty || words.Hear(heard.Drains, heard.Members, time.GetWallClock()) != words)
             _events.Writer.TryWrite(heard);
     }
 
@@ -140,7 +150,7 @@ internal sealed class FleetOwner(
             {
                 StartDueLooks(stoppingToken);
                 await WaitAsync(stoppingToken);
-                var changed = _watches.LetGo(time.GetUtcNow()) is { Count: > 0 } gone && Forget(gone);
+                var changed = _watches.LetGo(time.GetMoment()) is { Count: > 0 } gone && Forget(gone);
                 while (_events.Reader.TryRead(out var next))
                     changed |= Apply(next, stoppingToken);
                 if (changed)
@@ -175,7 +185,7 @@ internal sealed class FleetOwner(
     private async Task WaitAsync(CancellationToken stoppingToken)
     {
         var due = TimeSpan.FromMinutes(1);
-        var now = time.GetUtcNow();
+        var now = time.GetMoment();
         foreach (var watch in _watches.All)
             if (watch.Look is null && watch.NextLook - now < due)
                 due = watch.NextLook - now;
@@ -192,7 +202,7 @@ internal sealed class FleetOwner(
 
     private void StartDueLooks(CancellationToken stoppingToken)
     {
-        var now = time.GetUtcNow();
+        var now = time.GetMoment();
         foreach (var watch in _watches.All)
             if (watch.Look is null && watch.NextLook <= now)
                 watch.Look = LookAsync(watch, watch.NextCatalog <= now, stoppingToken);
@@ -207,7 +217,7 @@ internal sealed class FleetOwner(
     /// <returns>Whether there is something new to publish.</returns>
     private bool Apply(FleetEvent next, CancellationToken stoppingToken)
     {
-        var now = time.GetUtcNow();
+        var now = time.GetMoment();
         switch (next)
         {
             case Looked { Result: var result }:
@@ -225,17 +235,23 @@ internal sealed class FleetOwner(
                 _watches.Find(recovered.Instance)?.Praise();
                 return false;
             case DrainAsked drain:
-                return ApplyDrain(drain, now);
+                return ApplyDrain(drain, time.GetWallClock());
             case MemberAdded added:
                 return ApplyAdded(added, now, stoppingToken);
             case MemberRemoved removed:
-                return Answer(removed.Done, FleetMembers.Remove(removed.Name, _configured, _words, now));
+                return Answer(removed.Done, FleetMembers.Remove(removed.Name, _configured, _words, time.GetWallClock()));
             case OthersHeard others:
-                return ApplyWords(_words.Hear(others.Drains, others.Members, now)) | _watches.ApplyEjections(others.Ejections, now);
+                return ApplyWords(_words.Hear(others.Drains, others.Members, time.GetWallClock())) | _watches.ApplyEjections(others.Ejections, now);
             case DefinitionsChanged { Definitions: var definitions }:
                 _configured = WithPeers(definitions);
                 Reconcile();
                 return true;
+            case LookAsked wanted:
+                _watches.Find(wanted.Instance)?.LookSoon(now);
+                return false;
+            case RunningAsked running:
+                LookAtRunning(() => running.Done.TrySetResult(), stoppingToken);
+                return false;
             case CatalogAsked asked:
                 LookAtLists(
                     // What has changed has changed here.
@@ -246,7 +262,7 @@ internal sealed class FleetOwner(
         }
     }
 
-    private bool ApplyLook(ProbeResult result, DateTimeOffset now)
+    private bool ApplyLook(ProbeResult result, Moment now)
     {
         if (_watches.Find(result.Instance) is not { } watch)
             return false;
@@ -264,7 +280,7 @@ internal sealed class FleetOwner(
 
         _catalogWaits.Note(result);
         if (watch.IsBackFromDrain)
-            ApplyWords(_words.Drain(watch.Instance.Name, draining: false, now));
+            ApplyWords(_words.Drain(watch.Instance.Name, draining: false, time.GetWallClock()));
         return true;
     }
 
@@ -287,9 +303,9 @@ internal sealed class FleetOwner(
         return false;
     }
 
-    private bool ApplyAdded(MemberAdded added, DateTimeOffset now, CancellationToken stoppingToken)
+    private bool ApplyAdded(MemberAdded added, Moment now, CancellationToken stoppingToken)
     {
-        var (change, words) = FleetMembers.Add(added.Definition, _configured, _words, now);
+        var (change, words) = FleetMembers.Add(added.Definition, _configured, _words, time.GetWallClock());
         Say(words);
         // Whoever adds an instance hears whether it answers.
         if (change is MemberChange.Added or MemberChange.Changed && _watches.Find(added.Definition.Name) is { Look: null, Status: InstanceStatus.Unknown } watch)
@@ -318,7 +334,7 @@ internal sealed class FleetOwner(
         return (words.Drains != before.Drains && _watches.ApplyDrains(words)) || membersChanged;
     }
 
-    private void LookAtLists(IReadOnlyCollection<InstanceWatch> watches, Action done, DateTimeOffset now, CancellationToken stoppingToken)
+    private void LookAtLists(IReadOnlyCollection<InstanceWatch> watches, Action done, Moment now, CancellationToken stoppingToken)
     {
         var since = time.GetTimestamp();
         foreach (var watch in watches)
@@ -331,11 +347,35 @@ internal sealed class FleetOwner(
         _catalogWaits.Add(done, since, watches.Select(w => w.Instance));
     }
 
+    private void LookAtRunning(Action done, CancellationToken stoppingToken)
+    {
+        var since = time.GetTimestamp();
+        // What an OpenAI server serves is always in its memory; another region's bridge is asked at its own interval.
+        var watches = _watches.All.Where(w => w.Status == InstanceStatus.Healthy && w.Instance is { IsPeer: false, OpenAI: null }).ToList();
+        foreach (var watch in watches)
+            watch.Look = LookAsync(watch, withCatalog: false, stoppingToken);
+        _catalogWaits.Add(done, since, watches.Select(w => w.Instance), isForLists: false);
+    }
+
+    private async Task ReadRunningAsync()
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _events.Writer.TryWrite(new RunningAsked(done));
+        try
+        {
+            await done.Task.WaitAsync(RunningPatience, time);
+        }
+        catch (TimeoutException)
+        {
+            // An instance is slow: what it had is shown until it answers.
+        }
+    }
+
     private IReadOnlyList<InstanceDefinition> WithPeers(IReadOnlyList<InstanceDefinition> here) => peers?.Append(here) ?? here;
 
     private void Reconcile()
     {
-        var now = time.GetUtcNow();
+        var now = time.GetMoment();
         Forget(_watches.Reconcile(_configured, _words, now));
         // What was ejected may be another's name now.
         if (!_words.Ejections.IsEmpty)

@@ -23,7 +23,8 @@ internal static class FleetServiceCollectionExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.AddDiscovery();
         services.AddSingleton<IInstanceSource, ConfiguredInstanceSource>();
-        services.AddSingleton<InstanceProbe>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceProbe>(
+            provider, provider.GetRequiredKeyedService<HttpMessageInvoker>(InstanceProbe.ClientKey)));
         services.AddSingleton<InventoryStage>();
         services.AddSingleton<FleetOwner>();
         services.AddSingleton<IFleet>(provider => provider.GetRequiredService<FleetOwner>());

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -19,7 +20,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
     private bool _isLost;
     private bool _complained;
     private int _gateways = 1;
-    private DateTimeOffset _carefulUntil;
+    private Moment _carefulUntil;
 
     public FleetSharing(IFleetStore store, FleetOwner owner, IOptions<SharingOptions> options, TimeProvider time, ILogger<FleetSharing> logger)
     {
@@ -65,13 +66,14 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
     {
         var fleet = _owner.Current;
         var words = _owner.Words;
-        var now = _time.GetUtcNow();
+        var now = _time.GetMoment();
+        var wall = _time.GetWallClock();
         var report = new GatewayReport(
             Gateway,
             _options.Timeout,
             Ask(fleet, now),
-            words.Drains.LackedBy(_seen?.Drains ?? [], now),
-            words.Members.LackedBy(_seen?.Members ?? [], now),
+            words.Drains.LackedBy(_seen?.Drains ?? [], wall),
+            words.Members.LackedBy(_seen?.Members ?? [], wall),
             [.. words.Ejections.Where(e => e.Until > now).Select(e => new EjectionMark(e.Instance, Gateway, e.Until - now, e.Incarnation))]);
         if (await TryExchangeAsync(report, cancellationToken) is { } seen)
             Take(seen, fleet, now);
@@ -117,7 +119,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
     }
 
     /// <summary>What to ask for. What is to be given up is given up before it is said: nobody may count on it twice.</summary>
-    private ImmutableArray<SlotReport> Ask(FleetSnapshot fleet, DateTimeOffset now)
+    private ImmutableArray<SlotReport> Ask(FleetSnapshot fleet, Moment now)
     {
         var waiting = Waiting(fleet);
         var gateways = Gateways();
@@ -153,7 +155,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         return reports.MoveToImmutable();
     }
 
-    private void Take(SharedFleet seen, FleetSnapshot fleet, DateTimeOffset now)
+    private void Take(SharedFleet seen, FleetSnapshot fleet, Moment now)
     {
         var first = _seen is null;
         // Whoever else was cut off is there again any moment, with requests that are not to be seen yet.

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 
@@ -63,6 +64,9 @@ internal sealed record InstanceView(
 
     /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
     public DateTimeOffset? DrainDeadline { get; init; }
+
+    /// <summary><see cref="DrainDeadline"/> in this process's monotonic time.</summary>
+    public Moment? DrainDue { get; init; }
 
     /// <summary>Whether it ends of itself: it is emptied for that, not on an operator's word.</summary>
     public bool IsLeaving { get; init; }

@@ -44,6 +44,13 @@ internal interface IFleet
     /// <returns>What came of it, once it is no longer in the snapshot.</returns>
     Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken);
 
+    /// <summary>Looks at an instance soon: a response shows that its models in memory have changed.</summary>
+    void LookAgain(Instance instance);
+
+    /// <summary>Reads now which models every healthy instance has in memory. Callers at the same time share the reading.</summary>
+    /// <returns>Once that is in the snapshot, or after a quarter of a second: an instance that is slow shows what it had.</returns>
+    Task RefreshRunningAsync(CancellationToken cancellationToken);
+
     /// <summary>Reads every healthy instance's model list now.</summary>
     /// <returns>Once the lists are in the snapshot, or an instance did not answer in time.</returns>
     Task RefreshCatalogAsync(CancellationToken cancellationToken);
@@ -66,6 +73,18 @@ internal enum InstanceFailure
 
     /// <summary>It does not have a model that its list names.</summary>
     StaleCatalog,
+
+    /// <summary>It has too little memory for the model with the request's options.</summary>
+    OutOfMemory,
+
+    /// <summary>None: the bridge has no port for a connection, can't write the request or can't read the response.</summary>
+    BridgeError,
+
+    /// <summary>None: a kept connection had gone stale.</summary>
+    StaleConnection,
+
+    /// <summary>None: the client broke off its body, or sent it wrongly or too slowly.</summary>
+    ClientBody,
 
     /// <summary>None: it is emptied, and the request was taken from it.</summary>
     Drained,

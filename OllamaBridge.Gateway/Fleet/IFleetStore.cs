@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -94,7 +95,7 @@ internal readonly record struct EjectionMark(string Instance, string Gateway, Ti
 /// <param name="Instance">The instance's name.</param>
 /// <param name="Until">Until when.</param>
 /// <param name="Incarnation">Which of those that have the name.</param>
-internal readonly record struct OwnEjection(string Instance, DateTimeOffset Until, string? Incarnation = null);
+internal readonly record struct OwnEjection(string Instance, Moment Until, string? Incarnation = null);
 
 /// <summary>What all gateways together say.</summary>
 /// <param name="Time">The store's clock, the same for all.</param>

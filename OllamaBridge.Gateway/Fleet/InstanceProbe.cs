@@ -38,6 +38,9 @@ internal sealed record ProbeResult(
 /// region's bridge for its room as well.</summary>
 internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time)
 {
+    /// <summary>The key of the client that looks are made with: its connections don't outlive a look for long.</summary>
+    public const string ClientKey = "probe";
+
     /// <summary>Looks at one instance. Never throws but for <paramref name="cancellationToken"/>.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="withCatalog">Whether to read the models on disk, too.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -17,8 +18,9 @@ internal sealed class InstanceWatch(Instance instance)
     private long _newestCatalog;
     private int _ejectionsInRow;
     private bool _endedDrained;
-    private DateTimeOffset _ejectedUntil;
-    private DateTimeOffset _heardUntil;
+    private bool _isLookWanted;
+    private Moment _ejectedUntil;
+    private Moment _heardUntil;
 
     /// <summary>The instance.</summary>
     public Instance Instance { get; } = instance;
@@ -32,16 +34,22 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
     public DateTimeOffset? DrainDeadline { get; private set; }
 
+    /// <summary><see cref="DrainDeadline"/> in monotonic time, as computed when the drain was learned of.</summary>
+    public Moment? DrainDue { get; private set; }
+
     /// <summary>
     /// Whether it was emptied by a time, ended, and answers again. In a pod that is the next process: its container was started anew, and
     /// whoever emptied the one before, its own hook, does not come back to say so.
     /// </summary>
     public bool IsBackFromDrain => _endedDrained && Status == InstanceStatus.Healthy;
 
-    /// <summary>Takes in what was said of emptying it.</summary>
-    public void Drain(bool draining, DateTimeOffset? deadline)
+    /// <summary>Takes in whether an operator drains it.</summary>
+    /// <param name="draining">Whether it is drained.</param>
+    /// <param name="deadline">When it is to be empty, by the wall clock; null for no limit.</param>
+    /// <param name="due">The same in monotonic time.</param>
+    public void Drain(bool draining, DateTimeOffset? deadline, Moment? due)
     {
-        (Draining, DrainDeadline) = (draining, deadline);
+        (Draining, DrainDeadline, DrainDue) = (draining, deadline, due);
         _endedDrained = false;
     }
 
@@ -49,7 +57,7 @@ internal sealed class InstanceWatch(Instance instance)
     public bool IsConfigured { get; set; } = true;
 
     /// <summary>Since when it is known to end, or is told of no longer; null where it is wanted.</summary>
-    public DateTimeOffset? LeavingSince { get; set; }
+    public Moment? LeavingSince { get; set; }
 
     /// <summary>Whether it is told of no longer: once it has nothing to do, it goes.</summary>
     public bool IsUnlisted { get; set; }
@@ -58,20 +66,20 @@ internal sealed class InstanceWatch(Instance instance)
     public string? Mistake { get; private set; }
 
     /// <summary>When to look next.</summary>
-    public DateTimeOffset NextLook { get; private set; }
+    public Moment NextLook { get; private set; }
 
     /// <summary>When to read the model list next.</summary>
-    public DateTimeOffset NextCatalog { get; set; }
+    public Moment NextCatalog { get; set; }
 
     /// <summary>Until when it is ejected by this gateway's own finding; in the past where it is not.</summary>
-    public DateTimeOffset OwnEjectionUntil { get; private set; }
+    public Moment OwnEjectionUntil { get; private set; }
 
     /// <summary>The look in progress, if any.</summary>
     public Task? Look { get; set; }
 
     /// <summary>Takes in what a look found.</summary>
     /// <returns>True where the status changed.</returns>
-    public bool Apply(ProbeResult result, HealthOptions options, DateTimeOffset now)
+    public bool Apply(ProbeResult result, HealthOptions options, Moment now)
     {
         var before = Status;
         // Two looks may overlap; what was asked earlier says nothing over what was asked later.
@@ -113,15 +121,23 @@ internal sealed class InstanceWatch(Instance instance)
             NextCatalog = now;
         }
 
+        if (_isLookWanted)
+        {
+            // What was asked before the change says nothing of it.
+            _isLookWanted = false;
+            NextLook = now;
+            return before != Status;
+        }
+
         NextLook = Status == InstanceStatus.Ejected
-            ? Earlier(_ejectedUntil, now + options.Interval)
+            ? Moment.Min(_ejectedUntil, now + options.Interval)
             : now + (Instance.Peer?.PollInterval ?? (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval));
         return before != Status;
     }
 
     /// <summary>Takes in that requests failed there.</summary>
     /// <returns>True where the status changed.</returns>
-    public bool Eject(InstanceFailure failure, HealthOptions options, DateTimeOffset now)
+    public bool Eject(InstanceFailure failure, HealthOptions options, Moment now)
     {
         if (Status != InstanceStatus.Healthy)
             return false;
@@ -145,17 +161,20 @@ internal sealed class InstanceWatch(Instance instance)
         var time = TimeSpan.FromTicks((long)Math.Min(options.EjectionTime.Ticks * factor, options.MaxEjectionTime.Ticks));
         Status = InstanceStatus.Ejected;
         _ejectedUntil = OwnEjectionUntil = now + time;
-        NextLook = Earlier(_ejectedUntil, now + options.Interval);
+        NextLook = Moment.Min(_ejectedUntil, now + options.Interval);
         NextCatalog = now;
         return true;
     }
 
     /// <summary>Takes in that requests of another gateway failed there.</summary>
     /// <returns>True where the status changed.</returns>
-    public bool EjectUntil(DateTimeOffset until, HealthOptions options, DateTimeOffset now)
+    public bool EjectUntil(Moment until, HealthOptions options, Moment now)
     {
         // The same sentence is heard again and again, each time a little off.
         if ((until - _heardUntil).Duration() < HearingError)
+            return false;
+        // Longer than any ejection lasts: the shared store's clock was set back.
+        if (until - now > options.MaxEjectionTime)
             return false;
         _heardUntil = until;
         if (Status is not (InstanceStatus.Healthy or InstanceStatus.Ejected) || until <= _ejectedUntil || until <= now)
@@ -164,7 +183,7 @@ internal sealed class InstanceWatch(Instance instance)
         _lastError = "failed several requests of another gateway in a row";
         Status = InstanceStatus.Ejected;
         _ejectedUntil = until;
-        NextLook = Earlier(until, now + options.Interval);
+        NextLook = Moment.Min(until, now + options.Interval);
         NextCatalog = now;
         return changed;
     }
@@ -172,8 +191,15 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>A request was answered: the next ejection, if there is one, starts short again.</summary>
     public void Praise() => _ejectionsInRow = 0;
 
+    /// <summary>Looks again as soon as a look that is under way has ended.</summary>
+    public void LookSoon(Moment now)
+    {
+        NextLook = Moment.Min(NextLook, now);
+        _isLookWanted = Look is not null;
+    }
+
     /// <summary>Looks again without waiting.</summary>
-    public void LookNow(DateTimeOffset now)
+    public void LookNow(Moment now)
     {
         NextLook = now;
         NextCatalog = now;
@@ -189,9 +215,10 @@ internal sealed class InstanceWatch(Instance instance)
             IsConfigured = IsConfigured,
             IsLeaving = LeavingSince is not null,
             DrainDeadline = DrainDeadline,
+            DrainDue = DrainDue,
         };
 
-    private void TakeCatalog(ProbeResult result, HealthOptions options, DateTimeOffset now)
+    private void TakeCatalog(ProbeResult result, HealthOptions options, Moment now)
     {
         if (result.Catalog.IsDefault || result.AskedAt < _newestCatalog)
             return;
@@ -206,6 +233,4 @@ internal sealed class InstanceWatch(Instance instance)
         Status = InstanceStatus.Healthy;
         _lastError = null;
     }
-
-    private static DateTimeOffset Earlier(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;
 }

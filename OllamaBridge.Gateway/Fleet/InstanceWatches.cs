@@ -1,10 +1,11 @@
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>All instances as the fleet's owner knows them. Used by the owner alone.</summary>
-internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
+internal sealed class InstanceWatches(HealthOptions options, TimeProvider time, ILogger logger)
 {
     // An instance that ends is told of no longer before it has said so itself (a preStop hook), and before other gateways have been heard on it.
     private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(15);
@@ -27,7 +28,7 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
     /// longer is emptied first, so that an operator, or its own hook, can still say by when.
     /// </summary>
     /// <returns>Those that have gone.</returns>
-    public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, FleetWords words, DateTimeOffset now)
+    public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, FleetWords words, Moment now)
     {
         var hidden = new List<InstanceDefinition>();
         var definitions = FleetMembers.Merge(configured, words.Members, hidden);
@@ -40,7 +41,8 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
             if (watch is null)
             {
                 watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) });
-                watch.Drain(words.IsDrained(definition.Name, definition.Incarnation), words.DrainDeadline(definition.Name, definition.Incarnation));
+                var until = words.DrainDeadline(definition.Name, definition.Incarnation);
+                watch.Drain(words.IsDrained(definition.Name, definition.Incarnation), until, DueOf(until));
                 FleetLog.Added(logger, definition.Name, definition.Url, definition.Slots);
             }
 
@@ -76,7 +78,7 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
 
     /// <summary>Lets go those that are told of no longer and have nothing to do any more.</summary>
     /// <returns>Who that is.</returns>
-    public IReadOnlyList<Instance> LetGo(DateTimeOffset now)
+    public IReadOnlyList<Instance> LetGo(Moment now)
     {
         var over = _watches.Where(w => w.IsUnlisted && IsOver(w, now)).Select(w => w.Instance).ToList();
         foreach (var instance in over)
@@ -99,7 +101,7 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
             var deadline = words.DrainDeadline(watch.Instance.Name, watch.Instance.Incarnation);
             if (watch.Draining == draining && watch.DrainDeadline == deadline)
                 continue;
-            watch.Drain(draining, deadline);
+            watch.Drain(draining, deadline, DueOf(deadline));
             if (deadline is { } until)
                 FleetLog.DrainingUntil(logger, watch.Instance.Name, until);
             else
@@ -112,7 +114,7 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
 
     /// <summary>Leaves alone what other gateways have ejected.</summary>
     /// <returns>Whether that changed anything.</returns>
-    public bool ApplyEjections(ImmutableArray<EjectionMark> marks, DateTimeOffset now)
+    public bool ApplyEjections(ImmutableArray<EjectionMark> marks, Moment now)
     {
         var changed = false;
         foreach (var mark in marks)
@@ -130,15 +132,19 @@ internal sealed class InstanceWatches(HealthOptions options, ILogger logger)
     }
 
     /// <summary>What this gateway has ejected by its own finding, and until when.</summary>
-    public ImmutableArray<OwnEjection> OwnEjections(DateTimeOffset now) =>
+    public ImmutableArray<OwnEjection> OwnEjections(Moment now) =>
         [.. _watches.Where(w => w.OwnEjectionUntil > now).Select(w => new OwnEjection(w.Instance.Name, w.OwnEjectionUntil, w.Instance.Incarnation))];
+
+    /// <summary>A deadline by the wall clock in monotonic time. Computed once, when it is learned of: a later jump of the clock does not move it.</summary>
+    private Moment? DueOf(DateTimeOffset? deadline) => deadline is { } until ? time.GetMoment() + (until - time.GetWallClock()) : null;
+
     private static bool IsNamed(InstanceWatch watch, string name) => string.Equals(watch.Instance.Name, name, StringComparison.OrdinalIgnoreCase);
 
     private static bool IsSame(Instance instance, InstanceDefinition definition) =>
         instance.Name == definition.Name && instance.Url == definition.Url && instance.Kind == definition.Kind && instance.Incarnation == definition.Incarnation;
 
     /// <summary>Nothing is left to do of one that leaves. One that does not answer is not waited for either, once nobody uses it.</summary>
-    private static bool IsOver(InstanceWatch watch, DateTimeOffset now) =>
+    private static bool IsOver(InstanceWatch watch, Moment now) =>
         watch is { Instance: { SlotsUsed: 0, UsedElsewhere: 0 } }
-        && (watch.Status != InstanceStatus.Healthy || (now - watch.LeavingSince >= LeaveTime && !(watch.DrainDeadline > now)));
+        && (watch.Status != InstanceStatus.Healthy || (now - watch.LeavingSince >= LeaveTime && !(watch.DrainDue > now)));
 }

@@ -21,16 +21,26 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
     {
         // What sleeps here would be for nobody in another region to use.
         var inventory = InventoryFor(call.Tenant, isAwake: context.Request.Headers.ContainsKey(PeerBridge.Header));
+        if (call.Operation.Protocol == Protocol.Anthropic)
+            return AnthropicModelList.WriteAsync(context, call, inventory);
         return call.Operation.Name switch
         {
             "root" => WriteAsync(context, Running, "text/plain; charset=utf-8"),
             "tags" => WriteAsync(context, inventory.Tags, "application/json; charset=utf-8"),
-            "ps" => WriteAsync(context, inventory.Running, "application/json; charset=utf-8"),
+            "ps" => WriteRunningAsync(context, call),
             "models" => WriteAsync(context, inventory.OpenAIModels, "application/json"),
             "version" when !inventory.Version.IsEmpty => WriteAsync(context, inventory.Version, "application/json; charset=utf-8"),
             _ => ProtocolError.WriteAsync(
                 context, call.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, "no instance is healthy at the moment", TimeSpan.FromSeconds(1)),
         };
+    }
+
+    /// <summary>Which models are in memory now: a client that has just loaded or unloaded one sees that at once, as it does at a server.</summary>
+    private async Task WriteRunningAsync(HttpContext context, BridgeCall call)
+    {
+        await fleet.RefreshRunningAsync(context.RequestAborted);
+        var inventory = InventoryFor(call.Tenant, isAwake: context.Request.Headers.ContainsKey(PeerBridge.Header));
+        await WriteAsync(context, inventory.Running, "application/json; charset=utf-8");
     }
 
     /// <summary>The answer of <c>/v1/models/{model}</c> where no server can be asked for it: an alias, a model that only OpenAI servers have, or one whose tier sleeps.</summary>

@@ -18,6 +18,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     private long _assumedAt;
     private long _observedAt;
     private long _lastUsed;
+    private long _lastAnswered;
     private double _firstToken = double.NaN;
     private float _firstTokenRate;
     private double _secondsPerByte = double.NaN;
@@ -45,6 +46,9 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
 
     /// <summary>When a lease last began or ended, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);
+
+    /// <summary>When the instance last answered a request for the model, in the same ticks; 0 for never.</summary>
+    public long LastAnswered => Volatile.Read(ref _lastAnswered);
 
     /// <summary>Seconds to the first byte over the bytes of the request, lately: what a long prompt may take; 0 where unknown.</summary>
     public double SecondsPerByte => double.IsNaN(Volatile.Read(ref _secondsPerByte)) ? 0 : Volatile.Read(ref _secondsPerByte);
@@ -129,6 +133,8 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         // One that was told to make room meanwhile is not there again for having answered.
         if (answered && IsLoading)
             Assume(Loaded, now);
+        if (answered)
+            Volatile.Write(ref _lastAnswered, now);
         Volatile.Write(ref _lastUsed, now);
         instance?.NoteUse(now);
         Interlocked.Decrement(ref _active);

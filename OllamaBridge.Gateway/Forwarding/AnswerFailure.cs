@@ -58,6 +58,7 @@ internal static class AnswerFailure
         {
             InstanceFailure.TimedOut => (StatusCodes.Status504GatewayTimeout, "the instance did not answer in time"),
             InstanceFailure.Refused => (StatusCodes.Status502BadGateway, "the instance could not be reached"),
+            InstanceFailure.BridgeError => (StatusCodes.Status502BadGateway, "the bridge could not send the request or read the instance's response; its log says which"),
             InstanceFailure.Stopped => (StatusCodes.Status503ServiceUnavailable, GracefulStop.Message),
             _ => (StatusCodes.Status502BadGateway, "the instance broke off its answer"),
         };

@@ -2,9 +2,11 @@ using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Regions;
@@ -35,6 +37,8 @@ internal sealed class AnswerTransformer(
     private const int ErrorLimit = 64 * 1024;
     private readonly ForwardingOptions _options = options.Value;
 
+    private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
+
     /// <inheritdoc/>
     public override async ValueTask TransformRequestAsync(
         HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
@@ -42,6 +46,7 @@ internal sealed class AnswerTransformer(
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
         var attempt = httpContext.Features.Get<ForwardAttempt>()!;
+        proxyRequest.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
         attempt.Lease.Instance.Authorize(proxyRequest);
         TraceHeaders.Write(proxyRequest.Headers, attempt.Span ?? Activity.Current);
         if (attempt.Lease.Instance.IsPeer)
@@ -65,12 +70,19 @@ internal sealed class AnswerTransformer(
         var operation = attempt.Call.Operation;
         var status = (int)proxyResponse.StatusCode;
         attempt.Span?.SetTag(TelemetryNames.HttpResponseStatus, status);
-        var source = await proxyResponse.Content.ReadAsStreamAsync(cancellationToken);
+        attempt.Status = status;
+        var isRefused = status >= 400 || (status >= 300 && operation.Kind is OperationKind.Inference or OperationKind.Lookup);
+        if (DecodedStream.Open(await proxyResponse.Content.ReadAsStreamAsync(cancellationToken), proxyResponse.Content.Headers) is not { } source)
+        {
+            attempt.Failure = InstanceFailure.BridgeError;
+            return false;
+        }
+
         var held = new HeldBytes();
         Stream? answer;
         try
         {
-            answer = status >= 400 ? await RefusedAsync(attempt, httpContext, proxyResponse, source, held, cancellationToken)
+            answer = isRefused ? await RefusedAsync(attempt, httpContext, proxyResponse, source, held, cancellationToken)
                 : IsStream(proxyResponse) ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
                 : attempt.Plan is not null ? null
                 : await WholeAsync(
@@ -100,15 +112,33 @@ internal sealed class AnswerTransformer(
         if (attempt.Call.Heartbeat is { } heartbeat)
             await heartbeat.DisposeAsync();
         var answeredBy = attempt.Lease.Instance.IsPeer ? PeerHeaders.Clean(proxyResponse.Headers, attempt.Lease.Instance) : attempt.Lease.Instance.Name;
+        // A stream may end otherwise than the instance announced: with an error, or continued by another instance.
+        if (IsStream(proxyResponse))
+            proxyResponse.Content.Headers.Remove("Content-Length");
+        HeaderHygiene.CleanResponse(proxyResponse.Headers);
+        HeaderHygiene.CleanResponse(proxyResponse.Content.Headers);
+        if (proxyResponse.ReasonPhrase.AsSpan().ContainsAnyExceptInRange(' ', '~'))
+            proxyResponse.ReasonPhrase = null;
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
-        if (status < 400 && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
+        if (!isRefused && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
-        httpContext.Response.Headers[InstanceHeader] = answeredBy;
+        if (IsStream(proxyResponse))
+            ProxyBuffering.Disable(httpContext.Response.Headers);
+        httpContext.Response.Headers[InstanceHeader] = HeaderHygiene.ToHeader(answeredBy);
         if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
-            httpContext.Response.Headers[ModelHeader] = model;
+            httpContext.Response.Headers[ModelHeader] = HeaderHygiene.ToHeader(model);
         attempt.Delivered = true;
-        if (status < 400)
+        if (!isRefused)
+        {
             outcomes.Answering(attempt.Lease);
+            // A continuation may still fail in the same way: that is judged when it ends.
+            if (attempt.Plan is null)
+            {
+                attempt.Call.Answering = attempt.Lease.Instance;
+                attempt.Call.Failures?.Answered(attempt.Lease.Instance);
+            }
+        }
+
         proxyResponse.Content = new AnswerContent(proxyResponse.Content, answer);
         return true;
     }
@@ -120,7 +150,7 @@ internal sealed class AnswerTransformer(
     {
         var status = (int)response.StatusCode;
         if (AnswerVerdict.IsBusy(status))
-            attempt.BusyFor = RetryAfter.Read(response.Headers, time.GetUtcNow());
+            attempt.BusyFor = RetryAfter.Read(response.Headers, time.GetWallClock());
         if (attempt.Plan is not null)
         {
             // It will not go on with what another began: how the other failed stays what there is to tell.
@@ -129,14 +159,15 @@ internal sealed class AnswerTransformer(
         }
 
         var ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
-        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance is { ApiKey: not null } or { IsPeer: true });
+        attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance is { ApiKey: not null } or { IsPeer: true }, HttpMethods.IsHead(context.Request.Method));
         attempt.Rejected = attempt.Failure is null;
         // Whose key it is knows the operator; to the client it is a server that fails.
         if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
             return null;
         attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
+        attempt.WaitsForRoom = ended && attempt.BusyFor is not null && BusyWait.IsPossible(attempt, response, time.GetTimestamp());
         // Of two sendings a failure is no answer: the other may have one.
-        var isKept = attempt.IsTooLong || (attempt.Failure is not null && ended && (attempt.Race is not null || attempt.TakeRetry()));
+        var isKept = attempt.IsTooLong || attempt.WaitsForRoom || (attempt.Failure is not null && ended && (attempt.Race is not null || attempt.TakeRetry()));
         if (!isKept)
             return Wins(attempt, context) ? new RelayStream(source, held, ended, attempt, context) : null;
         attempt.Retained = new RetainedAnswer(status, response.Content.Headers.ContentType?.ToString(), held.Span.ToArray(), attempt.BusyFor ?? default);
@@ -157,6 +188,7 @@ internal sealed class AnswerTransformer(
         if (attempt.Race is not null && held.Span.StartsWith("{\"error\":"u8))
         {
             attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
+            attempt.Failure = FailureOf(attempt.Retained);
             return null;
         }
 
@@ -171,12 +203,14 @@ internal sealed class AnswerTransformer(
             }
 
             attempt.Retained = Retain(attempt.Told);
+            attempt.Failure = FailureOf(attempt.Retained);
             return null;
         }
 
         if (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry())
         {
             attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
+            attempt.Failure = FailureOf(attempt.Retained);
             return null;
         }
 
@@ -184,6 +218,8 @@ internal sealed class AnswerTransformer(
         if (operation.Kind == OperationKind.Inference)
             RecordFirstByte(attempt);
         attempt.Watcher = StreamWatcher.For(operation.End);
+        if (attempt.Call.IsRepeatable)
+            return new ProgressStream(source, held, ended, attempt.Watcher, attempt, context);
         return new RelayStream(source, held, ended, attempt, context);
     }
 
@@ -195,9 +231,11 @@ internal sealed class AnswerTransformer(
         if (attempt.Call.Operation.Kind == OperationKind.Inference)
         {
             ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
-            var usage = Usage.Read(held.Span);
+            var usage = Usage.Read(held.Span.StartsWith(ByteOrderMark) ? held.Span[ByteOrderMark.Length..] : held.Span);
             // A model's answer is never nothing, and what is said to be JSON is some.
-            if ((ended && (held.Length == 0 || (!usage.IsReadable && isJson))) || !Wins(attempt, context))
+            if (ended && held.Length > 0 && !usage.IsReadable && isJson)
+                attempt.Failure = InstanceFailure.BridgeError;
+            if ((ended && (held.Length == 0 || attempt.Failure is not null)) || !Wins(attempt, context))
                 return null;
             if (attempt.Lease.WasLoaded)
                 firstTokens.Add(attempt.Call.ModelKey, isWhole: true, time.GetElapsedTime(attempt.SentAt));
@@ -219,6 +257,10 @@ internal sealed class AnswerTransformer(
         (context.Features.Get<IHttpRequestLifetimeFeature>() as HedgeContext)?.Hear();
         return true;
     }
+
+    /// <summary>An error told at the beginning of a stream is the one that would have been the response, had it come a moment earlier.</summary>
+    private static InstanceFailure? FailureOf(RetainedAnswer? told) =>
+        told is null ? null : MemoryFailure.IsToldBy(told.Body.Span) ? InstanceFailure.OutOfMemory : InstanceFailure.ServerError;
 
     /// <summary>An error line of Ollama's own streams, as the error that it would have been before the stream began.</summary>
     private static RetainedAnswer? Retain(ReadOnlyMemory<byte> line) => line.IsEmpty || line.Span[0] != '{'

@@ -1,54 +1,70 @@
+using System.Text.Json;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>What an instance's error answer says of the instance. Pure.</summary>
+/// <summary>What kind of failure an error response is. Pure. Whose fault it is, <see cref="FaultClassifier"/> decides.</summary>
 internal static class AnswerVerdict
 {
-    /// <summary>Wordings of a client's faults that real servers answer with 500 (recordings 04-err-options-bad-type, 04-err-format-bad).</summary>
-    private static readonly byte[][] ClientFaults =
-    [
-        "must be of type"u8.ToArray(),
-        "invalid format:"u8.ToArray(),
-        "invalid duration"u8.ToArray(),
-    ];
-
-    /// <summary>Judges an error answer.</summary>
-    /// <param name="operation">What was asked.</param>
-    /// <param name="status">The answer's status, 400 or above.</param>
-    /// <param name="body">The answer's body, or its beginning.</param>
+    /// <summary>Judges an error response.</summary>
+    /// <param name="operation">The operation.</param>
+    /// <param name="status">The response's status, 300 or above.</param>
+    /// <param name="body">The response's body, or its beginning.</param>
     /// <param name="byBridgesKey">Whether the bridge's own key was sent: its refusal is not the client's fault.</param>
-    /// <returns>How the instance failed; null where it rightly refused the request.</returns>
-    public static InstanceFailure? Judge(Operation operation, int status, ReadOnlySpan<byte> body, bool byBridgesKey = false)
+    /// <param name="isHead">Whether the request was a HEAD: its response has no body to tell by.</param>
+    /// <returns>How the instance failed; null if the server itself rejects the request.</returns>
+    public static InstanceFailure? Judge(Operation operation, int status, ReadOnlySpan<byte> body, bool byBridgesKey = false, bool isHead = false) => status switch
     {
-        switch (status)
-        {
-            case StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden when byBridgesKey:
-                return InstanceFailure.ServerError;
-            case StatusCodes.Status404NotFound:
-                // The second as vLLM words it.
-                return operation.NeedsModel && (body.IndexOf("not found"u8) >= 0 || body.IndexOf("` does not exist"u8) >= 0)
-                    ? InstanceFailure.StaleCatalog
-                    : null;
-            case StatusCodes.Status500InternalServerError:
-                foreach (var fault in ClientFaults)
-                    if (body.IndexOf(fault) >= 0)
-                        return null;
-                return InstanceFailure.ServerError;
-            // 429: an instance's own limit, or that of a guard before it; another may have room. 508: another region's bridge says so.
-            case StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout
-                or StatusCodes.Status429TooManyRequests or StatusCodes.Status508LoopDetected:
-                return InstanceFailure.ServerError;
-            default:
-                return null;
-        }
-    }
+        StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden when byBridgesKey => InstanceFailure.ServerError,
+        >= StatusCodes.Status500InternalServerError => MemoryFailure.IsToldBy(body) ? InstanceFailure.OutOfMemory : InstanceFailure.ServerError,
+        // An instance's own limit, or that of a proxy in front of it; another may have room.
+        StatusCodes.Status429TooManyRequests => InstanceFailure.ServerError,
+        _ when isHead => null,
+        // A proxy, tunnel or login page in front of one instance: another instance may be reachable.
+        _ when !IsServersOwn(body) => InstanceFailure.ServerError,
+        // As Ollama words it, and vLLM: then the bridge's catalog is out of date.
+        StatusCodes.Status404NotFound when operation.NeedsModel && (body.IndexOf("not found"u8) >= 0 || body.IndexOf("` does not exist"u8) >= 0) =>
+            InstanceFailure.StaleCatalog,
+        _ => null,
+    };
 
     /// <summary>Whether an instance refuses the bridge's own key, of which its clients know nothing.</summary>
     public static bool IsBridgesFault(int status, InstanceFailure? failure) =>
         failure is not null && status is (StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden);
 
-    /// <summary>Whether the answer means "full", which is no fault of the instance.</summary>
+    /// <summary>Whether the response means "full", which is no fault of the instance.</summary>
     public static bool IsBusy(int status) => status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests;
+
+    /// <summary>
+    /// Whether an error is one that a model server writes: a JSON object with <c>error</c> (Ollama, llama-server, vLLM, TGI), <c>detail</c>
+    /// (servers built on FastAPI) or <c>"object":"error"</c> (older vLLM).
+    /// </summary>
+    public static bool IsServersOwn(ReadOnlySpan<byte> body)
+    {
+        try
+        {
+            // Not the final block: a long error may be cut.
+            var reader = new Utf8JsonReader(body, isFinalBlock: false, default);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return false;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                if (reader.ValueTextEquals("error"u8) || reader.ValueTextEquals("detail"u8))
+                    return true;
+                var isObject = reader.ValueTextEquals("object"u8);
+                if (!reader.Read() || (isObject && reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("error"u8)))
+                    return isObject;
+                if (!reader.TrySkip())
+                    return false;
+            }
+
+            return false;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
 }

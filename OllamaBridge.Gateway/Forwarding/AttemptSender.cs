@@ -3,6 +3,7 @@ using System.Diagnostics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Regions;
@@ -16,6 +17,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 internal sealed class AttemptSender(
     IHttpForwarder forwarder,
     HttpMessageInvoker client,
+    FreshConnectionClient freshClient,
     AnswerTransformer transformer,
     RequestQueue queue,
     RetryBudget retries,
@@ -23,25 +25,30 @@ internal sealed class AttemptSender(
     ForwardTimeouts timeouts,
     SilenceWatch watch,
     ConversationHomes homes,
-    TimeProvider time)
+    TimeProvider time,
+    ILogger<AttemptSender> logger)
 {
     // Bodies with pictures or sound are large for what they are in tokens: beyond a usual context the estimate stops.
     private const long MaxInputEstimate = 32_768;
     private const int BytesPerToken = 4;
+
+    // A stale connection breaks as soon as it is written to. What breaks later is a server that was at work.
+    private static readonly TimeSpan StaleWithin = TimeSpan.FromSeconds(2);
 
     /// <summary>Waits for an instance.</summary>
     /// <param name="call">The request.</param>
     /// <param name="tried">Instances that have failed it; null for none.</param>
     /// <param name="lastFailure">How the last of them failed.</param>
     /// <param name="gone">The client has gone.</param>
+    /// <param name="preferred">The instance that it is for; null for any.</param>
     public async ValueTask<LeaseResult> AcquireAsync(
-        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone)
+        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null)
     {
         using var span = BridgeTracing.StartQueue(call);
         var hasBegun = call.Kept is { HasBegun: true };
         var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.ModelKey) : null;
         var need = new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned, tried, span,
+            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned ?? preferred, tried, span,
             call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
             call.Ticket, call.Part)
         {
@@ -100,6 +107,25 @@ internal sealed class AttemptSender(
             metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
         if (lease.Spill != SpillReason.None)
             metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
+        // What is rare finds no connection that is still warm.
+        var isRare = call.Operation.Kind == OperationKind.Management;
+        var attempt = await SendOnceAsync(context, call, lease, budget, plan, race, isRare ? freshClient : client);
+        // Proxies (HAProxy, for one) say so on a kept connection whose time is over.
+        if (attempt is { Failure: InstanceFailure.ServerError, Status: StatusCodes.Status408RequestTimeout, Connection.IsReused: true, Delivered: false }
+            && CanRepeat(context, attempt))
+            attempt.Failure = InstanceFailure.StaleConnection;
+        if (attempt.Failure != InstanceFailure.StaleConnection)
+            return attempt;
+        FaultLog.StaleConnection(logger, call.Operation.Name, lease.Instance.Name);
+        metrics.RecordFault(Fault.Bridge, InstanceFailure.StaleConnection);
+        metrics.RecordRetry(InstanceFailure.StaleConnection);
+        BegunResponse.Renew(context);
+        return await SendOnceAsync(context, call, lease, budget, plan, race, freshClient);
+    }
+
+    private async Task<ForwardAttempt> SendOnceAsync(
+        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan, HedgeRace? race, HttpMessageInvoker sender)
+    {
         var attempt = new ForwardAttempt(call, lease, budget, time, context.RequestAborted)
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
@@ -108,14 +134,17 @@ internal sealed class AttemptSender(
             IsBoundToInstance = ContinuationOptions.IsUnwanted(context.Request.Headers),
         };
         context.Features.Set(attempt);
-        var invoker = client;
+        attempt.Connection = ConnectionUse.Begin();
+        var invoker = sender;
         if (plan is not null || call.Body is not null)
         {
-            var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : call.Body!.Bytes;
+            var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : call.Body!.Outgoing;
+            if (call.Body is { WasEncoded: true } encoded && (plan is not null || !encoded.IsEncoded))
+                context.Request.Headers.Remove("Content-Encoding");
             context.Request.Body = new SequenceStream(body);
             context.Request.ContentLength = body.Length;
             context.Request.Headers.Remove("Transfer-Encoding");
-            invoker = HeldBodyClient.For(client, body);
+            invoker = HeldBodyClient.For(sender, body);
         }
 
         using var sending = SilenceWatch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
@@ -132,8 +161,7 @@ internal sealed class AttemptSender(
             var error = await forwarder.SendAsync(
                 context, lease.Instance.Prefix, invoker, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
             if (error != ForwarderError.None && !attempt.Delivered)
-                attempt.Failure ??= attempt.Taken
-                    ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : Name(error, context.GetForwarderErrorFeature()?.Exception));
+                NoteFailure(context, attempt, error);
             return attempt;
         }
         finally
@@ -148,12 +176,17 @@ internal sealed class AttemptSender(
         }
     }
 
-    private static InstanceFailure Name(ForwarderError error, Exception? exception) => error switch
+    private void NoteFailure(HttpContext context, ForwardAttempt attempt, ForwarderError error)
     {
-        ForwarderError.RequestTimedOut or ForwarderError.RequestBodyCanceled => InstanceFailure.TimedOut,
-        _ when exception is OperationCanceledException => InstanceFailure.TimedOut,
-        ForwarderError.Request when exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } =>
-            InstanceFailure.Refused,
-        _ => InstanceFailure.Broken,
-    };
+        var exception = context.GetForwarderErrorFeature()?.Exception;
+        attempt.Failure ??= attempt.Taken ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : ForwarderFailures.Name(error, exception));
+        if (attempt.Failure == InstanceFailure.ClientBody)
+            attempt.BodyFault = exception is null ? StatusCodes.Status400BadRequest : BodyFault.StatusOf(exception);
+        else if (attempt is { Failure: InstanceFailure.Broken, Status: 0, Connection.IsReused: true }
+            && time.GetElapsedTime(attempt.SentAt) < StaleWithin && CanRepeat(context, attempt))
+            attempt.Failure = InstanceFailure.StaleConnection;
+    }
+
+    private static bool CanRepeat(HttpContext context, ForwardAttempt attempt) =>
+        (attempt.Plan is not null || attempt.Call.Body is not null || !attempt.Call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method)) && !context.RequestAborted.IsCancellationRequested;
 }

@@ -80,7 +80,11 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
     public async ValueTask WriteAsideAsync(string contentType, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         if (!_response.HasStarted)
+        {
             _response.Headers.ContentType = contentType;
+            ProxyBuffering.Disable(_response.Headers);
+        }
+
         await _body.Stream.WriteAsync(bytes, cancellationToken);
         await _body.Stream.FlushAsync(cancellationToken);
     }

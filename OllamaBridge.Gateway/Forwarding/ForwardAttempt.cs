@@ -43,11 +43,23 @@ internal sealed class ForwardAttempt(
     /// <summary>How the instance failed, if it did; set where nothing has been sent to the client for it.</summary>
     public InstanceFailure? Failure { get; set; }
 
+    /// <summary>The status of the instance's response; 0 before there is one.</summary>
+    public int Status { get; set; }
+
+    /// <summary>Whether the connection had been used before; null before it is written to.</summary>
+    public ConnectionUse? Connection { get; set; }
+
+    /// <summary>The status that tells the client what is wrong with the body that it sends; 0 if nothing is.</summary>
+    public int BodyFault { get; set; }
+
     /// <summary>Whether the instance rightly refused the request.</summary>
     public bool Rejected { get; set; }
 
     /// <summary>Where the instance said that it is busy: for how long it asks to be left alone, zero for no time; else null.</summary>
     public TimeSpan? BusyFor { get; set; }
+
+    /// <summary>Whether the instance is a bridge whose queue is full, and the request waits for room; nothing has been sent to the client.</summary>
+    public bool WaitsForRoom { get; set; }
 
     /// <summary>How long the answer's tokens took, in nanoseconds, as the instance told; 0 where it did not.</summary>
     public long DecodeNanoseconds { get; set; }
@@ -66,6 +78,9 @@ internal sealed class ForwardAttempt(
 
     /// <summary>Whether the stream broke off and was ended with an error.</summary>
     public bool Truncated { get; set; }
+
+    /// <summary>Whether a stream of progress broke off behind a whole line and nothing else was sent.</summary>
+    public bool IsCutOff { get; set; }
 
     /// <summary>What was asked in place of the client's own request; null where this is the request itself.</summary>
     public ContinuationPlan? Plan { get; init; }

@@ -1,8 +1,11 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
+using OllamaBridge.Gateway.Forwarding.TokenCounts;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -15,6 +18,10 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddBridgeOptions<ForwardingOptions, ForwardingOptionsValidator>(ForwardingOptions.Section);
         services.AddHttpForwarder();
         services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddSingleton<FreshConnectionClient>();
+        services.AddSingleton<RepeatedFailures>();
+        services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddSingleton<FewerLayers>();
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<PlacementOutcomes>();
         services.AddSingleton<AnswerTransformer>();
@@ -27,7 +34,8 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<HedgeBudget>();
         services.AddSingleton<Hedger>();
         services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
-        services.AddSingleton<InstanceQuestions>();
+        // Rare questions with a body: a stale connection would lose them.
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQuestions>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
         services.AddSingleton<TemplateProbe>();
         services.AddSingleton<ContinuationPlanner>();
         services.AddSingleton<AnswerStreams>();
@@ -35,6 +43,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<DrainMoves>();
         services.AddSingleton<SilenceWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
+        services.AddSingleton<TokenCountStage>();
         services.AddSingleton<ForwardingStage>();
         return services;
     }

@@ -3,6 +3,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
@@ -18,6 +19,9 @@ internal sealed class ForwardingStage(
     RequestQueue queue,
     RetryBudget budget,
     PlacementOutcomes outcomes,
+    RepeatedFailures repeated,
+    FewerLayers fewerLayers,
+    IFleet fleet,
     BridgeMetrics metrics,
     IOptions<ForwardingOptions> options,
     IOptions<QueueOptions> queueOptions,
@@ -41,9 +45,18 @@ internal sealed class ForwardingStage(
         call.Priority = urgency.Priority;
         if (urgency.Deadline is { } deadline)
             call.Deadline = call.StartedAt + Math.Max(1, (long)(deadline.TotalSeconds * time.TimestampFrequency));
+        call.WaitsForRoomUntil = call.StartedAt + (long)(queueOptions.Value.MaxWait.TotalSeconds * time.TimestampFrequency);
         budget.Deposit();
+        call.IsKnownToFail = repeated.IsKnown(call);
         try
         {
+            if (call.IsRepeatable)
+            {
+                using var repeatable = BegunResponse.For(context);
+                await AnswerAsync(context, call);
+                return;
+            }
+
             if (!Heartbeat.IsWanted(context, call))
             {
                 await AnswerAsync(context, call);
@@ -57,6 +70,7 @@ internal sealed class ForwardingStage(
         }
         finally
         {
+            call.Failures?.End();
             call.Kept?.Dispose();
         }
     }
@@ -80,13 +94,20 @@ internal sealed class ForwardingStage(
         while (true)
         {
             if (fallback.Judge(call, tries, _maxAttempts) is { } cause && await fallback.TryMoveAsync(context, call, cause))
-                (first, tries) = (first ?? tries, new ModelTries(call.Attempts));
+                (first, tries) = (first ?? tries, Begin(call));
             LeaseResult? result = tries.MayBeSent(call, _maxAttempts) ? await AcquireAsync(call, tries, gone) : null;
             if (result?.Lease is not { } lease)
             {
                 if (result is { } refused && FallbackRules.Judge(refused.Refusal) is { } reason && await fallback.TryMoveAsync(context, call, reason))
                 {
-                    (first, tries) = (first ?? tries, new ModelTries(call.Attempts));
+                    (first, tries) = (first ?? tries, Begin(call));
+                    continue;
+                }
+
+                if (tries is { LastFailure: InstanceFailure.OutOfMemory, LastInstance: { } last } && await fewerLayers.TryApplyAsync(call, last, gone))
+                {
+                    call.Failures?.End();
+                    tries = Begin(call);
                     continue;
                 }
 
@@ -98,25 +119,63 @@ internal sealed class ForwardingStage(
             using (lease)
             {
                 // A body that is passed on as it comes can be sent only once.
-                var replayable = call.Body is not null || !call.Operation.UnbufferedBody;
+                var replayable = call.Body is not null || !call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method);
                 var mayBeAgain = tries.Sent(call) + 1 < _maxAttempts || call.Alternatives is { HasNext: true };
                 using var sent = await hedger.SendAsync(
-                    context, call, lease, replayable && mayBeAgain ? budget : null, tries.Tried, other => ReportFailure(other.Failure!.Value, other));
+                    context, call, lease, replayable && mayBeAgain ? budget : null, tries.Tried, other => NoteFailure(other.Failure!.Value, other));
                 var attempt = sent.Attempt;
+                if (attempt.IsCutOff && !gone.IsCancellationRequested)
+                {
+                    if (TryRepeat(call, tries, attempt))
+                    {
+                        BegunResponse.Renew(context);
+                        continue;
+                    }
+
+                    await EndCutOffAsync(context, call, attempt);
+                    return null;
+                }
+
                 if (attempt.Delivered || gone.IsCancellationRequested)
                 {
                     Settle(call, attempt, gone);
                     return attempt.Interrupted is null || gone.IsCancellationRequested ? null : attempt;
                 }
 
+                if (attempt.BodyFault is not 0 and var status)
+                {
+                    await BodyFault.WriteAsync(context, call.Operation.Protocol, status);
+                    return null;
+                }
+
                 if (sent.Other is { } second)
                     tries.Add(second.Lease.Instance);
                 tries.Retained = attempt.Retained ?? tries.Retained;
+                if (attempt is { WaitsForRoom: true, BusyFor: { } busyFor })
+                {
+                    // Left alone for so long by all, this request included, which keeps its place in the queue.
+                    outcomes.Busy(lease, busyFor);
+                    tries.Full++;
+                    tries.LastFailure = InstanceFailure.ServerError;
+                    BegunResponse.Renew(context);
+                    continue;
+                }
+
                 if (attempt.IsTooLong)
                     // The request's own fault: that says neither good nor bad of whoever found it.
                     tries.IsTooLong = lease.Answered = true;
-                else if (!TryAgain(context, call, tries, attempt))
+                else if (!TryAgain(context, call, tries, attempt, mayBeAgain))
                 {
+                    if (tries.LastFailure == InstanceFailure.OutOfMemory && !context.Response.HasStarted
+                        && await fewerLayers.TryApplyAsync(call, lease.Instance, gone))
+                    {
+                        // What is sent now is another request: what becomes of it says nothing about the one that failed.
+                        call.Failures?.End();
+                        tries = Begin(call);
+                        BegunResponse.Renew(context);
+                        continue;
+                    }
+
                     await StopHeartbeatAsync(call);
                     await tries.EndAsync(context, call, first, null);
                     return null;
@@ -129,22 +188,72 @@ internal sealed class ForwardingStage(
 
     private ValueTask<LeaseResult> AcquireAsync(BridgeCall call, ModelTries tries, CancellationToken gone)
     {
-        // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
-        // counts as refused, and once more for the connection that was kept beside it. (A request that kills servers finds few of them.)
-        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) - tries.Tried?.Count is 0 or 1;
-        return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone);
+        // A new connection that breaks is mostly a server that has just died, and will refuse: once, that counts as refused.
+        var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) == tries.Tried?.Count;
+        // Who is sent again keeps its place in the queue.
+        return sender.AcquireAsync(call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred);
+    }
+
+    /// <summary>A stream of progress broke off: another instance begins it again, behind what the client has seen.</summary>
+    /// <returns>False if no other instance can.</returns>
+    private bool TryRepeat(BridgeCall call, ModelTries tries, ForwardAttempt attempt)
+    {
+        tries.LastFailure = InstanceFailure.Broken;
+        NoteFailure(InstanceFailure.Broken, attempt);
+        tries.Add(attempt.Lease.Instance);
+        var next = call.ChooseNext!(tries.Tried!);
+        var again = next is not null && tries.MayBeSent(call, _maxAttempts);
+        ForwardingLog.AttemptFailed(
+            logger, call.Operation.Name, attempt.Lease.Instance.Name, InstanceFailure.Broken, call.Attempts, again ? "tried elsewhere" : "given up");
+        if (!again)
+            return false;
+        call.Pinned = next;
+        metrics.RecordRetry(InstanceFailure.Broken);
+        return true;
+    }
+
+    private static async Task EndCutOffAsync(HttpContext context, BridgeCall call, ForwardAttempt attempt)
+    {
+        call.AnsweredBy = attempt.Lease.Instance;
+        call.Outcome = CallOutcome.Truncated;
+        BegunResponse.Renew(context);
+        await AnswerFailure.EndAsync(
+            context,
+            call,
+            ProtocolError.StreamTail(call.Operation.End, "the instance broke off its answer; what was sent so far is not complete"),
+            StatusCodes.Status502BadGateway);
+    }
+
+    /// <summary>The request is sent for another model than before.</summary>
+    private ModelTries Begin(BridgeCall call)
+    {
+        call.IsKnownToFail = !call.HasFewerLayers && repeated.IsKnown(call);
+        return new ModelTries(call.Attempts);
     }
 
     /// <summary>An instance has failed the request.</summary>
     /// <returns>Whether it may be sent again.</returns>
-    private bool TryAgain(HttpContext context, BridgeCall call, ModelTries tries, ForwardAttempt attempt)
+    private bool TryAgain(HttpContext context, BridgeCall call, ModelTries tries, ForwardAttempt attempt, bool mayBeAgain)
     {
         var instance = attempt.Lease.Instance;
         var failure = attempt.Failure ?? InstanceFailure.Broken;
         tries.LastFailure = failure;
-        ReportFailure(failure, attempt);
-        // Who could not be reached has nothing to do with it: the next one bears what the first would have borne, and no more.
-        var again = !context.Response.HasStarted && (failure == InstanceFailure.Refused ? attempt.CanRetry : attempt.TakeRetry());
+        tries.LastInstance = instance;
+        NoteFailure(failure, attempt);
+        if (failure == InstanceFailure.Refused)
+            tries.Unreached++;
+        // Who could not be reached got nothing of it, not even of a body that is passed on as it comes: the next one bears what the first would have borne.
+        var isFree = failure == InstanceFailure.Refused;
+        var again = !context.Response.HasStarted && (isFree ? mayBeAgain : attempt.TakeRetry());
+        tries.Spent += again && !isFree ? 1 : 0;
+        if (again && !isFree && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
+        {
+            // The request's own fault: others must not lack the retries that it took.
+            again = false;
+            tries.FailsEverywhere = true;
+            budget.Return(tries.Spent);
+        }
+
         if (attempt.Taken is not null)
             ForwardingLog.Taken(logger, call.Operation.Name, instance.Name, failure);
         else
@@ -153,21 +262,18 @@ internal sealed class ForwardingStage(
             return false;
         metrics.RecordRetry(failure);
         tries.Add(instance);
+        if (call.ChooseNext is { } choose)
+            call.Pinned = choose(tries.Tried!) ?? call.Pinned;
+        tries.Preferred = failure == InstanceFailure.OutOfMemory
+            ? MemoryChoice.Choose(fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part), tries.Tried!)
+            : null;
         return true;
     }
 
     private static ValueTask StopHeartbeatAsync(BridgeCall call) => call.Heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private void ReportFailure(InstanceFailure failure, ForwardAttempt attempt)
-    {
-        // What was taken away from an instance it did not fail.
-        if (attempt.Taken is not null)
-            return;
-        if (attempt.BusyFor is { } busy)
-            outcomes.Busy(attempt.Lease, busy);
-        else
-            outcomes.Failed(attempt.Lease, failure);
-    }
+    private void NoteFailure(InstanceFailure failure, ForwardAttempt attempt) =>
+        (attempt.Call.Failures ??= new FailedAttempts(attempt.Call, outcomes, repeated)).Add(attempt, failure);
 
     private void Settle(BridgeCall call, ForwardAttempt attempt, CancellationToken gone)
     {
@@ -191,16 +297,22 @@ internal sealed class ForwardingStage(
             // Not over yet.
             return;
         }
+        else if (call.Operation.Kind == OperationKind.Management && attempt is { Truncated: false, Watcher.HasError: true })
+        {
+            // The stream is whole; it tells that the transfer failed.
+            call.Outcome = CallOutcome.Failed;
+            NoteFailure(InstanceFailure.ServerError, attempt);
+        }
         else if (attempt.Truncated || attempt.Watcher is { HasError: true } || (call.Kept is not null && attempt.Watcher is null && !attempt.IsComplete))
         {
             // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
             call.Outcome = CallOutcome.Truncated;
-            ReportFailure(InstanceFailure.Broken, attempt);
+            NoteFailure(attempt.Watcher is { HasError: true } ? InstanceFailure.ServerError : InstanceFailure.Broken, attempt);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
         }
         else if (attempt.Failure is { } failure)
         {
-            ReportFailure(failure, attempt);
+            NoteFailure(failure, attempt);
         }
         else if (attempt.Rejected)
         {
@@ -215,6 +327,9 @@ internal sealed class ForwardingStage(
             if (call.Operation.Kind == OperationKind.Inference)
                 metrics.RecordDecoding(Labels.OfGenAi(call.Operation), call.ModelKey, call.OutputTokens, decoding);
         }
+
+        if (MemoryChanges.MayHaveChanged(call, attempt))
+            fleet.LookAgain(attempt.Lease.Instance);
 
         // Before the slot goes to the next: whose turn it is depends on what this one took.
         call.SettleCharge();

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Frozen;
 using System.Net.Http.Headers;
 
@@ -11,6 +12,9 @@ internal static class HeaderHygiene
 
     private static readonly FrozenSet<string> Withheld = new[]
     {
+        "Accept-Encoding", // the bridge reads responses: it asks for none that is compressed
+        "Range", // a part of a response is none
+        "If-Range",
         "Cookie", // credentials of whatever page the client runs in
         "Proxy-Authorization",
         "X-Api-Key",
@@ -24,6 +28,10 @@ internal static class HeaderHygiene
         "X-Forwarded-Prefix",
         "X-Real-IP",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
+    // All that a header's value may not hold (RFC 9110, 5.5): control characters but the tab.
+    private static readonly SearchValues<char> Unwritable =
+        SearchValues.Create([.. Enumerable.Range(0, 32).Where(c => c != '\t').Select(c => (char)c), (char)127]);
 
     /// <summary>Takes out what is not for an instance.</summary>
     /// <param name="headers">The outgoing request's headers.</param>
@@ -42,6 +50,26 @@ internal static class HeaderHygiene
         if (remove is null)
             return;
         foreach (var name in remove)
+            headers.Remove(name);
+    }
+
+    /// <summary>A name as a header's value: percent-encoded unless it is plain ASCII.</summary>
+    public static string ToHeader(string name) => name.AsSpan().ContainsAnyExceptInRange('!', '~') ? Uri.EscapeDataString(name) : name;
+
+    /// <summary>Takes out response headers that can't be written to a client: control characters.</summary>
+    /// <param name="headers">An instance's headers.</param>
+    public static void CleanResponse(HttpHeaders headers)
+    {
+        List<string>? remove = null;
+        foreach (var (name, values) in headers.NonValidated)
+            foreach (var value in values)
+                if (value.AsSpan().ContainsAny(Unwritable))
+                {
+                    (remove ??= []).Add(name);
+                    break;
+                }
+
+        foreach (var name in remove ?? [])
             headers.Remove(name);
     }
 }

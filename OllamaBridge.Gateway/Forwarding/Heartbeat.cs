@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -77,7 +78,7 @@ internal sealed class Heartbeat : IAsyncDisposable
             while (await timer.WaitForNextTickAsync(end))
                 await body.WriteAsideAsync(
                     call.Operation.End == StreamEnd.Done ? "application/x-ndjson" : "text/event-stream",
-                    Write(call, queue.Locate(call.Ticket), time.GetUtcNow()),
+                    Write(call, queue.Locate(call.Ticket), time.GetWallClock()),
                     // Not the end: Kestrel aborts the connection where a write is cancelled, and what has begun is written in no time.
                     context.RequestAborted);
         }

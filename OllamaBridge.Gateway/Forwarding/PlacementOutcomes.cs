@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -12,6 +13,8 @@ internal sealed class PlacementOutcomes
     // A short answer says little of a speed, and one that took no time to speak of says nothing.
     private const int FewestTokens = 16;
     private static readonly TimeSpan ShortestDecode = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Lately = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan MaxUnknownBusyTime = TimeSpan.FromSeconds(5);
     private readonly IFleet _fleet;
     private readonly BreakerRules _rules;
     private readonly TimeProvider _time;
@@ -69,15 +72,57 @@ internal sealed class PlacementOutcomes
         }
     }
 
-    /// <summary>An instance failed a request.</summary>
+    /// <summary>A failed attempt has been judged.</summary>
+    /// <param name="lease">By what right it was sent.</param>
+    /// <param name="failure">How it failed.</param>
+    /// <param name="fault">Whose fault that is. Only an instance's fault counts against it.</param>
+    /// <param name="busyFor">If the instance said that it is busy: for how long, zero if it didn't say; else null.</param>
+    public void Judged(InstanceLease lease, InstanceFailure failure, Fault fault, TimeSpan? busyFor = null)
+    {
+        _metrics.RecordFault(fault, failure);
+        if (_logger.IsEnabled(LogLevel.Debug))
+            FaultLog.Judged(_logger, failure, lease.Instance.Name, fault);
+        if (busyFor is { } asked)
+            JudgedBusy(lease, fault, asked);
+        else if (failure == InstanceFailure.StaleCatalog)
+            _fleet.ReportFailure(lease.Instance, failure);
+        else if (fault == Fault.Instance)
+            Failed(lease, failure);
+    }
+
+    /// <summary>A request failed alike on two instances.</summary>
+    public void KnownToFail(string operation, string model) => FaultLog.KnownToFail(_logger, operation, model, RepeatedFailures.Lifetime.TotalSeconds);
+
+    /// <summary>
+    /// An instance said that it is busy. If another one answers the request, this one is left alone as long as it asks. If there is no other
+    /// to compare with, it is left alone briefly, and very briefly if it answered others a moment ago: the limit may be the request's own.
+    /// </summary>
+    private void JudgedBusy(InstanceLease lease, Fault fault, TimeSpan asked)
+    {
+        if (fault == Fault.Instance)
+            Busy(lease, asked);
+        else if (fault == Fault.Unknown && (HasAnsweredLately(lease) ? _rules.Options.BusyTime : MaxUnknownBusyTime) is var most)
+            Busy(lease, asked < most ? asked : most);
+    }
+
+    private bool HasAnsweredLately(InstanceLease lease) =>
+        lease.Placement.State.LastAnswered is not 0 and var last && _time.GetElapsedTime(last) < Lately;
+
+    /// <summary>An instance failed a request by its own fault.</summary>
     /// <param name="lease">By what right it was sent there.</param>
     /// <param name="failure">In what way.</param>
-    public void Failed(InstanceLease lease, InstanceFailure failure)
+    private void Failed(InstanceLease lease, InstanceFailure failure)
     {
+        if (failure == InstanceFailure.OutOfMemory)
+        {
+            MarkMemory(lease);
+            return;
+        }
+
         var model = lease.Entry.Guard is null ? null : lease.Placement.State.Model;
         _fleet.ReportFailure(lease.Instance, failure, model);
-        // Nobody there, or no such model there, is the instance's matter: a look tells when that changes.
-        if (lease.Entry is not { Guard: { } guard } entry || failure is InstanceFailure.Refused or InstanceFailure.StaleCatalog
+        // Nobody there is the instance's matter: a look tells when that changes.
+        if (lease.Entry is not { Guard: { } guard } entry || failure is InstanceFailure.Refused
             || !guard.Failed(entry, failure, _time.GetTimestamp(), _rules, _random.NextDouble()))
             return;
         _metrics.RecordOpened(model!.Key, lease.Instance.Name, failure);
@@ -95,6 +140,15 @@ internal sealed class PlacementOutcomes
         var bounded = asked < _rules.Options.MaxBusyTime ? asked : _rules.Options.MaxBusyTime;
         guard.Busy(BreakerRules.Ticks(bounded, _time), _time.GetTimestamp(), _rules, _random.NextDouble());
         BreakerLog.Busy(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, Seconds(guard.Left(_time.GetTimestamp())));
+    }
+
+    /// <summary>A model doesn't fit into an instance's memory although another instance answers: it is used there only if no other can.</summary>
+    private void MarkMemory(InstanceLease lease)
+    {
+        if (lease.Entry.Guard is not { } guard)
+            return;
+        guard.SetShortOfMemory(_time.GetTimestamp(), _rules.MemoryTime);
+        FaultLog.ShortOfMemory(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, _rules.Options.MemoryTime.TotalSeconds);
     }
 
     private double Seconds(long ticks) => Math.Round(ticks / (double)_time.TimestampFrequency, 3);

@@ -22,6 +22,13 @@ internal sealed class RetryBudget(IOptions<ForwardingOptions> options)
             Interlocked.Add(ref _balance, _deposit);
     }
 
+    /// <summary>Puts retries back that were taken out for a request that fails everywhere.</summary>
+    public void Return(int retries)
+    {
+        if (Interlocked.Add(ref _balance, retries * Unit) > _limit)
+            Volatile.Write(ref _balance, _limit);
+    }
+
     /// <summary>Takes one retry out, if there is one.</summary>
     public bool TryWithdraw()
     {

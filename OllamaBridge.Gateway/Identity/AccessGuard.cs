@@ -1,18 +1,13 @@
 using System.Net;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>The door: on loopback, no foreign <c>Host</c>; from a browser, no foreign <c>Origin</c>; CORS as a real server does it.</summary>
-internal sealed class AccessGuard(IOptions<AccessOptions> options) 
+internal sealed class AccessGuard(IOptions<AccessOptions> options)
 {
-    // What gin-contrib/cors answers as Ollama configures it (server/routes.go, 0.32.15).
-    private const string Methods = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS";
-    private const string Headers = "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,X-Stainless-Arch,"
-        + "X-Stainless-Async,X-Stainless-Custom-Poll-Interval,X-Stainless-Helper-Method,X-Stainless-Lang,X-Stainless-Os,"
-        + "X-Stainless-Package-Version,X-Stainless-Poll-Helper,X-Stainless-Retry-Count,X-Stainless-Runtime,"
-        + "X-Stainless-Runtime-Version,X-Stainless-Timeout,X-Api-Key,Anthropic-Version,Anthropic-Beta,"
-        + "Anthropic-Dangerous-Direct-Browser-Access";
     private static readonly string Machine = Dns.GetHostName();
     private readonly AccessOptions _options = options.Value;
 
@@ -21,28 +16,40 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options)
     {
         var request = context.Request;
         var response = context.Response;
+        // A server's own abilities, and a tunnel: neither is a question to a route (Go's net/http answers the first, no server of Ollama's does the second).
+        if (HttpMethods.IsConnect(request.Method))
+            return ProtocolStage.RefuseConnect(context);
         var isOptions = HttpMethods.IsOptions(request.Method);
+        if (isOptions && context.Features.Get<IHttpRequestFeature>()?.RawTarget == "*")
+        {
+            response.ContentLength = 0;
+            return Task.CompletedTask;
+        }
+
         if (request.Headers.Origin.ToString() is { Length: > 0 } origin)
         {
             if (!IsSameOrigin(origin, request.Host))
             {
                 if (!OriginRules.IsAllowed(origin, _options.Origins))
                     return Refuse(response);
-                response.Headers.AccessControlAllowOrigin = origin;
-                response.Headers.Vary = "Origin";
                 if (isOptions)
                 {
-                    response.Headers.AccessControlAllowMethods = Methods;
-                    response.Headers.AccessControlAllowHeaders = Headers;
-                    response.Headers.AccessControlMaxAge = "43200";
+                    CorsHeaders.WritePreflight(response.Headers, request.Headers, origin);
                     response.StatusCode = StatusCodes.Status204NoContent;
                     return Task.CompletedTask;
                 }
+
+                CorsHeaders.Write(response.Headers, origin);
             }
         }
 
         if (IsLoopback(context.Connection.LocalIpAddress) && !HostRules.IsAllowed(request.Host, Machine, _options.Hosts))
-            return Refuse(response);
+        {
+            if (!ProxiedRequests.CameThroughProxy(request, context.Connection.LocalPort))
+                return Refuse(response);
+            ProxiedRequests.MarkRemote(context);
+        }
+
         if (isOptions)
         {
             response.StatusCode = StatusCodes.Status204NoContent;

@@ -33,6 +33,14 @@ internal sealed record LimitOptions
     [Range(1024, 2_000_000_000)]
     public long MaxBody { get; init; } = 100 * 1024 * 1024;
 
+    /// <summary>The most bytes of a request's header fields; more is answered 431. Ollama takes 1 MiB.</summary>
+    [Range(32 * 1024, 16 * 1024 * 1024)]
+    public int MaxHeaderBytes { get; init; } = 1024 * 1024;
+
+    /// <summary>The most header fields of a request; more is answered 431.</summary>
+    [Range(100, 10_000)]
+    public int MaxHeaderFields { get; init; } = 256;
+
     /// <summary>The slowest that a body may come, in bytes a second; below it the request ends with 408.</summary>
     [Range(1.0, 1e9)]
     public double MinBodyRate { get; init; } = 240;

@@ -13,7 +13,7 @@ internal static class Caller
     /// </remarks>
     public static bool IsLocal(HttpContext context)
     {
-        if (context.Request.Headers.ContainsKey(ForwardedHeadersDefaults.XOriginalForHeaderName))
+        if (context.Request.Headers.ContainsKey(ForwardedHeadersDefaults.XOriginalForHeaderName) || ProxiedRequests.IsMarkedRemote(context))
             return false;
         var address = context.Connection.RemoteIpAddress;
         return address is not null && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);

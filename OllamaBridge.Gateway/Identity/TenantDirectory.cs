@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Identity;
 
@@ -107,7 +108,7 @@ internal sealed class TenantDirectory
         if (!known && !listing.IsRead)
             return (KeyOutcome.Unchecked, Tenant.Nobody);
         var matches = ApiKey.Matches(entry?.Verifier ?? Listing.NoVerifier, secret);
-        return known && matches && !entry!.Disabled && (entry.Expires is not { } expires || _time.GetUtcNow() < expires)
+        return known && matches && !entry!.Disabled && (entry.Expires is not { } expires || _time.GetWallClock() < expires)
             ? (KeyOutcome.Known, entry.Tenant)
             : (KeyOutcome.Refused, Tenant.Nobody);
     }

@@ -32,7 +32,9 @@ internal sealed class ModelCandidate
 /// <param name="Key">Its canonical spelling.</param>
 /// <param name="IsAlias">Whether it stands for another model.</param>
 /// <param name="Candidates">The model that an alias stands for, then those that stand in; for a model, only those.</param>
-internal sealed record ModelChain(string Name, string Key, bool IsAlias, ImmutableArray<ModelCandidate> Candidates);
+/// <param name="OnMemoryFailure">What to do if no instance has the memory that a request needs.</param>
+internal sealed record ModelChain(
+    string Name, string Key, bool IsAlias, ImmutableArray<ModelCandidate> Candidates, MemoryFailureAction OnMemoryFailure = MemoryFailureAction.Fail);
 
 /// <summary>The names of which something is configured.</summary>
 internal sealed class ModelChains
@@ -48,7 +50,8 @@ internal sealed class ModelChains
                 ModelName.KeyOf(m.Name!),
                 targets.ContainsKey(ModelName.KeyOf(m.Name!)),
                 [.. (string.IsNullOrEmpty(m.Target) ? m.Fallbacks : m.Fallbacks.Prepend(m.Target))
-                    .Select(f => new ModelCandidate(targets.GetValueOrDefault(ModelName.KeyOf(f), f)))]))
+                    .Select(f => new ModelCandidate(targets.GetValueOrDefault(ModelName.KeyOf(f), f)))],
+                m.OnMemoryFailure))
             .ToFrozenDictionary(c => c.Key, StringComparer.Ordinal);
         Aliases = [.. _chains.Values.Where(c => c.IsAlias).OrderBy(c => c.Key, StringComparer.Ordinal)];
     }

@@ -14,10 +14,19 @@ internal sealed class ModelStage(IFleet fleet, ModelChains chains, InventoryStag
         if (call.Operation.Name == "model" && inventory.FindModel(call) is { } model)
             return InventoryStage.WriteAsync(context, model, "application/json");
         // The server's router knows names of one segment only.
-        if (call.Rest.Contains('/', StringComparison.Ordinal) && call.Operation.Name == "model")
+        if (call.Operation.Name == "model" && call.Facts.Model?.Contains('/', StringComparison.Ordinal) == true)
             return ProtocolStage.NotFound(context);
-        return Find(call) is { } error
-            ? ProtocolError.WriteAsync(context, call.Operation.Protocol, error.Status, error.Message)
+        var error = Find(call);
+        if (error is null && RequestEncoding.Of(context.Request.Headers) is { } encoding
+            && !EncodedBodies.MayBeSent(call, encoding, fleet.Current.For(call.Tenant.Instances)))
+        {
+            context.Response.Headers.AcceptEncoding = string.Join(", ", call.Operation.Encodings.DefaultIfEmpty("identity"));
+            return ProtocolError.WriteAsync(
+                context, call.Operation.Protocol, StatusCodes.Status415UnsupportedMediaType, RequestEncoding.Unsupported(encoding));
+        }
+
+        return error is { } mistake
+            ? ProtocolError.WriteAsync(context, call.Operation.Protocol, mistake.Status, mistake.Message)
             : next(context, call);
     }
 

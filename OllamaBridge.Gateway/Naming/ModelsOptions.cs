@@ -17,4 +17,17 @@ internal sealed record ModelOptions
 
     /// <summary>Models that stand in, the first that can before the others.</summary>
     public IList<string> Fallbacks { get; init; } = [];
+
+    /// <summary>What to do if no instance has the memory that a request needs.</summary>
+    public MemoryFailureAction OnMemoryFailure { get; init; }
+}
+
+/// <summary>What to do if no instance has the memory that a request needs.</summary>
+internal enum MemoryFailureAction
+{
+    /// <summary>The client gets the instance's error.</summary>
+    Fail,
+
+    /// <summary>One more attempt with half of the layers on the GPU (<c>num_gpu</c>): slower, but an answer.</summary>
+    FewerLayers,
 }

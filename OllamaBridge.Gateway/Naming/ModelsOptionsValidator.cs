@@ -38,8 +38,12 @@ internal sealed class ModelsOptionsValidator : IValidateOptions<ModelsOptions>
         if (!isNamed)
             yield return ("Name", $"'{model.Name}' is no model's name.");
         var isAlias = !string.IsNullOrEmpty(model.Target);
-        if (!isAlias && model.Fallbacks.Count == 0)
-            yield return ("Fallbacks", "is empty, and there is no Target: nothing is said of the model.");
+        if (!isAlias && model.Fallbacks.Count == 0 && model.OnMemoryFailure == MemoryFailureAction.Fail)
+            yield return ("Fallbacks", "is empty, and there is no Target and no OnMemoryFailure: nothing is said of the model.");
+        if (isAlias && model.OnMemoryFailure != MemoryFailureAction.Fail)
+            yield return ("OnMemoryFailure", "belongs to the model itself, not to an alias.");
+        if (!Enum.IsDefined(model.OnMemoryFailure))
+            yield return ("OnMemoryFailure", "must be Fail or FewerLayers.");
         if (isAlias && !ModelName.IsId(model.Target))
             yield return ("Target", $"'{model.Target}' is no model's name.");
         else if (isAlias && isNamed && ModelName.KeyOf(model.Target!) == ModelName.KeyOf(model.Name!))

@@ -9,6 +9,8 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <summary>Reads the body; answers at once one that cannot be read.</summary>
 internal sealed class BodyStage(IOptions<LimitOptions> limits)
 {
+    // Ollama's words (middleware/openai.go, TranscriptionMiddleware), followed by those of Go's mime/multipart.
+    private const string BadForm = "failed to parse multipart form: ";
     private readonly long _limit = limits.Value.MaxBody;
 
     /// <summary>Handles one request.</summary>
@@ -40,11 +42,15 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits)
         {
             call.Body = await ReplayableBody.ReadAsync(context.Request, _limit, context.RequestAborted);
         }
-        catch (BadHttpRequestException e)
+        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            await ProtocolError.WriteAsync(context, protocol, e.StatusCode, e.StatusCode == StatusCodes.Status408RequestTimeout
-                ? "the request's body came too slowly"
-                : e.StatusCode == StatusCodes.Status413PayloadTooLarge ? TooLarge : "the request's body could not be read");
+            await ProtocolError.WriteAsync(context, protocol, e.StatusCode, TooLarge);
+            return false;
+        }
+        // (A chunk whose size overflows is an IOException; so is a connection that broke, which then is nobody's to tell.)
+        catch (Exception e) when (e is IOException or OverflowException && !context.RequestAborted.IsCancellationRequested)
+        {
+            await BodyFault.WriteAsync(context, protocol, BodyFault.StatusOf(e));
             return false;
         }
 
@@ -56,12 +62,22 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits)
             return false;
         }
 
+        if (RequestEncoding.Of(context.Request.Headers) is { } encoding
+            && await RequestEncoding.DecodeAsync(call.Body, encoding, _limit, context.RequestAborted) is { } undecodable)
+        {
+            if (undecodable.Status == StatusCodes.Status415UnsupportedMediaType)
+                context.Response.Headers.AcceptEncoding = RequestEncoding.Supported;
+            await ProtocolError.WriteAsync(context, protocol, undecodable.Status, undecodable.Message);
+            call.Body.Dispose();
+            return false;
+        }
+
         call.Facts = call.Operation.Model == ModelSource.Form
             ? await ReadFormAsync(context.Request.ContentType, call.Body, context.RequestAborted)
             : RequestInspector.Inspect(call.Body.Bytes, call.Operation);
         if (call.Facts.Fault is not { } fault)
             return true;
-        await ProtocolError.WriteAsync(context, protocol, StatusCodes.Status400BadRequest, fault);
+        await ProtocolError.WriteBindingErrorAsync(context, protocol, fault);
         call.Body.Dispose();
         return false;
     }
@@ -71,9 +87,10 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits)
     private static async Task<RequestFacts> ReadFormAsync(string? contentType, ReplayableBody body, CancellationToken cancellationToken)
     {
         if (!MediaTypeHeaderValue.TryParse(contentType, out var type)
-            || !type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
-            || HeaderUtilities.RemoveQuotes(type.Boundary).ToString() is not { Length: > 0 } boundary)
-            return new RequestFacts { Fault = "request Content-Type isn't multipart/form-data" };
+            || !type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase))
+            return new RequestFacts { Fault = BadForm + "request Content-Type isn't multipart/form-data" };
+        if (HeaderUtilities.RemoveQuotes(type.Boundary).ToString() is not { Length: > 0 } boundary)
+            return new RequestFacts { Fault = BadForm + "no multipart boundary param in Content-Type" };
         string? model = null;
         bool? stream = null;
         var models = 0;
@@ -96,9 +113,12 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits)
         }
         catch (Exception e) when (e is IOException or InvalidDataException)
         {
-            return new RequestFacts { Fault = "the multipart body is not well-formed" };
+            return new RequestFacts { Fault = BadForm + "multipart: NextPart: EOF" };
         }
 
-        return new RequestFacts { Model = model, Stream = stream, IsPlain = models == 1 };
+        // The server looks for the model before the file.
+        return string.IsNullOrEmpty(model)
+            ? new RequestFacts { Fault = "model is required" }
+            : new RequestFacts { Model = model, Stream = stream, IsPlain = models == 1 };
     }
 }

@@ -121,6 +121,9 @@ internal sealed record Operation(string Name, Protocol Protocol, OperationKind K
     /// <summary>Whether the body may be of many GB and is passed on as it comes.</summary>
     public bool UnbufferedBody { get; init; }
 
+    /// <summary>The content encodings of requests that an Ollama server decodes on this route.</summary>
+    public string[] Encodings { get; init; } = [];
+
     /// <summary>The Go struct that a real server reads the body into, as its error messages name it.</summary>
     public string GoType { get; init; } = "";
 }

@@ -8,6 +8,12 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <remarks>Routes as in Ollama's <c>server/routes.go</c> (0.32.15). Paths are compared to the letter, as there.</remarks>
 internal static class OperationTable
 {
+    /// <summary>What stands before a model's name in a path.</summary>
+    public const string ModelPrefix = "/v1/models/";
+
+    /// <summary>The name of the operation that counts a prompt's tokens.</summary>
+    public const string CountTokens = "count_tokens";
+
     private static readonly string[] Get = ["GET"];
     private static readonly string[] Post = ["POST"];
     private static readonly string[] HeadGet = ["HEAD", "GET"];
@@ -64,9 +70,11 @@ internal static class OperationTable
         ["/v1/embeddings"] = new("embeddings", OpenAI, Inference)
             { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
         ["/v1/responses"] = new("responses", OpenAI, Inference)
-            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.ResponseEvent, GoType = "ResponsesRequest", Route = ApiRoutes.Responses },
+            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.ResponseEvent, GoType = "ResponsesRequest", Route = ApiRoutes.Responses, Encodings = ["zstd"] },
         ["/v1/audio/transcriptions"] = new("transcription", OpenAI, Inference)
             { Methods = Post, Model = ModelSource.Form, End = StreamEnd.DoneMarker, Route = ApiRoutes.Transcriptions },
+        ["/v1/messages/count_tokens"] = new(CountTokens, Anthropic, Lookup)
+            { Methods = Post, Model = ModelSource.Body, GoType = "CountTokensRequest" },
         ["/v1/messages"] = new("messages", Anthropic, Inference)
             { Methods = Post, Model = ModelSource.Body, End = StreamEnd.MessageStop, GoType = "MessagesRequest" },
     }.ToFrozenDictionary(StringComparer.Ordinal);
@@ -74,7 +82,7 @@ internal static class OperationTable
     private static readonly (string Prefix, Operation Operation)[] Prefixes =
     [
         ("/api/blobs/", Blob),
-        ("/v1/models/", Model),
+        (ModelPrefix, Model),
         ("/api/user/keys/", Account),
         ("/api/experimental/", Account),
     ];

@@ -31,6 +31,21 @@ internal static class ProtocolError
         return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
+    /// <summary>Answers 400 to a body that can't be read into the route's request: real servers answer that before the protocol's own writer, by gin's.</summary>
+    /// <param name="context">The request; nothing may have been sent yet.</param>
+    /// <param name="protocol">The caller's protocol.</param>
+    /// <param name="message">What is wrong, as a real server words it.</param>
+    public static Task WriteBindingErrorAsync(HttpContext context, Protocol protocol, string message)
+    {
+        var body = Body(protocol, StatusCodes.Status400BadRequest, message);
+        if (protocol != Protocol.Ollama)
+            body = body[..^1]; // without the newline
+        context.Response.StatusCode = StatusCodes.Status400BadRequest;
+        context.Response.ContentType = "application/json; charset=utf-8";
+        context.Response.ContentLength = body.Length;
+        return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
+    }
+
     /// <summary>The body of an error.</summary>
     public static ReadOnlyMemory<byte> Body(Protocol protocol, int status, string message) => Write(json =>
     {
@@ -103,7 +118,7 @@ internal static class ProtocolError
         // The types that a real server uses (recordings 03) and, for the rest, OpenAI's own.
         json.WriteString("type"u8, status switch
         {
-            400 or 405 or 408 or 413 or 415 => "invalid_request_error",
+            400 or 405 or 408 or 413 or 414 or 415 or 431 => "invalid_request_error",
             401 => "authentication_error",
             403 => "permission_error",
             404 => "not_found_error",
@@ -125,7 +140,7 @@ internal static class ProtocolError
         json.WriteStartObject("error"u8);
         json.WriteString("type"u8, status switch
         {
-            400 or 405 or 408 or 415 => "invalid_request_error",
+            400 or 405 or 408 or 414 or 415 or 431 => "invalid_request_error",
             401 => "authentication_error",
             403 => "permission_error",
             404 => "not_found_error",

@@ -6,41 +6,59 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <summary>Finds out what is asked; answers what a server's router answers for what is no route of it.</summary>
 internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting)
 {
+    /// <summary>gin's body of a 405.</summary>
+    public static ReadOnlySpan<byte> NotAllowed => "405 method not allowed"u8;
+
     /// <summary>Handles a request that is none of the bridge's own endpoints.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
+        if (RequestPath.Redirection(context) is { } location)
+            return Redirect(context, location, isTemporary: true);
         var path = context.Request.Path.Value ?? "/";
         if (OperationTable.Find(path, out var rest) is not { } operation)
-            return OperationTable.Correct(path) is { } correct ? Redirect(context, correct) : NotFound(context);
+            return OperationTable.Correct(path) is { } correct ? Redirect(context, correct, isTemporary: false) : NotFound(context);
         if (!operation.Methods.Contains(context.Request.Method, StringComparer.Ordinal))
             return MethodNotAllowed(context, operation);
 
+        operation = AnthropicModels.For(operation, context.Request.Headers);
         var call = new BridgeCall(operation, rest, time.GetTimestamp()) { IsLocal = Caller.IsLocal(context) };
         context.Features.Set(call);
         return accounting.RunAsync(context, call, next);
     }
 
-    private static Task Redirect(HttpContext context, string path)
+    private static Task Redirect(HttpContext context, string path, bool isTemporary)
     {
         var isGet = HttpMethods.IsGet(context.Request.Method);
-        // A doubled slash is "temporary", a trailing one "permanent" (recording 04-err-double-slash-path and gin's router).
-        var doubled = context.Request.Path.Value!.Contains("//", StringComparison.Ordinal);
-        context.Response.StatusCode = !doubled && isGet ? StatusCodes.Status301MovedPermanently : StatusCodes.Status307TemporaryRedirect;
+        // A path that net/http cleans is "temporary", a trailing slash that gin's router cuts "permanent" (recording 04-err-double-slash-path).
+        context.Response.StatusCode = !isTemporary && isGet ? StatusCodes.Status301MovedPermanently : StatusCodes.Status307TemporaryRedirect;
         context.Response.Headers.Location = path + context.Request.QueryString;
         if (!isGet)
             return Task.CompletedTask;
         context.Response.ContentType = "text/html; charset=utf-8";
-        var reason = doubled ? "Temporary Redirect" : "Moved Permanently";
-        var body = $"<a href=\"{path}\">{reason}</a>.\n\n";
+        var reason = isTemporary ? "Temporary Redirect" : "Moved Permanently";
+        var body = $"<a href=\"{Escape(context.Response.Headers.Location.ToString())}\">{reason}</a>.\n\n";
         context.Response.ContentLength = body.Length;
         return context.Response.WriteAsync(body);
     }
+
+    /// <summary>As Go's <c>http.Redirect</c> escapes an address in its page.</summary>
+    private static string Escape(string address) => address.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal)
+        .Replace(">", "&gt;", StringComparison.Ordinal).Replace("\"", "&#34;", StringComparison.Ordinal).Replace("'", "&#39;", StringComparison.Ordinal);
 
     /// <summary>Answers what a server's router answers for what is no route of it.</summary>
     public static Task NotFound(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status404NotFound;
         return WriteTextAsync(context, "404 page not found");
+    }
+
+    /// <summary>Answers a request for a tunnel: this is no proxy.</summary>
+    public static Task RefuseConnect(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        context.Response.ContentType = "text/plain";
+        context.Response.ContentLength = NotAllowed.Length;
+        return context.Response.Body.WriteAsync(NotAllowed.ToArray(), 0, NotAllowed.Length);
     }
 
     private static Task MethodNotAllowed(HttpContext context, Operation operation)

@@ -9,13 +9,26 @@ internal sealed class ReplayableBody : IDisposable
     private readonly List<(byte[] Buffer, int Length)> _segments = [];
     private ReadOnlySequence<byte> _received;
     private ReadOnlySequence<byte> _sequence;
+    private ReadOnlySequence<byte> _encoded;
 
     private ReplayableBody()
     {
     }
 
-    /// <summary>All bytes, as they are to be sent.</summary>
+    /// <summary>All bytes, decoded and with replacements: what the request means.</summary>
     public ReadOnlySequence<byte> Bytes => _sequence;
+
+    /// <summary>The bytes to send to an instance: those that the client sent if nothing was replaced in them, else <see cref="Bytes"/>.</summary>
+    public ReadOnlySequence<byte> Outgoing => IsEncoded ? _encoded : _sequence;
+
+    /// <summary>Whether the client sent it with a content encoding.</summary>
+    public bool WasEncoded { get; private set; }
+
+    /// <summary>Whether <see cref="Outgoing"/> has the client's content encoding.</summary>
+    public bool IsEncoded { get; private set; }
+
+    /// <summary>All bytes, decoded and without replacements.</summary>
+    public ReadOnlySequence<byte> Received => _received;
 
     /// <summary>How many bytes.</summary>
     public long Length => _sequence.Length;
@@ -35,31 +48,37 @@ internal sealed class ReplayableBody : IDisposable
         {
             // One byte more than announced, so that the end shows without a second buffer.
             var size = request.ContentLength is { } length ? (int)Math.Min(length + 1, SegmentSize) : SegmentSize;
-            for (var total = 0L; ;)
+            if (await body.ReadAllAsync(request.Body, size, limit, cancellationToken) is { } bytes)
             {
-                var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(size, 1));
-                var filled = await FillAsync(request.Body, buffer, cancellationToken);
-                body._segments.Add((buffer, filled));
-                total += filled;
-                if (total > limit)
-                {
-                    body.Dispose();
-                    return null;
-                }
-
-                if (filled < buffer.Length)
-                    break;
-                size = SegmentSize;
+                body._sequence = body._received = bytes;
+                return body;
             }
 
-            body._sequence = body._received = Segment.Join([.. body._segments.Select(s => (ReadOnlyMemory<byte>)s.Buffer.AsMemory(0, s.Length))]);
-            return body;
+            body.Dispose();
+            return null;
         }
         catch
         {
             body.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Decodes the body, once. The bytes that were received stay what is sent until <see cref="Replace"/> is called.</summary>
+    /// <param name="decoder">Makes a stream of decoded bytes out of a stream of encoded ones.</param>
+    /// <param name="limit">The most decoded bytes.</param>
+    /// <param name="cancellationToken">Ends the decoding.</param>
+    /// <returns>False if it decodes to more than the limit.</returns>
+    /// <exception cref="InvalidDataException">The bytes aren't in that encoding.</exception>
+    public async Task<bool> DecodeAsync(Func<Stream, Stream> decoder, long limit, CancellationToken cancellationToken)
+    {
+        await using var decoded = decoder(OpenRead());
+        if (await ReadAllAsync(decoded, SegmentSize, limit, cancellationToken) is not { } bytes)
+            return false;
+        _encoded = _received;
+        _sequence = _received = bytes;
+        WasEncoded = IsEncoded = true;
+        return true;
     }
 
     /// <summary>Puts other bytes in the place of some of those that were received; what an earlier call replaced is as received again.</summary>
@@ -75,6 +94,7 @@ internal sealed class ReplayableBody : IDisposable
         foreach (var part in _received.Slice(end))
             parts.Add(part);
         _sequence = Segment.Join(parts);
+        IsEncoded = false;
     }
 
     /// <summary>A new reading from the start.</summary>
@@ -86,7 +106,26 @@ internal sealed class ReplayableBody : IDisposable
         foreach (var (buffer, _) in _segments)
             ArrayPool<byte>.Shared.Return(buffer);
         _segments.Clear();
-        _sequence = _received = default;
+        _sequence = _received = _encoded = default;
+    }
+
+    /// <returns>Null beyond the limit.</returns>
+    private async Task<ReadOnlySequence<byte>?> ReadAllAsync(Stream stream, int size, long limit, CancellationToken cancellationToken)
+    {
+        var first = _segments.Count;
+        for (var total = 0L; ;)
+        {
+            var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(size, 1));
+            _segments.Add((buffer, 0));
+            var filled = await FillAsync(stream, buffer, cancellationToken);
+            _segments[^1] = (buffer, filled);
+            total += filled;
+            if (total > limit)
+                return null;
+            if (filled < buffer.Length)
+                return Segment.Join([.. _segments.Skip(first).Select(s => (ReadOnlyMemory<byte>)s.Buffer.AsMemory(0, s.Length))]);
+            size = SegmentSize;
+        }
     }
 
     private static async Task<int> FillAsync(Stream stream, byte[] buffer, CancellationToken cancellationToken)

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.IO.Hashing;
-using System.Text;
 using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
@@ -16,8 +15,6 @@ internal static partial class RequestInspector
     private const int MaxDepth = 10_000;
     // Enough of a prompt to tell conversations apart, little enough to be stable while it grows.
     private const int PromptBytes = 256;
-    // No shorter than any name that is looked for.
-    private const int MaxName = 24;
 
     /// <summary>Inspects a body.</summary>
     public static RequestFacts Inspect(in ReadOnlySequence<byte> body, Operation operation)
@@ -37,10 +34,6 @@ internal static partial class RequestInspector
         {
             return Faulty(GoSyntax.Error(body) ?? "invalid JSON");
         }
-        catch (InvalidOperationException)
-        {
-            return Faulty("invalid character in string literal");
-        }
     }
 
     private static RequestFacts ReadObject(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, Operation operation)
@@ -54,6 +47,7 @@ internal static partial class RequestInspector
         var isLaterTurn = false;
         List<string>? digests = null;
         var demands = default(Demands);
+        string? fault = null;
         var isInference = operation.Kind == OperationKind.Inference;
         var conversational = isInference && operation.End != StreamEnd.None;
         while (true)
@@ -70,11 +64,16 @@ internal static partial class RequestInspector
                 return Truncated;
             switch (property)
             {
-                case Property.Model or Property.Name or Property.Source:
+                case Property.Model or Property.Name or Property.Source when Has(operation, property):
                     if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.Null))
-                        return Faulty(WrongType(ref reader, $"struct field {operation.GoType}.{property.ToString().ToLowerInvariant()} of type string"));
+                    {
+                        // Go reports a syntax error first, wherever it is, then the first value of a wrong type.
+                        fault ??= WrongType(ref reader, $"struct field {operation.GoType}.{property.ToString().ToLowerInvariant()} of type string");
+                        break;
+                    }
+
                     // As in Go, null leaves a string as it is.
-                    if (reader.GetString() is not { } text)
+                    if (GoText.GetString(ref reader) is not { } text)
                         break;
                     if (property == Property.Model)
                         (model, modelAt) = (text, (reader.TokenStartIndex, reader.BytesConsumed));
@@ -128,6 +127,7 @@ internal static partial class RequestInspector
             HasTools = hasTools,
             Digests = digests,
             Demands = demands.ToFacts(),
+            Fault = fault,
         };
     }
 
@@ -150,6 +150,14 @@ internal static partial class RequestInspector
         MaxCompletionTokens,
         MaxOutputTokens,
     }
+
+    /// <summary>Whether the Go struct of an operation has a field: others are ignored, whatever stands in them.</summary>
+    private static bool Has(Operation operation, Property property) => property switch
+    {
+        Property.Name => operation is { Kind: not OperationKind.Inference, Protocol: Protocol.Ollama, Model: ModelSource.Body },
+        Property.Source => operation.Model == ModelSource.BodySource,
+        _ => operation.Model != ModelSource.BodySource,
+    };
 
     private static Property Identify(ref Utf8JsonReader reader) =>
         Is(ref reader, "model"u8) ? Property.Model
@@ -184,19 +192,7 @@ internal static partial class RequestInspector
         return true;
     }
 
-    private static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) =>
-        reader.HasValueSequence || reader.ValueIsEscaped ? IsAcross(ref reader, name) : Ascii.EqualsIgnoreCase(reader.ValueSpan, name);
-
-    /// <summary>The same for a name that is escaped, or cut by a segment's end.</summary>
-    private static bool IsAcross(ref Utf8JsonReader reader, ReadOnlySpan<byte> name)
-    {
-        // Six bytes for a character are the most that an escape takes.
-        var length = reader.HasValueSequence ? reader.ValueSequence.Length : reader.ValueSpan.Length;
-        if (length > 6 * MaxName)
-            return false;
-        Span<byte> unescaped = stackalloc byte[6 * MaxName];
-        return Ascii.EqualsIgnoreCase(unescaped[..reader.CopyString(unescaped)], name);
-    }
+    private static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) => GoText.Is(ref reader, name);
 
     /// <summary>Mixes in the beginning of a conversation: all up to the first message of the user, or the first bytes of a prompt.</summary>
     /// <remarks>The order in which a client writes its properties does not matter; it may differ from turn to turn.</remarks>
@@ -257,7 +253,7 @@ internal static partial class RequestInspector
             if (!reader.Read())
                 return false;
             if (isRole && reader.TokenType == JsonTokenType.String)
-                isUser = reader.ValueTextEquals("user"u8);
+                isUser = GoText.IsExactly(ref reader, "user"u8);
             else if (reader.TokenType == JsonTokenType.StartArray && (isContent || isImages)
                 && !(isContent ? demands.ReadParts(ref reader, depth: 0) : demands.ReadImages(ref reader)))
                 return false;
@@ -278,7 +274,7 @@ internal static partial class RequestInspector
                 return true;
             if (!reader.Read())
                 return false;
-            if (reader.TokenType == JsonTokenType.String && reader.GetString() is { } digest)
+            if (reader.TokenType == JsonTokenType.String && GoText.GetString(ref reader) is { } digest)
                 digests.Add(digest);
             if (!reader.TrySkip())
                 return false;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.State;
@@ -9,11 +10,11 @@ namespace OllamaBridge.Gateway.State;
 internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false) : IFleetStore
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, DateTimeOffset> _alive = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Moment> _alive = new(StringComparer.Ordinal);
     private readonly Dictionary<(string Gateway, string Instance), SlotClaim> _claims = [];
     private readonly Dictionary<string, DrainMark> _drains = new(StringComparer.Ordinal);
     private readonly Dictionary<string, MemberMark> _members = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (EjectionMark Mark, DateTimeOffset Until)> _ejections = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (EjectionMark Mark, Moment Until)> _ejections = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public bool IsShared => isShared;
@@ -23,20 +24,21 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
     {
         lock (_lock)
         {
-            var now = time.GetUtcNow();
+            var now = time.GetMoment();
+            var wall = time.GetWallClock();
             _alive[report.Gateway] = now + report.Lifetime;
             foreach (var dead in _alive.Where(a => a.Value < now).Select(a => a.Key).ToArray())
                 Remove(dead);
             TakeSlots(report);
-            Hear(_drains, report.Drains, now);
-            Hear(_members, report.Members, now);
+            Hear(_drains, report.Drains, wall);
+            Hear(_members, report.Members, wall);
             foreach (var mark in report.Ejections)
                 if (!_ejections.TryGetValue(mark.Instance, out var known) || known.Until < now + mark.Remaining)
                     _ejections[mark.Instance] = (mark, now + mark.Remaining);
             foreach (var over in _ejections.Where(e => e.Value.Until <= now).Select(e => e.Key).ToArray())
                 _ejections.Remove(over);
             return new ValueTask<SharedFleet?>(new SharedFleet(
-                now,
+                wall,
                 [.. _alive.Keys.Order(StringComparer.Ordinal)],
                 [.. _claims.Values],
                 [.. _drains.Values],

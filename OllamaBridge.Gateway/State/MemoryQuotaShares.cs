@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -20,7 +21,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
     public ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         lock (_lock)
-            return ValueTask.FromResult(Exchange(report, time.GetUtcNow().ToUnixTimeMilliseconds()));
+            return ValueTask.FromResult(Exchange(report, (long)time.GetMoment().SinceOrigin.TotalMilliseconds));
     }
 
     /// <summary>All of it as it is now, apart from what it will be.</summary>

@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Activation;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -6,7 +7,7 @@ namespace OllamaBridge.Gateway.State;
 internal sealed class MemoryTierStore(TimeProvider time) : ITierStore
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, DateTimeOffset> _used = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Moment> _used = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string[]> _drained = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
@@ -14,7 +15,7 @@ internal sealed class MemoryTierStore(TimeProvider time) : ITierStore
     {
         lock (_lock)
         {
-            var now = time.GetUtcNow();
+            var now = time.GetMoment();
             var used = _used.TryGetValue(tier, out var known) && known > now - ago ? known : now - ago;
             _used[tier] = used;
             return ValueTask.FromResult<TierMark?>(new TierMark(now - used, _drained.GetValueOrDefault(tier, [])));

@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -7,14 +8,14 @@ internal sealed class MemoryWriterStore(TimeProvider time) : IWriterStore
 {
     private readonly Lock _lock = new();
     private string? _writer;
-    private DateTimeOffset _until;
+    private Moment _until;
 
     /// <inheritdoc/>
     public ValueTask<WriterClaim> HoldAsync(string writer, TimeSpan lifetime, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            var now = time.GetUtcNow();
+            var now = time.GetMoment();
             if (_writer is not null && _writer != writer && now < _until)
                 return ValueTask.FromResult(WriterClaim.HeldElsewhere);
             (_writer, _until) = (writer, now + lifetime);

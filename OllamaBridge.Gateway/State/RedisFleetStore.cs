@@ -24,7 +24,9 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         local alive = {}
         local entries = redis.call('HGETALL', KEYS[1])
         for i = 1, #entries, 2 do
-          if (tonumber(entries[i + 1]) or 0) < now then redis.call('HDEL', KEYS[1], entries[i]) else alive[entries[i]] = true end
+          local ends = tonumber(entries[i + 1]) or 0
+          -- Further off than any lifetime: this server's clock was set back.
+          if ends < now or ends > now + 120000 then redis.call('HDEL', KEYS[1], entries[i]) else alive[entries[i]] = true end
         end
         local claimed = {}
         entries = redis.call('HGETALL', KEYS[2])
@@ -64,7 +66,8 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         for i = 1, ejections do
           local ends = now + tonumber(ARGV[at + 1])
           local known = redis.call('HGET', KEYS[4], ARGV[at])
-          if not known or tonumber(string.match(known, '^(%d+) ') or 0) < ends then
+          local held = known and tonumber(string.match(known, '^(%d+) ') or 0) or 0
+          if held < ends or held > now + 86400000 then
             redis.call('HSET', KEYS[4], ARGV[at], text(ends) .. ' ' .. me .. ARGV[at + 2])
           end
           at = at + 3

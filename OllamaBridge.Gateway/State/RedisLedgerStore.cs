@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Common;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
@@ -93,7 +94,7 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
     public async ValueTask<IReadOnlyList<UsageEntry>?> UsageAsync(UsageFilter filter, CancellationToken cancellationToken)
     {
         // Another gateway's clock may be past midnight already.
-        var last = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(1);
+        var last = DateOnly.FromDateTime(time.GetWallClock().UtcDateTime).AddDays(1);
         DateOnly[] days = filter.Day is { } day ? [day] : [.. Enumerable.Range(0, options.Days + 1).Select(i => last.AddDays(i - options.Days))];
         var (answered, hashes) = await store.TryPatientlyAsync(
             redis => Task.WhenAll(days.Select(d => redis.HashGetAllAsync(Key(d)))), cancellationToken);

@@ -27,6 +27,11 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
           if gateway then
             local said, at = string.match(entries[i + 1], '^(%d+) (%d+)$')
             heard[gateway] = {tonumber(said) or 0, tonumber(at) or 0}
+            -- Heard in the future: this server's clock was set back. Its silence begins now.
+            if heard[gateway][2] > now then
+              heard[gateway][2] = now
+              redis.call('HSET', KEYS[2], entries[i], text(heard[gateway][1]) .. ' ' .. text(now))
+            end
           end
         end
         local last = heard[me] and heard[me][1] or 0
@@ -38,6 +43,10 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
           if all[i] == ' since' then
             since = at
           else
+            if at > now then
+              at = now
+              redis.call('HSET', KEYS[1], all[i], text(now))
+            end
             if at > latest then latest = at end
             if at < now - timeout then
               redis.call('HDEL', KEYS[1], all[i])

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Telemetry;
 using StackExchange.Redis;
 
@@ -9,8 +10,15 @@ namespace OllamaBridge.Gateway.State;
 /// <remarks>Where no Redis is configured it does nothing, and counts as healthy.</remarks>
 internal sealed class StateConnection : BackgroundService, IHostedLifecycleService
 {
+    private const string ReadOnly = "READONLY";
     // One late answer is no loss.
     private const int FailuresToLose = 2;
+    // A script that writes: what answers PING may still refuse what the stores need.
+    private const string Probe = "return redis.call('SET', KEYS[1], ARGV[1], 'PX', 60000)";
+
+    // A lost connection is replaced by a new one, which looks the address up again, after this; then after twice this.
+    private static readonly TimeSpan ReconnectAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxProbeInterval = TimeSpan.FromSeconds(1);
     // So long the start may wait for what others have said already, and no longer.
     private static readonly TimeSpan StartPatience = TimeSpan.FromMilliseconds(500);
     private readonly StateOptions _options;
@@ -22,6 +30,8 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private volatile Health _health;
     private ImmutableArray<SharedStore> _stores = [];
     private int _failures;
+    private Moment? _reconnectAt;
+    private TaskCompletionSource _wake = NewWake();
 
     public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics)
     {
@@ -35,6 +45,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     {
         Unknown,
         Answers,
+        Refuses,
         Lost,
     }
 
@@ -43,6 +54,9 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
 
     /// <summary>Whether it answers; true where there is none to ask.</summary>
     public bool IsHealthy => !IsShared || _health == Health.Answers;
+
+    /// <summary>Whether it answers, but refuses to run scripts or to write.</summary>
+    public bool IsRefusing => _health == Health.Refuses;
 
     /// <summary>The stores that are kept in it.</summary>
     public ImmutableArray<SharedStore> Stores => _stores;
@@ -103,7 +117,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             while (true)
             {
                 await LookAsync(stoppingToken);
-                await Task.Delay(_options.ProbeInterval, _time, stoppingToken);
+                await WaitAsync(stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -112,15 +126,66 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         }
     }
 
+    /// <summary>Waits for the next look: the configured time, less if something is wrong, and not at all if that has just been found.</summary>
+    private async Task WaitAsync(CancellationToken cancellationToken)
+    {
+        var interval = IsHealthy || _options.ProbeInterval < MaxProbeInterval ? _options.ProbeInterval : MaxProbeInterval;
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(Task.Delay(interval, _time, end.Token), _wake.Task);
+        await end.CancelAsync();
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_wake.Task.IsCompleted)
+            _wake = NewWake();
+    }
+
     private async Task LookAsync(CancellationToken cancellationToken)
     {
-        if (_redis is null && await ConnectAsync() is { } failure)
+        var isFirst = _redis is null;
+        if ((isFirst || IsReconnectDue()) && await ConnectAsync() is { } failure)
+        {
             NoteFailure(failure, final: true);
-        else if (_redis is { IsConnected: false })
+            return;
+        }
+
+        if (_redis is { IsConnected: false })
+        {
             NoteFailure("not connected", final: true);
-        else
-            await AskAsync(redis => redis.PingAsync(), null, _options.OperationTimeout, cancellationToken);
+            return;
+        }
+
+        RedisKey[] keys = [Key("probe")];
+        RedisValue[] arguments = [1];
+        await AskAsync(redis => redis.ScriptEvaluateAsync(Probe, keys, arguments), null, _options.OperationTimeout, cancellationToken);
     }
+
+    /// <summary>Whether the connection is to be replaced: by one to where the address, or the fleet's sentinel, points now.</summary>
+    private bool IsReconnectDue()
+    {
+        lock (_lock)
+        {
+            if (_reconnectAt is not { } due || _time.GetMoment() < due)
+                return false;
+            _reconnectAt = _time.GetMoment() + (2 * ReconnectAfter);
+            StateLog.Reconnecting(_logger);
+            return true;
+        }
+    }
+
+    /// <summary>What holds the connection is no longer the primary: another one is found at once.</summary>
+    private void NoteReadOnly()
+    {
+        lock (_lock)
+        {
+            // A second try waits its time.
+            if (_reconnectAt is not null)
+                return;
+            _reconnectAt = _time.GetMoment();
+        }
+
+        _wake.TrySetResult();
+    }
+
+    private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <returns>What failed; null where nothing did. A server that is not there is no failure: the client goes on trying.</returns>
     private async Task<string?> ConnectAsync()
@@ -136,7 +201,9 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             settings.HeartbeatInterval = TimeSpan.FromMilliseconds(Math.Clamp(_options.ProbeInterval.TotalMilliseconds, 100, 1000));
             // Said here, once, without the address.
             settings.LoggerFactory = null;
-            Volatile.Write(ref _redis, await ConnectionMultiplexer.ConnectAsync(settings));
+            var before = Interlocked.Exchange(ref _redis, await ConnectionMultiplexer.ConnectAsync(settings));
+            if (before is not null)
+                await before.CloseAsync(allowCommandsToComplete: false);
             return null;
         }
         catch (Exception e)
@@ -157,7 +224,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             var value = await operation(redis.GetDatabase()).WaitAsync(patience, _time, cancellationToken);
             // Whoever is patient may still be served by a Redis that is too slow for others.
             if (_time.GetElapsedTime(since) <= _options.OperationTimeout)
-                NoteSuccess();
+                NoteSuccess(isProbe: store is null);
             store?.NoteAccepted();
             return (true, value);
         }
@@ -168,6 +235,18 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         catch (RedisConnectionException)
         {
             NoteFailure("no connection", final: true);
+        }
+        catch (Exception e) when (IsReadOnly(e))
+        {
+            NoteReadOnly();
+            if (store?.NoteRefused() == true)
+                StateLog.Refused(_logger, store.Name, ReadOnly);
+            else if (store is null)
+                NoteRefusal(ReadOnly);
+        }
+        catch (RedisServerException e) when (store is null)
+        {
+            NoteRefusal(e.Message.Split(' ')[0]);
         }
         catch (RedisServerException e) when (store is not null)
         {
@@ -188,17 +267,39 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         return (false, default);
     }
 
-    private void NoteSuccess()
+    /// <summary>The answer of a server that follows another, or that the client knows to do so.</summary>
+    private static bool IsReadOnly(Exception e) => e switch
+    {
+        RedisServerException => e.Message.StartsWith(ReadOnly, StringComparison.Ordinal) || e.Message.StartsWith("MASTERDOWN", StringComparison.Ordinal),
+        RedisCommandException => e.Message.Contains("replica", StringComparison.OrdinalIgnoreCase),
+        _ => false,
+    };
+
+    private void NoteSuccess(bool isProbe)
     {
         Volatile.Write(ref _failures, 0);
-        if (_health == Health.Answers)
+        // What a store may still read says nothing of what it may write.
+        if (_health == Health.Answers || (_health == Health.Refuses && !isProbe))
             return;
         lock (_lock)
         {
+            _reconnectAt = null;
             if (_health == Health.Answers)
                 return;
             StateLog.Healthy(_logger);
             _health = Health.Answers;
+        }
+    }
+
+    private void NoteRefusal(string code)
+    {
+        lock (_lock)
+        {
+            _failures = 0;
+            if (_health == Health.Refuses)
+                return;
+            StateLog.RefusesAll(_logger, code);
+            _health = Health.Refuses;
         }
     }
 
@@ -210,6 +311,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
                 return;
             StateLog.Lost(_logger, reason);
             _health = Health.Lost;
+            _reconnectAt ??= _time.GetMoment() + ReconnectAfter;
         }
     }
 }

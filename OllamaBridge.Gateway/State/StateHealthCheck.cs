@@ -18,6 +18,6 @@ internal sealed class StateHealthCheck(StateConnection connection) : IHealthChec
             return HealthCheckResult.Healthy("shared");
         var without = string.Join("; ", lost.Select(s => $"{s.Name}: {s.OnLoss}"));
         return HealthCheckResult.Degraded(
-            (connection.IsHealthy ? "Redis refuses what it is asked" : "Redis does not answer") + (without.Length > 0 ? $"; {without}" : ""));
+            (connection.IsHealthy || connection.IsRefusing ? "Redis refuses scripts or writes" : "Redis does not answer") + (without.Length > 0 ? $"; {without}" : ""));
     }
 }

@@ -12,6 +12,12 @@ internal static partial class StateLog
     [LoggerMessage(1702, LogLevel.Error, "The shared state refuses what the store {Store} asks ({Code}): this gateway goes on with what it knows")]
     public static partial void Refused(ILogger logger, string store, string code);
 
+    [LoggerMessage(1703, LogLevel.Error, "The shared state answers but refuses scripts that write ({Code}): this gateway goes on with what it knows")]
+    public static partial void RefusesAll(ILogger logger, string code);
+
+    [LoggerMessage(1704, LogLevel.Information, "Replacing the connection to the shared state")]
+    public static partial void Reconnecting(ILogger logger);
+
     [LoggerMessage(1710, LogLevel.Error, "More records wait for the shared ledger than the buffer holds: the oldest are dropped")]
     public static partial void LedgerFull(ILogger logger);
 

@@ -6,6 +6,7 @@ using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.State;
 
@@ -31,6 +32,7 @@ internal sealed class BridgeMetrics
     private readonly Histogram<long> _usage;
     private readonly Histogram<double> _operation;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _faults;
     private readonly Counter<long> _fallbacks;
     private readonly Counter<long> _continuations;
     private readonly Counter<long> _hedges;
@@ -56,6 +58,7 @@ internal sealed class BridgeMetrics
             advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = UsageBuckets });
         _operation = _meter.CreateHistogram(TelemetryNames.OperationDuration, "s", "From a request's arrival to the end of its answer, of those that asked a model.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = OperationBuckets });
+        _faults = _meter.CreateCounter<long>(TelemetryNames.Faults, "{attempt}", "Failed attempts by whose fault it was.");
         _retries = _meter.CreateCounter<long>(TelemetryNames.Retries, "{retry}", "Attempts after the first.");
         _fallbacks = _meter.CreateCounter<long>(TelemetryNames.Fallbacks, "{request}", "Requests for which another model was asked in the model's place.");
         _hedges = _meter.CreateCounter<long>(TelemetryNames.Hedges, "{request}", "Requests sent to a second instance because their first token was late.");
@@ -122,6 +125,12 @@ internal sealed class BridgeMetrics
         if (tokens > 1 && decoding > TimeSpan.Zero)
             _outputToken.Record(decoding.TotalSeconds / tokens, GenAiTags(operation, model));
     }
+
+    /// <summary>A failed attempt has been judged.</summary>
+    public void RecordFault(Fault fault, InstanceFailure reason) => _faults.Add(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.FaultLabel, Labels.Of(fault)),
+        new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
     /// <summary>A request is sent again.</summary>
     public void RecordRetry(InstanceFailure reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));

@@ -24,6 +24,7 @@ internal static class TelemetryNames
     public const string TimePerOutputToken = "gen_ai.server.time_per_output_token";
     public const string TokenUsage = "gen_ai.client.token.usage";
     public const string OperationDuration = "gen_ai.client.operation.duration";
+    public const string Faults = "ollama.faults";
     public const string Retries = "ollama.retries";
     public const string Fallbacks = "ollama.fallbacks";
     public const string Continuations = "ollama.continuations";
@@ -88,6 +89,7 @@ internal static class TelemetryNames
     public const string StatusLabel = "status";
     public const string OutcomeLabel = "outcome";
     public const string ReasonLabel = "reason";
+    public const string FaultLabel = "fault";
     public const string CauseLabel = "cause";
     public const string InstanceLabel = "instance";
     public const string StateLabel = "state";

@@ -14,22 +14,18 @@ internal static class MessagesRoute
 {
     public static async Task HandleAsync(Call call)
     {
-        using var body = RequestBody.Parse(call.Body, "EOF");
+        using var body = OpenAiFields.Parse(call.Body);
         var root = body.Root;
         var model = root.Text("model"u8);
         if (model.Length == 0)
-            throw new ApiError(400, "model is required");
+            throw new ApiError(400, "model is required") { EarlyOnV1 = true };
         var limit = root.Integer("max_tokens"u8) ?? 0;
         if (limit <= 0)
-            throw new ApiError(400, "max_tokens is required and must be positive");
+            throw new ApiError(400, "max_tokens is required and must be positive") { EarlyOnV1 = true };
         var given = root.Items("messages"u8);
         if (given.Count == 0)
-            throw new ApiError(400, "messages is required");
-        List<ChatMessage> messages = [];
-        if (GoFields.TryGet(root, "system"u8, out var system))
-            messages.Add(new ChatMessage("system", Text(system, out _)));
-        foreach (var message in given)
-            Add(messages, message);
+            throw new ApiError(400, "messages is required") { EarlyOnV1 = true };
+        var messages = Messages(root);
         var request = new ChatRequest
         {
             Model = model,
@@ -49,6 +45,17 @@ internal static class MessagesRoute
         var estimate = messages.Sum(m => m.Content.Length) / 4;
         using var sink = new MessagesSink(call, root.Flag("stream"u8) == true, model, Math.Max(1, estimate));
         await GenerationEngine.RunAsync(call, generation, sink);
+    }
+
+    /// <summary>The conversation of a request.</summary>
+    public static List<ChatMessage> Messages(JsonElement root)
+    {
+        List<ChatMessage> messages = [];
+        if (GoFields.TryGet(root, "system"u8, out var system))
+            messages.Add(new ChatMessage("system", Text(system, out _)));
+        foreach (var message in root.Items("messages"u8))
+            Add(messages, message);
+        return messages;
     }
 
     private static void Add(List<ChatMessage> messages, JsonElement message)

@@ -13,6 +13,9 @@ internal static class KestrelSettings
             AllowSynchronousIO = false,
             ApplicationServices = new ServiceCollection().BuildServiceProvider(),
         };
+        // Go's http.DefaultMaxHeaderBytes; it counts no fields.
+        settings.Limits.MaxRequestHeadersTotalSize = 1024 * 1024;
+        settings.Limits.MaxRequestHeaderCount = 100_000;
         settings.Limits.MaxRequestBodySize = null;
         settings.Limits.MinRequestBodyDataRate = null;
         settings.Limits.MinResponseDataRate = null;

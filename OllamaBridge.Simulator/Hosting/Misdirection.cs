@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace OllamaBridge.Simulator.Hosting;
 
@@ -13,8 +14,44 @@ internal static class Misdirection
             return Reply.BytesAsync(http, 405, "405 method not allowed"u8.ToArray(), ContentTypes.BareText);
         }
         if (Clean(path) is { } clean && clean != path && RouteTable.Find(clean, out _) is not null)
-            return RedirectAsync(http, clean, HttpMethods.IsGet(http.Request.Method) && !path.Contains("//", StringComparison.Ordinal) ? 301 : 307);
-        return Reply.BytesAsync(http, 404, "404 page not found"u8.ToArray(), ContentTypes.BareText);
+            return RedirectAsync(http, clean, HttpMethods.IsGet(http.Request.Method) ? 301 : 307);
+        return NotFoundAsync(http);
+    }
+
+    public static Task NotFoundAsync(HttpContext http) => Reply.BytesAsync(http, 404, "404 page not found"u8.ToArray(), ContentTypes.BareText);
+
+    /// <summary>What Go's net/http answers before any route: the server's own abilities, a tunnel, and a path that isn't clean.</summary>
+    /// <returns>Null where the routes answer.</returns>
+    public static Task? BeforeRoutes(HttpContext http)
+    {
+        var target = http.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
+        if (target == "*" && HttpMethods.IsOptions(http.Request.Method))
+            return Reply.EmptyAsync(http, 200);
+        if (HttpMethods.IsConnect(http.Request.Method))
+            return Reply.BytesAsync(http, 405, "405 method not allowed"u8.ToArray(), ContentTypes.BareText);
+        if (!target.StartsWith('/'))
+            return null;
+        var path = Uri.UnescapeDataString(target.Split('?')[0]);
+        var clean = Resolve(path);
+        if (clean != path)
+            return RedirectAsync(http, new PathString(clean).ToUriComponent(), 307);
+        if (target.Contains("%2f", StringComparison.OrdinalIgnoreCase))
+            http.Request.Path = path;
+        return null;
+    }
+
+    /// <summary>Go's path.Clean, which keeps a trailing slash here.</summary>
+    private static string Resolve(string path)
+    {
+        List<string> segments = [];
+        foreach (var segment in path.Split('/'))
+        {
+            if (segment == ".." && segments.Count > 0)
+                segments.RemoveAt(segments.Count - 1);
+            else if (segment is not ("" or "." or ".."))
+                segments.Add(segment);
+        }
+        return "/" + string.Join('/', segments) + (path.EndsWith('/') && segments.Count > 0 ? "/" : "");
     }
 
     private static Task RedirectAsync(HttpContext http, string path, int status)
@@ -23,7 +60,7 @@ internal static class Misdirection
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
             return Reply.EmptyAsync(http, status);
         var text = status == 301 ? "Moved Permanently" : "Temporary Redirect";
-        return Reply.BytesAsync(http, status, Encoding.UTF8.GetBytes($"<a href=\"{path}\">{text}</a>.\n\n"), ContentTypes.Html);
+        return Reply.BytesAsync(http, status, Encoding.UTF8.GetBytes($"<a href=\"{path}{http.Request.QueryString}\">{text}</a>.\n\n"), ContentTypes.Html);
     }
 
     private static string Clean(string path) => "/" + string.Join('/', path.Split('/', StringSplitOptions.RemoveEmptyEntries));

@@ -27,6 +27,11 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
 
     public async Task ProcessRequestAsync(HttpContext context)
     {
+        if (server.Options.Kind != SimulatorKind.OpenAI && Misdirection.BeforeRoutes(context) is { } answered)
+        {
+            await answered;
+            return;
+        }
         var path = context.Request.Path.Value ?? "/";
         if (SideChannel.IsFor(path))
         {

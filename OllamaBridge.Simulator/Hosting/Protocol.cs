@@ -15,8 +15,9 @@ internal static class Protocol
         if (IsAnthropic(call.Path))
         {
             WriteAnthropic(json, error);
-            json.Raw("\n"u8);
-            await Reply.JsonAsync(call.Http, error.Status, json, ContentTypes.BareJson);
+            if (!error.EarlyOnV1)
+                json.Raw("\n"u8);
+            await Reply.JsonAsync(call.Http, error.Status, json, error.EarlyOnV1 ? ContentTypes.Json : ContentTypes.BareJson);
         }
         else if (IsOpenAi(call.Path))
         {

@@ -39,6 +39,7 @@ internal static class RouteTable
         new("/v1/models/") { Get = OpenAiModelsRoute.OneAsync },
         new("/v1/responses") { Post = ResponsesRoute.HandleAsync, Inference = true },
         new("/v1/audio/transcriptions") { Post = TranscriptionsRoute.HandleAsync, Inference = true, Upload = true },
+        new("/v1/messages/count_tokens") { Post = CountTokensRoute.HandleAsync },
         new("/v1/messages") { Post = MessagesRoute.HandleAsync, Inference = true },
     ];
 
@@ -52,7 +53,8 @@ internal static class RouteTable
             return exact;
         foreach (var route in Prefixes)
         {
-            if (path.Length > route.Path.Length && path.StartsWith(route.Path, StringComparison.Ordinal))
+            // A parameter is one segment.
+            if (path.Length > route.Path.Length && path.StartsWith(route.Path, StringComparison.Ordinal) && path.IndexOf('/', route.Path.Length) < 0)
             {
                 tail = path[route.Path.Length..];
                 return route;

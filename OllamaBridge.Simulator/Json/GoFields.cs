@@ -35,7 +35,16 @@ internal static class GoFields
     public static bool TryGet(JsonElement from, ReadOnlySpan<byte> name, out JsonElement value)
     {
         value = default;
-        return from.ValueKind == JsonValueKind.Object && from.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+        if (from.ValueKind != JsonValueKind.Object)
+            return false;
+        if (from.TryGetProperty(name, out value))
+            return value.ValueKind != JsonValueKind.Null;
+        // Names match in any case, and the last one counts.
+        var wanted = System.Text.Encoding.UTF8.GetString(name);
+        foreach (var property in from.EnumerateObject())
+            if (property.Name.Equals(wanted, StringComparison.OrdinalIgnoreCase))
+                value = property.Value;
+        return value.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null);
     }
 
     private static ApiError Mismatch(JsonElement value, ReadOnlySpan<byte> name, string type) =>

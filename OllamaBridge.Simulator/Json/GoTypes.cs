@@ -26,6 +26,7 @@ internal static class GoTypes
         "/v1/completions" => "CompletionRequest",
         "/v1/embeddings" => "EmbedRequest",
         "/v1/responses" => "ResponsesRequest",
+        "/v1/messages/count_tokens" => "CountTokensRequest",
         _ => "MessagesRequest",
     };
 }

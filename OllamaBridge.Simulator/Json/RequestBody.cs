@@ -6,6 +6,8 @@ namespace OllamaBridge.Simulator.Json;
 /// <summary>A request's JSON, read as leniently as Go reads it and with Go's words where it cannot.</summary>
 internal sealed class RequestBody : IDisposable
 {
+    // Go's own limit (encoding/json, maxNestingDepth).
+    private const int MaxDepth = 10_000;
     private static readonly byte[] Nothing = "{}"u8.ToArray();
     private readonly JsonDocument _document;
 
@@ -19,10 +21,11 @@ internal sealed class RequestBody : IDisposable
     {
         if (bytes.Span.IndexOfAnyExcept(" \t\r\n"u8) < 0)
             throw new ApiError(400, whenEmpty);
+        bytes = GoUtf8.Repair(bytes);
         JsonDocument? document;
         try
         {
-            var reader = new Utf8JsonReader(bytes.Span, isFinalBlock: false, default);
+            var reader = new Utf8JsonReader(bytes.Span, isFinalBlock: false, new JsonReaderState(new JsonReaderOptions { MaxDepth = MaxDepth }));
             if (!JsonDocument.TryParseValue(ref reader, out document))
                 throw new ApiError(400, "unexpected EOF");
         }
@@ -59,7 +62,8 @@ internal sealed class RequestBody : IDisposable
         for (; line > 0; line--)
             at += bytes[at..].IndexOf((byte)'\n') + 1;
         at = Math.Clamp(at + (int)(e.BytePositionInLine ?? 0), 0, bytes.Length - 1);
-        var text = Encoding.UTF8.GetString(bytes[at..Math.Min(bytes.Length, at + 4)]);
+        // Go quotes the byte, not the character that it begins.
+        var text = ((char)bytes[at]).ToString();
         foreach (var literal in (ReadOnlySpan<string>)["null", "true", "false"])
         {
             for (var length = literal.Length - 1; length > 0; length--)

@@ -3,15 +3,18 @@ using OllamaBridge.Simulator.Chat;
 using OllamaBridge.Simulator.Generation;
 using OllamaBridge.Simulator.Hosting;
 using OllamaBridge.Simulator.Json;
+using ZstdSharp;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
 /// <summary>POST /v1/responses.</summary>
 internal static class ResponsesRoute
 {
+    private const int MaxDecoded = 64 * 1024 * 1024;
+
     public static async Task HandleAsync(Call call)
     {
-        using var body = OpenAiFields.Parse(call.Body);
+        using var body = OpenAiFields.Parse(Decode(call));
         var root = body.Root;
         var instructions = root.Text("instructions"u8);
         var request = OpenAiFields.Early(() => new ChatRequest
@@ -27,6 +30,22 @@ internal static class ResponsesRoute
         var shape = new ResponseShape(request, instructions, call.Now);
         using var sink = new ResponsesSink(call, root.Flag("stream"u8) == true, shape);
         await GenerationEngine.RunAsync(call, ChatPreparation.Generation(stored, request), sink);
+    }
+
+    /// <summary>The one route on which Ollama decodes a body (middleware/openai.go, ResponsesMiddleware).</summary>
+    private static ReadOnlyMemory<byte> Decode(Call call)
+    {
+        if (call.Http.Request.Headers.ContentEncoding != "zstd")
+            return call.Body;
+        try
+        {
+            using var decoder = new Decompressor();
+            return decoder.Unwrap(call.Body.Span, MaxDecoded).ToArray();
+        }
+        catch (ZstdException)
+        {
+            throw new ApiError(400, "failed to decompress zstd body") { EarlyOnV1 = true };
+        }
     }
 
     private static List<ChatMessage> Messages(JsonElement root, string instructions)

@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Net.Http.Headers;
 using OllamaBridge.Simulator.Generation;
 using OllamaBridge.Simulator.Hosting;
 using OllamaBridge.Simulator.Json;
@@ -12,17 +13,16 @@ internal static class TranscriptionsRoute
 {
     private const int BytesPerToken = 8 * 1024;
     private const int MaxTokens = 400;
+    private const string BadForm = "failed to parse multipart form: ";
 
     public static async Task HandleAsync(Call call)
     {
-        if (!call.Http.Request.HasFormContentType)
-            throw new ApiError(400, "request Content-Type isn't multipart/form-data") { EarlyOnV1 = true };
-        var form = await call.Http.Request.ReadFormAsync(call.Aborted);
-        if (form.Files.GetFile("file") is not { } file)
-            throw new ApiError(400, "file is required") { EarlyOnV1 = true };
+        var form = await FormAsync(call);
         var asked = form["model"].ToString();
         if (asked.Length == 0)
             throw new ApiError(400, "model is required") { EarlyOnV1 = true };
+        if (form.Files.GetFile("file") is not { } file)
+            throw new ApiError(400, "file is required: http: no such file") { EarlyOnV1 = true };
         var stored = ModelLookup.Find(call.Store, asked);
         if (!stored.Model.Can(ModelCapability.Audio))
             throw new ApiError(400, $"{stored.Name.Full} does not support audio");
@@ -35,6 +35,22 @@ internal static class TranscriptionsRoute
         using var json = new GoJson();
         json.BeginObject().Field("text"u8, text).EndObject().Raw("\n"u8);
         await Reply.JsonAsync(call.Http, 200, json, ContentTypes.BareJson);
+    }
+
+    private static async Task<IFormCollection> FormAsync(Call call)
+    {
+        if (!MediaTypeHeaderValue.TryParse(call.Http.Request.ContentType, out var type) || type.MediaType != "multipart/form-data")
+            throw new ApiError(400, BadForm + "request Content-Type isn't multipart/form-data") { EarlyOnV1 = true };
+        if (type.Boundary.Length == 0)
+            throw new ApiError(400, BadForm + "no multipart boundary param in Content-Type") { EarlyOnV1 = true };
+        try
+        {
+            return await call.Http.Request.ReadFormAsync(call.Aborted);
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException && !call.Aborted.IsCancellationRequested)
+        {
+            throw new ApiError(400, BadForm + "multipart: NextPart: EOF") { EarlyOnV1 = true };
+        }
     }
 
     private static async Task<string> TranscribeAsync(Call call, StoredModel stored, long bytes)

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Continuation;
@@ -84,7 +85,7 @@ public sealed class DrainMovesTests : IDisposable
         var fleet = new FleetBuilder().With("i", "a b", loaded: "a", slots: 4).With("j", "a b", loaded: "b", slots: 4, capacity: 1);
         fleet.Build();
         var attempt = Attempt("i", fleet: fleet);
-        fleet.Change("i", v => v with { Draining = true, DrainDeadline = _clock.GetUtcNow().AddSeconds(1) });
+        fleet.Change("i", v => v with { Draining = true, DrainDue = _clock.GetMoment() + TimeSpan.FromSeconds(1) });
         Assert.Null(Chosen(_moves.Choose([attempt], fleet.Build())));
         _clock.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal([attempt], Chosen(_moves.Choose([attempt], fleet.Build())));
@@ -114,7 +115,7 @@ public sealed class DrainMovesTests : IDisposable
         Assert.False(attempt.TakeRetry());
     }
 
-    private void Drain(TimeSpan after) => _fleet.Change("i", v => v with { Draining = true, DrainDeadline = _clock.GetUtcNow() + after });
+    private void Drain(TimeSpan after) => _fleet.Change("i", v => v with { Draining = true, DrainDue = _clock.GetMoment() + after });
 
     private HashSet<ForwardAttempt>? Choose(ForwardAttempt[] attempts) => Chosen(_moves.Choose(attempts, _fleet.Build()));
 

@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -14,7 +15,7 @@ internal sealed class FleetPictures(IFleet fleet, RequestQueue queue, Activation
         // One snapshot, so that what is told of a tier fits to what is told of its instances.
         var now = fleet.Current;
         return new FleetPicture(
-            time.GetUtcNow(),
+            time.GetWallClock(),
             Stopping: false,
             [.. now.Instances.Select(Describe)],
             [.. activation.Keepers.Select(k => TierReport.Of(k, queue, now))],

@@ -1,4 +1,5 @@
 using System.Reflection;
+using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
@@ -68,6 +69,7 @@ internal static class PageEndpoints
             context.Response.Headers.CacheControl = "no-store";
             context.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would hold them back
             context.Response.ContentType = "text/event-stream";
+            ProxyBuffering.Disable(context.Response.Headers);
             await foreach (var picture in pictures.Reader.ReadAllAsync(gone.Token))
             {
                 await context.Response.Body.WriteAsync(picture, gone.Token);

@@ -48,6 +48,10 @@ internal sealed record BreakerOptions
     [Range(typeof(TimeSpan), "00:00:00.010", "01:00:00")]
     public TimeSpan MaxBusyTime { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>How long a model that didn't fit into an instance's memory is used there only if no other instance can.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "01:00:00")]
+    public TimeSpan MemoryTime { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Below this share of its usual tokens a second a model counts as slow; 0 looks at no speed.</summary>
     [Range(0.0, 0.9)]
     public double SlowRatio { get; init; } = 0.25;

@@ -9,6 +9,7 @@ namespace OllamaBridge.Gateway.Fleet.Breaker;
 /// <param name="MaxBusyTime">And at most.</param>
 /// <param name="SlowProbeInterval">Time between two probes of a slow one.</param>
 /// <param name="SlowStart">How long one that comes back is given work only slowly; 0 for not at all.</param>
+/// <param name="MemoryTime">How long a model that didn't fit into memory is avoided.</param>
 internal sealed record BreakerRules(
     BreakerOptions Options,
     long Window,
@@ -17,7 +18,8 @@ internal sealed record BreakerRules(
     long BusyTime,
     long MaxBusyTime,
     long SlowProbeInterval,
-    long SlowStart)
+    long SlowStart,
+    long MemoryTime = 0)
 {
     /// <summary>Converts the options.</summary>
     /// <param name="options">The options.</param>
@@ -31,7 +33,8 @@ internal sealed record BreakerRules(
         Ticks(options.BusyTime, time),
         Ticks(options.MaxBusyTime, time),
         Ticks(options.SlowProbeInterval, time),
-        Ticks(slowStart, time));
+        Ticks(slowStart, time),
+        Ticks(options.MemoryTime, time));
 
     /// <summary>A span in a clock's ticks.</summary>
     public static long Ticks(TimeSpan span, TimeProvider time) => (long)(span.TotalSeconds * time.TimestampFrequency);

@@ -12,6 +12,9 @@ internal enum PlacementCondition
     /// <summary>It runs on the processor, though it belongs into the memory of a GPU: only where nobody else has it.</summary>
     OnCpu,
 
+    /// <summary>It didn't fit into the instance's memory lately: used only if no other instance can.</summary>
+    ShortOfMemory,
+
     /// <summary>It is far slower than usual: only where nobody else has it.</summary>
     Slow,
 

@@ -19,6 +19,7 @@ internal sealed class PlacementGuard(PlacementState placement)
     private long _rampFrom;
     private long _rampUntil;
     private long _slowProbeAt;
+    private long _memoryUntil;
     private volatile int _epoch;
     private volatile bool _rampIsInstances;
     private volatile bool _isProbing;
@@ -51,6 +52,8 @@ internal sealed class PlacementGuard(PlacementState placement)
             return PlacementCondition.Busy;
         if (_isOnCpu)
             return PlacementCondition.OnCpu;
+        if (now < Volatile.Read(ref _memoryUntil))
+            return PlacementCondition.ShortOfMemory;
         if (_isSlow)
             return !_isProbing && now >= Volatile.Read(ref _slowProbeAt) ? PlacementCondition.SlowDue : PlacementCondition.Slow;
         return now < Volatile.Read(ref _rampUntil) ? PlacementCondition.SlowStart : PlacementCondition.Steady;
@@ -62,6 +65,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         PlacementCondition.Open => Volatile.Read(ref _openUntil) - now,
         PlacementCondition.Busy => Volatile.Read(ref _busyUntil) - now,
         PlacementCondition.SlowStart => Volatile.Read(ref _rampUntil) - now,
+        PlacementCondition.ShortOfMemory => Volatile.Read(ref _memoryUntil) - now,
         PlacementCondition.Slow => Volatile.Read(ref _slowProbeAt) - now,
         _ => 0,
     });
@@ -126,6 +130,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         lock (_lock)
         {
             _busyInRow = 0;
+            Volatile.Write(ref _memoryUntil, 0);
             var closed = Succeed(entry, now, rules);
             var speed = tokensPerSecond > 0 && _speed.Add(tokensPerSecond, rules.Options);
             _isSlow = _speed.IsSlow;
@@ -142,7 +147,7 @@ internal sealed class PlacementGuard(PlacementState placement)
     {
         lock (_lock)
         {
-            var opened = _breaker.Fail(entry.Epoch, entry.IsProbe && _breaker.IsProbing, failure == InstanceFailure.TimedOut, now, rules, chance);
+            var opened = _breaker.Fail(entry.Epoch, entry.IsProbe, failure == InstanceFailure.TimedOut, now, rules, chance);
             Publish(now);
             return opened;
         }
@@ -208,6 +213,18 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
+    /// <summary>The model didn't fit into the instance's memory.</summary>
+    /// <param name="now">The moment.</param>
+    /// <param name="duration">For how long it is avoided, in ticks.</param>
+    public void SetShortOfMemory(long now, long duration)
+    {
+        lock (_lock)
+        {
+            Volatile.Write(ref _memoryUntil, now + duration);
+            Publish(now);
+        }
+    }
+
     /// <summary>The model has left memory.</summary>
     public void Unloaded(long now)
     {
@@ -267,7 +284,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         Volatile.Write(ref _openUntil, _breaker.OpenUntil);
         if (_breaker.OpenUntil != 0)
             _isProbing = _breaker.IsProbing;
-        var isRestricted = !_isRetired && (_breaker.OpenUntil != 0 || now < _busyUntil || _isOnCpu || _isSlow || now < _rampUntil);
+        var isRestricted = !_isRetired && (_breaker.OpenUntil != 0 || now < _busyUntil || now < _memoryUntil || _isOnCpu || _isSlow || now < _rampUntil);
         _wasRestricted |= isRestricted;
         placement.SetRestricted(isRestricted);
     }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
@@ -12,6 +13,7 @@ internal sealed class Continuer(
     ContinuationPlanner planner,
     IFleet fleet,
     PlacementOutcomes outcomes,
+    RepeatedFailures repeated,
     BridgeMetrics metrics,
     IOptions<ContinuationOptions> options,
     TimeProvider time,
@@ -82,6 +84,8 @@ internal sealed class Continuer(
             return "the bridge is being stopped";
         if (times >= _options.MaxContinuations)
             return "it broke off too often";
+        if (broken.Interrupted == Interruption.ErrorTold && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
+            return "the request fails alike on every instance";
         // Nothing was sent: another may have the request as it came.
         if (call.Kept is { HasBegun: false })
             return null;
@@ -144,6 +148,7 @@ internal sealed class Continuer(
                 lease.Answered = attempt.Interrupted is null;
                 if (lease.Answered)
                 {
+                    call.Failures?.Answered(lease.Instance);
                     // How fast it was nobody can tell: part of the answer is another's.
                     outcomes.Succeeded(lease, tokens: 0, decoding: default);
                     // Before the slot goes to the next: whose turn it is depends on what this one took.
@@ -156,8 +161,8 @@ internal sealed class Continuer(
 
             if (context.RequestAborted.IsCancellationRequested || attempt.Taken is not null)
                 return null;
-            if (attempt.BusyFor is { } busy)
-                outcomes.Busy(lease, busy);
+            if (attempt is { Failure: { } failure, BusyFor: not null })
+                NoteFailure(attempt, failure);
             ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
             if (attempt.Failure != InstanceFailure.Refused)
                 continue;
@@ -186,9 +191,18 @@ internal sealed class Continuer(
             return;
         }
 
-        outcomes.Failed(broken.Lease, cause == Interruption.Stalled ? InstanceFailure.TimedOut : InstanceFailure.Broken);
+        NoteFailure(broken, cause switch
+        {
+            Interruption.Stalled => InstanceFailure.TimedOut,
+            Interruption.ErrorTold => MemoryFailure.IsToldBy(broken.Told.Span) ? InstanceFailure.OutOfMemory : InstanceFailure.ServerError,
+            Interruption.Unreadable => InstanceFailure.BridgeError,
+            _ => InstanceFailure.Broken,
+        });
         ContinuationLog.Interrupted(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
     }
+
+    private void NoteFailure(ForwardAttempt attempt, InstanceFailure failure) =>
+        (attempt.Call.Failures ??= new FailedAttempts(attempt.Call, outcomes, repeated)).Add(attempt, failure);
 
     /// <summary>Ends the stream with an error: the first instance's own words, where it had some.</summary>
     private static async Task EndAsync(HttpContext context, BridgeCall call, ForwardAttempt first, BegunResponse response)

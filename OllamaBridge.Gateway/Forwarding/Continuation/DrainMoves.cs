@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 
@@ -18,13 +19,13 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
     /// <returns>Those that are to be moved now; null for none.</returns>
     public IReadOnlySet<ForwardAttempt>? Choose(IEnumerable<ForwardAttempt> attempts, FleetSnapshot snapshot)
     {
-        Dictionary<Instance, DateTimeOffset>? deadlines = null;
+        Dictionary<Instance, Moment>? deadlines = null;
         foreach (var view in snapshot.Instances)
-            if (view.DrainDeadline is { } deadline)
+            if (view.DrainDue is { } deadline)
                 (deadlines ??= [])[view.Instance] = deadline;
         if (deadlines is null)
             return null;
-        var now = time.GetUtcNow();
+        var now = time.GetMoment();
         var near = new List<(ForwardAttempt Attempt, ModelView Model, bool IsOver)>();
         foreach (var attempt in attempts)
             if (deadlines.TryGetValue(attempt.Lease.Instance, out var deadline)

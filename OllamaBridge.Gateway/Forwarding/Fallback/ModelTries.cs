@@ -18,14 +18,33 @@ internal sealed class ModelTries(int sentBefore)
     /// <summary>How the last instance failed; null where none was asked.</summary>
     public InstanceFailure? LastFailure { get; set; }
 
+    /// <summary>The last instance that failed it; null for none.</summary>
+    public Instance? LastInstance { get; set; }
+
     /// <summary>Whether an instance has found it too long for the model.</summary>
     public bool IsTooLong { get; set; }
 
+    /// <summary>How often an instance could not be reached.</summary>
+    public int Unreached { get; set; }
+
+    /// <summary>How often a bridge behind this one had a full queue. That is no failure, and no attempt that counts.</summary>
+    public int Full { get; set; }
+
+    /// <summary>How many retries it took out of the budget.</summary>
+    public int Spent { get; set; }
+
+    /// <summary>Whether another attempt would fail, too.</summary>
+    public bool FailsEverywhere { get; set; }
+
+    /// <summary>The instance that the next attempt is for; null for any.</summary>
+    public Instance? Preferred { get; set; }
+
     /// <summary>Whether it may be sent once more for this model.</summary>
-    public bool MayBeSent(BridgeCall call, int maxAttempts) => !IsTooLong && Sent(call) < maxAttempts;
+    public bool MayBeSent(BridgeCall call, int maxAttempts) =>
+        !IsTooLong && !FailsEverywhere && Sent(call) < maxAttempts && (!call.IsKnownToFail || Sent(call) == Unreached);
 
     /// <summary>How often it was sent for this model.</summary>
-    public int Sent(BridgeCall call) => call.Attempts - sentBefore;
+    public int Sent(BridgeCall call) => call.Attempts - sentBefore - Full;
 
     /// <summary>An instance failed it.</summary>
     public void Add(Instance instance) => (_tried ??= []).Add(instance);

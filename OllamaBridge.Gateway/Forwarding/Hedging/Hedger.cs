@@ -37,7 +37,7 @@ internal sealed class Hedger(
         IReadOnlyCollection<Instance>? tried,
         Action<ForwardAttempt> failed)
     {
-        if (!_options.Enabled || call.Operation.Kind != OperationKind.Inference || call.Body is null || call.ModelKey.Length == 0)
+        if (!_options.Enabled || call.IsKnownToFail || call.Operation.Kind != OperationKind.Inference || call.Body is null || call.ModelKey.Length == 0)
             return new HedgedSending(await sender.SendAsync(context, call, lease, retries));
         budget.Deposit();
         if (Wait(call, lease) is not { } wait)

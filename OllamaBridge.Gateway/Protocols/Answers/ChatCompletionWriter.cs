@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
@@ -9,7 +10,7 @@ internal sealed class ChatCompletionWriter(BridgeCall call, KeptAnswer kept, boo
     private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
     private readonly string _id = kept.FirstText("id") ?? $"{(isChat ? "chatcmpl" : "cmpl")}-{call.StartedAt % 1000}";
     private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
-    private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var created) ? created : time.GetUtcNow().ToUnixTimeSeconds();
+    private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var created) ? created : time.GetWallClock().ToUnixTimeSeconds();
     private readonly string? _fingerprint = kept.FirstText("system_fingerprint");
     // Ollama tells thinking as reasoning; others as reasoning_content.
     private readonly string _reasoning = kept.FirstText("system_fingerprint") is not null ? "reasoning" : "reasoning_content";

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
@@ -42,7 +43,7 @@ internal sealed class NativeWriter(BridgeCall call, KeptAnswer kept, bool isChat
     {
         var json = Begin();
         json.WriteString("model"u8, _model);
-        json.WriteString("created_at"u8, time.GetUtcNow().UtcDateTime);
+        json.WriteString("created_at"u8, time.GetWallClock().UtcDateTime);
         return json;
     }
 

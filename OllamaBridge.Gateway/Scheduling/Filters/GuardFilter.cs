@@ -119,7 +119,7 @@ internal sealed class GuardFilter : IInstanceFilter
                     seen.CanElsewhere = seen.MayComeSoon = seen.DependsOnOthers = true;
                     seen.HasFreeElsewhere |= candidates.Free[i] > 0;
                     break;
-                case PlacementCondition.OnCpu or PlacementCondition.Slow:
+                case PlacementCondition.OnCpu or PlacementCondition.ShortOfMemory or PlacementCondition.Slow:
                     seen.CanElsewhere = seen.DependsOnOthers = isAnySlow = true;
                     seen.HasFreeElsewhere |= candidates.Free[i] > 0;
                     break;
@@ -154,7 +154,7 @@ internal sealed class GuardFilter : IInstanceFilter
     private static bool MayServe(PlacementCondition condition, in SchedulingRequest request, in Seen seen, in UsablePlacement placement) => condition switch
     {
         PlacementCondition.SlowStart => !seen.GoSlowly || !placement.State.Guard!.IsAtLimit(placement.Instance, request.Now),
-        PlacementCondition.OnCpu or PlacementCondition.Slow => !seen.HasBetter,
+        PlacementCondition.OnCpu or PlacementCondition.ShortOfMemory or PlacementCondition.Slow => !seen.HasBetter,
         PlacementCondition.SlowDue => !seen.HasBetter || (request.Tried is null && !request.NoRetry),
         PlacementCondition.HalfOpen => !seen.CanElsewhere || (request.Tried is null ? !request.NoRetry : !seen.HasFreeElsewhere),
         PlacementCondition.Probing or PlacementCondition.Busy or PlacementCondition.Open => false,

@@ -1,0 +1,130 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Activation;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Common;
+
+/// <summary>Nothing that waits follows the wall clock: neither longer when it is set back, nor shorter when it is set forward.</summary>
+public sealed class ClockJumpTests
+{
+    private static readonly HealthOptions Health = new() { RequestFailuresToEject = 1 };
+    private readonly JumpingClock _clock = new();
+
+    public static TheoryData<int> Jumps => [-2, -1, 1, 2];
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [MemberData(nameof(Jumps))]
+    public async Task FleetOwner_ClockJumps_LooksGoOnAndEjectionsEndInTime(int hours)
+    {
+        using var servers = new FakeServers();
+        using var owner = new FleetOwner(
+            new InstanceProbe(new HttpMessageInvoker(servers), _clock), new FakeSource("i"), Options.Create(Health), _clock, NullLogger<FleetOwner>.Instance);
+        await owner.StartingAsync(Cancelled);
+        await owner.StartAsync(Cancelled);
+        try
+        {
+            var instance = owner.Current.Instances[0].Instance;
+            owner.ReportFailure(instance, InstanceFailure.Broken);
+            await UntilAsync(owner, InstanceStatus.Ejected, TimeSpan.Zero);
+            _clock.Set(TimeSpan.FromHours(hours));
+            var before = _clock.GetMoment();
+            // Set forward, the sentence is not over at once.
+            await Task.Yield();
+            Assert.Equal(InstanceStatus.Ejected, owner.Current.Instances[0].Status);
+            // Set back, it is over when its time has passed, found by a look that is not an hour late.
+            await UntilAsync(owner, InstanceStatus.Healthy, TimeSpan.FromMilliseconds(250));
+            Assert.InRange(_clock.GetMoment() - before, Health.EjectionTime - TimeSpan.FromMilliseconds(250), Health.EjectionTime + TimeSpan.FromMinutes(1));
+        }
+        finally
+        {
+            await owner.StopAsync(CancellationToken.None);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Jumps))]
+    public void Watches_DrainDeadlineAndAJump_DueWhenItWasDue(int hours)
+    {
+        var watches = new InstanceWatches(Health, _clock, NullLogger.Instance);
+        var now = _clock.GetMoment();
+        var words = FleetWords.None.Drain("i", draining: true, _clock.GetWallClock(), _clock.GetWallClock() + TimeSpan.FromSeconds(30));
+        watches.Reconcile([FakeSource.Definition("i")], words, now);
+        _clock.Set(TimeSpan.FromHours(hours));
+        Assert.False(watches.ApplyDrains(words)); // the same word: nothing is computed again
+        Assert.Equal(TimeSpan.FromSeconds(30), watches.Find("i")!.DrainDue! - now);
+    }
+
+    [Theory]
+    [MemberData(nameof(Jumps))]
+    public void TierPause_ClockJumps_EndsInTime(int hours)
+    {
+        var pause = new TierPause(_clock, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(60));
+        pause.Set();
+        _clock.Set(TimeSpan.FromHours(hours));
+        Assert.True(pause.IsOn);
+        Assert.Equal(TimeSpan.FromSeconds(10), pause.Left);
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        Assert.False(pause.IsOn);
+    }
+
+    [Theory]
+    [MemberData(nameof(Jumps))]
+    public async Task MemoryTierStore_ClockJumps_IdleTimeIsTheTimeThatPassed(int hours)
+    {
+        var store = new MemoryTierStore(_clock);
+        await store.TouchAsync("t", TimeSpan.Zero, Cancelled);
+        _clock.Set(TimeSpan.FromHours(hours));
+        _clock.Advance(TimeSpan.FromSeconds(7));
+        Assert.Equal(TimeSpan.FromSeconds(7), (await store.TouchAsync("t", TimeSpan.FromDays(1), Cancelled))!.Unused);
+    }
+
+    [Theory]
+    [MemberData(nameof(Jumps))]
+    public async Task MemoryWriterStore_ClockJumps_HeldForItsLifetime(int hours)
+    {
+        var store = new MemoryWriterStore(_clock);
+        var lifetime = TimeSpan.FromSeconds(10);
+        Assert.Equal(WriterClaim.Held, await store.HoldAsync("a", lifetime, Cancelled));
+        _clock.Set(TimeSpan.FromHours(hours));
+        Assert.Equal(WriterClaim.HeldElsewhere, await store.HoldAsync("b", lifetime, Cancelled));
+        _clock.Advance(lifetime);
+        Assert.Equal(WriterClaim.Held, await store.HoldAsync("b", lifetime, Cancelled));
+    }
+
+    [Fact]
+    public void Watch_EjectionHeardThatIsLongerThanAny_Ignored()
+    {
+        // The shared store's clock was set back: what it says ends in five seconds ends in an hour by its clock.
+        var watch = new InstanceWatch(new Instance(FakeSource.Definition("i")));
+        var now = _clock.GetMoment();
+        watch.Apply(new ProbeResult(watch.Instance, 1, null, false, "0.1", [], FleetBuilder.Catalog("a")), Health, now);
+        Assert.False(watch.EjectUntil(now + TimeSpan.FromHours(1), Health, now));
+        Assert.Equal(InstanceStatus.Healthy, watch.Status);
+        Assert.True(watch.EjectUntil(now + Health.EjectionTime, Health, now));
+    }
+
+    private async Task UntilAsync(FleetOwner owner, InstanceStatus status, TimeSpan step)
+    {
+        var end = TimeProvider.System.GetTimestamp() + (20 * TimeProvider.System.TimestampFrequency);
+        while (owner.Current.Instances[0].Status != status && TimeProvider.System.GetTimestamp() < end)
+        {
+            var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            void Note() => done.TrySetResult();
+            owner.Changed += Note;
+            _clock.Advance(step);
+            // The owner may not have set its timer yet: then time must pass again.
+            if (owner.Current.Instances[0].Status != status)
+                await Task.WhenAny(done.Task, Task.Delay(20, Cancelled));
+            owner.Changed -= Note;
+        }
+
+        Assert.Equal(status, owner.Current.Instances[0].Status);
+    }
+}

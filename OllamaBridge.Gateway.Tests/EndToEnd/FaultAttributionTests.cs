@@ -1,0 +1,410 @@
+using System.IO.Compression;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>What one client or one request causes harms no other: it is judged as theirs, not as an instance's fault.</summary>
+public sealed class FaultAttributionTests
+{
+    private const int Instances = 3;
+    private const string Poison = "POISON";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>Whose request breaks what: the hostile client's request, and what every server makes of it.</summary>
+    private sealed record Hostile(string Path, Func<string, string> Body, Func<ScriptedRequest, int, ScriptedReply?> Reply);
+
+    private static readonly Dictionary<string, Hostile> Kinds = new()
+    {
+        ["tool call that can't be parsed"] = Chat(_ => ScriptedReply.Json(500, """{"error":"error parsing tool call: raw='{', err=unexpected end of JSON input"}""")),
+        ["error in the stream"] = Stream(_ => ScriptedReply.Lines(
+            """{"model":"m","message":{"role":"assistant","content":"I will"},"done":false}""", """{"error":"error parsing tool call"}""")),
+        ["error as the stream's first line"] = Stream(_ => ScriptedReply.Lines("""{"error":"an error was encountered while running the model"}""")),
+        ["input without a vector"] = new("/api/embed", t => $$"""{"model":"m","input":"{{t}}"}""", (_, _) => ScriptedReply.Json(500, """{"error":"json: unsupported value: NaN"}""")),
+        ["bad template"] = new("/api/generate", t => $$"""{"model":"m","prompt":"{{t}}","template":"{{"{{"}} x","stream":false}""", (_, _) => ScriptedReply.Json(500, """{"error":"template: :1: function \"x\" not defined"}""")),
+        ["server cuts the connection"] = Chat(_ => ScriptedReply.None),
+        ["too many tokens a minute"] = Chat(_ => ScriptedReply.Json(429, """{"error":"rate limit"}""", "Retry-After: 60\r\n")),
+        ["busy for this request alone"] = Chat(_ => ScriptedReply.Json(503, """{"error":"server busy"}""", "Retry-After: 60\r\n")),
+        ["out of memory"] = Chat(_ => ScriptedReply.Json(500, """{"error":"model requires more system memory (99 GiB) than is available"}""")),
+        ["blocked by a firewall in front"] = Chat(_ => ScriptedReply.Of(403, "text/html", "<html>Attention Required!</html>")),
+        ["body too large for a proxy in front"] = Chat(_ => ScriptedReply.Of(413, "text/html", "<html>413</html>")),
+        ["gateway time-out of a proxy in front"] = Chat(_ => ScriptedReply.Of(504, "text/html", "<html>504</html>")),
+        ["login page in front"] = Chat(_ => ScriptedReply.Of(302, "text/html", "", "Location: /login\r\n")),
+        ["response that is no HTTP"] = Chat(_ => new ScriptedReply("HTTP/1.1 200 OK\r\nno header\r\n\r\n"u8.ToArray(), Closes: true)),
+        ["response that is no JSON"] = Chat(_ => ScriptedReply.Json(200, "{\"model\":")),
+        ["empty response"] = Chat(_ => ScriptedReply.Json(200, "")),
+        ["stream without its end"] = Stream(_ => ScriptedReply.Lines("""{"model":"m","message":{"role":"assistant","content":"a"},"done":false}""")),
+        ["unknown compression"] = Chat(_ => ScriptedReply.Of(200, "application/json", [1, 2, 3], "Content-Encoding: zstd\r\n")),
+        ["broken compression"] = Chat(_ => ScriptedReply.Of(200, "application/json", [1, 2, 3], "Content-Encoding: gzip\r\n")),
+        ["pull that fails in its stream"] = new("/api/pull", t => $$"""{"model":"{{t.ToLowerInvariant().Replace(' ', '-')}}"}""", (_, _) => ScriptedReply.Lines("""{"status":"pulling manifest"}""", """{"error":"pull model manifest: file does not exist"}""")),
+        ["pull that fails at once"] = new("/api/pull", t => $$"""{"model":"{{t}}","stream":false}""", (_, _) => ScriptedReply.Json(500, """{"error":"pull model manifest: file does not exist"}""")),
+        ["push that fails"] = new("/api/push", t => $$"""{"model":"{{t}}"}""", (_, _) => ScriptedReply.Lines("""{"error":"max retries exceeded"}""")),
+        ["create that fails"] = new("/api/create", t => $$"""{"model":"x","from":"{{t}}","quantize":"q9"}""", (_, _) => ScriptedReply.Lines("""{"error":"unsupported quantization type"}""")),
+        ["create whose server cuts the connection"] = new("/api/create", t => $$"""{"model":"x","from":"{{t}}"}""", (_, _) => ScriptedReply.None),
+        ["unknown model"] = new("/api/show", t => $$"""{"model":"m","x":"{{t}}"}""", (_, _) => ScriptedReply.Json(404, """{"error":"model 'm' not found"}""")),
+        ["option of the wrong type"] = Chat(_ => ScriptedReply.Json(500, """{"error":"option \"num_predict\" must be of type integer"}""")),
+        ["fails now here and now there"] = Chat((_, nth) => nth % 2 == 0 ? ScriptedReply.Json(500, """{"error":"bad luck"}""") : null),
+        ["not JSON at all"] = new("/api/chat", t => $"{{ {t}", (_, _) => null),
+    };
+
+    public static TheoryData<string, bool> Cases
+    {
+        get
+        {
+            var data = new TheoryData<string, bool>();
+            foreach (var kind in Kinds.Keys)
+            {
+                data.Add(kind, false);
+                // One that fails half of the time says something about instances if it differs each time.
+                if (kind != "fails now here and now there")
+                    data.Add(kind, true);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task Ask_OneClientIsHostile_OthersAreServedAtTheFirstAttempt(string kind, bool differs)
+    {
+        await using var world = new World();
+        await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
+
+        for (var i = 0; i < 24; i++)
+        {
+            await world.HarmAsync(bridge, kind, differs ? $"{i}" : "");
+            await AskAsync(bridge, $"innocent {i}");
+        }
+
+        AssertUnharmed(bridge);
+        // No more attempts than requests: nothing takes longer than without the hostile client.
+        Assert.Equal(24, world.Servers.Sum(s => s.Count("innocent")));
+    }
+
+    [Theory]
+    [InlineData("tool call that can't be parsed")]
+    [InlineData("error as the stream's first line")]
+    [InlineData("input without a vector")]
+    [InlineData("out of memory")]
+    [InlineData("response that is no JSON")]
+    [InlineData("gateway time-out of a proxy in front")]
+    public async Task Ask_SameRequestFailsAlike_TwoAttemptsThenOneEach(string kind)
+    {
+        await using var world = new World();
+        await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
+
+        await world.HarmAsync(bridge, kind, "");
+        Assert.Equal(2, Sent());
+        for (var i = 0; i < 5; i++)
+            await world.HarmAsync(bridge, kind, "");
+
+        Assert.Equal(7, Sent());
+
+        // (Rendering a prompt generates nothing.)
+        int Sent() => world.Servers.Sum(s => s.Seen.Count(r => r.Body.Contains(Poison, StringComparison.Ordinal) && !r.Body.Contains("_debug_render_only", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Ask_FailsOnOneInstanceOnly_ThatOneIsAvoided()
+    {
+        await using var bad = new ScriptedServer(r => r.Method == "POST" ? ScriptedReply.Json(500, """{"error":"the runner is out of sorts"}""") : null);
+        await using var good = new ScriptedServer(_ => null);
+        await using var bridge = await ScriptedServer.BridgeAsync([bad, good], ("Bridge:Breaker:OpenTime", "00:01:00"));
+
+        for (var i = 0; i < 30; i++)
+            await AskAsync(bridge, $"until {i}");
+
+        Assert.Equal(PlacementCondition.Open, Condition(bridge, "s-1"));
+        Assert.InRange(bad.Seen.Count, 5, 15);
+    }
+
+    [Fact]
+    public void Ask_AnyMixOfHostileRequests_OthersAreServed() => Prop.ForAll(
+        Gen.ArrayOf(Gen.Elements(Kinds.Keys.ToArray()), 30).ToArbitrary(),
+        kinds => Task.Run(async () =>
+        {
+            await using var world = new World();
+            await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
+            var hostile = Task.Run(
+                async () =>
+                {
+                    foreach (var (i, kind) in kinds.Index())
+                        await world.HarmAsync(bridge, kind, kind == "fails now here and now there" ? "" : $"{i}");
+                },
+                Token);
+            await Parallel.ForEachAsync(
+                Enumerable.Range(0, 60), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = Token }, async (i, _) => await AskAsync(bridge, $"innocent {i}"));
+            await hostile;
+            AssertUnharmed(bridge);
+            Assert.Equal(60, world.Servers.Sum(s => s.Count("innocent")));
+        }).GetAwaiter().GetResult()).Check(Config.QuickThrowOnFailure.WithMaxTest(5));
+
+    [Theory]
+    [InlineData("Jörg Müller", "utf-8")]
+    [InlineData("Jörg Müller", "latin1")]
+    [InlineData("名前", "utf-8")]
+    public async Task Ask_HeaderIsNotAscii_PassedOnByteForByte(string name, string encoding)
+    {
+        await using var server = new ScriptedServer(r => r.Path == "/api/chat" ? ScriptedReply.Json(200, """{"model":"m","message":{"role":"assistant","content":"x"},"done":true}""", $"X-Site: {Bytes()}\r\n") : null);
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+        const string Body = """{"model":"m","stream":false,"messages":[]}""";
+
+        var answer = await RawHttp.SendAsync(
+            bridge.Url, $"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-User: {Bytes()}\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
+
+        Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+        Assert.Contains($"X-Site: {Bytes()}\r\n", answer, StringComparison.Ordinal);
+        Assert.Contains($"X-User: {Bytes()}\r\n", Assert.Single(server.Seen).Headers, StringComparison.Ordinal);
+
+        string Bytes() => Encoding.Latin1.GetString(Encoding.GetEncoding(encoding).GetBytes(name));
+    }
+
+    [Fact]
+    public async Task Ask_ResponseHeaderHasControlCharacters_LeftOutAndTheRestIsAnswered()
+    {
+        await using var server = new ScriptedServer(r => r.Path == "/api/chat" ? ScriptedReply.Json(200, """{"model":"m","message":{"role":"assistant","content":"x"},"done":true}""", "X-Odd: a\u0001b\r\nX-Even: c\r\n") : null);
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+
+        using var answer = await bridge.PostAsync("/api/chat", new { model = "m", stream = false }, Token);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.False(answer.Headers.Contains("X-Odd"));
+        Assert.True(answer.Headers.Contains("X-Even"));
+    }
+
+    [Theory]
+    [InlineData("gzip")]
+    [InlineData("deflate")]
+    [InlineData("br")]
+    public async Task Ask_ServerCompressesAnyway_ClientGetsPlainText(string encoding)
+    {
+        await using var server = new ScriptedServer(r => r.Method != "POST" ? null : ScriptedReply.Of(
+            200,
+            r.Body.Contains("false", StringComparison.Ordinal) ? "application/json" : "application/x-ndjson",
+            Compress(encoding, """{"model":"m","message":{"role":"assistant","content":"Yes."},"done":true}""" + "\n"),
+            $"Content-Encoding: {encoding}\r\n"));
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+
+        foreach (var stream in new[] { false, true })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat")
+            {
+                Content = new StringContent($$"""{"model":"m","stream":{{(stream ? "true" : "false")}}}""", Encoding.UTF8, "application/json"),
+                Headers = { { "Accept-Encoding", "gzip, deflate, br" } },
+            };
+            using var answer = await bridge.Client.SendAsync(request, Token);
+
+            Assert.Empty(answer.Content.Headers.ContentEncoding);
+            Assert.Contains("\"content\":\"Yes.\"", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        }
+
+        Assert.All(server.Seen, r => Assert.Contains("Accept-Encoding: identity\r\n", r.Headers, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(1, 100)]
+    [InlineData(2, 100)]
+    [InlineData(1, 300_000)]
+    public async Task Ask_ServerClosesKeptConnectionsOnUse_NoRequestIsLostNorMoved(int count, int length)
+    {
+        // Answers one request on a connection, and closes without an answer when another comes on it.
+        var servers = Enumerable.Range(0, count).Select(_ => new ScriptedServer(r => r.OnConnection > 0 && r.Method == "POST" ? ScriptedReply.None : null)).ToArray();
+        try
+        {
+            await using var bridge = await ScriptedServer.BridgeAsync(servers);
+            var first = "";
+            for (var i = 0; i < 12; i++)
+            {
+                using var answer = await bridge.PostAsync("/api/chat", new { model = "m", stream = false, messages = new[] { new { role = "user", content = new string('x', length) } } }, Token);
+                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+                var by = answer.Headers.GetValues("X-Bridge-Instance").Single();
+                first = i == 0 ? by : first;
+                Assert.Equal(first, by);
+            }
+
+            AssertUnharmed(bridge);
+            Assert.Contains(servers.SelectMany(s => s.Seen), r => r.OnConnection > 0); // it did happen
+        }
+        finally
+        {
+            foreach (var server in servers)
+                await server.DisposeAsync();
+        }
+    }
+
+    [Theory]
+    [InlineData(429)]
+    [InlineData(503)]
+    public async Task Ask_OnlyInstanceIsBusyForOneRequest_OthersWaitForSecondsAtMost(int status)
+    {
+        await using var server = new ScriptedServer(r => r.Body.Contains(Poison, StringComparison.Ordinal) ? ScriptedReply.Json(status, """{"error":"too much"}""", "Retry-After: 600\r\n") : null);
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+        await AskAsync(bridge, "innocent");
+        for (var i = 0; i < 10; i++)
+        {
+            using var answer = await bridge.PostAsync("/api/chat", new { model = "m", stream = false, messages = new[] { new { role = "user", content = Poison } } }, Token);
+            Assert.Equal(status, (int)answer.StatusCode);
+            Assert.Equal(TimeSpan.FromMinutes(10), answer.Headers.RetryAfter?.Delta);
+            var guard = bridge.Fleet.Current.Models["m:latest"].Placements[0].State.Guard!;
+            Assert.InRange(guard.Left(TimeProvider.System.GetTimestamp()) / (double)TimeProvider.System.TimestampFrequency, 0, i < 2 ? 0.6 : 0);
+            await AskAsync(bridge, $"innocent {i}");
+        }
+
+        Assert.Equal(11, server.Count("innocent"));
+    }
+
+    [Fact]
+    public async Task Ask_ProxyTellsThatAKeptConnectionIsOver_SentOverANewOne()
+    {
+        await using var server = new ScriptedServer(r => r.OnConnection > 0 && r.Method == "POST"
+            ? ScriptedReply.Of(408, "text/html", "<html>Request Time-out</html>", "Connection: close\r\n") with { Closes = true } : null);
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+        for (var i = 0; i < 6; i++)
+            await AskAsync(bridge, $"{i}");
+        Assert.Contains(server.Seen, r => r.OnConnection > 0);
+    }
+
+    [Fact]
+    public async Task Ask_ResponseBeginsWithAByteOrderMark_PassedOn()
+    {
+        await using var server = new ScriptedServer(r => r.Method == "POST" ? ScriptedReply.Json(200, "\uFEFF" + """{"model":"m","message":{"role":"assistant","content":"x"},"done":true}""") : null);
+        await using var bridge = await ScriptedServer.BridgeAsync([server]);
+        await AskAsync(bridge, "x");
+        Assert.Single(server.Seen);
+    }
+
+    [Fact]
+    public async Task Ask_OneClientsRequestsFailEverywhere_OthersStillHaveRetries()
+    {
+        await using var world = new World();
+        await using var bridge = await ScriptedServer.BridgeAsync(world.Servers, ("Bridge:Forwarding:RetryBurst", "4"), ("Bridge:Forwarding:RetryRatio", "0"));
+
+        for (var i = 0; i < 12; i++)
+            await world.HarmAsync(bridge, "tool call that can't be parsed", $"{i}");
+
+        Assert.Equal(24, world.Servers.Sum(s => s.Count(Poison))); // a retry each, and each is given back
+    }
+
+    [Theory]
+    [InlineData("/api/chat", "5\r\nhello\r\nzz\r\n", "400")]
+    [InlineData("/api/chat", "FFFFFFFFFFFFFFFFF\r\nx\r\n", "400")]
+    [InlineData("/v1/chat/completions", "FFFFFFFFFFFFFFFFF\r\nx\r\n", "400")]
+    [InlineData("/api/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000", "5\r\nhello\r\nzz\r\n", "400")]
+    [InlineData("/api/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000", "FFFFFFFFFFFFFFFFF\r\nx\r\n", "400")]
+    [InlineData("/api/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000", "5\r\nhello\r\n", "408")]
+    [InlineData("/api/chat", "5\r\nhello\r\n", "408")]
+    public async Task Send_BodyIsBrokenOrStalls_TheClientIsToldAndNoInstanceHarmed(string path, string body, string status)
+    {
+        await using var world = new World();
+        await using var bridge = await ScriptedServer.BridgeAsync(world.Servers, ("Bridge:Limits:BodyGracePeriod", "00:00:01.5"));
+        for (var i = 0; i < (status == "408" ? 2 : 12); i++)
+        {
+            var answer = await RawHttp.SendAsync(bridge.Url, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+            Assert.StartsWith($"HTTP/1.1 {status}", answer, StringComparison.Ordinal);
+            Assert.Contains("\"error\"", answer, StringComparison.Ordinal);
+        }
+
+        await AskAsync(bridge, "innocent");
+        AssertUnharmed(bridge);
+    }
+
+    [Fact]
+    public async Task Send_ConnectionIsResetInTheMiddleOfAnUpload_NoInstanceIsHarmed()
+    {
+        await using var world = new World();
+        await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
+        for (var i = 0; i < 12; i++)
+        {
+            using var client = new TcpClient { LingerState = new LingerOption(true, 0) };
+            await client.ConnectAsync(bridge.Url.Host, bridge.Url.Port, Token);
+            await client.GetStream().WriteAsync(
+                Encoding.Latin1.GetBytes($"POST /api/blobs/sha256:{new string('0', 64)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{new string('x', 50_000)}"), Token);
+            client.Client.Close(0); // RST
+        }
+
+        await AskAsync(bridge, "innocent");
+        AssertUnharmed(bridge);
+    }
+
+    private static Hostile Chat(Func<ScriptedRequest, ScriptedReply?> reply) => Chat((r, _) => reply(r));
+
+    private static Hostile Chat(Func<ScriptedRequest, int, ScriptedReply?> reply) => new(
+        "/api/chat", t => $$"""{"model":"m","stream":false,"messages":[{"role":"user","content":"{{t}}"}]}""", reply);
+
+    private static Hostile Stream(Func<ScriptedRequest, ScriptedReply?> reply) => new(
+        "/api/chat", t => $$"""{"model":"m","tools":[{"type":"function"}],"messages":[{"role":"user","content":"{{t}}"}]}""", (r, _) => reply(r));
+
+    private static async Task AskAsync(TestBridge bridge, string text)
+    {
+        using var answer = await bridge.PostAsync("/api/chat", new { model = "m", stream = false, messages = new[] { new { role = "user", content = text } } }, Token);
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{text}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(Token)}");
+    }
+
+    private static void AssertUnharmed(TestBridge bridge)
+    {
+        Assert.All(bridge.Fleet.Current.Instances, i => Assert.Equal((i.Instance.Name, InstanceStatus.Healthy), (i.Instance.Name, i.Status)));
+        Assert.All(bridge.Fleet.Current.Instances, i => Assert.Equal(PlacementCondition.Steady, Condition(bridge, i.Instance.Name)));
+    }
+
+    private static PlacementCondition Condition(TestBridge bridge, string instance) =>
+        bridge.Fleet.Current.Models["m:latest"].Placements.Single(p => p.Instance.Name == instance).State.Guard?.ConditionAt(TimeProvider.System.GetTimestamp())
+        ?? PlacementCondition.Steady;
+
+    private static byte[] Compress(string encoding, string text)
+    {
+        using var bytes = new MemoryStream();
+        using (Stream stream = encoding switch
+        {
+            "gzip" => new GZipStream(bytes, CompressionMode.Compress),
+            "br" => new BrotliStream(bytes, CompressionMode.Compress),
+            _ => new ZLibStream(bytes, CompressionMode.Compress),
+        })
+            stream.Write(Encoding.UTF8.GetBytes(text));
+        return bytes.ToArray();
+    }
+
+    /// <summary>Servers that all fail the hostile client's requests in the same way, and a client that sends them.</summary>
+    private sealed class World : IAsyncDisposable
+    {
+        private Hostile? _now;
+        private int _poisoned;
+
+        public World() => Servers = [.. Enumerable.Range(0, Instances).Select(_ => new ScriptedServer(Answer))];
+
+        public ScriptedServer[] Servers { get; }
+
+        public async Task HarmAsync(TestBridge bridge, string kind, string suffix)
+        {
+            var hostile = Kinds[kind];
+            Volatile.Write(ref _now, hostile);
+            using var content = new StringContent(hostile.Body($"{Poison} {suffix}".Trim()), Encoding.UTF8, "application/json");
+            try
+            {
+                using var answer = await bridge.Client.PostAsync(hostile.Path, content, Token);
+                await answer.Content.ReadAsStringAsync(Token);
+            }
+            catch (HttpRequestException)
+            {
+                // What it gets is its own matter.
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var server in Servers)
+                await server.DisposeAsync();
+        }
+
+        private ScriptedReply? Answer(ScriptedRequest request) =>
+            request.Body.Contains(Poison, StringComparison.OrdinalIgnoreCase) && !request.Body.Contains("_debug_render_only", StringComparison.Ordinal)
+                ? Volatile.Read(ref _now)!.Reply(request, Interlocked.Increment(ref _poisoned))
+                : null;
+    }
+}

@@ -1,0 +1,95 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>A server that accepts no connection any more, though those that it has still work: it is stopping, or another takes its address over.</summary>
+public sealed class ProbeConnectionTests
+{
+    [Fact]
+    public async Task Look_ListenerGoneAndConnectionsAlive_UnhealthyUntilAServerListensAgain()
+    {
+        using var old = new TinyServer(0);
+        await using var bridge = await TestBridge.StartAsync([], ("Bridge:Urls", $"http://127.0.0.1:{old.Port}"), ("Bridge:Health:Interval", "00:00:00.6"));
+        await bridge.UntilAsync(s => s.Instances[0].Status == InstanceStatus.Healthy, "it is healthy");
+
+        old.StopListening();
+        await bridge.UntilAsync(s => s.Instances[0].Status == InstanceStatus.Unhealthy, "its listener is missed");
+
+        using var replacement = new TinyServer(old.Port);
+        await bridge.UntilAsync(s => s.Instances[0].Status == InstanceStatus.Healthy, "the one in its place is found");
+        Assert.True(replacement.Requests > 0);
+    }
+
+    /// <summary>Answers health routes, and keeps every connection.</summary>
+    private sealed class TinyServer : IDisposable
+    {
+        private readonly TcpListener _listener;
+        private readonly List<TcpClient> _clients = [];
+        private int _requests;
+
+        public TinyServer(int port)
+        {
+            _listener = new TcpListener(IPAddress.Loopback, port);
+            _listener.Server.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            _listener.Start();
+            Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+            _ = AcceptAsync();
+        }
+
+        public int Port { get; }
+
+        public int Requests => Volatile.Read(ref _requests);
+
+        public void StopListening() => _listener.Stop();
+
+        public void Dispose()
+        {
+            _listener.Dispose();
+            lock (_clients)
+                _clients.ForEach(c => c.Dispose());
+        }
+
+        private async Task AcceptAsync()
+        {
+            try
+            {
+                while (true)
+                {
+                    var client = await _listener.AcceptTcpClientAsync();
+                    lock (_clients)
+                        _clients.Add(client);
+                    _ = ServeAsync(client);
+                }
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException)
+            {
+                // It listens no longer.
+            }
+        }
+
+        private async Task ServeAsync(TcpClient client)
+        {
+            using var reader = new StreamReader(client.GetStream(), Encoding.ASCII);
+            try
+            {
+                while (await reader.ReadLineAsync() is { } line)
+                {
+                    while (await reader.ReadLineAsync() is { Length: > 0 })
+                    {
+                    }
+
+                    Interlocked.Increment(ref _requests);
+                    var body = line.Contains("/api/version", StringComparison.Ordinal) ? """{"version":"0.32.15"}""" : """{"models":[]}""";
+                    await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
+                }
+            }
+            catch (Exception e) when (e is IOException or ObjectDisposedException)
+            {
+                // The bridge has gone.
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.Net.Http.Json;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>/api/ps through the bridge is as current as at a server, though the bridge looks at its instances only now and then.</summary>
+public sealed class RunningModelsTests
+{
+    private const string Second = "llama3.2:3b";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Ps_RightAfterLoadAndUnload_ShowsIt()
+    {
+        await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { MaxLoadedModels = 2 }, TestFleet.Model, Second);
+        await using var bridge = await StartAsync(fleet);
+        Assert.Empty(await RunningAsync(bridge));
+
+        foreach (var (body, expected) in new (object, string[])[]
+                 {
+                     (new { model = TestFleet.Model }, [TestFleet.Model]),
+                     (new { model = Second, keep_alive = "10m" }, [TestFleet.Model, Second]),
+                     (new { model = TestFleet.Model, keep_alive = 0 }, [Second]),
+                     (new { model = Second, keep_alive = 0 }, []),
+                 })
+        {
+            using var answer = await bridge.PostAsync("/api/generate", body, Token);
+            Assert.Equal(200, (int)answer.StatusCode);
+            Assert.Equal(expected.Order(), (await RunningAsync(bridge)).Order());
+        }
+    }
+
+    [Fact]
+    public async Task Ps_LoadedPastTheBridge_ShowsIt()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await StartAsync(fleet);
+        using var client = new HttpClient { BaseAddress = fleet[0].Url };
+        using var answer = await client.PostAsJsonAsync("/api/generate", new { model = TestFleet.Model }, Token);
+        Assert.Equal([TestFleet.Model], await RunningAsync(bridge));
+    }
+
+    [Fact]
+    public async Task Answer_ThatLoadedAModel_TheFleetKnowsWithoutBeingAsked()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await StartAsync(fleet);
+        using var answer = await bridge.PostAsync("/api/generate", new { model = TestFleet.Model, prompt = "x", stream = false }, Token);
+        await bridge.UntilAsync(s => s.Instances[0].Loaded.Length == 1, "the fleet's view shows the load");
+        using var unload = await bridge.PostAsync("/api/generate", new { model = TestFleet.Model, keep_alive = 0, stream = false }, Token);
+        await bridge.UntilAsync(s => s.Instances[0].Loaded.Length == 0, "the fleet's view shows the unload");
+    }
+
+    [Fact]
+    public async Task Ps_SlowInstance_AnsweredFromWhatIsKnown()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await StartAsync(fleet);
+        await fleet[0].KillAsync();
+        Assert.Empty(await RunningAsync(bridge));
+    }
+
+    // Looks of its own accord come far too late to help.
+    private static Task<TestBridge> StartAsync(TestFleet fleet) => TestBridge.StartAsync(
+        fleet.Servers, ("Bridge:Health:Interval", "00:10:00"), ("Bridge:Health:CatalogInterval", "00:10:00"));
+
+    private static async Task<string[]> RunningAsync(TestBridge bridge) =>
+        [.. (await bridge.GetJsonAsync("/api/ps"))["models"]!.AsArray().Select(m => (string)m!["name"]!)];
+}

@@ -1,0 +1,87 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Forwarding.Faults;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tests.Fleet;
+
+namespace OllamaBridge.Gateway.Tests.Forwarding.Faults;
+
+public sealed class RepeatedFailuresTests
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly RepeatedFailures _memory;
+    private readonly FleetBuilder _fleet = new FleetBuilder().With("i").With("j");
+
+    public RepeatedFailuresTests() => _memory = new RepeatedFailures(_clock);
+
+    [Fact]
+    public async Task IsKnown_Added_ForAMinuteAndThatRequestOnly()
+    {
+        _memory.Add(await CallAsync("x"), "a:latest");
+
+        Assert.True(_memory.IsKnown(await CallAsync("x")));
+        Assert.False(_memory.IsKnown(await CallAsync("y")));
+        Assert.False(_memory.IsKnown(await CallAsync("x", model: "b:latest")));
+        Assert.False(_memory.IsKnown(await CallAsync("x", tenant: "other")));
+        Assert.False(_memory.IsKnown(await CallAsync("x", path: "/api/generate")));
+        _clock.Advance(TimeSpan.FromSeconds(59));
+        Assert.True(_memory.IsKnown(await CallAsync("x")));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.False(_memory.IsKnown(await CallAsync("x")));
+    }
+
+    [Fact]
+    public async Task Remove_AnsweredAfterAll_Forgotten()
+    {
+        _memory.Add(await CallAsync("x"), "a:latest");
+        _memory.Remove(await CallAsync("x"));
+        Assert.False(_memory.IsKnown(await CallAsync("x")));
+    }
+
+    [Fact]
+    public async Task TryBlame_NowOneInstanceAndNowTheOther_TheRequestsOwnFault()
+    {
+        Assert.True(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["i"], isTold: true));
+        Assert.False(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["j"], isTold: true));
+        Assert.False(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["i"], isTold: true));
+        Assert.True(_memory.TryBlame(await CallAsync("y"), "a:latest", _fleet["j"], isTold: true));
+        Assert.False(_memory.IsKnown(await CallAsync("x"))); // it may be answered: it is tried as often as any
+    }
+
+    [Fact]
+    public async Task TryBlame_OneRequestAgainAndAgain_ItsErrorsCountTwiceAMinuteItsSilenceEachTime()
+    {
+        for (var i = 0; i < 6; i++)
+        {
+            Assert.Equal(i < 2, _memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["i"], isTold: true));
+            Assert.True(_memory.TryBlame(await CallAsync("y"), "a:latest", _fleet["i"], isTold: false));
+        }
+
+        _clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.True(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["i"], isTold: true));
+    }
+
+    [Theory]
+    [InlineData(null, 32, 16)]
+    [InlineData(-1, 32, 16)]
+    [InlineData(999, 32, 16)]
+    [InlineData(10, 32, 5)]
+    [InlineData(10, null, 5)]
+    [InlineData(1, 32, 0)]
+    [InlineData(0, 32, null)]
+    [InlineData(null, null, null)]
+    public void Reduce_AskedAndKnownLayers_Half(int? asked, int? layers, int? expected) => Assert.Equal(expected, FewerLayers.Reduce(asked, layers));
+
+    private static async Task<BridgeCall> CallAsync(string body, string model = "a:latest", string tenant = "", string path = "/api/chat")
+    {
+        var context = new DefaultHttpContext();
+        context.Request.Body = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(body));
+        return new BridgeCall(OperationTable.Find(path, out _)!, "", 0)
+        {
+            ModelKey = model,
+            Tenant = tenant.Length == 0 ? Tenant.Anonymous : Tenant.Anonymous with { Id = tenant },
+            Body = await ReplayableBody.ReadAsync(context.Request, 1000, TestContext.Current.CancellationToken),
+        };
+    }
+}

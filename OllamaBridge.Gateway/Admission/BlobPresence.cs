@@ -1,0 +1,46 @@
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+
+namespace OllamaBridge.Gateway.Admission;
+
+/// <summary>Asks an instance whether it has a blob, so that nobody uploads gigabytes that it would refuse to read.</summary>
+internal sealed class BlobPresence(FreshConnectionClient client, IFleet fleet, TimeProvider time)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private const int DigestLength = 64;
+
+    /// <summary>Asks.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="digest">The blob's digest as the path has it.</param>
+    /// <param name="cancellationToken">The client has gone.</param>
+    /// <returns>Whether the instance has it; null if the instance can't be reached.</returns>
+    public async Task<bool?> AskAsync(Instance instance, string digest, CancellationToken cancellationToken)
+    {
+        if (!IsDigest(digest))
+            return false;
+        using var patience = new CancellationTokenSource(Patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Head, $"{instance.Prefix}/api/blobs/{digest}");
+        instance.Authorize(request);
+        try
+        {
+            using var response = await client.SendAsync(request, either.Token);
+            return response.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException e)
+        {
+            if (e.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
+                fleet.ReportFailure(instance, InstanceFailure.Refused);
+            return null;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsDigest(string digest) =>
+        digest.Length == "sha256:".Length + DigestLength
+        && (digest.StartsWith("sha256:", StringComparison.Ordinal) || digest.StartsWith("sha256-", StringComparison.Ordinal))
+        && !digest.AsSpan("sha256:".Length).ContainsAnyExcept("0123456789abcdefABCDEF");
+}

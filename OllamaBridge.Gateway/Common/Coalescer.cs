@@ -1,0 +1,34 @@
+namespace OllamaBridge.Gateway.Common;
+
+/// <summary>Lets many callers share runs of one operation: each gets a run that began after it called, and no two runs overlap.</summary>
+/// <param name="run">The operation. Must not throw.</param>
+internal sealed class Coalescer(Func<Task> run)
+{
+    private readonly Lock _lock = new();
+    private Task _current = Task.CompletedTask;
+    private Task? _next;
+
+    /// <summary>Runs the operation, or joins the run that begins next.</summary>
+    public Task RunAsync()
+    {
+        lock (_lock)
+        {
+            if (_current.IsCompleted)
+                return _current = run();
+            return _next ??= RunNextAsync(_current);
+        }
+    }
+
+    private async Task RunNextAsync(Task before)
+    {
+        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task next;
+        lock (_lock)
+        {
+            _next = null;
+            next = _current = run();
+        }
+
+        await next;
+    }
+}

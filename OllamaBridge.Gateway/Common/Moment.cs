@@ -1,0 +1,37 @@
+namespace OllamaBridge.Gateway.Common;
+
+/// <summary>
+/// A point in this process's monotonic time. Setting the machine's clock does not move it. Only comparisons and differences have a meaning,
+/// and only within one process; <c>default</c> is before every moment that <see cref="MomentExtensions.GetMoment"/> returns.
+/// </summary>
+/// <param name="SinceOrigin">Time since an arbitrary origin.</param>
+internal readonly record struct Moment(TimeSpan SinceOrigin) : IComparable<Moment>
+{
+    public static Moment operator +(Moment moment, TimeSpan time) =>
+        new(time > TimeSpan.MaxValue - moment.SinceOrigin ? TimeSpan.MaxValue : moment.SinceOrigin + time);
+
+    public static Moment operator -(Moment moment, TimeSpan time) => new(moment.SinceOrigin - time);
+
+    public static TimeSpan operator -(Moment later, Moment earlier) => later.SinceOrigin - earlier.SinceOrigin;
+
+    public static bool operator <(Moment left, Moment right) => left.SinceOrigin < right.SinceOrigin;
+
+    public static bool operator >(Moment left, Moment right) => left.SinceOrigin > right.SinceOrigin;
+
+    public static bool operator <=(Moment left, Moment right) => left.SinceOrigin <= right.SinceOrigin;
+
+    public static bool operator >=(Moment left, Moment right) => left.SinceOrigin >= right.SinceOrigin;
+
+    /// <inheritdoc/>
+    public int CompareTo(Moment other) => SinceOrigin.CompareTo(other.SinceOrigin);
+
+    /// <summary>The earlier of two.</summary>
+    public static Moment Min(Moment left, Moment right) => left < right ? left : right;
+}
+
+/// <summary>Reads <see cref="Moment"/>s.</summary>
+internal static class MomentExtensions
+{
+    /// <summary>The current moment.</summary>
+    public static Moment GetMoment(this TimeProvider time) => new(time.GetElapsedTime(0));
+}

@@ -1,0 +1,70 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Forwarding.Faults;
+
+/// <summary>Changes a request that no instance has the memory for, so that fewer layers go to the GPU. Once for each request, if its model's settings allow.</summary>
+internal sealed class FewerLayers(ModelChains chains, InstanceQuestions questions, ILogger<FewerLayers> logger)
+{
+    private const string BlockCount = ".block_count";
+
+    /// <summary>Changes it.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="instance">The instance that failed it last.</param>
+    /// <param name="cancellationToken">The client has gone.</param>
+    /// <returns>Whether it was changed and may be sent once more.</returns>
+    public async ValueTask<bool> TryApplyAsync(BridgeCall call, Instance instance, CancellationToken cancellationToken)
+    {
+        if (call.HasFewerLayers || call.Body is not { } body || call.Operation.Protocol != Protocol.Ollama
+            || chains.Find(call.ModelKey) is not { OnMemoryFailure: MemoryFailureAction.FewerLayers } || Parse(body) is not { } request)
+            return false;
+        call.HasFewerLayers = true;
+        var options = request["options"] as JsonObject ?? [];
+        var asked = options["num_gpu"] is JsonValue value && value.TryGetValue(out long layers) ? layers : (long?)null;
+        if (Reduce(asked, await CountLayersAsync(call, instance, cancellationToken)) is not { } fewer)
+            return false;
+        options["num_gpu"] = fewer;
+        if (options.Parent is null)
+            request["options"] = options;
+        body.Replace(0, body.Received.Length, Encoding.UTF8.GetBytes(request.ToJsonString()));
+        FaultLog.FewerLayers(logger, call.ModelKey, instance.Name, fewer);
+        return true;
+    }
+
+    /// <summary>Half of the layers that were to go to the GPU.</summary>
+    /// <param name="asked">What the request asks for; null or negative for as many as fit.</param>
+    /// <param name="layers">How many the model has; null if unknown.</param>
+    /// <returns>Null if there is nothing to reduce, or nothing is known.</returns>
+    public static long? Reduce(long? asked, long? layers)
+    {
+        var most = asked is >= 0 ? Math.Min(asked.Value, layers ?? long.MaxValue) : layers;
+        return most is > 0 ? most / 2 : null;
+    }
+
+    private static JsonObject? Parse(ReplayableBody body)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(body.Bytes);
+            return JsonNode.Parse(ref reader) as JsonObject;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private async Task<long?> CountLayersAsync(BridgeCall call, Instance instance, CancellationToken cancellationToken)
+    {
+        var show = await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = call.SentModel }, cancellationToken);
+        foreach (var (name, value) in show?["model_info"] as JsonObject ?? [])
+            if (name.EndsWith(BlockCount, StringComparison.Ordinal) && value is JsonValue number && number.TryGetValue(out long count))
+                return count;
+        return null;
+    }
+}

@@ -1,0 +1,98 @@
+using System.Collections.Concurrent;
+using System.IO.Hashing;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Forwarding.Faults;
+
+/// <summary>Remembers for a minute which requests fail wherever they are sent, so that repeating one costs one attempt and harms no instance.</summary>
+internal sealed class RepeatedFailures(TimeProvider time)
+{
+    /// <summary>How long a request is remembered.</summary>
+    public static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(1);
+
+    // Distinct failing requests of a minute. Beyond that the memory starts again: it only saves attempts.
+    private const int Capacity = 4096;
+
+    // Errors of one request that count against an instance: fewer than open a breaker or eject.
+    private const int MaxBlames = 2;
+    private readonly ConcurrentDictionary<RequestKey, Memory> _requests = new();
+
+    /// <summary>Whether a request is known to fail. Hashes its body only if anything is remembered at all.</summary>
+    public bool IsKnown(BridgeCall call) => Find(call, call.ModelKey) is { FailsEverywhere: true };
+
+    /// <summary>Remembers that a request failed alike on two instances.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="model">The model that it was sent for.</param>
+    public void Add(BridgeCall call, string model) => Set(call, model, new Memory(null, FailsEverywhere: true, time.GetTimestamp()));
+
+    /// <summary>A request was answered after all.</summary>
+    public void Remove(BridgeCall call)
+    {
+        if (!_requests.IsEmpty && KeyOf(call, call.ModelKey) is { } key)
+            _requests.TryRemove(key, out _);
+    }
+
+    /// <summary>
+    /// Notes that an instance failed a request that another instance answered. A request that fails now here and now there fails by itself:
+    /// then the instance isn't to blame. Nor is it for one request's errors again and again: it is that request which has no luck there.
+    /// </summary>
+    /// <param name="call">The request.</param>
+    /// <param name="model">The model that it was sent for.</param>
+    /// <param name="instance">The instance.</param>
+    /// <param name="isTold">Whether the instance answered with an error, rather than not at all.</param>
+    /// <returns>Whether the instance is to blame.</returns>
+    public bool TryBlame(BridgeCall call, string model, Instance instance, bool isTold)
+    {
+        var known = Find(call, model);
+        if (known is { Blamed: null } || (known?.Blamed is { } before && before != instance))
+        {
+            Set(call, model, known.Value with { Blamed = null });
+            return false;
+        }
+
+        var times = (known?.Times ?? 0) + 1;
+        if (times <= MaxBlames)
+            Set(call, model, new Memory(instance, FailsEverywhere: false, known?.Since ?? time.GetTimestamp()) { Times = times });
+        return times <= MaxBlames || !isTold;
+    }
+
+    private Memory? Find(BridgeCall call, string model)
+    {
+        if (_requests.IsEmpty || KeyOf(call, model) is not { } key || !_requests.TryGetValue(key, out var memory))
+            return null;
+        if (time.GetElapsedTime(memory.Since) < Lifetime)
+            return memory;
+        _requests.TryRemove(KeyValuePair.Create(key, memory));
+        return null;
+    }
+
+    private void Set(BridgeCall call, string model, Memory memory)
+    {
+        if (KeyOf(call, model) is not { } key)
+            return;
+        if (_requests.Count >= Capacity)
+            _requests.Clear();
+        _requests[key] = memory;
+    }
+
+    private static RequestKey? KeyOf(BridgeCall call, string model)
+    {
+        if (call.Body is not { } body)
+            return null;
+        var hash = new XxHash128();
+        foreach (var segment in body.Received)
+            hash.Append(segment.Span);
+        return new RequestKey(call.Tenant.Id, call.Operation.Name, model, hash.GetCurrentHashAsUInt128());
+    }
+
+    private readonly record struct RequestKey(string Tenant, string Operation, string Model, UInt128 Body);
+
+    /// <param name="Blamed">The instance that failed it while another answered; null if that changed, or it failed alike on two.</param>
+    /// <param name="FailsEverywhere">Whether it failed alike on two instances.</param>
+    /// <param name="Since">Since when it is remembered.</param>
+    private readonly record struct Memory(Instance? Blamed, bool FailsEverywhere, long Since)
+    {
+        /// <summary>How often the instance was blamed.</summary>
+        public int Times { get; init; }
+    }
+}

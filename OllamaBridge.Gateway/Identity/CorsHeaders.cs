@@ -1,0 +1,64 @@
+using Microsoft.Extensions.Primitives;
+
+namespace OllamaBridge.Gateway.Identity;
+
+/// <summary>The CORS headers of answers to pages whose origin is allowed. Pure.</summary>
+internal static class CorsHeaders
+{
+    // What gin-contrib/cors answers as Ollama configures it (server/routes.go, 0.32.15).
+    private const string Methods = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS";
+    private const string RequestHeaders = "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,X-Stainless-Arch,"
+        + "X-Stainless-Async,X-Stainless-Custom-Poll-Interval,X-Stainless-Helper-Method,X-Stainless-Lang,X-Stainless-Os,"
+        + "X-Stainless-Package-Version,X-Stainless-Poll-Helper,X-Stainless-Retry-Count,X-Stainless-Runtime,"
+        + "X-Stainless-Runtime-Version,X-Stainless-Timeout,X-Api-Key,Anthropic-Version,Anthropic-Beta,"
+        + "Anthropic-Dangerous-Direct-Browser-Access";
+
+    /// <summary>The answer's own headers that a page may read.</summary>
+    private const string Exposed = "X-Bridge-Instance,X-Bridge-Model,X-Bridge-Queue-Position,X-Bridge-Estimated-Wait,X-Bridge-Token-Count,X-Bridge-Partial,"
+        + "Retry-After,WWW-Authenticate,x-should-retry,x-ratelimit-limit-requests,x-ratelimit-remaining-requests,x-ratelimit-reset-requests,"
+        + "x-ratelimit-limit-tokens,x-ratelimit-remaining-tokens,x-ratelimit-reset-tokens,anthropic-ratelimit-requests-limit,"
+        + "anthropic-ratelimit-requests-remaining,anthropic-ratelimit-requests-reset,anthropic-ratelimit-tokens-limit,"
+        + "anthropic-ratelimit-tokens-remaining,anthropic-ratelimit-tokens-reset";
+
+    // Longer than any honest list; what is beyond is not repeated.
+    private const int MaxRequested = 4096;
+
+    private static readonly HashSet<string> Known = [.. RequestHeaders.Split(',').Select(h => h.ToLowerInvariant())];
+
+    /// <summary>Writes the headers that let a page read an answer.</summary>
+    public static void Write(IHeaderDictionary response, string origin)
+    {
+        response.AccessControlAllowOrigin = origin;
+        response.Vary = "Origin";
+        response.AccessControlExposeHeaders = Exposed;
+    }
+
+    /// <summary>Writes the headers of the answer to a preflight.</summary>
+    /// <param name="response">The answer's headers.</param>
+    /// <param name="request">The preflight's headers.</param>
+    /// <param name="origin">Its origin, which is allowed.</param>
+    public static void WritePreflight(IHeaderDictionary response, IHeaderDictionary request, string origin)
+    {
+        response.AccessControlAllowOrigin = origin;
+        response.Vary = "Origin";
+        response.AccessControlAllowMethods = Methods;
+        response.AccessControlAllowHeaders = Allowed(request.AccessControlRequestHeaders);
+        response.AccessControlMaxAge = "43200";
+        // A page of a public site asks a server in a private network (Private Network Access).
+        if (request.TryGetValue("Access-Control-Request-Private-Network", out var isPrivate) && isPrivate == "true")
+            response["Access-Control-Allow-Private-Network"] = "true";
+    }
+
+    /// <summary>Ollama's list, and whatever else the page asks for: an origin that may ask may send any header; none of them gives it a right.</summary>
+    private static string Allowed(StringValues requested)
+    {
+        if (requested.ToString() is not { Length: > 0 and <= MaxRequested } text)
+            return RequestHeaders;
+        var further = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Where(name => !Known.Contains(name.ToLowerInvariant()) && IsToken(name))
+            .ToArray();
+        return further.Length == 0 ? RequestHeaders : $"{RequestHeaders},{string.Join(',', further)}";
+    }
+
+    private static bool IsToken(string name) => name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal));
+}

@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Protocols;
+
+/// <summary>
+/// Words the refusals of requests that Kestrel rejects while it parses them, before any middleware runs. Kestrel itself answers with a status and an
+/// empty body; this writes an error in the caller's protocol that names the limit. It hears of a rejection through Kestrel's diagnostic event.
+/// </summary>
+internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<LimitOptions> limits, TimeProvider time)
+    : IHostedService, IObserver<KeyValuePair<string, object?>>, IDisposable
+{
+    private const string Event = "Microsoft.AspNetCore.Server.Kestrel.BadRequest";
+    private readonly LimitOptions _limits = limits.Value;
+    private IDisposable? _subscription;
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _subscription = diagnostics.Subscribe(this, static name => name == Event);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public void Dispose() => _subscription?.Dispose();
+
+    /// <inheritdoc/>
+    public void OnCompleted()
+    {
+    }
+
+    /// <inheritdoc/>
+    public void OnError(Exception error)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void OnNext(KeyValuePair<string, object?> value)
+    {
+        // Below TLS an answer can't be replaced: there Kestrel's own, without words, is sent.
+        if (value is { Key: Event, Value: IFeatureCollection features }
+            && features.Get<IBadRequestExceptionFeature>()?.Error is BadHttpRequestException error
+            && features.Get<RejectionWriter>() is { } writer && features.Get<ITlsConnectionFeature>() is null
+            && features.Get<IHttpResponseFeature>() is { HasStarted: false })
+        {
+            var request = features.Get<IHttpRequestFeature>();
+            // Kestrel wants a tunnel's target as Host, too; whoever asks for one without is answered the same.
+            if (request?.Method == HttpMethods.Connect)
+                writer.Replace(Answer(StatusCodes.Status405MethodNotAllowed, "text/plain", ProtocolStage.NotAllowed));
+            else if (Word(error.StatusCode) is { } message)
+                writer.Replace(Answer(
+                    error.StatusCode, "application/json", ProtocolError.Body(OperationTable.ProtocolOf(request?.Path ?? ""), error.StatusCode, message).Span));
+        }
+    }
+
+    /// <summary>The message for a rejection; null to leave Kestrel's empty answer.</summary>
+    private string? Word(int status) => status switch
+    {
+        StatusCodes.Status431RequestHeaderFieldsTooLarge =>
+            $"the request's header fields are too large: at most {_limits.MaxHeaderBytes} bytes (Bridge:Limits:MaxHeaderBytes)"
+            + $" in {_limits.MaxHeaderFields} fields (Bridge:Limits:MaxHeaderFields) are accepted",
+        StatusCodes.Status414UriTooLong => "the request line is too long",
+        _ => null,
+    };
+
+    private byte[] Answer(int status, string type, ReadOnlySpan<byte> body)
+    {
+        var head = string.Create(
+            CultureInfo.InvariantCulture,
+            $"HTTP/1.1 {status} {ReasonPhrases.GetReasonPhrase(status)}\r\nContent-Length: {body.Length}\r\nConnection: close\r\nContent-Type: {type}\r\nDate: {time.GetWallClock():r}\r\n\r\n");
+        return [.. Encoding.ASCII.GetBytes(head), .. body];
+    }
+}
