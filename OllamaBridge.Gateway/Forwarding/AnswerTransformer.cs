@@ -71,7 +71,7 @@ internal sealed class AnswerTransformer(
         try
         {
             answer = status >= 400 ? await RefusedAsync(attempt, httpContext, proxyResponse, source, held, cancellationToken)
-                : IsStream(proxyResponse) ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
+                : await IsStreamAsync(attempt, proxyResponse, source, held, cancellationToken) ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
                 : attempt.Plan is not null ? null
                 : await WholeAsync(
                     attempt, httpContext, proxyResponse.Content.Headers.ContentType?.MediaType == "application/json", source, held, cancellationToken);
@@ -149,12 +149,12 @@ internal sealed class AnswerTransformer(
         ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
         var operation = attempt.Call.Operation;
-        var ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
+        var ended = held.Length == 0 && await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
         if (!attempt.TryBegin())
             return null;
         if (ended)
             return null;
-        if (attempt.Race is not null && held.Span.StartsWith("{\"error\":"u8))
+        if (attempt.Race is not null && AnswerShape.IsError(held.Span))
         {
             attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
             return null;
@@ -174,7 +174,7 @@ internal sealed class AnswerTransformer(
             return null;
         }
 
-        if (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry())
+        if (AnswerShape.IsError(held.Span) && operation.Kind == OperationKind.Inference && attempt.TakeRetry())
         {
             attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
             return null;
@@ -235,9 +235,26 @@ internal sealed class AnswerTransformer(
         return false;
     }
 
-    private static bool IsStream(HttpResponseMessage response) =>
-        response.StatusCode == HttpStatusCode.OK
-        && response.Content.Headers.ContentType?.MediaType is "application/x-ndjson" or "text/event-stream";
+    /// <summary>Whether the answer is a stream: where one was asked for the content decides, else the label.</summary>
+    private static async ValueTask<bool> IsStreamAsync(
+        ForwardAttempt attempt, HttpResponseMessage response, Stream source, HeldBytes held, CancellationToken cancellationToken)
+    {
+        if (response.StatusCode != HttpStatusCode.OK)
+            return false;
+        var operation = attempt.Call.Operation;
+        var isLabelled = AnswerShape.IsLabelled(response.Content.Headers.ContentType?.MediaType);
+        var isAsked = attempt.Plan is not null || (attempt.Call.Facts.Stream ?? operation.StreamsByDefault);
+        if (operation.End == StreamEnd.None || !isAsked)
+            return isLabelled;
+        var end = attempt.Plan is { } plan && plan.Path.StartsWith("/api/", StringComparison.Ordinal) ? StreamEnd.Done : operation.End;
+        var hasLength = response.Content.Headers.ContentLength is not null;
+        for (var isAll = false; ;)
+        {
+            if (AnswerShape.IsStream(end, isLabelled, hasLength, held.Span, isAll) is { } isStream)
+                return isStream;
+            isAll = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
+        }
+    }
 
     private void RecordFirstByte(ForwardAttempt attempt)
     {
