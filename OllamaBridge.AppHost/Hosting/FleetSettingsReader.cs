@@ -57,7 +57,7 @@ public static partial class FleetSettingsReader
         if (settings.Backend is not (FleetBackend.External or FleetBackend.Auto) && urls.Count > 0)
             errors.Add($"Fleet:Urls: is for the backend External, not {settings.Backend}.");
         foreach (var url in urls.Where(u => !IsUrl(u)))
-            errors.Add($"Fleet:Urls: '{url}' is not an address such as http://10.0.0.5:11434.");
+            errors.Add($"Fleet:Urls: {(url.Contains('@', StringComparison.Ordinal) ? "an entry with a user name or password in it" : $"'{url}'")} is not an address such as http://10.0.0.5:11434.");
         foreach (var (name, tier) in settings.Tiers)
         {
             var key = $"Fleet:Tiers:{name}";

@@ -19,7 +19,7 @@ internal sealed class CatalogWaits
     public void Note(ProbeResult result)
     {
         foreach (var wait in _waits)
-            if (result.AskedAt >= wait.Since && (!result.Catalog.IsDefault || result.Error is not null))
+            if (result.AskedAt >= wait.Since && (!result.Catalog.IsDefault || result.Error is not null || result.CatalogError is not null))
                 wait.Missing.Remove(result.Instance);
     }
 

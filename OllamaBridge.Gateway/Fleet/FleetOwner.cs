@@ -14,14 +14,15 @@ internal sealed class FleetOwner(
     TimeProvider time,
     ILogger<FleetOwner> logger,
     ColdTiers? tiers = null,
-    RegionPeers? peers = null) : BackgroundService, IHostedLifecycleService, IFleet
+    RegionPeers? peers = null,
+    ModelDigests? digests = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, logger);
     private readonly CatalogWaits _catalogWaits = new();
-    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers);
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers, digests);
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private FleetSnapshot _current = FleetSnapshot.Empty;
@@ -159,7 +160,7 @@ internal sealed class FleetOwner(
 
     private async Task LookAtAsync(IEnumerable<InstanceWatch> watches, CancellationToken cancellationToken)
     {
-        var looks = await Task.WhenAll(watches.Select(w => probe.LookAsync(w.Instance, true, _options.Timeout, cancellationToken)));
+        var looks = await Task.WhenAll(watches.Select(w => probe.LookAsync(w.Instance, true, _options.Timeout, cancellationToken, _options.CatalogTimeout)));
         foreach (var look in looks)
             Apply(new Looked(look), cancellationToken);
         Publish();
@@ -195,12 +196,12 @@ internal sealed class FleetOwner(
         var now = time.GetUtcNow();
         foreach (var watch in _watches.All)
             if (watch.Look is null && watch.NextLook <= now)
-                watch.Look = LookAsync(watch, watch.NextCatalog <= now, stoppingToken);
+                watch.Look = LookAsync(watch, watch.NextCatalog <= now && !watch.IsCatalogLate, stoppingToken);
     }
 
     private async Task LookAsync(InstanceWatch watch, bool withCatalog, CancellationToken stoppingToken)
     {
-        var result = await probe.LookAsync(watch.Instance, withCatalog, _options.Timeout, stoppingToken);
+        var result = await probe.LookAsync(watch.Instance, withCatalog, _options.Timeout, stoppingToken, _options.CatalogTimeout);
         _events.Writer.TryWrite(new Looked(result));
     }
 
@@ -212,6 +213,9 @@ internal sealed class FleetOwner(
         {
             case Looked { Result: var result }:
                 return ApplyLook(result, now);
+            case CatalogCame { Result: var late }:
+                _watches.Find(late.Instance)?.Apply(late, _options, now);
+                return true;
             case RequestsFailed { Failure: InstanceFailure.StaleCatalog } stale:
                 _watches.Find(stale.Instance)?.LookNow(now);
                 return false;
@@ -256,7 +260,13 @@ internal sealed class FleetOwner(
             FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "answers");
         if (watch.Mistake is { } mistake && mistake != known)
             RegionLog.Mistaken(logger, watch.Instance.Name, mistake);
-        if (result.Error is null)
+        if (result.LateCatalog is { } late)
+        {
+            watch.IsCatalogLate = true;
+            _ = TakeLateAsync(late);
+        }
+
+        if (result.Error is null && !result.Loaded.IsDefault)
         {
             var slack = (long)(ObservationSlack.TotalSeconds * time.TimestampFrequency);
             _builder.ObserveLoaded(watch.Instance, result.Loaded.Select(m => m.Key).ToHashSet(), result.AskedAt - slack);
@@ -266,6 +276,18 @@ internal sealed class FleetOwner(
         if (watch.IsBackFromDrain)
             ApplyWords(_words.Drain(watch.Instance.Name, draining: false, now));
         return true;
+    }
+
+    private async Task TakeLateAsync(Task<CatalogResult> late)
+    {
+        try
+        {
+            _events.Writer.TryWrite(new CatalogCame(await late));
+        }
+        catch (OperationCanceledException)
+        {
+            // The service stops.
+        }
     }
 
     private bool ApplyDrain(DrainAsked drain, DateTimeOffset now)
@@ -352,7 +374,11 @@ internal sealed class FleetOwner(
 
     private void Publish()
     {
+        var before = _current;
         Volatile.Write(ref _current, _builder.Build([.. _watches.All.Select(w => w.ToView())]));
+        foreach (var mismatch in _current.Mismatches.Except(before.Mismatches))
+            FleetLog.DigestMismatch(
+                logger, mismatch.Model, mismatch.Instance.Name, DigestMismatch.Short(mismatch.Digest), DigestMismatch.Short(mismatch.Served));
         _catalogWaits.Complete();
         Changed?.Invoke();
     }

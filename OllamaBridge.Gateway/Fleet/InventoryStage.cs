@@ -67,7 +67,7 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         return access is null && chains.Aliases.IsEmpty && !isAwake
             ? snapshot.Inventory
             : _narrowed.GetOrCreateValue(snapshot.Inventory).GetOrAdd(
-                (access ?? Everything, isAwake), key => Inventory.Build(snapshot.Instances, key.Access.Allows, chains.Aliases, key.IsAwake ? [] : snapshot.Cold));
+                (access ?? Everything, isAwake), key => Inventory.Build(snapshot.Instances, key.Access.Allows, chains.Aliases, key.IsAwake ? [] : snapshot.Cold, snapshot.ServedDigests));
     }
 
     /// <summary>Writes a body as a server does.</summary>

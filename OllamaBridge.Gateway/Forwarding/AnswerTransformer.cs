@@ -199,7 +199,7 @@ internal sealed class AnswerTransformer(
             // A model's answer is never nothing, and what is said to be JSON is some.
             if ((ended && (held.Length == 0 || (!usage.IsReadable && isJson))) || !Wins(attempt, context))
                 return null;
-            if (attempt.Lease.WasLoaded)
+            if (attempt.Lease.WasLoaded && !attempt.Call.IsUnload)
                 firstTokens.Add(attempt.Call.ModelKey, isWhole: true, time.GetElapsedTime(attempt.SentAt));
             attempt.Call.InputTokens = usage.InputTokens;
             attempt.Call.OutputTokens = usage.OutputTokens;
@@ -258,6 +258,9 @@ internal sealed class AnswerTransformer(
 
     private void RecordFirstByte(ForwardAttempt attempt)
     {
+        // It says nothing of how soon a token comes.
+        if (attempt.Call.IsUnload)
+            return;
         var elapsed = time.GetElapsedTime(attempt.SentAt);
         BridgeTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(Labels.OfGenAi(attempt.Call.Operation), attempt.Call.ModelKey, elapsed);

@@ -36,6 +36,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<SilenceWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
         services.AddSingleton<ForwardingStage>();
+        services.AddSingleton<UnloadStage>();
         return services;
     }
 }

@@ -115,7 +115,7 @@ internal static partial class RequestInspector
                 if (!reader.Read())
                     return false;
                 if (isType && reader.TokenType == JsonTokenType.String)
-                    isImage = reader.ValueTextEquals("image_url"u8) || reader.ValueTextEquals("image"u8) || reader.ValueTextEquals("input_image"u8);
+                    isImage = IsText(ref reader, "image_url"u8) || IsText(ref reader, "image"u8) || IsText(ref reader, "input_image"u8);
                 else if (isContent && reader.TokenType == JsonTokenType.StartArray && depth < MaxPartDepth && !ReadParts(ref reader, depth + 1))
                     return false;
                 if (!reader.TrySkip())
@@ -147,8 +147,8 @@ internal static partial class RequestInspector
                     return false;
                 if (reader.TokenType == JsonTokenType.EndObject)
                     return true;
-                var isPredict = reader.ValueTextEquals("num_predict"u8);
-                var isContext = !isPredict && reader.ValueTextEquals("num_ctx"u8);
+                var isPredict = IsText(ref reader, "num_predict"u8);
+                var isContext = !isPredict && IsText(ref reader, "num_ctx"u8);
                 if (!reader.Read())
                     return false;
                 if (isPredict)

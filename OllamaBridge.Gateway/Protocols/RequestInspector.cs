@@ -50,6 +50,7 @@ internal static partial class RequestInspector
         var (isPlain, seen) = (true, 0);
         bool? stream = null;
         var hasTools = false;
+        var hasInput = false;
         ulong affinity = 0;
         var isLaterTurn = false;
         List<string>? digests = null;
@@ -66,15 +67,23 @@ internal static partial class RequestInspector
             var property = Identify(ref reader);
             if (property != Property.Other)
                 isPlain &= IsPlain(ref reader, property, ref seen);
+            // A system text is no input.
+            var isInput = property == Property.Beginning && !Is(ref reader, "system"u8) && !Is(ref reader, "instructions"u8);
             if (!reader.Read())
                 return Truncated;
+            if (isInput)
+                hasInput = IsSomething(ref reader);
             switch (property)
             {
+                // A field that the operation's request does not have is not read.
+                case Property.Name when isInference:
+                case Property.Source when operation.Model != ModelSource.BodySource:
+                    break;
                 case Property.Model or Property.Name or Property.Source:
                     if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.Null))
                         return Faulty(WrongType(ref reader, $"struct field {operation.GoType}.{property.ToString().ToLowerInvariant()} of type string"));
                     // As in Go, null leaves a string as it is.
-                    if (reader.GetString() is not { } text)
+                    if (EscapedText.Read(ref reader) is not { } text)
                         break;
                     if (property == Property.Model)
                         (model, modelAt) = (text, (reader.TokenStartIndex, reader.BytesConsumed));
@@ -126,6 +135,7 @@ internal static partial class RequestInspector
             Affinity = affinity,
             IsLaterTurn = isLaterTurn,
             HasTools = hasTools,
+            HasInput = hasInput,
             Digests = digests,
             Demands = demands.ToFacts(),
         };
@@ -194,8 +204,30 @@ internal static partial class RequestInspector
         var length = reader.HasValueSequence ? reader.ValueSequence.Length : reader.ValueSpan.Length;
         if (length > 6 * MaxName)
             return false;
-        Span<byte> unescaped = stackalloc byte[6 * MaxName];
-        return Ascii.EqualsIgnoreCase(unescaped[..reader.CopyString(unescaped)], name);
+        Span<byte> raw = stackalloc byte[6 * MaxName];
+        return EscapedText.EqualsIgnoreCase(raw[..EscapedText.CopyRaw(reader, raw)], name);
+    }
+
+    /// <summary>Whether the value on which a reader stands has anything in it. The reader stays where it is.</summary>
+    private static bool IsSomething(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType == JsonTokenType.String)
+            return reader.HasValueSequence ? !reader.ValueSequence.IsEmpty : !reader.ValueSpan.IsEmpty;
+        if (reader.TokenType != JsonTokenType.StartArray)
+            return reader.TokenType != JsonTokenType.Null;
+        var copy = reader;
+        return !copy.Read() || copy.TokenType != JsonTokenType.EndArray;
+    }
+
+    /// <summary>Whether the string on which a reader stands is a text, to the letter.</summary>
+    private static bool IsText(ref Utf8JsonReader reader, ReadOnlySpan<byte> text)
+    {
+        if (!reader.ValueIsEscaped)
+            return reader.ValueTextEquals(text);
+        if ((reader.HasValueSequence ? reader.ValueSequence.Length : reader.ValueSpan.Length) > 6 * MaxName)
+            return false;
+        Span<byte> raw = stackalloc byte[6 * MaxName];
+        return EscapedText.Equals(raw[..EscapedText.CopyRaw(reader, raw)], text);
     }
 
     /// <summary>Mixes in the beginning of a conversation: all up to the first message of the user, or the first bytes of a prompt.</summary>
@@ -257,7 +289,7 @@ internal static partial class RequestInspector
             if (!reader.Read())
                 return false;
             if (isRole && reader.TokenType == JsonTokenType.String)
-                isUser = reader.ValueTextEquals("user"u8);
+                isUser = IsText(ref reader, "user"u8);
             else if (reader.TokenType == JsonTokenType.StartArray && (isContent || isImages)
                 && !(isContent ? demands.ReadParts(ref reader, depth: 0) : demands.ReadImages(ref reader)))
                 return false;
