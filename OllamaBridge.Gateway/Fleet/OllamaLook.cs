@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -54,9 +55,7 @@ internal static class OllamaLook
     private static async Task<string?> ReadVersionAsync(Func<string, Task<ProbeAnswer>> get)
     {
         var answer = await get(VersionPath);
-        var version = answer.IsSuccess && answer.ReadObject() is { } json && json.TryGetProperty("version", out var value) && value.ValueKind == JsonValueKind.String
-            ? value.GetString()
-            : null;
+        var version = answer.IsSuccess && answer.ReadObject() is { } json && json.TryGetProperty("version", out var value) ? JsonValues.Text(value) : null;
         if (version is not null)
             return version;
         if (!answer.IsSuccess && !answer.IsMissing)
@@ -81,8 +80,14 @@ internal static class OllamaLook
     }
 
     /// <summary>The list of models in an answer; null if there is none. A server without models may write null.</summary>
-    private static JsonElement? List(in ProbeAnswer answer) =>
-        answer.ReadObject() is { } json && json.TryGetProperty("models", out var list) && list.ValueKind is JsonValueKind.Array or JsonValueKind.Null ? list : null;
+    private static JsonElement? List(in ProbeAnswer answer)
+    {
+        if (answer.ReadObject() is not { } json || !json.TryGetProperty("models", out var list))
+            return null;
+        if (list.ValueKind == JsonValueKind.Null)
+            return list;
+        return list.ValueKind == JsonValueKind.Array && (list.GetArrayLength() == 0 || list.EnumerateArray().Any(m => Name(m) is not null)) ? list : null;
+    }
 
     private static ImmutableArray<T> Models<T>(JsonElement list, Func<string, string, JsonElement, T> read)
     {
@@ -99,9 +104,7 @@ internal static class OllamaLook
     /// <summary>A model's name: <c>name</c>, else <c>model</c>, of which some servers write only one.</summary>
     private static string? Name(JsonElement json) =>
         json.ValueKind != JsonValueKind.Object ? null
-        : json.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString()
-        : json.TryGetProperty("model", out name) && name.ValueKind == JsonValueKind.String ? name.GetString()
-        : null;
+        : (json.TryGetProperty("name", out var name) ? JsonValues.Text(name) : null) ?? (json.TryGetProperty("model", out name) ? JsonValues.Text(name) : null);
 
     private static DateTimeOffset ReadTime(JsonElement json, string property) =>
         json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var time)
@@ -109,7 +112,7 @@ internal static class OllamaLook
             : default;
 
     private static string? ReadDigest(JsonElement json) =>
-        json.TryGetProperty("digest", out var value) && value.ValueKind == JsonValueKind.String ? ModelDigests.Normalize(value.GetString()) : null;
+        json.TryGetProperty("digest", out var value) && JsonValues.Text(value) is { } text ? ModelDigests.Normalize(text) : null;
 
     private static long? ReadSize(JsonElement json, string property) =>
         json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var size) ? size : null;

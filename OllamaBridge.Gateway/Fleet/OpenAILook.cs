@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -65,10 +66,9 @@ internal static class OpenAILook
         var models = ImmutableArray.CreateBuilder<CatalogModel>(list.GetArrayLength());
         foreach (var json in list.EnumerateArray())
         {
-            if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("id", out var text) || text.ValueKind != JsonValueKind.String
-                || text.GetString() is not { } id || !ModelName.IsId(id) || models.Any(m => m.Name == id))
+            if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("id", out var text) || JsonValues.Text(text) is not { } id || !ModelName.IsId(id) || models.Any(m => m.Name == id))
                 continue;
-            models.Add(Model(id, Created(json), json.TryGetProperty("owned_by", out var owner) && owner.ValueKind == JsonValueKind.String ? owner.GetString() : null));
+            models.Add(Model(id, Created(json), json.TryGetProperty("owned_by", out var owner) ? JsonValues.Text(owner) : null));
         }
 
         return models.ToImmutable();

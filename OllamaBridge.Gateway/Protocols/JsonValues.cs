@@ -19,4 +19,18 @@ internal static class JsonValues
     /// <summary>A reason on which a reader stands, such as <c>finish_reason</c>; null where there is none yet: no string, or one that is empty or <c>null</c>.</summary>
     public static string? Reason(ref Utf8JsonReader reader) =>
         reader.TokenType != JsonTokenType.String || reader.ValueTextEquals(""u8) || reader.ValueTextEquals("null"u8) ? null : reader.GetString();
+
+    /// <summary>The text of a value; null if it is none, or none that can be a string.</summary>
+    public static string? Text(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            // Half of a surrogate pair, or no UTF-8.
+            return null;
+        }
+    }
 }
