@@ -105,7 +105,7 @@ internal sealed class AnswerTransformer(
             await before(cancellationToken);
         httpContext.Response.Headers[InstanceHeader] = answeredBy;
         if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
-            httpContext.Response.Headers[ModelHeader] = model;
+            httpContext.Response.Headers[ModelHeader] = HeaderText.Encode(model);
         attempt.Delivered = true;
         if (status < 400)
             outcomes.Answering(attempt.Lease);
