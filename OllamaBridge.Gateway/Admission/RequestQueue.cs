@@ -150,7 +150,8 @@ internal sealed partial class RequestQueue : IDisposable
                 return null;
             if ((request.NeedsSlot ? InstanceLease.TryTake(placement, _released, _time, decision.GoSlowly, decision.Spill) : InstanceLease.WithoutSlot(placement, _time)) is { } lease)
             {
-                if (request.NeedsSlot)
+                // One that an instance has failed goes elsewhere for once; its conversation does not move with it.
+                if (request.NeedsSlot && request.Tried is not { Count: > 0 })
                     _places.Note(request.Affinity, request.ModelKey, lease.Instance);
                 BridgeTracing.RecordDecision(request.Span, started, model, lease);
                 return lease;
