@@ -28,6 +28,8 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
             "ps" => WriteAsync(context, inventory.Running, "application/json; charset=utf-8"),
             "models" => WriteAsync(context, inventory.OpenAIModels, "application/json"),
             "version" when !inventory.Version.IsEmpty => WriteAsync(context, inventory.Version, "application/json; charset=utf-8"),
+            // Servers that answer, but none of which tells a version: as they answer themselves.
+            "version" when fleet.Current.For(call.Tenant.Instances).Instances.Any(i => i.Status == InstanceStatus.Healthy) => ProtocolStage.NotFound(context),
             _ => ProtocolError.WriteAsync(
                 context, call.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, "no instance is healthy at the moment", TimeSpan.FromSeconds(1)),
         };
