@@ -113,6 +113,8 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         _servers["i"].TagsHeld = held.Task;
         var starting = _owner.StartingAsync(Cancelled);
         await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled);
+        // Whoever asks a second time gets nothing: the first list must be waited for.
+        _servers["i"].TagsHeld = new TaskCompletionSource().Task;
         while (!starting.IsCompleted)
         {
             _clock.Advance(Health.Timeout);
