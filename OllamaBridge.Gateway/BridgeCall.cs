@@ -89,6 +89,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The model's name as instances get it.</summary>
     public string? SentModel => ModelName ?? Facts.Model;
 
+    /// <summary>What the model is on the instance that it was last sent to as it came; an answer is resumed by no other.</summary>
+    public DigestPin Digest { get; set; }
+
     /// <summary>What of a model's instances it can use.</summary>
     public ModelPart Part => PartOf(SentModel);
 
@@ -103,6 +106,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>Whether a stream of progress that breaks off is begun again on another instance, behind what the client has seen.</summary>
     public bool IsRepeatable => ChooseNext is not null && Operation.End == StreamEnd.Success && Body is not null;
+
+    /// <summary>Whether it only takes its model out of memory, which costs an instance no slot and nothing else.</summary>
+    public bool IsUnload { get; set; }
 
     /// <summary>Called when the answer is known to be whole, before its last bytes go out; null for nothing to do.</summary>
     public Func<CancellationToken, Task>? BeforeCompletion { get; set; }

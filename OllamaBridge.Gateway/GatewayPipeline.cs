@@ -30,7 +30,9 @@ internal static class GatewayPipeline
         var stop = app.Services.GetRequiredService<GracefulStop>();
         stop.Over += app.Services.GetRequiredService<RequestQueue>().Close;
         Func<HttpContext, BridgeCall, Task> forward = forwarding.HandleAsync;
-        Func<HttpContext, BridgeCall, Task> admit = (context, call) => quotas.InvokeAsync(context, call, forward);
+        var unloads = app.Services.GetRequiredService<UnloadStage>();
+        Func<HttpContext, BridgeCall, Task> unload = (context, call) => unloads.InvokeAsync(context, call, forward);
+        Func<HttpContext, BridgeCall, Task> admit = (context, call) => quotas.InvokeAsync(context, call, unload);
         Func<HttpContext, BridgeCall, Task> count = (context, call) => quotas.InvokeAsync(context, call, tokenCounts.HandleAsync);
         Func<HttpContext, BridgeCall, Task> manage = management.HandleAsync;
         Func<HttpContext, BridgeCall, Task> answer = AnswerAsync;

@@ -60,7 +60,7 @@ internal static partial class FleetSettingsReader
         if (settings.Backend is not (FleetBackend.External or FleetBackend.Auto) && urls.Length > 0)
             errors.Add($"Fleet:Urls: applies to the backend External, not to {settings.Backend}.");
         foreach (var url in urls.Where(u => !IsUrl(u)))
-            errors.Add($"Fleet:Urls: '{url}' is not an address such as http://10.0.0.5:11434.");
+            errors.Add($"Fleet:Urls: {(url.Contains('@', StringComparison.Ordinal) ? "an entry with a user name or password in it" : $"'{url}'")} is not an address such as http://10.0.0.5:11434.");
         foreach (var (name, tier) in settings.Tiers)
         {
             var key = $"Fleet:Tiers:{name}";

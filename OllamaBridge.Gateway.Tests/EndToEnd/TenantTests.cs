@@ -261,7 +261,7 @@ public sealed class TenantTests
             ("Bridge:Tenants:Team!:Weight", "0"),
             ("Bridge:Tenants:team:Keys:0", "a key in clear"),
             ("Bridge:Tenants:team:Limits:TokensPerDay", "-5"),
-            ("Bridge:Tenants:team:Models:0", "what is this?")));
+            ("Bridge:Tenants:team:Models:0", "what\u0007is this?")));
 
         foreach (var key in new[] { "Bridge:Tenants:Team!:", "Bridge:Tenants:Team!:Weight", "Bridge:Tenants:team:Keys:0", "Bridge:Tenants:team:Limits:TokensPerDay", "Bridge:Tenants:team:Models" })
             Assert.Contains(key, e.Message, StringComparison.Ordinal);

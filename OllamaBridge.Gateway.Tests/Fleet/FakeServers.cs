@@ -28,6 +28,9 @@ internal sealed class FakeServer
 
     public volatile string Loaded = "";
 
+    /// <summary>The digest of every model; null for none.</summary>
+    public volatile string? Digest;
+
     public volatile bool Refuses;
 
     public volatile bool Hangs;
@@ -46,7 +49,7 @@ internal sealed class FakeServer
         {
             "/api/version" => """{"version":"0.32.15"}""",
             "/api/ps" => List(Loaded, "expires_at"),
-            "/api/tags" => List(Models, "modified_at"),
+            "/api/tags" => List(Models, "modified_at", Digest),
             _ => throw new InvalidOperationException(path),
         };
         var held = path == "/api/tags" ? TagsHeld : null;
@@ -78,8 +81,8 @@ internal sealed class FakeServer
         }
     }
 
-    private static string List(string names, string time) => $$"""{"models":[{{string.Join(',', names
-        .Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(n => $$"""{"name":"{{n}}","{{time}}":"2026-11-23T21:10:21.414444575Z"}"""))}}]}""";
+    private static string List(string names, string time, string? digest = null) => $$"""{"models":[{{string.Join(',', names
+        .Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(n => $$"""{"name":"{{n}}"{{(digest is null ? "" : $",\"digest\":\"{digest}\"")}},"{{time}}":"2026-11-23T21:10:21.414444575Z"}"""))}}]}""";
 }
 
 /// <summary>A list of instances that a test changes.</summary>

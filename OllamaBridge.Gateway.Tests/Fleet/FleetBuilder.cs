@@ -8,11 +8,12 @@ namespace OllamaBridge.Gateway.Tests.Fleet;
 
 /// <summary>Builds snapshots for tests. Building again keeps the instances and their counters, as the fleet's owner does.</summary>
 /// <param name="tiers">Cold tiers; null for none.</param>
-internal sealed class FleetBuilder(ColdTiers? tiers = null)
+/// <param name="digests">Which digest of a name is served; null for the newest.</param>
+internal sealed class FleetBuilder(ColdTiers? tiers = null, ModelDigests? digests = null)
 {
     public static readonly DateTimeOffset Day = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
     private readonly List<InstanceView> _views = [];
-    private readonly SnapshotBuilder _builder = new(tiers: tiers);
+    private readonly SnapshotBuilder _builder = new(tiers: tiers, digests: digests);
 
     public FleetSnapshot Current { get; private set; } = FleetSnapshot.Empty;
 

@@ -106,6 +106,62 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         Assert.Equal("no answer within 3 s", View(_owner.Current, "i").LastError);
     }
 
+    [Fact]
+    public async Task Starting_ModelListThatTakesLong_WatchedMeanwhileAndUsedWhenItCame()
+    {
+        var held = new TaskCompletionSource();
+        _servers["i"].TagsHeld = held.Task;
+        var starting = _owner.StartingAsync(Cancelled);
+        await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled);
+        // Whoever asks a second time gets nothing: the first list must be waited for.
+        _servers["i"].TagsHeld = new TaskCompletionSource().Task;
+        while (!starting.IsCompleted)
+        {
+            _clock.Advance(Health.Timeout);
+            await Task.WhenAny(starting, Task.Delay(20, Cancelled));
+        }
+
+        await _owner.StartAsync(Cancelled);
+        Assert.Equal([InstanceStatus.Unknown, InstanceStatus.Healthy], _owner.Current.Instances.Select(v => v.Status));
+        Assert.Contains("list of models has not come yet", View(_owner.Current, "i").LastError, StringComparison.Ordinal);
+
+        held.SetResult();
+        await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy);
+        Assert.Equal(2, _owner.Current.Models["a:latest"].Usable.Length);
+        Assert.Null(View(_owner.Current, "i").LastError);
+    }
+
+    [Fact]
+    public async Task Poll_ModelListFailsLater_TheListFromBeforeIsUsedAndThatIsTold()
+    {
+        await StartAsync();
+        var held = new TaskCompletionSource();
+        _servers["i"].TagsHeld = held.Task;
+        held.SetException(new HttpRequestException("cut"));
+        _clock.Advance(Health.CatalogInterval);
+        await UntilAsync(s => !View(s, "i").Remarks.IsEmpty);
+        Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
+        Assert.Contains("cut", View(_owner.Current, "i").Remarks[0], StringComparison.Ordinal);
+        Assert.Equal(2, _owner.Current.Models["a:latest"].Usable.Length);
+        _servers["i"].TagsHeld = null;
+        _clock.Advance(Health.CatalogInterval);
+        await UntilAsync(s => View(s, "i").Remarks.IsEmpty);
+    }
+
+    [Fact]
+    public async Task Publish_OneNameTwoModels_TheNewestIsServed()
+    {
+        _servers["i"].Digest = "aaaaaaaaaaaa";
+        _servers["j"].Digest = "bbbbbbbbbbbb";
+        await StartAsync();
+        Assert.Single(_owner.Current.Models["a:latest"].Usable);
+        Assert.Equal("j", Assert.Single(_owner.Current.Mismatches).Instance.Name);
+        _servers["j"].Digest = "aaaaaaaaaaaa";
+        _clock.Advance(Health.CatalogInterval);
+        await UntilAsync(s => s.Mismatches.IsEmpty);
+        Assert.Equal(2, _owner.Current.Models["a:latest"].Usable.Length);
+    }
+
     [Theory]
     [InlineData("not json")]
     [InlineData("[]")]

@@ -36,8 +36,11 @@ public class OpenAILookTests
     }
 
     [Theory]
+    [InlineData(400)]
+    [InlineData(401)] // for others than the bridge
     [InlineData(404)]
     [InlineData(405)]
+    [InlineData(501)]
     public async Task Look_NoHealthRoute_ModelsTellInstead(int status)
     {
         await LookAsync(new OpenAIService(["x"]), withCatalog: false, health: status);
@@ -45,6 +48,25 @@ public class OpenAILookTests
     }
 
     [Theory]
+    [InlineData(404)]
+    [InlineData(405)]
+    public async Task Look_NeitherRouteButModelsConfigured_Well(int status)
+    {
+        var models = await LookAsync(new OpenAIService(["gpt-x"]), withCatalog: true, health: 404, models: status);
+        Assert.Equal("gpt-x", Assert.Single(models).Name);
+    }
+
+    [Fact]
+    public async Task Look_NeitherRouteAndNoModels_TheErrorSaysWhatToDo()
+    {
+        var error = await Assert.ThrowsAsync<HttpRequestException>(() => LookAsync(new OpenAIService([]), withCatalog: true, health: 404, models: 404));
+        Assert.Contains("/v1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Models", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null, 301, 200)]
+    [InlineData(null, 404, 401)] // the key is wrong
     [InlineData(null, 503, 200)] // as llama-server while it loads
     [InlineData(null, 404, 500)]
     [InlineData("/ready", 404, 200)] // a route that is configured must be there
@@ -64,16 +86,22 @@ public class OpenAILookTests
     public void Read_OddEntries_ThoseWithAnIdEachOnce()
     {
         var models = OpenAILook.Read(Encoding.UTF8.GetBytes(
-            """{"data":[{"id":"a"},{"id":"a"},{"id":7},{},"x",{"id":""},{"id":"b c"},{"id":"b","created":"soon","owned_by":5},{"id":"c","created":1e30}]}"""));
-        Assert.Equal(["a", "b", "c"], models.Select(m => m.Name));
+            """{"data":[{"id":"a"},{"id":"a"},{"id":7},{},"x",{"id":""},{"id":"b c"},{"id":" "},{"id":"x\u0000"},{"id":"\ud83d"},{"id":"中文"},{"id":"b","created":"soon","owned_by":5},{"id":"c","created":1e30}]}"""));
+        Assert.Equal(["a", "b c", "中文", "b", "c"], models.Select(m => m.Name));
         Assert.All(models, m => Assert.Equal((DateTimeOffset.UnixEpoch, null), (m.ModifiedAt, m.Owner)));
     }
 
-    private Task<System.Collections.Immutable.ImmutableArray<CatalogModel>> LookAsync(
-        OpenAIService service, bool withCatalog, int health = 200, int models = 200) => OpenAILook.LookAsync(service, withCatalog, path =>
+    private async Task<System.Collections.Immutable.ImmutableArray<CatalogModel>> LookAsync(
+        OpenAIService service, bool withCatalog, int health = 200, int models = 200)
     {
-        _asked.Add(path);
-        var isModels = path == "/v1/models";
-        return Task.FromResult(((HttpStatusCode)(isModels ? models : health), (ReadOnlyMemory<byte>)(isModels ? Encoding.UTF8.GetBytes(Models) : [])));
-    });
+        Task<ProbeAnswer> GetAsync(string path)
+        {
+            _asked.Add(path);
+            var isModels = path == "/v1/models";
+            return Task.FromResult(new ProbeAnswer((HttpStatusCode)(isModels ? models : health), isModels ? Encoding.UTF8.GetBytes(Models) : default(ReadOnlyMemory<byte>)));
+        }
+
+        await OpenAILook.LookAsync(service, GetAsync);
+        return withCatalog ? await OpenAILook.ReadCatalogAsync(service, GetAsync) : default;
+    }
 }

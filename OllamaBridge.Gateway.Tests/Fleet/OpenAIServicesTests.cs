@@ -43,7 +43,7 @@ public class OpenAIServicesTests
                 Instances =
                 [
                     new() { Url = "a", Models = ["x"], Routes = ApiRoutes.Messages, HealthPath = "/h" },
-                    new() { Url = "b", Kind = InstanceKind.OpenAI, Models = ["x", "x", "a b", ""], HealthPath = "health", MaxLoadedModels = 2, Routes = ApiRoutes.Ollama },
+                    new() { Url = "b", Kind = InstanceKind.OpenAI, Models = ["x", "x", "a\u0007b", ""], HealthPath = "health", MaxLoadedModels = 2, Routes = ApiRoutes.Ollama },
                     new() { Url = "c", Kind = InstanceKind.OpenAI, ApiKey = "sk secret" },
                 ],
             },

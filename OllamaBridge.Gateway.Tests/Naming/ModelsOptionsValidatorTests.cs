@@ -18,12 +18,12 @@ public class ModelsOptionsValidatorTests
 
     [Theory]
     [InlineData("", "x", "", ":Name")]
-    [InlineData("a b", "x", "", ":Name")]
+    [InlineData(" ", "x", "", ":Name")]
     [InlineData("a", "", "", ":Fallbacks")]
-    [InlineData("a", "x y", "", ":Target")]
+    [InlineData("a", "x\u0007", "", ":Target")]
     [InlineData("a", "A:latest", "", ":Target")] // itself
     [InlineData("a", "alias", "", ":Target")] // an alias of an alias
-    [InlineData("a", "", "b c", ":Fallbacks:0")]
+    [InlineData("a", "", "b\u0007c", ":Fallbacks:0")]
     [InlineData("a", "", "b,a", ":Fallbacks:1")] // back to itself
     [InlineData("a", "x", "b,x", ":Fallbacks:1")] // back to its target
     [InlineData("a", "", "b,B:latest", ":Fallbacks:1")] // twice
@@ -35,6 +35,21 @@ public class ModelsOptionsValidatorTests
             new() { Name = "alias", Target = "real" },
             new() { Name = name, Target = target, Fallbacks = fallbacks.Split(',', StringSplitOptions.RemoveEmptyEntries) });
         Assert.StartsWith($"Bridge:Models:1{where}: ", Assert.Single(errors), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "sha256:0123456789ab", null)]
+    [InlineData("", "0123456789AB", null)]
+    [InlineData("", "0123", ":Digest")]
+    [InlineData("", "no-digest-at-all", ":Digest")]
+    [InlineData("x", "0123456789ab", ":Digest")] // of an alias
+    public void Validate_Digest_HexadecimalAndOfAModel(string target, string digest, string? where)
+    {
+        var errors = Validate(new ModelOptions { Name = "a", Target = target, Digest = digest }).ToList();
+        if (where is null)
+            Assert.Empty(errors);
+        else
+            Assert.StartsWith($"Bridge:Models:0{where}: ", Assert.Single(errors), StringComparison.Ordinal);
     }
 
     [Fact]

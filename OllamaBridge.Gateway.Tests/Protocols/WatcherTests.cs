@@ -138,8 +138,11 @@ public class WatcherTests
             expected == Watch(end, Split(bytes, sizes))).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
     }
 
-    [Fact]
-    public void Observe_OverlongLine_PassedOverAndTheNextIsRead()
+    [Theory]
+    [InlineData("\",\"done\":true}\n", true, false)]
+    [InlineData("\",\"done\":false}\n", false, false)]
+    [InlineData("\",\"error\":\"x\"}\n", false, true)]
+    public void Observe_LineOfManyMegabytes_ReadWithoutItsLongStrings(string ending, bool complete, bool error)
     {
         using var watcher = StreamWatcher.For(StreamEnd.Done);
         watcher.Observe("{\"x\":\""u8);
@@ -147,8 +150,8 @@ public class WatcherTests
         Array.Fill(megabyte, (byte)'x');
         for (var i = 0; i < 5; i++)
             watcher.Observe(megabyte);
-        watcher.Observe("\",\"done\":true}\n"u8);
-        Assert.False(watcher.IsComplete);
+        watcher.Observe(Encoding.UTF8.GetBytes(ending));
+        Assert.Equal((complete, error), (watcher.IsComplete, watcher.HasError));
         watcher.Observe(Encoding.UTF8.GetBytes(Chat));
         Assert.True(watcher.IsComplete);
     }

@@ -57,7 +57,7 @@ internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernet
         if (Is(options.Activator, HttpActivator.ActivatorName))
         {
             if (!Uri.TryCreate(options.Url, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.UserInfo.Length > 0)
-                yield return ("Url", $"'{options.Url}' is no address of the form http://127.0.0.1:9000/scale.");
+                yield return ("Url", InstanceAddress.Mistake(options.Url, "http://127.0.0.1:9000/scale"));
         }
         else if (!Is(options.Activator, KubernetesActivator.ActivatorName))
         {

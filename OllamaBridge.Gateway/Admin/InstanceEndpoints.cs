@@ -15,7 +15,7 @@ internal static class InstanceEndpoints
     public static void MapInstances(this IEndpointRouteBuilder bridge)
     {
         bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
-            TypedResults.Ok<IReadOnlyList<InstanceReport>>([.. fleet.Current.Instances.Select(view => Report(view, time))]))
+            TypedResults.Ok(Report(fleet.Current, time)))
             .Describe("listInstances", "Every instance: its state, its slots, its models.");
         bridge.MapPost("/instances", AddAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
@@ -25,7 +25,7 @@ internal static class InstanceEndpoints
         bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain))
             .Describe("drainInstance", "Gives an instance nothing new; by a deadline its streams are moved elsewhere.", 400, 404);
         bridge.MapPost("/instances/{name}/undrain", async (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
-            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name))
+            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(fleet.Current, view, time)) : NotFound(name))
             .Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain)).Describe("undrainInstance", "Gives it work again.", 404);
     }
 
@@ -67,8 +67,8 @@ internal static class InstanceEndpoints
             var change => Find(fleet, definition.Name) is not { } view
                 ? Problem($"'{definition.Name}' was removed at the same moment.", 409)
                 : change == MemberChange.Added
-                    ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(view, time))
-                    : TypedResults.Ok(Report(view, time)),
+                    ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(fleet.Current, view, time))
+                    : TypedResults.Ok(Report(fleet.Current, view, time)),
         };
     }
 
@@ -89,7 +89,7 @@ internal static class InstanceEndpoints
         var found = asked.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
         if (found && asked is { Waits: true, Deadline: { } end })
             await DrainWait.RunAsync(fleet, name, time.GetMoment() + (end - now), sharing.Value.Interval, time, gone);
-        return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(view, time)) : NotFound(name);
+        return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(fleet.Current, view, time)) : NotFound(name);
     }
 
     private static InstanceView? Find(IFleet fleet, string name) =>
@@ -99,24 +99,31 @@ internal static class InstanceEndpoints
 
     private static IResult Problem(string detail, int status) => TypedResults.Problem(detail, statusCode: status);
 
-    private static InstanceReport Report(InstanceView view, TimeProvider time) => new(
-        view.Instance.Name,
-        view.Instance.Url,
-        Telemetry.Labels.Of(view.Instance.Kind),
-        Telemetry.Labels.Of(view.Status),
-        view.Draining,
-        view.DrainDeadline,
-        view.IsConfigured,
-        view.Instance.SlotsUsed + view.Instance.UsedElsewhere,
-        view.Instance.Slots,
-        view.Instance.SlotsUsed,
-        Math.Min(view.Instance.Allowance, view.Instance.Slots),
-        view.Instance.UsedElsewhere,
-        [.. view.Catalog.Select(m => m.Name)],
-        [.. view.Loaded.Select(m => m.Name)],
-        view.Version,
-        view.LastError,
-        ConditionReport.Of(view.Instance, time));
+    private static IReadOnlyList<InstanceReport> Report(FleetSnapshot fleet, TimeProvider time) => [.. fleet.Instances.Select(view => Report(fleet, view, time))];
+
+    private static InstanceReport Report(FleetSnapshot fleet, InstanceView view, TimeProvider time)
+    {
+        var remarks = InstanceRemarks.Of(fleet, view);
+        return new InstanceReport(
+            view.Instance.Name,
+            view.Instance.Url,
+            Telemetry.Labels.Of(view.Instance.Kind),
+            Telemetry.Labels.Of(view.Status),
+            view.Draining,
+            view.DrainDeadline,
+            view.IsConfigured,
+            view.Instance.SlotsUsed + view.Instance.UsedElsewhere,
+            view.Instance.Slots,
+            view.Instance.SlotsUsed,
+            Math.Min(view.Instance.Allowance, view.Instance.Slots),
+            view.Instance.UsedElsewhere,
+            [.. view.Catalog.Select(m => m.Name)],
+            [.. view.Loaded.Select(m => m.Name)],
+            view.Version,
+            InstanceRemarks.Reason(fleet, view, remarks),
+            remarks.Count == 0 ? null : remarks,
+            ConditionReport.Of(view.Instance, time));
+    }
 }
 
 /// <summary>What an operator says of an instance: the fields of <c>Bridge:Instances:N</c>, by the same rules.</summary>
@@ -157,7 +164,8 @@ internal sealed record NewInstance
 /// <param name="Models">On its disk.</param>
 /// <param name="Loaded">In its memory.</param>
 /// <param name="Version">Its Ollama's version.</param>
-/// <param name="Error">Why it cannot be given work.</param>
+/// <param name="Error">Why it gets no requests; absent if it does.</param>
+/// <param name="Remarks">What else is to know of it: what it lacks, models that it is not used for; absent for nothing.</param>
 /// <param name="Conditions">Its models that are not used like any others; absent for none.</param>
 internal sealed record InstanceReport(
     string Name,
@@ -176,4 +184,5 @@ internal sealed record InstanceReport(
     IReadOnlyList<string> Loaded,
     string? Version,
     string? Error,
+    IReadOnlyList<string>? Remarks,
     IReadOnlyList<ConditionReport>? Conditions);

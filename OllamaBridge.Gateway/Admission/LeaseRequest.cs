@@ -38,6 +38,24 @@ internal readonly record struct LeaseRequest(
     /// <param name="model">The part of the model that it found.</param>
     public QueueKey QueueOf(ModelView model) => new(ModelKey, Tenant?.Instances, model.Part, Stays && model.HasPeers);
 
+    /// <summary>The length of its body, in bytes; 0 if it has none.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>The digest that its answer was begun with; the default for none.</summary>
+    public DigestPin Digest { get; init; }
+
+    /// <summary>The model as far as the request can use it.</summary>
+    /// <param name="snapshot">The fleet, as far as the tenant may use it.</param>
+    /// <param name="isOtherDigest">Whether there is the model, but no instance with the digest that is wanted.</param>
+    /// <returns>Null if no instance has it.</returns>
+    public ModelView? Find(FleetSnapshot snapshot, out bool isOtherDigest)
+    {
+        var model = snapshot.Find(ModelKey, Part);
+        var pinned = model?.For(Digest);
+        isOtherDigest = model is not null && pinned is null;
+        return pinned;
+    }
+
     /// <summary>Whether it could not be sent elsewhere if an instance fails it.</summary>
     public bool NoRetry { get; init; }
 

@@ -86,7 +86,7 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
     private static async Task AnswerPresentAsync(HttpContext context, Instance instance)
     {
         var waits = context.Request.Headers.Expect.Count > 0;
-        context.Response.Headers[AnswerTransformer.InstanceHeader] = HeaderHygiene.ToHeader(instance.Name);
+        context.Response.Headers[AnswerTransformer.InstanceHeader] = HeaderText.Encode(instance.Name);
         context.Response.ContentLength = 0;
         // A client that waits to be asked for the body isn't asked; one that sends it all first must be able to.
         if (waits)

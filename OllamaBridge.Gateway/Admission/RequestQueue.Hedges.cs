@@ -13,14 +13,14 @@ internal sealed partial class RequestQueue
     /// <returns>Null where there is none.</returns>
     public InstanceLease? TryHedge(in LeaseRequest request)
     {
-        if (AnyWaitsForASlot() || _fleet.Current.For(request.Tenant?.Instances).Find(request.ModelKey, request.Part) is not { } model)
+        if (AnyWaitsForASlot() || request.Find(_fleet.Current.For(request.Tenant?.Instances), out _) is not { } model)
             return null;
         // A second sending is no reason to leave the region.
         if (model.HasPeers)
             model = model.Regions.Here;
         var decision = _scheduler.Decide(new SchedulingRequest(
             model, request.Affinity, request.Tried, request.Only, NeedsSlot: true, _time.GetTimestamp(), Waited: 0) { NoRetry = true });
-        return decision.Placement is { State.IsLoaded: true } placement
+        return decision.Placement is { State.HasLoadedWeights: true } placement
             ? InstanceLease.TryTake(placement, _released, _time, decision.GoSlowly)
             : null;
     }

@@ -34,13 +34,16 @@ internal sealed partial class RequestQueue : IDisposable
     private readonly Action _released;
     private readonly Ewma _serviceSeconds = new(0.1);
     private readonly TokenPrices _prices;
+    private readonly ConversationPlaces _places;
     private readonly long _patience;
     private long _arrivals;
     private int _count;
     private bool _isClosed;
 
-    public RequestQueue(IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, BridgeMetrics metrics)
+    public RequestQueue(
+        IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, BridgeMetrics metrics, ConversationPlaces? places = null)
     {
+        _places = places ?? new ConversationPlaces();
         _fleet = fleet;
         _scheduler = scheduler;
         _options = options.Value;
@@ -68,8 +71,8 @@ internal sealed partial class RequestQueue : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         var snapshot = _fleet.Current.For(request.Tenant?.Instances);
-        if (snapshot.Find(request.ModelKey, request.Part) is not { } model)
-            return ValueTask.FromResult(RefuseUnknown(snapshot, request));
+        if (request.Find(snapshot, out var isOtherDigest) is not { } model)
+            return ValueTask.FromResult(isOtherDigest ? new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero) : RefuseUnknown(snapshot, request));
         var key = request.QueueOf(model);
         if (request.Deadline != 0 && _time.GetTimestamp() >= request.Deadline)
             return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.DeadlinePassed, RetryAfter()));
@@ -131,6 +134,7 @@ internal sealed partial class RequestQueue : IDisposable
     private InstanceLease? TryGrip(ModelView model, in LeaseRequest request, long waited, out SchedulingOutcome outcome)
     {
         var started = request.Span is null ? default : _time.GetWallClock();
+        var place = request.NeedsSlot ? _places.Find(request.Affinity, request.ModelKey) : null;
         for (var grip = 0; grip < MaxGrips; grip++)
         {
             var decision = _scheduler.Decide(new SchedulingRequest(
@@ -139,12 +143,17 @@ internal sealed partial class RequestQueue : IDisposable
                 NoRetry = request.NoRetry,
                 Home = request.Home,
                 Stays = request.Stays,
+                Place = place,
+                Bytes = request.Bytes,
             });
             outcome = decision.Outcome;
             if (decision.Placement is not { } placement)
                 return null;
             if ((request.NeedsSlot ? InstanceLease.TryTake(placement, _released, _time, decision.GoSlowly, decision.Spill) : InstanceLease.WithoutSlot(placement, _time)) is { } lease)
             {
+                // One that an instance has failed goes elsewhere for once; its conversation does not move with it.
+                if (request.NeedsSlot && request.Tried is not { Count: > 0 })
+                    _places.Note(request.Affinity, request.ModelKey, lease.Instance);
                 BridgeTracing.RecordDecision(request.Span, started, model, lease);
                 return lease;
             }
@@ -323,8 +332,8 @@ internal sealed partial class RequestQueue : IDisposable
     private LeaseResult? Serve(Waiter waiter, FleetSnapshot snapshot, long now, long since, ref SchedulingOutcome outcome)
     {
         snapshot = snapshot.For(waiter.Request.Tenant?.Instances);
-        if (snapshot.Find(waiter.Request.ModelKey, waiter.Request.Part) is not { } model)
-            return RefuseUnknown(snapshot, waiter.Request);
+        if (waiter.Request.Find(snapshot, out var isOtherDigest) is not { } model)
+            return isOtherDigest ? new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero) : RefuseUnknown(snapshot, waiter.Request);
         if (IsPast(waiter, now))
             return Overdue(waiter, now, SchedulingOutcome.Busy);
         if (TryGrip(model, waiter.Request, now - since, out outcome) is { } lease)

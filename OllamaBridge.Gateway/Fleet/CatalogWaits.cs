@@ -20,7 +20,7 @@ internal sealed class CatalogWaits
     public void Note(ProbeResult result)
     {
         foreach (var wait in _waits)
-            if (result.AskedAt >= wait.Since && (!wait.IsForLists || !result.Catalog.IsDefault || result.Error is not null))
+            if (result.AskedAt >= wait.Since && (!wait.IsForLists || !result.Catalog.IsDefault || result.Error is not null || result.CatalogError is not null))
                 wait.Missing.Remove(result.Instance);
     }
 

@@ -8,6 +8,9 @@ internal abstract record FleetEvent;
 /// <summary>A look at an instance has ended.</summary>
 internal sealed record Looked(ProbeResult Result) : FleetEvent;
 
+/// <summary>A list of models has come, or failed to, that took longer than a look.</summary>
+internal sealed record CatalogCame(CatalogResult Result) : FleetEvent;
+
 /// <summary>Requests failed on an instance.</summary>
 internal sealed record RequestsFailed(Instance Instance, InstanceFailure Failure) : FleetEvent;
 

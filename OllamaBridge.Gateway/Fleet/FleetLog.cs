@@ -34,4 +34,8 @@ internal static partial class FleetLog
 
     [LoggerMessage(1009, LogLevel.Information, "Instance {Instance} is drained until {Deadline:O}")]
     public static partial void DrainingUntil(ILogger logger, string instance, DateTimeOffset deadline);
+
+    [LoggerMessage(1010, LogLevel.Warning,
+        "Digest mismatch for {Model}: {Instance} has {Digest}, the fleet serves {Served}. The instance gets no requests for it; pull the model there, or set Bridge:Models:N:Digest")]
+    public static partial void DigestMismatch(ILogger logger, string model, string instance, string digest, string served);
 }

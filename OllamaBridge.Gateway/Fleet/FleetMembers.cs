@@ -35,7 +35,7 @@ internal static class FleetMembers
         var all = new List<InstanceDefinition>(configured);
         // Two gateways may have been told of one address at once: who said it first has it.
         foreach (var member in Living(words).OrderBy(m => m.Version).ThenBy(m => m.Instance, StringComparer.Ordinal))
-            if (all.Exists(d => Has(d, member.Definition!.Name) || d.Url == member.Definition.Url))
+            if (all.Exists(d => Has(d, member.Definition!.Name) || InstanceAddress.IsSameServer(d, member.Definition.Url, member.Definition.OpenAI is not null)))
                 hidden.Add(member.Definition!);
             else
                 all.Add(member.Definition!);
@@ -50,9 +50,11 @@ internal static class FleetMembers
     {
         if (configured.Any(d => Has(d, asked.Name)))
             return (MemberChange.Configured, words);
-        if (configured.Any(d => d.Url == asked.Url) || Living(words.Members).Any(m => m.Definition!.Url == asked.Url && !Has(m.Definition, asked.Name)))
+        if (configured.Any(HasAddress) || Living(words.Members).Any(m => HasAddress(m.Definition!) && !Has(m.Definition!, asked.Name)))
             return (MemberChange.AddressTaken, words);
         return (IsLiving(asked.Name, words.Members) ? MemberChange.Changed : MemberChange.Added, words.Add(asked, now));
+
+        bool HasAddress(InstanceDefinition definition) => InstanceAddress.IsSameServer(definition, asked.Url, asked.OpenAI is not null);
     }
 
     /// <summary>An operator removes an instance.</summary>

@@ -98,6 +98,10 @@ internal sealed record HealthOptions
     [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>How long an instance's model list may take; if it takes longer than a look, the instance is watched meanwhile.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:10:00")]
+    public TimeSpan CatalogTimeout { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Looks that must fail in a row before an instance that had answered is called unhealthy; a refused connection counts at once.</summary>
     [Range(1, 100)]
     public int FailuresToEject { get; init; } = 2;

@@ -15,7 +15,8 @@ internal sealed class FleetOwner(
     TimeProvider time,
     ILogger<FleetOwner> logger,
     ColdTiers? tiers = null,
-    RegionPeers? peers = null) : BackgroundService, IHostedLifecycleService, IFleet
+    RegionPeers? peers = null,
+    ModelDigests? digests = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan RunningPatience = TimeSpan.FromMilliseconds(250);
@@ -23,7 +24,7 @@ internal sealed class FleetOwner(
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, time, logger);
     private readonly CatalogWaits _catalogWaits = new();
-    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers);
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers, digests);
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private Coalescer? _running;
@@ -169,7 +170,7 @@ internal sealed class FleetOwner(
 
     private async Task LookAtAsync(IEnumerable<InstanceWatch> watches, CancellationToken cancellationToken)
     {
-        var looks = await Task.WhenAll(watches.Select(w => probe.LookAsync(w.Instance, true, _options.Timeout, cancellationToken)));
+        var looks = await Task.WhenAll(watches.Select(w => probe.LookAsync(w.Instance, true, _options.Timeout, cancellationToken, _options.CatalogTimeout)));
         foreach (var look in looks)
             Apply(new Looked(look), cancellationToken);
         Publish();
@@ -205,12 +206,12 @@ internal sealed class FleetOwner(
         var now = time.GetMoment();
         foreach (var watch in _watches.All)
             if (watch.Look is null && watch.NextLook <= now)
-                watch.Look = LookAsync(watch, watch.NextCatalog <= now, stoppingToken);
+                watch.Look = LookAsync(watch, watch.NextCatalog <= now && !watch.IsCatalogLate, stoppingToken);
     }
 
     private async Task LookAsync(InstanceWatch watch, bool withCatalog, CancellationToken stoppingToken)
     {
-        var result = await probe.LookAsync(watch.Instance, withCatalog, _options.Timeout, stoppingToken);
+        var result = await probe.LookAsync(watch.Instance, withCatalog, _options.Timeout, stoppingToken, _options.CatalogTimeout);
         _events.Writer.TryWrite(new Looked(result));
     }
 
@@ -222,6 +223,9 @@ internal sealed class FleetOwner(
         {
             case Looked { Result: var result }:
                 return ApplyLook(result, now);
+            case CatalogCame { Result: var late }:
+                _watches.Find(late.Instance)?.Apply(late, _options, now);
+                return true;
             case RequestsFailed { Failure: InstanceFailure.StaleCatalog } stale:
                 _watches.Find(stale.Instance)?.LookNow(now);
                 return false;
@@ -272,7 +276,13 @@ internal sealed class FleetOwner(
             FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "answers");
         if (watch.Mistake is { } mistake && mistake != known)
             RegionLog.Mistaken(logger, watch.Instance.Name, mistake);
-        if (result.Error is null)
+        if (result.LateCatalog is { } late)
+        {
+            watch.IsCatalogLate = true;
+            _ = TakeLateAsync(late);
+        }
+
+        if (result.Error is null && !result.Loaded.IsDefault)
         {
             var slack = (long)(ObservationSlack.TotalSeconds * time.TimestampFrequency);
             _builder.ObserveLoaded(watch.Instance, result.Loaded.Select(m => m.Key).ToHashSet(), result.AskedAt - slack);
@@ -282,6 +292,18 @@ internal sealed class FleetOwner(
         if (watch.IsBackFromDrain)
             ApplyWords(_words.Drain(watch.Instance.Name, draining: false, time.GetWallClock()));
         return true;
+    }
+
+    private async Task TakeLateAsync(Task<CatalogResult> late)
+    {
+        try
+        {
+            _events.Writer.TryWrite(new CatalogCame(await late));
+        }
+        catch (OperationCanceledException)
+        {
+            // The service stops.
+        }
     }
 
     private bool ApplyDrain(DrainAsked drain, DateTimeOffset now)
@@ -392,7 +414,11 @@ internal sealed class FleetOwner(
 
     private void Publish()
     {
+        var before = _current;
         Volatile.Write(ref _current, _builder.Build([.. _watches.All.Select(w => w.ToView())]));
+        foreach (var mismatch in _current.Mismatches.Except(before.Mismatches))
+            FleetLog.DigestMismatch(
+                logger, mismatch.Model, mismatch.Instance.Name, DigestMismatch.Short(mismatch.Digest), DigestMismatch.Short(mismatch.Served));
         _catalogWaits.Complete();
         Changed?.Invoke();
     }

@@ -29,7 +29,11 @@ internal enum InstanceStatus
 /// <param name="ModifiedAt">When it was last changed there.</param>
 /// <param name="Json">The instance's own JSON object, byte for byte; empty where it has none of Ollama's.</param>
 /// <param name="Owner">Who it belongs to, as an OpenAI server says; null where that is seen from the name.</param>
-internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json, string? Owner = null);
+internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json, string? Owner = null)
+{
+    /// <summary>What it is, whatever its name; null if the instance does not tell.</summary>
+    public string? Digest { get; init; }
+}
 
 /// <summary>A model in an instance's memory.</summary>
 /// <param name="Key">Canonical name.</param>
@@ -71,6 +75,9 @@ internal sealed record InstanceView(
     /// <summary>Whether it ends of itself: it is emptied for that, not on an operator's word.</summary>
     public bool IsLeaving { get; init; }
 
+    /// <summary>What it cannot do that one of its kind can.</summary>
+    public ImmutableArray<string> Remarks { get; init; } = [];
+
     /// <summary>Healthy and not being emptied.</summary>
     public bool IsUsable => Status == InstanceStatus.Healthy && !Draining;
 }
@@ -83,6 +90,12 @@ internal sealed record ModelPlacement(InstanceView View, PlacementState State, s
 {
     /// <summary>The instance.</summary>
     public Instance Instance => View.Instance;
+
+    /// <summary>What the model is there; null if the instance does not tell.</summary>
+    public string? Digest { get; init; }
+
+    /// <summary>When it was last changed there.</summary>
+    public DateTimeOffset ModifiedAt { get; init; }
 }
 
 /// <summary>A placement without detours, for whoever looks at a thousand of them.</summary>
@@ -92,7 +105,7 @@ internal sealed record ModelPlacement(InstanceView View, PlacementState State, s
 /// <param name="HeldLastCopy">Whether, when the snapshot was taken, the instance had a model in memory that was nowhere else.</param>
 internal readonly record struct UsablePlacement(ModelPlacement Placement, Instance Instance, PlacementState State, bool HeldLastCopy);
 
-/// <summary>One model and every instance that has it on disk, or serves it.</summary>
+/// <summary>One model and every instance that has it on disk, or serves it: of several models of one name the one that is served (<see cref="ModelDigests"/>).</summary>
 internal sealed record ModelView(string Name, ModelState State, ImmutableArray<ModelPlacement> Placements)
 {
     private readonly Lock _lock = new();
@@ -100,6 +113,30 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     private bool _divided;
     private ModelRegions? _regions;
     private readonly bool _isAnyHere = Placements.Any(p => p.View.IsUsable && !p.Instance.IsPeer);
+
+    /// <summary>The digest that is served; null if no instance tells one.</summary>
+    public string? Digest { get; init; }
+
+    /// <summary>Placements of the same name that are another model; they get no requests.</summary>
+    public ImmutableArray<ModelPlacement> Others { get; init; } = [];
+
+    /// <summary>Divides the placements of a name and makes the view of the model that is served.</summary>
+    public static ModelView Of(string name, ModelState state, ImmutableArray<ModelPlacement> all, ModelDigests digests)
+    {
+        var (digest, served, others) = digests.Divide(state.Key, all);
+        return new ModelView(name, state, served) { Digest = digest, Others = others };
+    }
+
+    /// <summary>What of it may go on with an answer.</summary>
+    /// <param name="pin">The digest that the answer was begun with.</param>
+    /// <returns>Null if no instance has that digest any more.</returns>
+    public ModelView? For(DigestPin pin)
+    {
+        if (!pin.IsSet || Placements.All(p => p.Digest == pin.Digest))
+            return this;
+        ImmutableArray<ModelPlacement> same = [.. Placements.Concat(Others).Where(p => p.Digest == pin.Digest)];
+        return same.IsEmpty ? null : new ModelView(Name, State, same) { Digest = pin.Digest, Part = Part, Tier = Tier };
+    }
 
     /// <summary>Which part of the model this is; the default for all of it.</summary>
     public ModelPart Part { get; init; }
@@ -171,6 +208,17 @@ internal sealed record FleetSnapshot(
     /// <summary>The models of cold tiers.</summary>
     public ImmutableArray<ColdModel> Cold { get; init; } = [];
 
+    /// <summary>How the digest of a name is chosen.</summary>
+    public ModelDigests DigestRules { get; init; } = ModelDigests.Newest;
+
+    /// <summary>Instances that have another model under a name than is served.</summary>
+    public ImmutableArray<DigestMismatch> Mismatches { get; } =
+        [.. Models.Values.Where(m => !m.Others.IsEmpty).OrderBy(m => m.Key, StringComparer.Ordinal)
+            .SelectMany(m => m.Others.Select(o => new DigestMismatch(m.Key, o.Instance, o.Digest!, m.Digest!)))];
+
+    /// <summary>The digests that are served under names that mean several models; null for none.</summary>
+    public IReadOnlyDictionary<string, string>? ServedDigests { get; } = Served(Models.Values);
+
     /// <summary>Before anything is known.</summary>
     public static FleetSnapshot Empty { get; } = new(
         0,
@@ -194,19 +242,31 @@ internal sealed record FleetSnapshot(
     {
         ImmutableArray<InstanceView> instances = [.. Instances.Where(i => access.Allows(i.Instance.Name))];
         ImmutableArray<ColdModel> cold = [.. Cold.Where(c => access.MayAllow(c.Tier.Pattern))];
+        var models = Models.Values.Select(m => Narrow(m, access)).Where(m => !m.Placements.IsEmpty || m.Tier is not null).ToFrozenDictionary(m => m.Key, StringComparer.Ordinal);
         return new FleetSnapshot(
             Version,
             instances,
-            Models.Values.Select(m => Narrow(m, access)).Where(m => !m.Placements.IsEmpty || m.Tier is not null).ToFrozenDictionary(m => m.Key, StringComparer.Ordinal),
+            models,
             Narrow(Anything, access),
-            Inventory.Build(instances, cold: cold))
+            Inventory.Build(instances, cold: cold, digests: Served(models.Values)))
         {
             Cold = cold,
+            DigestRules = DigestRules,
         };
     }
 
-    private static ModelView Narrow(ModelView model, InstanceAccess access) =>
-        new(model.Name, model.State, [.. model.Placements.Where(p => access.Allows(p.Instance.Name))])
+    /// <summary>The digests that are served under names that mean several models; null for none.</summary>
+    public static Dictionary<string, string>? Served(IEnumerable<ModelView> models)
+    {
+        Dictionary<string, string>? digests = null;
+        foreach (var model in models)
+            if (!model.Others.IsEmpty)
+                (digests ??= new Dictionary<string, string>(StringComparer.Ordinal))[model.Key] = model.Digest!;
+        return digests;
+    }
+
+    private ModelView Narrow(ModelView model, InstanceAccess access) =>
+        ModelView.Of(model.Name, model.State, [.. model.Placements.Concat(model.Others).Where(p => access.Allows(p.Instance.Name))], DigestRules) with
         {
             Tier = model.Tier is { } tier && access.MayAllow(tier.Pattern) ? tier : null,
         };

@@ -32,7 +32,7 @@ internal sealed class Instance
     {
         Name = definition.Name;
         Url = definition.Url;
-        Prefix = definition.Url.GetLeftPart(UriPartial.Path).TrimEnd('/');
+        Prefix = InstanceAddress.Prefix(definition.Url, definition.OpenAI is not null);
         Seed = XxHash32.HashToUInt32(Encoding.UTF8.GetBytes(definition.Name));
         IsPeer = definition.Peer is not null;
         _definition = definition;

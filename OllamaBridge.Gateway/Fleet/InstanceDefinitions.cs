@@ -32,7 +32,7 @@ internal static class InstanceDefinitions
         {
             var hasUrl = TryReadUrl(instance.Url, out var url);
             if (!hasUrl)
-                errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: '{instance.Url}' is not an address such as http://127.0.0.1:11434.");
+                errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: {InstanceAddress.Mistake(instance.Url, "http://127.0.0.1:11434")}");
             // The default of all, Bridge:Slots, is checked under its own key.
             if (instance.Slots is < 1 or > MaxSlots)
                 errors.Add($"{key}:Slots: {instance.Slots} is not between 1 and {MaxSlots}.");
@@ -54,13 +54,14 @@ internal static class InstanceDefinitions
             if (!hasUrl)
                 return;
             // Twice the same server would get twice its slots.
-            if (definitions.Exists(d => d.Url == url))
+            var openAI = OpenAIServices.Read(instance);
+            if (definitions.Exists(d => InstanceAddress.IsSameServer(d, url, openAI is not null)))
                 errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: {url} is there twice.");
             else
                 definitions.Add(new InstanceDefinition(name, url, instance.Slots ?? options.Slots, instance.MaxLoadedModels, instance.Discovery)
                 {
                     PortName = string.IsNullOrEmpty(instance.PortName) ? InstanceDefinition.DefaultPortName : instance.PortName,
-                    OpenAI = OpenAIServices.Read(instance),
+                    OpenAI = openAI,
                     ApiKey = string.IsNullOrEmpty(instance.ApiKey) ? null : new InstanceKey(instance.ApiKey),
                 });
         }
@@ -126,7 +127,7 @@ internal static class InstanceDefinitions
             return false;
         if (parsed.Scheme is not ("http" or "https" or "https+http" or "http+https"))
             return false;
-        url = parsed;
+        url = InstanceAddress.Connectable(parsed);
         return true;
     }
 

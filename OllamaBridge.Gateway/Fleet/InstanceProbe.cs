@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using OllamaBridge.Gateway.Regions;
@@ -13,8 +12,8 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <param name="Error">Why it failed; null for an answer.</param>
 /// <param name="Refused">Whether nobody listens there.</param>
 /// <param name="Version">The server's version.</param>
-/// <param name="Loaded">Models in memory.</param>
-/// <param name="Catalog">Models on disk; default where they were not asked for.</param>
+/// <param name="Loaded">Models in memory; default if the server does not tell.</param>
+/// <param name="Catalog">Models on disk; default where they were not asked for, or did not come.</param>
 internal sealed record ProbeResult(
     Instance Instance,
     long AskedAt,
@@ -32,10 +31,26 @@ internal sealed record ProbeResult(
 
     /// <summary>Whether it answers, but is not what it is configured to be.</summary>
     public bool IsMistaken { get; init; }
+
+    /// <summary>Why the models on disk did not come although they were asked for; null if they came, or were not asked for.</summary>
+    public string? CatalogError { get; init; }
+
+    /// <summary>The list of models, if it takes longer than the look; else null.</summary>
+    public Task<CatalogResult>? LateCatalog { get; init; }
+
+    /// <summary>What the server cannot do that one of its kind can.</summary>
+    public ImmutableArray<string> Remarks { get; init; } = [];
 }
 
-/// <summary>Asks an instance how it is: <c>/api/version</c>, <c>/api/ps</c> and, when due, <c>/api/tags</c>; one of another kind as <see cref="OpenAILook"/> says, another
-/// region's bridge for its room as well.</summary>
+/// <summary>A list of models that was read.</summary>
+/// <param name="Instance">Whose.</param>
+/// <param name="AskedAt">When it was asked for, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+/// <param name="Catalog">The models; default if there is an error.</param>
+/// <param name="Error">Why there is none; null if there is.</param>
+/// <param name="Took">How long it took.</param>
+internal sealed record CatalogResult(Instance Instance, long AskedAt, ImmutableArray<CatalogModel> Catalog, string? Error, TimeSpan Took);
+
+/// <summary>Asks an instance how it is, by its kind: <see cref="OllamaLook"/>, <see cref="OpenAILook"/>, another region's bridge for its room as well.</summary>
 internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time)
 {
     /// <summary>The key of the client that looks are made with: its connections don't outlive a look for long.</summary>
@@ -46,65 +61,87 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     /// <param name="withCatalog">Whether to read the models on disk, too.</param>
     /// <param name="timeout">How long the whole look may take.</param>
     /// <param name="cancellationToken">Ends the look.</param>
-    public async Task<ProbeResult> LookAsync(Instance instance, bool withCatalog, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <param name="catalogTimeout">How long the list of models may take: longer than the look, it comes late. Null for as long as the look.</param>
+    public async Task<ProbeResult> LookAsync(
+        Instance instance, bool withCatalog, TimeSpan timeout, CancellationToken cancellationToken, TimeSpan? catalogTimeout = null)
     {
         var askedAt = time.GetTimestamp();
         // A trace for each look, of each instance every other second, would bury those of requests.
         using var untraced = SuppressInstrumentationScope.Begin();
         using var deadline = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, either.Token);
         try
         {
+            ProbeResult result;
             if (instance.OpenAI is { } service)
             {
-                var models = await OpenAILook.LookAsync(service, withCatalog, path => ReadAsync(instance, path, either.Token));
-                return new ProbeResult(instance, askedAt, Error: null, Refused: false, Version: null, Loaded: [], models);
+                await OpenAILook.LookAsync(service, GetAsync);
+                result = new ProbeResult(instance, askedAt, Error: null, Refused: false, Version: null, Loaded: [], Catalog: default);
+            }
+            else
+            {
+                var used = instance.SlotsUsed;
+                var region = instance.IsPeer ? await AskRegionAsync(instance, either.Token) : null;
+                if (region?.Mistake(instance.Name, instance.Peer!.Self) is { } mistake)
+                    return new ProbeResult(instance, askedAt, mistake, Refused: false, null, [], default) { IsMistaken = true };
+                var health = await OllamaLook.LookAsync(GetAsync);
+                result = new ProbeResult(instance, askedAt, Error: null, Refused: false, health.Version, health.Loaded, Catalog: default)
+                {
+                    Region = region,
+                    SlotsUsed = used,
+                    Remarks = health.Remarks,
+                };
             }
 
-            var used = instance.SlotsUsed;
-            var region = instance.IsPeer ? await AskRegionAsync(instance, either.Token) : null;
-            if (region?.Mistake(instance.Name, instance.Peer!.Self) is { } mistake)
-                return new ProbeResult(instance, askedAt, mistake, Refused: false, null, [], default) { IsMistaken = true };
-            using var version = await GetAsync(instance, "/api/version", either.Token);
-            using var running = await GetAsync(instance, "/api/ps", either.Token);
-            using var tags = withCatalog ? await GetAsync(instance, "/api/tags", either.Token) : null;
-            return new ProbeResult(
-                instance,
-                askedAt,
-                Error: null,
-                Refused: false,
-                version.RootElement.TryGetProperty("version", out var v) ? v.GetString() : null,
-                ReadModels(running, (key, name, json) => new LoadedModel(key, name, ReadTime(json, "expires_at"), Raw(json))
-                {
-                    Size = ReadSize(json, "size"),
-                    SizeInVram = ReadSize(json, "size_vram"),
-                }),
-                tags is null ? default
-                    : ReadModels(tags, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))))
-            {
-                Region = region,
-                SlotsUsed = used,
-            };
+            return withCatalog ? await WithCatalogAsync(result, timeout, catalogTimeout ?? timeout, deadline.Token, cancellationToken) : result;
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
             var refused = e is HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.ConnectionRefused } };
-            var reason = deadline.IsCancellationRequested ? $"no answer within {timeout.TotalSeconds:0.###} s" : e.Message;
+            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e);
             return new ProbeResult(instance, askedAt, reason, refused, null, [], default);
         }
     }
 
-    private static bool IsExpected(Exception e) =>
-        e is HttpRequestException or IOException or OperationCanceledException or JsonException or InvalidOperationException or FormatException;
-
-    private async Task<JsonDocument> GetAsync(Instance instance, string path, CancellationToken cancellationToken)
+    /// <summary>Adds the list of models, or what came in its place when the time of the look was over.</summary>
+    private async Task<ProbeResult> WithCatalogAsync(
+        ProbeResult result, TimeSpan timeout, TimeSpan catalogTimeout, CancellationToken deadline, CancellationToken cancellationToken)
     {
-        using var response = await SendAsync(instance, path, cancellationToken);
-        if (!response.IsSuccessStatusCode)
-            throw new HttpRequestException($"{path} answered {(int)response.StatusCode}");
-        await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
-        return await JsonDocument.ParseAsync(body, cancellationToken: cancellationToken);
+        var reading = ReadCatalogAsync(result.Instance, result.AskedAt, catalogTimeout, cancellationToken);
+        try
+        {
+            var catalog = await reading.WaitAsync(deadline);
+            return result with { Catalog = catalog.Catalog, CatalogError = catalog.Error };
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return result with { CatalogError = $"its list of models has not come yet: {NoAnswer(timeout)}", LateCatalog = reading };
+        }
     }
+
+    /// <summary>Reads the list of models. Never throws but for <paramref name="cancellationToken"/>.</summary>
+    private async Task<CatalogResult> ReadCatalogAsync(Instance instance, long askedAt, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, either.Token);
+        try
+        {
+            var catalog = instance.OpenAI is { } service ? await OpenAILook.ReadCatalogAsync(service, GetAsync) : await OllamaLook.ReadCatalogAsync(GetAsync);
+            return new CatalogResult(instance, askedAt, catalog, Error: null, time.GetElapsedTime(askedAt));
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
+        {
+            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e);
+            return new CatalogResult(instance, askedAt, default, $"its list of models cannot be read: {reason}", time.GetElapsedTime(askedAt));
+        }
+    }
+
+    private static string NoAnswer(TimeSpan timeout) => $"no answer within {timeout.TotalSeconds:0.###} s";
+
+    private static bool IsExpected(Exception e) =>
+        e is HttpRequestException or IOException or OperationCanceledException or JsonException or InvalidOperationException or FormatException or ArgumentException;
 
     private async Task<RegionReport> AskRegionAsync(Instance instance, CancellationToken cancellationToken)
     {
@@ -115,11 +152,15 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
             ?? throw new JsonException($"{PeerBridge.Path} says nothing");
     }
 
-    private async Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)> ReadAsync(Instance instance, string path, CancellationToken cancellationToken)
+    private async Task<ProbeAnswer> AskAsync(Instance instance, string path, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(instance, path, cancellationToken);
-        return (response.StatusCode, await response.Content.ReadAsByteArrayAsync(cancellationToken));
+        return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(cancellationToken), Origin(response.Headers.Location));
     }
+
+    /// <summary>Where a redirect leads to, without what may be secret in it.</summary>
+    private static string? Origin(Uri? location) =>
+        location is null ? null : location.IsAbsoluteUri ? location.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) : "another path";
 
     private async Task<HttpResponseMessage> SendAsync(Instance instance, string path, CancellationToken cancellationToken)
     {
@@ -127,27 +168,4 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         instance.Authorize(request);
         return await client.SendAsync(request, cancellationToken);
     }
-
-    private static ImmutableArray<T> ReadModels<T>(JsonDocument document, Func<string, string, JsonElement, T> read)
-    {
-        if (!document.RootElement.TryGetProperty("models", out var list) || list.ValueKind != JsonValueKind.Array)
-            return [];
-        var models = ImmutableArray.CreateBuilder<T>(list.GetArrayLength());
-        var seen = new HashSet<string>();
-        foreach (var json in list.EnumerateArray())
-            if (json.TryGetProperty("name", out var n) && n.GetString() is { } name
-                && ModelName.TryGetKey(name, out var key) && seen.Add(key))
-                models.Add(read(key, name, json));
-        return models.ToImmutable();
-    }
-
-    private static DateTimeOffset ReadTime(JsonElement json, string property) =>
-        json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var time)
-            ? time
-            : default;
-
-    private static long? ReadSize(JsonElement json, string property) =>
-        json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var size) ? size : null;
-
-    private static byte[] Raw(JsonElement json) => System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(json).ToArray();
 }

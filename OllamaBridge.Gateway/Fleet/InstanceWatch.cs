@@ -12,6 +12,8 @@ internal sealed class InstanceWatch(Instance instance)
     private ImmutableArray<LoadedModel> _loaded = [];
     private bool _catalogKnown = instance.OpenAI is { Models.IsEmpty: false };
     private string? _version;
+    private ImmutableArray<string> _remarks = [];
+    private string? _catalogError;
     private string? _lastError;
     private int _failedLooks;
     private long _newestLook;
@@ -74,6 +76,9 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Until when it is ejected by this gateway's own finding; in the past where it is not.</summary>
     public Moment OwnEjectionUntil { get; private set; }
 
+    /// <summary>Whether a list of models is still being read that takes longer than a look.</summary>
+    public bool IsCatalogLate { get; set; }
+
     /// <summary>The look in progress, if any.</summary>
     public Task? Look { get; set; }
 
@@ -98,12 +103,16 @@ internal sealed class InstanceWatch(Instance instance)
         {
             _failedLooks = 0;
             _version = result.Version;
-            _loaded = result.Loaded;
+            _remarks = result.Remarks;
+            if (!result.Loaded.IsDefault)
+                _loaded = result.Loaded;
             TakeCatalog(result, options, now);
             if (now < _ejectedUntil)
                 Status = InstanceStatus.Ejected;
             else if (_catalogKnown)
                 Recover();
+            else
+                _lastError = _catalogError;
         }
         else
         {
@@ -133,6 +142,34 @@ internal sealed class InstanceWatch(Instance instance)
             ? Moment.Min(_ejectedUntil, now + options.Interval)
             : now + (Instance.Peer?.PollInterval ?? (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval));
         return before != Status;
+    }
+
+    /// <summary>Takes in a list of models that came late.</summary>
+    /// <returns>True where the status changed.</returns>
+    public bool Apply(CatalogResult result, HealthOptions options, Moment now)
+    {
+        IsCatalogLate = false;
+        if (result.AskedAt < _newestCatalog)
+            return false;
+        // One that takes its time is asked for less often, so that it does not do that alone.
+        var pause = 3 * result.Took;
+        NextCatalog = now + (pause > options.CatalogInterval ? pause : options.CatalogInterval);
+        _catalogError = result.Error;
+        if (result.Error is null)
+        {
+            _newestCatalog = result.AskedAt;
+            _catalog = result.Catalog;
+            _catalogKnown = true;
+        }
+
+        // Whether it still answers the next look shows.
+        if (Status == InstanceStatus.Unknown)
+        {
+            _lastError = result.Error;
+            NextLook = now;
+        }
+
+        return false;
     }
 
     /// <summary>Takes in that requests failed there.</summary>
@@ -216,12 +253,21 @@ internal sealed class InstanceWatch(Instance instance)
             IsLeaving = LeavingSince is not null,
             DrainDeadline = DrainDeadline,
             DrainDue = DrainDue,
+            Remarks = Status == InstanceStatus.Healthy && _catalogError is not null ? _remarks.Add($"{_catalogError}; the list from before is used") : _remarks,
         };
 
     private void TakeCatalog(ProbeResult result, HealthOptions options, Moment now)
     {
+        if (result.CatalogError is not null)
+        {
+            _catalogError = result.CatalogError;
+            NextCatalog = now + options.CatalogInterval;
+            return;
+        }
+
         if (result.Catalog.IsDefault || result.AskedAt < _newestCatalog)
             return;
+        _catalogError = null;
         _newestCatalog = result.AskedAt;
         _catalog = result.Catalog;
         _catalogKnown = true;

@@ -22,11 +22,13 @@ internal sealed record Inventory(
     /// <param name="include">Which models, by canonical name; null for all.</param>
     /// <param name="aliases">Names that stand for models.</param>
     /// <param name="cold">Models that are there also while no instance has them.</param>
+    /// <param name="digests">The digests that are served under names that mean several models; null for none.</param>
     public static Inventory Build(
         ImmutableArray<InstanceView> instances,
         Func<string, bool>? include = null,
         IReadOnlyList<ModelChain>? aliases = null,
-        ImmutableArray<ColdModel> cold = default)
+        ImmutableArray<ColdModel> cold = default,
+        IReadOnlyDictionary<string, string>? digests = null)
     {
         var catalog = new Dictionary<string, CatalogModel>();
         var running = new Dictionary<string, LoadedModel>();
@@ -44,7 +46,7 @@ internal sealed record Inventory(
             }
 
             foreach (var model in instance.Catalog)
-                if ((include is null || include(model.Key)) && (!catalog.TryGetValue(model.Key, out var known) || (!isAway && model.ModifiedAt > known.ModifiedAt)))
+                if ((include is null || include(model.Key)) && IsServed(model, digests) && (!catalog.TryGetValue(model.Key, out var known) || (!isAway && model.ModifiedAt > known.ModifiedAt)))
                     catalog[model.Key] = model;
             if (instance.Status != InstanceStatus.Healthy)
                 continue;
@@ -79,6 +81,9 @@ internal sealed record Inventory(
 
     /// <summary>One entry of <see cref="OpenAIModels"/> by itself, as <c>/v1/models/{model}</c> has it.</summary>
     public static byte[] WriteOpenAI(CatalogModel model, string id) => [.. Write(json => WriteOpenAI(json, model, id)), (byte)'\n'];
+
+    private static bool IsServed(CatalogModel model, IReadOnlyDictionary<string, string>? digests) =>
+        digests is null || !digests.TryGetValue(model.Key, out var served) || model.Digest is null || model.Digest == served;
 
     private static byte[] WriteModels(IEnumerable<ReadOnlyMemory<byte>> entries) => Write(json =>
     {

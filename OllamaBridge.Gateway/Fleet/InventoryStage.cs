@@ -30,6 +30,8 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
             "ps" => WriteRunningAsync(context, call),
             "models" => WriteAsync(context, inventory.OpenAIModels, "application/json"),
             "version" when !inventory.Version.IsEmpty => WriteAsync(context, inventory.Version, "application/json; charset=utf-8"),
+            // Servers that answer, but none of which tells a version: as they answer themselves.
+            "version" when fleet.Current.For(call.Tenant.Instances).Instances.Any(i => i.Status == InstanceStatus.Healthy) => ProtocolStage.NotFound(context),
             _ => ProtocolError.WriteAsync(
                 context, call.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, "no instance is healthy at the moment", TimeSpan.FromSeconds(1)),
         };
@@ -77,7 +79,7 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         return access is null && chains.Aliases.IsEmpty && !isAwake
             ? snapshot.Inventory
             : _narrowed.GetOrCreateValue(snapshot.Inventory).GetOrAdd(
-                (access ?? Everything, isAwake), key => Inventory.Build(snapshot.Instances, key.Access.Allows, chains.Aliases, key.IsAwake ? [] : snapshot.Cold));
+                (access ?? Everything, isAwake), key => Inventory.Build(snapshot.Instances, key.Access.Allows, chains.Aliases, key.IsAwake ? [] : snapshot.Cold, snapshot.ServedDigests));
     }
 
     /// <summary>Writes a body as a server does.</summary>

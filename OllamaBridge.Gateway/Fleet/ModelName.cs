@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>
@@ -59,8 +61,19 @@ internal static class ModelName
     /// <remarks>No two names share a key unless Ollama would take one for the other, or they differ by case alone.</remarks>
     public static string KeyOf(string name) => TryGetKey(name, out var key) ? key : name.ToLowerInvariant();
 
-    /// <summary>Whether a server may call a model so: printable ASCII without blanks. What Ollama calls a name is one.</summary>
-    public static bool IsId(string? id) => id is { Length: > 0 and <= MaxIdLength } && !id.AsSpan().ContainsAnyExceptInRange('!', '~');
+    /// <summary>
+    /// Whether a server may call a model so: any text without control characters and lone surrogates, in which something is not blank. Servers use paths
+    /// with blanks and backslashes, and any language's letters.
+    /// </summary>
+    public static bool IsId(string? id)
+    {
+        if (string.IsNullOrWhiteSpace(id) || id.Length > MaxIdLength)
+            return false;
+        foreach (var rune in id.EnumerateRunes())
+            if (Rune.IsControl(rune) || rune == Rune.ReplacementChar)
+                return false;
+        return true;
+    }
 
     /// <summary>Whether the name asks for a model that runs at ollama.com rather than here.</summary>
     public static bool IsCloud(ReadOnlySpan<char> name) =>

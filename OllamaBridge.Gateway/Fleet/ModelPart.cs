@@ -68,6 +68,8 @@ internal sealed class ModelParts
                 {
                     Part = new ModelPart(route, placements.Any(p => p.Id is not null) ? id : null),
                     Tier = whole.Tier,
+                    Digest = whole.Digest,
+                    Others = whole.Others,
                 });
         }
 

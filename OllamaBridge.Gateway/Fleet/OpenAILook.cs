@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using System.Net;
 using System.Text.Json;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -14,25 +14,38 @@ internal static class OpenAILook
     /// <summary>Where the models are listed.</summary>
     public const string ModelsPath = "/v1/models";
 
-    /// <summary>Looks.</summary>
+    /// <summary>Looks at the server's health.</summary>
     /// <param name="service">What is configured.</param>
-    /// <param name="withCatalog">Whether to read the models, too.</param>
-    /// <param name="get">Asks for a path and hands over status and body.</param>
-    /// <returns>The models; default where they were not asked for.</returns>
+    /// <param name="get">Asks for a path.</param>
     /// <exception cref="HttpRequestException">It does not answer, or not well.</exception>
-    public static async Task<ImmutableArray<CatalogModel>> LookAsync(
-        OpenAIService service, bool withCatalog, Func<string, Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)>> get)
+    public static async Task LookAsync(OpenAIService service, Func<string, Task<ProbeAnswer>> get)
     {
         var path = service.HealthPath ?? HealthPath;
-        var (status, _) = await get(path);
-        var hasNoHealth = service.HealthPath is null && status is HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed;
-        if (!hasNoHealth)
-            Require(path, status);
-        if (!hasNoHealth && (!withCatalog || !service.Models.IsEmpty))
-            return withCatalog ? Configured(service) : default;
-        (status, var body) = await get(ModelsPath);
-        Require(ModelsPath, status);
-        return !withCatalog ? default : service.Models.IsEmpty ? Read(body) : Configured(service);
+        var health = await get(path);
+        // A route that is not configured need not be there, nor be for the bridge; but one that says that the server is not ready is believed.
+        if (health.IsSuccess || service.HealthPath is not null || (int)health.Status is >= 500 and not 501 or < 400)
+        {
+            health.Require(path);
+            return;
+        }
+
+        var models = await get(ModelsPath);
+        // Endpoints of a provider often have neither route: with its models configured, any answer of theirs shows that they are there.
+        if (models.IsMissing && !service.Models.IsEmpty)
+            return;
+        RequireList(models);
+    }
+
+    /// <summary>The models: those that are configured, else those that the server lists.</summary>
+    /// <exception cref="HttpRequestException">It does not list them.</exception>
+    /// <exception cref="JsonException">What it answers is no list.</exception>
+    public static async Task<ImmutableArray<CatalogModel>> ReadCatalogAsync(OpenAIService service, Func<string, Task<ProbeAnswer>> get)
+    {
+        if (!service.Models.IsEmpty)
+            return Configured(service);
+        var answer = await get(ModelsPath);
+        RequireList(answer);
+        return Read(answer.Body);
     }
 
     /// <summary>The models that are configured; none where the server is asked for them.</summary>
@@ -53,10 +66,9 @@ internal static class OpenAILook
         var models = ImmutableArray.CreateBuilder<CatalogModel>(list.GetArrayLength());
         foreach (var json in list.EnumerateArray())
         {
-            if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("id", out var text) || text.ValueKind != JsonValueKind.String
-                || text.GetString() is not { } id || !ModelName.IsId(id) || models.Any(m => m.Name == id))
+            if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("id", out var text) || JsonValues.Text(text) is not { } id || !ModelName.IsId(id) || models.Any(m => m.Name == id))
                 continue;
-            models.Add(Model(id, Created(json), json.TryGetProperty("owned_by", out var owner) && owner.ValueKind == JsonValueKind.String ? owner.GetString() : null));
+            models.Add(Model(id, Created(json), json.TryGetProperty("owned_by", out var owner) ? JsonValues.Text(owner) : null));
         }
 
         return models.ToImmutable();
@@ -74,9 +86,11 @@ internal static class OpenAILook
             ? DateTimeOffset.FromUnixTimeSeconds(seconds)
             : DateTimeOffset.UnixEpoch;
 
-    private static void Require(string path, HttpStatusCode status)
+    private static void RequireList(in ProbeAnswer answer)
     {
-        if ((int)status is < 200 or >= 300)
-            throw new HttpRequestException($"{path} answered {(int)status}");
+        if (answer.IsMissing)
+            throw new HttpRequestException(
+                $"{ModelsPath} answered {(int)answer.Status}: give the address without /v1, or name the server's models (Models)");
+        answer.Require(ModelsPath);
     }
 }

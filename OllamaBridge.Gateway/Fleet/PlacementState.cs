@@ -24,6 +24,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     private double _secondsPerByte = double.NaN;
     private int _isRestricted;
     private PlacementGuard? _guard;
+    private PlacementState[] _twins = [];
 
     /// <summary>The model, over the whole fleet.</summary>
     public ModelState Model { get; } = model;
@@ -43,6 +44,40 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
 
     /// <summary>Whether the model was asked for and has not been seen in memory since.</summary>
     public bool IsLoading => Volatile.Read(ref _memory) == Loading;
+
+    /// <summary>Names on the same instance that share the model's weights: a server loads those once for all of them.</summary>
+    public IReadOnlyList<PlacementState> Twins => Volatile.Read(ref _twins);
+
+    /// <summary>Whether a request would find the weights in memory or on their way there, under this name or another.</summary>
+    public bool IsWarm
+    {
+        get
+        {
+            if (IsResident)
+                return true;
+            foreach (var twin in Volatile.Read(ref _twins))
+                if (twin.IsResident)
+                    return true;
+            return false;
+        }
+    }
+
+    /// <summary>Whether the weights were seen in memory, under this name or another.</summary>
+    public bool HasLoadedWeights
+    {
+        get
+        {
+            if (IsLoaded)
+                return true;
+            foreach (var twin in Volatile.Read(ref _twins))
+                if (twin.IsLoaded)
+                    return true;
+            return false;
+        }
+    }
+
+    /// <summary>Sets the names that share the weights (the fleet's owner only).</summary>
+    internal void SetTwins(PlacementState[] twins) => Volatile.Write(ref _twins, twins);
 
     /// <summary>When a lease last began or ended, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);

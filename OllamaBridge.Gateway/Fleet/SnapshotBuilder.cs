@@ -7,9 +7,11 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <summary>Makes a snapshot of what the owner knows, keeping the state cells of models and placements from one to the next.</summary>
 /// <param name="keeper">Takes in what the instances' looks mean for placements; null for nobody.</param>
 /// <param name="tiers">Whose models are there while no instance has them; null for none.</param>
+/// <param name="digests">Which digest of a name is served; null for the newest.</param>
 /// <remarks>Used by the fleet's owner alone.</remarks>
-internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null)
+internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null, ModelDigests? digests = null)
 {
+    private readonly ModelDigests _digests = digests ?? ModelDigests.Newest;
     private readonly ColdTiers _tiers = tiers ?? ColdTiers.None;
     private readonly Dictionary<string, CatalogModel> _lastSeen = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ModelState> _models = [];
@@ -41,7 +43,11 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
                         continue;
                 }
 
-                entry.List.Add(new ModelPlacement(view, cells[CellOf(view.Instance, model)], view.Instance.OpenAI is null ? null : model.Name));
+                entry.List.Add(new ModelPlacement(view, cells[CellOf(view.Instance, model)], view.Instance.OpenAI is null ? null : model.Name)
+                {
+                    Digest = model.Digest,
+                    ModifiedAt = model.ModifiedAt,
+                });
             }
 
             // A request that names no model must not get whichever another server takes for one, nor leave its region.
@@ -59,17 +65,19 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
 
         // Before anybody can see who is back.
         keeper?.Observe(views, _placements);
+        var models = placements.ToFrozenDictionary(
+            p => p.Key,
+            p => ModelView.Of(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable(), _digests) with { Tier = _tiers.Find(p.Key) },
+            StringComparer.Ordinal);
         return new FleetSnapshot(
             ++_version,
             views,
-            placements.ToFrozenDictionary(
-                p => p.Key,
-                p => new ModelView(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable()) { Tier = _tiers.Find(p.Key) },
-                StringComparer.Ordinal),
+            models,
             new ModelView("", _anything, anything.ToImmutable()),
-            Inventory.Build(views, cold: cold))
+            Inventory.Build(views, cold: cold, digests: FleetSnapshot.Served(models.Values)))
         {
             Cold = cold,
+            DigestRules = _digests,
         };
     }
 
@@ -121,7 +129,26 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
 
         if (changed)
             view.Instance.SetPlacements([.. cells.Values]);
+        SetTwins(view, cells);
         return cells;
+    }
+
+    /// <summary>Names of one digest share their weights; a server keeps those in memory once.</summary>
+    private static void SetTwins(InstanceView view, Dictionary<string, PlacementState> cells)
+    {
+        if (view.Instance.OpenAI is not null)
+            return;
+        Dictionary<string, List<PlacementState>>? byDigest = null;
+        foreach (var model in view.Catalog)
+            if (model.Digest is { } digest)
+                ((byDigest ??= new(StringComparer.Ordinal)).TryGetValue(digest, out var same) ? same : byDigest[digest] = []).Add(cells[model.Key]);
+        foreach (var model in view.Catalog)
+        {
+            var cell = cells[model.Key];
+            var twins = model.Digest is { } digest && byDigest![digest] is { Count: > 1 } same ? same.Where(c => c != cell).ToArray() : [];
+            if (!cell.Twins.SequenceEqual(twins))
+                cell.SetTwins(twins);
+        }
     }
 
     /// <summary>Where an OpenAI server may have two models that Ollama would take for one, each has its own.</summary>

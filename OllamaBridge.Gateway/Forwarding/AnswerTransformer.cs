@@ -80,10 +80,12 @@ internal sealed class AnswerTransformer(
 
         var held = new HeldBytes();
         Stream? answer;
+        var isStream = false;
         try
         {
+            isStream = !isRefused && await IsStreamAsync(attempt, proxyResponse, source, held, cancellationToken);
             answer = isRefused ? await RefusedAsync(attempt, httpContext, proxyResponse, source, held, cancellationToken)
-                : IsStream(proxyResponse) ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
+                : isStream ? await BegunAsync(attempt, httpContext, source, held, cancellationToken)
                 : attempt.Plan is not null ? null
                 : await WholeAsync(
                     attempt, httpContext, proxyResponse.Content.Headers.ContentType?.MediaType == "application/json", source, held, cancellationToken);
@@ -113,7 +115,7 @@ internal sealed class AnswerTransformer(
             await heartbeat.DisposeAsync();
         var answeredBy = attempt.Lease.Instance.IsPeer ? PeerHeaders.Clean(proxyResponse.Headers, attempt.Lease.Instance) : attempt.Lease.Instance.Name;
         // A stream may end otherwise than the instance announced: with an error, or continued by another instance.
-        if (IsStream(proxyResponse))
+        if (isStream)
             proxyResponse.Content.Headers.Remove("Content-Length");
         HeaderHygiene.CleanResponse(proxyResponse.Headers);
         HeaderHygiene.CleanResponse(proxyResponse.Content.Headers);
@@ -122,11 +124,11 @@ internal sealed class AnswerTransformer(
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (!isRefused && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);
-        if (IsStream(proxyResponse))
+        if (isStream)
             ProxyBuffering.Disable(httpContext.Response.Headers);
-        httpContext.Response.Headers[InstanceHeader] = HeaderHygiene.ToHeader(answeredBy);
+        httpContext.Response.Headers[InstanceHeader] = HeaderText.Encode(answeredBy);
         if (attempt.Call.ModelName is { } model && model != attempt.Call.Facts.Model)
-            httpContext.Response.Headers[ModelHeader] = HeaderHygiene.ToHeader(model);
+            httpContext.Response.Headers[ModelHeader] = HeaderText.Encode(model);
         attempt.Delivered = true;
         if (!isRefused)
         {
@@ -180,12 +182,12 @@ internal sealed class AnswerTransformer(
         ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
         var operation = attempt.Call.Operation;
-        var ended = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
+        var ended = held.Length == 0 && await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
         if (!attempt.TryBegin())
             return null;
         if (ended)
             return null;
-        if (attempt.Race is not null && held.Span.StartsWith("{\"error\":"u8))
+        if (attempt.Race is not null && AnswerShape.IsError(held.Span))
         {
             attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
             attempt.Failure = FailureOf(attempt.Retained);
@@ -207,7 +209,7 @@ internal sealed class AnswerTransformer(
             return null;
         }
 
-        if (held.Span.StartsWith("{\"error\":"u8) && operation.Kind == OperationKind.Inference && attempt.TakeRetry())
+        if (AnswerShape.IsError(held.Span) && operation.Kind == OperationKind.Inference && attempt.TakeRetry())
         {
             attempt.Retained = Retain(held.Span.TrimEnd((byte)'\n').ToArray());
             attempt.Failure = FailureOf(attempt.Retained);
@@ -237,7 +239,7 @@ internal sealed class AnswerTransformer(
                 attempt.Failure = InstanceFailure.BridgeError;
             if ((ended && (held.Length == 0 || attempt.Failure is not null)) || !Wins(attempt, context))
                 return null;
-            if (attempt.Lease.WasLoaded)
+            if (attempt.Lease.WasLoaded && !attempt.Call.IsUnload)
                 firstTokens.Add(attempt.Call.ModelKey, isWhole: true, time.GetElapsedTime(attempt.SentAt));
             attempt.Call.InputTokens = usage.InputTokens;
             attempt.Call.OutputTokens = usage.OutputTokens;
@@ -277,12 +279,32 @@ internal sealed class AnswerTransformer(
         return false;
     }
 
-    private static bool IsStream(HttpResponseMessage response) =>
-        response.StatusCode == HttpStatusCode.OK
-        && response.Content.Headers.ContentType?.MediaType is "application/x-ndjson" or "text/event-stream";
+    /// <summary>Whether the answer is a stream: where one was asked for the content decides, else the label.</summary>
+    private static async ValueTask<bool> IsStreamAsync(
+        ForwardAttempt attempt, HttpResponseMessage response, Stream source, HeldBytes held, CancellationToken cancellationToken)
+    {
+        if (response.StatusCode != HttpStatusCode.OK)
+            return false;
+        var operation = attempt.Call.Operation;
+        var isLabelled = AnswerShape.IsLabelled(response.Content.Headers.ContentType?.MediaType);
+        var isAsked = attempt.Plan is not null || (attempt.Call.Facts.Stream ?? operation.StreamsByDefault);
+        if (operation.End == StreamEnd.None || !isAsked)
+            return isLabelled;
+        var end = attempt.Plan is { } plan && plan.Path.StartsWith("/api/", StringComparison.Ordinal) ? StreamEnd.Done : operation.End;
+        var hasLength = response.Content.Headers.ContentLength is not null;
+        for (var isAll = false; ;)
+        {
+            if (AnswerShape.IsStream(end, isLabelled, hasLength, held.Span, isAll) is { } isStream)
+                return isStream;
+            isAll = await held.ReadOnceAsync(source, FirstRead, cancellationToken) == 0;
+        }
+    }
 
     private void RecordFirstByte(ForwardAttempt attempt)
     {
+        // It says nothing of how soon a token comes.
+        if (attempt.Call.IsUnload)
+            return;
         var elapsed = time.GetElapsedTime(attempt.SentAt);
         BridgeTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(Labels.OfGenAi(attempt.Call.Operation), attempt.Call.ModelKey, elapsed);

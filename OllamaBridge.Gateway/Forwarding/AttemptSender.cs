@@ -48,11 +48,13 @@ internal sealed class AttemptSender(
         var hasBegun = call.Kept is { HasBegun: true };
         var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.ModelKey) : null;
         var need = new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference, call.Pinned ?? preferred, tried, span,
+            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference && !call.IsUnload, call.Pinned ?? preferred, tried, span,
             call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
             call.Ticket, call.Part)
         {
             NoRetry = retries.IsEmpty,
+            Digest = hasBegun ? call.Digest : default,
+            Bytes = call.Body?.Length ?? 0,
             Home = home,
             Stays = home is null && call.Facts.IsLaterTurn,
         };
@@ -103,6 +105,8 @@ internal sealed class AttemptSender(
     {
         call.Attempts++;
         call.FirstSentAt ??= time.GetTimestamp();
+        if (call.Kept is not { HasBegun: true })
+            call.Digest = DigestPin.Of(lease.Placement);
         if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
             metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
         if (lease.Spill != SpillReason.None)

@@ -45,6 +45,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
         services.AddSingleton<TokenCountStage>();
         services.AddSingleton<ForwardingStage>();
+        services.AddSingleton<UnloadStage>();
         return services;
     }
 }

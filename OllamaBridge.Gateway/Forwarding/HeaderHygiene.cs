@@ -53,9 +53,6 @@ internal static class HeaderHygiene
             headers.Remove(name);
     }
 
-    /// <summary>A name as a header's value: percent-encoded unless it is plain ASCII.</summary>
-    public static string ToHeader(string name) => name.AsSpan().ContainsAnyExceptInRange('!', '~') ? Uri.EscapeDataString(name) : name;
-
     /// <summary>Takes out response headers that can't be written to a client: control characters.</summary>
     /// <param name="headers">An instance's headers.</param>
     public static void CleanResponse(HttpHeaders headers)

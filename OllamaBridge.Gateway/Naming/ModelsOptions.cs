@@ -15,6 +15,9 @@ internal sealed record ModelOptions
     /// <summary>Of an alias: the model that it stands for.</summary>
     public string? Target { get; init; }
 
+    /// <summary>The digest that is served under the name where instances have several, or its beginning; null for the newest.</summary>
+    public string? Digest { get; init; }
+
     /// <summary>Models that stand in, the first that can before the others.</summary>
     public IList<string> Fallbacks { get; init; } = [];
 

@@ -11,6 +11,10 @@ namespace OllamaBridge.Gateway.Naming;
 /// </remarks>
 internal sealed class ModelsOptionsValidator : IValidateOptions<ModelsOptions>
 {
+    // Of SHA-256; ollama list shows twelve digits.
+    private const int MinDigest = 8;
+    private const int MaxDigest = 64;
+
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, ModelsOptions options)
     {
@@ -38,12 +42,17 @@ internal sealed class ModelsOptionsValidator : IValidateOptions<ModelsOptions>
         if (!isNamed)
             yield return ("Name", $"'{model.Name}' is no model's name.");
         var isAlias = !string.IsNullOrEmpty(model.Target);
-        if (!isAlias && model.Fallbacks.Count == 0 && model.OnMemoryFailure == MemoryFailureAction.Fail)
-            yield return ("Fallbacks", "is empty, and there is no Target and no OnMemoryFailure: nothing is said of the model.");
+        var digest = ModelDigests.Normalize(model.Digest);
+        if (!isAlias && digest is null && model.Fallbacks.Count == 0 && model.OnMemoryFailure == MemoryFailureAction.Fail)
+            yield return ("Fallbacks", "is empty, and there is no Target, Digest or OnMemoryFailure: the entry has no effect.");
         if (isAlias && model.OnMemoryFailure != MemoryFailureAction.Fail)
             yield return ("OnMemoryFailure", "belongs to the model itself, not to an alias.");
         if (!Enum.IsDefined(model.OnMemoryFailure))
             yield return ("OnMemoryFailure", "must be Fail or FewerLayers.");
+        if (digest is not null && isAlias)
+            yield return ("Digest", "is for models; give the alias's target an entry of its own.");
+        else if (digest is not null && (digest.Length is < MinDigest or > MaxDigest || digest.AsSpan().ContainsAnyExcept("0123456789abcdef")))
+            yield return ("Digest", $"'{model.Digest}' is no digest of {MinDigest} to {MaxDigest} hexadecimal digits, as ollama list shows them.");
         if (isAlias && !ModelName.IsId(model.Target))
             yield return ("Target", $"'{model.Target}' is no model's name.");
         else if (isAlias && isNamed && ModelName.KeyOf(model.Target!) == ModelName.KeyOf(model.Name!))

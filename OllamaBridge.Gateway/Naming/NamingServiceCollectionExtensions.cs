@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+
 namespace OllamaBridge.Gateway.Naming;
 
 /// <summary>The room that knows which model a name means.</summary>
@@ -8,6 +11,9 @@ internal static class NamingServiceCollectionExtensions
     {
         services.AddBridgeOptions<ModelsOptions, ModelsOptionsValidator>(ModelsOptions.Section);
         services.AddSingleton<ModelChains>();
+        services.AddSingleton(provider => new ModelDigests(provider.GetRequiredService<IOptions<ModelsOptions>>().Value
+            .Where(m => ModelDigests.Normalize(m.Digest) is not null)
+            .ToDictionary(m => ModelName.KeyOf(m.Name!), m => m.Digest!, StringComparer.Ordinal)));
         services.AddSingleton<ModelStage>();
         return services;
     }

@@ -3,25 +3,26 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <summary>Native streams: one JSON object a line, the last with <c>"done":true</c> or, for model transfers, <c>"status":"success"</c>.</summary>
 internal sealed class NdjsonWatcher(StreamEnd end) : StreamWatcher
 {
+    private static ReadOnlySpan<byte> Blanks => " \t\r\n"u8;
+
     /// <inheritdoc/>
     protected override void OnLine(ReadOnlySpan<byte> line)
     {
-        if (line.StartsWith("{\"error\":"u8))
-        {
-            HasError = true;
+        if (line.Trim(Blanks).IsEmpty)
             return;
-        }
-
-        // Inside a JSON string the quotes would be escaped, so a hit is a property; whose, only parsing tells.
-        var mark = end == StreamEnd.Success ? "\"status\":\"success\""u8 : "\"done\":true"u8;
-        if (line.IndexOf(mark) < 0)
+        var isMarked = end == StreamEnd.Success ? Has(line, "\"status\""u8, "\"success\""u8) : Has(line, "\"done\""u8, "true"u8);
+        if (!isMarked && line.IndexOf("\"error\""u8) < 0)
         {
             OutputTokens++;
             return;
         }
 
         var usage = Usage.Read(line);
-        if (end == StreamEnd.Success ? usage.Succeeded : usage.Done)
+        if (usage.HasError)
+        {
+            HasError = true;
+        }
+        else if (end == StreamEnd.Success ? usage.Succeeded : usage.Done)
         {
             IsComplete = true;
             InputTokens = usage.InputTokens;
@@ -32,5 +33,20 @@ internal sealed class NdjsonWatcher(StreamEnd end) : StreamWatcher
         {
             OutputTokens++;
         }
+    }
+
+    /// <summary>Whether a property with a value may be in a line, with any blanks around the colon.</summary>
+    /// <remarks>Within a JSON string the quotes would be escaped, so a hit is a property; which object's, only parsing shows.</remarks>
+    private static bool Has(ReadOnlySpan<byte> line, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        while (line.IndexOf(name) is >= 0 and var at)
+        {
+            line = line[(at + name.Length)..];
+            var rest = line.TrimStart(Blanks);
+            if (rest is [(byte)':', ..] && rest[1..].TrimStart(Blanks).StartsWith(value))
+                return true;
+        }
+
+        return false;
     }
 }

@@ -25,6 +25,9 @@ internal readonly record struct RequestFacts
     /// <summary>Whether the conversation has gone beyond its user's first message; false where that cannot be told, as of a prompt.</summary>
     public bool IsLaterTurn { get; init; }
 
+    /// <summary>Whether it has a prompt, messages or an input; without them a model is only loaded or unloaded.</summary>
+    public bool HasInput { get; init; }
+
     /// <summary>Whether tools may be called.</summary>
     public bool HasTools { get; init; }
 

@@ -43,6 +43,7 @@ internal static partial class RequestInspector
         var (isPlain, seen) = (true, 0);
         bool? stream = null;
         var hasTools = false;
+        var hasInput = false;
         ulong affinity = 0;
         var isLaterTurn = false;
         List<string>? digests = null;
@@ -60,8 +61,12 @@ internal static partial class RequestInspector
             var property = Identify(ref reader);
             if (property != Property.Other)
                 isPlain &= IsPlain(ref reader, property, ref seen);
+            // A system text is no input.
+            var isInput = property == Property.Beginning && !Is(ref reader, "system"u8) && !Is(ref reader, "instructions"u8);
             if (!reader.Read())
                 return Truncated;
+            if (isInput)
+                hasInput = IsSomething(ref reader);
             switch (property)
             {
                 case Property.Model or Property.Name or Property.Source when Has(operation, property):
@@ -125,6 +130,7 @@ internal static partial class RequestInspector
             Affinity = affinity,
             IsLaterTurn = isLaterTurn,
             HasTools = hasTools,
+            HasInput = hasInput,
             Digests = digests,
             Demands = demands.ToFacts(),
             Fault = fault,
@@ -193,6 +199,17 @@ internal static partial class RequestInspector
     }
 
     private static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) => GoText.Is(ref reader, name);
+
+    /// <summary>Whether the value on which a reader stands has anything in it. The reader stays where it is.</summary>
+    private static bool IsSomething(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType == JsonTokenType.String)
+            return reader.HasValueSequence ? !reader.ValueSequence.IsEmpty : !reader.ValueSpan.IsEmpty;
+        if (reader.TokenType != JsonTokenType.StartArray)
+            return reader.TokenType != JsonTokenType.Null;
+        var copy = reader;
+        return !copy.Read() || copy.TokenType != JsonTokenType.EndArray;
+    }
 
     /// <summary>Mixes in the beginning of a conversation: all up to the first message of the user, or the first bytes of a prompt.</summary>
     /// <remarks>The order in which a client writes its properties does not matter; it may differ from turn to turn.</remarks>

@@ -1,50 +1,94 @@
+using System.Buffers;
+
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>Server-sent events, as the OpenAI and Anthropic routes stream.</summary>
 internal sealed class SseWatcher(StreamEnd end) : StreamWatcher
 {
+    // The data lines of an event whose first line was not a whole message; rare, so made on demand.
+    private ArrayBufferWriter<byte>? _data;
     private bool _toldTokens;
 
     /// <inheritdoc/>
     public override string Separator => IsMidLine ? "\n\n" : IsAfterBlankLine ? "" : "\n";
 
     /// <inheritdoc/>
+    protected override bool EndsLineAtCr => true;
+
+    /// <inheritdoc/>
     protected override void OnLine(ReadOnlySpan<byte> line)
     {
-        if (line.StartsWith("data: "u8))
-            OnData(line[6..]);
-        else if (line.StartsWith("event: "u8))
-            OnEvent(line[7..].TrimEnd((byte)'\r'));
+        var field = SseField.Parse(line);
+        if (field.IsData)
+            OnDataLine(field.Value.TrimEnd(" \t"u8));
+        else if (field.IsEvent)
+            OnEvent(field.Value);
+    }
+
+    /// <inheritdoc/>
+    protected override void OnBlankLine() => Dispatch();
+
+    /// <inheritdoc/>
+    protected override void OnEnd() => Dispatch();
+
+    private void OnDataLine(ReadOnlySpan<byte> data)
+    {
+        if (_data is null or { WrittenCount: 0 } && (data is [(byte)'{', .., (byte)'}'] || data.SequenceEqual("[DONE]"u8)))
+        {
+            OnData(data);
+            return;
+        }
+
+        _data ??= new ArrayBufferWriter<byte>();
+        // Data of more lines than any message has is not kept.
+        if (_data.WrittenCount + data.Length > CondensedJson.MaxOutput)
+            return;
+        _data.Write(data);
+        _data.Write("\n"u8);
+    }
+
+    private void Dispatch()
+    {
+        if (_data is not { WrittenCount: > 0 } data)
+            return;
+        OnData(data.WrittenSpan.Trim(" \t\n"u8));
+        data.ResetWrittenCount();
     }
 
     private void OnEvent(ReadOnlySpan<byte> name)
     {
-        if (end == StreamEnd.MessageStop)
-            IsComplete |= name.SequenceEqual("message_stop"u8);
-        else if (end == StreamEnd.ResponseEvent)
-            IsComplete |= name.SequenceEqual("response.completed"u8) || name.SequenceEqual("response.incomplete"u8)
-                || name.SequenceEqual("response.failed"u8);
+        IsComplete |= IsEnd(name);
         HasError |= name.SequenceEqual("error"u8);
     }
 
+    private bool IsEnd(ReadOnlySpan<byte> type) => end switch
+    {
+        StreamEnd.MessageStop => type.SequenceEqual("message_stop"u8),
+        StreamEnd.ResponseEvent => type.SequenceEqual("response.completed"u8) || type.SequenceEqual("response.incomplete"u8)
+            || type.SequenceEqual("response.failed"u8),
+        _ => false,
+    };
+
     private void OnData(ReadOnlySpan<byte> data)
     {
-        if (end == StreamEnd.DoneMarker && data.TrimEnd((byte)'\r').SequenceEqual("[DONE]"u8))
+        if (data.IsEmpty)
+            return;
+        if (data.SequenceEqual("[DONE]"u8))
         {
-            IsComplete = true;
+            IsComplete |= end == StreamEnd.DoneMarker;
             return;
         }
 
-        // The second as older vLLM writes it.
-        if (data.StartsWith("{\"error\":"u8) || data.StartsWith("{\"object\":\"error\""u8))
+        // Within a JSON string the quotes would be escaped, so a hit is a property or a whole value; which one, only parsing shows.
+        if (data.IndexOf("\"error\""u8) >= 0 && Usage.Read(data).HasError)
         {
             HasError = true;
             return;
         }
 
-        if (data.IndexOf("\"usage\":{"u8) >= 0)
+        var usage = data.IndexOf("\"usage\""u8) >= 0 ? Usage.Read(data) : default;
+        if (usage.InputTokens > 0 || usage.OutputTokens > 0)
         {
-            var usage = Usage.Read(data);
             InputTokens = Math.Max(InputTokens, usage.InputTokens);
             if (usage.OutputTokens > 0)
             {

@@ -10,30 +10,33 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
     /// <summary>Whether it was a whole JSON object.</summary>
     public bool IsReadable { get; init; }
 
+    /// <summary>Whether it has an <c>error</c> at the top: a value that is not null, false or empty, or <c>"object":"error"</c> as older vLLM writes it.</summary>
+    public bool HasError { get; init; }
+
     /// <summary>Reads one JSON object; what is not one yields nothing.</summary>
     public static Usage Read(ReadOnlySpan<byte> json)
     {
-        bool done = false, succeeded = false, isReadable = false;
+        bool done = false, succeeded = false, isReadable = false, hasError = false;
         long input = 0, output = 0, decode = 0;
         try
         {
-            var reader = new Utf8JsonReader(json);
+            var reader = new Utf8JsonReader(ByteOrderMark.Skip(json));
             if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
             {
-                ReadObject(ref reader, top: true, ref done, ref succeeded, ref input, ref output, ref decode);
+                ReadObject(ref reader, top: true, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode);
                 isReadable = reader.TokenType == JsonTokenType.EndObject;
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // A malformed line is the relay's matter; it has no tokens to count.
         }
 
-        return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable };
+        return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable, HasError = hasError };
     }
 
     private static void ReadObject(
-        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref long input, ref long output, ref long decode)
+        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref bool hasError, ref long input, ref long output, ref long decode)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -43,10 +46,16 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
                 || reader.ValueTextEquals("input_tokens"u8);
             var isOutput = reader.ValueTextEquals("eval_count"u8) || reader.ValueTextEquals("completion_tokens"u8)
                 || reader.ValueTextEquals("output_tokens"u8);
+            var isError = top && reader.ValueTextEquals("error"u8);
+            var isObject = top && reader.ValueTextEquals("object"u8);
             var isDecode = top && reader.ValueTextEquals("eval_duration"u8);
             var isNested = reader.ValueTextEquals("usage"u8)
                 || (top && (reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("response"u8)));
             reader.Read();
+            if (isError)
+                hasError |= JsonValues.IsSet(reader);
+            else if (isObject && reader.TokenType == JsonTokenType.String)
+                hasError |= reader.ValueTextEquals("error"u8);
             if (isDone)
                 done = reader.TokenType == JsonTokenType.True;
             else if (isStatus && reader.TokenType == JsonTokenType.String)
@@ -58,7 +67,7 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
             else if (isDecode && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var took))
                 decode = took;
             else if (isNested && reader.TokenType == JsonTokenType.StartObject)
-                ReadObject(ref reader, top: false, ref done, ref succeeded, ref input, ref output, ref decode);
+                ReadObject(ref reader, top: false, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode);
             else
                 reader.Skip();
         }

@@ -52,7 +52,7 @@ internal sealed class RegionPeers
             var name = peer.Name?.Trim() ?? "";
             var hasUrl = InstanceDefinitions.TryReadUrl(peer.Url, out var url);
             if (!hasUrl)
-                errors.Add($"{key}:Url: '{peer.Url}' is not an address such as https://bridge.us-east.example.");
+                errors.Add($"{key}:Url: {InstanceAddress.Mistake(peer.Url, "https://bridge.us-east.example")}");
             else if (peers.Exists(p => p.Url == url))
                 errors.Add($"{key}:Url: {url} is there twice.");
             if (!InstanceDefinitions.IsName(name))

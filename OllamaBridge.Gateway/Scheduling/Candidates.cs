@@ -31,7 +31,7 @@ internal sealed class Candidates
     /// <summary>The share of slots that is free, from 0 to 1; 0 for none.</summary>
     public ReadOnlySpan<float> Free => _free.AsSpan(0, Count);
 
-    /// <summary>1 where the model is in memory or on its way there, else 0.</summary>
+    /// <summary>1 where the model's weights are in memory or on their way there, else 0.</summary>
     public ReadOnlySpan<float> Resident => _resident.AsSpan(0, Count);
 
     /// <summary>One over the seconds to the first token, lately; 0 where unknown.</summary>
@@ -77,7 +77,7 @@ internal sealed class Candidates
             ref readonly var placement = ref source[i];
             var state = placement.State;
             Unsafe.Add(ref free, i) = placement.Instance.FreeShare;
-            Unsafe.Add(ref resident, i) = state.IsResident ? 1f : 0f;
+            Unsafe.Add(ref resident, i) = state.IsWarm ? 1f : 0f;
             // Always, though mostly for nothing: what it is read from is at hand now, and far away later.
             Unsafe.Add(ref restricted, i) = state.IsRestricted ? 1 : 0;
         }

@@ -56,7 +56,7 @@ internal sealed class InstanceLease : IDisposable
             limit = Math.Min(limit, placement.Instance.PeerLimit(placement.State.Model.Key));
         if (!placement.Instance.TryTakeSlot(limit))
             return null;
-        var wasLoaded = placement.State.IsLoaded;
+        var wasLoaded = placement.State.HasLoadedWeights;
         if (!placement.State.TryEnter(now, slowly, out var entry))
         {
             placement.Instance.ReturnSlot();
@@ -64,7 +64,7 @@ internal sealed class InstanceLease : IDisposable
         }
 
         var isModel = placement.State.Model.Key.Length > 0;
-        if (isModel && !placement.State.IsResident)
+        if (isModel && !placement.State.IsWarm)
             placement.Instance.AssumeLoading(placement.State, now);
         return new InstanceLease(placement, holdsSlot: true, wasLoaded, released, time, entry) { Spill = spill };
     }

@@ -26,6 +26,12 @@ internal readonly record struct SchedulingRequest(
     /// <summary>The region where its conversation is at home, if that is not this one; else null.</summary>
     public string? Home { get; init; }
 
+    /// <summary>The number of the instance that had its conversation's last request; null if that is not known.</summary>
+    public uint? Place { get; init; }
+
+    /// <summary>The length of its prompt, in bytes; 0 if that is not known.</summary>
+    public long Bytes { get; init; }
+
     /// <summary>Whether it is a later turn of a conversation that is at home here, and rather waits than goes elsewhere.</summary>
     public bool Stays { get; init; }
 }

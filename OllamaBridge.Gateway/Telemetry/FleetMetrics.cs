@@ -29,6 +29,8 @@ internal sealed class FleetMetrics : IHostedService
             "{slot}",
             "Requests that this bridge may still give an instance.");
         meter.CreateObservableGauge(TelemetryNames.ModelMemory, () => fleet.Current.Instances.SelectMany(Memory), "By", "What a model takes of an instance's memory.");
+        meter.CreateObservableGauge(
+            TelemetryNames.DigestMismatch, () => fleet.Current.Mismatches.Select(Mismatch), null, "1 for a model that an instance has under a name for which the fleet serves another.");
     }
 
     /// <inheritdoc/>
@@ -113,6 +115,11 @@ internal sealed class FleetMetrics : IHostedService
         new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, view.Instance.Name),
         new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model.Key),
         new KeyValuePair<string, object?>(TelemetryNames.PlaceLabel, place));
+
+    private static Measurement<int> Mismatch(DigestMismatch mismatch) => new(
+        1,
+        new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, mismatch.Instance.Name),
+        new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, mismatch.Model));
 
     private IEnumerable<Measurement<int>> Observe(Func<Instance, int> read) => _fleet.Current.Instances.Select(view =>
         new Measurement<int>(read(view.Instance), new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, view.Instance.Name)));

@@ -38,6 +38,7 @@ internal static class TelemetryNames
     public const string InstanceSlotsFree = "ollama.instance.slots.free";
     public const string Ejections = "ollama.ejections";
     public const string ModelMemory = "ollama.model.memory";
+    public const string DigestMismatch = "ollama.model.digest.mismatch";
     public const string Evictions = "ollama.model.evictions";
     public const string PlacementState = "ollama.placement.state";
     public const string BreakerOpened = "ollama.breaker.opened";

@@ -112,7 +112,7 @@ public sealed class FleetFeedTests : IDisposable
             throw new InvalidOperationException("no picture");
         var name = (++_taken).ToString(System.Globalization.CultureInfo.InvariantCulture);
         return new FleetPicture(
-            _clock.GetUtcNow(), false, [new PictureInstance(name, new Uri("http://i"), null, "healthy", false, null, 0, 1, [], null, null)], [],
+            _clock.GetUtcNow(), false, [new PictureInstance(name, new Uri("http://i"), null, "healthy", false, null, 0, 1, [], null, null, null)], [],
             new PictureQueue(0, 1, []), new PictureFigures(5, [], [], [], []), []);
     }
 }

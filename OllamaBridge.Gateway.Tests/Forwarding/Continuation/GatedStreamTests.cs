@@ -101,7 +101,6 @@ public class GatedStreamTests
     [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\\ud800\"}}\n")] // half a character
     [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\u00ff\u00fe\"}}\n", 0, true)] // no UTF-8
     [InlineData("/v1/chat/completions", Event, "data: {\"choices\":[{\"del\n\n")]
-    [InlineData("/v1/chat/completions", Event, "data:\n\n")]
     [InlineData("/v1/chat/completions", Event, "data: {}\ndata: {}\n\n")]
     [InlineData("/v1/chat/completions", Event, "{\"choices\":[]}\n\n")] // no event
     [InlineData("/v1/chat/completions", Event, """data: {"choices":[{"delta":{},"finish_reason":"stop"}]]}""" + "\n\n")]

@@ -17,7 +17,7 @@ internal sealed class FleetPictures(IFleet fleet, RequestQueue queue, Activation
         return new FleetPicture(
             time.GetWallClock(),
             Stopping: false,
-            [.. now.Instances.Select(Describe)],
+            [.. now.Instances.Select(view => Describe(now, view))],
             [.. activation.Keepers.Select(k => TierReport.Of(k, queue, now))],
             new PictureQueue(
                 queue.Count,
@@ -27,16 +27,22 @@ internal sealed class FleetPictures(IFleet fleet, RequestQueue queue, Activation
             recent.Troubles());
     }
 
-    private PictureInstance Describe(InstanceView view) => new(
-        view.Instance.Name,
-        view.Instance.Url,
-        view.Instance.Kind == InstanceKind.Ollama ? null : Labels.Of(view.Instance.Kind),
-        Labels.Of(view.Status),
-        view.Draining,
-        view.DrainDeadline,
-        view.Instance.SlotsUsed + view.Instance.UsedElsewhere,
-        view.Instance.Slots,
-        [.. view.Loaded.Select(m => new PictureModel(m.Name, m.Size, m.IsInVram))],
-        ConditionReport.Of(view.Instance, time),
-        view.LastError);
+    private PictureInstance Describe(FleetSnapshot snapshot, InstanceView view)
+    {
+        var remarks = InstanceRemarks.Of(snapshot, view);
+        var reason = InstanceRemarks.Reason(snapshot, view, remarks);
+        return new PictureInstance(
+            view.Instance.Name,
+            view.Instance.Url,
+            view.Instance.Kind == InstanceKind.Ollama ? null : Labels.Of(view.Instance.Kind),
+            Labels.Of(view.Status),
+            view.Draining,
+            view.DrainDeadline,
+            view.Instance.SlotsUsed + view.Instance.UsedElsewhere,
+            view.Instance.Slots,
+            [.. view.Loaded.Select(m => new PictureModel(m.Name, m.Size, m.IsInVram))],
+            ConditionReport.Of(view.Instance, time),
+            reason,
+            remarks.Where(r => r != reason).ToArray() is { Length: > 0 } more ? more : null);
+    }
 }

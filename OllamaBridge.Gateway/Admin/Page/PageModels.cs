@@ -30,7 +30,8 @@ internal sealed record FleetPicture(
 /// <param name="Slots">How many it may hold.</param>
 /// <param name="Loaded">The models in its memory.</param>
 /// <param name="Conditions">Its models that are not used like any others; absent for none.</param>
-/// <param name="Error">Why it cannot be given work.</param>
+/// <param name="Error">Why it gets no requests.</param>
+/// <param name="Remarks">What else is to know of it; absent for nothing.</param>
 internal sealed record PictureInstance(
     string Name,
     Uri Url,
@@ -42,7 +43,8 @@ internal sealed record PictureInstance(
     int Slots,
     IReadOnlyList<PictureModel> Loaded,
     IReadOnlyList<ConditionReport>? Conditions,
-    string? Error);
+    string? Error,
+    IReadOnlyList<string>? Remarks);
 
 /// <summary>A model in memory.</summary>
 /// <param name="Name">As the instance writes it.</param>

@@ -13,13 +13,14 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     : ForwardOnlyStream
 {
     private const int ReadSize = 4 * 1024;
-    // A longer message (an image in the answer) is passed on unread; such an answer cannot be gone on with.
+    // A longer message (an image in the answer) is passed on as it comes and read without its long strings; such an answer cannot be resumed.
     private const int MaxMessage = 4 * 1024 * 1024;
     private CancellationTokenSource? _reading;
     private bool _sourceEnded;
     private int _passable;
     private int _closing;
-    private bool _blind;
+    private CondensedJson? _overlong;
+    private int _searched;
     private bool _finished;
 
     /// <summary>What is kept of the answer.</summary>
@@ -147,24 +148,26 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     private bool Look()
     {
         var ahead = held.Span[Seen..];
-        var size = MessageSplitter.Find(ahead, reader.HasEvents, out var length);
+        var size = MessageSplitter.Find(ahead, reader.HasEvents, ref _searched, out var length);
         if (size < 0)
         {
-            if (!_blind && ahead.Length < MaxMessage)
+            if (_overlong is null && ahead.Length < MaxMessage)
                 return false;
-            Kept.HasMore = _blind = true;
+            PassOverlong(ahead);
             Accept(ahead.Length);
             return true;
         }
 
-        if (_blind)
+        _searched = 0;
+        if (_overlong is not null)
         {
-            _blind = false;
+            PassOverlong(ahead[..length]);
+            ReadOverlong();
             Accept(size);
             return true;
         }
 
-        if (ahead[..length].Trim(" \r"u8).IsEmpty)
+        if (ahead[..length].Trim(" \r\n"u8).IsEmpty)
         {
             if (_closing > 0)
                 _closing += size;
@@ -194,6 +197,26 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         return true;
     }
 
+    /// <summary>Part of a message that is too long to be held goes on its way; the answer cannot be resumed any more.</summary>
+    private void PassOverlong(ReadOnlySpan<byte> part)
+    {
+        Kept.HasMore = true;
+        (_overlong ??= new CondensedJson()).Append(part);
+        _searched = 0;
+    }
+
+    /// <summary>The end of a long message has come: whether it ends the answer is read from what is left without its long strings.</summary>
+    private void ReadOverlong()
+    {
+        var before = Kept.Mark;
+        var kind = reader.Read(_overlong!.Text);
+        _overlong = null;
+        if (kind is AnswerMessage.Failure or AnswerMessage.Unreadable)
+            Kept.Return(before);
+        else
+            Count(kind, before);
+    }
+
     private void Count(AnswerMessage kind, AnswerMark before)
     {
         attempt.Messages++;
@@ -204,8 +227,13 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     /// <summary>No more comes from the instance: a message without its end is half a message, unless it says that the answer is whole.</summary>
     private void End(Interruption cause)
     {
+        if (_overlong is not null)
+            ReadOverlong();
         var rest = held.Span[Math.Min(Seen, held.Length)..].TrimEnd("\r\n"u8);
-        if (!rest.IsEmpty && !_blind && !attempt.IsComplete)
+        // What is left of the last line ending.
+        if (rest.IsEmpty && attempt.IsComplete)
+            Accept(held.Length - Seen);
+        if (!rest.IsEmpty && !attempt.IsComplete)
         {
             var before = Kept.Mark;
             var end = Kept.End;

@@ -40,7 +40,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
         if (instance.OpenAI is not null)
         {
             // It has no routes that tell of templates, and needs none: it goes on where it is asked to.
-            if (Continued(call, request, kept) is { } continued)
+            if (Continued(call, request, kept) is { } continued && (call.Operation.Name != "chat" || await questions.OpensTurnsAsync(instance, cancellationToken)))
                 yield return continued;
             yield break;
         }

@@ -101,9 +101,9 @@ internal sealed class Continuer(
     /// <summary>Whether somebody could go on at once who has not broken it off yet. Else who did so once is better than waiting: it may be another process by now.</summary>
     private bool HasOther(BridgeCall call, HashSet<Instance> broke)
     {
-        if (fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part) is { } model)
+        if (fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part)?.For(call.Kept is { HasBegun: true } ? call.Digest : default) is { } model)
             foreach (var placement in model.Usable)
-                if (placement.State.IsResident && placement.Instance.FreeSlots(call.ModelKey) > 0 && !broke.Contains(placement.Instance))
+                if (placement.State.IsWarm && placement.Instance.FreeSlots(call.ModelKey) > 0 && !broke.Contains(placement.Instance))
                     return true;
         return false;
     }

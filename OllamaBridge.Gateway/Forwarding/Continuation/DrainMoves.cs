@@ -46,7 +46,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
 
     /// <summary>The model that a sending is for, on the instances that its tenant may use; null where there is none.</summary>
     public static ModelView? Find(ForwardAttempt attempt, FleetSnapshot snapshot) =>
-        snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.ModelKey, attempt.Call.Part);
+        snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.ModelKey, attempt.Call.Part)?.For(attempt.HasBegun ? attempt.Call.Digest : default);
 
     private bool IsMovable(ForwardAttempt attempt, ModelView model)
     {
@@ -87,7 +87,7 @@ internal sealed class FreeSlots
         foreach (var usable in model.Usable)
         {
             var instance = usable.Instance;
-            if (instance == but || usable.State.IsRestricted || !(usable.State.IsResident || instance.HasRoom))
+            if (instance == but || usable.State.IsRestricted || !(usable.State.IsWarm || instance.HasRoom))
                 continue;
             if (!_left.TryGetValue(instance, out var left))
                 left = instance.FreeSlots(model.Key);

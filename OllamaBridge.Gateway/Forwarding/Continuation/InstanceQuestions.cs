@@ -10,6 +10,8 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// <summary>Small questions that the bridge itself asks an instance before it sends a continuation there: how a prompt is rendered, what a model is.</summary>
 internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet, IOptions<ContinuationOptions> options, TimeProvider time)
 {
+    private readonly RenderSupport _support = new(fleet);
+    private readonly OpenTurnSupport _openTurns = new();
     // A rendered prompt is as long as the prompt; a description of a model is far shorter.
     private const int MaxAnswer = 64 * 1024 * 1024;
     private static readonly MediaTypeHeaderValue Json = new("application/json");
@@ -22,21 +24,43 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
     /// <returns>Null where the instance does not tell.</returns>
     public async Task<string?> RenderAsync(Instance instance, string path, JsonObject request, CancellationToken cancellationToken)
     {
+        if (_support.Find(instance) == false)
+            return null;
         request["_debug_render_only"] = true;
         request["stream"] = false;
+        if (_support.Find(instance) == true)
+            return Rendered(await AskAsync(instance, path, request, cancellationToken));
+        using var turn = await _support.EnterAsync(instance, cancellationToken);
+        if (_support.Find(instance) is { } known)
+            return known ? Rendered(await AskAsync(instance, path, request, cancellationToken)) : null;
+        // Should it answer the prompt, then with one token.
+        if (request["options"] is not JsonObject limits)
+            request["options"] = limits = [];
+        limits["num_predict"] = 1;
         var answer = await AskAsync(instance, path, request, cancellationToken);
-        return answer?["_debug_info"]?["rendered_template"] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+        var rendered = Rendered(answer);
+        // An error says nothing: it may be the model's.
+        if (answer is not null)
+            _support.Note(instance, rendered is not null);
+        return rendered;
     }
 
-    /// <summary>Asks.</summary>
+    /// <summary>Whether an OpenAI server goes on with an open turn of the assistant rather than answers it: asked once.</summary>
+    public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) =>
+        _openTurns.LearnAsync(instance, () => AskAsync(instance, "/v1/models", null, cancellationToken));
+
+    private static string? Rendered(JsonObject? answer) =>
+        answer?["_debug_info"]?["rendered_template"] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+
+    /// <summary>Asks: with a body if there is one, else for a path alone.</summary>
     /// <returns>Null where there is no answer, or none that is one.</returns>
-    public async Task<JsonObject?> AskAsync(Instance instance, string path, JsonObject request, CancellationToken cancellationToken)
+    public async Task<JsonObject?> AskAsync(Instance instance, string path, JsonObject? request, CancellationToken cancellationToken)
     {
         using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-        using var message = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + path)
+        using var message = new HttpRequestMessage(request is null ? HttpMethod.Get : HttpMethod.Post, instance.Prefix + path)
         {
-            Content = new ByteArrayContent(Encoding.UTF8.GetBytes(request.ToJsonString())) { Headers = { ContentType = Json } },
+            Content = request is null ? null : new ByteArrayContent(Encoding.UTF8.GetBytes(request.ToJsonString())) { Headers = { ContentType = Json } },
         };
         instance.Authorize(message);
         try

@@ -12,9 +12,11 @@ internal sealed class MoveQuestion
 {
     private readonly ContinuableRequest? _request;
     private readonly Task<TemplateFacts?>? _facts;
+    private readonly Task<bool>? _opensTurns;
     private bool? _isText;
 
-    private MoveQuestion(ContinuableRequest? request, Task<TemplateFacts?>? facts) => (_request, _facts) = (request, facts);
+    private MoveQuestion(ContinuableRequest? request, Task<TemplateFacts?>? facts, Task<bool>? opensTurns = null) =>
+        (_request, _facts, _opensTurns) = (request, facts, opensTurns);
 
     /// <summary>Asks; whoever would go on is asked how it treats such answers, where that is not known and it can tell.</summary>
     /// <param name="attempt">The sending.</param>
@@ -30,7 +32,8 @@ internal sealed class MoveQuestion
             request,
             target.OpenAI is not null
                 ? null
-                : templates.LearnAsync(call, target, NativeMessages.Think(call.Operation.Protocol, request.Body), CancellationToken.None));
+                : templates.LearnAsync(call, target, NativeMessages.Think(call.Operation.Protocol, request.Body), CancellationToken.None),
+            target.OpenAI is not null && call.Operation.Name == "chat" ? templates.OpensTurnsAsync(target, CancellationToken.None) : null);
     }
 
     /// <summary>The answer as things stand. Not after the sending has ended.</summary>
@@ -45,7 +48,7 @@ internal sealed class MoveQuestion
         var thinks = kept.Thinking.Length > 0;
         if (_facts is null)
             return !thinks && call.Operation.Protocol == Protocol.OpenAI
-                && (isChat ? ContinuationPlanner.MayOpenTurn(request.Body) : ContinuationPlanner.MayOpenPrompt(request.Body));
+                && (isChat ? _opensTurns is { IsCompletedSuccessfully: true, Result: true } && ContinuationPlanner.MayOpenTurn(request.Body) : ContinuationPlanner.MayOpenPrompt(request.Body));
         if (_facts is not { IsCompletedSuccessfully: true, Result: { } facts })
             return false;
         if (facts.LeavesOpen && isChat && !thinks && ContinuationPlanner.MayOpenTurn(request.Body))

@@ -11,6 +11,9 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
     private const int MaxKnown = 1024;
     private readonly ConcurrentDictionary<(string Model, DateTimeOffset ModifiedAt, string Think), Asked> _known = new();
 
+    /// <inheritdoc cref="InstanceQuestions.OpensTurnsAsync"/>
+    public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) => questions.OpensTurnsAsync(instance, cancellationToken);
+
     /// <summary>What is known of a model; asked of an instance where nothing is.</summary>
     /// <param name="call">The request, for its model.</param>
     /// <param name="instance">Whom to ask.</param>

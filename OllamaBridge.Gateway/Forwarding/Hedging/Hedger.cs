@@ -37,7 +37,7 @@ internal sealed class Hedger(
         IReadOnlyCollection<Instance>? tried,
         Action<ForwardAttempt> failed)
     {
-        if (!_options.Enabled || call.IsKnownToFail || call.Operation.Kind != OperationKind.Inference || call.Body is null || call.ModelKey.Length == 0)
+        if (!_options.Enabled || call.IsKnownToFail || call.Operation.Kind != OperationKind.Inference || call.IsUnload || call.Body is null || call.ModelKey.Length == 0)
             return new HedgedSending(await sender.SendAsync(context, call, lease, retries));
         budget.Deposit();
         if (Wait(call, lease) is not { } wait)
@@ -98,7 +98,7 @@ internal sealed class Hedger(
         if (!budget.TryWithdraw())
             return null;
         var second = queue.TryHedge(new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, NeedsSlot: true, Tried: [lease.Instance, .. tried ?? []], Tenant: call.Tenant, Part: call.Part));
+            call.ModelKey, call.Facts.Affinity, NeedsSlot: true, Tried: [lease.Instance, .. tried ?? []], Tenant: call.Tenant, Part: call.Part) { Digest = DigestPin.Of(lease.Placement) });
         if (second is null)
             budget.Return();
         return second;

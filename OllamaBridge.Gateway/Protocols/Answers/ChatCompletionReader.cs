@@ -3,13 +3,23 @@ using System.Text.Json;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>Streams of <c>/v1/chat/completions</c>: chunks, one with <c>finish_reason</c>, perhaps one with <c>usage</c>, <c>[DONE]</c>.</summary>
-/// <remarks>A failing Ollama server writes a chunk with an empty model's name and just ends (recording 08-kill9-runner-v1-sse-midstream).</remarks>
+/// <remarks>
+/// A failing Ollama server writes a chunk with an empty model's name and just ends (recording 08-kill9-runner-v1-sse-midstream). Other servers never
+/// name the model, or begin with such a chunk.
+/// </remarks>
 internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
 {
     private bool _words;
     private bool _closing;
     private bool _failed;
     private bool _nameless;
+    private bool _named;
+    private bool _hasChoice;
+    private bool _isNamed;
+    private bool _hasWrongReason;
+    // One bit for each of the first 64 choices.
+    private ulong _open;
+    private ulong _ended;
 
     /// <inheritdoc/>
     public override bool HasEvents => true;
@@ -20,11 +30,11 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
         var sse = SseEvent.Parse(message);
         if (!sse.IsReadable)
             return AnswerMessage.Unreadable;
-        if (sse.IsComment)
+        if (sse.IsEmpty)
             return AnswerMessage.Frame;
         if (sse.Data.SequenceEqual("[DONE]"u8))
             return AnswerMessage.End;
-        _words = _closing = _failed = _nameless = false;
+        _words = _closing = _failed = _nameless = _named = _hasChoice = false;
         try
         {
             var json = new Utf8JsonReader(sse.Data);
@@ -39,9 +49,15 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
             return AnswerMessage.Unreadable;
         }
 
-        if (_failed || (_nameless && !_words))
+        // Until a chunk has named the model, the name says nothing.
+        var isBlank = _nameless && _hasChoice && !_words && !_closing;
+        if (_failed || (isBlank && _isNamed))
             return AnswerMessage.Failure;
-        Kept.KeepFirst(sse.Data);
+        _isNamed |= _named;
+        if (isBlank)
+            return AnswerMessage.Closing;
+        if (!_nameless || _words)
+            Kept.KeepFirst(sse.Data);
         if (!_closing)
             return Counted(_words);
         if (_words)
@@ -103,9 +119,14 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
             var isObject = json.ValueTextEquals("object"u8);
             json.Read();
             // The second as older vLLM writes it.
-            _failed |= (isError && json.TokenType != JsonTokenType.Null)
+            _failed |= (isError && JsonValues.IsSet(json))
                 || (isObject && json.TokenType == JsonTokenType.String && json.ValueTextEquals("error"u8));
-            _nameless |= isModel && json.TokenType == JsonTokenType.String && json.ValueTextEquals(""u8);
+            if (isModel && json.TokenType == JsonTokenType.String)
+            {
+                _nameless |= json.ValueTextEquals(""u8);
+                _named |= !json.ValueTextEquals(""u8);
+            }
+
             if (isChoices && json.TokenType == JsonTokenType.StartArray)
                 ReadChoices(ref json);
             else if (isUsage && json.TokenType == JsonTokenType.StartObject)
@@ -117,26 +138,53 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
 
     private void ReadChoices(ref Utf8JsonReader json)
     {
-        var count = 0;
-        while (json.Read() && json.TokenType == JsonTokenType.StartObject)
+        for (var count = 0; json.Read() && json.TokenType == JsonTokenType.StartObject; count++)
         {
-            // Several answers at once cannot be gone on with.
-            Kept.HasMore |= ++count > 1;
+            _hasChoice = true;
+            Kept.HasMore |= count > 0;
+            var (index, words, reason) = (0L, false, default(string));
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             {
-                if (!json.ValueTextEquals("finish_reason"u8))
+                var isReason = json.ValueTextEquals("finish_reason"u8);
+                if (!isReason && !json.ValueTextEquals("index"u8))
                 {
-                    _words |= ReadChoice(ref json);
+                    words |= ReadChoice(ref json);
                     continue;
                 }
 
                 json.Read();
-                if (json.TokenType != JsonTokenType.String)
-                    continue;
-                Kept.End.Reason = json.GetString();
-                _closing = true;
+                if (isReason)
+                    reason = JsonValues.Reason(ref json);
+                else
+                    index = Number(ref json) ?? 0;
+                json.Skip();
             }
+
+            _words |= words;
+            EndChoice(index, words, reason);
         }
+    }
+
+    /// <summary>An answer has ended once every choice that began has a reason to. A choice that goes on after its reason gives none.</summary>
+    private void EndChoice(long index, bool words, string? reason)
+    {
+        // Several answers at once cannot be resumed.
+        Kept.HasMore |= index is not 0;
+        var bit = 1ul << (int)Math.Clamp(index, 0, 63);
+        if (words && (_ended & bit) != 0)
+        {
+            _hasWrongReason = true;
+            Kept.End.Reason = null;
+        }
+
+        _open |= bit;
+        if (reason is null || _hasWrongReason)
+            return;
+        _ended |= bit;
+        if (_open != _ended)
+            return;
+        Kept.End.Reason = reason;
+        _closing = true;
     }
 
     private void ReadUsage(ref Utf8JsonReader json)

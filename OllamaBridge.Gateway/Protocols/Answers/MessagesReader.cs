@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
@@ -14,7 +15,7 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
         var sse = SseEvent.Parse(message);
         if (!sse.IsReadable)
             return AnswerMessage.Unreadable;
-        if (sse.IsComment)
+        if (sse.IsEmpty)
             return AnswerMessage.Frame;
         try
         {
@@ -23,6 +24,8 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
                 return AnswerMessage.Unreadable;
             data.Read(ref json, Kept);
+            // The name of the event says the same; some servers write only that.
+            data.Type ??= sse.Name.IsEmpty ? null : Encoding.UTF8.GetString(sse.Name);
             return json.Read() ? AnswerMessage.Unreadable : Take(data, sse.Data);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -110,8 +113,8 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
                     HasWords |= AnswerReader.Take(ref json, kept.Thinking);
                 else if (isType)
                     Block = InternBlock(ref json);
-                else if (isReason && json.TokenType == JsonTokenType.String)
-                    kept.End.Reason = json.GetString();
+                else if (isReason)
+                    kept.End.Reason = JsonValues.Reason(ref json) ?? kept.End.Reason;
                 kept.HasMore |= isMore;
                 json.Skip();
             }

@@ -8,6 +8,7 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
     private bool _words;
     private bool _done;
     private bool _failed;
+    private string? _reason;
 
     /// <inheritdoc/>
     public override bool HasEvents => false;
@@ -16,9 +17,10 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
     public override AnswerMessage Read(ReadOnlySpan<byte> message)
     {
         _words = _done = _failed = false;
+        _reason = null;
         try
         {
-            var json = new Utf8JsonReader(message);
+            var json = new Utf8JsonReader(ByteOrderMark.Skip(message));
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
                 return AnswerMessage.Unreadable;
             ReadObject(ref json, top: true);
@@ -35,6 +37,8 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
             return AnswerMessage.Failure;
         if (_done)
         {
+            // Some servers write a reason into every line; only that of the last one counts.
+            Kept.End.Reason = _reason;
             splitter?.Finish(Kept);
             return AnswerMessage.End;
         }
@@ -52,13 +56,13 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
             switch (property)
             {
                 case Property.Error:
-                    _failed |= json.TokenType != JsonTokenType.Null;
+                    _failed |= JsonValues.IsSet(json);
                     break;
                 case Property.Done:
                     _done = json.TokenType == JsonTokenType.True;
                     break;
                 case Property.Reason:
-                    Kept.End.Reason = json.TokenType == JsonTokenType.String ? json.GetString() : null;
+                    _reason = JsonValues.Reason(ref json);
                     break;
                 case Property.Message when json.TokenType == JsonTokenType.StartObject:
                     ReadObject(ref json, top: false);

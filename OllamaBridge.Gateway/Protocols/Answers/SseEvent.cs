@@ -1,43 +1,48 @@
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>One server-sent event, as the specification has it (HTML Standard, 9.2.6), with one line of data.</summary>
+/// <summary>One server-sent event, as the specification reads it (HTML Standard, 9.2.6).</summary>
 internal readonly ref struct SseEvent
 {
-    private SseEvent(ReadOnlySpan<byte> data, bool isComment, bool isReadable)
+    private SseEvent(ReadOnlySpan<byte> data, ReadOnlySpan<byte> name, bool isReadable)
     {
         Data = data;
-        IsComment = isComment;
+        Name = name;
         IsReadable = isReadable;
     }
 
-    /// <summary>Its data.</summary>
+    /// <summary>Its data, several lines joined by line feeds.</summary>
     public ReadOnlySpan<byte> Data { get; }
 
-    /// <summary>Whether there is nothing but comments in it.</summary>
-    public bool IsComment { get; }
+    /// <summary>Its name; empty for none.</summary>
+    public ReadOnlySpan<byte> Name { get; }
 
-    /// <summary>Whether it is made as the servers make them.</summary>
+    /// <summary>Whether it carries nothing: comments, fields that concern only the connection, or empty data, which servers send to keep a connection open.</summary>
+    public bool IsEmpty => Data.IsEmpty;
+
+    /// <summary>Whether it is an event at all, and not text of another format.</summary>
     public bool IsReadable { get; }
 
-    /// <summary>Reads one.</summary>
+    /// <summary>Reads one. Allocates only where the data has several lines.</summary>
     /// <param name="block">Its lines.</param>
     public static SseEvent Parse(ReadOnlySpan<byte> block)
     {
-        ReadOnlySpan<byte> data = default;
+        ReadOnlySpan<byte> data = default, name = default;
         var hasData = false;
-        foreach (var range in block.Split((byte)'\n'))
+        var lines = new SseLines(block);
+        while (lines.TryRead(out var line))
         {
-            var line = block[range].TrimEnd((byte)'\r');
-            if (line.IsEmpty || line[0] == (byte)':' || line.StartsWith("event:"u8) || line.StartsWith("id:"u8) || line.StartsWith("retry:"u8))
+            // The specification ignores unknown fields; JSON or HTML in place of events is no event.
+            if (line is [(byte)'{' or (byte)'[' or (byte)'<', ..])
+                return default;
+            var field = SseField.Parse(line);
+            if (field.IsEvent)
+                name = field.Value;
+            if (!field.IsData)
                 continue;
-            if (!line.StartsWith("data:"u8) || hasData)
-                return new SseEvent(default, false, false);
-            data = line["data:".Length..];
-            if (data is [(byte)' ', ..])
-                data = data[1..];
+            data = hasData ? (byte[])[.. data, (byte)'\n', .. field.Value] : field.Value;
             hasData = true;
         }
 
-        return new SseEvent(data, !hasData, true);
+        return new SseEvent(data.Trim(" \t\n"u8), name, true);
     }
 }

@@ -140,6 +140,7 @@ function showInstance(row, i) {
   const notes = (i.conditions ?? []).map(c => `${c.model}: ${c.state}`);
   if (i.drainDeadline) notes.unshift("by " + new Date(i.drainDeadline).toLocaleTimeString());
   if (i.error) notes.push(i.error);
+  notes.push(...(i.remarks ?? []));
   set(state.children[1], notes.join("; "));
   const bar = slots.children[0];
   bar.max = Math.max(1, i.slots);

@@ -1,0 +1,42 @@
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>What an operator should know of an instance that answers: what it lacks, and why it gets no requests although it is healthy. Pure.</summary>
+internal static class InstanceRemarks
+{
+    /// <summary>All of them; none for an instance that is not healthy, whose error says enough.</summary>
+    /// <param name="snapshot">The fleet.</param>
+    /// <param name="view">The instance.</param>
+    public static IReadOnlyList<string> Of(FleetSnapshot snapshot, InstanceView view)
+    {
+        if (view.Status != InstanceStatus.Healthy)
+            return [];
+        var remarks = new List<string>();
+        if (view.CatalogKnown && view.Catalog.IsEmpty)
+            remarks.Add("its list of models is empty: it gets no requests for models");
+        foreach (var mismatch in snapshot.Mismatches)
+            if (mismatch.Instance == view.Instance)
+                remarks.Add(
+                    $"{mismatch.Model} has the digest {DigestMismatch.Short(mismatch.Digest)} there, the fleet serves {DigestMismatch.Short(mismatch.Served)}: it gets no requests for it");
+        foreach (var model in view.Catalog)
+            if (snapshot.Models.TryGetValue(model.Key, out var served) && served.Tier is { IsExclusive: true } tier && !tier.Owns(view.Instance.Name))
+                remarks.Add($"{model.Key} is served by the tier {tier.Name} alone");
+        remarks.AddRange(view.Remarks);
+        return remarks;
+    }
+
+    /// <summary>Why no request goes there: its error, or for a healthy instance that is not used for any model the reason.</summary>
+    /// <param name="snapshot">The fleet.</param>
+    /// <param name="view">The instance.</param>
+    /// <param name="remarks">What <see cref="Of"/> found.</param>
+    public static string? Reason(FleetSnapshot snapshot, InstanceView view, IReadOnlyList<string> remarks)
+    {
+        if (view.LastError is not null || view.Status != InstanceStatus.Healthy || remarks.Count == 0)
+            return view.LastError;
+        foreach (var model in view.Catalog)
+            if (snapshot.Models.TryGetValue(model.Key, out var served))
+                foreach (var placement in served.Placements)
+                    if (placement.Instance == view.Instance)
+                        return null;
+        return remarks[0];
+    }
+}

@@ -1,0 +1,121 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>What a look at an Ollama server found.</summary>
+/// <param name="Version">The server's version; null if it does not tell.</param>
+/// <param name="Loaded">The models in its memory; default if it does not tell.</param>
+/// <param name="Remarks">What it cannot do that an Ollama server can.</param>
+internal sealed record OllamaHealth(string? Version, ImmutableArray<LoadedModel> Loaded, ImmutableArray<string> Remarks);
+
+/// <summary>Looks at a server that speaks Ollama's API: <c>/api/version</c>, <c>/api/ps</c> and <c>/api/tags</c>.</summary>
+/// <remarks>
+/// Old and foreign servers lack some of them. A server needs a version or a list of models to count as an Ollama server: servers of other
+/// kinds answer 200 on every path.
+/// </remarks>
+internal static class OllamaLook
+{
+    /// <summary>Tells the version.</summary>
+    public const string VersionPath = "/api/version";
+
+    /// <summary>Lists the models in memory.</summary>
+    public const string RunningPath = "/api/ps";
+
+    /// <summary>Lists the models on disk.</summary>
+    public const string TagsPath = "/api/tags";
+
+    /// <summary>Looks at version and memory.</summary>
+    /// <param name="get">Asks for a path.</param>
+    /// <exception cref="HttpRequestException">It does not answer well, or is no Ollama server.</exception>
+    public static async Task<OllamaHealth> LookAsync(Func<string, Task<ProbeAnswer>> get)
+    {
+        var remarks = ImmutableArray.CreateBuilder<string>();
+        var version = await ReadVersionAsync(get);
+        if (version is null)
+            remarks.Add($"it has no {VersionPath}");
+        var loaded = await ReadLoadedAsync(get);
+        if (loaded.IsDefault)
+            remarks.Add($"it has no {RunningPath}: which models are in its memory is guessed from the requests sent there");
+        return new OllamaHealth(version, loaded, remarks.ToImmutable());
+    }
+
+    /// <summary>Reads the list of models.</summary>
+    /// <exception cref="HttpRequestException">There is none.</exception>
+    public static async Task<ImmutableArray<CatalogModel>> ReadCatalogAsync(Func<string, Task<ProbeAnswer>> get)
+    {
+        var answer = await get(TagsPath);
+        answer.Require(TagsPath);
+        return List(answer) is { } list
+            ? Models(list, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json)) { Digest = ReadDigest(json) })
+            : throw new HttpRequestException($"{TagsPath} answered without a list of models");
+    }
+
+    private static async Task<string?> ReadVersionAsync(Func<string, Task<ProbeAnswer>> get)
+    {
+        var answer = await get(VersionPath);
+        var version = answer.IsSuccess && answer.ReadObject() is { } json && json.TryGetProperty("version", out var value) ? JsonValues.Text(value) : null;
+        if (version is not null)
+            return version;
+        if (!answer.IsSuccess && !answer.IsMissing)
+            answer.Require(VersionPath);
+        var tags = await get(TagsPath);
+        if (tags.IsSuccess && List(tags) is not null)
+            return null;
+        throw new HttpRequestException(
+            $"this is no Ollama server: {VersionPath} answered {(int)answer.Status} without a version, {TagsPath} {(int)tags.Status} without models; if it speaks OpenAI's API, set Kind to OpenAI");
+    }
+
+    private static async Task<ImmutableArray<LoadedModel>> ReadLoadedAsync(Func<string, Task<ProbeAnswer>> get)
+    {
+        var answer = await get(RunningPath);
+        if (!answer.IsSuccess && !answer.IsMissing)
+            answer.Require(RunningPath);
+        return !answer.IsSuccess || List(answer) is not { } list ? default : Models(list, (key, name, json) => new LoadedModel(key, name, ReadTime(json, "expires_at"), Raw(json))
+        {
+            Size = ReadSize(json, "size"),
+            SizeInVram = ReadSize(json, "size_vram"),
+        });
+    }
+
+    /// <summary>The list of models in an answer; null if there is none. A server without models may write null.</summary>
+    private static JsonElement? List(in ProbeAnswer answer)
+    {
+        if (answer.ReadObject() is not { } json || !json.TryGetProperty("models", out var list))
+            return null;
+        if (list.ValueKind == JsonValueKind.Null)
+            return list;
+        return list.ValueKind == JsonValueKind.Array && (list.GetArrayLength() == 0 || list.EnumerateArray().Any(m => Name(m) is not null)) ? list : null;
+    }
+
+    private static ImmutableArray<T> Models<T>(JsonElement list, Func<string, string, JsonElement, T> read)
+    {
+        if (list.ValueKind == JsonValueKind.Null)
+            return [];
+        var models = ImmutableArray.CreateBuilder<T>(list.GetArrayLength());
+        var seen = new HashSet<string>();
+        foreach (var json in list.EnumerateArray())
+            if (Name(json) is { } name && ModelName.IsId(name) && ModelName.KeyOf(name) is var key && seen.Add(key))
+                models.Add(read(key, name, json));
+        return models.ToImmutable();
+    }
+
+    /// <summary>A model's name: <c>name</c>, else <c>model</c>, of which some servers write only one.</summary>
+    private static string? Name(JsonElement json) =>
+        json.ValueKind != JsonValueKind.Object ? null
+        : (json.TryGetProperty("name", out var name) ? JsonValues.Text(name) : null) ?? (json.TryGetProperty("model", out name) ? JsonValues.Text(name) : null);
+
+    private static DateTimeOffset ReadTime(JsonElement json, string property) =>
+        json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var time)
+            ? time
+            : default;
+
+    private static string? ReadDigest(JsonElement json) =>
+        json.TryGetProperty("digest", out var value) && JsonValues.Text(value) is { } text ? ModelDigests.Normalize(text) : null;
+
+    private static long? ReadSize(JsonElement json, string property) =>
+        json.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var size) ? size : null;
+
+    private static byte[] Raw(JsonElement json) => System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(json).ToArray();
+}

@@ -1,0 +1,69 @@
+using System.Runtime.CompilerServices;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Forwarding.Continuation;
+
+/// <summary>
+/// Which instances render a prompt when they are asked to (<c>_debug_render_only</c>). One that does not know the field would answer the prompt instead, so
+/// it is asked once, for one token at most, and never again until it is another version.
+/// </summary>
+internal sealed class RenderSupport(IFleet fleet)
+{
+    /// <summary>The first version of Ollama that knows the field.</summary>
+    private static readonly Version First = new(0, 11, 5);
+    private readonly ConditionalWeakTable<Instance, Entry> _entries = new();
+
+    /// <summary>Whether an instance renders; null if it has not been asked yet.</summary>
+    public bool? Find(Instance instance) => EntryOf(instance).Renders;
+
+    /// <summary>Waits until nobody else asks the same instance for the first time.</summary>
+    /// <returns>To be disposed when the answer has been noted.</returns>
+    public async Task<IDisposable> EnterAsync(Instance instance, CancellationToken cancellationToken)
+    {
+        var entry = EntryOf(instance);
+        await entry.Turn.WaitAsync(cancellationToken);
+        return entry;
+    }
+
+    /// <summary>An instance was asked and has answered.</summary>
+    public void Note(Instance instance, bool renders) => EntryOf(instance).Renders = renders;
+
+    private Entry EntryOf(Instance instance)
+    {
+        var version = VersionOf(instance);
+        if (_entries.TryGetValue(instance, out var known) && known.Version == version)
+            return known;
+        var entry = new Entry(version, IsTooOld(version) ? false : null);
+        _entries.AddOrUpdate(instance, entry);
+        return entry;
+    }
+
+    private string? VersionOf(Instance instance)
+    {
+        foreach (var view in fleet.Current.Instances)
+            if (view.Instance == instance)
+                return view.Version;
+        return null;
+    }
+
+    /// <summary>Whether a version is known to lack the field. A server without a version is no Ollama server of those that have it.</summary>
+    private static bool IsTooOld(string? version) =>
+        version is null || (System.Version.TryParse(version.Split('-', '+')[0], out var number) && number < First && number > new Version(0, 0, 0));
+
+    private sealed class Entry(string? version, bool? renders) : IDisposable
+    {
+        private int _renders = renders is null ? -1 : renders.Value ? 1 : 0;
+
+        public string? Version { get; } = version;
+
+        public SemaphoreSlim Turn { get; } = new(1, 1);
+
+        public bool? Renders
+        {
+            get => Volatile.Read(ref _renders) is >= 0 and var known ? known == 1 : null;
+            set => Volatile.Write(ref _renders, value is null ? -1 : value.Value ? 1 : 0);
+        }
+
+        public void Dispose() => Turn.Release();
+    }
+}

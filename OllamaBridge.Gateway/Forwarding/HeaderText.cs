@@ -1,0 +1,21 @@
+using System.Text;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>Text of any language as a header's value, which is printable ASCII.</summary>
+internal static class HeaderText
+{
+    /// <summary>The text with all that a header cannot have percent-encoded (RFC 3986, 2.1), and the percent sign, so that it can be read back.</summary>
+    public static string Encode(string text)
+    {
+        if (!text.AsSpan().ContainsAnyExceptInRange(' ', '~') && !text.Contains('%', StringComparison.Ordinal) && text.Trim().Length == text.Length)
+            return text;
+        var encoded = new StringBuilder(text.Length + 16);
+        foreach (var value in Encoding.UTF8.GetBytes(text))
+            if (value is > (byte)' ' and <= (byte)'~' and not (byte)'%')
+                encoded.Append((char)value);
+            else
+                encoded.Append('%').Append(value.ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
+        return encoded.ToString();
+    }
+}
