@@ -2,6 +2,7 @@ using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Hedging;
+using OllamaBridge.Gateway.Forwarding.Liveness;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 
@@ -87,6 +88,12 @@ internal sealed class ForwardAttempt(
 
     /// <summary>Whether what the client was sent could be gone on with; null where nobody has asked. Whoever watches asks.</summary>
     public MoveQuestion? Move { get; set; }
+
+    /// <summary>Checks whether its instance still answers; null while it has not been silent for long.</summary>
+    public LivenessCheck? Liveness { get; set; }
+
+    /// <summary>Whether the load that it waited for has been timed.</summary>
+    public bool IsLoadLearned { get; set; }
 
     /// <summary>What it takes part in, where the request may be sent to two instances; else null.</summary>
     public HedgeRace? Race { get; init; }
@@ -175,11 +182,13 @@ internal sealed class ForwardAttempt(
     }
 
     /// <summary>Gives it up: nothing more is waited for. What has been read is still written.</summary>
-    public void GiveUp(Interruption cause)
+    /// <param name="cause">Why.</param>
+    /// <param name="isFinal">Whether it ends even if the request cannot be sent again.</param>
+    public void GiveUp(Interruption cause, bool isFinal = false)
     {
         if (Volatile.Read(ref _state) == Waiting)
         {
-            if (!MayGiveUp(cause) || Interlocked.CompareExchange(ref _state, GivenUp, Waiting) != Waiting)
+            if (!(isFinal || MayGiveUp(cause)) || Interlocked.CompareExchange(ref _state, GivenUp, Waiting) != Waiting)
                 return;
             if (cause is Interruption.Drained or Interruption.Stopped)
                 _retry = cause == Interruption.Drained;
@@ -193,7 +202,7 @@ internal sealed class ForwardAttempt(
             Cause ??= cause;
             Cancel(reading);
         }
-        else if (cause == Interruption.Stopped && Watcher is not null)
+        else if (cause is Interruption.Stopped or Interruption.Stalled or Interruption.InstanceLost && Watcher is not null)
         {
             Cause ??= cause;
             Cancel(Volatile.Read(ref _sending));

@@ -1,11 +1,13 @@
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Liveness;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
 public sealed class SilenceRulesTests
 {
     private static readonly ContinuationOptions Options = new();
+    private static readonly LivenessOptions Liveness = new();
 
     private static readonly SilenceFacts Streaming = new(
         HasBegun: true, Silence: TimeSpan.Zero, Pace: Seconds(0.02), Status: InstanceStatus.Healthy, IsWarm: true,
@@ -19,24 +21,24 @@ public sealed class SilenceRulesTests
     [InlineData(2, 30, false)] // two seconds a token, on a processor without a GPU
     [InlineData(2, 61, true)]
     public void Judge_StreamIsSilent_StalledOnlyBeyondWhatItsPaceExplains(double pace, double silence, bool stalled) =>
-        Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(Streaming with { Pace = Seconds(pace), Silence = Seconds(silence) }, Options));
+        Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(Streaming with { Pace = Seconds(pace), Silence = Seconds(silence) }, Options, Liveness));
 
     [Fact]
     public void Judge_PaceUnknown_LongerPatience()
     {
-        Assert.Null(SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(19) }, Options));
-        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(21) }, Options));
+        Assert.Null(SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(19) }, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(21) }, Options, Liveness));
     }
 
     [Fact]
     public void Judge_NobodyElseToAsk_WaitedFor() =>
-        Assert.Null(SilenceRules.Judge(Streaming with { CanGoElsewhere = false, Silence = Seconds(100) }, Options));
+        Assert.Null(SilenceRules.Judge(Streaming with { CanGoElsewhere = false, Silence = Seconds(100) }, Options, Liveness));
 
     [Fact]
     public void Judge_ToolsMayBeCalled_SilenceIsNoStall()
     {
-        Assert.Null(SilenceRules.Judge(Streaming with { HasTools = true, Silence = Seconds(100) }, Options));
-        Assert.Null(SilenceRules.Judge(Waiting with { HasTools = true, Silence = Seconds(100) }, Options));
+        Assert.Null(SilenceRules.Judge(Streaming with { HasTools = true, Silence = Seconds(100) }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(Waiting with { HasTools = true, Silence = Seconds(100) }, Options, Liveness));
     }
 
     [Theory]
@@ -45,35 +47,35 @@ public sealed class SilenceRulesTests
     [InlineData(6, 59, false)] // a long prompt
     [InlineData(6, 61, true)]
     public void Judge_FirstTokenIsLate_GivenUpOnlyBeyondWhatIsUsual(double usual, double silence, bool late) =>
-        Assert.Equal(late ? Interruption.Stalled : null, SilenceRules.Judge(Waiting with { UsualFirstToken = Seconds(usual), Silence = Seconds(silence) }, Options));
+        Assert.Equal(late ? Interruption.Stalled : null, SilenceRules.Judge(Waiting with { UsualFirstToken = Seconds(usual), Silence = Seconds(silence) }, Options, Liveness));
 
     [Fact]
     public void Judge_FirstTokenOfAColdModelOrWithNobodyElse_WaitedFor()
     {
         var late = Waiting with { Silence = Seconds(100) };
-        Assert.NotNull(SilenceRules.Judge(late, Options));
-        Assert.Null(SilenceRules.Judge(late with { IsWarm = false }, Options));
-        Assert.Null(SilenceRules.Judge(late with { CanGoElsewhere = false }, Options));
-        Assert.Null(SilenceRules.Judge(late with { UsualFirstToken = null }, Options));
+        Assert.NotNull(SilenceRules.Judge(late, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(late with { IsWarm = false }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(late with { CanGoElsewhere = false }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(late with { UsualFirstToken = null }, Options, Liveness));
     }
 
     [Fact]
     public void Judge_InstanceIsFoundDead_LostOnceItIsSilent()
     {
         var dead = Streaming with { Status = InstanceStatus.Unhealthy, HasTools = true };
-        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(0.1) }, Options));
-        Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(dead with { Silence = Seconds(0.6) }, Options));
-        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = InstanceStatus.Ejected }, Options));
+        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(0.1) }, Options, Liveness));
+        Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(dead with { Silence = Seconds(0.6) }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = InstanceStatus.Ejected }, Options, Liveness));
         // Taken out of the list: what it has it finishes.
-        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = null }, Options));
-        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), HasBegun = false, CanGoElsewhere = false }, Options));
+        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = null }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), HasBegun = false, CanGoElsewhere = false }, Options, Liveness));
     }
 
     [Fact]
     public void Judge_DrainIsOver_MovedWhereThereIsSomewhereToGo()
     {
-        Assert.Equal(Interruption.Drained, SilenceRules.Judge(Streaming with { IsDrainOver = true }, Options));
-        Assert.Null(SilenceRules.Judge(Streaming with { IsDrainOver = true, CanGoElsewhere = false }, Options));
+        Assert.Equal(Interruption.Drained, SilenceRules.Judge(Streaming with { IsDrainOver = true }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(Streaming with { IsDrainOver = true, CanGoElsewhere = false }, Options, Liveness));
     }
 
     private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(seconds);
