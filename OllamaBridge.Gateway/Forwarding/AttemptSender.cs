@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Parallelism;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
@@ -23,6 +24,7 @@ internal sealed class AttemptSender(
     ForwardTimeouts timeouts,
     SilenceWatch watch,
     ConversationHomes homes,
+    ParallelismLearner parallelism,
     TimeProvider time)
 {
     // Bodies with pictures or sound are large for what they are in tokens: beyond a usual context the estimate stops.
@@ -140,6 +142,8 @@ internal sealed class AttemptSender(
         {
             if (sending is not null)
                 watch.Remove(attempt);
+            if (attempt.Overlap() is { } overlap)
+                parallelism.Add(lease, overlap);
             BridgeTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
             // What takes no slot says nothing about when one comes free, nor does what was broken off for being the second.

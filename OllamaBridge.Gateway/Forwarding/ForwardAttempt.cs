@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Parallelism;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Forwarding.Liveness;
@@ -34,6 +35,9 @@ internal sealed class ForwardAttempt(
 
     /// <summary>After a failure: whether the request may be sent elsewhere. Takes a retry out of the budget, once.</summary>
     public bool TakeRetry() => _retry ??= budget is not null && budget.TryWithdraw();
+
+    /// <summary>How many requests for its model its instance held when it was sent, this one included.</summary>
+    public int InFlight { get; } = lease.Placement.State.Active;
 
     /// <summary>When it was sent, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public long SentAt { get; } = time.GetTimestamp();
@@ -156,6 +160,16 @@ internal sealed class ForwardAttempt(
             : Watcher is not null && Call.AnsweredAt is { } answered ? time.GetElapsedTime(answered)
             : LastByteAt > FirstByteAt ? time.GetElapsedTime(FirstByteAt, LastByteAt)
             : TimeSpan.Zero;
+    }
+
+    /// <summary>When its instance ran it.</summary>
+    /// <returns>Null if that is not known.</returns>
+    public OverlapSample? Overlap()
+    {
+        var streams = Messages > 1 || Watcher is not null;
+        var end = streams ? LastByteAt : time.GetTimestamp();
+        var start = streams ? FirstByteAt : DecodeNanoseconds > 0 ? end - (long)(DecodeNanoseconds / 1e9 * time.TimestampFrequency) : 0;
+        return HasBegun && start > 0 ? new OverlapSample(SentAt, Math.Max(SentAt, start), end, InFlight) : null;
     }
 
     /// <summary>More of the answer is waited for.</summary>

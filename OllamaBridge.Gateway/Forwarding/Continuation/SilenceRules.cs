@@ -30,6 +30,9 @@ internal readonly record struct SilenceFacts(
     /// <summary>When the load of its model counts as hung.</summary>
     public TimeSpan LoadLimit { get; init; }
 
+    /// <summary>For how long the client has got nothing, earlier attempts included.</summary>
+    public TimeSpan TotalSilence { get; init; }
+
     /// <summary>Whether the answer comes in one piece, so that its first byte is late by the whole generation.</summary>
     public bool ComesWhole { get; init; }
 
@@ -57,7 +60,7 @@ internal static class SilenceRules
         if (facts.IsDrainOver && facts.CanGoElsewhere)
             return Interruption.Drained;
         // If all instances are unresponsive, the cause is likely shared and passes: wait for it, but not for ever.
-        var canLeave = facts.CanGoElsewhere || facts.Silence >= liveness.LastInstanceTimeout;
+        var canLeave = facts.CanGoElsewhere || facts.TotalSilence >= liveness.LastInstanceTimeout;
         if (facts.Status is InstanceStatus.Unhealthy && facts.Silence >= Lost && canLeave)
             return Interruption.InstanceLost;
         var isStall = facts.Liveness switch

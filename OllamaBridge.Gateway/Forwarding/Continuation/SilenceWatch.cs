@@ -116,6 +116,7 @@ internal sealed class SilenceWatch(
         {
             Liveness = liveness,
             LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt)) : default,
+            TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.SilentSince ?? attempt.Call.FirstSentAt ?? attempt.SentAt, now)),
             ComesWhole = !(attempt.Call.Facts.Stream ?? attempt.Call.Operation.StreamsByDefault),
             EarlierStalls = attempt.Call.Continued?.Count(static c => c == Interruption.Stalled) ?? 0,
         };
@@ -141,6 +142,8 @@ internal sealed class SilenceWatch(
 
         return known == LivenessState.Unresponsive && !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.IsLoaded) ? LivenessState.Loading : known;
     }
+
+    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
     private static long SizeOf(ForwardAttempt attempt) => ModelSize.Of(attempt.Lease.Placement.View, attempt.Call.ModelKey);
 
