@@ -36,8 +36,9 @@ internal sealed class AttemptSender(
     /// <param name="tried">Instances that have failed it; null for none.</param>
     /// <param name="lastFailure">How the last of them failed.</param>
     /// <param name="gone">The client has gone.</param>
+    /// <param name="giveWay">Whether another model can serve the request at once; null if it waits for this one.</param>
     public async ValueTask<LeaseResult> AcquireAsync(
-        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone)
+        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Func<bool>? giveWay = null)
     {
         using var span = BridgeTracing.StartQueue(call);
         var hasBegun = call.Kept is { HasBegun: true };
@@ -48,6 +49,7 @@ internal sealed class AttemptSender(
             call.Ticket, call.Part)
         {
             NoRetry = retries.IsEmpty,
+            GiveWay = giveWay,
             Home = home,
             Stays = home is null && call.Facts.IsLaterTurn,
         };

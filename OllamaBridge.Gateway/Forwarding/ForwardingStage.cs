@@ -90,6 +90,10 @@ internal sealed class ForwardingStage(
                     continue;
                 }
 
+                // Another request was faster: wait again.
+                if (result is { Refusal: LeaseRefusal.GaveWay })
+                    continue;
+
                 await StopHeartbeatAsync(call);
                 await tries.EndAsync(context, call, first, result);
                 return null;
@@ -132,7 +136,7 @@ internal sealed class ForwardingStage(
         // A kept connection that breaks as the request goes out is mostly a server that has just died, and will refuse: once, that
         // counts as refused, and once more for the connection that was kept beside it. (A request that kills servers finds few of them.)
         var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) - tries.Tried?.Count is 0 or 1;
-        return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone);
+        return sender.AcquireAsync(call, tries.Tried, broke ? InstanceFailure.Refused : tries.LastFailure, gone, fallback.GiveWay(call));
     }
 
     /// <summary>An instance has failed the request.</summary>

@@ -78,5 +78,73 @@ public sealed class SilenceRulesTests
         Assert.Null(SilenceRules.Judge(Streaming with { IsDrainOver = true, CanGoElsewhere = false }, Options, Liveness));
     }
 
+    [Theory]
+    [InlineData(false, true, 3600, false)] // a long prompt: not cut, however long
+    [InlineData(false, false, 3600, false)]
+    [InlineData(true, true, 14, false)] // a pause in a stream is waited for
+    [InlineData(true, true, 16, true)]
+    [InlineData(true, false, 44, false)]
+    [InlineData(true, false, 46, true)]
+    public void Judge_InstanceAnswersChecks_OnlyAStreamIsStalled(bool hasBegun, bool elsewhere, double silence, bool stalled)
+    {
+        var facts = Streaming with { HasBegun = hasBegun, CanGoElsewhere = elsewhere, Silence = Seconds(silence), TotalSilence = Seconds(silence), Liveness = LivenessState.Alive, UsualFirstToken = null };
+        Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { HasTools = true }, Options, Liveness));
+    }
+
+    [Theory]
+    [InlineData(0.2, 299, false)]
+    [InlineData(0.2, 301, true)] // 20 × 15 s
+    [InlineData(6, 1199, false)] // 20 × 10 × 6 s
+    [InlineData(6, 1201, true)]
+    public void Judge_AliveAndFarBeyondTheLearnedFirstToken_StalledUnlessTheAnswerComesWhole(double usual, double silence, bool late)
+    {
+        var facts = Waiting with { Liveness = LivenessState.Alive, UsualFirstToken = Seconds(usual), Silence = Seconds(silence) };
+        Assert.Equal(late ? Interruption.Stalled : null, SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { ComesWhole = true }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { CanGoElsewhere = false }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_StalledBefore_PatienceDoubles()
+    {
+        var facts = Streaming with { Liveness = LivenessState.Alive, Silence = Seconds(29), EarlierStalls = 1 };
+        Assert.Null(SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts with { Silence = Seconds(31) }, Options, Liveness));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Judge_InstanceOwesAnAnswer_StalledAtOnceElsewhereAndLaterAlone(bool hasBegun)
+    {
+        var facts = Streaming with { HasBegun = hasBegun, Liveness = LivenessState.Unresponsive, Silence = Seconds(11), TotalSilence = Seconds(11), HasTools = true, UsualFirstToken = null };
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts with { ComesWhole = true }, Options, Liveness));
+        var alone = facts with { CanGoElsewhere = false };
+        Assert.Null(SilenceRules.Judge(alone, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(alone with { TotalSilence = Seconds(39) }, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(alone with { TotalSilence = Seconds(41) }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_Loading_StalledBeyondTheLoadLimitIfAnotherCanLoad()
+    {
+        var facts = Waiting with { Liveness = LivenessState.Loading, LoadLimit = Seconds(35), Silence = Seconds(34), TotalSilence = Seconds(300) };
+        Assert.Null(SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts with { Silence = Seconds(36) }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { Silence = Seconds(36), CanGoElsewhere = false }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_CheckPending_WaitedFor() =>
+        Assert.Null(SilenceRules.Judge(Streaming with { Liveness = LivenessState.Pending, Silence = Seconds(100) }, Options, Liveness));
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Defaults_FrozenRunner_FoundWithinTwentySeconds(bool hasBegun) =>
+        Assert.True(SilenceRules.CheckAfter(hasBegun, Options, Liveness) + Liveness.CheckTimeout < Seconds(15));
+
     private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(seconds);
 }

@@ -19,7 +19,6 @@ internal sealed class OverlapHistory
     private const double Blur = 0.1;
     private readonly Lock _lock = new();
     private readonly OverlapSample[] _samples = new OverlapSample[Window];
-    private readonly int[] _overlaps = new int[Window];
     private readonly bool[] _waited = new bool[Window];
     private long _count;
 
@@ -32,24 +31,12 @@ internal sealed class OverlapHistory
         lock (_lock)
         {
             var known = (int)Math.Min(_count, Window);
-            var overlap = 1;
             var waited = false;
+            var wait = sample.StartedAt - sample.SentAt;
             for (var i = 0; i < known; i++)
-            {
-                var other = _samples[i];
-                if (Overlaps(sample, other))
-                {
-                    overlap++;
-                    // The other ended first and could not count this one.
-                    _overlaps[i] = Math.Max(_overlaps[i], 2);
-                }
-
-                var wait = sample.StartedAt - sample.SentAt;
-                waited |= other.EndedAt > sample.SentAt && Math.Abs(sample.StartedAt - other.EndedAt) <= wait * Promptness;
-            }
-
+                waited |= _samples[i].EndedAt > sample.SentAt && Math.Abs(sample.StartedAt - _samples[i].EndedAt) <= wait * Promptness;
             var at = (int)(_count++ % Window);
-            (_samples[at], _overlaps[at], _waited[at]) = (sample, overlap, waited);
+            (_samples[at], _waited[at]) = (sample, waited);
             return _count >= Window ? Conclude() : null;
         }
     }
@@ -61,15 +48,30 @@ internal sealed class OverlapHistory
             _count = 0;
     }
 
-    private static bool Overlaps(in OverlapSample a, in OverlapSample b)
+    /// <summary>The most requests that ran at the same moment.</summary>
+    private int Depth()
     {
-        var shared = Math.Min(a.EndedAt, b.EndedAt) - Math.Max(a.StartedAt, b.StartedAt);
-        return shared > Math.Min(a.EndedAt - a.StartedAt, b.EndedAt - b.StartedAt) * Blur;
+        var most = 1;
+        foreach (var sample in _samples)
+        {
+            // Depth only changes where one starts.
+            var at = sample.StartedAt + ((sample.EndedAt - sample.StartedAt) * Blur);
+            var running = 0;
+            foreach (var other in _samples)
+            {
+                var blur = (other.EndedAt - other.StartedAt) * Blur;
+                running += other.StartedAt + blur <= at && at < other.EndedAt - blur ? 1 : 0;
+            }
+
+            most = Math.Max(most, running);
+        }
+
+        return most;
     }
 
     private int? Conclude()
     {
-        var most = _overlaps.Max();
+        var most = Depth();
         var proofs = 0;
         for (var i = 0; i < Window; i++)
             if (_waited[i] && _samples[i].InFlight > most)

@@ -25,7 +25,7 @@ internal sealed record LivenessOptions
 
     /// <summary>Silence after which a request ends with an error if its instance is unresponsive and no other can serve it.</summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "1.00:00:00")]
-    public TimeSpan LastInstanceTimeout { get; init; } = TimeSpan.FromSeconds(45);
+    public TimeSpan LastInstanceTimeout { get; init; } = TimeSpan.FromSeconds(40);
 
     /// <summary>The shortest time that a model may take to load before the load counts as hung.</summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "1.00:00:00")]
