@@ -30,6 +30,9 @@ internal readonly record struct SilenceFacts(
     /// <summary>When the load of its model counts as hung.</summary>
     public TimeSpan LoadLimit { get; init; }
 
+    /// <summary>Whether it is an answer whose rest another instance cannot write, so that giving it up ends it with an error.</summary>
+    public bool IsUnresumable { get; init; }
+
     /// <summary>For how long the client has got nothing, earlier attempts included.</summary>
     public TimeSpan TotalSilence { get; init; }
 
@@ -50,6 +53,8 @@ internal static class SilenceRules
     // So many times the shortest stall, of an instance that works: a pause is rather waited for than moved away from.
     private const double PatienceWhileAlive = 3;
     private const double PatienceAlone = 9;
+    // Before the first token, of an instance that cannot be checked.
+    private static readonly TimeSpan Unchecked = TimeSpan.FromMinutes(2);
     // A prompt may be evaluated for minutes; a request that its server has lost is noticed at last.
     private const double PatienceBeforeFirstToken = 20;
 
@@ -60,7 +65,7 @@ internal static class SilenceRules
         if (facts.IsDrainOver && facts.CanGoElsewhere)
             return Interruption.Drained;
         // If all instances are unresponsive, the cause is likely shared and passes: wait for it, but not for ever.
-        var canLeave = facts.CanGoElsewhere || facts.TotalSilence >= liveness.LastInstanceTimeout;
+        var canLeave = CanBeSaved(facts) || facts.TotalSilence >= liveness.LastInstanceTimeout;
         if (facts.Status is InstanceStatus.Unhealthy && facts.Silence >= Lost && canLeave)
             return Interruption.InstanceLost;
         var isStall = facts.Liveness switch
@@ -89,7 +94,7 @@ internal static class SilenceRules
             return false;
         if (!facts.HasBegun)
             return facts.CanGoElsewhere && IsLate(facts, options, PatienceBeforeFirstToken);
-        var patience = facts.CanGoElsewhere ? PatienceWhileAlive * Math.Pow(2, Math.Min(facts.EarlierStalls, 16)) : PatienceAlone;
+        var patience = CanBeSaved(facts) ? PatienceWhileAlive * Math.Pow(2, Math.Min(facts.EarlierStalls, 16)) : PatienceAlone;
         var usual = Longer(options.MinStall, facts.Pace, options.StallFactor, unknown: 1);
         return facts.Silence.TotalSeconds > Math.Max(usual.TotalSeconds, options.MinStall.TotalSeconds * patience);
     }
@@ -98,12 +103,14 @@ internal static class SilenceRules
     private static bool IsStalled(in SilenceFacts facts, ContinuationOptions options)
     {
         // With nobody else to ask it is waited for as long as the forwarder's own time-outs allow.
-        if (facts.HasTools || !facts.CanGoElsewhere)
+        if (facts.HasTools || !CanBeSaved(facts))
             return false;
         if (facts.HasBegun)
             return facts.Silence > Longer(options.MinStall, facts.Pace, options.StallFactor, Unknown);
-        return IsLate(facts, options, patience: 1);
+        return IsLate(facts, options, patience: 1) || (!facts.ComesWhole && facts.Silence > Unchecked);
     }
+
+    private static bool CanBeSaved(in SilenceFacts facts) => facts is { CanGoElsewhere: true, IsUnresumable: false };
 
     /// <summary>Whether a first token takes far longer than learned for a prompt of that length.</summary>
     private static bool IsLate(in SilenceFacts facts, ContinuationOptions options, double patience) =>

@@ -22,6 +22,7 @@ internal sealed class SilenceWatch(
     TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ManagementSilence = TimeSpan.FromSeconds(5);
     private readonly ContinuationOptions _options = options.Value;
     private readonly LivenessOptions _liveness = liveness.Value;
     private readonly ConcurrentDictionary<ForwardAttempt, bool> _attempts = new();
@@ -79,6 +80,12 @@ internal sealed class SilenceWatch(
             return;
         }
 
+        if (IsLostInManagement(attempt, snapshot, now))
+        {
+            attempt.GiveUp(Interruption.InstanceLost, isFinal: true);
+            return;
+        }
+
         var isJudged = attempt.Call.Operation.Kind == OperationKind.Inference && (_options.Enabled || !attempt.HasBegun);
         if (!isDrained && !isJudged)
             return;
@@ -88,6 +95,17 @@ internal sealed class SilenceWatch(
         if (facts is { Liveness: LivenessState.Loading, HasBegun: false } && cause == Interruption.Stalled)
             loadTimes.AddGivenUp(attempt.Call.ModelKey, facts.Silence);
         attempt.GiveUp(cause, isFinal: !facts.CanGoElsewhere);
+    }
+
+    /// <summary>Whether the instance of a pull, copy, … is gone. What these do takes time without a word; only health tells.</summary>
+    private bool IsLostInManagement(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
+    {
+        if (attempt.Call.Operation is not { Kind: OperationKind.Management, UnbufferedBody: false } || Silence(attempt, now) < ManagementSilence)
+            return false;
+        foreach (var view in snapshot.Instances)
+            if (view.Instance == attempt.Lease.Instance)
+                return view.Status == InstanceStatus.Unhealthy;
+        return false;
     }
 
     private SilenceFacts Describe(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, bool isJudged, long now)
@@ -116,6 +134,7 @@ internal sealed class SilenceWatch(
         {
             Liveness = liveness,
             LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt)) : default,
+            IsUnresumable = attempt.HasBegun && liveness != LivenessState.Unknown && !IsResumable(attempt),
             TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.SilentSince ?? attempt.Call.FirstSentAt ?? attempt.SentAt, now)),
             ComesWhole = !(attempt.Call.Facts.Stream ?? attempt.Call.Operation.StreamsByDefault),
             EarlierStalls = attempt.Call.Continued?.Count(static c => c == Interruption.Stalled) ?? 0,
@@ -142,6 +161,11 @@ internal sealed class SilenceWatch(
 
         return known == LivenessState.Unresponsive && !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.IsLoaded) ? LivenessState.Loading : known;
     }
+
+    /// <summary>Whether another instance could write the rest of an answer. What is kept decides in the end; this is asked once.</summary>
+    private static bool IsResumable(ForwardAttempt attempt) => attempt.IsResumable ??= attempt.Peek(static a =>
+        a.Call is { Kept: { } kept, Body: not null }
+        && (!kept.HasBegun || (kept.IsWhole && !a.IsBoundToInstance && ContinuableRequest.Read(a.Call) is { Obstacle: null })));
 
     private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
