@@ -137,6 +137,22 @@ public sealed class SilenceRulesTests
     }
 
     [Fact]
+    public void Judge_HealthFailsButTheServerAnswersChecks_NotLost()
+    {
+        var facts = Waiting with { Status = InstanceStatus.Unhealthy, Silence = Seconds(10), Liveness = LivenessState.Loading, LoadLimit = Seconds(35) };
+        Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { IsServerUp = true }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_HealthFailsBetweenTwoTokensOfASlowStream_NotLost()
+    {
+        var slow = Streaming with { Status = InstanceStatus.Unhealthy, Pace = Seconds(1), Silence = Seconds(2) };
+        Assert.Null(SilenceRules.Judge(slow, Options, Liveness));
+        Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(slow with { Silence = Seconds(6) }, Options, Liveness));
+    }
+
+    [Fact]
     public void Judge_CheckPending_WaitedFor() =>
         Assert.Null(SilenceRules.Judge(Streaming with { Liveness = LivenessState.Pending, Silence = Seconds(100) }, Options, Liveness));
 

@@ -46,6 +46,14 @@ public sealed class MemoryEvidenceTests
     }
 
     [Fact]
+    public void Add_ServerWithoutTheRoute_SaysNothing()
+    {
+        using var json = JsonDocument.Parse("null");
+        _evidence.Add(json.RootElement, TimeSpan.Zero);
+        Assert.False(_evidence.IsLoading);
+    }
+
+    [Fact]
     public void Add_NoAnswer_Loading()
     {
         _evidence.AddNoAnswer();

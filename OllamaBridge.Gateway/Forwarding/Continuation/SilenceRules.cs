@@ -30,6 +30,9 @@ internal readonly record struct SilenceFacts(
     /// <summary>When the load of its model counts as hung.</summary>
     public TimeSpan LoadLimit { get; init; }
 
+    /// <summary>Whether its server answered a check lately, or any other question beside it.</summary>
+    public bool IsServerUp { get; init; }
+
     /// <summary>Whether it is an answer whose rest another instance cannot write, so that giving it up ends it with an error.</summary>
     public bool IsUnresumable { get; init; }
 
@@ -50,6 +53,8 @@ internal static class SilenceRules
     private static readonly TimeSpan Lost = TimeSpan.FromMilliseconds(500);
     // Where the pace is unknown, so many times the shortest stall.
     private const int Unknown = 4;
+    // A slow stream is not silent between two tokens.
+    private const int PaceOfLoss = 5;
     // So many times the shortest stall, of an instance that works: a pause is rather waited for than moved away from.
     private const double PatienceWhileAlive = 3;
     private const double PatienceAlone = 9;
@@ -66,7 +71,8 @@ internal static class SilenceRules
             return Interruption.Drained;
         // If all instances are unresponsive, the cause is likely shared and passes: wait for it, but not for ever.
         var canLeave = CanBeSaved(facts) || facts.TotalSilence >= liveness.LastInstanceTimeout;
-        if (facts.Status is InstanceStatus.Unhealthy && facts.Silence >= Lost && canLeave)
+        // Health looks may fail because the server is busy loading a model; its answers to checks show better that it is there.
+        if (facts.Status is InstanceStatus.Unhealthy && facts.Silence >= Lost && !(facts.Silence < facts.Pace * PaceOfLoss) && !facts.IsServerUp && canLeave)
             return Interruption.InstanceLost;
         var isStall = facts.Liveness switch
         {

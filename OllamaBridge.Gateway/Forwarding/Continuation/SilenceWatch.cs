@@ -134,6 +134,7 @@ internal sealed class SilenceWatch(
         {
             Liveness = liveness,
             LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt)) : default,
+            IsServerUp = attempt.Liveness?.IsServerUp(now) == true,
             IsUnresumable = attempt.HasBegun && liveness != LivenessState.Unknown && !IsResumable(attempt),
             TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.SilentSince ?? attempt.Call.FirstSentAt ?? attempt.SentAt, now)),
             ComesWhole = !(attempt.Call.Facts.Stream ?? attempt.Call.Operation.StreamsByDefault),

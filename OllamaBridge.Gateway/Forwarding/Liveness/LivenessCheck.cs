@@ -17,6 +17,7 @@ internal sealed class LivenessCheck(
     private long _nextAt;
     private long _unansweredSince;
     private long _answeredAt;
+    private long _upAt;
     private bool _wasBad;
     private volatile bool _isChecking;
     private volatile bool _isLoading;
@@ -48,6 +49,10 @@ internal sealed class LivenessCheck(
     /// <summary>For how long no check has been answered although one was sent; zero if the last was.</summary>
     public TimeSpan Overdue(long now) =>
         Volatile.Read(ref _unansweredSince) is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
+
+    /// <summary>Whether the server, if not the model's runner, answered lately.</summary>
+    public bool IsServerUp(long now) =>
+        Math.Max(AnsweredAt, Volatile.Read(ref _upAt)) is not 0 and var at && time.GetElapsedTime(at, Math.Max(at, now)) < options.CheckTimeout;
 
     /// <summary>What the checks say.</summary>
     public LivenessState StateAt(long now)
@@ -130,28 +135,47 @@ internal sealed class LivenessCheck(
     {
         if (evidence is null)
             return;
+        switch (await GetAsync("/api/ps", cancellationToken))
+        {
+            case { } running:
+                using (running)
+                    evidence.Add(running.RootElement, time.GetElapsedTime(0));
+                break;
+            // Servers keep the list of running models locked while they load one. A machine that is gone answers nothing at all.
+            case null when !cancellationToken.IsCancellationRequested:
+                using (var version = await GetAsync("/api/version", cancellationToken))
+                    if (version is not null)
+                        evidence.AddNoAnswer();
+                break;
+        }
+
+        _isLoading |= evidence.IsLoading;
+    }
+
+    /// <returns>Null if there was no answer in time; JSON's null if the answer is no JSON, or an error.</returns>
+    private async Task<JsonDocument?> GetAsync(string path, CancellationToken cancellationToken)
+    {
         using var deadline = new CancellationTokenSource(MemoryInterval, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            using var message = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + "/api/ps");
+            using var message = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + path);
             instance.Authorize(message);
             using var response = await client.SendAsync(message, either.Token);
-            if (!response.IsSuccessStatusCode)
-                return;
-            using var running = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(either.Token), cancellationToken: either.Token);
-            evidence.Add(running.RootElement, time.GetElapsedTime(0));
+            Volatile.Write(ref _upAt, time.GetTimestamp());
+            // A server without the route says nothing about its memory.
+            return response.IsSuccessStatusCode
+                ? await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(either.Token), cancellationToken: either.Token)
+                : JsonDocument.Parse("null");
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (JsonException)
         {
-            evidence.AddNoAnswer();
+            return JsonDocument.Parse("null");
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or JsonException)
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            // It says nothing about its memory.
+            return null;
         }
-
-        _isLoading |= evidence.IsLoading;
     }
 
     private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * time.TimestampFrequency);

@@ -20,7 +20,7 @@ internal sealed class MemoryEvidence(string modelKey)
     /// <summary>Whether the model is being loaded, as far as is known.</summary>
     public bool IsLoading { get; private set; }
 
-    /// <summary>The server did not answer in time.</summary>
+    /// <summary>The server answers, but not this question.</summary>
     public void AddNoAnswer() => IsLoading = true;
 
     /// <summary>Takes in an answer.</summary>
@@ -28,6 +28,8 @@ internal sealed class MemoryEvidence(string modelKey)
     /// <param name="at">When it came, counted from any fixed time.</param>
     public void Add(JsonElement running, TimeSpan at)
     {
+        if (running.ValueKind != JsonValueKind.Object)
+            return;
         if (Find(running) is not { } expiresAt)
         {
             IsLoading = true;
