@@ -119,6 +119,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>When it was first sent to an instance, in the same ticks as <see cref="StartedAt"/>; null where it was not.</summary>
     public long? FirstSentAt { get; set; }
 
+    /// <summary>When the last instance that sent something of the answer did so, in the same ticks; null while no answer has broken off.</summary>
+    public long? SilentSince { get; set; }
+
     /// <summary>Whether an OpenAI stream shall end with what it took; looked up once a stream must be gone on with.</summary>
     public bool WantsUsage { get; set; }
 

@@ -311,7 +311,8 @@ public sealed class ContinuationTests
     public async Task Stream_StandsStillInTheMiddle_TheWholeAnswer(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
-        await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinStall", "00:00:00.3"), ("Bridge:Continuation:StallFactor", "1000"));
+        // Default time-outs; the clock runs forty times as fast.
+        await using var bridge = await StartAsync(fleet, new ScaledTime(40), ("Bridge:Health:Interval", "00:00:04"), ("Bridge:Health:Timeout", "00:01:00"));
         var whole = await AskAsync(bridge, path);
 
         for (var after = 1; after <= Tokens; after += 3)

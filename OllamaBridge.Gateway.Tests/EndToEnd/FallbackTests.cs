@@ -195,6 +195,43 @@ public sealed class FallbackTests
     }
 
     [Fact]
+    public async Task Ask_EveryInstanceAsksToBeLeftAlone_TheNextAnswersWithoutWaiting()
+    {
+        await using var two = await TwoModels.StartAsync();
+        await using var bridge = await two.BridgeAsync(Chain);
+        two.First.Faults.Add(new Fault { Kind = FaultKind.Status, Status = 503, RetryAfter = 60 });
+        using var refused = await bridge.PostAsync("/api/chat", Ask.Chat(First, stream: false), Token);
+        var asked = two.First.Statistics.Requests;
+        for (var i = 0; i < 4; i++)
+        {
+            using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(First, stream: false), Token);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            Assert.True(answer.Headers.Contains("X-Bridge-Model"));
+        }
+
+        // Nothing was sent where nothing was to be sent.
+        Assert.Equal(asked, two.First.Statistics.Requests);
+        Assert.Contains("reason=\"busy\"", await bridge.Client.GetStringAsync("/metrics", Token), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Ask_NoSlotComesFreeInTime_TheNextAnswers()
+    {
+        await using var two = await TwoModels.StartAsync();
+        await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Queue:FallbackAfter", "00:00:00.2")]);
+        two.First.Faults.Add(new Fault { Kind = FaultKind.Frozen });
+        var pending = Enumerable.Range(0, 4).Select(i => bridge.PostAsync("/api/chat", Ask.Chat(First, stream: false, text: $"{i}"), Token)).ToArray();
+        await Eventually.BecomesAsync(() => two.First.Statistics.ConcurrentRequests == 4, TimeSpan.FromSeconds(20));
+
+        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(First, stream: false, text: "5"), Token);
+        Assert.True(answer.Headers.Contains("X-Bridge-Model"));
+
+        two.First.Faults.Clear();
+        foreach (var request in pending)
+            Assert.False((await request).Headers.Contains("X-Bridge-Model"));
+    }
+
+    [Fact]
     public async Task Ask_TenantMayNotUseTheNext_ItIsNotAsked()
     {
         await using var two = await TwoModels.StartAsync();

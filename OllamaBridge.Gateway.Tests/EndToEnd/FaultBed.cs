@@ -34,10 +34,14 @@ internal static class FaultBed
 
     /// <summary>A bridge that knows the model to be in every memory, so that the same conversation always begins at the same instance.</summary>
     /// <remarks>And goes on beginning there, however often it breaks off.</remarks>
-    public static async Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings)
+    public static Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings) => StartAsync(fleet, TimeProvider.System, settings);
+
+    /// <summary>A bridge with a clock of its own, which needs settings for health: a fast clock leaves looks hardly any time on a busy machine.</summary>
+    public static async Task<TestBridge> StartAsync(TestFleet fleet, TimeProvider time, params (string, string)[] settings)
     {
         var bridge = await TestBridge.StartAsync(
             fleet.Servers,
+            time,
             [
                 ("Bridge:Health:RequestFailuresToEject", "1000"),
                 ("Bridge:Breaker:ConsecutiveFailures", "1000"), ("Bridge:Breaker:TimeOuts", "1000"),

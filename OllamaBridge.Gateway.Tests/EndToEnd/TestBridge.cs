@@ -56,7 +56,11 @@ internal sealed class TestBridge : IAsyncDisposable
     }
 
     /// <summary>Starts a gateway in front of servers; further settings override.</summary>
-    public static Task<TestBridge> StartAsync(IReadOnlyList<SimulatedServer> servers, params (string Key, string Value)[] settings)
+    public static Task<TestBridge> StartAsync(IReadOnlyList<SimulatedServer> servers, params (string Key, string Value)[] settings) =>
+        StartAsync(servers, TimeProvider.System, settings);
+
+    /// <summary>Starts a gateway that has a clock of its own.</summary>
+    public static Task<TestBridge> StartAsync(IReadOnlyList<SimulatedServer> servers, TimeProvider time, params (string Key, string Value)[] settings)
     {
         var all = new Dictionary<string, string?>
         {
@@ -76,7 +80,7 @@ internal sealed class TestBridge : IAsyncDisposable
 
         foreach (var (key, value) in settings)
             all[key] = value;
-        var factory = new Factory(all);
+        var factory = new Factory(all, time);
         factory.UseKestrel();
         factory.StartServer();
         return Task.FromResult(new TestBridge(factory));
@@ -126,7 +130,7 @@ internal sealed class TestBridge : IAsyncDisposable
         await _factory.DisposeAsync();
     }
 
-    private sealed class Factory(Dictionary<string, string?> settings) : WebApplicationFactory<Program>
+    private sealed class Factory(Dictionary<string, string?> settings, TimeProvider time) : WebApplicationFactory<Program>
     {
         public ChangeableConfiguration Configuration { get; } = new(settings);
 
@@ -142,7 +146,12 @@ internal sealed class TestBridge : IAsyncDisposable
             builder.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, int.Parse(settings.GetValueOrDefault(TestBridge.Port) ?? "0", System.Globalization.CultureInfo.InvariantCulture)));
             builder.ConfigureAppConfiguration((_, configuration) => configuration.Add(Configuration));
             builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(Logs));
-            builder.ConfigureServices(services => services.AddSingleton<IStartupFilter>(new RequestFilter(this)));
+            builder.ConfigureServices(services =>
+            {
+                services.AddSingleton<IStartupFilter>(new RequestFilter(this));
+                if (time != TimeProvider.System)
+                    services.AddSingleton(time);
+            });
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Tests.Fleet;
@@ -42,10 +43,24 @@ public class FallbackRulesTests
         Assert.Null(FallbackRules.Judge(fleet.Models["a:latest"], null, attemptsLeft: true, now: 1));
     }
 
+    [Fact]
+    public void Judge_AllAskToBeLeftAlone_BusyUntilOneDoesNot()
+    {
+        var builder = new FleetBuilder().With("i").With("j");
+        var model = builder.Build().Models["a:latest"];
+        var rules = BreakerRules.From(new BreakerOptions(), TimeSpan.Zero, TimeProvider.System);
+        model.Usable[0].State.MakeGuard()!.Busy(1000, 1, rules, chance: 0);
+        Assert.Null(FallbackRules.Judge(model, null, attemptsLeft: true, now: 2));
+        model.Usable[1].State.MakeGuard()!.Busy(2000, 1, rules, chance: 0);
+        Assert.Equal(FallbackCause.Busy, FallbackRules.Judge(model, null, attemptsLeft: true, now: 2));
+        Assert.Null(FallbackRules.Judge(model, null, attemptsLeft: true, now: 1500));
+    }
+
     [Theory]
     [InlineData(LeaseRefusal.UnknownModel, FallbackCause.Unavailable)]
     [InlineData(LeaseRefusal.NoneHealthy, FallbackCause.Unavailable)]
     [InlineData(LeaseRefusal.AllTried, FallbackCause.Failed)]
+    [InlineData(LeaseRefusal.GaveWay, FallbackCause.Busy)]
     [InlineData(LeaseRefusal.None, null)]
     [InlineData(LeaseRefusal.QueueFull, null)]
     [InlineData(LeaseRefusal.WaitedTooLong, null)]

@@ -59,6 +59,9 @@ internal readonly record struct LeaseRequest(
     /// <summary>Whether it could not be sent elsewhere if an instance fails it.</summary>
     public bool NoRetry { get; init; }
 
+    /// <summary>Whether another model can serve the request at once, so that a long wait is not worth it; null if it waits for this one.</summary>
+    public Func<bool>? GiveWay { get; init; }
+
     /// <summary>The region where its conversation is at home, if that is not this one; else null.</summary>
     public string? Home { get; init; }
 
@@ -104,6 +107,9 @@ internal enum LeaseRefusal
 
     /// <summary>The platform refuses to start the model's tier.</summary>
     StartRefused,
+
+    /// <summary>It waited, or would wait, for longer than <see cref="QueueOptions.FallbackAfter"/>, and another model can serve it at once.</summary>
+    GaveWay,
 
     /// <summary>Every instance that has the model failed it.</summary>
     AllTried,

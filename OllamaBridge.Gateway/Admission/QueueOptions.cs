@@ -20,6 +20,10 @@ internal sealed record QueueOptions
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan MaxWaitWithoutInstance { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>The longest wait for a slot, by estimate or in fact, before a fallback model that is free serves the request.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
+    public TimeSpan FallbackAfter { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>After how long a batch request counts as an interactive one.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan BatchPatience { get; init; } = TimeSpan.FromSeconds(60);

@@ -43,6 +43,10 @@ internal sealed partial class RequestQueue
             && EstimatedWait(queue, queue.Position(tenant, request.Priority)) is { } wait
             && wait > _time.GetElapsedTime(_time.GetTimestamp(), request.Deadline))
             return Refused(LeaseRefusal.DeadlineTooSoon, queue, tenant, request.Priority);
+        if (request.GiveWay is { } giveWay
+            && EstimatedWait(queue, queue.Position(tenant, request.Priority)) is { } expected && expected > _options.FallbackAfter
+            && giveWay())
+            return new LeaseResult(null, LeaseRefusal.GaveWay, TimeSpan.Zero);
         if (_count < _options.Length)
             return null;
         if (request.NeedsSlot

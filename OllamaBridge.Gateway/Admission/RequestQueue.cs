@@ -350,6 +350,8 @@ internal sealed partial class RequestQueue : IDisposable
     {
         if (IsPast(waiter, now))
             return Refused(LeaseRefusal.DeadlinePassed, waiter);
+        if (waiter.Request.GiveWay is { } giveWay && _time.GetElapsedTime(waiter.Since, now) >= _options.FallbackAfter && giveWay())
+            return new LeaseResult(null, LeaseRefusal.GaveWay, TimeSpan.Zero);
         var without = NoteInstance(waiter, now, outcome);
         if (_time.GetElapsedTime(waiter.Since, now) - (waiter.Tier is null ? TimeSpan.Zero : waiter.Started + without) >= _options.MaxWait)
             return Refused(LeaseRefusal.WaitedTooLong, waiter);

@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Fleet.Parallelism;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -25,6 +26,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     private int _isRestricted;
     private PlacementGuard? _guard;
     private PlacementState[] _twins = [];
+    private OverlapHistory? _overlaps;
 
     /// <summary>The model, over the whole fleet.</summary>
     public ModelState Model { get; } = model;
@@ -105,6 +107,9 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
 
     /// <summary>What keeps requests away from it; null while it was never used, and for what is no model on an instance.</summary>
     public PlacementGuard? Guard => Volatile.Read(ref _guard);
+
+    /// <summary>How its requests overlapped lately. Made when first asked for.</summary>
+    public OverlapHistory Overlaps => Volatile.Read(ref _overlaps) ?? Interlocked.CompareExchange(ref _overlaps, new OverlapHistory(), null) ?? _overlaps!;
 
     /// <summary>Whether <see cref="Guard"/> has anything to say before a request may go there.</summary>
     public bool IsRestricted => Volatile.Read(ref _isRestricted) != 0;

@@ -8,6 +8,7 @@ using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
+using OllamaBridge.Gateway.Forwarding.Liveness;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Telemetry;
@@ -24,6 +25,7 @@ internal sealed class AnswerTransformer(
     AnswerStreams continuing,
     PlacementOutcomes outcomes,
     FirstTokenTimes firstTokens,
+    LoadTimes loadTimes,
     BridgeMetrics metrics,
     TimeProvider time) : HttpTransformer
 {
@@ -309,7 +311,13 @@ internal sealed class AnswerTransformer(
         BridgeTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(Labels.OfGenAi(attempt.Call.Operation), attempt.Call.ModelKey, elapsed);
         if (!attempt.Lease.WasLoaded)
+        {
+            if (!attempt.IsLoadLearned)
+                loadTimes.Add(attempt.Call.ModelKey, ModelSize.Of(attempt.Lease.Placement.View, attempt.Call.ModelKey), elapsed);
+            attempt.IsLoadLearned = true;
             return;
+        }
+
         attempt.Lease.Placement.State.AddTimeToFirstToken(elapsed.TotalSeconds, attempt.Call.Body?.Length ?? 0);
         firstTokens.Add(attempt.Call.ModelKey, isWhole: false, elapsed);
     }

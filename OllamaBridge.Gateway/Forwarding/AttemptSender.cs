@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Parallelism;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
@@ -25,6 +26,7 @@ internal sealed class AttemptSender(
     ForwardTimeouts timeouts,
     SilenceWatch watch,
     ConversationHomes homes,
+    ParallelismLearner parallelism,
     TimeProvider time,
     ILogger<AttemptSender> logger)
 {
@@ -41,8 +43,9 @@ internal sealed class AttemptSender(
     /// <param name="lastFailure">How the last of them failed.</param>
     /// <param name="gone">The client has gone.</param>
     /// <param name="preferred">The instance that it is for; null for any.</param>
+    /// <param name="giveWay">Whether another model can serve the request at once; null if it waits for this one.</param>
     public async ValueTask<LeaseResult> AcquireAsync(
-        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null)
+        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
     {
         using var span = BridgeTracing.StartQueue(call);
         var hasBegun = call.Kept is { HasBegun: true };
@@ -55,6 +58,7 @@ internal sealed class AttemptSender(
             NoRetry = retries.IsEmpty,
             Digest = hasBegun ? call.Digest : default,
             Bytes = call.Body?.Length ?? 0,
+            GiveWay = giveWay,
             Home = home,
             Stays = home is null && call.Facts.IsLaterTurn,
         };
@@ -172,6 +176,8 @@ internal sealed class AttemptSender(
         {
             if (sending is not null)
                 watch.Remove(attempt);
+            if (attempt.Overlap() is { } overlap)
+                parallelism.Add(lease, overlap);
             BridgeTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
             // What takes no slot says nothing about when one comes free, nor does what was broken off for being the second.

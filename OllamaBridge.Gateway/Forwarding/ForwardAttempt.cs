@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Parallelism;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Hedging;
+using OllamaBridge.Gateway.Forwarding.Liveness;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 
@@ -33,6 +35,9 @@ internal sealed class ForwardAttempt(
 
     /// <summary>After a failure: whether the request may be sent elsewhere. Takes a retry out of the budget, once.</summary>
     public bool TakeRetry() => _retry ??= budget is not null && budget.TryWithdraw();
+
+    /// <summary>How many requests for its model its instance held when it was sent, this one included.</summary>
+    public int InFlight { get; } = lease.Placement.State.Active;
 
     /// <summary>When it was sent, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public long SentAt { get; } = time.GetTimestamp();
@@ -103,6 +108,15 @@ internal sealed class ForwardAttempt(
     /// <summary>Whether what the client was sent could be gone on with; null where nobody has asked. Whoever watches asks.</summary>
     public MoveQuestion? Move { get; set; }
 
+    /// <summary>Checks whether its instance still answers; null while it has not been silent for long.</summary>
+    public LivenessCheck? Liveness { get; set; }
+
+    /// <summary>Whether another instance could write the rest of its answer; null while nobody has asked. Whoever watches asks.</summary>
+    public bool? IsResumable { get; set; }
+
+    /// <summary>Whether the load that it waited for has been timed.</summary>
+    public bool IsLoadLearned { get; set; }
+
     /// <summary>What it takes part in, where the request may be sent to two instances; else null.</summary>
     public HedgeRace? Race { get; init; }
 
@@ -166,6 +180,16 @@ internal sealed class ForwardAttempt(
             : TimeSpan.Zero;
     }
 
+    /// <summary>When its instance ran it.</summary>
+    /// <returns>Null if that is not known.</returns>
+    public OverlapSample? Overlap()
+    {
+        var streams = Messages > 1 || Watcher is not null;
+        var end = streams ? LastByteAt : time.GetTimestamp();
+        var start = streams ? FirstByteAt : DecodeNanoseconds > 0 ? end - (long)(DecodeNanoseconds / 1e9 * time.TimestampFrequency) : 0;
+        return HasBegun && start > 0 ? new OverlapSample(SentAt, Math.Max(SentAt, start), end, InFlight) : null;
+    }
+
     /// <summary>More of the answer is waited for.</summary>
     public void NoteReading() => ReadingSince = time.GetTimestamp();
 
@@ -190,11 +214,13 @@ internal sealed class ForwardAttempt(
     }
 
     /// <summary>Gives it up: nothing more is waited for. What has been read is still written.</summary>
-    public void GiveUp(Interruption cause)
+    /// <param name="cause">Why.</param>
+    /// <param name="isFinal">Whether it ends even if the request cannot be sent again.</param>
+    public void GiveUp(Interruption cause, bool isFinal = false)
     {
         if (Volatile.Read(ref _state) == Waiting)
         {
-            if (!MayGiveUp(cause) || Interlocked.CompareExchange(ref _state, GivenUp, Waiting) != Waiting)
+            if (!(isFinal || MayGiveUp(cause)) || Interlocked.CompareExchange(ref _state, GivenUp, Waiting) != Waiting)
                 return;
             if (cause is Interruption.Drained or Interruption.Stopped)
                 _retry = cause == Interruption.Drained;
@@ -208,7 +234,7 @@ internal sealed class ForwardAttempt(
             Cause ??= cause;
             Cancel(reading);
         }
-        else if (cause == Interruption.Stopped && Watcher is not null)
+        else if (cause is Interruption.Stopped or Interruption.Stalled or Interruption.InstanceLost && Watcher is not null)
         {
             Cause ??= cause;
             Cancel(Volatile.Read(ref _sending));

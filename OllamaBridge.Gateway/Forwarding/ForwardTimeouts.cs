@@ -12,13 +12,14 @@ internal sealed class ForwardTimeouts(IOptions<ForwardingOptions> options)
     private readonly ForwarderRequestConfig _warm = Config(options.Value.WarmFirstByte);
     private readonly ForwarderRequestConfig _cold = Config(options.Value.ColdFirstByte);
     private readonly ForwarderRequestConfig _whole = Config(options.Value.WholeAnswer);
+    private readonly ForwarderRequestConfig _lookup = Config(options.Value.Lookup);
     private readonly ForwarderRequestConfig _management = Config(options.Value.Management);
 
     /// <summary>The forwarder's settings for one sending.</summary>
     public ForwarderRequestConfig For(BridgeCall call, InstanceLease lease) => call.Operation.Kind switch
     {
         OperationKind.Management => _management,
-        OperationKind.Lookup => _warm,
+        OperationKind.Lookup => _lookup,
         _ when !(call.Facts.Stream ?? call.Operation.StreamsByDefault) => _whole,
         _ => lease.WasLoaded ? _warm : _cold,
     };

@@ -13,13 +13,17 @@ internal sealed record ForwardingOptions
     [Range(typeof(TimeSpan), "00:00:00.010", "00:05:00")]
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
-    /// <summary>Silence allowed before the first byte of a stream, with the model in memory.</summary>
+    /// <summary>The longest silence of a stream, with the model in memory, even of an instance that answers liveness checks (<c>Bridge:Liveness</c>).</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]
-    public TimeSpan WarmFirstByte { get; init; } = TimeSpan.FromMinutes(2);
+    public TimeSpan WarmFirstByte { get; init; } = TimeSpan.FromMinutes(30);
 
-    /// <summary>Silence allowed before the first byte with the model still on disk: Ollama itself gives a load 5 minutes without progress.</summary>
+    /// <summary>The same with the model still on disk.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]
-    public TimeSpan ColdFirstByte { get; init; } = TimeSpan.FromMinutes(12);
+    public TimeSpan ColdFirstByte { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>The longest silence of a request that runs no model, such as <c>/api/show</c>.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]
+    public TimeSpan Lookup { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>Silence allowed for an answer that comes in one piece: the whole of its generation.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]

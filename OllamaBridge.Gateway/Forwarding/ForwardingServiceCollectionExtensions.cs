@@ -1,10 +1,12 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Parallelism;
 using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
+using OllamaBridge.Gateway.Forwarding.Liveness;
 using OllamaBridge.Gateway.Forwarding.TokenCounts;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -24,6 +26,8 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<FewerLayers>();
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<PlacementOutcomes>();
+        services.AddBridgeOptions<ParallelismOptions, ParallelismOptionsValidator>(ParallelismOptions.Section);
+        services.AddSingleton<ParallelismLearner>();
         services.AddSingleton<AnswerTransformer>();
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
@@ -40,6 +44,9 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<ContinuationPlanner>();
         services.AddSingleton<AnswerStreams>();
         services.AddSingleton<Continuer>();
+        services.AddBridgeOptions<LivenessOptions, LivenessOptionsValidator>(LivenessOptions.Section);
+        services.AddSingleton<LivenessChecks>();
+        services.AddSingleton<LoadTimes>();
         services.AddSingleton<DrainMoves>();
         services.AddSingleton<SilenceWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());

@@ -111,6 +111,10 @@ internal sealed class ForwardingStage(
                     continue;
                 }
 
+                // Another request was faster: wait again.
+                if (result is { Refusal: LeaseRefusal.GaveWay })
+                    continue;
+
                 await StopHeartbeatAsync(call);
                 await tries.EndAsync(context, call, first, result);
                 return null;
@@ -191,7 +195,7 @@ internal sealed class ForwardingStage(
         // A new connection that breaks is mostly a server that has just died, and will refuse: once, that counts as refused.
         var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) == tries.Tried?.Count;
         // Who is sent again keeps its place in the queue.
-        return sender.AcquireAsync(call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred);
+        return sender.AcquireAsync(call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred, fallback.GiveWay(call));
     }
 
     /// <summary>A stream of progress broke off: another instance begins it again, behind what the client has seen.</summary>

@@ -59,9 +59,12 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<int> ReadSourceAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
+        attempt.NoteReading();
         try
         {
             var read = await source.ReadAsync(buffer, cancellationToken);
+            if (read > 0)
+                attempt.NoteByte();
             if (read == 0 && !buffer.IsEmpty)
                 End("the instance ended its answer too early");
             return read;
@@ -79,6 +82,10 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
             await context.Response.Body.WriteAsync(_tail, context.RequestAborted);
             _tail = default;
             return 0;
+        }
+        finally
+        {
+            attempt.NoteRead();
         }
     }
 

@@ -1,7 +1,7 @@
-using OllamaBridge.Gateway.Common;
 using System.Buffers;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 

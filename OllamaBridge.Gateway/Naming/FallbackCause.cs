@@ -9,6 +9,9 @@ internal enum FallbackCause
     /// <summary>Every instance that was asked failed.</summary>
     Failed,
 
+    /// <summary>Its instances are busy for longer than the next model's.</summary>
+    Busy,
+
     /// <summary>The request is longer than the model's context.</summary>
     TooLong,
 }

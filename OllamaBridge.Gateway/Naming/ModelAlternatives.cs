@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Naming;
 
@@ -30,6 +31,28 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
     {
         for (var i = _at + 1; i < candidates.Length; i++)
             if (IsUsable(snapshot, call, candidates[i], now))
+                return true;
+        return false;
+    }
+
+    /// <summary>Whether one of the further models can serve a request at once.</summary>
+    public bool AnyFree(FleetSnapshot snapshot, BridgeCall call, long now)
+    {
+        for (var i = _at + 1; i < candidates.Length; i++)
+            if (IsFree(snapshot, call, candidates[i], now))
+                return true;
+        return false;
+    }
+
+    /// <summary>Whether an instance of a model has a free slot and does not ask to be left alone.</summary>
+    public static bool IsFree(FleetSnapshot snapshot, BridgeCall call, ModelCandidate candidate, long now)
+    {
+        if (snapshot.Find(candidate.Key, call.PartOf(candidate.Name)) is not { State.Waiting: 0 } model)
+            return false;
+        foreach (var placement in model.Usable)
+            if (placement.Instance.FreeSlots(candidate.Key) > 0
+                && (!placement.State.IsRestricted
+                    || placement.State.Guard!.ConditionFor(now) is not (PlacementCondition.Open or PlacementCondition.Busy or PlacementCondition.Probing)))
                 return true;
         return false;
     }

@@ -183,6 +183,16 @@ internal sealed class BridgeMetrics
         null,
         "1 for the state that a model on an instance is in, 0 for the others; only where it ever was another than steady.");
 
+    /// <summary>Reports how many requests of a model an instance was seen to run at once, if fewer than its slots.</summary>
+    public void ObserveParallelism(Func<IEnumerable<(string Instance, string Model, int Parallel)>> read) => _meter.CreateObservableGauge(
+        TelemetryNames.PlacementParallel,
+        () => read().Select(limit => new Measurement<int>(
+            limit.Parallel,
+            new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, limit.Instance),
+            new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, limit.Model))),
+        "{request}",
+        "Requests of a model that an instance was seen to run at once, while that limits its slots.");
+
     /// <summary>A request was more than its tenant's limits allow.</summary>
     public void RecordLimitRefusal(string tenant, QuotaLimit limit) => _limitRefusals.Add(
         1,

@@ -41,6 +41,7 @@ internal static class TelemetryNames
     public const string DigestMismatch = "ollama.model.digest.mismatch";
     public const string Evictions = "ollama.model.evictions";
     public const string PlacementState = "ollama.placement.state";
+    public const string PlacementParallel = "ollama.placement.parallel";
     public const string BreakerOpened = "ollama.breaker.opened";
     public const string Loads = "ollama.model.loads";
     public const string StateHealthy = "ollama.state.healthy";

@@ -23,6 +23,7 @@ internal static class EmbedRoute
         json.BeginObject().Field("model"u8, model).Name("embeddings"u8).BeginArray();
         if (inputs.Count == 0)
         {
+            await call.Server.Faults.WhileFrozenAsync(call.Path, stored.ShortName, call.Aborted);
             json.EndArray().EndObject();
             await Reply.JsonAsync(call.Http, 200, json);
             return;
@@ -51,6 +52,7 @@ internal static class EmbedRoute
         json.BeginObject().Name("embedding"u8);
         if (prompt.Length == 0)
         {
+            await call.Server.Faults.WhileFrozenAsync(call.Path, stored.ShortName, call.Aborted);
             json.BeginArray().EndArray().EndObject();
         }
         else

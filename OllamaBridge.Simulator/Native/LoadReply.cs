@@ -14,7 +14,7 @@ internal static class LoadReply
         if (unload)
             call.Memory.Expire(stored);
         else
-            (await call.Memory.AcquireAsync(stored, settings, keepAlive, call.Aborted)).Dispose();
+            await LoadAsync(call, stored, settings, keepAlive);
         using var json = new GoJson();
         json.BeginObject().Field("model"u8, model).Field("created_at"u8, call.Now);
         if (chat)
@@ -23,5 +23,12 @@ internal static class LoadReply
             json.Field("response"u8, "");
         json.Field("done"u8, true).Field("done_reason"u8, unload ? "unload" : "load").EndObject();
         await Reply.JsonAsync(call.Http, 200, json);
+    }
+
+    /// <summary>The server pings the runner before it answers (<c>needsReload</c>), so a frozen one keeps it waiting.</summary>
+    private static async Task LoadAsync(Call call, StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive)
+    {
+        using var lease = await call.Memory.AcquireAsync(stored, settings, keepAlive, call.Aborted);
+        await call.Server.Faults.WhileFrozenAsync(call.Path, stored.ShortName, call.Aborted);
     }
 }

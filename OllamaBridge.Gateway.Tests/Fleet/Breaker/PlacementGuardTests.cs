@@ -30,6 +30,39 @@ public class PlacementGuardTests
     }
 
     [Fact]
+    public void Limit_LearnedParallelism_NoMoreRequestsThanThatUntilItEnds()
+    {
+        Assert.True(Guard.Limit(2, _now + (10 * Rule.Second), _now));
+        Assert.False(Guard.Limit(2, _now + (20 * Rule.Second), _now));
+        Assert.Equal(1, _state.Model.Restricted);
+
+        var first = Enter();
+        Assert.Equal(PlacementCondition.Steady, Guard.ConditionFor(_now));
+        Enter();
+        Assert.False(TryEnter(out _));
+        Assert.Equal(PlacementCondition.Busy, Guard.ConditionFor(_now));
+        // It has nothing to do with how the model does there.
+        Assert.Equal(PlacementCondition.Steady, Guard.ConditionAt(_now));
+
+        Leave(first);
+        Enter();
+        Assert.False(TryEnter(out _));
+
+        _now += 10 * Rule.Second;
+        Guard.Refresh(_now);
+        Assert.Equal((0, 0), (Guard.LimitAt(_now), _state.Model.Restricted));
+        Enter();
+    }
+
+    [Fact]
+    public void Unloaded_LearnedParallelism_Forgotten()
+    {
+        Guard.Limit(1, _now + (10 * Rule.Second), _now);
+        Guard.Unloaded(_now);
+        Assert.Equal((0, 0), (Guard.LimitAt(_now), _state.Model.Restricted));
+    }
+
+    [Fact]
     public void Failed_Often_OpenThenProbeThenSlowlyThenSteady()
     {
         FailUntilOpen();

@@ -1,11 +1,13 @@
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Forwarding.Liveness;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
 public sealed class SilenceRulesTests
 {
     private static readonly ContinuationOptions Options = new();
+    private static readonly LivenessOptions Liveness = new();
 
     private static readonly SilenceFacts Streaming = new(
         HasBegun: true, Silence: TimeSpan.Zero, Pace: Seconds(0.02), Status: InstanceStatus.Healthy, IsWarm: true,
@@ -19,24 +21,24 @@ public sealed class SilenceRulesTests
     [InlineData(2, 30, false)] // two seconds a token, on a processor without a GPU
     [InlineData(2, 61, true)]
     public void Judge_StreamIsSilent_StalledOnlyBeyondWhatItsPaceExplains(double pace, double silence, bool stalled) =>
-        Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(Streaming with { Pace = Seconds(pace), Silence = Seconds(silence) }, Options));
+        Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(Streaming with { Pace = Seconds(pace), Silence = Seconds(silence) }, Options, Liveness));
 
     [Fact]
     public void Judge_PaceUnknown_LongerPatience()
     {
-        Assert.Null(SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(19) }, Options));
-        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(21) }, Options));
+        Assert.Null(SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(19) }, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(21) }, Options, Liveness));
     }
 
     [Fact]
     public void Judge_NobodyElseToAsk_WaitedFor() =>
-        Assert.Null(SilenceRules.Judge(Streaming with { CanGoElsewhere = false, Silence = Seconds(100) }, Options));
+        Assert.Null(SilenceRules.Judge(Streaming with { CanGoElsewhere = false, Silence = Seconds(100) }, Options, Liveness));
 
     [Fact]
     public void Judge_ToolsMayBeCalled_SilenceIsNoStall()
     {
-        Assert.Null(SilenceRules.Judge(Streaming with { HasTools = true, Silence = Seconds(100) }, Options));
-        Assert.Null(SilenceRules.Judge(Waiting with { HasTools = true, Silence = Seconds(100) }, Options));
+        Assert.Null(SilenceRules.Judge(Streaming with { HasTools = true, Silence = Seconds(100) }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(Waiting with { HasTools = true, Silence = Seconds(100) }, Options, Liveness));
     }
 
     [Theory]
@@ -45,36 +47,120 @@ public sealed class SilenceRulesTests
     [InlineData(6, 59, false)] // a long prompt
     [InlineData(6, 61, true)]
     public void Judge_FirstTokenIsLate_GivenUpOnlyBeyondWhatIsUsual(double usual, double silence, bool late) =>
-        Assert.Equal(late ? Interruption.Stalled : null, SilenceRules.Judge(Waiting with { UsualFirstToken = Seconds(usual), Silence = Seconds(silence) }, Options));
+        Assert.Equal(late ? Interruption.Stalled : null, SilenceRules.Judge(Waiting with { UsualFirstToken = Seconds(usual), Silence = Seconds(silence) }, Options, Liveness));
 
     [Fact]
     public void Judge_FirstTokenOfAColdModelOrWithNobodyElse_WaitedFor()
     {
         var late = Waiting with { Silence = Seconds(100) };
-        Assert.NotNull(SilenceRules.Judge(late, Options));
-        Assert.Null(SilenceRules.Judge(late with { IsWarm = false }, Options));
-        Assert.Null(SilenceRules.Judge(late with { CanGoElsewhere = false }, Options));
-        Assert.Null(SilenceRules.Judge(late with { UsualFirstToken = null }, Options));
+        Assert.NotNull(SilenceRules.Judge(late, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(late with { IsWarm = false }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(late with { CanGoElsewhere = false }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(late with { UsualFirstToken = null }, Options, Liveness));
     }
 
     [Fact]
     public void Judge_InstanceIsFoundDead_LostOnceItIsSilent()
     {
         var dead = Streaming with { Status = InstanceStatus.Unhealthy, HasTools = true };
-        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(0.1) }, Options));
-        Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(dead with { Silence = Seconds(0.6) }, Options));
-        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = InstanceStatus.Ejected }, Options));
+        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(0.1) }, Options, Liveness));
+        Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(dead with { Silence = Seconds(0.6) }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = InstanceStatus.Ejected }, Options, Liveness));
         // Taken out of the list: what it has it finishes.
-        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = null }, Options));
-        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), HasBegun = false, CanGoElsewhere = false }, Options));
+        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = null }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), HasBegun = false, CanGoElsewhere = false }, Options, Liveness));
     }
 
     [Fact]
     public void Judge_DrainIsOver_MovedWhereThereIsSomewhereToGo()
     {
-        Assert.Equal(Interruption.Drained, SilenceRules.Judge(Streaming with { IsDrainOver = true }, Options));
-        Assert.Null(SilenceRules.Judge(Streaming with { IsDrainOver = true, CanGoElsewhere = false }, Options));
+        Assert.Equal(Interruption.Drained, SilenceRules.Judge(Streaming with { IsDrainOver = true }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(Streaming with { IsDrainOver = true, CanGoElsewhere = false }, Options, Liveness));
     }
+
+    [Theory]
+    [InlineData(false, true, 3600, false)] // a long prompt: not cut, however long
+    [InlineData(false, false, 3600, false)]
+    [InlineData(true, true, 14, false)] // a pause in a stream is waited for
+    [InlineData(true, true, 16, true)]
+    [InlineData(true, false, 44, false)]
+    [InlineData(true, false, 46, true)]
+    public void Judge_InstanceAnswersChecks_OnlyAStreamIsStalled(bool hasBegun, bool elsewhere, double silence, bool stalled)
+    {
+        var facts = Streaming with { HasBegun = hasBegun, CanGoElsewhere = elsewhere, Silence = Seconds(silence), TotalSilence = Seconds(silence), Liveness = LivenessState.Alive, UsualFirstToken = null };
+        Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { HasTools = true }, Options, Liveness));
+    }
+
+    [Theory]
+    [InlineData(0.2, 299, false)]
+    [InlineData(0.2, 301, true)] // 20 × 15 s
+    [InlineData(6, 1199, false)] // 20 × 10 × 6 s
+    [InlineData(6, 1201, true)]
+    public void Judge_AliveAndFarBeyondTheLearnedFirstToken_StalledUnlessTheAnswerComesWhole(double usual, double silence, bool late)
+    {
+        var facts = Waiting with { Liveness = LivenessState.Alive, UsualFirstToken = Seconds(usual), Silence = Seconds(silence) };
+        Assert.Equal(late ? Interruption.Stalled : null, SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { ComesWhole = true }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { CanGoElsewhere = false }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_StalledBefore_PatienceDoubles()
+    {
+        var facts = Streaming with { Liveness = LivenessState.Alive, Silence = Seconds(29), EarlierStalls = 1 };
+        Assert.Null(SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts with { Silence = Seconds(31) }, Options, Liveness));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Judge_InstanceOwesAnAnswer_StalledAtOnceElsewhereAndLaterAlone(bool hasBegun)
+    {
+        var facts = Streaming with { HasBegun = hasBegun, Liveness = LivenessState.Unresponsive, Silence = Seconds(11), TotalSilence = Seconds(11), HasTools = true, UsualFirstToken = null };
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts with { ComesWhole = true }, Options, Liveness));
+        var alone = facts with { CanGoElsewhere = false };
+        Assert.Null(SilenceRules.Judge(alone, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(alone with { TotalSilence = Seconds(39) }, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(alone with { TotalSilence = Seconds(41) }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_Loading_StalledBeyondTheLoadLimitIfAnotherCanLoad()
+    {
+        var facts = Waiting with { Liveness = LivenessState.Loading, LoadLimit = Seconds(35), Silence = Seconds(34), TotalSilence = Seconds(300) };
+        Assert.Null(SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts with { Silence = Seconds(36) }, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { Silence = Seconds(36), CanGoElsewhere = false }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_HealthFailsButTheServerAnswersChecks_NotLost()
+    {
+        var facts = Waiting with { Status = InstanceStatus.Unhealthy, Silence = Seconds(10), Liveness = LivenessState.Loading, LoadLimit = Seconds(35) };
+        Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(facts, Options, Liveness));
+        Assert.Null(SilenceRules.Judge(facts with { IsServerUp = true }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_HealthFailsBetweenTwoTokensOfASlowStream_NotLost()
+    {
+        var slow = Streaming with { Status = InstanceStatus.Unhealthy, Pace = Seconds(1), Silence = Seconds(2) };
+        Assert.Null(SilenceRules.Judge(slow, Options, Liveness));
+        Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(slow with { Silence = Seconds(6) }, Options, Liveness));
+    }
+
+    [Fact]
+    public void Judge_CheckPending_WaitedFor() =>
+        Assert.Null(SilenceRules.Judge(Streaming with { Liveness = LivenessState.Pending, Silence = Seconds(100) }, Options, Liveness));
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Defaults_FrozenRunner_FoundWithinTwentySeconds(bool hasBegun) =>
+        Assert.True(SilenceRules.CheckAfter(hasBegun, Options, Liveness) + Liveness.CheckTimeout < Seconds(15));
 
     private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(seconds);
 }

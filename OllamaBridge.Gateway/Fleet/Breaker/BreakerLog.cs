@@ -15,6 +15,9 @@ internal static partial class BreakerLog
     [LoggerMessage(1053, LogLevel.Information, "{Model} on {Instance} is as fast as it was: {Speed:0.#} tokens a second")]
     public static partial void Recovered(ILogger logger, string model, string instance, double speed);
 
+    [LoggerMessage(1055, LogLevel.Warning, "{Instance} runs {Parallel} requests of {Model} at once, not {Slots}: its slots for the model are limited to that for {Minutes} minutes")]
+    public static partial void Limited(ILogger logger, string model, string instance, int parallel, int slots, double minutes);
+
     [LoggerMessage(1054, LogLevel.Information, "{Model} on {Instance} is busy and left alone for {Seconds} s")]
     public static partial void Busy(ILogger logger, string model, string instance, double seconds);
 }

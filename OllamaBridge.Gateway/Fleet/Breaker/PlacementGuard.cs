@@ -20,6 +20,8 @@ internal sealed class PlacementGuard(PlacementState placement)
     private long _rampUntil;
     private long _slowProbeAt;
     private long _memoryUntil;
+    private long _limitUntil;
+    private volatile int _limit;
     private volatile int _epoch;
     private volatile bool _rampIsInstances;
     private volatile bool _isProbing;
@@ -59,6 +61,40 @@ internal sealed class PlacementGuard(PlacementState placement)
         return now < Volatile.Read(ref _rampUntil) ? PlacementCondition.SlowStart : PlacementCondition.Steady;
     }
 
+    /// <summary>How it may be used at a moment, given the requests that it holds.</summary>
+    public PlacementCondition ConditionFor(long now)
+    {
+        var condition = ConditionAt(now);
+        return condition is not (PlacementCondition.Open or PlacementCondition.Probing or PlacementCondition.Busy)
+            && LimitAt(now) is > 0 and var limit && placement.Active >= limit
+                ? PlacementCondition.Busy
+                : condition;
+    }
+
+    /// <summary>How many requests the model may hold there because the instance runs no more at once; 0 if no such limit is known.</summary>
+    public int LimitAt(long now) => now < Volatile.Read(ref _limitUntil) ? _limit : 0;
+
+    /// <summary>Sets how many requests the instance runs at once.</summary>
+    /// <param name="limit">At least 1.</param>
+    /// <param name="until">How long that holds.</param>
+    /// <param name="now">The moment.</param>
+    /// <returns>Whether that is new.</returns>
+    public bool Limit(int limit, long until, long now)
+    {
+        lock (_lock)
+        {
+            var isNew = LimitAt(now) != limit;
+            if (isNew)
+            {
+                _limit = limit;
+                Volatile.Write(ref _limitUntil, until);
+            }
+
+            Publish(now);
+            return isNew;
+        }
+    }
+
     /// <summary>How long that stays so, in ticks; 0 where time alone does not change it.</summary>
     public long Left(long now) => Math.Max(0, ConditionAt(now) switch
     {
@@ -86,7 +122,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         lock (_lock)
         {
             entry = new GuardEntry(this, _breaker.Epoch, IsProbe: false);
-            switch (ConditionAt(now))
+            switch (ConditionFor(now))
             {
                 case PlacementCondition.Open or PlacementCondition.Busy or PlacementCondition.Probing:
                     return false;
@@ -192,6 +228,7 @@ internal sealed class PlacementGuard(PlacementState placement)
     {
         lock (_lock)
         {
+            ForgetLimit();
             if (isAnother)
                 _breaker.Replace(now + slowStart);
             _breaker.EndOpenTime(now);
@@ -228,10 +265,11 @@ internal sealed class PlacementGuard(PlacementState placement)
     /// <summary>The model has left memory.</summary>
     public void Unloaded(long now)
     {
-        if (!_isSlow)
+        if (!_isSlow && Volatile.Read(ref _limitUntil) == 0)
             return;
         lock (_lock)
         {
+            ForgetLimit();
             _speed.Reload();
             _isSlow = false;
             Publish(now);
@@ -266,6 +304,12 @@ internal sealed class PlacementGuard(PlacementState placement)
         return closed;
     }
 
+    private void ForgetLimit()
+    {
+        Volatile.Write(ref _limitUntil, 0);
+        placement.Overlaps.Clear();
+    }
+
     private void Ramp(long now, long slowStart, bool isInstances)
     {
         _rampIsInstances = isInstances;
@@ -284,7 +328,8 @@ internal sealed class PlacementGuard(PlacementState placement)
         Volatile.Write(ref _openUntil, _breaker.OpenUntil);
         if (_breaker.OpenUntil != 0)
             _isProbing = _breaker.IsProbing;
-        var isRestricted = !_isRetired && (_breaker.OpenUntil != 0 || now < _busyUntil || now < _memoryUntil || _isOnCpu || _isSlow || now < _rampUntil);
+        var isRestricted = !_isRetired
+            && (_breaker.OpenUntil != 0 || now < _busyUntil || now < _memoryUntil || _isOnCpu || _isSlow || now < _rampUntil || now < _limitUntil);
         _wasRestricted |= isRestricted;
         placement.SetRestricted(isRestricted);
     }

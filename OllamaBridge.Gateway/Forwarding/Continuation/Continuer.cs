@@ -37,6 +37,7 @@ internal sealed class Continuer(
         var first = broken;
         var broke = new HashSet<Instance>();
         var brokeAgain = new HashSet<Instance>();
+        var unresponsive = new HashSet<Instance>();
         var (words, inVain) = (-1, 0);
         var request = ContinuableRequest.Read(call);
         call.WantsUsage = request?.WantsUsage == true;
@@ -54,7 +55,7 @@ internal sealed class Continuer(
             var obstacle = inVain >= MaxWithoutWords ? "it broke off again and again without a word" : Obstacle(broken, call, request, times);
             times += fails ? 1 : 0;
             var next = obstacle is null
-                ? await TryAsync(context, call, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance])
+                ? await TryAsync(context, call, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance], unresponsive)
                 : null;
             if (gone.IsCancellationRequested)
                 return null;
@@ -111,7 +112,7 @@ internal sealed class Continuer(
     /// <summary>Asks one instance after another, and each in all ways that there are, until one begins.</summary>
     /// <returns>The sending that began; null where none did.</returns>
     private async Task<ForwardAttempt?> TryAsync(
-        HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, HashSet<Instance> tried)
+        HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, HashSet<Instance> tried, HashSet<Instance> unresponsive)
     {
         var gone = context.RequestAborted;
         for (var go = 0; go < MaxGoes && !gone.IsCancellationRequested; go++)
@@ -122,7 +123,10 @@ internal sealed class Continuer(
                 return null;
             using (lease)
             {
-                if (await SendAsync(context, call, request, response, lease) is { } attempt)
+                // It has let this very answer time out already: a second time would cost as long, for nothing.
+                if (unresponsive.Contains(lease.Instance))
+                    return null;
+                if (await SendAsync(context, call, request, response, lease, unresponsive) is { } attempt)
                     return attempt;
                 if (tried.Add(lease.Instance))
                     continue;
@@ -136,7 +140,7 @@ internal sealed class Continuer(
     }
 
     private async Task<ForwardAttempt?> SendAsync(
-        HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, InstanceLease lease)
+        HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, InstanceLease lease, HashSet<Instance> unresponsive)
     {
         await foreach (var plan in planner.WaysAsync(call, request, call.Kept!, lease.Instance, context.RequestAborted))
         {
@@ -164,6 +168,13 @@ internal sealed class Continuer(
             if (attempt is { Failure: { } failure, BusyFor: not null })
                 NoteFailure(attempt, failure);
             ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
+            if (attempt.Failure == InstanceFailure.TimedOut)
+            {
+                // Another way of asking does not revive it.
+                unresponsive.Add(lease.Instance);
+                return null;
+            }
+
             if (attempt.Failure != InstanceFailure.Refused)
                 continue;
             // Nobody listens there: not to be asked in another way, nor by the next.
@@ -177,6 +188,8 @@ internal sealed class Continuer(
     private void Note(BridgeCall call, ForwardAttempt broken, Interruption cause)
     {
         (call.Continued ??= []).Add(cause);
+        if (call.SilentSince is null || broken.Messages > 0)
+            call.SilentSince = Math.Max(broken.SentAt, broken.LastByteAt);
         BridgeTracing.RecordInterruption(cause);
         if (call.Kept is { } kept)
         {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Liveness;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Shutdown;
 
@@ -11,10 +12,19 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// where the gateway stops, for which there is no time left. One timer for all.
 /// </summary>
 internal sealed class SilenceWatch(
-    IFleet fleet, DrainMoves drains, GracefulStop stop, IOptions<ContinuationOptions> options, TimeProvider time) : BackgroundService
+    IFleet fleet,
+    DrainMoves drains,
+    GracefulStop stop,
+    LivenessChecks checks,
+    LoadTimes loadTimes,
+    IOptions<ContinuationOptions> options,
+    IOptions<LivenessOptions> liveness,
+    TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ManagementSilence = TimeSpan.FromSeconds(5);
     private readonly ContinuationOptions _options = options.Value;
+    private readonly LivenessOptions _liveness = liveness.Value;
     private readonly ConcurrentDictionary<ForwardAttempt, bool> _attempts = new();
 
     /// <summary>Whether a sending is to be watched.</summary>
@@ -33,14 +43,18 @@ internal sealed class SilenceWatch(
     /// <summary>One look at all.</summary>
     internal void Look()
     {
-        if (_attempts.IsEmpty)
-            return;
-        var snapshot = fleet.Current;
         var now = time.GetTimestamp();
+        if (_attempts.IsEmpty)
+        {
+            checks.Sweep(now);
+            return;
+        }
+
+        var snapshot = fleet.Current;
         var drained = stop.IsOver ? null : drains.Choose(_attempts.Select(a => a.Key), snapshot);
         foreach (var (attempt, _) in _attempts)
-            if (Judge(attempt, snapshot, drained?.Contains(attempt) == true, now) is { } cause)
-                attempt.GiveUp(cause);
+            Look(attempt, snapshot, drained?.Contains(attempt) == true, now);
+        checks.Sweep(now);
     }
 
     /// <inheritdoc/>
@@ -58,20 +72,43 @@ internal sealed class SilenceWatch(
         }
     }
 
-    private Interruption? Judge(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, long now)
+    private void Look(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, long now)
     {
         if (stop.IsOver)
-            return Interruption.Stopped;
-        var isJudged = _options.Enabled && attempt.Call is { Body: not null, Operation.Kind: OperationKind.Inference } call
-            && (call.Facts.Stream ?? call.Operation.StreamsByDefault);
+        {
+            attempt.GiveUp(Interruption.Stopped);
+            return;
+        }
+
+        if (IsLostInManagement(attempt, snapshot, now))
+        {
+            attempt.GiveUp(Interruption.InstanceLost, isFinal: true);
+            return;
+        }
+
+        var isJudged = attempt.Call.Operation.Kind == OperationKind.Inference && (_options.Enabled || !attempt.HasBegun);
         if (!isDrained && !isJudged)
-            return null;
-        return SilenceRules.Judge(Describe(attempt, snapshot, isDrained, now), _options) is { } cause && (isJudged || cause == Interruption.Drained)
-            ? cause
-            : null;
+            return;
+        var facts = Describe(attempt, snapshot, isDrained, isJudged, now);
+        if (SilenceRules.Judge(facts, _options, _liveness) is not { } cause || !(isJudged || cause == Interruption.Drained))
+            return;
+        if (facts is { Liveness: LivenessState.Loading, HasBegun: false } && cause == Interruption.Stalled)
+            loadTimes.AddGivenUp(attempt.Call.ModelKey, facts.Silence);
+        attempt.GiveUp(cause, isFinal: !facts.CanGoElsewhere);
     }
 
-    private SilenceFacts Describe(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, long now)
+    /// <summary>Whether the instance of a pull, copy, … is gone. What these do takes time without a word; only health tells.</summary>
+    private bool IsLostInManagement(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
+    {
+        if (attempt.Call.Operation is not { Kind: OperationKind.Management, UnbufferedBody: false } || Silence(attempt, now) < ManagementSilence)
+            return false;
+        foreach (var view in snapshot.Instances)
+            if (view.Instance == attempt.Lease.Instance)
+                return view.Status == InstanceStatus.Unhealthy;
+        return false;
+    }
+
+    private SilenceFacts Describe(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, bool isJudged, long now)
     {
         InstanceView? view = null;
         foreach (var candidate in snapshot.Instances)
@@ -80,17 +117,60 @@ internal sealed class SilenceWatch(
         var last = attempt.LastByteAt;
         var messages = attempt.Messages;
         var state = attempt.Lease.Placement.State;
+        var silence = Silence(attempt, now);
+        var liveness = isJudged && silence >= SilenceRules.CheckAfter(attempt.HasBegun, _options, _liveness)
+            ? Check(attempt, now)
+            : LivenessState.Unknown;
         return new SilenceFacts(
             attempt.HasBegun,
-            Silence(attempt, now),
+            silence,
             messages < 3 ? null : time.GetElapsedTime(attempt.FirstByteAt, last) / (messages - 1),
             view?.Status,
             attempt.Lease.WasLoaded,
             double.IsNaN(state.TimeToFirstToken) ? null : TimeSpan.FromSeconds(Math.Max(state.TimeToFirstToken, state.SecondsPerByte * (attempt.Call.Body?.Length ?? 0))),
             attempt.Call.Facts.HasTools,
-            CanGoElsewhere(attempt, snapshot),
-            isDrained);
+            CanGoElsewhere(attempt, snapshot, now),
+            isDrained)
+        {
+            Liveness = liveness,
+            LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt)) : default,
+            IsServerUp = attempt.Liveness?.IsServerUp(now) == true,
+            IsUnresumable = attempt.HasBegun && liveness != LivenessState.Unknown && !IsResumable(attempt),
+            TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.SilentSince ?? attempt.Call.FirstSentAt ?? attempt.SentAt, now)),
+            ComesWhole = !(attempt.Call.Facts.Stream ?? attempt.Call.Operation.StreamsByDefault),
+            EarlierStalls = attempt.Call.Continued?.Count(static c => c == Interruption.Stalled) ?? 0,
+        };
     }
+
+    /// <summary>Checks the instance. A model that was not in memory when the request was sent is being loaded until a check is answered.</summary>
+    private LivenessState Check(ForwardAttempt attempt, long now)
+    {
+        var known = checks.Check(attempt, now);
+        if (known is not (LivenessState.Unresponsive or LivenessState.Pending or LivenessState.Alive) || attempt.Lease.Instance.OpenAI is not null)
+            return known;
+        var answeredAt = attempt.Liveness?.AnsweredAt ?? 0;
+        if (answeredAt > attempt.SentAt)
+        {
+            if (!attempt.Lease.WasLoaded && !attempt.IsLoadLearned)
+            {
+                attempt.IsLoadLearned = true;
+                loadTimes.Add(attempt.Call.ModelKey, SizeOf(attempt), time.GetElapsedTime(attempt.SentAt, answeredAt));
+            }
+
+            return known;
+        }
+
+        return known == LivenessState.Unresponsive && !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.IsLoaded) ? LivenessState.Loading : known;
+    }
+
+    /// <summary>Whether another instance could write the rest of an answer. What is kept decides in the end; this is asked once.</summary>
+    private static bool IsResumable(ForwardAttempt attempt) => attempt.IsResumable ??= attempt.Peek(static a =>
+        a.Call is { Kept: { } kept, Body: not null }
+        && (!kept.HasBegun || (kept.IsWhole && !a.IsBoundToInstance && ContinuableRequest.Read(a.Call) is { Obstacle: null })));
+
+    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
+
+    private static long SizeOf(ForwardAttempt attempt) => ModelSize.Of(attempt.Lease.Placement.View, attempt.Call.ModelKey);
 
     /// <summary>How long nothing has come although it was waited for: a client that takes its time is no silence of the instance's.</summary>
     private TimeSpan Silence(ForwardAttempt attempt, long now)
@@ -100,14 +180,14 @@ internal sealed class SilenceWatch(
         return attempt.ReadingSince is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
     }
 
-    private static bool CanGoElsewhere(ForwardAttempt attempt, FleetSnapshot snapshot)
+    private bool CanGoElsewhere(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
     {
         if (!attempt.HasBegun && !attempt.CanRetry)
             return false;
         if (DrainMoves.Find(attempt, snapshot) is not { } model)
             return false;
         foreach (var placement in model.Usable)
-            if (placement.Instance != attempt.Lease.Instance)
+            if (placement.Instance != attempt.Lease.Instance && !checks.IsSuspicious(placement.Instance, now))
                 return true;
         return false;
     }

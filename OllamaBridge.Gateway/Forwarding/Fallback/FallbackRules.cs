@@ -1,11 +1,12 @@
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Naming;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 
 /// <summary>When another model is asked in a model's place. Pure.</summary>
-/// <remarks>Never because all of a model's instances are busy, and never for what is the client's own fault, but for a prompt that is too long.</remarks>
+/// <remarks>Because all of a model's instances are busy only if another model can serve the request at once. Never for what is the client's own fault, but for a prompt that is too long.</remarks>
 internal static class FallbackRules
 {
     /// <summary>
@@ -32,10 +33,18 @@ internal static class FallbackRules
     {
         if (!attemptsLeft)
             return FallbackCause.Failed;
+        var isBusy = false;
         if (model is not null)
             foreach (var placement in model.Usable)
                 if (tried?.Contains(placement.Instance) != true && !placement.State.IsOpenAt(now))
-                    return null;
+                {
+                    if (!placement.State.IsRestricted || placement.State.Guard?.ConditionAt(now) != PlacementCondition.Busy)
+                        return null;
+                    isBusy = true;
+                }
+
+        if (isBusy)
+            return FallbackCause.Busy;
         return tried is null ? FallbackCause.Unavailable : FallbackCause.Failed;
     }
 
@@ -45,6 +54,7 @@ internal static class FallbackRules
     {
         LeaseRefusal.UnknownModel or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused => FallbackCause.Unavailable,
         LeaseRefusal.AllTried => FallbackCause.Failed,
+        LeaseRefusal.GaveWay => FallbackCause.Busy,
         _ => null,
     };
 

@@ -20,10 +20,17 @@ internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetri
         var snapshot = fleet.Current.For(call.Tenant.Instances);
         if (!alternatives.AnyUsable(snapshot, call, time.GetTimestamp()))
             return null;
-        return tries.IsTooLong
-            ? FallbackCause.TooLong
-            : FallbackRules.Judge(snapshot.Find(call.ModelKey, call.Part), tries.Tried, tries.MayBeSent(call, maxAttempts), time.GetTimestamp());
+        if (tries.IsTooLong)
+            return FallbackCause.TooLong;
+        var cause = FallbackRules.Judge(snapshot.Find(call.ModelKey, call.Part), tries.Tried, tries.MayBeSent(call, maxAttempts), time.GetTimestamp());
+        return cause == FallbackCause.Busy && !alternatives.AnyFree(snapshot, call, time.GetTimestamp()) ? null : cause;
     }
+
+    /// <summary>Whether a request that waits for a slot can be served at once by another model.</summary>
+    /// <returns>Null if there is none.</returns>
+    public Func<bool>? GiveWay(BridgeCall call) => call.Alternatives is { HasNext: true } alternatives
+        ? () => alternatives.AnyFree(fleet.Current.For(call.Tenant.Instances), call, time.GetTimestamp())
+        : null;
 
     /// <summary>Goes on to the next model that has an instance that may be given work, and that its tenant's limits have room for.</summary>
     /// <returns>False where there is none.</returns>
@@ -31,11 +38,18 @@ internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetri
     {
         if (call.Alternatives is not { } alternatives)
             return false;
+        // Those that are busy themselves may be needed later.
+        if (cause == FallbackCause.Busy && !alternatives.AnyFree(fleet.Current.For(call.Tenant.Instances), call, time.GetTimestamp()))
+            return false;
         var from = call.ModelKey;
         while (alternatives.TryNext())
         {
             var next = alternatives.Current;
-            if (!ModelAlternatives.IsUsable(fleet.Current.For(call.Tenant.Instances), call, next, time.GetTimestamp())
+            var snapshot = fleet.Current.For(call.Tenant.Instances);
+            var canServe = cause == FallbackCause.Busy
+                ? ModelAlternatives.IsFree(snapshot, call, next, time.GetTimestamp())
+                : ModelAlternatives.IsUsable(snapshot, call, next, time.GetTimestamp());
+            if (!canServe
                 || !await quotas.TryMoveAsync(context, call, next.Key))
                 continue;
             // In the queue it was another model's; there it has used nothing.

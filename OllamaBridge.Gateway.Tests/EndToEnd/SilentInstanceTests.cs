@@ -1,0 +1,206 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>Instances that go silent, with default time-outs and a clock ten times as fast as the real one.</summary>
+public sealed class SilentInstanceTests
+{
+    private const string Embeddings = "nomic-embed-text:latest";
+    private readonly ScaledTime _time = new(10);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>Every inference route, streamed and not.</summary>
+    private static IEnumerable<(string Path, bool Stream)> Routes =>
+    [
+        .. from path in new[] { "/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses" }
+           from stream in new[] { true, false }
+           select (path, stream),
+        ("/api/embed", false), ("/api/embeddings", false), ("/v1/embeddings", false),
+    ];
+
+    [Theory]
+    [InlineData(FaultKind.Frozen, true)]
+    [InlineData(FaultKind.Frozen, false)]
+    [InlineData(FaultKind.Hang, true)]
+    public async Task Ask_OneRunnerIsStuck_EveryRouteIsAnsweredByTheOther(FaultKind kind, bool isAskedBefore)
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
+        await LoadAsync(fleet[0]);
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 1);
+        if (isAskedBefore)
+            Assert.Equal("sim-1", (await AskAsync(bridge, "/api/chat", true)).Instance);
+        fleet[0].Faults.Add(new Fault { Kind = kind });
+
+        var answers = await Task.WhenAll(Routes.Select(r => AskAsync(bridge, r.Path, r.Stream)));
+
+        foreach (var ((path, stream), answer) in Routes.Zip(answers))
+            Assert.True(answer is { Status: HttpStatusCode.OK, Instance: "sim-2" }, $"{path} {stream}: {answer}");
+    }
+
+    [Fact]
+    public async Task Ask_OneRunnerIsStuck_TheLogNamesIt()
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
+        await LoadAsync(fleet[0]);
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 1);
+        fleet[0].Faults.Add(new Fault { Kind = FaultKind.Frozen });
+        // Not the real time that passes: how long the first attempt was waited for, as the ledger has it, minus nothing.
+        var answer = await AskAsync(bridge, "/api/chat", stream: false);
+
+        Assert.Equal("sim-2", answer.Instance);
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal) && l.Contains("Unresponsive", StringComparison.Ordinal));
+        var failed = bridge.Logs.Lines.Single(l => l.Contains(" 1200 ", StringComparison.Ordinal));
+        Assert.Contains("TimedOut", failed, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Ask_LongPromptOnAnInstanceThatAnswersChecks_FinishesThere(bool stream)
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
+        await LoadAsync(fleet[0]);
+        await LoadAsync(fleet[1]);
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 2);
+        // What is usual is known, and this is far from it.
+        for (var i = 0; i < 3; i++)
+            await AskAsync(bridge, "/api/chat", stream);
+        var usual = (await AskAsync(bridge, "/api/chat", stream)).Instance;
+        fleet[usual == "sim-1" ? 0 : 1].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromSeconds(60), Times = 1 });
+
+        var answer = await AskAsync(bridge, "/api/chat", stream);
+
+        Assert.True(answer is { Status: HttpStatusCode.OK } && answer.Instance == usual, $"{answer}");
+        Assert.DoesNotContain(bridge.Logs.Lines, l => l.Contains(" 1200 ", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Ask_OtherContextLength_TheReloadIsWaitedForAndNoOtherStarted(bool stream)
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.FromSeconds(20));
+        await Task.WhenAll(LoadAsync(fleet[0]), LoadAsync(fleet[1]));
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 2);
+        var before = fleet.Sum(s => s.Loads);
+
+        var answer = await AskAsync(bridge, "/api/chat", stream, context: 8192);
+
+        Assert.Equal(HttpStatusCode.OK, answer.Status);
+        Assert.Equal(1, fleet.Sum(s => s.Loads) - before);
+    }
+
+    [Fact]
+    public async Task Ask_LoadHangs_AnotherInstanceLoads()
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 0);
+        // Which of them is asked first is the scheduler's to say.
+        fleet[0].Faults.Add(new Fault { Kind = FaultKind.Hang });
+        fleet[1].Faults.Add(new Fault { Kind = FaultKind.Hang });
+        var asked = AskAsync(bridge, "/api/chat", stream: false);
+        await Eventually.BecomesAsync(() => fleet.Sum(s => s.Requests) > 0, TimeSpan.FromSeconds(30));
+        fleet[fleet[0].Statistics.Requests > 0 ? 1 : 0].Faults.Clear();
+
+        Assert.Equal(HttpStatusCode.OK, (await asked).Status);
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal) && l.Contains("Loading", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Ask_OnlyInstanceIsStuck_AnErrorInsteadOfEndlessSilence(bool stream)
+    {
+        await using var fleet = await StartFleetAsync(1, TimeSpan.Zero);
+        await LoadAsync(fleet[0]);
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 1);
+        fleet[0].Faults.Add(new Fault { Kind = FaultKind.Frozen });
+
+        Assert.Equal(HttpStatusCode.GatewayTimeout, (await AskAsync(bridge, "/api/chat", stream)).Status);
+    }
+
+    [Fact]
+    public async Task Ask_AllInstancesStandStillForTwentySeconds_AnsweredWithoutAnError()
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
+        await Task.WhenAll(LoadAsync(fleet[0]), LoadAsync(fleet[1]));
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 2);
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.Frozen });
+        var asked = Enumerable.Range(0, 4).Select(i => AskAsync(bridge, "/api/chat", stream: i % 2 == 0)).ToArray();
+        await Task.Delay(TimeSpan.FromSeconds(20), _time, Token);
+        foreach (var server in fleet.Servers)
+            server.Faults.Clear();
+
+        Assert.All(await Task.WhenAll(asked), a => Assert.Equal(HttpStatusCode.OK, a.Status));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Ask_InstanceRunsFewerAtOnceThanItsSlots_SlotsAreLoweredAndItIsSaid(int parallel)
+    {
+        await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = parallel, DecodePerToken = TimeSpan.FromMilliseconds(10) });
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Instances:0:Slots", "4"));
+        var limited = $"sim-1 runs {parallel} requests of {TestFleet.Model} at once, not 4";
+
+        async Task AskAgainAsync()
+        {
+            for (var i = 0; i < 100 && !bridge.Logs.Lines.Any(l => l.Contains(" 1055 ", StringComparison.Ordinal)); i++)
+                await AskAsync(bridge, "/api/chat", stream: true);
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => AskAgainAsync()));
+
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(limited, StringComparison.Ordinal));
+        Assert.Contains($"model=\"{TestFleet.Model}\"}} {parallel}", await MetricAsync(bridge, "ollama_placement_parallel"), StringComparison.Ordinal);
+    }
+
+    private async Task<TestFleet> StartFleetAsync(int count, TimeSpan load) => await TestFleet.StartAsync(
+        count, SimulatorOptions.Instant with { ParallelSlots = 32, MaxLoadedModels = 4, LoadTime = load, TimeProvider = _time }, TestFleet.Model, Embeddings);
+
+    private static async Task LoadAsync(SimulatedServer server)
+    {
+        using var client = new HttpClient();
+        foreach (var model in new[] { TestFleet.Model, Embeddings })
+            (await client.PostAsJsonAsync(new Uri(server.Url, "/api/embed"), new { model, keep_alive = -1 }, Token)).EnsureSuccessStatusCode().Dispose();
+    }
+
+    private async Task<TestBridge> StartBridgeAsync(TestFleet fleet, int loaded)
+    {
+        // Looks at the real pace: the fast clock would leave them hardly any time on a busy machine.
+        var bridge = await TestBridge.StartAsync(
+            fleet.Servers, _time, ("Bridge:Health:Interval", "00:00:01"), ("Bridge:Health:RecoveryInterval", "00:00:01"), ("Bridge:Health:Timeout", "00:01:00"));
+        await bridge.UntilAsync(s => s.Models.Count == 2 && s.Instances.Count(i => i.Loaded.Length == 2) == loaded, "the models are seen in memory");
+        return bridge;
+    }
+
+    private static async Task<Answer> AskAsync(TestBridge bridge, string path, bool stream, int? context = null)
+    {
+        var body = new JsonObject { ["model"] = path.Contains("embed", StringComparison.Ordinal) ? Embeddings : TestFleet.Model };
+        if (path is "/api/generate" or "/v1/completions" or "/api/embeddings")
+            body["prompt"] = "Why?";
+        else if (path is "/v1/responses" or "/api/embed" or "/v1/embeddings")
+            body["input"] = "Why?";
+        else
+            body["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "Why?" });
+        if (path == "/v1/messages")
+            body["max_tokens"] = 100;
+        if (!path.Contains("embed", StringComparison.Ordinal))
+            body["stream"] = stream;
+        if (context is { } length)
+            body["options"] = new JsonObject { ["num_ctx"] = length };
+        using var answer = await bridge.PostAsync(path, body, Token);
+        var text = await answer.Content.ReadAsStringAsync(Token);
+        return new Answer(answer.StatusCode, answer.Headers.TryGetValues("X-Bridge-Instance", out var names) ? names.Single() : null, text);
+    }
+
+    private static async Task<string> MetricAsync(TestBridge bridge, string name) =>
+        string.Join('\n', (await bridge.Client.GetStringAsync("/metrics", Token)).Split('\n').Where(l => l.StartsWith(name, StringComparison.Ordinal)));
+
+    private sealed record Answer(HttpStatusCode Status, string? Instance, string Text);
+}

@@ -1,0 +1,48 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Forwarding.Liveness;
+
+namespace OllamaBridge.Gateway.Tests.Forwarding.Liveness;
+
+public sealed class LoadTimesTests
+{
+    private const long Gigabyte = 1_000_000_000;
+    private readonly LoadTimes _times = new(Options.Create(new LivenessOptions()));
+
+    [Theory]
+    [InlineData(1000, 35)]
+    [InlineData(4 * Gigabyte, 35)]
+    [InlineData(40 * Gigabyte, 300)] // 3 × 40 GB at 400 MB/s
+    public void Limit_NothingLearned_BySizeButAtLeastTheMinimum(long bytes, double seconds) =>
+        Assert.Equal(seconds, _times.Limit("m", bytes).TotalSeconds, 3);
+
+    [Fact]
+    public void Limit_LoadSeen_ThreeTimesThat()
+    {
+        _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(60));
+        Assert.Equal(180, _times.Limit("m", 4 * Gigabyte).TotalSeconds, 3);
+        _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(2));
+        // One fast load, out of the page cache, does not undo what was learned.
+        Assert.InRange(_times.Limit("m", 4 * Gigabyte).TotalSeconds, 120, 179);
+        _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(100));
+        Assert.Equal(300, _times.Limit("m", 4 * Gigabyte).TotalSeconds, 3);
+    }
+
+    [Fact]
+    public void Limit_OtherModelSeen_ItsRateTimesTheSize()
+    {
+        _times.Add("m", 10 * Gigabyte, TimeSpan.FromSeconds(100));
+        Assert.Equal(3 * 200, _times.Limit("other", 20 * Gigabyte).TotalSeconds, 3);
+    }
+
+    [Fact]
+    public void Limit_LoadGivenUp_TwiceThatUntilOneEnds()
+    {
+        _times.AddGivenUp("m", TimeSpan.FromSeconds(35));
+        Assert.Equal(70, _times.Limit("m", 1000).TotalSeconds, 3);
+        _times.AddGivenUp("m", TimeSpan.FromSeconds(70));
+        _times.AddGivenUp("m", TimeSpan.FromSeconds(36));
+        Assert.Equal(140, _times.Limit("m", 1000).TotalSeconds, 3);
+        _times.Add("m", 1000, TimeSpan.FromSeconds(5));
+        Assert.Equal(35, _times.Limit("m", 1000).TotalSeconds, 3);
+    }
+}

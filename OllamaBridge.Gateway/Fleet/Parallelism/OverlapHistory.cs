@@ -1,0 +1,81 @@
+namespace OllamaBridge.Gateway.Fleet.Parallelism;
+
+/// <summary>Learns from observed overlap how many requests an instance really runs at once for one model. Thread-safe.</summary>
+/// <remarks>
+/// An instance that holds more requests than it runs starts one when another ends. If that happens again and again and no more
+/// than n requests ever overlap, then it runs n at once. A request that starts later than sent for any other reason proves nothing.
+/// </remarks>
+internal sealed class OverlapHistory
+{
+    /// <summary>How many of the recent requests are looked at.</summary>
+    public const int Window = 8;
+
+    /// <summary>How many of them must have waited for another's end.</summary>
+    public const int Proofs = 4;
+
+    // Its share of a wait that may lie between another's end and the start.
+    private const double Promptness = 0.25;
+    // Bytes of two streams are read by different threads: so much of a generation may seem to overlap that does not.
+    private const double Blur = 0.1;
+    private readonly Lock _lock = new();
+    private readonly OverlapSample[] _samples = new OverlapSample[Window];
+    private readonly bool[] _waited = new bool[Window];
+    private long _count;
+
+    /// <summary>Takes in a request that has ended.</summary>
+    /// <returns>How many requests the instance runs at once; null while that is not known.</returns>
+    public int? Add(in OverlapSample sample)
+    {
+        if (sample.StartedAt < sample.SentAt || sample.EndedAt <= sample.StartedAt)
+            return null;
+        lock (_lock)
+        {
+            var known = (int)Math.Min(_count, Window);
+            var waited = false;
+            var wait = sample.StartedAt - sample.SentAt;
+            for (var i = 0; i < known; i++)
+                waited |= _samples[i].EndedAt > sample.SentAt && Math.Abs(sample.StartedAt - _samples[i].EndedAt) <= wait * Promptness;
+            var at = (int)(_count++ % Window);
+            (_samples[at], _waited[at]) = (sample, waited);
+            return _count >= Window ? Conclude() : null;
+        }
+    }
+
+    /// <summary>Forgets everything: the model was loaded again, maybe with other settings.</summary>
+    public void Clear()
+    {
+        lock (_lock)
+            _count = 0;
+    }
+
+    /// <summary>The most requests that ran at the same moment.</summary>
+    private int Depth()
+    {
+        var most = 1;
+        foreach (var sample in _samples)
+        {
+            // Depth only changes where one starts.
+            var at = sample.StartedAt + ((sample.EndedAt - sample.StartedAt) * Blur);
+            var running = 0;
+            foreach (var other in _samples)
+            {
+                var blur = (other.EndedAt - other.StartedAt) * Blur;
+                running += other.StartedAt + blur <= at && at < other.EndedAt - blur ? 1 : 0;
+            }
+
+            most = Math.Max(most, running);
+        }
+
+        return most;
+    }
+
+    private int? Conclude()
+    {
+        var most = Depth();
+        var proofs = 0;
+        for (var i = 0; i < Window; i++)
+            if (_waited[i] && _samples[i].InFlight > most)
+                proofs++;
+        return proofs >= Proofs ? most : null;
+    }
+}

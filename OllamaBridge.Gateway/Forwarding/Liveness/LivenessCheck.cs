@@ -1,0 +1,182 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using OllamaBridge.Gateway.Fleet;
+using OpenTelemetry;
+
+namespace OllamaBridge.Gateway.Forwarding.Liveness;
+
+/// <summary>Checks whether the runner of one model on one instance still answers, for all requests that are silent there.</summary>
+/// <remarks>Started and read by <see cref="Continuation.SilenceWatch"/>'s loop alone; the checks themselves run beside it.</remarks>
+internal sealed class LivenessCheck(
+    Instance instance, string modelKey, LivenessQuery query, HttpMessageInvoker client, LivenessOptions options, TimeProvider time) : IDisposable
+{
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
+    private static readonly TimeSpan MemoryInterval = TimeSpan.FromSeconds(2);
+    private readonly CancellationTokenSource _end = new();
+    private long _nextAt;
+    private long _unansweredSince;
+    private long _answeredAt;
+    private long _upAt;
+    private bool _wasBad;
+    private volatile bool _isChecking;
+    private volatile bool _isLoading;
+
+    /// <summary>The instance that is checked.</summary>
+    public Instance Instance => instance;
+
+    /// <summary>The model that is checked.</summary>
+    public string ModelKey => modelKey;
+
+    /// <summary>Whether a request is still silent there; reset by each sweep.</summary>
+    public bool IsWanted { get; set; }
+
+    /// <summary>When a check was last answered, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
+    public long AnsweredAt => Volatile.Read(ref _answeredAt);
+
+    /// <summary>Starts a check if one is due.</summary>
+    public void Update(long now)
+    {
+        IsWanted = true;
+        if (_isChecking || now < Volatile.Read(ref _nextAt))
+            return;
+        _isChecking = true;
+        if (Volatile.Read(ref _unansweredSince) == 0)
+            Volatile.Write(ref _unansweredSince, now);
+        _ = RunAsync();
+    }
+
+    /// <summary>For how long no check has been answered although one was sent; zero if the last was.</summary>
+    public TimeSpan Overdue(long now) =>
+        Volatile.Read(ref _unansweredSince) is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
+
+    /// <summary>Whether the server, if not the model's runner, answered lately.</summary>
+    public bool IsServerUp(long now) =>
+        Math.Max(AnsweredAt, Volatile.Read(ref _upAt)) is not 0 and var at && time.GetElapsedTime(at, Math.Max(at, now)) < options.CheckTimeout;
+
+    /// <summary>What the checks say.</summary>
+    public LivenessState StateAt(long now)
+    {
+        var overdue = Overdue(now);
+        if (overdue < options.CheckTimeout)
+            return AnsweredAt != 0 ? LivenessState.Alive : LivenessState.Pending;
+        if (_isLoading)
+            return LivenessState.Loading;
+        // A generation waits for a slot like any other.
+        return query.NeedsSlot && instance.SlotsUsed >= instance.Slots ? LivenessState.Unknown : LivenessState.Unresponsive;
+    }
+
+    /// <summary>The state, if it has become or ceased to be bad since the last call.</summary>
+    public LivenessState? NoteState(long now)
+    {
+        var state = StateAt(now);
+        var isBad = state is LivenessState.Loading or LivenessState.Unresponsive;
+        if (isBad == _wasBad)
+            return null;
+        _wasBad = isBad;
+        return state;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _end.Cancel();
+        _end.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        using var untraced = SuppressInstrumentationScope.Begin();
+        var token = _end.Token;
+        try
+        {
+            // Off the loop that started it.
+            await Task.Yield();
+            var evidence = instance.OpenAI is null ? new MemoryEvidence(modelKey) : null;
+            await LookAtMemoryAsync(evidence, token);
+            var sent = SendAsync(token);
+            while (!sent.IsCompleted)
+            {
+                await Task.WhenAny(sent, Task.Delay(MemoryInterval, time, token));
+                if (!sent.IsCompleted)
+                    await LookAtMemoryAsync(evidence, token);
+            }
+
+            await sent;
+            _isLoading = false;
+            var now = time.GetTimestamp();
+            Volatile.Write(ref _nextAt, now + Ticks(options.CheckInterval));
+            Volatile.Write(ref _unansweredSince, 0);
+            Volatile.Write(ref _answeredAt, now);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // No answer, so it stays overdue; or nobody waits any more.
+            Volatile.Write(ref _nextAt, time.GetTimestamp() + Ticks(TimeSpan.FromSeconds(1)));
+        }
+        finally
+        {
+            _isChecking = false;
+        }
+    }
+
+    /// <summary>Any answer will do: a server that refuses the query is not stuck.</summary>
+    private async Task SendAsync(CancellationToken cancellationToken)
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + query.Path)
+        {
+            Content = new ByteArrayContent(Encoding.UTF8.GetBytes(query.Body)) { Headers = { ContentType = Json } },
+        };
+        instance.Authorize(message);
+        using var response = await client.SendAsync(message, cancellationToken);
+    }
+
+    private async Task LookAtMemoryAsync(MemoryEvidence? evidence, CancellationToken cancellationToken)
+    {
+        if (evidence is null)
+            return;
+        switch (await GetAsync("/api/ps", cancellationToken))
+        {
+            case { } running:
+                using (running)
+                    evidence.Add(running.RootElement, time.GetElapsedTime(0));
+                break;
+            // Servers keep the list of running models locked while they load one. A machine that is gone answers nothing at all.
+            case null when !cancellationToken.IsCancellationRequested:
+                using (var version = await GetAsync("/api/version", cancellationToken))
+                    if (version is not null)
+                        evidence.AddNoAnswer();
+                break;
+        }
+
+        _isLoading |= evidence.IsLoading;
+    }
+
+    /// <returns>Null if there was no answer in time; JSON's null if the answer is no JSON, or an error.</returns>
+    private async Task<JsonDocument?> GetAsync(string path, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(MemoryInterval, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            using var message = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + path);
+            instance.Authorize(message);
+            using var response = await client.SendAsync(message, either.Token);
+            Volatile.Write(ref _upAt, time.GetTimestamp());
+            // A server without the route says nothing about its memory.
+            return response.IsSuccessStatusCode
+                ? await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(either.Token), cancellationToken: either.Token)
+                : JsonDocument.Parse("null");
+        }
+        catch (JsonException)
+        {
+            return JsonDocument.Parse("null");
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return null;
+        }
+    }
+
+    private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * time.TimestampFrequency);
+}
