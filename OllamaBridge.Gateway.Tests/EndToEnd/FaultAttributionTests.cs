@@ -281,6 +281,24 @@ public sealed class FaultAttributionTests
     }
 
     [Fact]
+    public async Task Ask_ModelFailsAlikeOnTwoInstances_TheFallbackAnswers()
+    {
+        static ScriptedReply? Fail(ScriptedRequest request) => request.Path == "/api/chat" ? ScriptedReply.Json(500, """{"error":"bad tool call"}""") : null;
+        await using var one = new ScriptedServer(Fail);
+        await using var two = new ScriptedServer(Fail);
+        await using var third = new ScriptedServer(Fail);
+        await using var other = new ScriptedServer(_ => null) { Models = ["n:latest"] };
+        await using var bridge = await ScriptedServer.BridgeAsync([one, two, third, other], ("Bridge:Models:0:Name", "m"), ("Bridge:Models:0:Fallbacks:0", "n"));
+        foreach (var sent in new[] { 2, 3 })
+        {
+            using var answer = await bridge.PostAsync("/api/chat", new { model = "m", stream = false }, Token);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            Assert.Equal("s-4", answer.Headers.GetValues("X-Bridge-Instance").Single());
+            Assert.Equal(sent, one.Seen.Count + two.Seen.Count + third.Seen.Count);
+        }
+    }
+
+    [Fact]
     public async Task Ask_OneClientsRequestsFailEverywhere_OthersStillHaveRetries()
     {
         await using var world = new World();
