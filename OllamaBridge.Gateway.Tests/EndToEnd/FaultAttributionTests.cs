@@ -6,6 +6,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
@@ -109,6 +110,32 @@ public sealed class FaultAttributionTests
 
         // (Rendering a prompt generates nothing.)
         int Sent() => world.Servers.Sum(s => s.Seen.Count(r => r.Body.Contains(Poison, StringComparison.Ordinal) && !r.Body.Contains("_debug_render_only", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Stream_EveryInstanceTellsTheSameErrorInTheMiddle_TwoGenerationsAndNoInstanceHarmed()
+    {
+        await using var fleet = await TestFleet.StartAsync(3);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.ErrorLine, AfterTokens = 2 });
+
+        for (var i = 0; i < 8; i++)
+        {
+            var before = fleet.Servers.Sum(Generations);
+            using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(stream: true, text: $"{i / 4}"), Token);
+            Assert.Contains("\"error\"", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+            Assert.Equal(i % 4 == 0 ? 2 : 1, fleet.Servers.Sum(Generations) - before);
+        }
+
+        Assert.All(bridge.Fleet.Current.Models[TestFleet.Model].Placements, p =>
+        {
+            Assert.Equal(InstanceStatus.Healthy, p.View.Status);
+            Assert.Equal(PlacementCondition.Steady, p.State.Guard?.ConditionAt(TimeProvider.System.GetTimestamp()) ?? PlacementCondition.Steady);
+        });
+
+        static int Generations(SimulatedServer server) => server.Statistics.Seen.Count(r =>
+            r.Path is "/api/chat" or "/api/generate" && !Encoding.UTF8.GetString(r.Body.Span).Contains("_debug_render_only", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -278,6 +305,24 @@ public sealed class FaultAttributionTests
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
         await AskAsync(bridge, "x");
         Assert.Single(server.Seen);
+    }
+
+    [Fact]
+    public async Task Ask_ModelFailsAlikeOnTwoInstances_TheFallbackAnswers()
+    {
+        static ScriptedReply? Fail(ScriptedRequest request) => request.Path == "/api/chat" ? ScriptedReply.Json(500, """{"error":"bad tool call"}""") : null;
+        await using var one = new ScriptedServer(Fail);
+        await using var two = new ScriptedServer(Fail);
+        await using var third = new ScriptedServer(Fail);
+        await using var other = new ScriptedServer(_ => null) { Models = ["n:latest"] };
+        await using var bridge = await ScriptedServer.BridgeAsync([one, two, third, other], ("Bridge:Models:0:Name", "m"), ("Bridge:Models:0:Fallbacks:0", "n"));
+        foreach (var sent in new[] { 2, 3 })
+        {
+            using var answer = await bridge.PostAsync("/api/chat", new { model = "m", stream = false }, Token);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            Assert.Equal("s-4", answer.Headers.GetValues("X-Bridge-Instance").Single());
+            Assert.Equal(sent, one.Seen.Count + two.Seen.Count + third.Seen.Count);
+        }
     }
 
     [Fact]

@@ -252,10 +252,10 @@ internal sealed class ForwardingStage(
         tries.Spent += again && !isFree ? 1 : 0;
         if (again && !isFree && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
         {
-            // The request's own fault: others must not lack the retries that it took.
-            again = false;
+            // The request's own fault: another model may answer it, and others must not lack the retries that it took.
             tries.FailsEverywhere = true;
-            budget.Return(tries.Spent);
+            again = call.Alternatives is { HasNext: true };
+            budget.Return(again ? tries.Spent - 1 : tries.Spent);
         }
 
         if (attempt.Taken is not null)

@@ -35,9 +35,14 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
             // (Of a hedged request another attempt may have been answered before any failed.)
             _answeredBy ??= call.Answering is { } by ? (by, call.ModelKey) : null;
             if (_answeredBy?.Instance == failed.Instance)
-                _answeredBy = null; // its response broke off: who answers is open again
+            {
+                // Its response broke off: who answers is open again.
+                _answeredBy = null;
+                call.Answering = null;
+            }
+
             // Evidence from other instances can change only what is unknown.
-            var isOpen = _answeredBy is null && Classify(failed, OtherInstances.NotAsked) == Fault.Unknown;
+            var isOpen = _answeredBy?.Model != failed.Model && Classify(failed, OtherInstances.NotAsked) == Fault.Unknown;
             _failed.Add(failed with { IsJudged = !isOpen });
             if (!isOpen)
                 Judge(failed, _answeredBy is { } answer ? Compare(failed, answer) : OtherInstances.NotAsked);
@@ -53,10 +58,11 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
                 memory.Remove(call);
             var answer = (instance, call.ModelKey);
             _answeredBy = answer;
+            // What another model's instance answers says nothing about this one.
             foreach (var failed in _failed)
-                if (!failed.IsJudged)
+                if (!failed.IsJudged && failed.Model == answer.ModelKey)
                     Judge(failed, Compare(failed, answer));
-            _failed.Clear();
+            _failed.RemoveAll(f => f.Model == answer.ModelKey);
         }
     }
 
@@ -83,7 +89,6 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         }
     }
 
-    // What another model's instance answers says nothing about this one.
     private static OtherInstances Compare(in Failed failed, (Instance Instance, string Model) answer) =>
         answer.Instance == failed.Instance || answer.Model != failed.Model ? OtherInstances.NotAsked : OtherInstances.Answered;
 

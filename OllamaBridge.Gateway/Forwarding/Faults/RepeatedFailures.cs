@@ -17,6 +17,11 @@ internal sealed class RepeatedFailures(TimeProvider time)
     private const int MaxBlames = 2;
     private readonly ConcurrentDictionary<RequestKey, Memory> _requests = new();
 
+    // When something was last remembered, 0 for never. Every request asks: the dictionary would take its locks to tell that it is empty.
+    private long _lastAdded;
+
+    private bool IsEmpty => Volatile.Read(ref _lastAdded) is var last && (last == 0 || time.GetElapsedTime(last) >= Lifetime);
+
     /// <summary>Whether a request is known to fail. Hashes its body only if anything is remembered at all.</summary>
     public bool IsKnown(BridgeCall call) => Find(call, call.ModelKey) is { FailsEverywhere: true };
 
@@ -28,7 +33,7 @@ internal sealed class RepeatedFailures(TimeProvider time)
     /// <summary>A request was answered after all.</summary>
     public void Remove(BridgeCall call)
     {
-        if (!_requests.IsEmpty && KeyOf(call, call.ModelKey) is { } key)
+        if (!IsEmpty && KeyOf(call, call.ModelKey) is { } key)
             _requests.TryRemove(key, out _);
     }
 
@@ -58,7 +63,7 @@ internal sealed class RepeatedFailures(TimeProvider time)
 
     private Memory? Find(BridgeCall call, string model)
     {
-        if (_requests.IsEmpty || KeyOf(call, model) is not { } key || !_requests.TryGetValue(key, out var memory))
+        if (IsEmpty || KeyOf(call, model) is not { } key || !_requests.TryGetValue(key, out var memory))
             return null;
         if (time.GetElapsedTime(memory.Since) < Lifetime)
             return memory;
@@ -70,8 +75,9 @@ internal sealed class RepeatedFailures(TimeProvider time)
     {
         if (KeyOf(call, model) is not { } key)
             return;
-        if (_requests.Count >= Capacity)
+        if (IsEmpty || _requests.Count >= Capacity)
             _requests.Clear();
+        Volatile.Write(ref _lastAdded, Math.Max(1, time.GetTimestamp()));
         _requests[key] = memory;
     }
 
