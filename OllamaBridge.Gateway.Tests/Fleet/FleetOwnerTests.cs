@@ -113,7 +113,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         _servers["i"].TagsHeld = held.Task;
         var starting = _owner.StartingAsync(Cancelled);
         await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled);
-        // Whoever asks a second time gets nothing: the first list must be waited for.
+        // A second question gets no answer: only the first list can arrive.
         _servers["i"].TagsHeld = new TaskCompletionSource().Task;
         while (!starting.IsCompleted)
         {

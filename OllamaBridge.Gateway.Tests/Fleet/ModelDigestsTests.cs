@@ -102,7 +102,7 @@ public class ModelDigestsTests
     {
         var model = Model(Fleet(("i", A, 0), ("j", A, 5)));
         Assert.Same(model, model.For(new DigestPin(true, A)));
-        Assert.Null(model.For(new DigestPin(true, B))); // pulled anew everywhere since
+        Assert.Null(model.For(new DigestPin(true, B))); // pulled again everywhere since
     }
 
     [Fact]

@@ -17,7 +17,7 @@ internal readonly record struct DigestMismatch(string Model, Instance Instance, 
 /// <summary>Which digest of a name is served where instances have different ones under it. Pure.</summary>
 /// <param name="configured">Digests by canonical name, or beginnings of them; a name that is missing has none.</param>
 /// <remarks>
-/// The newest one (<c>modified_at</c>) of those that instances have that can be given work, so that a model that was pulled anew is used at once,
+/// The newest one (<c>modified_at</c>) of those that instances have that can be given work, so that a newly pulled model is used at once,
 /// and a name does not vanish with the only instance that has the newest. Bridges of other regions follow those that are here.
 /// </remarks>
 internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configured = null)

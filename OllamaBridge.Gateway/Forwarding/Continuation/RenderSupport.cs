@@ -16,7 +16,7 @@ internal sealed class RenderSupport(IFleet fleet)
     /// <summary>Whether an instance renders; null if it has not been asked yet.</summary>
     public bool? Find(Instance instance) => EntryOf(instance).Renders;
 
-    /// <summary>Waits until nobody else asks the same instance for the first time.</summary>
+    /// <summary>Waits while another request asks the same instance for the first time.</summary>
     /// <returns>To be disposed when the answer has been noted.</returns>
     public async Task<IDisposable> EnterAsync(Instance instance, CancellationToken cancellationToken)
     {
