@@ -1,32 +1,38 @@
+using System.Threading.Channels;
 using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Tests.Common;
 
 public sealed class CoalescerTests
 {
-    private readonly Queue<TaskCompletionSource> _runs = new();
+    // Nobody waits for it unless a test fails.
+    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private readonly Channel<TaskCompletionSource> _runs = Channel.CreateUnbounded<TaskCompletionSource>();
     private readonly Coalescer _coalescer;
 
     public CoalescerTests() => _coalescer = new Coalescer(() =>
     {
-        _runs.Enqueue(new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        return _runs.Last().Task;
+        var run = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _runs.Writer.TryWrite(run);
+        return run.Task;
     });
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Run_ManyWhileOneRuns_ShareTheNextThatBeginsAfterIt()
     {
         var first = _coalescer.RunAsync();
         var others = Enumerable.Range(0, 10).Select(_ => _coalescer.RunAsync()).ToArray();
-        Assert.Single(_runs); // none of the others may use what began before they called, and nothing overlaps
-        _runs.Dequeue().SetResult();
+        var run = await BegunAsync();
+        Assert.False(_runs.Reader.TryPeek(out _)); // nothing overlaps
+        run.SetResult();
         await first;
-        while (_runs.Count == 0)
-            await Task.Yield();
-        Assert.All(others, o => Assert.False(o.IsCompleted));
-        _runs.Dequeue().SetResult();
-        await Task.WhenAll(others);
-        Assert.Empty(_runs);
+        var next = await BegunAsync();
+        Assert.All(others, o => Assert.False(o.IsCompleted)); // none of them used what began before they called
+        next.SetResult();
+        await Task.WhenAll(others).WaitAsync(Guard, Cancelled);
+        Assert.False(_runs.Reader.TryPeek(out _));
     }
 
     [Fact]
@@ -35,8 +41,10 @@ public sealed class CoalescerTests
         for (var i = 0; i < 3; i++)
         {
             var run = _coalescer.RunAsync();
-            _runs.Dequeue().SetResult();
+            (await BegunAsync()).SetResult();
             await run;
         }
     }
+
+    private Task<TaskCompletionSource> BegunAsync() => _runs.Reader.ReadAsync(Cancelled).AsTask().WaitAsync(Guard, Cancelled);
 }

@@ -19,7 +19,7 @@ internal sealed class FleetOwner(
     ModelDigests? digests = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
-    private static readonly TimeSpan RunningPatience = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan RunningPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, time, logger);

@@ -48,7 +48,7 @@ internal interface IFleet
     void LookAgain(Instance instance);
 
     /// <summary>Reads now which models every healthy instance has in memory. Callers at the same time share the reading.</summary>
-    /// <returns>Once that is in the snapshot, or after a quarter of a second: an instance that is slow shows what it had.</returns>
+    /// <returns>Once that is in the snapshot, or after a second: an instance that is slow shows what it had.</returns>
     Task RefreshRunningAsync(CancellationToken cancellationToken);
 
     /// <summary>Reads every healthy instance's model list now.</summary>
