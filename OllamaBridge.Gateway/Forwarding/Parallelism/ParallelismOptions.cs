@@ -1,7 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
 
-namespace OllamaBridge.Gateway.Fleet.Parallelism;
+namespace OllamaBridge.Gateway.Forwarding.Parallelism;
 
 /// <summary>How the number of requests that an instance runs at once is learned: section <c>Bridge:Parallelism</c>.</summary>
 internal sealed record ParallelismOptions

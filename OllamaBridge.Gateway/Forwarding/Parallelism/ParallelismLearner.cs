@@ -1,9 +1,11 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Fleet.Parallelism;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 
-namespace OllamaBridge.Gateway.Fleet.Parallelism;
+namespace OllamaBridge.Gateway.Forwarding.Parallelism;
 
 /// <summary>Limits the slots of a model on an instance to the requests that the instance runs at once there.</summary>
 internal sealed class ParallelismLearner
