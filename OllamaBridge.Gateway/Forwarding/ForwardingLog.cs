@@ -17,6 +17,6 @@ internal static partial class ForwardingLog
     [LoggerMessage(1210, LogLevel.Warning, "{Model} stands in for {Asked} ({Cause})")]
     public static partial void StandsIn(ILogger logger, string model, string asked, Naming.FallbackCause cause);
 
-    [LoggerMessage(1220, LogLevel.Warning, "Unload of {Model} on {Instance} failed: {Error}")]
+    [LoggerMessage(1209, LogLevel.Warning, "Unload of {Model} on {Instance} failed: {Error}")]
     public static partial void UnloadFailed(ILogger logger, string model, string instance, string error);
 }
