@@ -83,6 +83,9 @@ internal sealed class Candidates
         }
     }
 
+    /// <summary>Treats a candidate as one without a free slot.</summary>
+    public void MarkFull(int at) => _free.AsSpan(0, Count)[at] = 0;
+
     /// <summary>Room for a number for each candidate.</summary>
     public Span<uint> Ranks => _ranks.AsSpan(0, Count);
 

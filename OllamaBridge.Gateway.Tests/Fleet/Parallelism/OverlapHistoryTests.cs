@@ -47,6 +47,22 @@ public sealed class OverlapHistoryTests
             Assert.Null(_history.Add(new OverlapSample(100, 90, 80, 4)));
     }
 
+    [Fact]
+    public void Add_WaitsTooShortToProveAnything_Nothing()
+    {
+        for (var i = 0; i < 40; i++)
+            Assert.Null(_history.Add(Serial(i), shortestWait: 301));
+    }
+
+    [Fact]
+    public void Add_WaitsLongEnough_Learned()
+    {
+        int? learned = null;
+        for (var i = 0; i < 40; i++)
+            learned = _history.Add(Serial(i), shortestWait: 300) ?? learned;
+        Assert.Equal(1, learned);
+    }
+
     private static OverlapSample Serial(int i) => new(Math.Max(0, (i - 3) * 100), i * 100, ((i + 1) * 100) - 5, 4);
 
     /// <summary>A server that runs so many at once, of a client that always keeps so many there.</summary>

@@ -65,11 +65,13 @@ internal sealed class PlacementGuard(PlacementState placement)
     public PlacementCondition ConditionFor(long now)
     {
         var condition = ConditionAt(now);
-        return condition is not (PlacementCondition.Open or PlacementCondition.Probing or PlacementCondition.Busy)
-            && LimitAt(now) is > 0 and var limit && placement.Active >= limit
-                ? PlacementCondition.Busy
-                : condition;
+        return condition is not (PlacementCondition.Open or PlacementCondition.Probing or PlacementCondition.Busy) && IsFull(now)
+            ? PlacementCondition.Busy
+            : condition;
     }
+
+    /// <summary>Whether it holds as many requests as the instance runs at once.</summary>
+    public bool IsFull(long now) => LimitAt(now) is > 0 and var limit && placement.Active >= limit;
 
     /// <summary>How many requests the model may hold there because the instance runs no more at once; 0 if no such limit is known.</summary>
     public int LimitAt(long now) => now < Volatile.Read(ref _limitUntil) ? _limit : 0;

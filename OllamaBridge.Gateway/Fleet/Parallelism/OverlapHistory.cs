@@ -23,8 +23,10 @@ internal sealed class OverlapHistory
     private long _count;
 
     /// <summary>Takes in a request that has ended.</summary>
+    /// <param name="sample">The request.</param>
+    /// <param name="shortestWait">Shorter waits prove nothing: among requests of a millisecond, one starts as another ends by chance.</param>
     /// <returns>How many requests the instance runs at once; null while that is not known.</returns>
-    public int? Add(in OverlapSample sample)
+    public int? Add(in OverlapSample sample, long shortestWait = 0)
     {
         if (sample.StartedAt < sample.SentAt || sample.EndedAt <= sample.StartedAt)
             return null;
@@ -33,7 +35,7 @@ internal sealed class OverlapHistory
             var known = (int)Math.Min(_count, Window);
             var waited = false;
             var wait = sample.StartedAt - sample.SentAt;
-            for (var i = 0; i < known; i++)
+            for (var i = 0; i < known && wait >= shortestWait; i++)
                 waited |= _samples[i].EndedAt > sample.SentAt && Math.Abs(sample.StartedAt - _samples[i].EndedAt) <= wait * Promptness;
             var at = (int)(_count++ % Window);
             (_samples[at], _waited[at]) = (sample, waited);

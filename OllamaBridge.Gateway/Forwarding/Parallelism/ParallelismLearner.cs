@@ -10,6 +10,7 @@ namespace OllamaBridge.Gateway.Forwarding.Parallelism;
 /// <summary>Limits the slots of a model on an instance to the requests that the instance runs at once there.</summary>
 internal sealed class ParallelismLearner
 {
+    private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(100);
     private readonly ParallelismOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<ParallelismLearner> _logger;
@@ -28,7 +29,7 @@ internal sealed class ParallelismLearner
     {
         if (!_options.Learn || lease.Entry.Guard is not { } guard || lease.Instance.IsPeer)
             return;
-        if (lease.Placement.State.Overlaps.Add(sample) is not { } parallel || parallel >= lease.Instance.Slots)
+        if (lease.Placement.State.Overlaps.Add(sample, (long)(ShortestWait.TotalSeconds * _time.TimestampFrequency)) is not { } parallel || parallel >= lease.Instance.Slots)
             return;
         var now = _time.GetTimestamp();
         if (guard.Limit(parallel, now + (long)(_options.Relearn.TotalSeconds * _time.TimestampFrequency), now))

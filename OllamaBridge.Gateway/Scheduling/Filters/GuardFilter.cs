@@ -77,7 +77,7 @@ internal sealed class GuardFilter : IInstanceFilter
         {
             // It may have been freed since it was gathered: then there is nothing to keep away from.
             var state = usable[candidates.Index[(int)at]].State;
-            var condition = state.IsRestricted ? state.Guard!.ConditionFor(request.Now) : PlacementCondition.Steady;
+            var condition = state.IsRestricted ? state.Guard!.ConditionAt(request.Now) : PlacementCondition.Steady;
             if (condition is not (PlacementCondition.Open or PlacementCondition.Probing or PlacementCondition.Busy))
                 return false;
             mayComeSoon |= condition != PlacementCondition.Open;
@@ -107,7 +107,10 @@ internal sealed class GuardFilter : IInstanceFilter
                 continue;
             }
 
-            var condition = state.Guard!.ConditionFor(request.Now);
+            // Slots that the instance does not run are no slots. The instance stays a candidate: its model is in memory there, which is worth waiting for.
+            if (state.Guard!.IsFull(request.Now))
+                candidates.MarkFull(i);
+            var condition = state.Guard!.ConditionAt(request.Now);
             conditions[i] = (uint)condition;
             switch (condition)
             {
