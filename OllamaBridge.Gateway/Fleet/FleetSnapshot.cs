@@ -28,7 +28,11 @@ internal enum InstanceStatus
 /// <param name="ModifiedAt">When it was last changed there.</param>
 /// <param name="Json">The instance's own JSON object, byte for byte; empty where it has none of Ollama's.</param>
 /// <param name="Owner">Who it belongs to, as an OpenAI server says; null where that is seen from the name.</param>
-internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json, string? Owner = null);
+internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json, string? Owner = null)
+{
+    /// <summary>Whether the instance passes requests for it on to another server.</summary>
+    public bool IsRemote { get; init; }
+}
 
 /// <summary>A model in an instance's memory.</summary>
 /// <param name="Key">Canonical name.</param>
@@ -163,6 +167,15 @@ internal sealed record FleetSnapshot(
     Inventory Inventory)
 {
     private readonly ConcurrentDictionary<InstanceAccess, FleetSnapshot> _parts = new();
+    private FrozenSet<string>? _remote;
+
+    /// <summary>Whether an instance lists a model that it passes on to another server (<c>remote_host</c>).</summary>
+    /// <param name="key">Canonical name.</param>
+    public bool IsRemote(string key)
+    {
+        _remote ??= Instances.SelectMany(i => i.Catalog).Where(m => m.IsRemote).Select(m => m.Key).ToFrozenSet(StringComparer.Ordinal);
+        return _remote.Count > 0 && _remote.Contains(key);
+    }
 
     /// <summary>The models of cold tiers.</summary>
     public ImmutableArray<ColdModel> Cold { get; init; } = [];

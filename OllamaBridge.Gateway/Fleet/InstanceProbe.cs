@@ -77,7 +77,10 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                     SizeInVram = ReadSize(json, "size_vram"),
                 }),
                 tags is null ? default
-                    : ReadModels(tags, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))))
+                    : ReadModels(tags, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))
+                    {
+                        IsRemote = json.TryGetProperty("remote_host", out var remote) && remote.ValueKind == JsonValueKind.String && remote.GetString() is { Length: > 0 },
+                    }))
             {
                 Region = region,
                 SlotsUsed = used,

@@ -20,6 +20,9 @@ internal sealed record AccessOptions
     /// <summary>Whether nobody gets in without a key even while there is none: for keys that are made through the API.</summary>
     public bool RequireKey { get; init; }
 
+    /// <summary>Whether requests may use models that run at ollama.com (<c>x:cloud</c>, <c>x:8b-cloud</c>) or on another remote host. Their prompts leave the fleet.</summary>
+    public bool CloudModels { get; init; }
+
     /// <summary>Time between two looks at whether another gateway has changed the tenants, where the state is shared: 20 ms to a minute.</summary>
     public TimeSpan TenantsInterval { get; init; } = TimeSpan.FromSeconds(1);
 }

@@ -100,7 +100,7 @@ internal sealed record ModelLimits : UsageLimits
         init
         {
             field = value;
-            Key = Fleet.ModelName.KeyOf(value);
+            Key = Fleet.ModelReference.KeyOf(value);
         }
     } = "";
 

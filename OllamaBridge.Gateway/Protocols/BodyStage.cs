@@ -1,7 +1,5 @@
 using Microsoft.Extensions.Options;
-using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Net.Http.Headers;
 using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Protocols;
@@ -57,7 +55,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits)
         }
 
         call.Facts = call.Operation.Model == ModelSource.Form
-            ? await ReadFormAsync(context.Request.ContentType, call.Body, context.RequestAborted)
+            ? await TranscriptionForm.ReadAsync(context.Request, call.Body, context.RequestAborted)
             : RequestInspector.Inspect(call.Body.Bytes, call.Operation);
         if (call.Facts.Fault is not { } fault)
             return true;
@@ -67,38 +65,4 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits)
     }
 
     private string TooLarge => $"the request's body is larger than {_limit} bytes (Bridge:Limits:MaxBody)";
-
-    private static async Task<RequestFacts> ReadFormAsync(string? contentType, ReplayableBody body, CancellationToken cancellationToken)
-    {
-        if (!MediaTypeHeaderValue.TryParse(contentType, out var type)
-            || !type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
-            || HeaderUtilities.RemoveQuotes(type.Boundary).ToString() is not { Length: > 0 } boundary)
-            return new RequestFacts { Fault = "request Content-Type isn't multipart/form-data" };
-        string? model = null;
-        bool? stream = null;
-        var models = 0;
-        try
-        {
-            await using var bytes = body.OpenRead();
-            var reader = new MultipartReader(boundary, bytes) { BodyLengthLimit = null };
-            while (await reader.ReadNextSectionAsync(cancellationToken) is { } section)
-            {
-                if (section.AsFormDataSection() is not { } field || section.GetContentDispositionHeader() is not { FileName.Length: 0 })
-                    continue;
-                if (field.Name == "model")
-                {
-                    model = await field.GetValueAsync(cancellationToken);
-                    models++;
-                }
-                else if (field.Name == "stream")
-                    stream = await field.GetValueAsync(cancellationToken) == "true";
-            }
-        }
-        catch (Exception e) when (e is IOException or InvalidDataException)
-        {
-            return new RequestFacts { Fault = "the multipart body is not well-formed" };
-        }
-
-        return new RequestFacts { Model = model, Stream = stream, IsPlain = models == 1 };
-    }
 }
