@@ -19,6 +19,7 @@ internal static class GatewayPipeline
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
         var identity = app.Services.GetRequiredService<IdentityStage>();
         var regions = app.Services.GetRequiredService<RegionStage>();
+        var gate = app.Services.GetRequiredService<ConcurrencyGate>();
         var bodies = app.Services.GetRequiredService<BodyStage>();
         var models = app.Services.GetRequiredService<ModelStage>();
         var inventory = app.Services.GetRequiredService<InventoryStage>();
@@ -55,7 +56,7 @@ internal static class GatewayPipeline
             OperationKind.Refused => ProtocolError.WriteAsync(
                 context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
             OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
-            _ => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, admit)),
+            _ => gate.InvokeAsync(context, call, (admitted, _) => bodies.InvokeAsync(admitted, call, c => models.InvokeAsync(c, call, admit))),
         };
     }
 }

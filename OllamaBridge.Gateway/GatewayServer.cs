@@ -10,7 +10,13 @@ internal static class GatewayServer
     /// <summary>Where it listens unless told: beside Ollama's own port, on this machine only.</summary>
     public const string DefaultUrl = "http://127.0.0.1:11400";
 
+    // Kestrel takes none that is not longer than its heartbeat.
+    private static readonly TimeSpan MinGracePeriod = TimeSpan.FromMilliseconds(1001);
     private static readonly string[] UrlKeys = ["urls", "http_ports", "https_ports", "Kestrel:Endpoints"];
+
+    // So high that Kestrel's grace period alone counts. With a lower rate each byte written earlier would earn time: what fits into the
+    // buffers of a connection (megabytes) would be worth an hour.
+    private const double AnyRate = 1e15;
 
     /// <summary>Sets Kestrel up.</summary>
     public static void ConfigureGatewayServer(this IWebHostBuilder web, IConfiguration configuration)
@@ -20,10 +26,14 @@ internal static class GatewayServer
         web.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false; // a real server sends none
-            // The bridge waits for tokens, its clients wait for the bridge: neither side's silence is an error.
-            kestrel.Limits.MinResponseDataRate = null;
         });
         web.ConfigureServices(services => services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(
-            (kestrel, limits) => kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(limits.Value.MinBodyRate, limits.Value.BodyGracePeriod)));
+            (kestrel, limits) =>
+            {
+                kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(limits.Value.MinBodyRate, limits.Value.BodyGracePeriod);
+                // Counts only while a write waits for the client, not in the silence between two tokens. YARP writes 64 KiB at a time, at most.
+                var slow = limits.Value.SlowClientTimeout;
+                kestrel.Limits.MinResponseDataRate = new MinDataRate(AnyRate, slow > MinGracePeriod ? slow : MinGracePeriod);
+            }));
     }
 }

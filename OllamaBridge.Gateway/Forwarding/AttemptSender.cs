@@ -111,11 +111,19 @@ internal sealed class AttemptSender(
         var invoker = client;
         if (plan is not null || call.Body is not null)
         {
-            var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : call.Body!.Bytes;
-            context.Request.Body = new SequenceStream(body);
-            context.Request.ContentLength = body.Length;
             context.Request.Headers.Remove("Transfer-Encoding");
-            invoker = HeldBodyClient.For(client, body);
+            if (plan is null && !call.Body!.IsInMemory)
+            {
+                context.Request.Body = call.Body.OpenRead();
+                context.Request.ContentLength = call.Body.Length;
+            }
+            else
+            {
+                var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : call.Body!.Bytes;
+                context.Request.Body = new SequenceStream(body);
+                context.Request.ContentLength = body.Length;
+                invoker = HeldBodyClient.For(client, body);
+            }
         }
 
         using var sending = SilenceWatch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;

@@ -1,24 +1,41 @@
 using System.Buffers;
+using OllamaBridge.Gateway.Protocols.Bodies;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>A request's body in pooled memory, to be read as often as it must be sent.</summary>
+/// <summary>A request's body in pooled memory or in a file, to be read as often as it must be sent.</summary>
 internal sealed class ReplayableBody : IDisposable
 {
     private const int SegmentSize = 64 * 1024;
     private readonly List<(byte[] Buffer, int Length)> _segments = [];
     private ReadOnlySequence<byte> _received;
     private ReadOnlySequence<byte> _sequence;
+    private SpooledFile? _file;
+    private (long Start, long End, ReadOnlyMemory<byte> Bytes) _replaced;
 
     private ReplayableBody()
     {
     }
 
-    /// <summary>All bytes, as they are to be sent.</summary>
-    public ReadOnlySequence<byte> Bytes => _sequence;
+    /// <summary>All bytes, as they are to be sent, if they are <see cref="IsInMemory">in memory</see>.</summary>
+    public ReadOnlySequence<byte> Bytes => IsInMemory ? _sequence : throw new InvalidOperationException("The body is in a file.");
+
+    /// <summary>Whether it is in memory rather than in a file.</summary>
+    public bool IsInMemory => _file is null;
 
     /// <summary>How many bytes.</summary>
-    public long Length => _sequence.Length;
+    public long Length => _file is null ? _sequence.Length : _file.Length - (_replaced.End - _replaced.Start) + _replaced.Bytes.Length;
+
+    /// <summary>The share of a budget that it holds.</summary>
+    public IDisposable? Room { get; set; }
+
+    /// <summary>Makes one of a file, which is its own from now on.</summary>
+    public static ReplayableBody Of(SpooledFile file) => new() { _file = file };
+
+    /// <summary>Looks at all bytes, as they are to be sent. They are valid only inside <paramref name="read"/>.</summary>
+    public T Read<T>(Func<ReadOnlySequence<byte>, T> read) => _file is null
+        ? read(_sequence)
+        : _file.Read(all => read(Segment.Join([all[..(int)_replaced.Start], _replaced.Bytes, all[(int)_replaced.End..]])));
 
     /// <summary>Reads a request's body to its end.</summary>
     /// <param name="request">The request.</param>
@@ -68,6 +85,12 @@ internal sealed class ReplayableBody : IDisposable
     /// <param name="bytes">What to send instead. Must not change any more.</param>
     public void Replace(long start, long end, ReadOnlyMemory<byte> bytes)
     {
+        if (_file is not null)
+        {
+            _replaced = (start, end, bytes);
+            return;
+        }
+
         var parts = new List<ReadOnlyMemory<byte>>();
         foreach (var part in _received.Slice(0, start))
             parts.Add(part);
@@ -78,7 +101,7 @@ internal sealed class ReplayableBody : IDisposable
     }
 
     /// <summary>A new reading from the start.</summary>
-    public Stream OpenRead() => new SequenceStream(_sequence);
+    public Stream OpenRead() => _file is null ? new SequenceStream(_sequence) : new SpooledStream(_file, _replaced.Start, _replaced.End, _replaced.Bytes);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -87,6 +110,8 @@ internal sealed class ReplayableBody : IDisposable
             ArrayPool<byte>.Shared.Return(buffer);
         _segments.Clear();
         _sequence = _received = default;
+        _file?.Dispose();
+        Room?.Dispose();
     }
 
     private static async Task<int> FillAsync(Stream stream, byte[] buffer, CancellationToken cancellationToken)
@@ -107,6 +132,11 @@ internal sealed class ReplayableBody : IDisposable
     {
         public static ReadOnlySequence<byte> Join(List<ReadOnlyMemory<byte>> parts)
         {
+            // One segment is quicker to read than several.
+            if (parts.Count > 1)
+                parts.RemoveAll(p => p.IsEmpty);
+            if (parts.Count == 0)
+                return default;
             if (parts.Count == 1)
                 return new ReadOnlySequence<byte>(parts[0]);
             Segment? first = null, last = null;
