@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
@@ -16,6 +17,7 @@ internal static class GatewayPipeline
     public static void UseGateway(this WebApplication app)
     {
         var guard = app.Services.GetRequiredService<AccessGuard>();
+        var operators = app.Services.GetRequiredService<OperatorGate>();
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
         var identity = app.Services.GetRequiredService<IdentityStage>();
         var regions = app.Services.GetRequiredService<RegionStage>();
@@ -34,6 +36,7 @@ internal static class GatewayPipeline
         Func<HttpContext, BridgeCall, Task> answer = AnswerAsync;
 
         app.Use(next => context => guard.InvokeAsync(context, next));
+        app.Use(next => context => operators.InvokeAsync(context, next));
 
         // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; everything else is the fleet's.
         app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Identify));

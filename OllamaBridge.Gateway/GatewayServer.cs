@@ -19,10 +19,11 @@ internal static class GatewayServer
     private const double AnyRate = 1e15;
 
     /// <summary>Sets Kestrel up.</summary>
-    public static void ConfigureGatewayServer(this IWebHostBuilder web, IConfiguration configuration)
+    public static void ConfigureGatewayServer(this IWebHostBuilder web, IConfigurationManager configuration)
     {
         if (!UrlKeys.Any(key => configuration.GetSection(key).Exists()))
             web.UseUrls(DefaultUrl);
+        Admin.AdminListener.Listen(web, configuration, DefaultUrl);
         web.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false; // a real server sends none
