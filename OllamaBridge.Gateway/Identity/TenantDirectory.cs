@@ -47,7 +47,9 @@ internal sealed class TenantDirectory
     private readonly SemaphoreSlim _change = new(1);
     private readonly TenantRecord[] _configured;
     private readonly bool _requireKey;
+    private readonly bool _allowAnonymous;
     private volatile Listing _listing;
+    private volatile bool _hadKeys;
     // Both under _change.
     private TenantList? _stored;
     private bool _readAnew;
@@ -59,12 +61,17 @@ internal sealed class TenantDirectory
         _time = time;
         _logger = logger;
         _requireKey = access.Value.RequireKey;
+        _allowAnonymous = access.Value.AllowAnonymous;
         _configured = [.. TenantsOptionsValidator.Read(options.Value)];
         _listing = new Listing(_configured, isRead: false);
+        _hadKeys = _listing.HasKeys;
     }
 
-    /// <summary>Whether nobody gets in without a key: there is one, or the settings say so.</summary>
-    public bool KeysRequired => _requireKey || _listing.HasKeys;
+    /// <summary>
+    /// Whether every request needs a key: there is one, the settings say so, or there was one. Removing the last key does not open the
+    /// bridge; only <c>Bridge:Access:AllowAnonymous</c> does.
+    /// </summary>
+    public bool KeysRequired => _requireKey || _listing.HasKeys || (_hadKeys && !_allowAnonymous);
 
     /// <summary>Whether the store has been read, if only once.</summary>
     public bool IsRead => _listing.IsRead;
@@ -181,8 +188,14 @@ internal sealed class TenantDirectory
 
     private void Take(TenantList stored)
     {
+        var isFirst = _stored is null;
         _stored = stored;
+        var hadKeys = _listing.HasKeys;
         _listing = new Listing([.. _configured, .. stored.Tenants.Where(t => !IsConfigured(t.Id)).OrderBy(t => t.Id, StringComparer.Ordinal)], isRead: true);
+        // A list that was changed before this process started may have had keys: whoever removed them did not ask for an open bridge.
+        _hadKeys |= _listing.HasKeys || (isFirst && stored.Version.Count > 0);
+        if (hadKeys && !_listing.HasKeys)
+            IdentityLog.LastKeyRemoved(_logger, _allowAnonymous ? "are let in (Bridge:Access:AllowAnonymous)" : "are refused unless Bridge:Access:AllowAnonymous is set");
     }
 
     /// <summary>One state of the directory.</summary>

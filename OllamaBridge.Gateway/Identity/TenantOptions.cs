@@ -13,7 +13,7 @@ internal sealed class TenantsOptions() : Dictionary<string, TenantOptions>(Strin
 /// <summary>One tenant: section <c>Bridge:Tenants:NAME</c>.</summary>
 internal sealed record TenantOptions
 {
-    /// <summary>What its keys allow: <c>Inference</c>, <c>Management</c>, <c>Admin</c>, <c>Drain</c>, separated by commas.</summary>
+    /// <summary>What its keys allow: <c>Inference</c>, <c>Management</c>, <c>Admin</c>, <c>Drain</c>, <c>Metrics</c>, separated by commas.</summary>
     public Scopes Scopes { get; init; } = Scopes.Inference;
 
     /// <summary>Models that it may use, <c>deepseek-r1:*</c> for a beginning; none for all.</summary>
@@ -78,7 +78,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         if (!(weight is > 0 and <= MaxWeight))
             yield return (":Weight", $"{weight.ToString(CultureInfo.InvariantCulture)} is not above 0 and at most {MaxWeight}.");
         if (scopes == Scopes.None || (scopes & ~Tenant.AllScopes) != 0)
-            yield return (":Scopes", "wants Inference, Management, Admin or Drain, several separated by commas.");
+            yield return (":Scopes", "wants Inference, Management, Admin, Drain or Metrics, several separated by commas.");
         foreach (var model in models)
             if (model.Length == 0 || (!model.EndsWith('*') && !Fleet.ModelName.IsId(model)))
                 yield return (":Models", $"'{model}' is no model's name, nor the beginning of one with '*' at its end.");
