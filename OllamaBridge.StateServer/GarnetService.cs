@@ -5,7 +5,7 @@ using Garnet;
 namespace OllamaBridge.StateServer;
 
 /// <summary>A Garnet server within this process.</summary>
-internal sealed partial class GarnetService(StateServerOptions options, StateTelemetry telemetry, ILoggerFactory loggers) : IHostedService, IDisposable
+internal sealed partial class GarnetService(StateServerOptions options, ILoggerFactory loggers, StateTelemetry? telemetry = null) : IHostedService, IDisposable
 {
     private const string LockFile = "in-use.lock";
     private readonly ILogger _logger = loggers.CreateLogger<GarnetService>();
@@ -23,7 +23,7 @@ internal sealed partial class GarnetService(StateServerOptions options, StateTel
         {
             _garnet = new GarnetServer(GarnetOptions.For(options), loggers);
             _garnet.Start();
-            telemetry.Observe(_garnet.Metrics);
+            telemetry?.Observe(_garnet.Metrics);
         }
         catch (SocketException e)
         {
@@ -41,7 +41,7 @@ internal sealed partial class GarnetService(StateServerOptions options, StateTel
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         using var span = StateTelemetry.Start("commit");
-        telemetry.Observe(null);
+        telemetry?.Observe(null);
         if (_garnet is not null && options.Data is not null)
             await _garnet.Store.CommitAOFAsync(cancellationToken);
         Dispose();
