@@ -40,7 +40,10 @@ internal sealed class AnswerTransformer(
         HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
-        HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
+        var connection = httpContext.Request.Headers.Connection;
+        HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization, connection);
+        if (proxyRequest.Content is { } content)
+            HeaderHygiene.Clean(content.Headers, connection);
         var attempt = httpContext.Features.Get<ForwardAttempt>()!;
         attempt.Lease.Instance.Authorize(proxyRequest);
         TraceHeaders.Write(proxyRequest.Headers, attempt.Span ?? Activity.Current);
@@ -53,6 +56,10 @@ internal sealed class AnswerTransformer(
         var operation = attempt.Call.Operation;
         proxyRequest.Headers.ExpectContinue = operation.UnbufferedBody && proxyRequest.Content is not null ? true : null;
     }
+
+    /// <summary>No server of a model sends trailers.</summary>
+    public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken) =>
+        ValueTask.CompletedTask;
 
     /// <inheritdoc/>
     /// <returns>False where nothing of the answer goes to the client: the caller of the forwarder decides what happens.</returns>
@@ -100,6 +107,7 @@ internal sealed class AnswerTransformer(
         if (attempt.Call.Heartbeat is { } heartbeat)
             await heartbeat.DisposeAsync();
         var answeredBy = attempt.Lease.Instance.IsPeer ? PeerHeaders.Clean(proxyResponse.Headers, attempt.Lease.Instance) : attempt.Lease.Instance.Name;
+        HeaderHygiene.Clean(proxyResponse, attempt.Lease.Instance.IsPeer ? ModelHeader : null);
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (status < 400 && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);

@@ -1,10 +1,13 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>The door: on loopback, no foreign <c>Host</c>; from a browser, no foreign <c>Origin</c>; CORS as a real server does it.</summary>
-internal sealed class AccessGuard(IOptions<AccessOptions> options) 
+internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics? metrics = null, ILogger<AccessGuard>? logger = null)
 {
     // What gin-contrib/cors answers as Ollama configures it (server/routes.go, 0.32.15).
     private const string Methods = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS";
@@ -12,7 +15,16 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options)
         + "X-Stainless-Async,X-Stainless-Custom-Poll-Interval,X-Stainless-Helper-Method,X-Stainless-Lang,X-Stainless-Os,"
         + "X-Stainless-Package-Version,X-Stainless-Poll-Helper,X-Stainless-Retry-Count,X-Stainless-Runtime,"
         + "X-Stainless-Runtime-Version,X-Stainless-Timeout,X-Api-Key,Anthropic-Version,Anthropic-Beta,"
-        + "Anthropic-Dangerous-Direct-Browser-Access";
+        + "Anthropic-Dangerous-Direct-Browser-Access"
+        // The bridge's own.
+        + ",X-Bridge-Priority,X-Bridge-Deadline,X-Bridge-Progress,X-Bridge-Continuation,X-Request-Id,traceparent,tracestate";
+    private const string Exposed = "X-Bridge-Instance,X-Bridge-Model,X-Bridge-Partial,X-Request-Id,Request-Id,Retry-After,Estimated-Wait,X-Should-Retry,"
+        + "X-RateLimit-Limit-Requests,X-RateLimit-Remaining-Requests,X-RateLimit-Reset-Requests,"
+        + "X-RateLimit-Limit-Tokens,X-RateLimit-Remaining-Tokens,X-RateLimit-Reset-Tokens,"
+        + "Anthropic-RateLimit-Requests-Limit,Anthropic-RateLimit-Requests-Remaining,Anthropic-RateLimit-Requests-Reset,"
+        + "Anthropic-RateLimit-Tokens-Limit,Anthropic-RateLimit-Tokens-Remaining,Anthropic-RateLimit-Tokens-Reset";
+    private const int MaxLogged = 200;
+    private readonly ConcurrentDictionary<(string Header, string Value), bool> _logged = new();
     private static readonly string Machine = Dns.GetHostName();
     private readonly AccessOptions _options = options.Value;
 
@@ -27,7 +39,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options)
             if (!IsSameOrigin(origin, request.Host))
             {
                 if (!OriginRules.IsAllowed(origin, _options.Origins))
-                    return Refuse(response);
+                    return Refuse(context, "Origin", origin, "this page's Origin is not allowed here; its address belongs into Bridge:Access:Origins");
                 response.Headers.AccessControlAllowOrigin = origin;
                 response.Headers.Vary = "Origin";
                 if (isOptions)
@@ -38,11 +50,13 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options)
                     response.StatusCode = StatusCodes.Status204NoContent;
                     return Task.CompletedTask;
                 }
+
+                response.Headers.AccessControlExposeHeaders = Exposed;
             }
         }
 
         if (IsLoopback(context.Connection.LocalIpAddress) && !HostRules.IsAllowed(request.Host, Machine, _options.Hosts))
-            return Refuse(response);
+            return Refuse(context, "Host", request.Host.Value ?? "", "this Host is not a name of the bridge's machine; a further name belongs into Bridge:Access:Hosts");
         if (isOptions)
         {
             response.StatusCode = StatusCodes.Status204NoContent;
@@ -62,10 +76,26 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options)
         origin.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
         && origin.AsSpan(scheme.Length).Equals(host, StringComparison.OrdinalIgnoreCase);
 
-    private static Task Refuse(HttpResponse response)
+    private Task Refuse(HttpContext context, string header, string value, string message)
     {
-        response.StatusCode = StatusCodes.Status403Forbidden;
-        response.ContentLength = 0;
-        return Task.CompletedTask;
+        metrics?.RecordAccessRefusal(header);
+        // Each value once: a page that tries again and again does not fill the log.
+        if (logger is not null && _logged.Count < MaxLogged && _logged.TryAdd((header, value), true))
+            AccessLog.Refused(logger, header, Printable(value));
+        return ProtocolError.WriteAsync(context, OperationTable.ProtocolOf(context.Request.Path.Value ?? "/"), StatusCodes.Status403Forbidden, message);
     }
+
+    private static string Printable(string value) =>
+        string.Create(Math.Min(value.Length, 100), value, static (span, text) =>
+        {
+            for (var i = 0; i < span.Length; i++)
+                span[i] = text[i] is >= ' ' and <= '~' ? text[i] : '?';
+        });
+}
+
+/// <summary>Log messages of the guard. Event ids 1490–1499.</summary>
+internal static partial class AccessLog
+{
+    [LoggerMessage(1490, LogLevel.Warning, "Requests with a foreign {Header} are refused: {Value}")]
+    public static partial void Refused(ILogger logger, string header, string value);
 }
