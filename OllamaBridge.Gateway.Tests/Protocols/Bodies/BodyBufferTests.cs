@@ -94,7 +94,13 @@ public sealed class BodyBufferTests : IDisposable
             Assert.Equal(size, body.Length);
             var fourth = buffer.ReadAsync(Request(new MemoryStream(Bytes(size)), length), Token);
             Assert.False(fourth.IsCompleted);
-            _time.Advance(TimeSpan.FromSeconds(10));
+            // Writing to disk takes its own time: the wait may begin only now.
+            while (!fourth.IsCompleted)
+            {
+                _time.Advance(TimeSpan.FromSeconds(10));
+                await Task.Yield();
+            }
+
             Assert.Equal(BodyRefusal.NoRoom, (await fourth).Refusal);
         }
 
@@ -108,7 +114,9 @@ public sealed class BodyBufferTests : IDisposable
     public async Task Read_ClientStopsSending_408(int size)
     {
         var buffer = Buffer(o => o with { SlowClientTimeout = TimeSpan.FromSeconds(30) });
-        var stalled = buffer.ReadAsync(Request(new StalledStream(Bytes(size / 2)), size), Token);
+        var source = new StalledStream(Bytes(size / 2));
+        var stalled = buffer.ReadAsync(Request(source, size), Token);
+        await source.Stalled.Task;
         Assert.False(stalled.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(30));
         var e = await Assert.ThrowsAsync<BadHttpRequestException>(() => stalled);
@@ -186,8 +194,12 @@ public sealed class BodyBufferTests : IDisposable
     {
         private int _at;
 
+        public TaskCompletionSource Stalled { get; } = new();
+
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
+            if (_at == begin.Length)
+                Stalled.SetResult();
             if (_at == begin.Length)
                 await Task.Delay(Timeout.Infinite, cancellationToken);
             var count = Math.Min(buffer.Length, begin.Length - _at);
