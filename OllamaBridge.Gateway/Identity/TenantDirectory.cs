@@ -120,6 +120,19 @@ internal sealed class TenantDirectory
             : (KeyOutcome.Refused, Tenant.Nobody);
     }
 
+    /// <summary>Why a key is refused, for whoever holds it: only the right secret learns more than that it is not known.</summary>
+    public string Explain(ReadOnlySpan<char> key)
+    {
+        if (!ApiKey.TrySplit(key, out var id, out var secret))
+            return "the credential that was sent is not a key of this bridge";
+        return !_listing.Keys.TryGetValue(id, out var entry) || !ApiKey.Matches(entry.Verifier, secret) ? "the key that was sent is not known here"
+            : entry.Disabled ? $"the tenant of this key, {entry.Tenant.Id}, is disabled"
+            : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"this key has expired ({entry.Expires:yyyy-MM-dd})");
+    }
+
+    /// <summary>Whose the requests of a network are; null for none's.</summary>
+    public Tenant? FindByNetwork(HttpContext context) => _listing.Networks.Find(context);
+
     /// <summary>Whether a key may turn out to be somebody's once the store could be read.</summary>
     public bool MayBeKnownLater(ReadOnlySpan<char> key) => !IsRead && Find(key).Outcome == KeyOutcome.Unchecked;
 
@@ -216,10 +229,11 @@ internal sealed class TenantDirectory
                         keys[verifier.Id] = new Entry(verifier, tenant, record.Disabled, key.Expires);
             }
 
+            Networks = new SourceNetworks(tenants.Where(t => !t.Disabled).SelectMany(t => t.Networks.Select(n => (n, t.ToTenant(tenants)))));
             var access = InstanceAccess.Of(null, tenants);
             Anonymous = Tenant.Anonymous with { Instances = access };
             Local = Tenant.Local with { Instances = access };
-            HasKeys = keys.Count > 0;
+            HasKeys = keys.Count > 0 || tenants.Any(t => t.Networks.Count > 0);
             HasAdmin = keys.Values.Any(k => !k.Disabled && k.Tenant.Scopes.HasFlag(Scopes.Admin));
             Keys = keys.ToFrozenDictionary(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
         }
@@ -231,6 +245,8 @@ internal sealed class TenantDirectory
         public Tenant Anonymous { get; }
 
         public Tenant Local { get; }
+
+        public SourceNetworks Networks { get; }
 
         public bool IsRead { get; }
 

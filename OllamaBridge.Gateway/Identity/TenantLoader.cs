@@ -71,7 +71,7 @@ internal sealed class OpenDoorValidator(IConfiguration configuration, IOptions<T
     {
         try
         {
-            return TenantsOptionsValidator.Read(tenants.Value).Any(t => t.Keys.Count > 0);
+            return TenantsOptionsValidator.Read(tenants.Value).Any(t => t.Keys.Count > 0 || t.Networks.Count > 0);
         }
         catch (OptionsValidationException)
         {

@@ -37,6 +37,9 @@ internal sealed record TenantOptions
     /// <summary>Whether its keys are refused for now.</summary>
     public bool Disabled { get; init; }
 
+    /// <summary>Networks whose requests are its own if they bring no key: <c>10.1.0.0/16</c>, <c>fd00::/8</c>, <c>192.168.1.7</c>. For clients that cannot send one.</summary>
+    public IList<string> Networks { get; init; } = [];
+
     /// <summary>
     /// Its keys: verifiers as <c>new-key</c> prints them (<c>ID.SALT.HASH</c>), or whole keys (<c>ob-ID-SECRET</c>) from a secret store. Each may
     /// end with <c>;2027-01-31</c>, its expiry. The gateway keeps only verifiers.
@@ -54,11 +57,17 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
     {
         var errors = new List<string>();
         var ids = new HashSet<string>(StringComparer.Ordinal);
+        var networks = new HashSet<System.Net.IPNetwork>();
         foreach (var (tenant, settings) in options)
         {
             var key = $"{TenantsOptions.Section}:{tenant}";
             foreach (var (where, what) in Mistakes(tenant, settings.Weight, settings.Scopes, settings.Models, [.. settings.Instances, .. settings.OwnInstances], settings.Limits))
                 errors.Add($"{key}{where}: {what}");
+            for (var i = 0; i < settings.Networks.Count; i++)
+                if (!SourceNetworks.TryParse(settings.Networks[i], out var network))
+                    errors.Add($"{key}:Networks:{i}: '{settings.Networks[i]}' is no network such as 10.1.0.0/16, and no address.");
+                else if (!networks.Add(network))
+                    errors.Add($"{key}:Networks:{i}: {network} is there twice.");
             for (var i = 0; i < settings.Keys.Count; i++)
                 if (!TryReadKey(settings.Keys[i], out var record))
                     errors.Add($"{key}:Keys:{i}: is neither what new-key prints (ID.SALT.HASH) nor a whole key (ob-ID-SECRET), each with ;2027-01-31 if it expires.");
@@ -126,6 +135,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         Priority = o.Value.Priority,
         Limits = o.Value.Limits,
         Disabled = o.Value.Disabled,
+        Networks = [.. o.Value.Networks.Select(n => SourceNetworks.TryParse(n, out var network) ? network : (System.Net.IPNetwork?)null).OfType<System.Net.IPNetwork>()],
         Keys = [.. o.Value.Keys.Select(k => TryReadKey(k, out var record) ? record : null).OfType<KeyRecord>()],
     });
 

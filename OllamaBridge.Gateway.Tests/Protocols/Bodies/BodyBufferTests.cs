@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Compression;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -94,7 +95,13 @@ public sealed class BodyBufferTests : IDisposable
             Assert.Equal(size, body.Length);
             var fourth = buffer.ReadAsync(Request(new MemoryStream(Bytes(size)), length), Token);
             Assert.False(fourth.IsCompleted);
-            _time.Advance(TimeSpan.FromSeconds(10));
+            // Writing to disk takes its own time: the wait may begin only now.
+            while (!fourth.IsCompleted)
+            {
+                _time.Advance(TimeSpan.FromSeconds(10));
+                await Task.Yield();
+            }
+
             Assert.Equal(BodyRefusal.NoRoom, (await fourth).Refusal);
         }
 
@@ -108,7 +115,9 @@ public sealed class BodyBufferTests : IDisposable
     public async Task Read_ClientStopsSending_408(int size)
     {
         var buffer = Buffer(o => o with { SlowClientTimeout = TimeSpan.FromSeconds(30) });
-        var stalled = buffer.ReadAsync(Request(new StalledStream(Bytes(size / 2)), size), Token);
+        var source = new StalledStream(Bytes(size / 2));
+        var stalled = buffer.ReadAsync(Request(source, size), Token);
+        await source.Stalled.Task;
         Assert.False(stalled.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(30));
         var e = await Assert.ThrowsAsync<BadHttpRequestException>(() => stalled);
@@ -122,6 +131,69 @@ public sealed class BodyBufferTests : IDisposable
     {
         var buffer = Buffer(o => o with { SpoolDirectory = Path.Combine(_folder, "missing") });
         Assert.Equal(BodyRefusal.NoDisk, (await buffer.ReadAsync(Request(new MemoryStream(Bytes(100_000)), null), Token)).Refusal);
+        Assert.Equal((0, 0), (buffer.Memory.Used, buffer.Disk.Used));
+    }
+
+    [Theory]
+    [InlineData("gzip", 0)]
+    [InlineData("gzip", 1000)]
+    [InlineData("gzip", 3_000_000)]
+    [InlineData("zstd", 1000)]
+    [InlineData("zstd", 3_000_000)]
+    public async Task Decode_AnySize_ReadDecodedAndSentAsItCame(string encoding, int size)
+    {
+        var buffer = Buffer();
+        // Random bytes do not shrink: a large body is on disk in both forms.
+        var plain = Bytes(size);
+        var packed = Pack(encoding, plain);
+        using (var body = (await buffer.DecodeAsync(await BodyAsync(buffer, packed), encoding, Token)).Body!)
+        {
+            Assert.Equal((size < Threshold, true, true), (body.IsInMemory, body.WasEncoded, body.IsEncoded));
+            Assert.Equal(plain, body.Read(b => b.ToArray()));
+            Assert.Equal(plain, await ReadAsync(body));
+            Assert.Equal(packed, await ReadAsync(body.Outgoing));
+            Assert.Equal(packed.Length, body.Outgoing.Length);
+            Assert.True(buffer.Memory.Used + buffer.Disk.Used >= size + packed.Length);
+
+            body.Replace(0, 0, "{"u8.ToArray());
+            Assert.Equal((true, false), (body.WasEncoded, body.IsEncoded));
+            Assert.Equal([(byte)'{', .. plain], await ReadAsync(body.Outgoing));
+            Assert.Equal(plain, body.ReadReceived(b => b.ToArray()));
+        }
+
+        Assert.Equal((0, 0), (buffer.Memory.Used, buffer.Disk.Used));
+    }
+
+    [Theory]
+    [InlineData("gzip", 100_001, BodyRefusal.TooLarge)]
+    [InlineData("zstd", 50_000_000, BodyRefusal.TooLarge)]
+    [InlineData("br", 10, BodyRefusal.UnknownEncoding)]
+    [InlineData("gzip", null, BodyRefusal.Undecodable)]
+    [InlineData("zstd", null, BodyRefusal.Undecodable)]
+    public async Task Decode_Impossible_NothingStays(string encoding, int? size, object refusal)
+    {
+        var buffer = Buffer(o => o with { MaxBody = 100_000 });
+        var packed = size is { } zeros ? Pack(encoding, new byte[zeros]) : Bytes(50);
+        Assert.Equal(refusal, (await buffer.DecodeAsync(await BodyAsync(buffer, packed), encoding, Token)).Refusal);
+        Assert.Equal((0, 0), (buffer.Memory.Used, buffer.Disk.Used));
+    }
+
+    [Theory]
+    [InlineData("gzip")]
+    [InlineData("zstd")]
+    public async Task Decode_CutOff_Undecodable(string encoding)
+    {
+        var buffer = Buffer();
+        var packed = Pack(encoding, Bytes(1_000_000));
+        Assert.Equal(BodyRefusal.Undecodable, (await buffer.DecodeAsync(await BodyAsync(buffer, packed[..^100_000]), encoding, Token)).Refusal);
+        Assert.Equal((0, 0), (buffer.Memory.Used, buffer.Disk.Used));
+    }
+
+    [Fact]
+    public async Task Decode_NoRoomForTheDecodedBytes_Refused()
+    {
+        var buffer = Buffer(o => o with { MaxBodyDisk = 2_000_000, BodyWait = TimeSpan.Zero });
+        Assert.Equal(BodyRefusal.NoRoom, (await buffer.DecodeAsync(await BodyAsync(buffer, Pack("gzip", new byte[3_000_000])), "gzip", Token)).Refusal);
         Assert.Equal((0, 0), (buffer.Memory.Used, buffer.Disk.Used));
     }
 
@@ -155,6 +227,23 @@ public sealed class BodyBufferTests : IDisposable
         return request;
     }
 
+    private static async Task<ReplayableBody> BodyAsync(BodyBuffer buffer, byte[] bytes) =>
+        (await buffer.ReadAsync(Request(new MemoryStream(bytes), bytes.Length), Token)).Body!;
+
+    private static byte[] Pack(string encoding, byte[] bytes)
+    {
+        if (encoding == "zstd")
+        {
+            using var compressor = new ZstdSharp.Compressor();
+            return compressor.Wrap(bytes).ToArray();
+        }
+
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionMode.Compress))
+            gzip.Write(bytes);
+        return packed.ToArray();
+    }
+
     private static byte[] Bytes(int size)
     {
         var bytes = new byte[size];
@@ -186,8 +275,12 @@ public sealed class BodyBufferTests : IDisposable
     {
         private int _at;
 
+        public TaskCompletionSource Stalled { get; } = new();
+
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
+            if (_at == begin.Length)
+                Stalled.SetResult();
             if (_at == begin.Length)
                 await Task.Delay(Timeout.Infinite, cancellationToken);
             var count = Math.Min(buffer.Length, begin.Length - _at);

@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Protocols.Bodies;
 /// <param name="patience">How long to wait for room.</param>
 internal sealed class MeteredStream(Stream source, long free, ByteReservation disk, TimeSpan patience) : ForwardOnlyStream
 {
-    private const long Step = 1024 * 1024;
+    private const long Step = 64 * 1024;
     private long _read;
 
     /// <summary>Whether the body itself could not be read.</summary>
