@@ -80,6 +80,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The model's canonical name; empty where any instance will do.</summary>
     public string ModelKey { get; set; } = "";
 
+    /// <summary>The canonical name of a cloud model that no instance lists, so that any instance may be asked for it; null for any other model.</summary>
+    public string? UnlistedModel { get; set; }
+
+    /// <summary>The model that limits and records name.</summary>
+    public string NamedModel => UnlistedModel ?? ModelKey;
+
     /// <summary>The models that may answer, where that is not simply the one that is named; null for that.</summary>
     public ModelAlternatives? Alternatives { get; set; }
 

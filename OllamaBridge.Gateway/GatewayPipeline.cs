@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
@@ -17,9 +18,11 @@ internal static class GatewayPipeline
     public static void UseGateway(this WebApplication app)
     {
         var guard = app.Services.GetRequiredService<AccessGuard>();
+        var operators = app.Services.GetRequiredService<OperatorGate>();
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
         var identity = app.Services.GetRequiredService<IdentityStage>();
         var regions = app.Services.GetRequiredService<RegionStage>();
+        var gate = app.Services.GetRequiredService<ConcurrencyGate>();
         var bodies = app.Services.GetRequiredService<BodyStage>();
         var models = app.Services.GetRequiredService<ModelStage>();
         var inventory = app.Services.GetRequiredService<InventoryStage>();
@@ -38,6 +41,7 @@ internal static class GatewayPipeline
         Func<HttpContext, BridgeCall, Task> answer = AnswerAsync;
 
         app.Use(next => context => guard.InvokeAsync(context, next));
+        app.Use(next => context => operators.InvokeAsync(context, next));
 
         // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; everything else is the fleet's.
         app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Identify));
@@ -61,7 +65,7 @@ internal static class GatewayPipeline
                 context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
             OperationKind.Lookup when call.Operation.Name == OperationTable.CountTokens => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, count)),
             OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
-            _ => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, admit)),
+            _ => gate.InvokeAsync(context, call, (admitted, _) => bodies.InvokeAsync(admitted, call, c => models.InvokeAsync(c, call, admit))),
         };
     }
 }

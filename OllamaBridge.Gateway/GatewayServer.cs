@@ -12,19 +12,24 @@ internal static class GatewayServer
     /// <summary>Where it listens unless told: beside Ollama's own port, on this machine only.</summary>
     public const string DefaultUrl = "http://127.0.0.1:11400";
 
+    // Kestrel takes none that is not longer than its heartbeat.
+    private static readonly TimeSpan MinGracePeriod = TimeSpan.FromMilliseconds(1001);
     private static readonly string[] UrlKeys = ["urls", "http_ports", "https_ports", "Kestrel:Endpoints"];
 
+    // So high that Kestrel's grace period alone counts. With a lower rate each byte written earlier would earn time: what fits into the
+    // buffers of a connection (megabytes) would be worth an hour.
+    private const double AnyRate = 1e15;
+
     /// <summary>Sets Kestrel up.</summary>
-    public static void ConfigureGatewayServer(this IWebHostBuilder web, IConfiguration configuration)
+    public static void ConfigureGatewayServer(this IWebHostBuilder web, IConfigurationManager configuration)
     {
         if (!UrlKeys.Any(key => configuration.GetSection(key).Exists()))
             web.UseUrls(DefaultUrl);
+        Admin.AdminListener.Listen(web, configuration, DefaultUrl);
         web.ConfigureKestrel(kestrel =>
         {
             kestrel.ConfigureEndpointDefaults(static listen => listen.Use(RejectionWriter.Middleware));
             kestrel.AddServerHeader = false; // a real server sends none
-            // The bridge waits for tokens, its clients wait for the bridge: neither side's silence is an error.
-            kestrel.Limits.MinResponseDataRate = null;
             // Byte for byte, as they came: no client's and no server's header fails for its encoding.
             kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
             kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
@@ -37,6 +42,9 @@ internal static class GatewayServer
                 kestrel.Limits.MaxRequestHeaderCount = limits.Value.MaxHeaderFields;
                 // Kestrel wants room for all of them in its buffer.
                 kestrel.Limits.MaxRequestBufferSize = Math.Max(kestrel.Limits.MaxRequestBufferSize ?? 0, limits.Value.MaxHeaderBytes);
+                // Counts only while a write waits for the client, not in the silence between two tokens. YARP writes 64 KiB at a time, at most.
+                var slow = limits.Value.SlowClientTimeout;
+                kestrel.Limits.MinResponseDataRate = new MinDataRate(AnyRate, slow > MinGracePeriod ? slow : MinGracePeriod);
             }));
     }
 }

@@ -33,14 +33,17 @@ public sealed class LocalInstancesTests : IAsyncLifetime
         await File.WriteAllTextAsync(program, $"""
             #!/bin/sh
             [ "$1" = serve ] || exit 64
-            exec dotnet "{simulator}" --port "${"{OLLAMA_HOST##*:}"}" --models= --remote-models={Model} --pull-speed 1000000000000 --slots "$OLLAMA_NUM_PARALLEL"
+            exec dotnet "{simulator}" --port "${"{OLLAMA_HOST##*:}"}" --models= --remote-models={Model} --pull-speed 2000000000 --slots "$OLLAMA_NUM_PARALLEL"
             """.ReplaceLineEndings("\n"), new UTF8Encoding(false), Token);
         File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Environment.SetEnvironmentVariable("PATH", $"{_folder}{Path.PathSeparator}{_path}");
 
-        var builder = await Apps.OwnAsync("--Fleet:Backend=Executable", "--Fleet:State=Embedded", "--Fleet:Instances=2", $"--Fleet:Models={Model},{MissingModel}");
+        var builder = await Apps.OwnAsync("--Fleet:Backend=Executable", "--Fleet:State=Embedded", "--Fleet:Instances=2", $"--Fleet:Models={Model},{MissingModel}",
+            $"--OllamaBridge:DataFolder={_folder}");
         _app = await builder.BuildAsync(Token);
-        await _app.StartAsync(Token);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        patience.CancelAfter(RunningApplication.Patience);
+        await _app.StartAsync(patience.Token);
     }
 
     public async ValueTask DisposeAsync()

@@ -19,6 +19,7 @@ public sealed class RunningApplication : IAsyncLifetime
 
     private const string DashboardKey = "only-for-this-test-run";
     internal static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private readonly string _data = Directory.CreateTempSubdirectory("ollamabridge-state-").FullName;
     private DistributedApplication? _app;
 
     internal HttpClient Bridge { get; private set; } = null!;
@@ -35,7 +36,7 @@ public sealed class RunningApplication : IAsyncLifetime
             return;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.OllamaBridge_AppHost>(
             ["--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Instances=3", $"--Fleet:Models={Model}",
-                "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:RequireKey=true", $"--Parameters:bridge-key={ClientKey}", $"--AppHost:DashboardApiKey={DashboardKey}", Apps.Quiet],
+                "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:RequireKey=true", $"--OllamaBridge:DataFolder={_data}", $"--Parameters:bridge-key={ClientKey}", $"--AppHost:DashboardApiKey={DashboardKey}", Apps.Quiet],
             (options, _) =>
             {
                 options.DisableDashboard = false;
@@ -60,6 +61,7 @@ public sealed class RunningApplication : IAsyncLifetime
     {
         if (_app is not null)
             await _app.DisposeAsync();
+        Directory.Delete(_data, recursive: true);
     }
 
     internal async Task<IReadOnlyList<JsonNode>> InstancesAsync() =>

@@ -44,6 +44,28 @@ public sealed class EncodedBodyTests
         Assert.False(seen.Headers.ContainsKey("Content-Encoding"));
     }
 
+    [Fact]
+    public async Task Responses_ZstdLargerThanTheMemoryThreshold_RoutedAndPassedOnUnchangedOrWithItsModelReplaced()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await TestBridge.StartAsync(
+            fleet.Servers, ("Bridge:Models:0:Name", "gpt-x"), ("Bridge:Models:0:Target", TestFleet.Model), ("Bridge:Limits:BodyMemoryThreshold", "4096"));
+        var noise = new byte[30_000];
+        new Random(1).NextBytes(noise);
+        byte[] Body(string model) => Encoding.UTF8.GetBytes($$"""{"input":"{{Convert.ToHexString(noise)}}","model":"{{model}}"}""");
+        var packed = Zstd(Body(TestFleet.Model));
+
+        using var answer = await SendAsync(bridge, "/v1/responses", packed, "zstd");
+        using var replaced = await SendAsync(bridge, "/v1/responses", Zstd(Body("gpt-x")), "zstd");
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (answer.StatusCode, replaced.StatusCode));
+        var seen = fleet[0].Statistics.Seen.Where(r => r.Path == "/v1/responses").ToArray();
+        Assert.Equal(packed, seen[0].Body.ToArray());
+        Assert.Equal("zstd", seen[0].Headers["Content-Encoding"]);
+        Assert.Equal(Body(TestFleet.Model), seen[1].Body.ToArray());
+        Assert.False(seen[1].Headers.ContainsKey("Content-Encoding"));
+    }
+
     [Theory]
     [InlineData("/api/chat", "gzip")]
     [InlineData("/api/generate", "zstd")]

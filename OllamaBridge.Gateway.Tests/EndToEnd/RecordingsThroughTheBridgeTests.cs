@@ -19,10 +19,14 @@ public sealed class RecordingsThroughTheBridgeTests
         ["14-pull-killed-midway-A"] = "ended with an error: ManagementTests.Pull_InstanceDiesInTheMiddle_EndsWithAnErrorAndNotAsASuccess",
         ["08-kill9-server-nonstream"] = "another instance answers: FailoverTests.Chat_InstanceFailsBeforeFirstByte_AnotherAnswers",
         ["08-sigstop-runner-chat-10s"] = "another instance answers: FailoverTests.Chat_FrozenRunner_TimesOutAndAnotherAnswers",
+        ["04-cors-origin-ok"] = "a page may read the bridge's own headers as well: AccessGuardTests.Invoke_LocalOriginOverLoopback_PassesWithCorsHeaders",
+        ["04-err-bad-host-header"] = Words,
+        ["04-err-bad-origin"] = Words,
         ["08-sigstop-server-version-3s"] = "the bridge answers /api/version itself",
     };
 
     private const string Kestrel10 = "Kestrel answers HTTP/1.0 with a status line of 1.1, as RFC 9110 section 6.2 allows";
+    private const string Words = "refused in words: HeaderCrossingTests.Foreign_HostOrOrigin_403InWordsLoggedAndCounted";
     private const string Ended = "ended with an error where a server breaks off: StreamingTests.Stream_BreaksOffAfterThreeTokens_EndsWithAnErrorInTheCallersProtocol";
 
     public static TheoryData<string> Replayed() =>

@@ -74,6 +74,8 @@ public sealed class SharedTenantTests
         using (var put = await SendAsync(bridge, HttpMethod.Put, "/bridge/tenants/ops", null, new { scopes = "Inference, Admin" }))
             Assert.Equal(HttpStatusCode.OK, put.StatusCode);
         var (id, key) = await NewKeyAsync(bridge, "/bridge/tenants/ops/keys", null);
+        // Health in words and metrics want it from now on.
+        bridge.Client.DefaultRequestHeaders.Authorization = new("Bearer", key);
 
         proxy.Lose();
         await HealthAsync(bridge, "Degraded");

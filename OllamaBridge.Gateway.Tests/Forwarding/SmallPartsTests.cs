@@ -127,6 +127,14 @@ public class HeaderHygieneTests
     [InlineData("x-bridge-key")]
     [InlineData("Access-Control-Request-Method")]
     [InlineData("Authorization")]
+    [InlineData("X-Bridges")]
+    [InlineData("X-Auth-Request-Email")]
+    [InlineData("X-Auth-User")]
+    [InlineData("CF-Connecting-IP")]
+    [InlineData("CF-Access-Jwt-Assertion")]
+    [InlineData("X-Amzn-Oidc-Data")]
+    [InlineData("X-Stainless-Lang")]
+    [InlineData("Set-Cookie")]
     public void Clean_NotForAnInstance_Gone(string name) => Assert.Empty(Names(name, passAuthorization: false));
 
     [Theory]
@@ -134,11 +142,37 @@ public class HeaderHygieneTests
     [InlineData("User-Agent")]
     [InlineData("traceparent")]
     [InlineData("anthropic-version")]
-    [InlineData("X-Bridges")]
-    public void Clean_Others_Stay(string name) => Assert.Equal([name], Names(name, passAuthorization: false), StringComparer.OrdinalIgnoreCase);
+    [InlineData("OpenAI-Beta")]
+    public void Clean_Needed_Stay(string name) => Assert.Equal([name], Names(name, passAuthorization: false), StringComparer.OrdinalIgnoreCase);
 
     [Fact]
     public void Clean_AuthorizationWanted_Stays() => Assert.Equal(["Authorization"], Names("Authorization", passAuthorization: true));
+
+    [Theory]
+    [InlineData("close, X-Request-Id")]
+    [InlineData("x-request-id")]
+    [InlineData("keep-alive ,X-REQUEST-ID,")]
+    public void Clean_NamedByConnection_Gone(string connection)
+    {
+        using var request = new HttpRequestMessage();
+        request.Headers.TryAddWithoutValidation("X-Request-Id", "1");
+        request.Headers.TryAddWithoutValidation("Accept", "text/plain");
+        HeaderHygiene.Clean(request.Headers, false, connection);
+        Assert.Equal(["Accept"], request.Headers.NonValidated.Select(h => h.Key));
+    }
+
+    [Fact]
+    public void Clean_Answer_OnlyWhatAServerSends()
+    {
+        using var response = new HttpResponseMessage { Content = new ByteArrayContent([1]) };
+        foreach (var name in (string[])["Set-Cookie", "Access-Control-Allow-Origin", "Strict-Transport-Security", "Location", "Alt-Svc", "Server", "X-Powered-By", "WWW-Authenticate", "Link", "Vary", "X-Bridge-Instance", "Date", "Retry-After"])
+            response.Headers.TryAddWithoutValidation(name, "1");
+        foreach (var name in (string[])["Content-Type", "Content-Length", "Content-Security-Policy", "Content-Disposition", "Last-Modified", "Expires"])
+            response.Content.Headers.TryAddWithoutValidation(name, "1");
+        HeaderHygiene.Clean(response);
+        Assert.Equal(["Date", "Retry-After"], response.Headers.NonValidated.Select(h => h.Key).Order());
+        Assert.Equal(["Content-Length", "Content-Type"], response.Content.Headers.NonValidated.Select(h => h.Key).Order());
+    }
 
     [Fact]
     public void Clean_Host_TheInstancesOwn()

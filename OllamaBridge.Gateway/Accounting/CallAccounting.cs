@@ -67,7 +67,7 @@ internal sealed class CallAccounting(
             status = ClientClosedRequest;
         call.Quota?.Settle(QuotaTokens.Used(call, outcome));
         var total = time.GetElapsedTime(call.StartedAt);
-        var model = call.ModelKey.Length == 0 ? ""
+        var model = call.NamedModel.Length == 0 ? ""
             : fleet.Current.Models.ContainsKey(call.ModelKey) ? call.ModelKey
             : TelemetryNames.OtherModel;
         var isInference = call.Operation.Kind == OperationKind.Inference;

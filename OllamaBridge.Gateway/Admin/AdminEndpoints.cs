@@ -10,7 +10,7 @@ internal static class AdminEndpoints
 {
     /// <summary>Adds what the API needs.</summary>
     public static IServiceCollection AddAdmin(this IServiceCollection services) =>
-        services.AddFleetPage().AddApiDescription().ConfigureHttpJsonOptions(options =>
+        services.AddBridgeOptions<AdminOptions, AdminOptionsValidator>(AdminOptions.Section).AddSingleton<AdminListener>().AddSingleton<OperatorGate>().AddFleetPage().AddApiDescription().ConfigureHttpJsonOptions(options =>
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default);
             options.SerializerOptions.TypeInfoResolverChain.Insert(1, UsageJson.Default);
@@ -35,7 +35,7 @@ internal static class AdminEndpoints
     }
 
     /// <summary>Writes the answer of <c>/health</c>: the whole and each check's own words.</summary>
-    public static Task WriteHealthAsync(HttpContext context, HealthReport report) => context.Response.WriteAsJsonAsync(
+    public static Task WriteHealthAsync(HttpContext context, HealthReport report) => context.Items.ContainsKey(OperatorGate.WithoutDetails) ? Task.CompletedTask : context.Response.WriteAsJsonAsync(
         new HealthSummary(
             report.Status.ToString(),
             report.Entries.ToDictionary(e => e.Key, e => e.Value.Description is { } text ? $"{e.Value.Status}: {text}" : e.Value.Status.ToString())),

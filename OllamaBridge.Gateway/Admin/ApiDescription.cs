@@ -36,7 +36,7 @@ internal static class ApiDescription
         });
     });
 
-    /// <summary>Maps the document. It has nothing in it that is not in the project's documentation, and wants no key.</summary>
+    /// <summary>Maps the document. <see cref="OperatorGate"/> decides who gets it.</summary>
     public static void MapApiDescription(this IEndpointRouteBuilder endpoints) => endpoints.MapOpenApi(Path);
 
     /// <summary>Says what an endpoint's body is. It reads that itself, whatever type of content a caller names.</summary>

@@ -36,7 +36,7 @@ internal static class UsageEndpoints
         }
 
         // As requests name it: with or without its tag.
-        var key = string.IsNullOrEmpty(model) ? null : ModelName.KeyOf(model);
+        var key = string.IsNullOrEmpty(model) ? null : ModelReference.KeyOf(model);
         if (model == Telemetry.TelemetryNames.OtherModel)
             key = model;
         var (entries, partial) = await ledger.UsageAsync(new UsageFilter(string.IsNullOrEmpty(tenant) ? null : tenant, key, date), gone);

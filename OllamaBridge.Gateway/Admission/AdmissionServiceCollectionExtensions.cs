@@ -11,6 +11,7 @@ internal static class AdmissionServiceCollectionExtensions
         services.AddBridgeOptions<QueueOptions, QueueOptionsValidator>(QueueOptions.Section);
         services.AddBridgeOptions<ManagementOptions, ManagementOptionsValidator>(ManagementOptions.Section);
         services.AddBridgeOptions<CapOptions, CapOptionsValidator>(CapOptions.Section);
+        services.AddSingleton<ConcurrencyGate>();
         services.AddSingleton<QuotaStage>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<QuotaStore>(provider, provider.GetRequiredService<FleetSharing>().Gateway));
         services.AddSingleton<IQuotaStore>(provider => provider.GetRequiredService<QuotaStore>());

@@ -102,7 +102,7 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
     {
         var name = call.Operation.Name switch
         {
-            "create" when call.Body is { } body => CreateSource.Read(body.Bytes),
+            "create" when call.Body is { } body => body.Read(bytes => CreateSource.Read(bytes)),
             "push" => call.Facts.Model,
             _ => null,
         };

@@ -20,7 +20,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         if (call.Operation.Kind == OperationKind.Inference && Caps.Check(call.Facts.Demands, _caps) is { } excess)
             return ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status400BadRequest, excess);
         var limits = call.Tenant.Limits;
-        return limits.IsUnlimited && (limits.Models.Count == 0 || limits.Of(call.ModelKey) is null)
+        return limits.IsUnlimited && (limits.Models.Count == 0 || limits.Of(call.NamedModel) is null)
             ? next(context, call)
             : AdmitAsync(context, call, next);
     }
@@ -63,7 +63,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
     private async Task AdmitAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
         var operation = call.Operation;
-        var (lease, tokens) = await AcquireAsync(context, call, call.ModelKey);
+        var (lease, tokens) = await AcquireAsync(context, call, call.NamedModel);
         if (lease.IsAcquired)
         {
             // Settled with the call.

@@ -33,6 +33,9 @@ internal sealed record CatalogModel(string Key, string Name, DateTimeOffset Modi
 {
     /// <summary>What it is, whatever its name; null if the instance does not tell.</summary>
     public string? Digest { get; init; }
+
+    /// <summary>Whether the instance passes requests for it on to another server.</summary>
+    public bool IsRemote { get; init; }
 }
 
 /// <summary>A model in an instance's memory.</summary>
@@ -204,6 +207,15 @@ internal sealed record FleetSnapshot(
     Inventory Inventory)
 {
     private readonly ConcurrentDictionary<InstanceAccess, FleetSnapshot> _parts = new();
+    private FrozenSet<string>? _remote;
+
+    /// <summary>Whether an instance lists a model that it passes on to another server (<c>remote_host</c>).</summary>
+    /// <param name="key">Canonical name.</param>
+    public bool IsRemote(string key)
+    {
+        _remote ??= Instances.SelectMany(i => i.Catalog).Where(m => m.IsRemote).Select(m => m.Key).ToFrozenSet(StringComparer.Ordinal);
+        return _remote.Count > 0 && _remote.Contains(key);
+    }
 
     /// <summary>The models of cold tiers.</summary>
     public ImmutableArray<ColdModel> Cold { get; init; } = [];

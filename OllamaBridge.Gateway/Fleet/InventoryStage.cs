@@ -52,6 +52,8 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         if (call.Facts.Model is not { Length: > 0 } name)
             return null;
         var key = ModelName.KeyOf(name);
+        if (chains.Find(key) is null && ModelReference.Resolve(name) is { IsResolved: true } reference)
+            key = reference.Key;
         var isAlias = chains.Find(key) is { IsAlias: true };
         var view = isAlias ? null : fleet.Current.For(call.Tenant.Instances).Models.GetValueOrDefault(key);
         // What is in the list is known without starting anything.

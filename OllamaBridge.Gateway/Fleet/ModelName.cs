@@ -46,6 +46,9 @@ internal static class ModelName
                 var scheme = host.IndexOf("://");
                 if (scheme >= 0)
                     host = host[(scheme + 3)..];
+                // "http:///x/y" names no host: Ollama fills in its own.
+                if (scheme >= 0 && host.IsEmpty)
+                    host = DefaultHost;
             }
         }
 
@@ -74,10 +77,6 @@ internal static class ModelName
                 return false;
         return true;
     }
-
-    /// <summary>Whether the name asks for a model that runs at ollama.com rather than here.</summary>
-    public static bool IsCloud(ReadOnlySpan<char> name) =>
-        name.EndsWith("-cloud", StringComparison.OrdinalIgnoreCase) || name.EndsWith(":cloud", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The name with its tag written out, as Ollama's <c>/api/show</c> and <c>/v1/models/…</c> repeat it in errors.</summary>
     public static string WithTag(string name)

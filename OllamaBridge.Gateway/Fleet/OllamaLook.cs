@@ -48,7 +48,11 @@ internal static class OllamaLook
         var answer = await get(TagsPath);
         answer.Require(TagsPath);
         return List(answer) is { } list
-            ? Models(list, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json)) { Digest = ReadDigest(json) })
+            ? Models(list, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))
+            {
+                Digest = ReadDigest(json),
+                IsRemote = json.TryGetProperty("remote_host", out var remote) && remote.ValueKind == JsonValueKind.String && JsonValues.Text(remote) is not "",
+            })
             : throw new HttpRequestException($"{TagsPath} answered without a list of models");
     }
 

@@ -46,7 +46,10 @@ internal sealed class AnswerTransformer(
         HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
-        HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization);
+        var connection = httpContext.Request.Headers.Connection;
+        HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization, connection);
+        if (proxyRequest.Content is { } content)
+            HeaderHygiene.Clean(content.Headers, connection);
         var attempt = httpContext.Features.Get<ForwardAttempt>()!;
         proxyRequest.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
         attempt.Lease.Instance.Authorize(proxyRequest);
@@ -60,6 +63,10 @@ internal sealed class AnswerTransformer(
         var operation = attempt.Call.Operation;
         proxyRequest.Headers.ExpectContinue = operation.UnbufferedBody && proxyRequest.Content is not null ? true : null;
     }
+
+    /// <summary>No server of a model sends trailers.</summary>
+    public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken) =>
+        ValueTask.CompletedTask;
 
     /// <inheritdoc/>
     /// <returns>False where nothing of the answer goes to the client: the caller of the forwarder decides what happens.</returns>
@@ -123,6 +130,7 @@ internal sealed class AnswerTransformer(
         HeaderHygiene.CleanResponse(proxyResponse.Content.Headers);
         if (proxyResponse.ReasonPhrase.AsSpan().ContainsAnyExceptInRange(' ', '~'))
             proxyResponse.ReasonPhrase = null;
+        HeaderHygiene.Clean(proxyResponse, attempt.Lease.Instance.IsPeer ? ModelHeader : null);
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (!isRefused && answer is RelayStream && attempt.Watcher is null && attempt.Call.BeforeCompletion is { } before)
             await before(cancellationToken);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using Microsoft.Net.Http.Headers;
 using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Continuation;
@@ -146,13 +147,22 @@ internal sealed class AttemptSender(
         var invoker = sender;
         if (plan is not null || call.Body is not null)
         {
-            var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : call.Body!.Outgoing;
-            if (call.Body is { WasEncoded: true } encoded && (plan is not null || !encoded.IsEncoded))
-                context.Request.Headers.Remove("Content-Encoding");
-            context.Request.Body = new SequenceStream(body);
-            context.Request.ContentLength = body.Length;
+            var outgoing = call.Body?.Outgoing;
+            if (call.Body is { WasEncoded: true } encoded)
+                SetEncoding(context.Request.Headers, encoded, plan is null && encoded.IsEncoded);
             context.Request.Headers.Remove("Transfer-Encoding");
-            invoker = HeldBodyClient.For(sender, body);
+            if (plan is null && !outgoing!.IsInMemory)
+            {
+                context.Request.Body = outgoing.OpenRead();
+                context.Request.ContentLength = outgoing.Length;
+            }
+            else
+            {
+                var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : outgoing!.Bytes;
+                context.Request.Body = new SequenceStream(body);
+                context.Request.ContentLength = body.Length;
+                invoker = HeldBodyClient.For(sender, body);
+            }
         }
 
         using var sending = SilenceWatch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
@@ -184,6 +194,15 @@ internal sealed class AttemptSender(
             if (call.Operation.Kind == OperationKind.Inference && !attempt.IsOvertaken)
                 queue.RecordService(time.GetElapsedTime(attempt.SentAt), call.Queue);
         }
+    }
+
+    /// <summary>Makes the header name the encoding of what is sent. An earlier attempt may have sent it differently.</summary>
+    private static void SetEncoding(IHeaderDictionary headers, ReplayableBody body, bool isEncoded)
+    {
+        if (!isEncoded)
+            headers.Remove(HeaderNames.ContentEncoding);
+        else if (headers.ContentEncoding.Count == 0)
+            headers.ContentEncoding = body.ContentEncoding;
     }
 
     private void NoteFailure(HttpContext context, ForwardAttempt attempt, ForwarderError error)

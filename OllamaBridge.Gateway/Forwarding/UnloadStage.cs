@@ -65,8 +65,9 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, TimeP
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, gone);
         using var message = new HttpRequestMessage(HttpMethod.Post, $"{placement.Instance.Prefix}/api/{call.Operation.Name}")
         {
-            Content = new ByteArrayContent(call.Body!.Bytes.ToArray()) { Headers = { ContentType = Json } },
+            Content = call.Body!.ToContent(),
         };
+        message.Content.Headers.ContentType = Json;
         placement.Instance.Authorize(message);
         try
         {

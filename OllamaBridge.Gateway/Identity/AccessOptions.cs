@@ -20,6 +20,9 @@ internal sealed record AccessOptions
     /// <summary>Whether nobody gets in without a key even while there is none: for keys that are made through the API.</summary>
     public bool RequireKey { get; init; }
 
+    /// <summary>Whether requests may use models that run at ollama.com (<c>x:cloud</c>, <c>x:8b-cloud</c>) or on another remote host. Their prompts leave the fleet.</summary>
+    public bool CloudModels { get; init; }
+
     /// <summary>Time between two looks at whether another gateway has changed the tenants, where the state is shared: 20 ms to a minute.</summary>
     public TimeSpan TenantsInterval { get; init; } = TimeSpan.FromSeconds(1);
 }
@@ -40,6 +43,29 @@ internal sealed record LimitOptions
     /// <summary>The most header fields of a request; more is answered 431.</summary>
     [Range(100, 10_000)]
     public int MaxHeaderFields { get; init; } = 256;
+
+    /// <summary>How long a client may make no progress in taking its answer or in sending its body. Then its connection is closed and its slot is free.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan SlowClientTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Bytes of a body up to which it is kept in memory; a larger one is kept in a file.</summary>
+    [Range(4096, 64 * 1024 * 1024)]
+    public int BodyMemoryThreshold { get; init; } = 1024 * 1024;
+
+    /// <summary>Bytes of memory that all bodies together may take.</summary>
+    [Range(1024 * 1024, 1L << 40)]
+    public long MaxBodyMemory { get; init; } = 256L * 1024 * 1024;
+
+    /// <summary>Bytes of disk that all bodies together may take.</summary>
+    [Range(1024 * 1024, 1L << 44)]
+    public long MaxBodyDisk { get; init; } = 4L * 1024 * 1024 * 1024;
+
+    /// <summary>How long a body waits for room before its request gets 503.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan BodyWait { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The folder of bodies that are kept in files; null for the system's temporary folder.</summary>
+    public string? SpoolDirectory { get; init; }
 
     /// <summary>The slowest that a body may come, in bytes a second; below it the request ends with 408.</summary>
     [Range(1.0, 1e9)]

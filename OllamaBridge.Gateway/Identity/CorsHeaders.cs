@@ -13,8 +13,13 @@ internal static class CorsHeaders
         + "X-Stainless-Runtime-Version,X-Stainless-Timeout,X-Api-Key,Anthropic-Version,Anthropic-Beta,"
         + "Anthropic-Dangerous-Direct-Browser-Access";
 
+    // The bridge's own.
+    private const string BridgeHeaders = "X-Bridge-Priority,X-Bridge-Deadline,X-Bridge-Progress,X-Bridge-Continuation,X-Request-Id,traceparent,tracestate";
+    private const string Always = $"{BridgeHeaders},{RequestHeaders}";
+
     /// <summary>The answer's own headers that a page may read.</summary>
     private const string Exposed = "X-Bridge-Instance,X-Bridge-Model,X-Bridge-Queue-Position,X-Bridge-Estimated-Wait,X-Bridge-Token-Count,X-Bridge-Partial,"
+        + "X-Request-Id,Request-Id,Estimated-Wait,"
         + "Retry-After,WWW-Authenticate,x-should-retry,x-ratelimit-limit-requests,x-ratelimit-remaining-requests,x-ratelimit-reset-requests,"
         + "x-ratelimit-limit-tokens,x-ratelimit-remaining-tokens,x-ratelimit-reset-tokens,anthropic-ratelimit-requests-limit,"
         + "anthropic-ratelimit-requests-remaining,anthropic-ratelimit-requests-reset,anthropic-ratelimit-tokens-limit,"
@@ -49,15 +54,15 @@ internal static class CorsHeaders
             response["Access-Control-Allow-Private-Network"] = "true";
     }
 
-    /// <summary>Ollama's list, and whatever else the page asks for: an origin that may ask may send any header; none of them gives it a right.</summary>
+    /// <summary>Ollama's list, the bridge's own, and whatever else the page asks for: an origin that may ask may send any header; none of them gives it a right.</summary>
     private static string Allowed(StringValues requested)
     {
         if (requested.ToString() is not { Length: > 0 and <= MaxRequested } text)
-            return RequestHeaders;
+            return Always;
         var further = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             .Where(name => !Known.Contains(name.ToLowerInvariant()) && IsToken(name))
             .ToArray();
-        return further.Length == 0 ? RequestHeaders : $"{RequestHeaders},{string.Join(',', further)}";
+        return further.Length == 0 ? Always : $"{Always},{string.Join(',', further)}";
     }
 
     private static bool IsToken(string name) => name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal));

@@ -1,5 +1,4 @@
 using System.Net;
-using Microsoft.Extensions.Primitives;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Identity;
@@ -7,8 +6,6 @@ namespace OllamaBridge.Gateway.Identity;
 /// <summary>Finds out whose a request is, by its key, and whether that allows it.</summary>
 internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brake, TimeProvider time)
 {
-    private const string Bearer = "Bearer ";
-
     /// <summary>When to come back with a key that cannot be checked.</summary>
     public static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
@@ -17,10 +14,10 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
     {
         if (call.Operation.Kind != OperationKind.Refused && !IsOpen(call.Operation) && WantsKey(context.Request.Headers))
         {
-            var (outcome, tenant) = await AuthenticateAsync(context);
+            var (outcome, tenant, reason) = await AuthenticateAsync(context);
             if (outcome != KeyOutcome.Known)
             {
-                await RefuseAsync(context, call.Operation.Protocol, outcome);
+                await RefuseAsync(context, call.Operation.Protocol, outcome, reason);
                 return;
             }
 
@@ -52,7 +49,7 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
             return null;
         if (!WantsKey(context.Request.Headers))
             return StatusCodes.Status403Forbidden;
-        var (outcome, tenant) = await AuthenticateAsync(context);
+        var (outcome, tenant, _) = await AuthenticateAsync(context);
         return outcome switch
         {
             KeyOutcome.Known => (tenant.Scopes & (Scopes.Admin | suffices)) != 0 ? null : StatusCodes.Status403Forbidden,
@@ -67,7 +64,7 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
     {
         if (!WantsKey(context.Request.Headers))
             return (context.Features.Get<Tenant>() ?? (Caller.IsLocal(context) ? directory.Local : directory.Anonymous), StatusCodes.Status200OK);
-        var (outcome, tenant) = await AuthenticateAsync(context);
+        var (outcome, tenant, _) = await AuthenticateAsync(context);
         return outcome switch
         {
             KeyOutcome.Known when (tenant.Scopes & (Scopes.Inference | Scopes.Admin)) != 0 => (tenant, StatusCodes.Status200OK),
@@ -79,41 +76,47 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
 
     /// <summary>Whether a request's key decides: where one is needed, and where it may be one that could not be read yet. To serve that one's
     /// owner as nobody in particular would be to forget what it may not.</summary>
-    private bool WantsKey(IHeaderDictionary headers) => directory.KeysRequired || (!directory.IsRead && directory.MayBeKnownLater(KeyOf(headers)));
+    private bool WantsKey(IHeaderDictionary headers) => directory.KeysRequired || (!directory.IsRead && Credentials.Of(headers).Any(key => directory.MayBeKnownLater(key)));
 
-    private static Task RefuseAsync(HttpContext context, Protocol protocol, KeyOutcome outcome)
+    private static Task RefuseAsync(HttpContext context, Protocol protocol, KeyOutcome outcome, string reason)
     {
         if (outcome == KeyOutcome.Unchecked)
             return ProtocolError.WriteAsync(context, protocol, StatusCodes.Status503ServiceUnavailable, "API keys cannot be checked at the moment", Retry);
         context.Response.Headers.WWWAuthenticate = "Bearer";
-        return ProtocolError.WriteAsync(context, protocol, StatusCodes.Status401Unauthorized, "a valid API key is required");
+        return ProtocolError.WriteAsync(context, protocol, StatusCodes.Status401Unauthorized, $"a valid API key is required: {reason}");
     }
 
     /// <summary>What clients ask before they have a key: whether somebody is there, and which version.</summary>
     private static bool IsOpen(Operation operation) => operation.Name is "root" or "version";
 
-    /// <summary>Whose a request's key is. A wrong one makes the answer late.</summary>
-    private async ValueTask<(KeyOutcome Outcome, Tenant Tenant)> AuthenticateAsync(HttpContext context)
+    /// <summary>Whose a request is: the first of its keys that is valid decides, else the network that it comes from. Keys of other services are passed over.</summary>
+    /// <remarks>A wrong key makes the answer late.</remarks>
+    private async ValueTask<(KeyOutcome Outcome, Tenant Tenant, string Reason)> AuthenticateAsync(HttpContext context)
     {
-        var key = KeyOf(context.Request.Headers);
-        if (key.Length == 0)
-            return (KeyOutcome.Refused, Tenant.Nobody);
-        var found = directory.Find(key);
-        if (found.Outcome != KeyOutcome.Refused)
-            return found;
+        var isUnchecked = false;
+        string? own = null, foreign = null;
+        foreach (var key in Credentials.Of(context.Request.Headers))
+        {
+            var (outcome, tenant) = directory.Find(key);
+            if (outcome == KeyOutcome.Known)
+                return (outcome, tenant, "");
+            isUnchecked |= outcome == KeyOutcome.Unchecked;
+            if (ApiKey.TrySplit(key, out _, out _))
+                own ??= key;
+            else if (key.Length > 0)
+                foreign ??= key;
+        }
+
+        if (isUnchecked)
+            return (KeyOutcome.Unchecked, Tenant.Nobody, "");
+        if (own is null && directory.FindByNetwork(context) is { } neighbour)
+            return (KeyOutcome.Known, neighbour, "");
+        if ((own ?? foreign) is not { } wrong)
+            return (KeyOutcome.Refused, Tenant.Nobody, "none was sent (Authorization: Bearer KEY, or x-api-key: KEY)");
         var delay = brake.Fail(AddressOf(context.Connection));
         if (delay > TimeSpan.Zero)
             await Task.Delay(delay, time, context.RequestAborted);
-        return found;
-    }
-
-    /// <summary>The key as OpenAI's and Ollama's clients send it, else as Anthropic's do.</summary>
-    private static ReadOnlySpan<char> KeyOf(IHeaderDictionary headers)
-    {
-        var authorization = headers.Authorization.ToString();
-        if (authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
-            return authorization.AsSpan(Bearer.Length).Trim();
-        return headers.TryGetValue("x-api-key", out StringValues key) ? key.ToString().AsSpan().Trim() : default;
+        return (KeyOutcome.Refused, Tenant.Nobody, directory.Explain(wrong));
     }
 
     // A network of IPv6 addresses is one customer's: 64 bits of it.

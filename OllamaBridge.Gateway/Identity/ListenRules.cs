@@ -9,14 +9,23 @@ internal static class ListenRules
     /// <remarks>Where ASP.NET Core looks: <c>Kestrel:Endpoints</c>, else <c>urls</c>, else <c>http_ports</c> and <c>https_ports</c>, which mean every address.</remarks>
     public static string? FindOpenAddress(IConfiguration configuration)
     {
+        // Behind the operators' addresses there are no models.
+        var admin = Admin.AdminListener.Split(configuration[Admin.AdminOptions.UrlsKey]);
+        return Addresses(configuration).FirstOrDefault(a => IsOpen(a) && !admin.Contains(a, StringComparer.OrdinalIgnoreCase));
+    }
+
+    /// <summary>All addresses of the settings, as ASP.NET Core reads them.</summary>
+    public static IReadOnlyList<string> Addresses(IConfiguration configuration)
+    {
         var endpoints = configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(e => e["Url"]).OfType<string>().ToList();
         if (endpoints.Count > 0)
-            return endpoints.Find(IsOpen);
+            return endpoints;
         if (configuration["urls"] is { Length: > 0 } urls)
-            return Array.Find(urls.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries), IsOpen);
-        return configuration["http_ports"] is { Length: > 0 } http ? $"http://*:{http}"
-            : configuration["https_ports"] is { Length: > 0 } https ? $"https://*:{https}"
-            : null;
+            return urls.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return [.. Ports("http"), .. Ports("https")];
+
+        IEnumerable<string> Ports(string scheme) =>
+            (configuration[$"{scheme}_ports"] ?? "").Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(p => $"{scheme}://*:{p}");
     }
 
     private static bool IsOpen(string url)

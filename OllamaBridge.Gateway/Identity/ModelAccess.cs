@@ -15,9 +15,15 @@ internal sealed class ModelAccess
         {
             // A beginning is compared with the name as people write it, without registry and namespace where those are Ollama's own.
             if (pattern.EndsWith('*'))
+            {
                 beginnings.Add(pattern[..^1].ToLowerInvariant());
+            }
             else
+            {
+                // As a client writes it, and as an id that only OpenAI servers have.
+                _names.Add(ModelReference.KeyOf(pattern));
                 _names.Add(ModelName.KeyOf(pattern));
+            }
         }
 
         _beginnings = [.. beginnings];

@@ -20,6 +20,9 @@ internal enum Scopes
 
     /// <summary>Of the bridge's own API the two requests that take an instance out of use and back: what a server says of itself as it ends.</summary>
     Drain = 8,
+
+    /// <summary>Metrics, the details of health and the description of the bridge's own API.</summary>
+    Metrics = 16,
 }
 
 /// <summary>Whose requests wait longer where not all can be served at once.</summary>
@@ -36,7 +39,7 @@ internal enum Priority
 internal sealed record Tenant
 {
     /// <summary>All of them.</summary>
-    public const Scopes AllScopes = Scopes.Inference | Scopes.Management | Scopes.Admin | Scopes.Drain;
+    public const Scopes AllScopes = Scopes.Inference | Scopes.Management | Scopes.Admin | Scopes.Drain | Scopes.Metrics;
 
     /// <summary>Whoever comes without a key, where there are none.</summary>
     public static Tenant Anonymous { get; } = new() { Id = "anonymous" };
@@ -100,7 +103,7 @@ internal sealed record ModelLimits : UsageLimits
         init
         {
             field = value;
-            Key = Fleet.ModelName.KeyOf(value);
+            Key = Fleet.ModelReference.KeyOf(value);
         }
     } = "";
 

@@ -47,7 +47,9 @@ internal sealed class TenantDirectory
     private readonly SemaphoreSlim _change = new(1);
     private readonly TenantRecord[] _configured;
     private readonly bool _requireKey;
+    private readonly bool _allowAnonymous;
     private volatile Listing _listing;
+    private volatile bool _hadKeys;
     // Both under _change.
     private TenantList? _stored;
     private bool _readAnew;
@@ -59,12 +61,17 @@ internal sealed class TenantDirectory
         _time = time;
         _logger = logger;
         _requireKey = access.Value.RequireKey;
+        _allowAnonymous = access.Value.AllowAnonymous;
         _configured = [.. TenantsOptionsValidator.Read(options.Value)];
         _listing = new Listing(_configured, isRead: false);
+        _hadKeys = _listing.HasKeys;
     }
 
-    /// <summary>Whether nobody gets in without a key: there is one, or the settings say so.</summary>
-    public bool KeysRequired => _requireKey || _listing.HasKeys;
+    /// <summary>
+    /// Whether every request needs a key: there is one, the settings say so, or there was one. Removing the last key does not open the
+    /// bridge; only <c>Bridge:Access:AllowAnonymous</c> does.
+    /// </summary>
+    public bool KeysRequired => _requireKey || _listing.HasKeys || (_hadKeys && !_allowAnonymous);
 
     /// <summary>Whether the store has been read, if only once.</summary>
     public bool IsRead => _listing.IsRead;
@@ -112,6 +119,19 @@ internal sealed class TenantDirectory
             ? (KeyOutcome.Known, entry.Tenant)
             : (KeyOutcome.Refused, Tenant.Nobody);
     }
+
+    /// <summary>Why a key is refused, for whoever holds it: only the right secret learns more than that it is not known.</summary>
+    public string Explain(ReadOnlySpan<char> key)
+    {
+        if (!ApiKey.TrySplit(key, out var id, out var secret))
+            return "the credential that was sent is not a key of this bridge";
+        return !_listing.Keys.TryGetValue(id, out var entry) || !ApiKey.Matches(entry.Verifier, secret) ? "the key that was sent is not known here"
+            : entry.Disabled ? $"the tenant of this key, {entry.Tenant.Id}, is disabled"
+            : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"this key has expired ({entry.Expires:yyyy-MM-dd})");
+    }
+
+    /// <summary>Whose the requests of a network are; null for none's.</summary>
+    public Tenant? FindByNetwork(HttpContext context) => _listing.Networks.Find(context);
 
     /// <summary>Whether a key may turn out to be somebody's once the store could be read.</summary>
     public bool MayBeKnownLater(ReadOnlySpan<char> key) => !IsRead && Find(key).Outcome == KeyOutcome.Unchecked;
@@ -181,8 +201,14 @@ internal sealed class TenantDirectory
 
     private void Take(TenantList stored)
     {
+        var isFirst = _stored is null;
         _stored = stored;
+        var hadKeys = _listing.HasKeys;
         _listing = new Listing([.. _configured, .. stored.Tenants.Where(t => !IsConfigured(t.Id)).OrderBy(t => t.Id, StringComparer.Ordinal)], isRead: true);
+        // A list that was changed before this process started may have had keys: whoever removed them did not ask for an open bridge.
+        _hadKeys |= _listing.HasKeys || (isFirst && stored.Version.Count > 0);
+        if (hadKeys && !_listing.HasKeys)
+            IdentityLog.LastKeyRemoved(_logger, _allowAnonymous ? "are let in (Bridge:Access:AllowAnonymous)" : "are refused unless Bridge:Access:AllowAnonymous is set");
     }
 
     /// <summary>One state of the directory.</summary>
@@ -203,10 +229,11 @@ internal sealed class TenantDirectory
                         keys[verifier.Id] = new Entry(verifier, tenant, record.Disabled, key.Expires);
             }
 
+            Networks = new SourceNetworks(tenants.Where(t => !t.Disabled).SelectMany(t => t.Networks.Select(n => (n, t.ToTenant(tenants)))));
             var access = InstanceAccess.Of(null, tenants);
             Anonymous = Tenant.Anonymous with { Instances = access };
             Local = Tenant.Local with { Instances = access };
-            HasKeys = keys.Count > 0;
+            HasKeys = keys.Count > 0 || tenants.Any(t => t.Networks.Count > 0);
             HasAdmin = keys.Values.Any(k => !k.Disabled && k.Tenant.Scopes.HasFlag(Scopes.Admin));
             Keys = keys.ToFrozenDictionary(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
         }
@@ -218,6 +245,8 @@ internal sealed class TenantDirectory
         public Tenant Anonymous { get; }
 
         public Tenant Local { get; }
+
+        public SourceNetworks Networks { get; }
 
         public bool IsRead { get; }
 

@@ -71,7 +71,7 @@ internal sealed class OpenDoorValidator(IConfiguration configuration, IOptions<T
     {
         try
         {
-            return TenantsOptionsValidator.Read(tenants.Value).Any(t => t.Keys.Count > 0);
+            return TenantsOptionsValidator.Read(tenants.Value).Any(t => t.Keys.Count > 0 || t.Networks.Count > 0);
         }
         catch (OptionsValidationException)
         {
@@ -92,6 +92,9 @@ internal static partial class IdentityLog
 
     [LoggerMessage(1402, LogLevel.Warning, "The shared tenants have seen fewer changes ({Count}) than were known ({Known}): what is there holds now")]
     public static partial void OlderTenants(ILogger logger, long count, long known);
+
+    [LoggerMessage(1404, LogLevel.Warning, "The last API key was removed: requests without a key {Consequence}")]
+    public static partial void LastKeyRemoved(ILogger logger, string consequence);
 
     [LoggerMessage(1403, LogLevel.Error, "The shared tenants cannot be read ({Kind}): those that are known hold on")]
     public static partial void LoadFailed(ILogger logger, string kind);

@@ -13,7 +13,7 @@ internal sealed class TenantsOptions() : Dictionary<string, TenantOptions>(Strin
 /// <summary>One tenant: section <c>Bridge:Tenants:NAME</c>.</summary>
 internal sealed record TenantOptions
 {
-    /// <summary>What its keys allow: <c>Inference</c>, <c>Management</c>, <c>Admin</c>, <c>Drain</c>, separated by commas.</summary>
+    /// <summary>What its keys allow: <c>Inference</c>, <c>Management</c>, <c>Admin</c>, <c>Drain</c>, <c>Metrics</c>, separated by commas.</summary>
     public Scopes Scopes { get; init; } = Scopes.Inference;
 
     /// <summary>Models that it may use, <c>deepseek-r1:*</c> for a beginning; none for all.</summary>
@@ -37,6 +37,9 @@ internal sealed record TenantOptions
     /// <summary>Whether its keys are refused for now.</summary>
     public bool Disabled { get; init; }
 
+    /// <summary>Networks whose requests are its own if they bring no key: <c>10.1.0.0/16</c>, <c>fd00::/8</c>, <c>192.168.1.7</c>. For clients that cannot send one.</summary>
+    public IList<string> Networks { get; init; } = [];
+
     /// <summary>
     /// Its keys: verifiers as <c>new-key</c> prints them (<c>ID.SALT.HASH</c>), or whole keys (<c>ob-ID-SECRET</c>) from a secret store. Each may
     /// end with <c>;2027-01-31</c>, its expiry. The gateway keeps only verifiers.
@@ -54,11 +57,17 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
     {
         var errors = new List<string>();
         var ids = new HashSet<string>(StringComparer.Ordinal);
+        var networks = new HashSet<System.Net.IPNetwork>();
         foreach (var (tenant, settings) in options)
         {
             var key = $"{TenantsOptions.Section}:{tenant}";
             foreach (var (where, what) in Mistakes(tenant, settings.Weight, settings.Scopes, settings.Models, [.. settings.Instances, .. settings.OwnInstances], settings.Limits))
                 errors.Add($"{key}{where}: {what}");
+            for (var i = 0; i < settings.Networks.Count; i++)
+                if (!SourceNetworks.TryParse(settings.Networks[i], out var network))
+                    errors.Add($"{key}:Networks:{i}: '{settings.Networks[i]}' is no network such as 10.1.0.0/16, and no address.");
+                else if (!networks.Add(network))
+                    errors.Add($"{key}:Networks:{i}: {network} is there twice.");
             for (var i = 0; i < settings.Keys.Count; i++)
                 if (!TryReadKey(settings.Keys[i], out var record))
                     errors.Add($"{key}:Keys:{i}: is neither what new-key prints (ID.SALT.HASH) nor a whole key (ob-ID-SECRET), each with ;2027-01-31 if it expires.");
@@ -78,7 +87,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         if (!(weight is > 0 and <= MaxWeight))
             yield return (":Weight", $"{weight.ToString(CultureInfo.InvariantCulture)} is not above 0 and at most {MaxWeight}.");
         if (scopes == Scopes.None || (scopes & ~Tenant.AllScopes) != 0)
-            yield return (":Scopes", "wants Inference, Management, Admin or Drain, several separated by commas.");
+            yield return (":Scopes", "wants Inference, Management, Admin, Drain or Metrics, several separated by commas.");
         foreach (var model in models)
             if (model.Length == 0 || (!model.EndsWith('*') && !Fleet.ModelName.IsId(model)))
                 yield return (":Models", $"'{model}' is no model's name, nor the beginning of one with '*' at its end.");
@@ -126,6 +135,7 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         Priority = o.Value.Priority,
         Limits = o.Value.Limits,
         Disabled = o.Value.Disabled,
+        Networks = [.. o.Value.Networks.Select(n => SourceNetworks.TryParse(n, out var network) ? network : (System.Net.IPNetwork?)null).OfType<System.Net.IPNetwork>()],
         Keys = [.. o.Value.Keys.Select(k => TryReadKey(k, out var record) ? record : null).OfType<KeyRecord>()],
     });
 

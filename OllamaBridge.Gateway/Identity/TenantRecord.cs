@@ -33,6 +33,10 @@ internal sealed record TenantRecord
     /// <summary>Whether its keys are refused for now.</summary>
     public bool Disabled { get; init; }
 
+    /// <summary>Networks whose requests are its own if they bring no key. In the configuration only.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<System.Net.IPNetwork> Networks { get; init => field = value ?? []; } = [];
+
     /// <summary>Its keys.</summary>
     public IReadOnlyList<KeyRecord> Keys { get; init => field = value ?? []; } = [];
 

@@ -10,10 +10,10 @@ namespace OllamaBridge.Gateway.Naming;
 /// <summary>A model that may be asked.</summary>
 internal sealed class ModelCandidate
 {
-    public ModelCandidate(string name)
+    public ModelCandidate(string name, string? key = null)
     {
         Name = name;
-        Key = ModelName.KeyOf(name);
+        Key = key ?? ModelReference.KeyOf(name);
         Json = (byte[])[(byte)'"', .. JsonEncodedText.Encode(name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes, (byte)'"'];
     }
 
@@ -22,6 +22,9 @@ internal sealed class ModelCandidate
 
     /// <summary>Its canonical name.</summary>
     public string Key { get; }
+
+    /// <summary>Whether its name says that it runs at ollama.com.</summary>
+    public bool IsCloud => ModelReference.Resolve(Name).Suffix == ModelSourceSuffix.Cloud;
 
     /// <summary>Its name as JSON.</summary>
     public ReadOnlyMemory<byte> Json { get; }

@@ -1,13 +1,18 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Naming;
 
 /// <summary>Finds the model that a request names, and answers at once where there is none for it.</summary>
-internal sealed class ModelStage(IFleet fleet, ModelChains chains, InventoryStage inventory, BridgeMetrics metrics, TimeProvider time)
+internal sealed class ModelStage(
+    IFleet fleet, ModelChains chains, InventoryStage inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time)
 {
+    private readonly bool _cloudModels = options.Value.CloudModels;
+
     /// <summary>Handles one request.</summary>
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
@@ -30,46 +35,97 @@ internal sealed class ModelStage(IFleet fleet, ModelChains chains, InventoryStag
             : next(context, call);
     }
 
-    /// <returns>Null where the request may go on.</returns>
+    /// <returns>Null if the request may go on.</returns>
     private (int Status, string Message)? Find(BridgeCall call)
     {
         var operation = call.Operation;
-        if (call.Facts.Model is not { Length: > 0 } written)
+        if (operation.Model == ModelSource.None)
             return null;
+        // Ollama would answer one of the two here and proxy the other.
+        if (call.Facts.ExactModel is { } exact && ModelReference.Resolve(exact).Suffix == ModelSourceSuffix.Cloud)
+            return (StatusCodes.Status400BadRequest, "the request names more than one model");
+        var written = call.Facts.Model ?? "";
         var snapshot = fleet.Current.For(call.Tenant.Instances);
-        var isName = ModelName.TryGetKey(written, out var key);
-        if (!isName)
-            key = ModelName.KeyOf(written);
+        var reference = ModelReference.Resolve(written, operation.Naming);
+        var (key, isCloud) = (reference.Key, reference.Suffix == ModelSourceSuffix.Cloud);
+        // An id of an OpenAI server means itself, to the letter. Equal to the key unless something was trimmed or cut off.
+        var literal = reference is { IsResolved: true, Suffix: ModelSourceSuffix.None } && written.Length == written.AsSpan().Trim().Length
+            ? key : ModelName.KeyOf(written);
+        if (literal != key && IsOpenAIModel(snapshot, call, literal, written, isResolved: key.Length > 0))
+            (key, isCloud) = (literal, false);
+
         // A form is passed on as it is, and what changes models means those on disk: there names mean themselves.
-        var chain = operation.Kind == OperationKind.Management || call.Facts.ModelEnd == 0 ? null : chains.Find(key);
-        // An impossible name is left to an instance, which words it best.
-        if (!isName && chain is null && !snapshot.Models.ContainsKey(key))
-            return null;
+        var chain = operation.Kind == OperationKind.Management || call.Facts.ModelEnd == 0 ? null
+            : chains.Find(literal) ?? (key.Length > 0 ? chains.Find(key) : null);
+        if (key.Length == 0 && chain is null)
+            // Without a restriction an instance words best what is wrong with the name.
+            return call.Tenant.Models is null ? null : ModelNameErrors.Unresolved(operation, reference.Fault, written);
+        if (key.Length == 0)
+            key = chain!.Key;
+        if (operation.NeedsModel)
+            call.ModelKey = key;
         // What a tenant may not use is not there for it; what it may not change, it may not.
         if (chain is not { IsAlias: true } && call.Tenant.Models?.Allows(key) == false)
-            return operation.Kind == OperationKind.Management
-                ? (StatusCodes.Status403Forbidden, "this API key is not for that model")
-                : Unknown(call, written);
+            return operation.Kind == OperationKind.Management ? ModelNameErrors.NotForModel : Unknown(call, written);
+        if (chain is not { IsAlias: true } && !_cloudModels && LeavesTheFleet(call, snapshot, key, isCloud))
+            return ModelNameErrors.CloudDisabled(operation);
+        if (CheckOtherModel(call) is { } error)
+            return error;
         if (!operation.NeedsModel)
             return null;
-        call.ModelKey = key;
-        if (chain is not null && !TryChoose(call, snapshot, chain, written))
-            return Unknown(call, written);
+        if (chain is not null)
+        {
+            if (!TryChoose(call, snapshot, chain, written))
+                return Unknown(call, written);
+            isCloud = call.Alternatives!.Current.IsCloud;
+        }
+
         if (snapshot.Find(call.ModelKey, call.Part) is not null || !snapshot.AnyCatalogKnown)
             return null;
         if (!call.Facts.IsPlain && snapshot.Find(call.ModelKey, new ModelPart(operation.Route, call.ModelName ?? written)) is not null)
             return (StatusCodes.Status400BadRequest, "the properties of a request for this model must be written in lower case, each once");
-        return operation.Kind == OperationKind.Inference && ModelName.IsCloud(written)
-            ? (StatusCodes.Status403Forbidden, "ollama cloud is disabled: remote model is unavailable")
-            : Unknown(call, written);
+        if (!isCloud || operation.Kind == OperationKind.Management)
+            return Unknown(call, written);
+        // Every Ollama server reaches ollama.com's models, listed or not.
+        (call.UnlistedModel, call.ModelKey) = (call.ModelKey, "");
+        return null;
+    }
+
+    /// <summary>Whether a name is that of a model which only OpenAI servers have, and such a server would get the request.</summary>
+    private static bool IsOpenAIModel(FleetSnapshot snapshot, BridgeCall call, string literal, string written, bool isResolved) =>
+        isResolved
+            ? snapshot.Models.ContainsKey(literal) && snapshot.Find(literal, call.PartOf(written)) is { Placements: { IsEmpty: false } placements } && placements.All(p => p.Id is not null)
+            : snapshot.Models.ContainsKey(literal);
+
+    /// <summary>Whether an instance would pass the request on to a server outside the fleet.</summary>
+    private static bool LeavesTheFleet(BridgeCall call, FleetSnapshot snapshot, string key, bool isCloud) => call.Operation switch
+    {
+        { Kind: OperationKind.Inference or OperationKind.Lookup } => isCloud || snapshot.IsRemote(key),
+        // Their entries may be deleted or copied; not made.
+        { Name: "pull" } => isCloud || ModelReference.Resolve(key).Suffix == ModelSourceSuffix.Cloud,
+        { Name: "create" } => !string.IsNullOrEmpty(call.Facts.RemoteHost)
+            || (call.Facts.OtherModel is { } from && ModelReference.Resolve(from).Suffix == ModelSourceSuffix.Cloud),
+        _ => false,
+    };
+
+    /// <summary>Checks the second model that a change of models names.</summary>
+    private (int Status, string Message)? CheckOtherModel(BridgeCall call)
+    {
+        var operation = call.Operation;
+        if (call.Tenant.Models is not { } allowed || call.Facts.OtherModel is not { Length: > 0 } other)
+            return null;
+        var reference = ModelReference.Resolve(other, operation.Name == "create" ? ModelNaming.Reference : operation.Naming);
+        return reference.IsResolved && allowed.Allows(reference.Key) ? null : ModelNameErrors.NotForModel;
     }
 
     /// <summary>Settles which model is asked first: of those that the tenant may use the first that has somebody to ask, else simply the first.</summary>
     /// <returns>False where it may use none.</returns>
     private bool TryChoose(BridgeCall call, FleetSnapshot snapshot, ModelChain chain, string written)
     {
-        var all = chain.IsAlias ? chain.Candidates : [new ModelCandidate(written), .. chain.Candidates];
+        var all = chain.IsAlias ? chain.Candidates : [new ModelCandidate(written, call.ModelKey), .. chain.Candidates];
         ImmutableArray<ModelCandidate> candidates = call.Tenant.Models is { } allowed ? all.RemoveAll(c => !allowed.Allows(c.Key)) : all;
+        if (!_cloudModels)
+            candidates = candidates.RemoveAll(c => c.IsCloud || snapshot.IsRemote(c.Key));
         if (candidates.IsEmpty)
             return false;
         // A lookup tells of one model, not of another in its place.

@@ -106,6 +106,9 @@ internal sealed record Operation(string Name, Protocol Protocol, OperationKind K
     /// <summary>Where the model's name stands.</summary>
     public ModelSource Model { get; init; }
 
+    /// <summary>How the route reads the model's name.</summary>
+    public Fleet.ModelNaming Naming { get; init; }
+
     /// <summary>How an unknown model is worded.</summary>
     public UnknownModelWording Wording { get; init; }
 

@@ -5,5 +5,5 @@ internal static class ProtocolServiceCollectionExtensions
 {
     /// <summary>Adds the stages that find out what is asked.</summary>
     public static IServiceCollection AddProtocols(this IServiceCollection services) =>
-        services.AddSingleton<ProtocolStage>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
+        services.AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
 }

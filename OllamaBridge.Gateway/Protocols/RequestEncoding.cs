@@ -25,24 +25,11 @@ internal static class RequestEncoding
         _ => null,
     };
 
-    /// <summary>Decodes a body.</summary>
-    /// <returns>What is wrong, with its status; null if the body is decoded.</returns>
-    public static async Task<(int Status, string Message)?> DecodeAsync(ReplayableBody body, string encoding, long limit, CancellationToken cancellationToken)
-    {
-        if (DecoderFor(encoding) is not { } decoder)
-            return (StatusCodes.Status415UnsupportedMediaType, Unsupported(encoding));
-        try
-        {
-            return await body.DecodeAsync(decoder, limit, cancellationToken)
-                ? null
-                : (StatusCodes.Status413PayloadTooLarge, $"the request's body is larger than {limit} bytes once decoded (Bridge:Limits:MaxBody)");
-        }
-        catch (Exception e) when (e is InvalidDataException or ZstdException or EndOfStreamException)
-        {
-            // As Ollama words it (middleware/openai.go).
-            return (StatusCodes.Status400BadRequest, $"failed to decompress {encoding} body");
-        }
-    }
+    /// <summary>Whether a decoder threw an exception because the bytes aren't in its encoding.</summary>
+    public static bool IsMalformed(Exception exception) => exception is InvalidDataException or ZstdException or EndOfStreamException;
+
+    /// <summary>The message for bytes that aren't in their encoding, as Ollama words it (middleware/openai.go).</summary>
+    public static string Malformed(string encoding) => $"failed to decompress {encoding} body";
 
     /// <summary>The message for an encoding that can't be used here.</summary>
     public static string Unsupported(string encoding) =>

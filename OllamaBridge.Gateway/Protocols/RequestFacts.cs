@@ -16,6 +16,16 @@ internal readonly record struct RequestFacts
     /// <remarks>Ollama takes names in any case, other servers to the letter.</remarks>
     public bool IsPlain { get; init; }
 
+    /// <summary>The value of the property that is spelt exactly <c>model</c>, if another spelling gave <see cref="Model"/> another value.</summary>
+    /// <remarks>Ollama's cloud proxy reads the exact spelling only, its handlers the last of all spellings.</remarks>
+    public string? ExactModel { get; init; }
+
+    /// <summary>The other model that a change names: the <c>from</c> of <c>create</c>, the <c>destination</c> of <c>copy</c>.</summary>
+    public string? OtherModel { get; init; }
+
+    /// <summary>The server that a created model is to run on; null for none.</summary>
+    public string? RemoteHost { get; init; }
+
     /// <summary>Whether the client asked for a stream; null where it did not say.</summary>
     public bool? Stream { get; init; }
 

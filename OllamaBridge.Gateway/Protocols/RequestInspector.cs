@@ -38,7 +38,7 @@ internal static partial class RequestInspector
 
     private static RequestFacts ReadObject(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, Operation operation)
     {
-        string? model = null, name = null, source = null;
+        string? model = null, exactModel = null, name = null, source = null, from = null, destination = null, remoteHost = null;
         var (modelAt, nameAt) = ((Start: 0L, End: 0L), (Start: 0L, End: 0L));
         var (isPlain, seen) = (true, 0);
         bool? stream = null;
@@ -59,6 +59,7 @@ internal static partial class RequestInspector
                 break;
 
             var property = Identify(ref reader);
+            var isExact = property == Property.Model && reader.ValueTextEquals("model"u8);
             if (property != Property.Other)
                 isPlain &= IsPlain(ref reader, property, ref seen);
             // A system text is no input.
@@ -80,12 +81,23 @@ internal static partial class RequestInspector
                     // As in Go, null leaves a string as it is.
                     if (GoText.GetString(ref reader) is not { } text)
                         break;
+                    if (isExact)
+                        exactModel = text;
                     if (property == Property.Model)
                         (model, modelAt) = (text, (reader.TokenStartIndex, reader.BytesConsumed));
                     else if (property == Property.Name)
                         (name, nameAt) = (text, (reader.TokenStartIndex, reader.BytesConsumed));
                     else
                         source = text;
+                    break;
+                case Property.From when reader.TokenType == JsonTokenType.String:
+                    from = GoText.GetString(ref reader);
+                    break;
+                case Property.Destination when reader.TokenType == JsonTokenType.String:
+                    destination = GoText.GetString(ref reader);
+                    break;
+                case Property.RemoteHost when reader.TokenType == JsonTokenType.String:
+                    remoteHost = GoText.GetString(ref reader);
                     break;
                 case Property.Stream:
                     stream = reader.TokenType switch
@@ -125,6 +137,9 @@ internal static partial class RequestInspector
             Model = operation.Model == ModelSource.BodySource ? source : byName ? name : model,
             ModelStart = start,
             ModelEnd = end,
+            ExactModel = exactModel == model ? null : exactModel,
+            OtherModel = operation.Name switch { "create" => from, "copy" => destination, _ => null },
+            RemoteHost = operation.Name == "create" ? remoteHost : null,
             IsPlain = isPlain,
             Stream = stream,
             Affinity = affinity,
@@ -143,6 +158,9 @@ internal static partial class RequestInspector
         Model,
         Name,
         Source,
+        From,
+        Destination,
+        RemoteHost,
         Stream,
         Tools,
         Files,
@@ -173,6 +191,9 @@ internal static partial class RequestInspector
         : Is(ref reader, "tools"u8) ? Property.Tools
         : Is(ref reader, "name"u8) ? Property.Name
         : Is(ref reader, "source"u8) ? Property.Source
+        : Is(ref reader, "from"u8) ? Property.From
+        : Is(ref reader, "destination"u8) ? Property.Destination
+        : Is(ref reader, "remote_host"u8) ? Property.RemoteHost
         : Is(ref reader, "files"u8) || Is(ref reader, "adapters"u8) ? Property.Files
         : Is(ref reader, "options"u8) ? Property.Options
         : Is(ref reader, "images"u8) ? Property.Images

@@ -40,6 +40,7 @@ internal sealed class BridgeMetrics
     private readonly Counter<long> _loads;
     private readonly Histogram<double> _queueWait;
     private readonly Counter<long> _limitRefusals;
+    private readonly Counter<long> _accessRefusals;
     private readonly Counter<long> _opened;
     private readonly Counter<long> _ledgerDropped;
     private readonly Counter<long> _activations;
@@ -68,6 +69,7 @@ internal sealed class BridgeMetrics
         _queueWait = _meter.CreateHistogram(TelemetryNames.QueueWait, "s", "Time in the queue, of requests that had to wait.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = LatencyBuckets });
         _limitRefusals = _meter.CreateCounter<long>(TelemetryNames.LimitRefusals, "{request}", "Requests refused because of their tenant's limits.");
+        _accessRefusals = _meter.CreateCounter<long>(TelemetryNames.AccessRefusals, "{request}", "Requests refused because of a foreign Host or Origin.");
         _opened = _meter.CreateCounter<long>(TelemetryNames.BreakerOpened, "{opening}", "Times that a model on an instance was given up for a while.");
         _ledgerDropped = _meter.CreateCounter<long>(TelemetryNames.LedgerDropped, "{record}", "Records of requests that the shared ledger will never have.");
         _activations = _meter.CreateCounter<long>(TelemetryNames.Activations, "{activation}", "Times that requests waited for a cold tier to be started, by what came of it.");
@@ -198,6 +200,10 @@ internal sealed class BridgeMetrics
         1,
         new KeyValuePair<string, object?>(TelemetryNames.TenantLabel, tenant),
         new KeyValuePair<string, object?>(TelemetryNames.LimitLabel, Labels.Of(limit)));
+
+    /// <summary>A request was refused because of a foreign header.</summary>
+    /// <param name="header">Its name.</param>
+    public void RecordAccessRefusal(string header) => _accessRefusals.Add(1, new KeyValuePair<string, object?>(TelemetryNames.HeaderLabel, header));
 
     /// <summary>Records were dropped that the shared state does not have.</summary>
     public void RecordLedgerDropped(long records) => _ledgerDropped.Add(records);

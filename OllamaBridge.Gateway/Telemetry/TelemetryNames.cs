@@ -47,6 +47,8 @@ internal static class TelemetryNames
     public const string StateHealthy = "ollama.state.healthy";
     public const string StateStoreHealthy = "ollama.state.store.healthy";
     public const string LimitRefusals = "ollama.limit.refusals";
+    public const string AccessRefusals = "ollama.access.refusals";
+    public const string HeaderLabel = "header";
     public const string LedgerDropped = "ollama.ledger.dropped";
     public const string GpuUtilization = "ollama.gpu.utilization";
     public const string GpuMemoryUsed = "ollama.gpu.memory.used";

@@ -12,8 +12,10 @@ public static class BridgeStateExtensions
     private const string RedisHelp = "https://redis.io/docs/latest/operate/oss_and_stack/install/";
     private const string PasswordSuffix = "password";
     private const string Icon = "Database";
+    private const string DataFolderKey = "OllamaBridge:DataFolder";
 
     /// <summary>Adds Redis, as a container or from PATH, or OllamaBridge's state server. Its data survives restarts.</summary>
+    /// <remarks>Without a container the data is in the user's local application data; the setting <c>OllamaBridge:DataFolder</c> moves it.</remarks>
     /// <param name="builder">The application builder.</param>
     /// <param name="name">The resource's name.</param>
     /// <param name="backend">The kind of store.</param>
@@ -134,10 +136,13 @@ public static class BridgeStateExtensions
         await file.WriteLineAsync($"requirepass {await password.GetValueAsync(cancellationToken)}".AsMemory(), cancellationToken);
     }
 
-    // Aspire's key that tells one application from another (KnownConfigNames). The data outlives a clean build.
-    private static string DataFolder(IDistributedApplicationBuilder builder, string name) => Path.Combine(
+    // The data outlives a clean build. By default applications are told apart by Aspire's key for that (KnownConfigNames); a setting moves the folder,
+    // for example for two runs of one application at the same time.
+    private static string DataFolder(IDistributedApplicationBuilder builder, string name) =>
+        Path.Combine(builder.Configuration[DataFolderKey] is { Length: > 0 } folder ? Path.GetFullPath(folder) : DefaultDataFolder(builder), name);
+
+    private static string DefaultDataFolder(IDistributedApplicationBuilder builder) => Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create),
         "OllamaBridge",
-        builder.Configuration["AppHost:Sha256"] is { Length: > 8 } hash ? hash[..8] : "apphost",
-        name);
+        builder.Configuration["AppHost:Sha256"] is { Length: > 8 } hash ? hash[..8] : "apphost");
 }

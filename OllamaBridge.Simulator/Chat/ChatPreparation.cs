@@ -12,7 +12,7 @@ internal static class ChatPreparation
     /// <exception cref="ApiError">The model is unknown or cannot do what is asked.</exception>
     public static StoredModel Model(Call call, ChatRequest request)
     {
-        if (request.Model.Length == 0)
+        if (string.IsNullOrWhiteSpace(request.Model))
             throw new ApiError(400, "model is required");
         var stored = ModelLookup.Find(call.Store, request.Model);
         if (IsLoadOnly(request))

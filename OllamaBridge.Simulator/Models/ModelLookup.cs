@@ -6,13 +6,14 @@ internal static class ModelLookup
     /// <exception cref="ApiError">400: no model name. 403: a cloud model. 404: not there.</exception>
     public static StoredModel Find(ModelStore store, string asked, bool tellShortName = false)
     {
-        if (asked.Length == 0)
-            throw new ApiError(404, "model '' not found");
-        if (!ModelName.TryParse(asked, out var name))
-            throw new ApiError(400, "invalid model name");
-        if (name.Tag == "cloud" || name.Tag.EndsWith("-cloud", StringComparison.Ordinal))
-            throw new ApiError(403, "ollama cloud is disabled: remote model is unavailable");
-        return store.Get(name.Short) ?? throw new ApiError(404, $"model '{(tellShortName ? name.Short : asked)}' not found");
+        var reference = ModelReference.Parse(asked, new ApiError(404, $"model '{asked}' not found"));
+        var name = reference.Name;
+        var stored = store.Get(name.Short);
+        if (reference.IsCloud || (stored?.Model.RemoteHost is not null && !reference.IsLocal))
+            throw new ApiError(403, $"ollama cloud is disabled: remote model {(tellShortName ? "details are" : "is")} unavailable");
+        if (stored?.Model.RemoteHost is not null)
+            stored = null;
+        return stored ?? throw new ApiError(404, $"model '{(tellShortName ? name.Short : asked)}' not found");
     }
 
     /// <exception cref="ApiError">400: it cannot generate text.</exception>

@@ -9,6 +9,7 @@ internal sealed record ModelName(string Host, string Namespace, string Model, st
     public const string DefaultNamespace = "library";
     public const string DefaultTag = "latest";
     private const int MaxPart = 80;
+    private const int MaxHost = 350;
 
     /// <summary>Every part written out, as capability errors show it.</summary>
     public string Full => $"{Host}/{Namespace}/{Model}:{Tag}";
@@ -20,24 +21,31 @@ internal sealed record ModelName(string Host, string Namespace, string Model, st
     public static bool TryParse(string text, [NotNullWhen(true)] out ModelName? name)
     {
         name = null;
-        var rest = text;
-        var scheme = rest.IndexOf("://", StringComparison.Ordinal);
-        if (scheme >= 0)
-            rest = rest[(scheme + 3)..];
-        var tag = DefaultTag;
+        var (rest, tag, host, space) = (text, DefaultTag, DefaultHost, DefaultNamespace);
         var colon = rest.LastIndexOf(':');
         if (colon > rest.LastIndexOf('/'))
         {
             tag = rest[(colon + 1)..];
             rest = rest[..colon];
         }
-        var parts = rest.Split('/');
-        if (parts.Length > 3)
-            return false;
-        var model = parts[^1];
-        var space = parts.Length > 1 ? parts[^2] : DefaultNamespace;
-        var host = parts.Length > 2 ? parts[0] : DefaultHost;
-        if (!IsPart(model, ".-_") || !IsPart(tag, ".-_") || !IsPart(space, "-_.") || !IsPart(host, ".-_:"))
+
+        var slash = rest.LastIndexOf('/');
+        var model = rest[(slash + 1)..];
+        if (slash >= 0)
+        {
+            rest = rest[..slash];
+            slash = rest.LastIndexOf('/');
+            space = rest[(slash + 1)..];
+            if (slash >= 0)
+            {
+                host = rest[..slash];
+                var scheme = host.IndexOf("://", StringComparison.Ordinal);
+                if (scheme >= 0)
+                    host = host[(scheme + 3)..] is { Length: > 0 } named ? named : DefaultHost;
+            }
+        }
+
+        if (!IsPart(model, ".-_") || !IsPart(tag, ".-_") || !IsPart(space, "-_") || !IsPart(host, ".-_:", MaxHost))
             return false;
         name = new ModelName(host, space, model, tag);
         return true;
@@ -48,9 +56,9 @@ internal sealed record ModelName(string Host, string Namespace, string Model, st
 
     public static bool Same(string a, string b) => string.Equals(Normalize(a), Normalize(b), StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsPart(string part, string punctuation)
+    private static bool IsPart(string part, string punctuation, int maxLength = MaxPart)
     {
-        if (part.Length is 0 or > MaxPart || !(char.IsAsciiLetterOrDigit(part[0]) || part[0] == '_'))
+        if (part.Length == 0 || part.Length > maxLength || !(char.IsAsciiLetterOrDigit(part[0]) || part[0] == '_'))
             return false;
         foreach (var c in part)
         {

@@ -62,6 +62,9 @@ public sealed record SimulatedModel
     /// <summary>When it was last written; null means when it came into the store.</summary>
     public DateTimeOffset? ModifiedAt { get; init; }
 
+    /// <summary>The server that requests for it are passed on to (<c>remote_host</c>); null means it runs here. The simulator's cloud is disabled, so such requests get 403.</summary>
+    public string? RemoteHost { get; init; }
+
     /// <summary>What is wrong with its files.</summary>
     public ModelDamage Damage { get; init; }
 

@@ -20,13 +20,13 @@ internal static class ChatRoute
         var model = root.Text("model"u8);
         List<ChatMessage> messages = [.. root.Items("messages"u8).Select(NativeFields.Message)];
         var tools = root.Items("tools"u8);
-        if (model.Length > 0)
+        if (!string.IsNullOrWhiteSpace(model))
             ModelLookup.Find(call.Store, model);
         var request = new ChatRequest
         {
             Model = model,
             Messages = messages,
-            Options = model.Length == 0 ? null! : SamplingOptions.Parse(root, call.Options),
+            Options = string.IsNullOrWhiteSpace(model) ? null! : SamplingOptions.Parse(root, call.Options),
             Tools = tools,
             Format = format,
             Think = think,

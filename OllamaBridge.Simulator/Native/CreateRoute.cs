@@ -33,8 +33,10 @@ internal static class CreateRoute
 
     private static async Task<StoredModel?> FromModelAsync(Call call, ProgressReply reply, ModelName name, string from, JsonElement root)
     {
-        if (!ModelName.TryParse(from, out var source))
-            throw new ApiError(400, "invalid model name");
+        var reference = ModelReference.Parse(from, new ApiError(400, "invalid model name"));
+        if (reference.IsCloud)
+            throw new ApiError(403, "ollama cloud is disabled: remote model is unavailable");
+        var source = reference.Name;
         if (call.Store.Get(source.Short) is { } parent)
             return StoredModel.Create(name, Changed(parent.Model, root) with { Name = name.Short }, call.Now, parent.Layers[0].Digest);
         Registry.TryFind(call.Options, source, insecure: false, out _, out var error);

@@ -19,8 +19,10 @@ internal static class ModelRoutes
         {
             json.BeginObject()
                 .Field("name"u8, stored.ShortName)
-                .Field("model"u8, stored.ShortName)
-                .Field("modified_at"u8, stored.ModifiedAt)
+                .Field("model"u8, stored.ShortName);
+            if (stored.Model.RemoteHost is { } remote)
+                json.Field("remote_model"u8, stored.ShortName).Field("remote_host"u8, remote);
+            json.Field("modified_at"u8, stored.ModifiedAt)
                 .Field("size"u8, stored.Model.SizeBytes)
                 .Field("digest"u8, stored.Digest);
             ModelJson.Details(json, stored.Model, withLengths: true);
@@ -67,14 +69,25 @@ internal static class ModelRoutes
     {
         using var body = RequestBody.Parse(call.Body);
         var asked = ModelField(body.Root);
-        if (!ModelName.TryParse(asked, out var name))
-            throw new ApiError(400, $"name \"{asked}\" is invalid");
+        var name = ParseForDelete(asked);
         using (call.Store.Write())
         {
             if (!call.Store.Remove(name.Short))
                 throw new ApiError(404, $"model '{asked}' not found");
         }
         await Reply.EmptyAsync(call.Http, 200);
+    }
+
+    private static ModelName ParseForDelete(string asked)
+    {
+        try
+        {
+            return ModelReference.ParseForPull(asked);
+        }
+        catch (ApiError e) when (e.Message == "invalid model name")
+        {
+            throw new ApiError(400, $"name \"{asked}\" is invalid");
+        }
     }
 
     /// <summary>The field "model", or "name" as older clients call it.</summary>

@@ -11,8 +11,7 @@ internal static class PullRoute
     public static async Task HandleAsync(Call call)
     {
         using var body = RequestBody.Parse(call.Body);
-        if (!ModelName.TryParse(ModelRoutes.ModelField(body.Root), out var name))
-            throw new ApiError(400, "invalid model name");
+        var name = ModelReference.ParseForPull(ModelRoutes.ModelField(body.Root));
         using var reply = new ProgressReply(call, body.Root.Flag("stream"u8) ?? true);
         await reply.StatusAsync("pulling manifest");
         if (!Registry.TryFind(call.Options, name, body.Root.Flag("insecure"u8) == true, out var model, out var error))

@@ -12,7 +12,7 @@ internal static class ShowRoute
     {
         using var body = RequestBody.Parse(call.Body);
         var asked = ModelRoutes.ModelField(body.Root);
-        if (asked.Length == 0)
+        if (string.IsNullOrWhiteSpace(asked))
             throw new ApiError(400, "model is required");
         var stored = ModelLookup.Find(call.Store, asked, tellShortName: true);
         var model = stored.Model;

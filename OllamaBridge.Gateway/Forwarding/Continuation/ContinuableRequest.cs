@@ -38,14 +38,19 @@ internal sealed class ContinuableRequest
     {
         try
         {
-            var reader = new Utf8JsonReader(call.Body!.Bytes);
-            return JsonNode.Parse(ref reader) is JsonObject body && body.Count > 0 ? new ContinuableRequest(call, body) : null;
+            return call.Body!.Read(Parse) is JsonObject body && body.Count > 0 ? new ContinuableRequest(call, body) : null;
         }
         catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
             // Not JSON to the letter, or a name twice.
             return null;
         }
+    }
+
+    private static JsonNode? Parse(System.Buffers.ReadOnlySequence<byte> bytes)
+    {
+        var reader = new Utf8JsonReader(bytes);
+        return JsonNode.Parse(ref reader);
     }
 
     /// <summary>Why its answer cannot be gone on with honestly, whatever was sent of it; null where it can.</summary>

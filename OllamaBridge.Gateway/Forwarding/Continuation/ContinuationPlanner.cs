@@ -26,7 +26,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
         if (!kept.HasBegun || request is null)
         {
             // Nothing was sent: the request as it came.
-            yield return new ContinuationPlan(PathOf(call.Operation), call.Body!.Bytes.ToArray(), k => AnswerReader.For(call.Operation, k)!);
+            yield return new ContinuationPlan(PathOf(call.Operation), call.Body!.Read(b => b.ToArray()), k => AnswerReader.For(call.Operation, k)!);
             yield break;
         }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -21,7 +22,7 @@ internal sealed class FewerLayers(ModelChains chains, InstanceQuestions question
     public async ValueTask<bool> TryApplyAsync(BridgeCall call, Instance instance, CancellationToken cancellationToken)
     {
         if (call.HasFewerLayers || call.Body is not { } body || call.Operation.Protocol != Protocol.Ollama
-            || chains.Find(call.ModelKey) is not { OnMemoryFailure: MemoryFailureAction.FewerLayers } || Parse(body) is not { } request)
+            || chains.Find(call.ModelKey) is not { OnMemoryFailure: MemoryFailureAction.FewerLayers } || body.Read(Parse) is not { } request)
             return false;
         call.HasFewerLayers = true;
         var options = request["options"] as JsonObject ?? [];
@@ -31,7 +32,7 @@ internal sealed class FewerLayers(ModelChains chains, InstanceQuestions question
         options["num_gpu"] = fewer;
         if (options.Parent is null)
             request["options"] = options;
-        body.Replace(0, body.Received.Length, Encoding.UTF8.GetBytes(request.ToJsonString()));
+        body.Replace(0, body.ReceivedLength, Encoding.UTF8.GetBytes(request.ToJsonString()));
         FaultLog.FewerLayers(logger, call.ModelKey, instance.Name, fewer);
         return true;
     }
@@ -46,11 +47,11 @@ internal sealed class FewerLayers(ModelChains chains, InstanceQuestions question
         return most is > 0 ? most / 2 : null;
     }
 
-    private static JsonObject? Parse(ReplayableBody body)
+    private static JsonObject? Parse(ReadOnlySequence<byte> body)
     {
         try
         {
-            var reader = new Utf8JsonReader(body.Bytes);
+            var reader = new Utf8JsonReader(body);
             return JsonNode.Parse(ref reader) as JsonObject;
         }
         catch (JsonException)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.IO.Hashing;
 using OllamaBridge.Gateway.Fleet;
@@ -85,10 +86,15 @@ internal sealed class RepeatedFailures(TimeProvider time)
     {
         if (call.Body is not { } body)
             return null;
+        return new RequestKey(call.Tenant.Id, call.Operation.Name, model, body.ReadReceived(Hash));
+    }
+
+    private static UInt128 Hash(ReadOnlySequence<byte> bytes)
+    {
         var hash = new XxHash128();
-        foreach (var segment in body.Received)
+        foreach (var segment in bytes)
             hash.Append(segment.Span);
-        return new RequestKey(call.Tenant.Id, call.Operation.Name, model, hash.GetCurrentHashAsUInt128());
+        return hash.GetCurrentHashAsUInt128();
     }
 
     private readonly record struct RequestKey(string Tenant, string Operation, string Model, UInt128 Body);

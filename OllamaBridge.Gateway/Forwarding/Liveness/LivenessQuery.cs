@@ -36,7 +36,7 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Nee
             (Protocol.Ollama, "generate") or (_, "text_completion") => "/api/generate",
             _ => "/api/chat",
         };
-        var (options, shift) = call.Operation.Protocol == Protocol.Ollama && call.Body is { } held ? ReadOptions(held.Bytes) : default;
+        var (options, shift) = call.Operation.Protocol == Protocol.Ollama && call.Body is { } held ? held.Read(body => ReadOptions(body)) : default;
         options ??= [];
         // For servers of other kinds that generate from an empty prompt.
         options["num_predict"] = 1;

@@ -41,7 +41,7 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
             context.Response.Headers[AnswerTransformer.InstanceHeader] = instance.Name;
             await WriteAsync(context, (int)told.Status, told.Body, told.Status == HttpStatusCode.OK ? "exact" : null);
         }
-        else if (TokenEstimate.Of(call.Body!.Bytes) is { } estimate)
+        else if (call.Body!.Read(body => TokenEstimate.Of(body)) is { } estimate)
         {
             await WriteAsync(context, StatusCodes.Status200OK, Count(estimate), "estimate");
         }
@@ -66,10 +66,8 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
     {
         using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, context.RequestAborted);
-        using var request = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + Path)
-        {
-            Content = new ByteArrayContent(call.Body!.Bytes.ToArray()) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } },
-        };
+        using var request = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + Path) { Content = call.Body!.ToContent() };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         foreach (var name in (ReadOnlySpan<string>)[AnthropicModels.VersionHeader, "anthropic-beta"])
             if (context.Request.Headers.TryGetValue(name, out var value))
                 request.Headers.TryAddWithoutValidation(name, value.ToString());

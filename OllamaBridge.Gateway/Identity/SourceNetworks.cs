@@ -1,0 +1,42 @@
+using System.Net;
+using Microsoft.AspNetCore.HttpOverrides;
+using IPNetwork = System.Net.IPNetwork;
+
+namespace OllamaBridge.Gateway.Identity;
+
+/// <summary>Tenants by the network that a request comes from. The smallest network decides.</summary>
+internal sealed class SourceNetworks(IEnumerable<(IPNetwork Network, Tenant Tenant)> networks)
+{
+    private readonly (IPNetwork Network, Tenant Tenant)[] _networks = [.. networks.OrderByDescending(n => n.Network.PrefixLength)];
+
+    /// <summary>Whether there are none.</summary>
+    public bool IsEmpty => _networks.Length == 0;
+
+    /// <summary>Reads a network, or an address as the network of this one address.</summary>
+    public static bool TryParse(string? text, out IPNetwork network)
+    {
+        network = default;
+        if (IPAddress.TryParse(text, out var address))
+        {
+            address = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+            network = new IPNetwork(address, address.GetAddressBytes().Length * 8);
+            return true;
+        }
+
+        return IPNetwork.TryParse(text, out network);
+    }
+
+    /// <summary>Finds whose a request is.</summary>
+    /// <returns>Null if it comes from none of the networks, or its address is one that its headers claim.</returns>
+    public Tenant? Find(HttpContext context)
+    {
+        if (_networks.Length == 0 || context.Connection.RemoteIpAddress is not { } address
+            || context.Request.Headers.ContainsKey(ForwardedHeadersDefaults.XOriginalForHeaderName))
+            return null;
+        address = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        foreach (var (network, tenant) in _networks)
+            if (network.Contains(address))
+                return tenant;
+        return null;
+    }
+}

@@ -1,0 +1,167 @@
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Protocols.Bodies;
+
+/// <summary>Why a body was not kept.</summary>
+internal enum BodyRefusal
+{
+    /// <summary>It is larger than any may be.</summary>
+    TooLarge,
+
+    /// <summary>Other bodies take all the room.</summary>
+    NoRoom,
+
+    /// <summary>It cannot be written to disk.</summary>
+    NoDisk,
+
+    /// <summary>The bridge does not know its content encoding.</summary>
+    UnknownEncoding,
+
+    /// <summary>Its bytes are not in its content encoding.</summary>
+    Undecodable,
+}
+
+/// <summary>What came of reading a body: the body, or why not.</summary>
+internal readonly record struct BodyResult(ReplayableBody? Body, BodyRefusal Refusal = default);
+
+/// <summary>
+/// Keeps bodies so that they can be sent more than once: small ones in memory, larger ones in a file. Both have a budget that all
+/// requests of the process share; while it is used up no more is read from clients.
+/// </summary>
+internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider time, ILogger<BodyBuffer> logger)
+{
+    private readonly LimitOptions _options = options.Value;
+
+    /// <summary>Bytes of bodies in memory.</summary>
+    public ByteBudget Memory { get; } = new(options.Value.MaxBodyMemory, time);
+
+    /// <summary>Bytes of bodies on disk.</summary>
+    public ByteBudget Disk { get; } = new(options.Value.MaxBodyDisk, time);
+
+    /// <summary>Reads a request's body to its end.</summary>
+    /// <exception cref="BadHttpRequestException">The client sent the body wrongly, or too slowly.</exception>
+    public async Task<BodyResult> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    {
+        var length = request.ContentLength;
+        if (length > _options.MaxBody)
+            return new(null, BodyRefusal.TooLarge);
+        request.Body = new StallGuardStream(request.Body, _options.SlowClientTimeout, time);
+        request.HttpContext.Response.RegisterForDispose(request.Body);
+        return length is { } known && known <= _options.BodyMemoryThreshold
+            ? await InMemoryAsync(request, known, cancellationToken)
+            : await SpoolAsync(request.Body, length, cancellationToken);
+    }
+
+    /// <summary>Decodes a body, within the same limit and budgets. Disposes of it if it cannot be decoded.</summary>
+    /// <param name="encoded">The body, which the decoded one owns from now on: both keep their room.</param>
+    /// <param name="encoding">Its content encoding.</param>
+    /// <param name="cancellationToken">Ends the decoding.</param>
+    public async Task<BodyResult> DecodeAsync(ReplayableBody encoded, string encoding, CancellationToken cancellationToken)
+    {
+        ReplayableBody? unused = encoded;
+        try
+        {
+            if (RequestEncoding.DecoderFor(encoding) is not { } decoder)
+                return new(null, BodyRefusal.UnknownEncoding);
+            await using var decoded = decoder(encoded.OpenRead());
+            var result = await SpoolAsync(decoded, null, cancellationToken);
+            if (result.Body is null)
+                return result;
+            result.Body.KeepEncoded(encoded, encoding);
+            unused = null;
+            return result;
+        }
+        catch (Exception e) when (RequestEncoding.IsMalformed(e))
+        {
+            return new(null, BodyRefusal.Undecodable);
+        }
+        catch (IOException e)
+        {
+            // The file of the encoded body cannot be read.
+            BodyLog.CannotSpool(logger, Directory(), e.GetType().Name);
+            return new(null, BodyRefusal.NoDisk);
+        }
+        finally
+        {
+            unused?.Dispose();
+        }
+    }
+
+    private async Task<BodyResult> InMemoryAsync(HttpRequest request, long length, CancellationToken cancellationToken)
+    {
+        ByteReservation? room = new(Memory);
+        try
+        {
+            return length == 0 || await room.TakeAsync(length, _options.BodyWait, cancellationToken)
+                ? Keep(await ReplayableBody.ReadAsync(request, _options.MaxBody, cancellationToken), ref room)
+                : new(null, BodyRefusal.NoRoom);
+        }
+        finally
+        {
+            room?.Dispose();
+        }
+    }
+
+    private async Task<BodyResult> SpoolAsync(Stream source, long? length, CancellationToken cancellationToken)
+    {
+        if (length > Disk.Limit)
+            return new(null, BodyRefusal.TooLarge);
+        var threshold = _options.BodyMemoryThreshold;
+        ByteReservation? memory = new(Memory), disk = new(Disk);
+        await using var metered = new MeteredStream(source, threshold, disk, _options.BodyWait);
+        try
+        {
+            // What is announced has its room at once; the rest as it comes.
+            if (!await memory.TakeAsync(threshold, _options.BodyWait, cancellationToken)
+                || (length is { } known && !await disk.TakeAsync(known, _options.BodyWait, cancellationToken)))
+                return new(null, BodyRefusal.NoRoom);
+            await using var buffered = new FileBufferingReadStream(metered, threshold, _options.MaxBody, Directory());
+            await buffered.DrainAsync(cancellationToken);
+            // Going back also writes what the stream still holds.
+            buffered.Position = 0;
+            if (buffered.TempFileName is not null)
+                return Keep(ReplayableBody.Of(SpooledFile.TakeOver(buffered)), ref disk);
+            memory.ShrinkTo(buffered.Length);
+            return Keep(await ReplayableBody.ReadAsync(buffered, buffered.Length, _options.MaxBody, cancellationToken), ref memory);
+        }
+        catch (NoRoomException)
+        {
+            return new(null, BodyRefusal.NoRoom);
+        }
+        catch (IOException e) when (e.Message.StartsWith("Buffer limit exceeded", StringComparison.Ordinal))
+        {
+            return new(null, BodyRefusal.TooLarge);
+        }
+        catch (Exception e) when (!metered.IsBroken && e is IOException or UnauthorizedAccessException)
+        {
+            BodyLog.CannotSpool(logger, Directory(), e.GetType().Name);
+            return new(null, BodyRefusal.NoDisk);
+        }
+        finally
+        {
+            memory?.Dispose();
+            disk?.Dispose();
+        }
+    }
+
+    /// <summary>The body keeps its room from here on.</summary>
+    private static BodyResult Keep(ReplayableBody? body, ref ByteReservation? room)
+    {
+        if (body is null)
+            return new(null, BodyRefusal.TooLarge);
+        body.Room = room;
+        room = null;
+        return new(body);
+    }
+
+    private string Directory() => string.IsNullOrWhiteSpace(_options.SpoolDirectory) ? Path.GetTempPath() : _options.SpoolDirectory;
+}
+
+/// <summary>Log messages about bodies. Event ids 1480–1489.</summary>
+internal static partial class BodyLog
+{
+    [LoggerMessage(1480, LogLevel.Error, "Cannot keep a request's body in {Directory}: {Error}")]
+    public static partial void CannotSpool(ILogger logger, string directory, string error);
+}

@@ -1,0 +1,71 @@
+using System.Buffers;
+using System.IO.MemoryMappedFiles;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Win32.SafeHandles;
+
+namespace OllamaBridge.Gateway.Protocols.Bodies;
+
+/// <summary>A body in a file without a name: it is gone when the handle is closed, also if the process is killed.</summary>
+internal sealed class SpooledFile : IDisposable
+{
+    private readonly SafeFileHandle _handle;
+
+    private SpooledFile(SafeFileHandle handle, long length) => (_handle, Length) = (handle, length);
+
+    /// <summary>How many bytes.</summary>
+    public long Length { get; }
+
+    /// <summary>Takes over the file that a stream has been buffered into.</summary>
+    public static SpooledFile TakeOver(FileBufferingReadStream buffered)
+    {
+        var path = buffered.TempFileName!;
+        var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+        File.Delete(path);
+        return new SpooledFile(handle, RandomAccess.GetLength(handle));
+    }
+
+    /// <summary>Reads bytes from a place.</summary>
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
+        RandomAccess.ReadAsync(_handle, buffer, offset, cancellationToken);
+
+    /// <summary>Looks at all bytes without reading them into memory of the process's own. What is given to <paramref name="read"/> is valid only inside it.</summary>
+    public T Read<T>(Func<ReadOnlyMemory<byte>, T> read)
+    {
+        using var file = MemoryMappedFile.CreateFromFile(_handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        using var view = file.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
+        using var memory = new MappedMemory(view.SafeMemoryMappedViewHandle, checked((int)Length));
+        return read(memory.Memory);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _handle.Dispose();
+
+    private sealed unsafe class MappedMemory : MemoryManager<byte>
+    {
+        private readonly SafeMemoryMappedViewHandle _view;
+        private readonly int _length;
+        private byte* _start;
+
+        public MappedMemory(SafeMemoryMappedViewHandle view, int length)
+        {
+            (_view, _length) = (view, length);
+            view.AcquirePointer(ref _start);
+        }
+
+        public override Span<byte> GetSpan() => new(_start, _length);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (_start is null)
+                return;
+            _start = null;
+            _view.ReleasePointer();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using System.Collections.Concurrent;
+
+namespace OllamaBridge.Gateway.Protocols.Bodies;
+
+/// <summary>A client's body that must make progress: a read that gets nothing for too long fails.</summary>
+/// <param name="source">The body.</param>
+/// <param name="limit">How long a read may take.</param>
+/// <param name="time">The clock.</param>
+internal sealed class StallGuardStream(Stream source, TimeSpan limit, TimeProvider time) : ForwardOnlyStream
+{
+    private const int MaxPooled = 256;
+    private static readonly ConcurrentQueue<CancellationTokenSource> Pool = new();
+
+    // One for all reads: a read that is over in time resets it.
+    private CancellationTokenSource? _stall = time == TimeProvider.System && Pool.TryDequeue(out var pooled) ? pooled : new(Timeout.InfiniteTimeSpan, time);
+
+    /// <inheritdoc/>
+    /// <exception cref="BadHttpRequestException">408: nothing came in time.</exception>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        var stall = _stall ?? throw new ObjectDisposedException(nameof(StallGuardStream));
+        stall.CancelAfter(limit);
+        using var registration = cancellationToken.CanBeCanceled ? cancellationToken.UnsafeRegister(static s => ((CancellationTokenSource)s!).Cancel(), stall) : default;
+        try
+        {
+            return await source.ReadAsync(buffer, stall.Token);
+        }
+        catch (OperationCanceledException) when (stall.IsCancellationRequested)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            throw new BadHttpRequestException("the client stopped sending the request's body", StatusCodes.Status408RequestTimeout);
+        }
+        finally
+        {
+            stall.CancelAfter(Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && Interlocked.Exchange(ref _stall, null) is { } stall)
+        {
+            if (time == TimeProvider.System && Pool.Count < MaxPooled && stall.TryReset())
+                Pool.Enqueue(stall);
+            else
+                stall.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+}
