@@ -27,11 +27,11 @@ internal sealed class SourceNetworks(IEnumerable<(IPNetwork Network, Tenant Tena
     }
 
     /// <summary>Finds whose a request is.</summary>
-    /// <returns>Null if it comes from none of the networks, or its address is one that its headers claim.</returns>
+    /// <returns>Null if it comes from none of the networks, its address is one that its headers claim, or that of a proxy on this machine.</returns>
     public Tenant? Find(HttpContext context)
     {
         if (_networks.Length == 0 || context.Connection.RemoteIpAddress is not { } address
-            || context.Request.Headers.ContainsKey(ForwardedHeadersDefaults.XOriginalForHeaderName))
+            || context.Request.Headers.ContainsKey(ForwardedHeadersDefaults.XOriginalForHeaderName) || ProxiedRequests.IsMarkedRemote(context))
             return null;
         address = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
         foreach (var (network, tenant) in _networks)

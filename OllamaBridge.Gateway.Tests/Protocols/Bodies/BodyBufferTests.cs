@@ -157,7 +157,8 @@ public sealed class BodyBufferTests : IDisposable
 
             body.Replace(0, 0, "{"u8.ToArray());
             Assert.Equal((true, false), (body.WasEncoded, body.IsEncoded));
-            Assert.Equal([(byte)'{', .. plain], await ReadAsync(body.Outgoing));
+            byte[] replaced = [(byte)'{', .. plain];
+            Assert.Equal(replaced, await ReadAsync(body.Outgoing));
             Assert.Equal(plain, body.ReadReceived(b => b.ToArray()));
         }
 
@@ -178,14 +179,12 @@ public sealed class BodyBufferTests : IDisposable
         Assert.Equal((0, 0), (buffer.Memory.Used, buffer.Disk.Used));
     }
 
-    [Theory]
-    [InlineData("gzip")]
-    [InlineData("zstd")]
-    public async Task Decode_CutOff_Undecodable(string encoding)
+    [Fact]
+    public async Task Decode_CutOff_Undecodable()
     {
         var buffer = Buffer();
-        var packed = Pack(encoding, Bytes(1_000_000));
-        Assert.Equal(BodyRefusal.Undecodable, (await buffer.DecodeAsync(await BodyAsync(buffer, packed[..^100_000]), encoding, Token)).Refusal);
+        var packed = Pack("zstd", Bytes(1_000_000));
+        Assert.Equal(BodyRefusal.Undecodable, (await buffer.DecodeAsync(await BodyAsync(buffer, packed[..^100_000]), "zstd", Token)).Refusal);
         Assert.Equal((0, 0), (buffer.Memory.Used, buffer.Disk.Used));
     }
 
