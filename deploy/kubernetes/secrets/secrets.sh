@@ -19,8 +19,12 @@ make_key() {
 [ -e state.env ] || printf 'password=%s\n' "$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')" > state.env
 make_key
 printf '%s' "$key" > hook.key
+hook=$kept
+make_key
+printf '%s' "$key" > metrics.key
 {
-  printf 'Bridge__Tenants__instances__Keys__0=%s\nBridge__Tenants__instances__Scopes=Drain\n' "$kept"
+  printf 'Bridge__Tenants__monitoring__Keys__0=%s\nBridge__Tenants__monitoring__Scopes=Metrics\n' "$kept"
+  printf 'Bridge__Tenants__instances__Keys__0=%s\nBridge__Tenants__instances__Scopes=Drain\n' "$hook"
   make_key
   echo "operator: $key" >&2
   printf 'Bridge__Tenants__operators__Keys__0=%s\nBridge__Tenants__operators__Scopes=Inference, Management, Admin\n' "$kept"
@@ -28,4 +32,4 @@ printf '%s' "$key" > hook.key
   echo "first tenant (chat): $key" >&2
   printf 'Bridge__Tenants__chat__Keys__0=%s\n' "$kept"
 } > tenants.env
-echo "Made state.env, tenants.env and hook.key. The keys above are shown once." >&2
+echo "Made state.env, tenants.env, hook.key and metrics.key. The keys above are shown once." >&2
