@@ -9,7 +9,7 @@ public sealed partial class OverlayTests
     // Made by whoever installs it: deploy/kubernetes/secrets, and what the overlay's comment names.
     internal static readonly Dictionary<string, string[]> Secrets = new(StringComparer.Ordinal)
     {
-        ["bridge-state"] = ["password", "connection-string"], ["bridge-tenants"] = [], ["bridge-hook"] = ["key"], ["bridge-regions"] = ["peer-0"], ["bridge-tls"] = [],
+        ["bridge-state"] = ["password", "connection-string"], ["bridge-tenants"] = [], ["bridge-hook"] = ["key"], ["bridge-metrics"] = ["key"], ["bridge-regions"] = ["peer-0"], ["bridge-tls"] = [],
     };
 
     public static TheoryData<string> Overlays => [.. Overlay.Names];

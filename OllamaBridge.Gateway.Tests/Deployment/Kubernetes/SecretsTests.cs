@@ -21,7 +21,7 @@ public sealed class SecretsTests : IDisposable
         var shown = await MakeAsync();
 
         var secrets = Overlay.Split(Kubectl.Kustomize(_folder)).Select(Overlay.Parse).Cast<V1Secret>().ToDictionary(s => s.Metadata.Name, s => s.Data);
-        Assert.Equal(["bridge-hook", "bridge-state", "bridge-tenants"], secrets.Keys.Order());
+        Assert.Equal(["bridge-hook", "bridge-metrics", "bridge-state", "bridge-tenants"], secrets.Keys.Order());
         Assert.All(secrets.Where(s => OverlayTests.Secrets[s.Key].Length > 0), s => Assert.Contains(Assert.Single(s.Value).Key, OverlayTests.Secrets[s.Key]));
         Assert.Matches("^[0-9a-f]{48}$", Encoding.UTF8.GetString(secrets["bridge-state"]["password"]));
 
@@ -35,9 +35,13 @@ public sealed class SecretsTests : IDisposable
             tenants[parts[2]] = parts[3] == "Keys" ? tenant with { Keys = [text] } : tenant with { Scopes = Enum.Parse<Scopes>(text) };
         }
 
-        Assert.Equal(["chat", "instances", "operators"], tenants.Keys.Order());
+        Assert.Equal(["chat", "instances", "monitoring", "operators"], tenants.Keys.Order());
         Assert.False(new TenantsOptionsValidator().Validate(Options.DefaultName, tenants).Failed);
-        Assert.Equal((Scopes.Drain, Scopes.Inference), (tenants["instances"].Scopes, tenants["chat"].Scopes));
+        Assert.Equal(
+            (Scopes.Drain, Scopes.Inference, Scopes.Metrics),
+            (tenants["instances"].Scopes, tenants["chat"].Scopes, tenants["monitoring"].Scopes));
+        var metrics = Encoding.UTF8.GetString(secrets["bridge-metrics"]["key"]);
+        Assert.StartsWith($"ob-{tenants["monitoring"].Keys[0].Split('.')[0]}-", metrics, StringComparison.Ordinal);
         // The hook's key is the one that the bridge knows, and it is shown to nobody.
         var hook = Encoding.UTF8.GetString(secrets["bridge-hook"]["key"]);
         Assert.StartsWith($"ob-{tenants["instances"].Keys[0].Split('.')[0]}-", hook, StringComparison.Ordinal);
