@@ -63,7 +63,7 @@ public sealed class RecordingsThroughTheBridgeTests
         Assert.All(Differs.Values, Assert.NotEmpty);
     }
 
-    /// <summary>Without what belongs to one connection alone, and the bridge's own header.</summary>
+    /// <summary>Without what belongs to one connection alone, and the bridge's own headers.</summary>
     private static RawResponse Own(RawResponse response) =>
-        response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "Connection")).ToDictionary() };
+        response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "X-Accel-Buffering" or "Connection")).ToDictionary() };
 }
