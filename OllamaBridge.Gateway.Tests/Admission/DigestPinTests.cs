@@ -34,7 +34,7 @@ public sealed class DigestPinTests : IDisposable
     {
         var result = await _queue.Queue.AcquireAsync(Request("gone"), CancellationToken.None);
         Assert.Equal(LeaseRefusal.AllTried, result.Refusal);
-        // Nor does an instance that tells no digest go on with an answer whose digest is known.
+        // Nor does an instance without a known digest continue an answer whose digest is known.
         Assert.Equal(LeaseRefusal.AllTried, (await _queue.Queue.AcquireAsync(Request(null, isSet: true), CancellationToken.None)).Refusal);
     }
 

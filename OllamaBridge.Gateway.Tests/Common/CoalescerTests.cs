@@ -5,7 +5,7 @@ namespace OllamaBridge.Gateway.Tests.Common;
 
 public sealed class CoalescerTests
 {
-    // Nobody waits for it unless a test fails.
+    // Reached only if a test fails.
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
     private readonly Channel<TaskCompletionSource> _runs = Channel.CreateUnbounded<TaskCompletionSource>();
     private readonly Coalescer _coalescer;

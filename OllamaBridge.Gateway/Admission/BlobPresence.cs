@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Asks an instance whether it has a blob, so that nobody uploads gigabytes that it would refuse to read.</summary>
+/// <summary>Asks an instance whether it has a blob: it would not read the gigabytes of an upload that it has.</summary>
 internal sealed class BlobPresence(FreshConnectionClient client, IFleet fleet, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);

@@ -78,7 +78,7 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
             call.Pinned = call.ChooseNext!(gone);
         }
 
-        // Nobody answers: the forwarding stage tells the client.
+        // No instance answers: the forwarding stage tells the client.
         call.Pinned = call.ChooseNext!(new HashSet<Instance>());
         return false;
     }

@@ -130,7 +130,7 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
         return new ModelView(name, state, served) { Digest = digest, Others = others };
     }
 
-    /// <summary>What of it may go on with an answer.</summary>
+    /// <summary>The digest that may continue an answer.</summary>
     /// <param name="pin">The digest that the answer was begun with.</param>
     /// <returns>Null if no instance has that digest any more.</returns>
     public ModelView? For(DigestPin pin)

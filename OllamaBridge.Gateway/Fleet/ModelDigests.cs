@@ -78,7 +78,7 @@ internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configur
     }
 }
 
-/// <summary>The digest that an answer was begun with, so that nothing else goes on with it. The default for none: any will do.</summary>
+/// <summary>The digest that began an answer, so that only that digest continues it. The default allows any.</summary>
 /// <param name="IsSet">Whether there is one.</param>
 /// <param name="Digest">The digest; null if its instance does not tell one.</param>
 internal readonly record struct DigestPin(bool IsSet, string? Digest)

@@ -111,7 +111,7 @@ internal sealed class ForwardAttempt(
     /// <summary>Checks whether its instance still answers; null while it has not been silent for long.</summary>
     public LivenessCheck? Liveness { get; set; }
 
-    /// <summary>Whether another instance could write the rest of its answer; null while nobody has asked. Whoever watches asks.</summary>
+    /// <summary>Whether another instance could write the rest of its answer; null until the watch has checked.</summary>
     public bool? IsResumable { get; set; }
 
     /// <summary>Whether the load that it waited for has been timed.</summary>

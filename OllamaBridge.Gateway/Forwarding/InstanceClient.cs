@@ -31,7 +31,7 @@ internal static class InstanceClient
         AllowAutoRedirect = false,
         AutomaticDecompression = DecompressionMethods.None,
         UseCookies = false,
-        // An answer that nobody wants any more is broken off, not read to its end: that is how an instance learns of it.
+        // An abandoned answer is cut, not read to its end: that is how the instance learns of it.
         MaxResponseDrainSize = 0,
         ResponseDrainTimeout = TimeSpan.Zero,
         ConnectTimeout = options.ConnectTimeout,

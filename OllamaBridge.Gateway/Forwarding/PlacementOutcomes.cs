@@ -121,7 +121,7 @@ internal sealed class PlacementOutcomes
 
         var model = lease.Entry.Guard is null ? null : lease.Placement.State.Model;
         _fleet.ReportFailure(lease.Instance, failure, model);
-        // Nobody there is the instance's matter: a look tells when that changes.
+        // An unreachable server concerns the instance: a health check tells when that changes.
         if (lease.Entry is not { Guard: { } guard } entry || failure is InstanceFailure.Refused
             || !guard.Failed(entry, failure, _time.GetTimestamp(), _rules, _random.NextDouble()))
             return;

@@ -120,7 +120,7 @@ internal sealed class TenantDirectory
             : (KeyOutcome.Refused, Tenant.Nobody);
     }
 
-    /// <summary>Why a key is refused, for whoever holds it: only the right secret learns more than that it is not known.</summary>
+    /// <summary>Why a key is refused. Only a request with the right secret learns more than that the key is unknown.</summary>
     public string Explain(ReadOnlySpan<char> key)
     {
         if (!ApiKey.TrySplit(key, out var id, out var secret))
@@ -205,7 +205,7 @@ internal sealed class TenantDirectory
         _stored = stored;
         var hadKeys = _listing.HasKeys;
         _listing = new Listing([.. _configured, .. stored.Tenants.Where(t => !IsConfigured(t.Id)).OrderBy(t => t.Id, StringComparer.Ordinal)], isRead: true);
-        // A list that was changed before this process started may have had keys: whoever removed them did not ask for an open bridge.
+        // A list that was changed before this process started may have had keys: removing them is not a request for an open bridge.
         _hadKeys |= _listing.HasKeys || (isFirst && stored.Version.Count > 0);
         if (hadKeys && !_listing.HasKeys)
             IdentityLog.LastKeyRemoved(_logger, _allowAnonymous ? "are let in (Bridge:Access:AllowAnonymous)" : "are refused unless Bridge:Access:AllowAnonymous is set");

@@ -58,7 +58,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
         {
             result = new(null, BodyRefusal.TooLarge);
         }
-        // (A chunk whose size overflows is an IOException; so is a connection that broke, which then is nobody's to tell.)
+        // (A chunk whose size overflows is an IOException; so is a broken connection, which needs no response.)
         catch (Exception e) when (e is IOException or OverflowException && !context.RequestAborted.IsCancellationRequested)
         {
             await BodyFault.WriteAsync(context, protocol, BodyFault.StatusOf(e));

@@ -53,7 +53,7 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
             && features.Get<IHttpResponseFeature>() is { HasStarted: false })
         {
             var request = features.Get<IHttpRequestFeature>();
-            // Kestrel wants a tunnel's target as Host, too; whoever asks for one without is answered the same.
+            // Kestrel requires a tunnel's target as Host, too; a request without one gets the same response.
             if (request?.Method == HttpMethods.Connect)
                 writer.Replace(Answer(StatusCodes.Status405MethodNotAllowed, "text/plain", ProtocolStage.NotAllowed));
             else if (Word(error.StatusCode) is { } message)

@@ -175,7 +175,7 @@ internal static partial class RequestInspector
         MaxOutputTokens,
     }
 
-    /// <summary>Whether the Go struct of an operation has a field: others are ignored, whatever stands in them.</summary>
+    /// <summary>Whether the Go struct of an operation has a field; other fields are ignored.</summary>
     private static bool Has(Operation operation, Property property) => property switch
     {
         Property.Name => operation is { Kind: not OperationKind.Inference, Protocol: Protocol.Ollama, Model: ModelSource.Body },

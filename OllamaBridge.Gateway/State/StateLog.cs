@@ -6,13 +6,13 @@ internal static partial class StateLog
     [LoggerMessage(1700, LogLevel.Information, "The shared state answers")]
     public static partial void Healthy(ILogger logger);
 
-    [LoggerMessage(1701, LogLevel.Warning, "The shared state is lost ({Reason}): this gateway goes on with what it knows")]
+    [LoggerMessage(1701, LogLevel.Warning, "The shared state is lost ({Reason}): this gateway continues with its last known state")]
     public static partial void Lost(ILogger logger, string reason);
 
-    [LoggerMessage(1702, LogLevel.Error, "The shared state refuses what the store {Store} asks ({Code}): this gateway goes on with what it knows")]
+    [LoggerMessage(1702, LogLevel.Error, "The shared state refuses what the store {Store} asks ({Code}): this gateway continues with its last known state")]
     public static partial void Refused(ILogger logger, string store, string code);
 
-    [LoggerMessage(1703, LogLevel.Error, "The shared state answers but refuses scripts that write ({Code}): this gateway goes on with what it knows")]
+    [LoggerMessage(1703, LogLevel.Error, "The shared state answers but refuses scripts that write ({Code}): this gateway continues with its last known state")]
     public static partial void RefusesAll(ILogger logger, string code);
 
     [LoggerMessage(1704, LogLevel.Information, "Replacing the connection to the shared state")]

@@ -42,7 +42,7 @@ internal static class ModelPulls
             });
         owner.OnResourceReady((server, ready, cancellationToken) =>
         {
-            // The pull takes minutes; whoever waits for this server does not wait for its models.
+            // The pull takes minutes; resources that wait for this server do not wait for its models.
             var stopping = ready.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
             _ = PullAsync(resource, ready.Services, stopping);
             return Task.CompletedTask;

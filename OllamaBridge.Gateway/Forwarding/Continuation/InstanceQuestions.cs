@@ -45,7 +45,7 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
         return rendered;
     }
 
-    /// <summary>Whether an OpenAI server goes on with an open turn of the assistant rather than answers it: asked once.</summary>
+    /// <summary>Whether an OpenAI server continues an open assistant turn instead of answering it; asked once.</summary>
     public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) =>
         _openTurns.LearnAsync(instance, () => AskAsync(instance, "/v1/models", null, cancellationToken));
 

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Fleet;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Which OpenAI servers go on with an open turn of the assistant: vLLM and SGLang if they are asked to (<c>continue_final_message</c>), llama-server by
+/// Which OpenAI servers continue an open assistant turn: vLLM and SGLang if they are asked to (<c>continue_final_message</c>), llama-server by
 /// itself. Another server ignores the field and would write a new answer, so it is never sent the request. They name themselves in <c>/v1/models</c>.
 /// </summary>
 internal sealed class OpenTurnSupport

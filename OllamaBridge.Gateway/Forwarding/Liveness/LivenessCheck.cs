@@ -111,7 +111,7 @@ internal sealed class LivenessCheck(
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException)
         {
-            // No answer, so it stays overdue; or nobody waits any more.
+            // No answer, so it stays overdue; or the wait has ended.
             Volatile.Write(ref _nextAt, time.GetTimestamp() + Ticks(TimeSpan.FromSeconds(1)));
         }
         finally
