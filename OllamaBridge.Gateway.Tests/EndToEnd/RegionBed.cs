@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net.Http.Json;
+using Microsoft.Extensions.DependencyInjection;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Tests.State;
 using OllamaBridge.Simulator;
 
@@ -72,6 +74,10 @@ internal sealed class RegionBed : IAsyncDisposable
         await Eventually.BecomesAsync(() => Sum() >= expected, Patience);
         Assert.Equal(expected, Sum());
     }
+
+    /// <summary>Waits until every request of these bridges has ended, accounting included.</summary>
+    public static Task IdleAsync(params TestBridge[] bridges) =>
+        Eventually.BecomesAsync(() => bridges.All(b => b.Services.GetRequiredService<GracefulStop>().Running == 0), Patience);
 
     public static string By(HttpResponseMessage answer) => answer.Headers.GetValues("X-Bridge-Instance").Single();
 

@@ -121,6 +121,7 @@ public sealed class RegionTests
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => AskAsync(i % 2 == 0 ? bed.A : bed.B, "/api/chat", Ask.Chat(stream: i % 4 < 2, text: $"{i}"))));
 
         Assert.All(answers, a => Assert.Contains((int)a.StatusCode, new[] { 502, 503 }));
+        await IdleAsync(bed.A, bed.B);
         // Ten clients' requests at each, each of which may have gone to the other, within its attempts, and from there nowhere.
         Assert.InRange(Ended(bed.A), 10, 10 + (10 * 3));
         Assert.InRange(Ended(bed.B), 10, 10 + (10 * 3));

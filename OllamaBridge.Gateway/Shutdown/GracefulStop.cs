@@ -53,6 +53,9 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
     /// <summary>Whether what still runs is to end.</summary>
     public bool IsOver => Volatile.Read(ref _isOver);
 
+    /// <summary>The number of requests that have not ended, accounting included.</summary>
+    public int Running => Volatile.Read(ref _running);
+
     /// <summary>A request has come. Counted before it is asked whether it may.</summary>
     public void Enter() => Interlocked.Increment(ref _running);
 
