@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
@@ -18,6 +19,7 @@ public static class Extensions
     private const string HealthPath = "/health";
     private const string AlivePath = "/alive";
     private const string MetricsPath = "/metrics";
+    private const string OperatorsPath = "/bridge";
     private const string LiveTag = "live";
 
     /// <summary>Adds telemetry, default health checks, service discovery and HTTP client defaults.</summary>
@@ -68,7 +70,9 @@ public static class Extensions
                 .AddAspNetCoreInstrumentation(options =>
                     options.Filter = context => !context.Request.Path.StartsWithSegments(HealthPath)
                         && !context.Request.Path.StartsWithSegments(AlivePath)
-                        && !context.Request.Path.StartsWithSegments(MetricsPath))
+                        && !context.Request.Path.StartsWithSegments(MetricsPath)
+                        // Pages and the AppHost poll the operators' API every few seconds.
+                        && !(HttpMethods.IsGet(context.Request.Method) && context.Request.Path.StartsWithSegments(OperatorsPath)))
                 .AddHttpClientInstrumentation());
         return builder;
     }
