@@ -55,7 +55,8 @@ public static class OllamaBridgeBuilderExtensions
         {
             var bridge = Programs.AddProject(builder, new BridgeProjectResource(name, host), project());
             // Trusting every X-Forwarded-For would let every client claim a local address.
-            return bridge.DisableForwardedHeaders() as IResourceBuilder<IOllamaBridgeResource> ?? bridge;
+            bridge.DisableForwardedHeaders();
+            return bridge;
         }
 
         if (builder.ExecutionContext.IsPublishMode)
