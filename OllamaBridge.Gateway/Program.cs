@@ -4,6 +4,7 @@ using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
@@ -25,7 +26,7 @@ if (args is [NewKeyCommand.Name])
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
-builder.Logging.BatchConsole();
+builder.Logging.AddDefaults().BatchConsole();
 builder.WebHost.ConfigureGatewayServer(builder.Configuration);
 builder.Services
     .AddIdentity()
@@ -39,6 +40,7 @@ builder.Services
     .AddScheduling()
     .AddForwarding()
     .AddAccounting()
+    .AddAudit()
     .AddShutdown()
     .AddBridgeTelemetry()
     .AddAdmin();

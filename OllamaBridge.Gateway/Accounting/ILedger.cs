@@ -40,6 +40,8 @@ internal readonly record struct LedgerReading<T>(IReadOnlyList<T> Items, bool Is
 /// <param name="Status">HTTP status; 499 where the client had gone before there was one.</param>
 /// <param name="Attempts">How often it was sent.</param>
 /// <param name="Interruptions">Why instances broke its answer off, in order; null for none. Whether it was gone on with, the outcome tells.</param>
+/// <param name="RequestId">Its id (<c>X-Request-Id</c>); null in records of earlier versions.</param>
+/// <param name="Key">The id of its API key; null for none.</param>
 internal sealed record LedgerRecord(
     DateTimeOffset Time,
     string Tenant,
@@ -55,7 +57,9 @@ internal sealed record LedgerRecord(
     string Outcome,
     int Status,
     int Attempts,
-    IReadOnlyList<string>? Interruptions = null);
+    IReadOnlyList<string>? Interruptions = null,
+    string? RequestId = null,
+    string? Key = null);
 
 /// <summary>Which usage is wanted; null for all.</summary>
 internal readonly record struct UsageFilter(string? Tenant, string? Model, DateOnly? Day)

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admin;
@@ -14,6 +15,7 @@ internal static class AdminEndpoints
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default);
             options.SerializerOptions.TypeInfoResolverChain.Insert(1, UsageJson.Default);
+            options.SerializerOptions.TypeInfoResolverChain.Insert(2, AuditJson.Default);
             options.SerializerOptions.DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull;
         });
 
@@ -21,14 +23,19 @@ internal static class AdminEndpoints
     public static void MapAdmin(this WebApplication app)
     {
         var identity = app.Services.GetRequiredService<IdentityStage>();
-        var bridge = app.MapGroup("/bridge").AddEndpointFilter(async (context, next) =>
-            await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is not { } status ? await next(context) : Refuse(status));
+        var trail = app.Services.GetRequiredService<AuditTrail>();
+        var bridge = app.MapGroup("/bridge").AddEndpointFilter((context, next) => AuditEndpointFilter.RunAsync(
+            context.HttpContext,
+            trail,
+            async () => await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is { } status ? Refuse(status) : null,
+            () => next(context)));
         bridge.MapTenants();
         bridge.MapInstances();
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)))
             .Describe("getQueue", "Who waits, by model and tenant.");
         bridge.MapTiers();
         bridge.MapUsage();
+        bridge.MapAudit();
         app.MapRegion(identity);
         app.MapFleetPage(bridge);
         app.MapApiDescription();

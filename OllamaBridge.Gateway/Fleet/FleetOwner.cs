@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Discovery;
@@ -16,7 +17,8 @@ internal sealed class FleetOwner(
     ILogger<FleetOwner> logger,
     ColdTiers? tiers = null,
     RegionPeers? peers = null,
-    ModelDigests? digests = null) : BackgroundService, IHostedLifecycleService, IFleet
+    ModelDigests? digests = null,
+    AuditTrail? audit = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan RunningPatience = TimeSpan.FromSeconds(1);
@@ -247,7 +249,10 @@ internal sealed class FleetOwner(
             case OthersHeard others:
                 return ApplyWords(_words.Hear(others.Drains, others.Members, time.GetWallClock())) | _watches.ApplyEjections(others.Ejections, now);
             case DefinitionsChanged { Definitions: var definitions }:
-                _configured = WithPeers(definitions);
+                definitions = WithPeers(definitions);
+                if (audit is not null)
+                    InstanceDescription.RecordChanges(audit, _configured, definitions);
+                _configured = definitions;
                 Reconcile();
                 return true;
             case LookAsked wanted:
@@ -290,7 +295,11 @@ internal sealed class FleetOwner(
 
         _catalogWaits.Note(result);
         if (watch.IsBackFromDrain)
+        {
+            audit?.Record(AuditActors.Bridge, AuditActions.DrainEnd, watch.Instance.Name, InstanceDescription.OfDrain(watch.ToView()), new System.Text.Json.Nodes.JsonObject { ["draining"] = false });
             ApplyWords(_words.Drain(watch.Instance.Name, draining: false, time.GetWallClock()));
+        }
+
         return true;
     }
 

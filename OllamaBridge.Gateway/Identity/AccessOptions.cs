@@ -23,6 +23,9 @@ internal sealed record AccessOptions
     /// <summary>Whether requests may use models that run at ollama.com (<c>x:cloud</c>, <c>x:8b-cloud</c>) or on another remote host. Their prompts leave the fleet.</summary>
     public bool CloudModels { get; init; }
 
+    /// <summary>Whether messages may name images and other media by an address, which an instance of Kind OpenAI then fetches. Ollama servers refuse addresses themselves.</summary>
+    public bool ImageUrls { get; init; }
+
     /// <summary>Time between two looks at whether another gateway has changed the tenants, where the state is shared: 20 ms to a minute.</summary>
     public TimeSpan TenantsInterval { get; init; } = TimeSpan.FromSeconds(1);
 }

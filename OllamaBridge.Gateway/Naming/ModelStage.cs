@@ -9,9 +9,10 @@ namespace OllamaBridge.Gateway.Naming;
 
 /// <summary>Finds the model that a request names, and answers at once where there is none for it.</summary>
 internal sealed class ModelStage(
-    IFleet fleet, ModelChains chains, InventoryStage inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time)
+    IFleet fleet, ModelChains chains, RegistryRules registries, InventoryStage inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time)
 {
     private readonly bool _cloudModels = options.Value.CloudModels;
+    private readonly bool _imageUrls = options.Value.ImageUrls;
 
     /// <summary>Handles one request.</summary>
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
@@ -41,6 +42,10 @@ internal sealed class ModelStage(
         var operation = call.Operation;
         if (operation.Model == ModelSource.None)
             return null;
+        if (call.Facts.HasRemoteMedia && !_imageUrls)
+            return (StatusCodes.Status400BadRequest, RemoteMedia.Refusal);
+        if (registries.Check(operation, call.Facts) is { } refused)
+            return refused;
         // Ollama would answer one of the two here and proxy the other.
         if (call.Facts.ExactModel is { } exact && ModelReference.Resolve(exact).Suffix == ModelSourceSuffix.Cloud)
             return (StatusCodes.Status400BadRequest, "the request names more than one model");

@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Naming;
 
-/// <summary>The room that knows which model a name means.</summary>
+/// <summary>Adds what resolves model names.</summary>
 internal static class NamingServiceCollectionExtensions
 {
     /// <summary>Adds aliases and models that stand in for others.</summary>
@@ -14,6 +14,7 @@ internal static class NamingServiceCollectionExtensions
         services.AddSingleton(provider => new ModelDigests(provider.GetRequiredService<IOptions<ModelsOptions>>().Value
             .Where(m => ModelDigests.Normalize(m.Digest) is not null)
             .ToDictionary(m => ModelName.KeyOf(m.Name!), m => m.Digest!, StringComparer.Ordinal)));
+        services.AddSingleton<RegistryRules>();
         services.AddSingleton<ModelStage>();
         return services;
     }

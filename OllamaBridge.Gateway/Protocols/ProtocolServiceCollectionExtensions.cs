@@ -1,9 +1,9 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>The room that understands what is asked.</summary>
+/// <summary>Adds what reads requests.</summary>
 internal static class ProtocolServiceCollectionExtensions
 {
-    /// <summary>Adds the stages that find out what is asked.</summary>
+    /// <summary>Adds request ids and the stages that find a request's operation and read its body.</summary>
     public static IServiceCollection AddProtocols(this IServiceCollection services) =>
-        services.AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
+        services.AddSingleton<RequestIds>().AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
 }
