@@ -86,10 +86,14 @@ internal sealed class AccessOptionsValidator : IValidateOptions<AccessOptions>
     {
         var errors = new List<string>();
         for (var i = 0; i < options.Origins.Count; i++)
-            if (options.Origins[i] != "*" && !options.Origins[i].Contains("://", StringComparison.Ordinal))
+            if (options.Origins[i].Contains('@', StringComparison.Ordinal))
+                errors.Add($"Bridge:Access:Origins:{i}: has a user name or password in it; an origin has none.");
+            else if (options.Origins[i] != "*" && !options.Origins[i].Contains("://", StringComparison.Ordinal))
                 errors.Add($"Bridge:Access:Origins:{i}: '{options.Origins[i]}' is no origin such as https://chat.example or app://*.");
         for (var i = 0; i < options.Hosts.Count; i++)
-            if (options.Hosts[i].Contains('/', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(options.Hosts[i]))
+            if (options.Hosts[i].Contains('@', StringComparison.Ordinal))
+                errors.Add($"Bridge:Access:Hosts:{i}: has a user name or password in it; a host name has none.");
+            else if (options.Hosts[i].Contains('/', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(options.Hosts[i]))
                 errors.Add($"Bridge:Access:Hosts:{i}: '{options.Hosts[i]}' is no host name such as chat.example.");
         if (options.TenantsInterval < TimeSpan.FromMilliseconds(20) || options.TenantsInterval > TimeSpan.FromMinutes(1))
             errors.Add($"Bridge:Access:TenantsInterval: {options.TenantsInterval} is not between 00:00:00.020 and 00:01:00.");
