@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Regions;
 
@@ -46,6 +47,9 @@ internal sealed record PeerOptions
 
     /// <summary>A key that it wants of this bridge, with the scope Inference; sent to it and to nobody else.</summary>
     public string? ApiKey { get; init; }
+
+    /// <summary>TLS to the bridge, if its address has https.</summary>
+    public InstanceTlsOptions Tls { get; init; } = new();
 
     /// <summary>The most requests that it is given at once, whatever room it has.</summary>
     public int Slots { get; init; } = 16;
