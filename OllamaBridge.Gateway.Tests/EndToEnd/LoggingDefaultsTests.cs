@@ -53,16 +53,27 @@ public sealed partial class LoggingDefaultsTests : IDisposable
         Assert.Equal(("tenant.put", "team-a"), (change["State"]!["Action"]!.GetValue<string>(), change["State"]!["Target"]!.GetValue<string>()));
     }
 
+    [Fact]
+    public async Task Log_BehindATrustedProxy_ForwardedAddressAndItsRequestId()
+    {
+        var lines = await RunAsync(
+            "{}", 1, new() { ["ASPNETCORE_FORWARDEDHEADERS_ENABLED"] = "true" }, new() { ["X-Forwarded-For"] = "203.0.113.9", ["X-Request-Id"] = "from-the-proxy" });
+        Assert.Contains(lines, l => l.Contains("request from-the-proxy, client 203.0.113.9, key", StringComparison.Ordinal));
+    }
+
     /// <summary>Runs the program with a settings file of its own, sends requests, and returns what it logged.</summary>
-    private async Task<IReadOnlyCollection<string>> RunAsync(string settings, int requests)
+    private async Task<IReadOnlyCollection<string>> RunAsync(
+        string settings, int requests, Dictionary<string, string>? environment = null, Dictionary<string, string>? headers = null)
     {
         await File.WriteAllTextAsync(Path.Combine(_folder, "appsettings.json"), settings, Token);
         var (process, line) = await RunningProcess.StartDotnetAsync(
             "OllamaBridge.Gateway.dll", [], l => l.Contains(Announcement, StringComparison.Ordinal),
-            new Dictionary<string, string> { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0", ["ASPNETCORE_CONTENTROOT"] = _folder, ["Logging__Console__FormatterOptions__SingleLine"] = "true" });
+            new Dictionary<string, string>(environment ?? []) { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0", ["ASPNETCORE_CONTENTROOT"] = _folder, ["Logging__Console__FormatterOptions__SingleLine"] = "true" });
         await using var _ = process;
         var url = line[(line.IndexOf(Announcement, StringComparison.Ordinal) + Announcement.Length)..];
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(url[..(url.IndexOf('"') is >= 0 and var end ? end : url.Length)].Trim()) };
+        foreach (var (name, value) in headers ?? [])
+            client.DefaultRequestHeaders.Add(name, value);
         (await client.PutAsJsonAsync("/bridge/tenants/team-a", new { weight = 2 }, Token)).Dispose();
         for (var i = 0; i < requests; i++)
             (await client.GetAsync("/api/tags?q=secret-query", Token)).Dispose();
