@@ -4,6 +4,7 @@
 #   BRIDGE_STANDALONE=1   no dashboard
 #   BRIDGE_URLS=http://10.0.0.5:11434,http://10.0.0.6:11434   instances that run already
 #   BRIDGE_PORT=11400     the bridge's port on 127.0.0.1
+#   BRIDGE_ADMIN_PORT     its port for operators (fleet page, admin API, metrics), one more than BRIDGE_PORT by default
 #   BRIDGE_SLOTS=4        parallel requests of each instance (OLLAMA_NUM_PARALLEL)
 #   INSTANCE_PORT=11501   first port of the instances, without the dashboard
 # Further arguments are settings of the application, such as --Fleet:Instances=5 (docs/aspire.md).
@@ -12,10 +13,12 @@ cd "$(dirname "$0")"
 . eng/left-out.sh
 
 port=${BRIDGE_PORT:-11400}
+admin_port=${BRIDGE_ADMIN_PORT:-$((port + 1))}
 slots=${BRIDGE_SLOTS:-4}
 first=${INSTANCE_PORT:-11501}
 configuration=${CONFIGURATION:-Release}
 url="http://127.0.0.1:$port"
+admin="http://127.0.0.1:$admin_port"
 children=()
 
 stop() {
@@ -51,6 +54,10 @@ if listens "$port"; then
   echo "Port $port is taken; choose another with BRIDGE_PORT=…"
   exit 1
 fi
+if listens "$admin_port"; then
+  echo "Port $admin_port is taken; choose another with BRIDGE_ADMIN_PORT=…"
+  exit 1
+fi
 
 if [ -z "${BRIDGE_STANDALONE:-}" ]; then
   restore=$(mktemp)
@@ -62,7 +69,7 @@ if [ -z "${BRIDGE_STANDALONE:-}" ]; then
     echo "Starting the application; the dashboard's login URL follows. The bridge will answer on $url."
     trap - EXIT INT TERM
     exec dotnet run --project OllamaBridge.AppHost --configuration "$configuration" --no-build --launch-profile http -- \
-      --Fleet:Port="$port" --Fleet:Server:Parallel="$slots" ${BRIDGE_URLS:+--Fleet:Urls="$BRIDGE_URLS"} "$@"
+      --Fleet:Port="$port" --Fleet:AdminPort="$admin_port" --Fleet:Server:Parallel="$slots" ${BRIDGE_URLS:+--Fleet:Urls="$BRIDGE_URLS"} "$@"
   fi
   missing=$(grep -oE "(Unable to find package|Could not resolve SDK|[(]>= [^)]*[)] but) \"?[A-Za-z0-9.]+" "$restore" | grep -oE '[A-Za-z0-9.]+$' | sed 's/\.$//' | sort -u | paste -sd, | sed 's/,/, /g' || true)
   rm -f "$restore"
@@ -106,7 +113,7 @@ else
 fi
 urls=${urls:-$(printf 'http://127.0.0.1:%s,' "${ports[@]}")}
 
-Bridge__Urls=${urls%,} Bridge__Slots=$slots ASPNETCORE_URLS=$url DOTNET_CONTENTROOT="$PWD/OllamaBridge.Gateway" \
+Bridge__Urls=${urls%,} Bridge__Slots=$slots ASPNETCORE_URLS=$url Bridge__Admin__Urls=$admin DOTNET_CONTENTROOT="$PWD/OllamaBridge.Gateway" \
   dotnet "OllamaBridge.Gateway/bin/$configuration/net10.0/OllamaBridge.Gateway.dll" &
 children+=($!)
 await "$port" "$!"
@@ -120,9 +127,9 @@ $hint
 }
   curl $url/api/chat -d '{"model":"$model","messages":[{"role":"user","content":"Why is the sky blue?"}]}'
 
-The fleet as it changes  $url/bridge/
-Operators' API           $url/bridge/openapi.json (for example /bridge/instances)
-Metrics, health          $url/metrics, $url/health
+Fleet page               $admin/bridge/
+Admin API                $admin/bridge/openapi.json (for example /bridge/instances)
+Metrics, health          $admin/metrics, $admin/health
 OpenAI clients           base URL $url/v1, any key
 Anthropic clients        base URL $url
 
