@@ -53,7 +53,7 @@ internal static class Endpoints
         return ports.FirstOrDefault(p => p.Name == name)?.Port ?? (ports.Length == 1 ? ports[0].Port : null);
     }
 
-    /// <summary>Joins two addresses of one pod into one server, preferably with its IPv4 address. It is leaving if either slice says so.</summary>
+    /// <summary>Joins two addresses of one pod into one server, preferably with its IPv4 address. A server that is leaving in one slice is leaving.</summary>
     private static (GroupMember Member, AddressFamily Family) Join((GroupMember Member, AddressFamily Family) one, (GroupMember Member, AddressFamily Family) other)
     {
         var better = other.Family < one.Family ? other : one;
