@@ -6,7 +6,6 @@ internal enum FallbackCause
     /// <summary>No instance has the model, or none that has it is usable.</summary>
     Unavailable,
 
-    /// <summary>Every attempt failed.</summary>
     Failed,
 
     /// <summary>The model's instances are busy for longer than the fallback's.</summary>

@@ -12,11 +12,8 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
 
     public ModelCandidate Current => candidates[_at];
 
-    /// <summary>Whether fallbacks are left.</summary>
     public bool HasNext => _at < candidates.Length - 1;
 
-    /// <summary>Moves to the next model.</summary>
-    /// <returns>False if there is none.</returns>
     public bool TryNext()
     {
         if (!HasNext)

@@ -29,12 +29,10 @@ internal sealed class ModelCandidate
     public ReadOnlyMemory<byte> Json { get; }
 }
 
-/// <summary>The configuration of one model name.</summary>
-/// <param name="Name">As configured.</param>
-/// <param name="Key">The canonical name.</param>
-/// <param name="IsAlias">Whether the name is an alias.</param>
-/// <param name="Candidates">For an alias, its target and then its fallbacks; for a model, only its fallbacks.</param>
-/// <param name="OnMemoryFailure">The reaction if no instance has the memory that a request needs.</param>
+/// <summary>
+/// The configuration of one model name. <see cref="Key"/> is the canonical name. <see cref="Candidates"/> are an alias's target and then its
+/// fallbacks; for a model, only its fallbacks.
+/// </summary>
 internal sealed record ModelChain(
     string Name, string Key, bool IsAlias, ImmutableArray<ModelCandidate> Candidates, MemoryFailureAction OnMemoryFailure = MemoryFailureAction.Fail);
 

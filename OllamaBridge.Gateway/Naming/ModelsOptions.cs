@@ -21,7 +21,6 @@ internal sealed record ModelOptions
     /// <summary>Fallback models in order of preference.</summary>
     public IList<string> Fallbacks { get; init; } = [];
 
-    /// <summary>The reaction if no instance has the memory that a request needs.</summary>
     public MemoryFailureAction OnMemoryFailure { get; init; }
 }
 

@@ -6,7 +6,6 @@ namespace OllamaBridge.Gateway.Naming;
 /// <summary>Registers the services of this folder.</summary>
 internal static class NamingServiceCollectionExtensions
 {
-    /// <summary>Adds the resolution of model names: aliases, fallbacks and pinned digests.</summary>
     public static IServiceCollection AddNaming(this IServiceCollection services)
     {
         services.AddBridgeOptions<ModelsOptions, ModelsOptionsValidator>(ModelsOptions.Section);

@@ -12,7 +12,6 @@ internal static class AnthropicModels
     /// <summary>One model, <c>GET /v1/models/{model}</c>.</summary>
     public static Operation Model { get; } = new("model", Protocol.Anthropic, OperationKind.Inventory) { Methods = ["GET"], Route = ApiRoutes.None };
 
-    /// <summary>Selects the operation for the client's protocol.</summary>
     public static Operation For(Operation operation, IHeaderDictionary headers) =>
         operation is not { Protocol: Protocol.OpenAI, Name: "models" or "model" } || !headers.ContainsKey(VersionHeader) ? operation
         : operation.Name == "models" ? List

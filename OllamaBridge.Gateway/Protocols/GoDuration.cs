@@ -52,7 +52,6 @@ internal static class GoDuration
         return FromSeconds(sign * seconds);
     }
 
-    /// <summary>Converts a number of seconds as Ollama does.</summary>
     public static TimeSpan FromSeconds(double seconds) =>
         seconds < 0 || seconds >= TimeSpan.MaxValue.TotalSeconds ? TimeSpan.MaxValue : TimeSpan.FromSeconds(seconds);
 }

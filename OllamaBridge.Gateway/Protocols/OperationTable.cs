@@ -8,10 +8,8 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <remarks>Routes as in Ollama's <c>server/routes.go</c> (0.32.15). Paths are compared exactly, as there.</remarks>
 internal static class OperationTable
 {
-    /// <summary>The path before a model's name.</summary>
     public const string ModelPrefix = "/v1/models/";
 
-    /// <summary>The name of the operation that counts a prompt's tokens.</summary>
     public const string CountTokens = "count_tokens";
 
     private static readonly string[] Get = ["GET"];

@@ -98,7 +98,6 @@ internal static class ProtocolError
         }, "", "\n"),
     };
 
-    /// <summary>A real server's error message for a model that it does not have.</summary>
     public static string UnknownModel(Operation operation, string model) => operation.Wording switch
     {
         UnknownModelWording.WithTag => $"model '{Fleet.ModelName.WithTag(model)}' not found",

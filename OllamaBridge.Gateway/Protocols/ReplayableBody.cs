@@ -67,7 +67,6 @@ internal sealed class ReplayableBody : IDisposable
         return content;
     }
 
-    /// <summary>Reads a request's body to its end.</summary>
     /// <returns>Null if the body is longer than <paramref name="limit"/> bytes.</returns>
     /// <exception cref="BadHttpRequestException">The client sent a malformed body, or sent it too slowly.</exception>
     public static Task<ReplayableBody?> ReadAsync(HttpRequest request, long limit, CancellationToken cancellationToken) =>

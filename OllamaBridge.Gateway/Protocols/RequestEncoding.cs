@@ -16,7 +16,6 @@ internal static class RequestEncoding
         return value.Length == 0 || value.Equals("identity", StringComparison.OrdinalIgnoreCase) ? null : value.Trim().ToLowerInvariant();
     }
 
-    /// <summary>The decoder for an encoding; null if the bridge can't decode it.</summary>
     public static Func<Stream, Stream>? DecoderFor(string encoding) => encoding switch
     {
         "zstd" => static encoded => new DecompressionStream(encoded),
@@ -30,7 +29,6 @@ internal static class RequestEncoding
     /// <summary>Ollama's message for bytes that aren't in their encoding (middleware/openai.go).</summary>
     public static string Malformed(string encoding) => $"failed to decompress {encoding} body";
 
-    /// <summary>The message for an encoding that can't be used on the route.</summary>
     public static string Unsupported(string encoding) =>
         $"the request's Content-Encoding '{encoding}' isn't supported on this route: send the body without one";
 }

@@ -38,7 +38,6 @@ internal readonly record struct RequestFacts
     /// <summary>Whether the request has a prompt, messages or an input; without them it only loads or unloads a model.</summary>
     public bool HasInput { get; init; }
 
-    /// <summary>Whether the request offers tools.</summary>
     public bool HasTools { get; init; }
 
     /// <summary>Digests of the blobs that a <c>create</c> names; null for none.</summary>

@@ -18,7 +18,6 @@ internal abstract class StreamWatcher : IDisposable
     /// <summary>Whether the marker of a complete response has passed.</summary>
     public bool IsComplete { get; protected set; }
 
-    /// <summary>Whether the instance reported an error in the stream.</summary>
     public bool HasError { get; protected set; }
 
     /// <summary>Tokens of the prompt, once reported.</summary>
@@ -33,7 +32,6 @@ internal abstract class StreamWatcher : IDisposable
     /// <summary>The separator between the observed bytes and another message; empty unless they end inside a message.</summary>
     public virtual string Separator => IsMidLine ? "\n" : "";
 
-    /// <summary>Whether the observed bytes end inside a line.</summary>
     protected bool IsMidLine => _partialLength > 0 || _overlong is not null;
 
     /// <summary>Whether the last complete line was blank; also true before the first line.</summary>

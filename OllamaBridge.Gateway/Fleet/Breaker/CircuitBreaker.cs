@@ -3,10 +3,8 @@ namespace OllamaBridge.Gateway.Fleet.Breaker;
 /// <summary>The state of a circuit breaker.</summary>
 internal enum BreakerState
 {
-    /// <summary>All requests pass.</summary>
     Closed,
 
-    /// <summary>No requests pass.</summary>
     Open,
 
     /// <summary>One probe request passes; its result closes or reopens the circuit.</summary>
@@ -31,7 +29,6 @@ internal sealed class CircuitBreaker
     /// <summary>The tick at which the open time ends; 0 if the circuit is closed.</summary>
     public long OpenUntil { get; private set; }
 
-    /// <summary>Whether the probe request is running.</summary>
     public bool IsProbing { get; private set; }
 
     /// <summary>Grows each time that the circuit opens or is replaced.</summary>

@@ -226,7 +226,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Records whether the instance runs the model on its CPU.</summary>
     public void SetOnCpu(bool isOnCpu, long now)
     {
         if (_isOnCpu == isOnCpu)
@@ -248,7 +247,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Records that the model left the instance's memory.</summary>
     public void Unloaded(long now)
     {
         if (!_isSlow && Volatile.Read(ref _limitUntil) == 0)
@@ -329,12 +327,9 @@ internal enum GuardChange
 {
     None,
 
-    /// <summary>The circuit closed.</summary>
     Closed,
 
-    /// <summary>The model counts as slow.</summary>
     Slowed,
 
-    /// <summary>The model no longer counts as slow.</summary>
     Recovered,
 }

@@ -1,10 +1,9 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>The condition of a placement that is or was restricted, for telemetry and the admin API.</summary>
-/// <param name="Instance">The instance's name.</param>
-/// <param name="Model">The model's canonical name.</param>
-/// <param name="Condition">The current condition.</param>
-/// <param name="Left">The longest time until the condition changes, in ticks of the clock; 0 if it does not change by time alone.</param>
+/// <summary>
+/// The condition of a placement that is or was restricted, for telemetry and the admin API. <see cref="Left"/> is the longest time until it
+/// changes, in ticks of the clock; 0 if it does not change by time alone.
+/// </summary>
 internal readonly record struct PlacementReport(string Instance, string Model, PlacementCondition Condition, long Left)
 {
     /// <summary>The placements of an instance that are restricted now.</summary>

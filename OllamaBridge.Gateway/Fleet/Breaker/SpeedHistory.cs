@@ -12,10 +12,8 @@ internal sealed class SpeedHistory
     /// <summary>The usual tokens a second; <see cref="double.NaN"/> before the first response.</summary>
     public double Usual { get; private set; } = double.NaN;
 
-    /// <summary>Whether the model is far slower than usual.</summary>
     public bool IsSlow { get; private set; }
 
-    /// <summary>Adds a response's speed.</summary>
     /// <returns>Whether <see cref="IsSlow"/> changed.</returns>
     public bool Add(double tokensPerSecond, BreakerOptions options)
     {

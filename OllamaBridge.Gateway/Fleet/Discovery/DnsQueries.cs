@@ -7,7 +7,6 @@ using Microsoft.Extensions.Options;
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
 /// <summary>No DNS server gave a definite result.</summary>
-/// <param name="reason">The failure of the last server, in a few words.</param>
 internal sealed class DnsFailedException(string reason) : Exception(reason);
 
 /// <summary>

@@ -24,9 +24,7 @@ internal interface IGroupDiscovery
     }
 }
 
-/// <summary>The members of a group.</summary>
-/// <param name="Members">The servers.</param>
-/// <param name="Problem">Why the members may be out of date, as a message; null if they are current.</param>
+/// <summary>The members of a group. <see cref="Problem"/> is the reason why they may be out of date; null if they are current.</summary>
 internal sealed record GroupFound(IReadOnlyList<GroupMember> Members, string? Problem = null);
 
 /// <summary>One server of a group.</summary>

@@ -16,10 +16,8 @@ internal sealed record SearchList(IReadOnlyList<string> Domains, int Dots = 1)
     // The limit of common resolvers.
     private const int MaxDots = 15;
 
-    /// <summary>Expands no names.</summary>
     public static SearchList None { get; } = new([]);
 
-    /// <summary>Parses a <c>resolv.conf</c>. Pure.</summary>
     public static SearchList Read(string text)
     {
         var list = None;

@@ -1,8 +1,6 @@
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>The name of a Kubernetes Service.</summary>
-/// <param name="Name">The Service's name.</param>
-/// <param name="Namespace">The namespace; null for the bridge's own.</param>
+/// <summary>The name of a Kubernetes Service; the namespace is null for the bridge's own.</summary>
 internal sealed record ServiceName(string Name, string? Namespace)
 {
     /// <summary>Parses a host as pods write it: <c>ollama</c>, <c>ollama.ai</c>, <c>ollama.ai.svc</c>, <c>ollama.ai.svc.cluster.local</c>.</summary>

@@ -20,7 +20,6 @@ internal sealed class HedgeBudget(IOptions<HedgingOptions> options)
                 return;
     }
 
-    /// <summary>Takes one attempt out of the budget, if it has one.</summary>
     public bool TryWithdraw()
     {
         while (Volatile.Read(ref _balance) is var balance && balance >= Unit)

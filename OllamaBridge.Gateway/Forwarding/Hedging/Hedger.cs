@@ -103,7 +103,6 @@ internal sealed class Hedger(
         return second;
     }
 
-    /// <summary>One of the attempts.</summary>
     private sealed record Runner(HedgeContext Context, InstanceLease Lease, Task<ForwardAttempt> Sending)
     {
         /// <summary>Waits for the attempt's end. The lease is released when the request is settled.</summary>

@@ -8,7 +8,6 @@ internal sealed record HedgingOptions
 {
     public const string Section = "Bridge:Hedging";
 
-    /// <summary>Whether requests are hedged.</summary>
     public bool Enabled { get; init; }
 
     /// <summary>The percentile (0 to 1) of the model's recent times to the first token beyond which a request is late.</summary>

@@ -13,7 +13,6 @@ internal abstract class AnswerReader(KeptAnswer kept)
     /// <summary>Whether messages are events with a blank line after each; otherwise they are lines.</summary>
     public abstract bool HasEvents { get; }
 
-    /// <summary>Creates the reader for an operation's streams.</summary>
     /// <returns>Null if the streams cannot be resumed.</returns>
     public static AnswerReader? For(Operation operation, KeptAnswer kept, bool isUnframed = false) => (operation.Protocol, operation.Name) switch
     {
@@ -50,7 +49,6 @@ internal abstract class AnswerReader(KeptAnswer kept)
         return true;
     }
 
-    /// <summary>The integer at the reader's position; null if there is none.</summary>
     protected static long? Number(ref Utf8JsonReader json) =>
         json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var number) ? number : null;
 

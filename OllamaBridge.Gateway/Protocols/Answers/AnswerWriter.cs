@@ -11,10 +11,8 @@ internal abstract class AnswerWriter(KeptAnswer kept) : IDisposable
     private readonly ArrayBufferWriter<byte> _scratch = new(256);
     private readonly Utf8JsonWriter _json = new(new ArrayBufferWriter<byte>(1), Plain);
 
-    /// <summary>The part of the response that the client has.</summary>
     protected KeptAnswer Kept { get; } = kept;
 
-    /// <summary>Creates the writer for an operation's streams.</summary>
     public static AnswerWriter For(BridgeCall call, KeptAnswer kept, TimeProvider time) => (call.Operation.Protocol, call.Operation.Name) switch
     {
         (Protocol.OpenAI, "chat") => new ChatCompletionWriter(call, kept, isChat: true, time),

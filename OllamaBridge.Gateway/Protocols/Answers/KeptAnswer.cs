@@ -36,7 +36,6 @@ internal sealed class KeptAnswer(int limit) : IDisposable
     /// <summary>Whether everything that was sent is kept and can be resumed.</summary>
     public bool IsWhole => !HasMore && !Text.IsCut && !Thinking.IsCut;
 
-    /// <summary>Whether any message was sent.</summary>
     public bool HasBegun => IsFramed || Pieces > 0;
 
     /// <summary>Whether thinking was sent, and text after it.</summary>
@@ -45,7 +44,6 @@ internal sealed class KeptAnswer(int limit) : IDisposable
     /// <summary>Tokens that were generated so far: one for each message, and the hidden one that ends the thinking.</summary>
     public int Tokens => Pieces + (HasThought ? 1 : 0);
 
-    /// <summary>The current position, for <see cref="Return"/>.</summary>
     public AnswerMark Mark => new(Text.Length, Thinking.Length, Pieces, IsFramed, HasMore);
 
     /// <summary>Drops the parts since a mark, because the client is not sent them.</summary>
@@ -84,7 +82,6 @@ internal sealed class KeptAnswer(int limit) : IDisposable
         }
     }
 
-    /// <summary>A string property of the first message; null if there is none.</summary>
     public string? FirstText(string name) => First(name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
 
     public void Dispose()

@@ -65,7 +65,6 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
         }
     }
 
-    /// <summary>The parsed properties of one event.</summary>
     private struct Data
     {
         public string? Type;

@@ -7,16 +7,13 @@ namespace OllamaBridge.Gateway.Protocols.Bodies;
 /// <summary>The reason why a body was not stored.</summary>
 internal enum BodyRefusal
 {
-    /// <summary>It is larger than the limit.</summary>
     TooLarge,
 
     /// <summary>Other bodies use the whole budget.</summary>
     NoRoom,
 
-    /// <summary>It cannot be written to disk.</summary>
     NoDisk,
 
-    /// <summary>The bridge does not support its content encoding.</summary>
     UnknownEncoding,
 
     /// <summary>Its bytes are not in its content encoding.</summary>
@@ -34,13 +31,10 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
 {
     private readonly LimitOptions _options = options.Value;
 
-    /// <summary>The budget for bodies in memory.</summary>
     public ByteBudget Memory { get; } = new(options.Value.MaxBodyMemory, time);
 
-    /// <summary>The budget for bodies on disk.</summary>
     public ByteBudget Disk { get; } = new(options.Value.MaxBodyDisk, time);
 
-    /// <summary>Reads a request's body to its end.</summary>
     /// <exception cref="BadHttpRequestException">The client sent a malformed body, or sent it too slowly.</exception>
     public async Task<BodyResult> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
