@@ -364,7 +364,8 @@ public sealed class RegionTests
     [Fact]
     public async Task Drain_NobodyElseIsHere_TheStreamMovesThere()
     {
-        await using var bed = await StartAsync(TimeSpan.FromMilliseconds(40), 1, 1, [], []);
+        // A pace that leaves the bridge seconds to move the stream, also on a loaded machine.
+        await using var bed = await StartAsync(TimeSpan.FromMilliseconds(150), 1, 1, [], []);
         bed.UseOneModel();
         var body = FaultBed.Body("/api/chat", limit: null);
         var whole = await ReadAsync(bed.A, "/api/chat", body);
