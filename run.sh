@@ -2,9 +2,9 @@
 # Builds and starts the bridge in front of three instances as an Aspire application with a dashboard. Ctrl-C stops everything.
 # If Aspire's packages cannot be restored, or with BRIDGE_STANDALONE=1, it starts the bridge without the dashboard.
 #   BRIDGE_STANDALONE=1   no dashboard
-#   BRIDGE_URLS=http://10.0.0.5:11434,http://10.0.0.6:11434   instances that run already
+#   BRIDGE_URLS=http://10.0.0.5:11434,http://10.0.0.6:11434   existing instances
 #   BRIDGE_PORT=11400     the bridge's port on 127.0.0.1
-#   BRIDGE_ADMIN_PORT     its port for operators (fleet page, admin API, metrics), one more than BRIDGE_PORT by default
+#   BRIDGE_ADMIN_PORT     the operators' port (fleet page, admin API, metrics), by default BRIDGE_PORT + 1
 #   BRIDGE_SLOTS=4        parallel requests of each instance (OLLAMA_NUM_PARALLEL)
 #   INSTANCE_PORT=11501   first port of the instances, without the dashboard
 # Further arguments are settings of the application, such as --Fleet:Instances=5 (docs/aspire.md).
@@ -32,15 +32,15 @@ trap 'echo; echo "Stopping."; exit 0' INT TERM
 
 listens() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 
-# $1: port, $2: process that must get to listen there.
+# $1: port, $2: id of the process that must listen there.
 await() {
   local i
   for ((i = 0; i < 300; i++)); do
     listens "$1" && return 0
-    kill -0 "$2" 2> /dev/null || { echo "What should listen on port $1 has ended; see above."; exit 1; }
+    kill -0 "$2" 2> /dev/null || { echo "The process for port $1 has ended; see above."; exit 1; }
     sleep 0.1
   done
-  echo "Nothing listens on port $1 after 30 s."
+  echo "No process listens on port $1 after 30 s."
   exit 1
 }
 
@@ -84,12 +84,12 @@ model=deepseek-r1:7b
 hint=
 if [ -n "${BRIDGE_URLS:-}" ]; then
   urls=$BRIDGE_URLS
-  what="the instances in BRIDGE_URLS: $urls"
+  backends="the instances in BRIDGE_URLS: $urls"
 elif command -v ollama > /dev/null; then
-  what="three local Ollama servers that share one model folder (BRIDGE_URLS is not set, ollama is on PATH)"
+  backends="three local Ollama servers that share one model folder (BRIDGE_URLS is not set, ollama is on PATH)"
   for i in 0 1 2; do
     listens "${ports[$i]}" && { echo "Port ${ports[$i]} is taken; choose others with INSTANCE_PORT=…"; exit 1; }
-    # Only one may clean the shared folder up at its start.
+    # Only one server may prune the shared folder at its start.
     OLLAMA_HOST="127.0.0.1:${ports[$i]}" OLLAMA_NUM_PARALLEL="$slots" OLLAMA_NOPRUNE=$((i > 0 ? 1 : 0)) \
       ollama serve > /dev/null 2>&1 &
     children+=($!)
@@ -98,10 +98,10 @@ elif command -v ollama > /dev/null; then
   model=$(OLLAMA_HOST="127.0.0.1:$first" ollama list 2> /dev/null | awk 'NR == 2 { print $1 }' || true)
   if [ -z "$model" ]; then
     model=deepseek-r1:7b
-    hint="There is no model yet. This brings one: curl $url/api/pull -d '{\"model\":\"$model\"}'"
+    hint="There is no model yet. Pull one: curl $url/api/pull -d '{\"model\":\"$model\"}'"
   fi
 else
-  what="three simulated servers with two DeepSeek models (BRIDGE_URLS is not set, ollama is not on PATH)"
+  backends="three simulated servers with two DeepSeek models (BRIDGE_URLS is not set, ollama is not on PATH)"
   for p in "${ports[@]}"; do
     listens "$p" && { echo "Port $p is taken; choose others with INSTANCE_PORT=…"; exit 1; }
   done
@@ -121,7 +121,7 @@ await "$port" "$!"
 cat << TEXT
 
 OllamaBridge answers on $url
-in front of $what.
+in front of $backends.
 ${hint:+
 $hint
 }
@@ -133,7 +133,7 @@ Metrics, health          $admin/metrics, $admin/health
 OpenAI clients           base URL $url/v1, any key
 Anthropic clients        base URL $url
 
-Ctrl-C stops everything that was started here.
+Ctrl-C stops the bridge and the instances that this script started.
 
 TEXT
 wait "${children[-1]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes .env beside compose.yaml: Redis' password, a key for clients and a key for operators. Variables that .env has already stay.
+# Writes .env beside compose.yaml: the password of Redis, a key for clients and a key for operators. Existing variables are kept.
 set -euo pipefail
 cd "$(dirname "$0")"
 umask 077
