@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the English of comments by words that mark an unclear style (CONTRIBUTING.md, Language), and fails above the limits.
-# "what" per 1,000 words stands for relative clauses in place of nouns, "where" for conditions; pronouns such as "nobody" for program elements.
+# Counts per 1,000 words: "what" indicates relative clauses in place of nouns, "where" conditions; pronouns such as "nobody" refer to program elements.
 #   eng/prose.sh            figures of each project, and the limits
 #   eng/prose.sh --lines W  the comment lines that contain the word W
 set -euo pipefail

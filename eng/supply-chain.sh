@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 folder=artifacts/sbom
 projects=(OllamaBridge.Gateway OllamaBridge.StateServer OllamaBridge.Simulator OllamaBridge.Hosting)
 
-# Whether the package source has data about vulnerabilities: it must know the one of this version (GHSA-5crp-9r3c-p9vr).
+# Succeeds if the package source has data about vulnerabilities: it must report a known vulnerability (GHSA-5crp-9r3c-p9vr) of this old version.
 knows_vulnerabilities() {
   local canary report
   canary=$(mktemp -d)
@@ -28,7 +28,7 @@ for project in "${projects[@]}"; do
   version=$(dotnet msbuild "$project" -getProperty:Version)
   dotnet tool run dotnet-CycloneDX -- "$project/$project.csproj" --disable-package-restore --output-format Json --output "$folder" \
     --filename "$project.cdx.json" --set-name "$project" --set-version "$version" > /dev/null
-  # A document without components would mean that the tool did not find what the build resolved.
+  # A document without components means that the tool did not find the packages that the build resolved.
   count=$(grep -c '"purl": "pkg:nuget/' "$folder/$project.cdx.json" || true)
   [ "$count" -gt 0 ] || { echo "$folder/$project.cdx.json names no package."; exit 1; }
   echo "sbom: $folder/$project.cdx.json ($count packages)"
