@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Stores fleet state in Redis. One atomic script ensures that no two gateways claim the same slot. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Stores fleet state in Redis. One atomic script ensures that no two gateways claim the same slot. Keys: <c>docs/state/keys.md</c>.</summary>
 internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
 {
     private const string Removed = "-";

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Reads and writes the ledger in Redis: records in a stream, sums in a hash per day. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Reads and writes the ledger in Redis: records in a stream, sums in a hash per day. Keys: <c>docs/state/ledger.md</c>.</summary>
 internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options, TimeProvider time)
 {
     // KEYS: the gateway's last batch number, records, sums of each day. ARGV: batch number, its lifetime in seconds, maximum number of records, number of

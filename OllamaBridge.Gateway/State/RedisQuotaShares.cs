@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Divides tenant quotas in Redis. One atomic script ensures that no two gateways claim the same part. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Divides tenant quotas in Redis. One atomic script ensures that no two gateways claim the same part. Keys: <c>docs/state/sharing.md</c>.</summary>
 internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
 {
     private const int PartsOfUse = 7;

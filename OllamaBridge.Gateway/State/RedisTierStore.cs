@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Stores the use of tiers in Redis, with times by its clock. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Stores the use of tiers in Redis, with times by its clock. Keys: <c>docs/state/keys.md</c>.</summary>
 internal sealed class RedisTierStore(SharedStore store) : ITierStore
 {
     // KEYS: use, drained. ARGV: tier, milliseconds since its last use. A tier that is unknown (a new store, or lost data) counts as used now.

@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Stores the exclusive right to change models in Redis, as an expiring key with its owner. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Stores the exclusive right to change models in Redis, as an expiring key with its owner. Keys: <c>docs/state/keys.md</c>.</summary>
 internal sealed class RedisWriterStore(SharedStore store) : IWriterStore
 {
     // Like SET with NX, but the owner can set it again: after a lost response, the owner must not be locked out.
