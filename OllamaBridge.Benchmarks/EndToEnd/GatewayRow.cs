@@ -1,11 +1,11 @@
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>One line of the result.</summary>
-/// <param name="What">What was measured.</param>
-/// <param name="Direct">Without a proxy; "–" where that makes no sense.</param>
-/// <param name="Yarp">With bare YARP.</param>
-/// <param name="Gateway">With the gateway.</param>
-/// <param name="Compared">What follows from these.</param>
-/// <param name="Target">What is asked for; empty where the line only informs.</param>
-/// <param name="Met">Whether it is; null where the line only informs.</param>
+/// <summary>One row of the result.</summary>
+/// <param name="What">The name of the figure.</param>
+/// <param name="Direct">The figure without a proxy; "–" if it does not apply.</param>
+/// <param name="Yarp">The figure with bare YARP.</param>
+/// <param name="Gateway">The figure with the gateway.</param>
+/// <param name="Compared">The ratio or difference.</param>
+/// <param name="Target">The required value; empty if the row has no target.</param>
+/// <param name="Met">Whether the target is met; null if the row has no target.</param>
 internal sealed record GatewayRow(string What, string Direct, string Yarp, string Gateway, string Compared, string Target = "", bool? Met = null);
