@@ -3,10 +3,8 @@ namespace OllamaBridge.Benchmarks;
 /// <summary>The exit codes of the process.</summary>
 internal static class ExitCodes
 {
-    /// <summary>Every target was met.</summary>
     public const int Met = 0;
 
-    /// <summary>A target was missed.</summary>
     public const int Missed = 1;
 
     /// <summary>The measurement failed.</summary>

@@ -3,11 +3,9 @@ using OllamaBridge.Gateway.Identity;
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
 /// <summary>
-/// One tenant for each client, with every kind of limit, for all models and for a single model; and one operator. The limits are too high to be reached.
+/// One tenant for each client, with every kind of limit, for all models and for a single model; and one operator. The limits are too high to be
+/// reached. <paramref name="Settings"/> are the gateway's environment variables.
 /// </summary>
-/// <param name="Keys">The clients' API keys.</param>
-/// <param name="OperatorKey">The operator's API key.</param>
-/// <param name="Settings">The gateway's settings, as environment variables.</param>
 internal sealed record BenchmarkTenants(IReadOnlyList<string> Keys, string OperatorKey, IReadOnlyDictionary<string, string> Settings)
 {
     private static readonly (string Limit, string Value)[] Limits =

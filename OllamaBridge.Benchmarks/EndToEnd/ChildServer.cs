@@ -24,7 +24,6 @@ internal sealed class ChildServer : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
-    /// <summary>The processor time used so far.</summary>
     public TimeSpan Cpu
     {
         get
@@ -54,18 +53,12 @@ internal sealed class ChildServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a .NET program from the directory of this one.</summary>
-    /// <param name="assembly">The file name of its assembly.</param>
-    /// <param name="arguments">Its command line.</param>
-    /// <param name="environment">Environment variables in addition to those of this process.</param>
+    /// <summary>Starts a .NET program from the directory of this one. The variables are added to this process's environment.</summary>
     public static ChildServer Start(string assembly, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null) =>
         StartProgram(
             Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments], environment);
 
-    /// <summary>Starts any program.</summary>
-    /// <param name="file">The executable.</param>
-    /// <param name="arguments">Its command line.</param>
-    /// <param name="environment">Environment variables in addition to those of this process.</param>
+    /// <summary>Starts a program. The variables are added to this process's environment.</summary>
     public static ChildServer StartProgram(string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(file, arguments)

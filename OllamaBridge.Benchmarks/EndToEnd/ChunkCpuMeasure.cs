@@ -7,7 +7,6 @@ namespace OllamaBridge.Benchmarks.EndToEnd;
 /// <summary>Measures a proxy's processor time per streamed chunk. The streams have the pace of a GPU, far below the machine's capacity.</summary>
 internal static class ChunkCpuMeasure
 {
-    /// <summary>Measures the proxies. A direct connection has no processor time to measure.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] proxies, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var (costs, rates) = await MeasureAsync(proxies, plan.Rounds, plan, cancellationToken);

@@ -3,7 +3,6 @@ namespace OllamaBridge.Benchmarks.EndToEnd;
 /// <summary>Measures the cost of reading every stream so that it can be resumed, if no stream is interrupted.</summary>
 internal static class ContinuationCommand
 {
-    /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(BenchmarkArguments arguments, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

@@ -8,7 +8,6 @@ internal static class GatewayCommand
     // Several times the duration of a full run on two cores.
     internal static readonly TimeSpan Deadline = TimeSpan.FromMinutes(20);
 
-    /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(BenchmarkArguments arguments, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

@@ -27,25 +27,25 @@ internal sealed record GatewayPlan
     /// <summary>The minimum ratio of requests per second with exported metrics and traces to those without telemetry.</summary>
     public const double MinTelemetryThroughputRatio = 0.9;
 
-    /// <summary>The number of simultaneous streams in the memory measurement.</summary>
+    /// <summary>Simultaneous streams in the memory measurement.</summary>
     public const int OpenStreams = 2000;
 
-    /// <summary>The number of clients in the closed loop.</summary>
+    /// <summary>Clients in the closed loop.</summary>
     public const int Clients = 16;
 
-    /// <summary>The number of tokens of a small response.</summary>
+    /// <summary>Tokens of a small response.</summary>
     public const int SmallAnswer = 8;
 
-    /// <summary>The number of simultaneous streams in the measurement of processor time.</summary>
+    /// <summary>Simultaneous streams in the measurement of processor time.</summary>
     public const int Streams = 64;
 
-    /// <summary>The number of rounds in which the targets take turns.</summary>
+    /// <summary>Rounds in which the targets take turns.</summary>
     public int Rounds { get; init; } = 9;
 
     /// <summary>The number of processes for each of two compared settings of the gateway. Their difference is small, so one process is not enough.</summary>
     public int PairProcesses { get; init; } = 3;
 
-    /// <summary>The number of rounds in which two processes take turns in the closed loop.</summary>
+    /// <summary>Rounds in which two processes take turns in the closed loop.</summary>
     public int PairRounds { get; init; } = 20;
 
     /// <summary>The duration of one of these rounds. It is short so that other load on the machine affects both processes equally.</summary>
@@ -54,7 +54,7 @@ internal sealed record GatewayPlan
     /// <summary>The warm-up time of each process. Code that first runs after it takes half a minute to reach the final compilation tier.</summary>
     public TimeSpan PairWarmUp { get; init; } = TimeSpan.FromSeconds(28);
 
-    /// <summary>The number of rounds of streams for each pair of processes.</summary>
+    /// <summary>Rounds of streams for each pair of processes.</summary>
     public int PairChunkRounds { get; init; } = 3;
 
     /// <summary>The warm-up time of each target: tiered compilation has several steps.</summary>
@@ -63,13 +63,13 @@ internal sealed record GatewayPlan
     /// <summary>The duration of one round of the closed loop.</summary>
     public TimeSpan Round { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>The number of requests in one round of the latency measurement.</summary>
+    /// <summary>Requests in one round of the latency measurement.</summary>
     public int LatencyRequests { get; init; } = 1500;
 
-    /// <summary>The number of tokens of each stream in the measurement of processor time, 10 ms each.</summary>
+    /// <summary>Tokens of each stream in the measurement of processor time, 10 ms each.</summary>
     public int StreamTokens { get; init; } = 400;
 
-    /// <summary>The number of tokens of each open stream, 500 ms each.</summary>
+    /// <summary>Tokens of each open stream, 500 ms each.</summary>
     public int OpenStreamTokens { get; init; } = 40;
 
     /// <summary>The smallest amount that exercises every measurement.</summary>

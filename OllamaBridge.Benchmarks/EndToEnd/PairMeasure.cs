@@ -29,10 +29,7 @@ internal sealed class PairMeasure
     /// <summary>The server's processor time per chunk, in µs.</summary>
     public Rounds[] ChunkCosts { get; }
 
-    /// <param name="streams">Streams the small responses, and also measures chunks.</param>
-    /// <param name="processes">The number of processes for each setting.</param>
-    /// <param name="plan">The amount of measurement.</param>
-    /// <param name="cancellationToken">Cancels the measurement.</param>
+    /// <summary>Measures small responses; if <paramref name="streams"/> is true, these are streamed, and chunks are measured, too.</summary>
     public async Task RunAsync(bool streams, int processes, GatewayPlan plan, CancellationToken cancellationToken)
     {
         for (var i = 0; i < processes; i++)

@@ -2,21 +2,12 @@ using OllamaBridge.Benchmarks.Report;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>One row of a result that compares the gateway without a feature and with it.</summary>
-/// <param name="What">The name of the figure.</param>
-/// <param name="Without">The figure without the feature.</param>
-/// <param name="With">The figure with the feature.</param>
-/// <param name="Ratio">The ratio of <paramref name="With"/> to <paramref name="Without"/>, computed round by round.</param>
-/// <param name="Target">The required value; empty if the row has no target.</param>
-/// <param name="Met">Whether the target is met; null if the row has no target.</param>
+/// <summary>
+/// One row of a result that compares the gateway without a feature and with it. <paramref name="Ratio"/> is with over without, computed round by round.
+/// <paramref name="Target"/> is empty and <paramref name="Met"/> is null if the row has no target.
+/// </summary>
 internal sealed record PairRow(string What, string Without, string With, string Ratio, string Target = "", bool? Met = null)
 {
-    /// <param name="what">The name of the figure.</param>
-    /// <param name="without">The figure without the feature, round by round.</param>
-    /// <param name="with">The figure with the feature, round by round.</param>
-    /// <param name="format">The .NET format of a figure.</param>
-    /// <param name="least">The minimum ratio; null for none.</param>
-    /// <param name="most">The maximum ratio; null for none.</param>
     public static PairRow Compare(string what, Rounds without, Rounds with, string format, double? least = null, double? most = null)
     {
         var ratio = Rounds.Combine(with, without, (a, b) => a / b);
@@ -29,7 +20,6 @@ internal sealed record PairRow(string What, string Without, string With, string 
             least is { } atLeast ? ratio.Median >= atLeast : most is { } atMost ? ratio.Median <= atMost : null);
     }
 
-    /// <returns>The process's exit code.</returns>
     public static int Publish(string section, IReadOnlyList<PairRow> rows, BenchmarkArguments arguments)
     {
         var table = new MarkdownTable("What", "Without", "With", "Compared", "Target", "Result");

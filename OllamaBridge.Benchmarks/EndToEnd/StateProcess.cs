@@ -17,7 +17,6 @@ internal sealed class StateProcess : IAsyncDisposable
         _process = process;
     }
 
-    /// <summary>The name in the report.</summary>
     public string Name { get; }
 
     public IPEndPoint Address { get; }

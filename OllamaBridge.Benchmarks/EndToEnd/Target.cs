@@ -2,10 +2,7 @@ using System.Net;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>A measured server that implements <c>/api/chat</c>.</summary>
-/// <param name="Name">The name in the report.</param>
-/// <param name="Addresses">The addresses that it listens on; the simulators have several.</param>
-/// <param name="Process">The process that is measured.</param>
+/// <summary>A measured server that implements <c>/api/chat</c>. The simulators have several addresses.</summary>
 internal sealed record Target(string Name, IReadOnlyList<IPEndPoint> Addresses, ChildServer Process)
 {
     /// <summary>The clients' API keys; empty if the server needs none.</summary>

@@ -10,7 +10,6 @@ internal static class TelemetryCommand
 {
     private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(1);
 
-    /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(BenchmarkArguments arguments, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

@@ -3,7 +3,6 @@ namespace OllamaBridge.Benchmarks.EndToEnd;
 /// <summary>Measures the cost per request of API keys, limits, fairness and state that is shared through Redis.</summary>
 internal static class TenantsCommand
 {
-    /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(BenchmarkArguments arguments, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

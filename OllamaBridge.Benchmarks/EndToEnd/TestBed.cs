@@ -8,7 +8,6 @@ namespace OllamaBridge.Benchmarks.EndToEnd;
 /// <summary>The measured servers, each in its own process, all on this machine's loopback interface.</summary>
 internal sealed class TestBed : IAsyncDisposable
 {
-    /// <summary>The maximum time for a server's start.</summary>
     public static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
 
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
@@ -48,12 +47,10 @@ internal sealed class TestBed : IAsyncDisposable
     /// </summary>
     public Task<Target> StartGatewayAsync(CancellationToken cancellationToken) => StartGatewayAsync("gateway", new Dictionary<string, string>(), null, cancellationToken);
 
-    /// <summary>Starts the gateway with additional settings.</summary>
-    /// <param name="name">The name in the report.</param>
-    /// <param name="settings">The settings, as environment variables.</param>
-    /// <param name="operatorKey">The key for reading the gateway's instances; null if the gateway needs none.</param>
-    /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>Completes when the gateway reports every model in memory on every instance and has reached its shared state.</returns>
+    /// <summary>
+    /// Starts the gateway with additional settings. Completes when the gateway reports every model in memory on every instance and has reached its
+    /// shared state. The operator's key is null if the gateway needs none.
+    /// </summary>
     public async Task<Target> StartGatewayAsync(
         string name, IReadOnlyDictionary<string, string> settings, string? operatorKey, CancellationToken cancellationToken)
     {

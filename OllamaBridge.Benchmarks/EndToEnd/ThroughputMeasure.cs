@@ -8,7 +8,6 @@ internal static class ThroughputMeasure
 {
     private const int WarmUpPasses = 4;
 
-    /// <summary>Warms the targets up and measures them.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] targets, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var (rates, costs) = await MeasureAsync(targets, stream: false, plan.Rounds, plan.Round, plan.WarmUp, cancellationToken);
@@ -16,12 +15,6 @@ internal static class ThroughputMeasure
     }
 
     /// <summary>Warms the targets up and measures them.</summary>
-    /// <param name="targets">The servers to measure.</param>
-    /// <param name="stream">Whether the responses are streamed.</param>
-    /// <param name="rounds">The number of rounds.</param>
-    /// <param name="round">The duration of a round.</param>
-    /// <param name="warmUp">The warm-up time of each target.</param>
-    /// <param name="cancellationToken">Cancels the measurement.</param>
     /// <returns>For each target the responses per second, and its server's processor time per response, in µs.</returns>
     public static async Task<(Rounds[] Rates, Rounds[] Costs)> MeasureAsync(
         Target[] targets, bool stream, int rounds, TimeSpan round, TimeSpan warmUp, CancellationToken cancellationToken)

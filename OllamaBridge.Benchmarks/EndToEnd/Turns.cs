@@ -6,7 +6,6 @@ namespace OllamaBridge.Benchmarks.EndToEnd;
 /// </summary>
 internal static class Turns
 {
-    /// <summary>The indexes of the targets, in order.</summary>
     public static IEnumerable<int> Of(int targets, int rounds)
     {
         for (var round = 0; round < rounds; round++)

@@ -37,7 +37,6 @@ internal sealed class ChatConnection : IDisposable
     }
 
     /// <summary>Sends a request and reads its response to the end.</summary>
-    /// <returns>The number of lines of the response.</returns>
     /// <exception cref="MeasurementException">The response is not 200 or not complete, so the measurement is not valid.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> AskAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken)

@@ -6,13 +6,10 @@ namespace OllamaBridge.Benchmarks.Load;
 /// <summary>Requests as bytes, built before the measurement starts.</summary>
 internal static class ChatRequest
 {
-    /// <summary>Builds one request to <c>/api/chat</c>.</summary>
-    /// <param name="server">The address for the <c>Host</c> header.</param>
-    /// <param name="model">The name of the model.</param>
-    /// <param name="conversation">The number of the conversation. Each has another beginning, so that a bridge can spread them over the instances.</param>
-    /// <param name="tokens">The length of the response.</param>
-    /// <param name="stream">Whether the response is streamed.</param>
-    /// <param name="key">The client's API key; null for none.</param>
+    /// <summary>
+    /// Builds one request to <c>/api/chat</c> with a response of the given number of tokens. Each conversation has another beginning, so that a bridge
+    /// can spread them over the instances.
+    /// </summary>
     public static ReadOnlyMemory<byte> Make(IPEndPoint server, string model, int conversation, int tokens, bool stream, string? key = null)
     {
         var body = $$$"""

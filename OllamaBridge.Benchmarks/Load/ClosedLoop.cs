@@ -33,8 +33,7 @@ internal sealed class ClosedLoop : IDisposable
         }
     }
 
-    /// <summary>Sends requests for a period.</summary>
-    /// <returns>The number of responses, and the seconds until the last of them.</returns>
+    /// <summary>Sends requests for a period. Returns the number of responses, and the seconds until the last of them.</summary>
     public async Task<(long Answers, double Seconds)> RunForAsync(TimeSpan duration, CancellationToken cancellationToken)
     {
         var start = Stopwatch.GetTimestamp();
@@ -50,18 +49,14 @@ internal sealed class ClosedLoop : IDisposable
         return (counts.Sum(), Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
-    /// <summary>Sends one request from every client, all at the same time.</summary>
-    /// <returns>The number of lines of all responses.</returns>
+    /// <summary>Sends one request from every client, all at the same time. Returns the number of lines of all responses.</summary>
     public async Task<long> RunOnceAsync(CancellationToken cancellationToken)
     {
         var lines = await Task.WhenAll(_clients.Select(c => c.Connection.AskAsync(c.Request, cancellationToken).AsTask()));
         return lines.Sum(l => (long)l);
     }
 
-    /// <summary>Sends requests one at a time; the clients take turns.</summary>
-    /// <param name="times">Receives the milliseconds of each response.</param>
-    /// <param name="count">The number of requests.</param>
-    /// <param name="cancellationToken">Cancels the requests.</param>
+    /// <summary>Sends requests one at a time; the clients take turns. Adds the milliseconds of each response to <paramref name="times"/>.</summary>
     public async Task TimeAsync(List<double> times, int count, CancellationToken cancellationToken)
     {
         for (var i = 0; i < count; i++)

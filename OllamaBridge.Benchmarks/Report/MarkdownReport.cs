@@ -5,10 +5,7 @@ namespace OllamaBridge.Benchmarks.Report;
 /// <summary>Prints a table, and writes it into a document, so that published numbers always come from a run.</summary>
 internal static class MarkdownReport
 {
-    /// <summary>Publishes the table of one benchmark.</summary>
-    /// <param name="section">The name in the document's markers.</param>
-    /// <param name="table">The table in Markdown.</param>
-    /// <param name="arguments">The output file and the mode.</param>
+    /// <summary>Publishes the table of one benchmark between the document's markers with the section's name.</summary>
     public static void Publish(string section, string table, BenchmarkArguments arguments)
     {
         var mode = arguments.Quick ? " with `--quick`: short rounds, for a first look only" : "";

@@ -12,7 +12,6 @@ internal sealed class MarkdownTable
         Add([.. headings.Select(_ => "---")]);
     }
 
-    /// <summary>The text for a target that was met or missed.</summary>
     public static string Result(bool met) => met ? "met" : "**missed**";
 
     public void Add(params string[] cells) => _text.Append("| ").AppendJoin(" | ", cells).Append(" |\n");

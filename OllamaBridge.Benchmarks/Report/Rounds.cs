@@ -14,7 +14,6 @@ internal sealed class Rounds
 
     public double Most => _values.Max();
 
-    /// <summary>The values in the order of the rounds.</summary>
     public IReadOnlyList<double> Values => _values;
 
     public void Add(double value) => _values.Add(value);
@@ -28,9 +27,7 @@ internal sealed class Rounds
         return result;
     }
 
-    /// <summary>A percentile, interpolated linearly between adjacent values.</summary>
-    /// <param name="values">In any order; not empty.</param>
-    /// <param name="share">From 0 to 1.</param>
+    /// <summary>A percentile (share 0 to 1), interpolated linearly between adjacent values. The values are in any order; there must be at least one.</summary>
     public static double Percentile(IEnumerable<double> values, double share)
     {
         var sorted = values.Order().ToArray();

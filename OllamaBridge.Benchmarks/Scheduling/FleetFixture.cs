@@ -14,9 +14,6 @@ internal static class FleetFixture
     private const string Asked = "model-0:latest";
     private static readonly string[] Keys = [.. Enumerable.Range(0, ModelsOnDisk).Select(i => $"model-{i}:latest")];
 
-    /// <summary>Builds the fleet and a request for one of its models.</summary>
-    /// <param name="instances">The number of instances.</param>
-    /// <param name="situation">The state of the instances.</param>
     public static SchedulingRequest Build(int instances, Situation situation)
     {
         var random = new Random(17);

@@ -21,11 +21,9 @@ public class SchedulingBenchmark
     [Params(10, 100, 1000)]
     public int Instances { get; set; }
 
-    /// <summary>The state of the fleet.</summary>
     [ParamsAllValues]
     public Situation Situation { get; set; }
 
-    /// <summary>Builds the fleet and the scheduler with its default policies.</summary>
     [GlobalSetup]
     public void Setup()
     {
@@ -41,13 +39,10 @@ public class SchedulingBenchmark
         _request = FleetFixture.Build(Instances, Situation);
     }
 
-    /// <summary>Disposes the scheduler.</summary>
     [GlobalCleanup]
     public void Cleanup() => _services?.Dispose();
 
-    /// <summary>Counts the bytes that decisions allocate on this thread. BenchmarkDotNet counts those of the whole process.</summary>
-    /// <param name="decisions">The number of decisions.</param>
-    /// <returns>The bytes of all decisions together.</returns>
+    /// <summary>Counts the bytes that a number of decisions allocate on this thread. BenchmarkDotNet counts those of the whole process.</summary>
     public long CountAllocated(int decisions)
     {
         // The first decision can create objects that stay, such as this thread's random source.

@@ -17,7 +17,6 @@ internal static class SchedulingCommand
     private const double MaxMicroseconds = 10;
     private const int JudgedInstances = 1000;
 
-    /// <returns>The process's exit code.</returns>
     public static int Run(BenchmarkArguments arguments)
     {
         var summary = BenchmarkRunner.Run<SchedulingBenchmark>(Config(arguments.Quick));

@@ -202,7 +202,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_ClientGoneBefore_Throws()
+    public async Task Acquire_ClientAlreadyDisconnected_Throws()
     {
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _queue.AskUntil(new CancellationToken(true)));
         Assert.Equal(0, _queue.Queue.Count);

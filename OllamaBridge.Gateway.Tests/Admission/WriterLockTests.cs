@@ -74,7 +74,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_ClientGoneBefore_Throws()
+    public async Task Enter_ClientAlreadyDisconnected_Throws()
     {
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _lock.EnterAsync(new CancellationToken(true)));
         await using var turn = await _lock.EnterAsync(Cancelled);

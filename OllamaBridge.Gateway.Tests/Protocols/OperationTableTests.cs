@@ -44,7 +44,7 @@ public class OperationTableTests
     [InlineData("/api/experimental/web_fetch")]
     [InlineData("/api/experimental/model-recommendations")]
     [InlineData("/api/experimental/whatever-comes-next")]
-    public void Find_ModelOwnerRoute_Refused(string path) => Assert.Equal(OperationKind.Refused, OperationTable.Find(path, out _)!.Kind);
+    public void Find_ServerOwnersRoute_Refused(string path) => Assert.Equal(OperationKind.Refused, OperationTable.Find(path, out _)!.Kind);
 
     [Theory]
     [InlineData("/api/blobs/sha256:0123", "sha256:0123")]

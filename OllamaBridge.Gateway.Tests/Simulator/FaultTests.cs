@@ -93,7 +93,7 @@ public class FaultTests
     [Theory]
     [InlineData(FaultKind.SlowFirstToken, 0)]
     [InlineData(FaultKind.Stall, 2)]
-    public async Task Delay_OnFakeClock_WaitsThatLong(FaultKind kind, int linesBefore)
+    public async Task Delay_OnFakeClock_WaitsForDelay(FaultKind kind, int linesBefore)
     {
         var time = new FakeTimeProvider();
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant with { TimeProvider = time }, Model);

@@ -81,7 +81,7 @@ public sealed class OpenAiOnlyServerTests : IAsyncLifetime
     [Theory]
     [InlineData("org/model")]
     [InlineData("Org/Model:latest")]
-    public async Task Chat_ModelIdInOtherCase_404(string id)
+    public async Task Chat_InexactModelId_404(string id)
     {
         var (status, error) = await FailAsync(new { model = id, messages = User });
         Assert.Equal((404, "error", "NotFoundError", 404), (status, error["object"]!.GetValue<string>(), error["type"]!.GetValue<string>(), error["code"]!.GetValue<int>()));

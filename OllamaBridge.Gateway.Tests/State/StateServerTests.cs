@@ -17,7 +17,7 @@ public class StateServerTests
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     [Fact]
-    public async Task Ping_NoPassword_Answers()
+    public async Task Ping_NoPassword_Pong()
     {
         await using var server = await RunningStateServer.StartAsync();
         await using var client = await server.ConnectAsync();

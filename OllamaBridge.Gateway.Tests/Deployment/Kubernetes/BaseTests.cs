@@ -17,7 +17,7 @@ public sealed partial class BaseTests
         [.. Resources.Where(r => ((string)r.Value!["type"]!).Split('.')[0] is "container" or "project").Select(r => r.Key)];
 
     [Fact]
-    public void Templates_Custom_AllThatAspirateNeeds() => Assert.Equal(
+    public void Templates_Custom_CompleteForAspirate() => Assert.Equal(
         Templates, Directory.GetFiles(RepositoryFiles.PathOf($"{Overlay.Folder}/templates")).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
 
     [Fact]

@@ -216,7 +216,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void TryEnter_SlowStartFromManyThreads_NeverMoreThanTheLimit()
+    public void TryEnter_SlowStartFromManyThreads_WithinLimit()
     {
         FailUntilOpen();
         _now += 2 * Rule.Second;

@@ -47,7 +47,7 @@ public class AnswerWriterTests
 
     [Theory]
     [MemberData(nameof(Paths))]
-    public void Write_InternalFinishReasons_ProtocolsStopReason(string path)
+    public void Write_OllamaStopReasons_ProtocolsStopReason(string path)
     {
         foreach (var reason in new[] { null, "stop", "load", "unload" })
         {

@@ -65,7 +65,7 @@ public sealed class BatchedOutputTests
     }
 
     [Fact]
-    public async Task Append_Full_WaitsUntilThereIsRoom()
+    public async Task Append_Full_WaitsForRoom()
     {
         using var output = new BatchedOutput(_written, 1, drops: false, TimeProvider.System);
         _written.Stop();
