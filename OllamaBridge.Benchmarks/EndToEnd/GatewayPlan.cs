@@ -51,7 +51,7 @@ internal sealed record GatewayPlan
     /// <summary>The duration of one of these rounds. It is short so that other load on the machine affects both processes equally.</summary>
     public TimeSpan PairRound { get; init; } = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>The warm-up time of each process. Code that first runs after it takes half a minute to reach the final compilation tier.</summary>
+    /// <summary>The warm-up time of each process. Rarely executed code takes half a minute to reach the final compilation tier.</summary>
     public TimeSpan PairWarmUp { get; init; } = TimeSpan.FromSeconds(28);
 
     /// <summary>Rounds of streams for each pair of processes.</summary>

@@ -7,8 +7,8 @@ using OllamaBridge.Gateway.Tests.Fleet;
 namespace OllamaBridge.Gateway.Tests.Admission;
 
 /// <summary>
-/// A tenant that uses less than its share waits, beside tenants that flood the queue, no longer than it would if it had its share of the slots to itself,
-/// plus one running request, because a running request keeps its slot. Uses simulated time and the real queue.
+/// Beside tenants that flood the queue, a tenant below its share waits at most as long as with its share of the slots to itself, plus one running
+/// request, because a running request keeps its slot. The tests use simulated time and the real queue.
 /// </summary>
 public class LightTenantTests
 {
