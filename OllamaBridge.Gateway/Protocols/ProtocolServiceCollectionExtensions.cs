@@ -1,9 +1,8 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Adds what reads requests.</summary>
+/// <summary>Registers the services of this folder.</summary>
 internal static class ProtocolServiceCollectionExtensions
 {
-    /// <summary>Adds request ids and the stages that find a request's operation and read its body.</summary>
     public static IServiceCollection AddProtocols(this IServiceCollection services) =>
         services.AddSingleton<RequestIds>().AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
 }
