@@ -75,6 +75,27 @@ public sealed class AuditTests
     }
 
     [Fact]
+    public async Task Audit_DrainThatWaits_RecordedBeforeItsResponse()
+    {
+        await using var bed = await Bed.StartAsync();
+        bed.Fleet[0].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromSeconds(30) });
+        using var gone = new CancellationTokenSource();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat") { Content = JsonContent.Create(Ask.Chat(stream: true)) };
+        request.Headers.Authorization = new("Bearer", bed.Key);
+        var running = bed.Bridge.Client.SendAsync(request, gone.Token);
+        await Eventually.BecomesAsync(() => bed.Bridge.Fleet.Current.Instances.Any(i => i.Instance.SlotsUsed > 0), TimeSpan.FromSeconds(10));
+        var drain = bed.SendAsync(HttpMethod.Post, "/bridge/instances/sim-1/drain?deadline=300&wait=true");
+
+        var entry = Assert.Single(await bed.AuditAsync(1));
+
+        Assert.Equal(("drain.start", "done", false), (Text(entry, "action"), Text(entry, "outcome"), drain.IsCompleted));
+        await gone.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+        await drain;
+        Assert.Single(await bed.AuditAsync());
+    }
+
+    [Fact]
     public async Task Audit_ModelChanges_EachWithItsClient()
     {
         await using var bed = await Bed.StartAsync();
@@ -193,14 +214,18 @@ public sealed class AuditTests
     [Fact]
     public async Task Audit_ManyAttemptsWithoutAKey_OperatorsChangesStay()
     {
-        await using var bed = await Bed.StartAsync(("Bridge:Audit:Entries", "10"), ("Bridge:Audit:UnauthenticatedPerMinute", "3"));
+        await using var bed = await Bed.StartAsync(("Bridge:Audit:Entries", "10"), ("Bridge:Audit:AttemptsPerMinute", "3"));
         await bed.SendAsync(HttpMethod.Put, "/bridge/tenants/team-a", new { weight = 2 });
         for (var i = 0; i < 20; i++)
             await bed.SendAsync(HttpMethod.Delete, "/bridge/tenants/team-a", null, HttpStatusCode.Unauthorized, key: "");
+        for (var i = 0; i < 20; i++)
+            await bed.SendAsync(HttpMethod.Post, "/api/generate", new { model = TestFleet.Model, keep_alive = 0 }, HttpStatusCode.OK, key: bed.InferenceKey);
+        await Eventually.BecomesAsync(() => bed.Logged("Information 1805 model.unload") == 20, TimeSpan.FromSeconds(10));
 
         var entries = await bed.AuditAsync();
 
-        Assert.Equal(["tenant.remove", "tenant.remove", "tenant.remove", "tenant.put"], entries.Select(e => Text(e, "action")));
+        Assert.Equal(
+            ["model.unload", "model.unload", "model.unload", "tenant.remove", "tenant.remove", "tenant.remove", "tenant.put"], entries.Select(e => Text(e, "action")));
         Assert.Equal(20, bed.Logged("Warning 1800 tenant.remove"));
     }
 

@@ -101,6 +101,8 @@ internal static class InstanceEndpoints
         NoteDrain(context, fleet, name, isBefore: true);
         var found = asked.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
         NoteDrain(context, fleet, name, isBefore: false);
+        if (found)
+            PendingChange.Of(context).RecordNow();
         if (found && asked is { Waits: true, Deadline: { } end })
             await DrainWait.RunAsync(fleet, name, time.GetMoment() + (end - now), sharing.Value.Interval, time, gone);
         return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(fleet.Current, view, time)) : NotFound(name);

@@ -22,12 +22,14 @@ internal static class AuditEndpointFilter
         {
             var refusal = await authorize();
             isAllowed = refusal is null;
+            PendingChange.Of(context).Recorder = () => trail.Record(PendingChange.End(context, audited.Action, Results.Ok()), AuditCaller.OfOperator(context, isAllowed: true));
             result = refusal ?? await next();
             return result;
         }
         finally
         {
-            trail.Record(PendingChange.End(context, audited.Action, result), AuditCaller.OfOperator(context, isAllowed));
+            if (!PendingChange.Of(context).IsRecorded)
+                trail.Record(PendingChange.End(context, audited.Action, result), AuditCaller.OfOperator(context, isAllowed));
         }
     }
 }

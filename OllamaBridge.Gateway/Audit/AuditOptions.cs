@@ -12,9 +12,9 @@ internal sealed record AuditOptions
     [Range(1, 1_000_000)]
     public int Entries { get; init; } = 10_000;
 
-    /// <summary>Refused attempts without a valid key that are kept each minute. Each attempt is logged.</summary>
+    /// <summary>Attempts that were not made, and unloads of models, that are kept each minute, of each tenant and of callers without a key. All are logged.</summary>
     [Range(0, 100_000)]
-    public int UnauthenticatedPerMinute { get; init; } = 60;
+    public int AttemptsPerMinute { get; init; } = 60;
 }
 
 [OptionsValidator]

@@ -15,10 +15,10 @@ internal sealed class AuditTrail
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly string _bridge = Dns.GetHostName();
-    private readonly int _unauthenticatedPerMinute;
+    private readonly int _attemptsPerMinute;
+    private readonly Dictionary<string, int> _attempts = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private long _minuteSince;
-    private int _unauthenticated;
     private long _lastTime;
     private uint _sequence;
 
@@ -27,7 +27,7 @@ internal sealed class AuditTrail
         _store = store;
         _time = time;
         _logger = loggers.CreateLogger(AuditLog.Category);
-        _unauthenticatedPerMinute = options.Value.UnauthenticatedPerMinute;
+        _attemptsPerMinute = options.Value.AttemptsPerMinute;
     }
 
     /// <summary>Records a change that no request made.</summary>
@@ -63,8 +63,8 @@ internal sealed class AuditTrail
             After = change.After,
         };
         AuditLog.Write(_logger, entry);
-        // Requests without a key must not push the changes of operators out of what is kept.
-        if (caller.Actor != AuditActors.Unauthenticated || MayKeepUnauthenticated())
+        // What anyone can repeat at will must not push changes out of what is kept.
+        if (entry is { Outcome: AuditOutcomes.Done, Action: not AuditActions.ModelUnload } || MayKeepAttempt(caller.Tenant ?? ""))
             _store.Write(entry);
     }
 
@@ -78,13 +78,18 @@ internal sealed class AuditTrail
         }
     }
 
-    private bool MayKeepUnauthenticated()
+    private bool MayKeepAttempt(string tenant)
     {
         lock (_lock)
         {
             if (_minuteSince == 0 || _time.GetElapsedTime(_minuteSince) >= Minute)
-                (_minuteSince, _unauthenticated) = (Math.Max(1, _time.GetTimestamp()), 0);
-            return ++_unauthenticated <= _unauthenticatedPerMinute;
+            {
+                _attempts.Clear();
+                _minuteSince = Math.Max(1, _time.GetTimestamp());
+            }
+
+            _attempts[tenant] = _attempts.GetValueOrDefault(tenant) + 1;
+            return _attempts[tenant] <= _attemptsPerMinute;
         }
     }
 }

@@ -29,6 +29,19 @@ internal sealed class PendingChange
     /// <summary>Whether it cannot be told if the change was made.</summary>
     public bool IsUncertain { get; set; }
 
+    /// <summary>Records the change as made; null while nothing may be recorded.</summary>
+    public Action? Recorder { get; set; }
+
+    /// <summary>Whether it has been recorded.</summary>
+    public bool IsRecorded { get; private set; }
+
+    /// <summary>Records the change before the endpoint ends: it has been made, and what follows only waits.</summary>
+    public void RecordNow()
+    {
+        Recorder?.Invoke();
+        IsRecorded = Recorder is not null;
+    }
+
     /// <summary>The change of a request.</summary>
     public static PendingChange Of(HttpContext context)
     {
