@@ -254,6 +254,7 @@ internal sealed class AnswerTransformer(
             attempt.Call.InputTokens = usage.InputTokens;
             attempt.Call.OutputTokens = usage.OutputTokens;
             attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
+            attempt.PrefillNanoseconds = usage.PrefillNanoseconds;
         }
 
         return new RelayStream(source, held, ended, attempt, context);

@@ -30,6 +30,9 @@ internal abstract class StreamWatcher : IDisposable
     /// <summary>How long the answer's tokens took, in nanoseconds, once told; 0 where it is not told.</summary>
     public long DecodeNanoseconds { get; protected set; }
 
+    /// <summary>How long the prompt's evaluation took, in nanoseconds, once told; 0 if it is not told.</summary>
+    public long PrefillNanoseconds { get; protected set; }
+
     /// <summary>What must stand between the bytes that have passed and another message: nothing, unless they end in the middle of one.</summary>
     public virtual string Separator => IsMidLine ? "\n" : "";
 

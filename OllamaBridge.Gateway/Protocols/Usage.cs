@@ -3,10 +3,13 @@ using System.Text.Json;
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>What an answer says of itself: finished or not, tokens read and written.</summary>
-/// <remarks>Native: <c>prompt_eval_count</c>, <c>eval_count</c>, <c>eval_duration</c>, <c>done</c>, <c>status</c> at the top; others: inside <c>usage</c>,
+/// <remarks>Native: <c>prompt_eval_count</c>, <c>eval_count</c>, <c>eval_duration</c>, <c>prompt_eval_duration</c>, <c>done</c>, <c>status</c> at the top; others: inside <c>usage</c>,
 /// which Anthropic's first event and the Responses API keep one level down, in <c>message</c> and <c>response</c>.</remarks>
 internal readonly record struct Usage(bool Done, bool Succeeded, long InputTokens, long OutputTokens, long DecodeNanoseconds = 0)
 {
+    /// <summary>How long the prompt's evaluation took, in nanoseconds; 0 if it is not told.</summary>
+    public long PrefillNanoseconds { get; init; }
+
     /// <summary>Whether it was a whole JSON object.</summary>
     public bool IsReadable { get; init; }
 
@@ -17,13 +20,13 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
     public static Usage Read(ReadOnlySpan<byte> json)
     {
         bool done = false, succeeded = false, isReadable = false, hasError = false;
-        long input = 0, output = 0, decode = 0;
+        long input = 0, output = 0, decode = 0, prefill = 0;
         try
         {
             var reader = new Utf8JsonReader(ByteOrderMark.Skip(json));
             if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
             {
-                ReadObject(ref reader, top: true, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode);
+                ReadObject(ref reader, top: true, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode, ref prefill);
                 isReadable = reader.TokenType == JsonTokenType.EndObject;
             }
         }
@@ -32,11 +35,12 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
             // A malformed line is the relay's matter; it has no tokens to count.
         }
 
-        return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable, HasError = hasError };
+        return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable, HasError = hasError, PrefillNanoseconds = prefill };
     }
 
     private static void ReadObject(
-        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref bool hasError, ref long input, ref long output, ref long decode)
+        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref bool hasError, ref long input, ref long output, ref long decode,
+        ref long prefill)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -49,6 +53,7 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
             var isError = top && reader.ValueTextEquals("error"u8);
             var isObject = top && reader.ValueTextEquals("object"u8);
             var isDecode = top && reader.ValueTextEquals("eval_duration"u8);
+            var isPrefill = top && reader.ValueTextEquals("prompt_eval_duration"u8);
             var isNested = reader.ValueTextEquals("usage"u8)
                 || (top && (reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("response"u8)));
             reader.Read();
@@ -66,8 +71,10 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
                 output = written;
             else if (isDecode && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var took))
                 decode = took;
+            else if (isPrefill && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var evaluated))
+                prefill = evaluated;
             else if (isNested && reader.TokenType == JsonTokenType.StartObject)
-                ReadObject(ref reader, top: false, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode);
+                ReadObject(ref reader, top: false, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode, ref prefill);
             else
                 reader.Skip();
         }

@@ -78,7 +78,8 @@ internal sealed class AffinityScorer : IInstanceScorer
     /// <summary>How much prefill is saved there, from 0 for nothing to 1; 1 where it is not known.</summary>
     private static float Saving(in SchedulingRequest request, Candidates candidates, int at)
     {
-        var perByte = request.Model.Usable[candidates.Index[at]].State.SecondsPerByte;
+        var here = request.Model.Usable[candidates.Index[at]].State.SecondsPerByte;
+        var perByte = here > 0 ? here : request.Model.State.Prefill.SecondsPerByte;
         if (perByte <= 0 || request.Bytes <= 0)
             return 1;
         var seconds = (float)Math.Min(perByte * request.Bytes, 1e6);
