@@ -1,0 +1,98 @@
+using System.Net;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>
+/// Servers of kind OpenAI that go silent while all their slots are taken, with default settings (one slot each) and a clock ten times as fast as the real one.
+/// </summary>
+public sealed class SilentOpenAITests
+{
+    private readonly ScaledTime _time = new(10);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("/v1/chat/completions", true, false)]
+    [InlineData("/v1/chat/completions", false, false)]
+    [InlineData("/v1/chat/completions", false, true)]
+    [InlineData("/v1/completions", true, false)]
+    [InlineData("/v1/completions", false, false)]
+    [InlineData("/v1/embeddings", false, false)]
+    public async Task Ask_EngineIsStuckAndItsServerAnswers_TheOtherAnswers(string path, bool stream, bool hasMetrics)
+    {
+        await using var first = await OpenAIEngine.StartAsync("one", _time, hasMetrics);
+        await using var second = await OpenAIEngine.StartAsync("two", _time, hasMetrics);
+        await using var bridge = await StartAsync(first, second);
+        first.Freeze();
+
+        // One goes to each: the first that the stuck one gets takes its only slot.
+        var answers = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => AskAsync(bridge, path, stream, "Why?")));
+
+        Assert.All(answers, a => Assert.Equal((HttpStatusCode.OK, "two"), (a.Status, a.Instance)));
+        Assert.Equal(0, first.Answered);
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal) && l.Contains(hasMetrics ? "Unresponsive" : "Suspect", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public async Task Ask_LongPromptInTheOnlySlot_FinishesThere(bool hasMetrics, bool stream)
+    {
+        await using var first = await OpenAIEngine.StartAsync("one", _time, hasMetrics);
+        await using var second = await OpenAIEngine.StartAsync("two", _time, hasMetrics);
+        await using var bridge = await StartAsync(first, second);
+
+        // With figures of the engine the length does not matter; without them it explains the time.
+        var answer = await AskAsync(bridge, "/v1/chat/completions", stream, "long" + new string('x', hasMetrics ? 0 : 40_000));
+
+        Assert.Equal(HttpStatusCode.OK, answer.Status);
+        Assert.DoesNotContain(bridge.Logs.Lines, l => l.Contains(" 1200 ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Ask_ServersOfOneRequestAtATimeAreSlow_MovedOnceAndNeverAgain()
+    {
+        await using var first = await OpenAIEngine.StartAsync("one", _time);
+        await using var second = await OpenAIEngine.StartAsync("two", _time);
+        await using var bridge = await StartAsync(first, second);
+
+        var moved = await AskAsync(bridge, "/v1/chat/completions", stream: false, "long");
+        var before = Failures(bridge);
+        var later = await Task.WhenAll(AskAsync(bridge, "/v1/chat/completions", stream: false, "long"), AskAsync(bridge, "/v1/chat/completions", stream: true, "long"));
+
+        Assert.Equal(HttpStatusCode.OK, moved.Status);
+        Assert.Equal(1, before);
+        Assert.All(later, a => Assert.Equal(HttpStatusCode.OK, a.Status));
+        Assert.Equal(before, Failures(bridge));
+    }
+
+    private static int Failures(TestBridge bridge) => bridge.Logs.Lines.Count(l => l.Contains(" 1200 ", StringComparison.Ordinal));
+
+    private async Task<TestBridge> StartAsync(params OpenAIEngine[] engines)
+    {
+        var bridge = await TestBridge.StartAsync(
+            [],
+            _time,
+            [
+                .. engines.SelectMany((e, i) => new[] { ($"Bridge:Instances:{i}:Url", e.Url.ToString()), ($"Bridge:Instances:{i}:Name", e.Name), ($"Bridge:Instances:{i}:Kind", "OpenAI") }),
+                // Looks at the real pace: the fast clock would leave them hardly any time on a busy machine.
+                ("Bridge:Health:Interval", "00:00:01"), ("Bridge:Health:RecoveryInterval", "00:00:01"), ("Bridge:Health:Timeout", "00:01:00"),
+            ]);
+        await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable) && s.Models.ContainsKey("m:latest"), "all are healthy");
+        return bridge;
+    }
+
+    private static async Task<(HttpStatusCode Status, string? Instance, string Text)> AskAsync(TestBridge bridge, string path, bool stream, string text)
+    {
+        object body = path switch
+        {
+            "/v1/embeddings" => new { model = "m", input = text },
+            "/v1/completions" => new { model = "m", prompt = text, stream },
+            _ => new { model = "m", messages = new[] { new { role = "user", content = text } }, stream },
+        };
+        using var answer = await bridge.PostAsync(path, body, Token);
+        return (answer.StatusCode, answer.Headers.TryGetValues("X-Bridge-Instance", out var names) ? names.Single() : null, await answer.Content.ReadAsStringAsync(Token));
+    }
+}
