@@ -88,6 +88,7 @@ internal static class OllamaLook
             ? Models(list, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))
             {
                 Digest = ReadDigest(json),
+                Size = ReadSize(json, "size"),
                 IsRemote = json.TryGetProperty("remote_host", out var remote) && remote.ValueKind == JsonValueKind.String && JsonValues.Text(remote) is not "",
             })
             : throw new HttpRequestException($"{TagsPath} answered without a list of models");
