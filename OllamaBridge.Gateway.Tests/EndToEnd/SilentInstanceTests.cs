@@ -136,6 +136,48 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
+    public async Task Ask_MachineIsStopped_EveryRouteIsAnsweredByTheOther()
+    {
+        string[] models = [TestFleet.Model, Embeddings];
+        string[] arguments = ["--models", string.Join(',', models), "--slots", "32", "--load-time", "0s", "--prefill", "0ms", "--decode", "0ms"];
+        await using var first = await SimulatorProcess.StartAsync(models, arguments);
+        await using var second = await SimulatorProcess.StartAsync(models, arguments);
+        await using var bridge = await TestBridge.StartAsync(
+            [],
+            _time,
+            ("Bridge:Instances:0:Url", first.Url.ToString()), ("Bridge:Instances:0:Name", "sim-1"), ("Bridge:Instances:0:Slots", "32"),
+            ("Bridge:Instances:1:Url", second.Url.ToString()), ("Bridge:Instances:1:Name", "sim-2"), ("Bridge:Instances:1:Slots", "32"),
+            ("Bridge:Health:Interval", "00:00:10"), ("Bridge:Health:RecoveryInterval", "00:00:10"), ("Bridge:Health:Timeout", "00:01:00"));
+        await bridge.UntilAsync(s => s.Instances.Length == 2 && s.Instances.All(i => i.Loaded.Length == 2), "the models are seen in memory");
+        // Connections that are kept, and new ones.
+        await Task.WhenAll(Routes.Select(r => AskAsync(bridge, r.Path, r.Stream)));
+        await first.FreezeAsync();
+
+        var answers = await Task.WhenAll(Routes.Select(r => AskAsync(bridge, r.Path, r.Stream)));
+
+        foreach (var (route, answer) in Routes.Zip(answers))
+            Assert.True(answer is { Status: HttpStatusCode.OK, Instance: "sim-2" }, $"{route}: {answer}");
+    }
+
+    [Fact]
+    public async Task Ask_LoadHangsOnOneInstance_EveryRouteIsAnsweredByTheOther()
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 0);
+        await bridge.Fleet.SetDrainingAsync("sim-2", true, Token);
+        fleet[0].Faults.Add(new Fault { Kind = FaultKind.Hang });
+        var asked = Routes.Select(r => AskAsync(bridge, r.Path, r.Stream)).ToArray();
+        await Eventually.BecomesAsync(() => fleet[0].Statistics.Seen.Select(r => r.Path).Distinct().Count() >= 9, TimeSpan.FromSeconds(30));
+        await bridge.Fleet.SetDrainingAsync("sim-2", false, Token);
+
+        var answers = await Task.WhenAll(asked);
+
+        foreach (var (route, answer) in Routes.Zip(answers))
+            Assert.True(answer is { Status: HttpStatusCode.OK, Instance: "sim-2" }, $"{route}: {answer}");
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal) && l.Contains("Loading", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Ask_LoadHangs_AnotherInstanceLoads()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);

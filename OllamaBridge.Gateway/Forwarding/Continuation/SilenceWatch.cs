@@ -100,7 +100,7 @@ internal sealed class SilenceWatch(
         if (SilenceRules.Judge(facts, _options, _liveness) is not { } cause || !(isJudged || cause == Interruption.Drained))
             return;
         if (facts is { Liveness: LivenessState.Loading, HasBegun: false } && cause == Interruption.Stalled)
-            loadTimes.AddGivenUp(attempt.Call.ModelKey, facts.Silence);
+            loadTimes.AddGivenUp(attempt.Call.ModelKey, attempt.SentAt, now, facts.Silence);
         if (facts is { Liveness: LivenessState.Suspect, HasBegun: false } && cause == Interruption.Stalled)
             attempt.Call.WasSuspected = true;
         attempt.GiveUp(cause, isFinal: !facts.CanGoElsewhere);
@@ -142,7 +142,7 @@ internal sealed class SilenceWatch(
             isDrained)
         {
             Liveness = liveness,
-            LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt)) : default,
+            LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt), attempt.SentAt) : default,
             IsServerUp = attempt.Liveness?.IsServerUp(now) == true,
             IsUnresumable = attempt.HasBegun && liveness != LivenessState.Unknown && !IsResumable(attempt),
             TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.SilentSince ?? attempt.Call.FirstSentAt ?? attempt.SentAt, now)),
@@ -175,7 +175,9 @@ internal sealed class SilenceWatch(
             return known;
         }
 
-        return known == LivenessState.Unresponsive && !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.HasLoadedWeights) ? LivenessState.Loading : known;
+        // A server answers other routes while it loads a model.
+        var mayLoad = !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.HasLoadedWeights) && attempt.Liveness?.IsServerUp(now) == true;
+        return known == LivenessState.Unresponsive && mayLoad ? LivenessState.Loading : known;
     }
 
     /// <summary>Whether another instance could write the rest of an answer. What is kept decides in the end; this is asked once.</summary>
