@@ -20,6 +20,7 @@ internal sealed class OpenAIEngine : IAsyncDisposable
     private TaskCompletionSource? _frozen;
     private long _steps;
     private int _answered;
+    private int _asked;
 
     private OpenAIEngine(string name, TimeProvider time)
     {
@@ -48,6 +49,9 @@ internal sealed class OpenAIEngine : IAsyncDisposable
     /// <summary>Requests for the model that were answered.</summary>
     public int Answered => Volatile.Read(ref _answered);
 
+    /// <summary>Requests for the model that have come, answered or not.</summary>
+    public int Asked => Volatile.Read(ref _asked);
+
     public static async Task<OpenAIEngine> StartAsync(string name, TimeProvider time, bool hasMetrics = false)
     {
         var engine = new OpenAIEngine(name, time) { HasMetrics = hasMetrics };
@@ -68,6 +72,7 @@ internal sealed class OpenAIEngine : IAsyncDisposable
     private async Task AnswerAsync(HttpContext context, string route)
     {
         var body = (await JsonNode.ParseAsync(context.Request.Body, cancellationToken: context.RequestAborted))!;
+        Interlocked.Increment(ref _asked);
         await _slot.WaitAsync(context.RequestAborted);
         try
         {
@@ -79,7 +84,7 @@ internal sealed class OpenAIEngine : IAsyncDisposable
 
             if (_frozen is { } frozen)
                 await frozen.Task.WaitAsync(context.RequestAborted);
-            await WriteAsync(context.Response, route, body["stream"]?.GetValue<bool>() == true);
+            await WriteAsync(context.Response, route, body["stream"]?.GetValue<bool>() == true, body.ToJsonString().Contains("tokens", StringComparison.Ordinal));
             Interlocked.Increment(ref _answered);
         }
         finally
@@ -88,7 +93,7 @@ internal sealed class OpenAIEngine : IAsyncDisposable
         }
     }
 
-    private Task WriteAsync(HttpResponse response, string route, bool streams)
+    private Task WriteAsync(HttpResponse response, string route, bool streams, bool isSlow)
     {
         if (route == "embeddings")
             return WriteJsonAsync(response, """{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1]}],"model":"m","usage":{"prompt_tokens":2,"total_tokens":2}}""");
@@ -100,7 +105,22 @@ internal sealed class OpenAIEngine : IAsyncDisposable
         if (!streams)
             return WriteJsonAsync(response, Event(isEnd: true));
         response.ContentType = "text/event-stream";
+        if (isSlow)
+            return WriteSlowlyAsync(response, Event);
         return response.WriteAsync(string.Create(CultureInfo.InvariantCulture, $"data: {Event(false)}\n\ndata: {Event(true)}\n\ndata: [DONE]\n\n"));
+    }
+
+    /// <summary>A token each second, as long as a prompt's evaluation takes.</summary>
+    private async Task WriteSlowlyAsync(HttpResponse response, Func<bool, string> message)
+    {
+        for (var left = Prefill; left > TimeSpan.Zero; left -= TimeSpan.FromSeconds(1))
+        {
+            await response.WriteAsync($"data: {message(false)}\n\n");
+            await response.Body.FlushAsync();
+            await Task.Delay(TimeSpan.FromSeconds(1), _time);
+        }
+
+        await response.WriteAsync($"data: {message(true)}\n\ndata: [DONE]\n\n");
     }
 
     private static Task WriteJsonAsync(HttpResponse response, string json)

@@ -52,6 +52,23 @@ public sealed class SilentOpenAITests
     }
 
     [Fact]
+    public async Task Ask_AnotherAnswerComesFromTheEngineMeanwhile_WaitedFor()
+    {
+        await using var first = await OpenAIEngine.StartAsync("one", _time);
+        await using var second = await OpenAIEngine.StartAsync("two", _time);
+        await using var bridge = await StartAsync(slots: 2, first, second);
+        await bridge.Fleet.SetDrainingAsync("two", true, Token);
+        var speaking = AskAsync(bridge, "/v1/chat/completions", stream: true, "tokens");
+        await Eventually.BecomesAsync(() => first.Asked == 1, TimeSpan.FromSeconds(30));
+        var waiting = AskAsync(bridge, "/v1/chat/completions", stream: true, "Why?");
+        await Eventually.BecomesAsync(() => first.Asked == 2, TimeSpan.FromSeconds(30));
+        await bridge.Fleet.SetDrainingAsync("two", false, Token);
+
+        Assert.All(await Task.WhenAll(speaking, waiting), a => Assert.Equal((HttpStatusCode.OK, "one"), (a.Status, a.Instance)));
+        Assert.Equal(0, Failures(bridge));
+    }
+
+    [Fact]
     public async Task Ask_ServersOfOneRequestAtATimeAreSlow_MovedOnceAndNeverAgain()
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time);
@@ -70,13 +87,16 @@ public sealed class SilentOpenAITests
 
     private static int Failures(TestBridge bridge) => bridge.Logs.Lines.Count(l => l.Contains(" 1200 ", StringComparison.Ordinal));
 
-    private async Task<TestBridge> StartAsync(params OpenAIEngine[] engines)
+    private Task<TestBridge> StartAsync(params OpenAIEngine[] engines) => StartAsync(slots: 1, engines);
+
+    private async Task<TestBridge> StartAsync(int slots, params OpenAIEngine[] engines)
     {
         var bridge = await TestBridge.StartAsync(
             [],
             _time,
             [
                 .. engines.SelectMany((e, i) => new[] { ($"Bridge:Instances:{i}:Url", e.Url.ToString()), ($"Bridge:Instances:{i}:Name", e.Name), ($"Bridge:Instances:{i}:Kind", "OpenAI") }),
+                ("Bridge:Slots", $"{slots}"),
                 // Looks at the real pace: the fast clock would leave them hardly any time on a busy machine.
                 ("Bridge:Health:Interval", "00:00:01"), ("Bridge:Health:RecoveryInterval", "00:00:01"), ("Bridge:Health:Timeout", "00:01:00"),
             ]);
