@@ -42,7 +42,7 @@ internal sealed class OpenAIEngine : IAsyncDisposable
     public bool HasMetrics { get; init; }
 
     /// <summary>How long the engine evaluates a prompt that says <c>long</c>; else it is done at once.</summary>
-    public TimeSpan Prefill { get; init; } = TimeSpan.FromSeconds(60);
+    public TimeSpan Prefill { get; init; } = TimeSpan.FromSeconds(40);
 
     public Uri Url => new(_application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 

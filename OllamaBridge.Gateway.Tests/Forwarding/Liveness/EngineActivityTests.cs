@@ -12,7 +12,7 @@ public class EngineActivityTests
     [InlineData("vllm:kv_cache_usage_perc{engine=\"0\",model_name=\"m\"}")]
     [InlineData("sglang:num_used_tokens{model_name=\"m\"}")]
     [InlineData("llamacpp:n_decode_total")]
-    [InlineData("tgi_batch_current_size")]
+    [InlineData("llamacpp:prompt_tokens_total")]
     public void Add_FiguresMove_Works(string name)
     {
         Assert.False(Metrics($"{name} 1"));
@@ -35,6 +35,7 @@ public class EngineActivityTests
     [InlineData(HttpStatusCode.NotFound, "")]
     [InlineData(HttpStatusCode.NotImplemented, """{"error":{"code":501,"message":"This server does not support metrics endpoint."}}""")]
     [InlineData(HttpStatusCode.OK, "http_requests_total 1")]
+    [InlineData(HttpStatusCode.OK, "tgi_batch_current_size 1")] // changes with requests only
     [InlineData(HttpStatusCode.OK, "<html>vllm:x</html>")]
     public void Add_NoFigures_SlotsAreReadInstead(HttpStatusCode status, string body)
     {

@@ -161,6 +161,9 @@ internal sealed class SilenceWatch(
         if (known is LivenessState.Unresponsive or LivenessState.Suspect or LivenessState.Loading && _progress.HasMoved(attempt, _liveness.CheckTimeout, now))
             return LivenessState.Alive;
         attempt.IsSuspect |= known == LivenessState.Suspect;
+        // A check that is answered before the request did not wait for it.
+        if (!attempt.HasBegun && attempt.Liveness?.AnsweredAt > attempt.SentAt)
+            attempt.Lease.Placement.State.Model.HasWaitingChecks = false;
         if (known is not (LivenessState.Unresponsive or LivenessState.Pending or LivenessState.Alive) || attempt.Lease.Instance.OpenAI is not null)
             return known;
         var answeredAt = attempt.Liveness?.AnsweredAt ?? 0;

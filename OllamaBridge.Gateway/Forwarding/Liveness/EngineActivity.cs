@@ -5,9 +5,9 @@ namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
 /// <summary>What successive readings of a server's own figures say about whether its engine works. Not thread-safe.</summary>
 /// <remarks>
-/// vLLM, SGLang, TGI and llama-server tell in <c>/metrics</c> how many tokens they have evaluated and generated and how full their caches are: figures
+/// vLLM, SGLang and llama-server tell in <c>/metrics</c> how many tokens they have evaluated and generated and how full their caches are: figures
 /// that the engine reports after each step. llama-server's <c>/slots</c> is answered by the loop that runs the model, after each batch. Both tell
-/// a long prompt apart from an engine that stands still, which health routes do not.
+/// a long prompt apart from an engine that stands still, which health routes do not. Servers whose figures change only with requests (TGI) tell nothing.
 /// </remarks>
 internal sealed class EngineActivity
 {
@@ -17,7 +17,7 @@ internal sealed class EngineActivity
     /// <summary>The state of llama-server's slots.</summary>
     public const string SlotsPath = "/slots";
 
-    private static readonly string[] Prefixes = ["vllm:", "vllm_", "sglang:", "sglang_", "llamacpp:", "llamacpp_", "tgi_", "lmdeploy"];
+    private static readonly string[] Prefixes = ["vllm:", "vllm_", "sglang:", "sglang_", "llamacpp:", "llamacpp_"];
     private string? _figures;
     private bool _hasChange;
 

@@ -186,7 +186,12 @@ internal sealed class LivenessCheck(
         if (health is { Status: < HttpStatusCode.InternalServerError })
             Volatile.Write(ref _upAt, time.GetTimestamp());
         if (engine.Path is not { } path || await GetAsync(path, cancellationToken) is not { } figures)
+        {
+            // llama-server answers between two batches, and a batch may take minutes on a processor.
+            _isEngineReadable = false;
             return;
+        }
+
         if (engine.Add(figures.Status, Encoding.UTF8.GetString(figures.Body.Span)))
             Volatile.Write(ref _workedAt, time.GetTimestamp());
         _isEngineReadable = engine.IsReadable;
