@@ -3,9 +3,9 @@ using System.Reflection;
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
 /// <summary>A row of the table of faults in <c>docs/reliability.md</c>.</summary>
-/// <param name="Fault">What fails.</param>
+/// <param name="Fault">The fault.</param>
 /// <param name="Cells">The routes, each with whether the answer is streamed.</param>
-/// <param name="Sees">What the client sees.</param>
+/// <param name="Sees">The client's view.</param>
 /// <param name="After">How long that takes.</param>
 /// <param name="Tests">The tests, as <c>Class.Method</c>.</param>
 internal sealed record ReliabilityRow(string Fault, IReadOnlyList<(string Route, bool IsStreamed)> Cells, string Sees, string After, IReadOnlyList<string> Tests);

@@ -53,7 +53,7 @@ public sealed class BrokenUploadTests
             {
                 var answer = await RawHttp.SendAsync(bridge.Url, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{framing}\r\n\r\n{body}");
                 Assert.True(answer.StartsWith("HTTP/1.1 400 ", StringComparison.Ordinal), $"{what} to {path}: {answer}");
-                // What follows on the connection may be anything.
+                // The bytes that follow on the connection have no meaning.
                 Assert.Contains("Connection: close", answer, StringComparison.OrdinalIgnoreCase);
             }
 
@@ -106,7 +106,7 @@ public sealed class BrokenUploadTests
     public async Task Send_ClientClosesItsSideInTheMiddle_ConnectionEndsAtOnceAndNoInstanceIsHarmed(string framing, string body)
     {
         await using var server = new ScriptedServer(_ => null);
-        // The end of the connection is what ends it, no time-out.
+        // The end of the connection ends the request, not a time-out.
         await using var bridge = await ScriptedServer.BridgeAsync([server], ("Bridge:Limits:BodyGracePeriod", "00:10:00"));
         foreach (var path in Paths.Concat(Paths))
         {

@@ -97,9 +97,9 @@ internal static class EveryRoute
     }
 }
 
-/// <summary>What a client got.</summary>
+/// <summary>A response as a client got it.</summary>
 /// <param name="Status">The status.</param>
 /// <param name="Instance">The instance that answered; null for the bridge itself.</param>
 /// <param name="Type">The media type.</param>
-/// <param name="Text">The body, without what differs from call to call.</param>
+/// <param name="Text">The body, without ids and times.</param>
 internal sealed record RouteAnswer(HttpStatusCode Status, string? Instance, string? Type, string Text);

@@ -36,7 +36,7 @@ public sealed class EveryRouteFaultTests
         await using var fleet = await StartFleetAsync();
         foreach (var (path, stream) in All)
         {
-            // What one route's fault has taught the bridge is no part of another's.
+            // The bridge must not learn from the fault of another route.
             await using var bridge = await StartAsync(fleet);
             var whole = await AskAsync(bridge, path, stream);
             var failing = fleet[whole.Instance == "sim-1" ? 0 : 1];

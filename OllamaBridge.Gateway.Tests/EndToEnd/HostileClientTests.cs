@@ -10,7 +10,7 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 /// </summary>
 /// <remarks>
 /// Time is modelled (<see cref="ServiceTime"/>): it passes only while every innocent request is being served, so that a busy machine makes the test
-/// slower and not the result worse. What the bridge makes a request wait for is time, too.
+/// slower and not the result worse. Waits of the bridge are time, too.
 /// </remarks>
 public sealed class HostileClientTests
 {
@@ -37,7 +37,7 @@ public sealed class HostileClientTests
         }).GetAwaiter().GetResult()).Check(Config.QuickThrowOnFailure.WithMaxTest(6));
 
     [Fact]
-    public async Task Run_NobodyHostile_TheTimeOfServingAlone() =>
+    public async Task Run_NoHostileClient_TheTimeOfServingAlone() =>
         Assert.InRange(await RunAsync(4, 3, []), RequestsOfEach * Service, RequestsOfEach * Service * 1.05);
 
     /// <returns>The modelled time until the last innocent request was answered.</returns>

@@ -5,10 +5,10 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 /// <summary>Servers that all fail the hostile client's requests in the same way, and a client that sends them.</summary>
 internal sealed class HostileWorld : IAsyncDisposable
 {
-    /// <summary>What every hostile request contains.</summary>
+    /// <summary>A word in every hostile request.</summary>
     public const string Poison = "POISON";
 
-    /// <summary>Whose request breaks what: the hostile client's request, and what every server makes of it.</summary>
+    /// <summary>A hostile client's request, and the response of every server to it.</summary>
     private sealed record Hostile(string Path, Func<string, string> Body, Func<ScriptedRequest, int, ScriptedReply?> Reply);
 
     private static readonly Dictionary<string, Hostile> All = new()
@@ -48,7 +48,7 @@ internal sealed class HostileWorld : IAsyncDisposable
     private int _poisoned;
 
     /// <param name="instances">How many servers.</param>
-    /// <param name="serve">What a server does before it answers a request that contains <c>innocent</c>; null for nothing.</param>
+    /// <param name="serve">Runs before a server answers a request that contains <c>innocent</c>; null for nothing.</param>
     public HostileWorld(int instances = 3, Func<ScriptedRequest, Task>? serve = null) =>
         Servers = [.. Enumerable.Range(0, instances).Select(_ => new ScriptedServer(Answer)
         {
@@ -72,7 +72,7 @@ internal sealed class HostileWorld : IAsyncDisposable
         }
         catch (HttpRequestException)
         {
-            // What it gets is its own matter.
+            // Its response does not matter.
         }
     }
 

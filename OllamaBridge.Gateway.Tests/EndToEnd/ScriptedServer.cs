@@ -57,7 +57,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
     /// <summary>What an entry of <c>/api/ps</c> takes of memory.</summary>
     public long Size { get; init; } = 1000;
 
-    /// <summary>What it does before it answers; for a test that lets time pass there.</summary>
+    /// <summary>Runs before each response; for a test that lets time pass there.</summary>
     public Func<ScriptedRequest, Task> Before { get; init; } = static _ => Task.CompletedTask;
 
     /// <summary>Requests that were not for the bridge's own looks.</summary>

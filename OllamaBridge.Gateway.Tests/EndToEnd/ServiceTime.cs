@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
 /// <summary>
-/// Time that passes only while all clients wait for a server that serves them. What happens between, on this machine, takes no time.
+/// Time that passes only while all clients wait for a server that serves them. Work of this machine takes no time.
 /// </summary>
 /// <param name="service">How long a server takes for a request.</param>
 internal sealed class ServiceTime(TimeSpan service) : IDisposable
@@ -24,7 +24,7 @@ internal sealed class ServiceTime(TimeSpan service) : IDisposable
         var done = Task.Delay(service, Clock);
         Interlocked.Increment(ref _serving);
         _changed.Release();
-        // Whoever goes on is no longer being served before the clock is looked at again.
+        // Synchronously: the request has left before the clock is read again.
         await done.ContinueWith(_ => Interlocked.Decrement(ref _serving), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 

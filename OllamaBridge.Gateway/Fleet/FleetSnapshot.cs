@@ -34,7 +34,7 @@ internal sealed record CatalogModel(string Key, string Name, DateTimeOffset Modi
     /// <summary>What it is, whatever its name; null if the instance does not tell.</summary>
     public string? Digest { get; init; }
 
-    /// <summary>What it takes on disk, in bytes; null if the instance does not tell.</summary>
+    /// <summary>Size on disk in bytes; null if the instance does not report it.</summary>
     public long? Size { get; init; }
 
     /// <summary>Whether the instance passes requests for it on to another server.</summary>

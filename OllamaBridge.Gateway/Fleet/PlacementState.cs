@@ -91,7 +91,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     public double SecondsPerByte => double.IsNaN(Volatile.Read(ref _secondsPerByte)) ? 0 : Volatile.Read(ref _secondsPerByte);
 
     /// <summary>
-    /// What a byte of a request may take until the first token: as seen here, and as learned for the model on all instances; 0 if neither is known.
+    /// The longer of two times that a byte of a request adds to the first token: as seen here, and as learned for the model; 0 if neither is known.
     /// </summary>
     public double LongestSecondsPerByte => Math.Max(SecondsPerByte, Model.Prefill.SecondsPerByte);
 

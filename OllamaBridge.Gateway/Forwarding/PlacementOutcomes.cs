@@ -73,7 +73,7 @@ internal sealed class PlacementOutcomes
         }
     }
 
-    /// <summary>Learns from an attempt that succeeded how fast its model evaluates prompts, and with what context it is loaded there.</summary>
+    /// <summary>Learns from an attempt that succeeded how fast its model evaluates prompts, and with which context it is loaded there.</summary>
     public static void Prefilled(ForwardAttempt attempt)
     {
         var (call, state) = (attempt.Call, attempt.Lease.Placement.State);

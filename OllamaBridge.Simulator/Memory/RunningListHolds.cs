@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Memory;
 
-/// <summary>What holds back the list of loaded models: loads, and pings of frozen runners. Thread-safe.</summary>
+/// <summary>Holds on the list of loaded models: loads, and pings of frozen runners. Thread-safe.</summary>
 internal sealed class RunningListHolds
 {
     private readonly Lock _gate = new();

@@ -5,12 +5,12 @@ namespace OllamaBridge.Gateway.Fleet.Weights;
 /// <summary>Which models of an instance may share their weights with another one there, so that it is worth while to read them. Pure.</summary>
 internal static class LookalikeModels
 {
-    /// <summary>What system prompt, template, license and messages take at most, in bytes; weights differ by more.</summary>
+    /// <summary>The largest difference in bytes that system prompt, template, license and messages make; weights differ by more.</summary>
     private const long MaxDifference = 1 << 20;
 
     /// <summary>Finds them.</summary>
     /// <param name="catalog">The models of one instance.</param>
-    /// <param name="weights">What has been read.</param>
+    /// <param name="weights">The digests that have been read.</param>
     /// <returns>One model for each digest that has not been read and is nearly as large as another one.</returns>
     public static IEnumerable<CatalogModel> Find(ImmutableArray<CatalogModel> catalog, ModelWeights weights)
     {

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet.Weights;
 
-/// <summary>What decides whether a server uses a loaded runner for a model, read from <c>/api/show</c>. Pure.</summary>
+/// <summary>Reads from <c>/api/show</c> the files and options by which a server decides whether a loaded runner serves a model. Pure.</summary>
 /// <remarks>
 /// <c>server/sched.go</c> keeps runners by the path of the weights (<c>schedulerModelKey</c>) and uses one again if adapters, projectors and
 /// the options of <c>api.Runner</c> are equal (<c>needsReload</c>). The Modelfile names the files by their digests, the parameters the options.

@@ -64,7 +64,7 @@ internal static class SilenceRules
     // So many times the shortest stall, of an instance that works: a pause is rather waited for than moved away from.
     private const double PatienceWhileAlive = 3;
     private const double PatienceAlone = 9;
-    // A prompt's evaluation may take so many times what is expected.
+    // A prompt's evaluation may take so many times the expected time.
     private const double PrefillPatience = 3;
     // Before the first token, of an instance that cannot be checked.
     private static readonly TimeSpan Unchecked = TimeSpan.FromMinutes(2);

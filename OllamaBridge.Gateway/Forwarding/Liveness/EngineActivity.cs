@@ -3,7 +3,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>What successive readings of a server's own figures say about whether its engine works. Not thread-safe.</summary>
+/// <summary>Tells from successive readings of a server's own figures whether its engine works. Not thread-safe.</summary>
 /// <remarks>
 /// vLLM, SGLang and llama-server tell in <c>/metrics</c> how many tokens they have evaluated and generated and how full their caches are: figures
 /// that the engine reports after each step. llama-server's <c>/slots</c> is answered by the loop that runs the model, after each batch. Both tell

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>What the requests for one model on one instance say about each other.</summary>
+/// <summary>Compares the requests for one model on one instance.</summary>
 /// <remarks>
 /// An answer of the same route that brings bytes shows that route and engine work, whatever a silent request beside it waits for. Used by one loop
 /// alone, but for <see cref="AddEnded"/>.
