@@ -57,6 +57,9 @@ internal sealed class ScriptedServer : IAsyncDisposable
     /// <summary>What an entry of <c>/api/ps</c> takes of memory.</summary>
     public long Size { get; init; } = 1000;
 
+    /// <summary>Changes every response, those to looks included.</summary>
+    public Func<ScriptedReply, ScriptedReply> Transform { get; init; } = static reply => reply;
+
     /// <summary>Runs before each response; for a test that lets time pass there.</summary>
     public Func<ScriptedRequest, Task> Before { get; init; } = static _ => Task.CompletedTask;
 
@@ -104,7 +107,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
                 var isLook = request.Method == "GET";
                 if (!isLook)
                     _seen.Enqueue(request);
-                var reply = _script(request) ?? Default(request);
+                var reply = Transform(_script(request) ?? Default(request));
                 bodies += isLook ? 0 : 1;
                 await Before(request);
                 await stream.WriteAsync(reply.Bytes, _stop.Token);
