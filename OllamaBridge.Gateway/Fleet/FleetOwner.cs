@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Discovery;
+using OllamaBridge.Gateway.Fleet.Weights;
 using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
@@ -16,7 +17,8 @@ internal sealed class FleetOwner(
     ILogger<FleetOwner> logger,
     ColdTiers? tiers = null,
     RegionPeers? peers = null,
-    ModelDigests? digests = null) : BackgroundService, IHostedLifecycleService, IFleet
+    ModelDigests? digests = null,
+    ModelWeights? weights = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan RunningPatience = TimeSpan.FromSeconds(1);
@@ -24,7 +26,7 @@ internal sealed class FleetOwner(
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly InstanceWatches _watches = new(options.Value, time, logger);
     private readonly CatalogWaits _catalogWaits = new();
-    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers, digests);
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers, digests, weights);
     private readonly HealthOptions _options = options.Value;
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private Coalescer? _running;

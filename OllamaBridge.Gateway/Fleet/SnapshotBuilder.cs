@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Fleet.Weights;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -8,8 +9,9 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <param name="keeper">Takes in what the instances' looks mean for placements; null for nobody.</param>
 /// <param name="tiers">Whose models are there while no instance has them; null for none.</param>
 /// <param name="digests">Which digest of a name is served; null for the newest.</param>
+/// <param name="weights">Which digests share their weights; null for none.</param>
 /// <remarks>Used by the fleet's owner alone.</remarks>
-internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null, ModelDigests? digests = null)
+internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null, ModelDigests? digests = null, ModelWeights? weights = null)
 {
     private readonly ModelDigests _digests = digests ?? ModelDigests.Newest;
     private readonly ColdTiers _tiers = tiers ?? ColdTiers.None;
@@ -133,23 +135,25 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
         return cells;
     }
 
-    /// <summary>Names of one digest share their weights; a server keeps those in memory once.</summary>
-    private static void SetTwins(InstanceView view, Dictionary<string, PlacementState> cells)
+    /// <summary>Names of one digest, and those created from one base, share their weights; a server keeps those in memory once.</summary>
+    private void SetTwins(InstanceView view, Dictionary<string, PlacementState> cells)
     {
         if (view.Instance.OpenAI is not null)
             return;
-        Dictionary<string, List<PlacementState>>? byDigest = null;
+        Dictionary<string, List<PlacementState>>? byWeights = null;
         foreach (var model in view.Catalog)
-            if (model.Digest is { } digest)
-                ((byDigest ??= new(StringComparer.Ordinal)).TryGetValue(digest, out var same) ? same : byDigest[digest] = []).Add(cells[model.Key]);
+            if (WeightsOf(model) is { } key)
+                ((byWeights ??= new(StringComparer.Ordinal)).TryGetValue(key, out var same) ? same : byWeights[key] = []).Add(cells[model.Key]);
         foreach (var model in view.Catalog)
         {
             var cell = cells[model.Key];
-            var twins = model.Digest is { } digest && byDigest![digest] is { Count: > 1 } same ? same.Where(c => c != cell).ToArray() : [];
+            var twins = WeightsOf(model) is { } key && byWeights![key] is { Count: > 1 } same ? same.Where(c => c != cell).ToArray() : [];
             if (!cell.Twins.SequenceEqual(twins))
                 cell.SetTwins(twins);
         }
     }
+
+    private string? WeightsOf(CatalogModel model) => model.Digest is { } digest ? weights?.KeyOf(digest) ?? digest : null;
 
     /// <summary>Where an OpenAI server may have two models that Ollama would take for one, each has its own.</summary>
     private static string CellOf(Instance instance, CatalogModel model) => instance.OpenAI is null ? model.Key : model.Name;

@@ -178,6 +178,16 @@ internal sealed class AnswerTransformer(
             return null;
         attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
         attempt.WaitsForRoom = ended && attempt.BusyFor is not null && BusyWait.IsPossible(attempt, response, time.GetTimestamp());
+        if (attempt is { Failure: not null, WaitsForRoom: false, Call.Operation: { Kind: OperationKind.Inference } operation }
+            && response.Content.Headers.ContentType?.MediaType == "text/html")
+        {
+            // Clients of an API read no pages, and a proxy's status is none of the API's.
+            var shown = AnswerVerdict.StatusOfPage(status);
+            attempt.Retained = new RetainedAnswer(
+                shown, "application/json", ProtocolError.Body(operation.Protocol, shown, $"a proxy in front of the instance answered {status} with an HTML page"), attempt.BusyFor ?? default);
+            return null;
+        }
+
         // Of two sendings a failure is no answer: the other may have one.
         var isKept = attempt.IsTooLong || attempt.WaitsForRoom || (attempt.Failure is not null && ended && (attempt.Race is not null || attempt.TakeRetry()));
         if (!isKept)
@@ -254,6 +264,7 @@ internal sealed class AnswerTransformer(
             attempt.Call.InputTokens = usage.InputTokens;
             attempt.Call.OutputTokens = usage.OutputTokens;
             attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
+            attempt.PrefillNanoseconds = usage.PrefillNanoseconds;
         }
 
         return new RelayStream(source, held, ended, attempt, context);

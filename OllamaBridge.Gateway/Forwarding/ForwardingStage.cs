@@ -328,6 +328,7 @@ internal sealed class ForwardingStage(
             attempt.Lease.Answered = true;
             var decoding = attempt.DecodeTime();
             outcomes.Succeeded(attempt.Lease, call.OutputTokens, decoding);
+            PlacementOutcomes.Prefilled(attempt);
             if (call.Operation.Kind == OperationKind.Inference)
                 metrics.RecordDecoding(Labels.OfGenAi(call.Operation), call.ModelKey, call.OutputTokens, decoding);
         }

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Forwarding.Faults;
+using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -70,6 +71,18 @@ internal sealed class PlacementOutcomes
                 BreakerLog.Recovered(_logger, model, instance, speed);
                 break;
         }
+    }
+
+    /// <summary>Learns from an attempt that succeeded how fast its model evaluates prompts, and with which context it is loaded there.</summary>
+    public static void Prefilled(ForwardAttempt attempt)
+    {
+        var (call, state) = (attempt.Call, attempt.Lease.Placement.State);
+        if (call.Operation.Kind != OperationKind.Inference || attempt.Plan is not null || call.IsUnload)
+            return;
+        state.LastContext = call.Facts.Demands.Context;
+        // Images take tokens that their bytes say nothing about.
+        if (call.Facts.Demands.Images == 0 && call.Body is { } body)
+            state.Model.Prefill.Add(call.InputTokens, body.Length, attempt.PrefillTime());
     }
 
     /// <summary>A failed attempt has been judged.</summary>

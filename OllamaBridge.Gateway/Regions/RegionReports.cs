@@ -42,7 +42,7 @@ internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<Re
             instances++;
             var instance = usable.Instance;
             var used = instance.SlotsUsed + instance.UsedElsewhere;
-            if (!stop.IsLeaving && (usable.State.IsResident || instance.HasRoom || used == 0))
+            if (!stop.IsLeaving && (usable.State.IsWarm || instance.HasRoom || used == 0))
                 free += Math.Max(0, instance.Slots - used);
         }
 

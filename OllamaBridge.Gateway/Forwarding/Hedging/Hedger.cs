@@ -72,7 +72,7 @@ internal sealed class Hedger(
         if (times.Within(call.ModelKey, isWhole, _options.Percentile, _options.MinSamples) is not { } usual)
             return null;
         // A long prompt takes longer.
-        var ofLength = TimeSpan.FromSeconds(isWhole ? 0 : Math.Min(lease.Placement.State.SecondsPerByte * call.Body!.Length, 86_400));
+        var ofLength = TimeSpan.FromSeconds(isWhole ? 0 : Math.Min(lease.Placement.State.LongestSecondsPerByte * call.Body!.Length, 86_400));
         var wait = usual > ofLength ? usual : ofLength;
         return wait > _options.MinWait ? wait : _options.MinWait;
     }

@@ -26,11 +26,16 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
             if (!_checks.TryGetValue((instance, query), out check))
                 _checks.Add((instance, query), check = new LivenessCheck(instance, attempt.Call.ModelKey, query, client, _options, time));
             attempt.Liveness = check;
+            check.MayReload |= query.HasRunnerOptions || MayReload(attempt);
         }
 
         check.Update(now);
         return check.StateAt(now);
     }
+
+    /// <summary>Whether a request may make its instance load its model: it was not seen in memory, or it was last used with another context.</summary>
+    private static bool MayReload(ForwardAttempt attempt) =>
+        !attempt.Lease.WasLoaded || !attempt.Lease.Placement.State.HasLoadedWeights || attempt.Lease.Placement.State.LastContext != attempt.Call.Facts.Demands.Context;
 
     /// <summary>Whether an instance owes an answer to a check, so that no other request should be moved there.</summary>
     public bool IsSuspicious(Instance instance, long now)
