@@ -113,7 +113,7 @@ internal static class GenerationEngine
                     return;
             }
             if (_stops?.Rest() is { Length: > 0 } rest && Reason == "stop" && !CalledTool)
-                await sink.SendAsync(new OutputPiece(rest, TokenKind.Content, 0), call.Aborted);
+                await ShowAsync(rest, 0, call.Aborted);
             if (request.Call is { } made && !request.Raw && Reason == "stop")
             {
                 CalledTool = true;
@@ -127,18 +127,28 @@ internal static class GenerationEngine
         /// <summary>False where a stop sequence ends the answer.</summary>
         private async ValueTask<bool> SendAsync(GeneratedToken token, CancellationToken ct)
         {
-            var kind = request.Raw ? TokenKind.Content : token.Kind;
-            if (kind is TokenKind.Markup or TokenKind.Call)
+            if (!request.Raw && token.Kind == TokenKind.Call)
                 return true;
-            var (text, stopped) = _stops is null || kind != TokenKind.Content ? (token.Text, false) : _stops.Add(token.Text);
+            var (text, stopped) = _stops is null ? (token.Text, false) : _stops.Add(token.Text);
             if (text.Length > 0)
-            {
-                Ended = await strike.BeforeTokenAsync();
-                if (Ended)
-                    return true;
-                await sink.SendAsync(new OutputPiece(text, kind, token.Random), ct);
-            }
-            return !stopped;
+                await ShowAsync(text, token.Random, ct);
+            return Ended || !stopped;
+        }
+
+        private async ValueTask ShowAsync(string text, ulong random, CancellationToken ct)
+        {
+            var (thinking, content) = request.Thinking?.Add(text) ?? ("", text);
+            if (thinking.Length > 0)
+                await SendAsync(new OutputPiece(thinking, TokenKind.Thinking, random), ct);
+            if (content.Length > 0 || (thinking.Length == 0 && request.ShowsEmptyTokens))
+                await SendAsync(new OutputPiece(content, TokenKind.Content, random), ct);
+        }
+
+        private async ValueTask SendAsync(OutputPiece piece, CancellationToken ct)
+        {
+            Ended = Ended || await strike.BeforeTokenAsync();
+            if (!Ended)
+                await sink.SendAsync(piece, ct);
         }
 
         private static string Prefix(GenerationRequest request) =>

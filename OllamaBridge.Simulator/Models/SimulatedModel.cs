@@ -35,6 +35,9 @@ public sealed record SimulatedModel
     /// <summary>Tokens of thinking before the answer, where the model thinks.</summary>
     public int ThinkingTokens { get; init; } = 16;
 
+    /// <summary>How it writes its thinking, where it thinks.</summary>
+    public ThinkingStyle Thinking { get; init; } = ThinkingStyle.OpenedByTemplate;
+
     /// <summary>Time to load it; null means <see cref="SimulatorOptions.LoadTime"/>.</summary>
     public TimeSpan? LoadTime { get; init; }
 

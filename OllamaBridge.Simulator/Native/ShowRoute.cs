@@ -26,6 +26,8 @@ internal static class ShowRoute
             .Field("template"u8, template);
         if (model.System is { Length: > 0 } system)
             json.Field("system"u8, system);
+        if (model.Can(ModelCapability.Thinking) && model.Thinking.Parser is { } parser)
+            json.Field("parser"u8, parser);
         ModelJson.Details(json, model, withLengths: false);
         ShowDetails.Info(json, model);
         ShowDetails.Tensors(json, model);

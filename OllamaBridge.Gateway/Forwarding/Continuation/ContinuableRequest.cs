@@ -29,6 +29,9 @@ internal sealed class ContinuableRequest
     /// <summary>Whether the prompt is sent as it is.</summary>
     public bool IsRaw => _call.Operation is { Protocol: Protocol.Ollama, Name: "generate" } && Flag(_body, "raw");
 
+    /// <summary>Whether the same prompt gives the same text each time: nothing is chosen at random, or the seed is given.</summary>
+    public bool IsDeterministic => Sampling("temperature") is 0 || Sampling("seed") is not null;
+
     /// <summary>The body. Not to be changed.</summary>
     public JsonObject Body => _body;
 
@@ -95,6 +98,12 @@ internal sealed class ContinuableRequest
 
         var name = body["max_tokens"] is null && body["max_completion_tokens"] is not null ? "max_completion_tokens" : "max_tokens";
         body[name] = limit;
+    }
+
+    private double? Sampling(string name)
+    {
+        var options = _call.Operation.Protocol == Protocol.Ollama ? _body["options"] as JsonObject : _body;
+        return options?[name] is JsonValue value && value.GetValueKind() == JsonValueKind.Number && value.TryGetValue(out double number) ? number : null;
     }
 
     private long? ReadLimit()

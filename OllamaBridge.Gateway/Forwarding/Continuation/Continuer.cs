@@ -83,6 +83,8 @@ internal sealed class Continuer(
     {
         if (broken.Interrupted == Interruption.Stopped)
             return "the bridge is being stopped";
+        if (broken.Interrupted == Interruption.Diverged)
+            return "another instance writes another answer, and no text is known to be the rest of this one";
         if (times >= _options.MaxContinuations)
             return "it broke off too often";
         if (broken.Interrupted == Interruption.ErrorTold && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
@@ -147,7 +149,7 @@ internal sealed class Continuer(
             response.Renew();
             call.Kept!.End = default;
             var attempt = await sender.SendAsync(context, call, lease, budget: null, plan);
-            if (attempt.Delivered)
+            if (attempt.Delivered || attempt.Interrupted == Interruption.Diverged)
             {
                 lease.Answered = attempt.Interrupted is null;
                 if (lease.Answered)
@@ -197,6 +199,12 @@ internal sealed class Continuer(
             kept.End = default;
         }
 
+        if (cause == Interruption.Diverged)
+        {
+            // Neither instance is at fault: sampled answers differ.
+            return;
+        }
+
         if (cause is Interruption.Drained or Interruption.Stopped)
         {
             // That it is taken away says nothing of an instance, nor of its models.
@@ -237,6 +245,7 @@ internal sealed class Continuer(
         Interruption.Unreadable => "the instance sent something that cannot be read",
         Interruption.Stalled => "the instance stood still in the middle of its answer",
         Interruption.InstanceLost => "the instance was lost in the middle of its answer",
+        Interruption.Diverged => "the answer could not be resumed exactly",
         Interruption.Drained => "the instance was taken away in the middle of its answer",
         Interruption.Stopped => "the bridge was stopped in the middle of the answer",
         _ => "the instance broke off its answer",

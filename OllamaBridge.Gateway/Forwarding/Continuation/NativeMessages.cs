@@ -45,8 +45,20 @@ internal static class NativeMessages
     {
         Protocol.Ollama => body["think"]?.DeepClone(),
         Protocol.OpenAI when (Text(body["reasoning_effort"]) ?? Text((body["reasoning"] as JsonObject)?["effort"])) is { Length: > 0 } effort =>
-            effort == "none" ? JsonValue.Create(false) : JsonValue.Create(effort),
-        Protocol.Anthropic when Text((body["thinking"] as JsonObject)?["type"]) is "enabled" or "adaptive" => JsonValue.Create(true),
+            effort switch
+            {
+                "none" => JsonValue.Create(false),
+                "minimal" => JsonValue.Create("low"),
+                "xhigh" or "ultra" => JsonValue.Create("max"),
+                _ => JsonValue.Create(effort),
+            },
+        Protocol.Anthropic when Text((body["thinking"] as JsonObject)?["type"]) is ("enabled" or "disabled") and var type => JsonValue.Create(type == "enabled"),
+        Protocol.Anthropic => Text((body["output_config"] as JsonObject)?["effort"])?.Trim().ToLowerInvariant() switch
+        {
+            "xhigh" => JsonValue.Create("high"),
+            ("high" or "medium" or "low" or "max") and var effort => JsonValue.Create(effort),
+            _ => null,
+        },
         _ => null,
     };
 

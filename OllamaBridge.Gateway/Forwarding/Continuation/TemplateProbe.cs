@@ -62,13 +62,13 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
             return chat;
         }
 
-        var open = await RenderAsync(null);
-        if (open is null)
+        if (await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = model }, CancellationToken.None) is not { } show)
             return null;
-        var words = await RenderAsync(new JsonObject { ["role"] = "assistant", ["content"] = TemplateFacts.Words });
-        var thought = await RenderAsync(new JsonObject { ["role"] = "assistant", ["thinking"] = TemplateFacts.Thought, ["content"] = TemplateFacts.Said });
-        var show = await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = model }, CancellationToken.None);
-        // An instance that dies over the questions has told half: nothing to be remembered.
-        return show is null ? null : TemplateFacts.From(open, words, thought, show);
+        // Anthropic's clients may wish for thinking of a model that cannot; the server then drops the wish there, and refuses it elsewhere.
+        if (!TemplateFacts.CanThink(show))
+            think = "";
+        if (await RenderAsync(null) is not { } open)
+            return null;
+        return TemplateFacts.From(open, await RenderAsync(new JsonObject { ["role"] = "assistant", ["content"] = TemplateFacts.Words }), show);
     }
 }

@@ -44,8 +44,14 @@ internal sealed class KeptAnswer(int limit) : IDisposable
     /// <summary>Whether thinking was sent and words after it.</summary>
     public bool HasThought => Thinking.Length > 0 && Text.Length > 0;
 
-    /// <summary>Tokens that were written so far: one for each message, and the one that ends the thinking, which is not shown.</summary>
-    public int Tokens => Pieces + (HasThought ? 1 : 0);
+    /// <summary>What the model wrote before the first text; null if that is not known, or nothing can be hidden there.</summary>
+    public HiddenText? Lead { get; set; }
+
+    /// <summary>What the model wrote between thinking and content; null if that is not known.</summary>
+    public HiddenText? Close { get; set; }
+
+    /// <summary>Tokens that were written so far: one for each message, and those that are known to be hidden.</summary>
+    public int Tokens => Pieces + (Lead?.Tokens ?? 0) + (HasThought ? Close?.Tokens ?? 1 : 0);
 
     /// <summary>How far it has come.</summary>
     public AnswerMark Mark => new(Text.Length, Thinking.Length, Pieces, IsFramed, HasMore);
