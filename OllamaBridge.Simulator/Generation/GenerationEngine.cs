@@ -51,6 +51,8 @@ internal static class GenerationEngine
         }, ct);
     }
 
+    private static long samples;
+
     public static long Nanoseconds(TimeSpan span) => Math.Max(1000, span.Ticks * 100);
 
     private static int PromptTokens(GenerationRequest request)
@@ -91,7 +93,7 @@ internal static class GenerationEngine
         public async Task GoAsync(Call call)
         {
             var answer = new AnswerText(
-                request.Stored.Model, request.Options.EffectiveSeed, Prefix(request), request.Script, request.ScriptKind);
+                request.Stored.Model, request.Options.EffectiveSeed ?? Sample(), Prefix(request), request.Script, request.ScriptKind);
             while (true)
             {
                 if (Tokens >= limit)
@@ -150,6 +152,9 @@ internal static class GenerationEngine
             if (!Ended)
                 await sink.SendAsync(piece, ct);
         }
+
+        /// <summary>A seed of its own for each answer that is sampled; null for the others.</summary>
+        private long? Sample() => request.Stored.Model.Samples && request.Options.Temperature != 0 ? Interlocked.Increment(ref samples) : null;
 
         private static string Prefix(GenerationRequest request) =>
             request.Context.Count == 0 ? request.Prompt : string.Join(',', request.Context) + request.Prompt;

@@ -38,6 +38,9 @@ public sealed record SimulatedModel
     /// <summary>How it writes its thinking, where it thinks.</summary>
     public ThinkingStyle Thinking { get; init; } = ThinkingStyle.OpenedByTemplate;
 
+    /// <summary>Whether it chooses its words at random: without a seed, and unless the temperature is 0, every answer differs.</summary>
+    public bool Samples { get; init; }
+
     /// <summary>Time to load it; null means <see cref="SimulatorOptions.LoadTime"/>.</summary>
     public TimeSpan? LoadTime { get; init; }
 

@@ -42,7 +42,7 @@ internal sealed class AnswerText
             return;
         _script = script(atMark);
         _scripted = true;
-        _scriptAt = Math.Min(_script.Length, Answer(said).Length);
+        _scriptAt = Math.Min(_script.Length, Answer(said).TrimStart().Length);
     }
 
     /// <summary>The next token; false where the answer ends by itself.</summary>

@@ -136,7 +136,8 @@ internal sealed class TemplateReader
         var (word, pipeline) = end < 0 ? (action, "") : (action[..end], action[end..].Trim());
         switch (word)
         {
-            case "":
+            // A comment.
+            case "" when action.Length == 0:
             case "break" or "continue" when pipeline.Length == 0:
                 return true;
             case "if" or "with":
