@@ -42,6 +42,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQuestions>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
         services.AddSingleton<TemplateProbe>();
         services.AddSingleton<HiddenTextProbe>();
+        services.AddSingleton<JoinedTokenCount>();
         services.AddSingleton<ContinuationPlanner>();
         services.AddSingleton<AnswerStreams>();
         services.AddSingleton<Continuer>();

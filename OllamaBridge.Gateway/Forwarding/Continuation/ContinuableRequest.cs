@@ -29,6 +29,10 @@ internal sealed class ContinuableRequest
     /// <summary>Whether the prompt is sent as it is.</summary>
     public bool IsRaw => _call.Operation is { Protocol: Protocol.Ollama, Name: "generate" } && Flag(_body, "raw");
 
+    /// <summary>Whether the request names texts that end the answer.</summary>
+    public bool HasStops =>
+        IsSomething(_call.Operation.Protocol == Protocol.Ollama ? (_body["options"] as JsonObject)?["stop"] : _body["stop"] ?? _body["stop_sequences"]);
+
     /// <summary>Whether the same prompt gives the same text each time: nothing is chosen at random, or the seed is given.</summary>
     public bool IsDeterministic => Sampling("temperature") is 0 || Sampling("seed") is not null;
 

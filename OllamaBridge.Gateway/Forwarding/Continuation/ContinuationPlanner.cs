@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// assistant's open turn, where the model's template leaves it open; else the rendered prompt and the answer so far, raw. If the client may have been shown less than the
 /// model wrote, the raw way needs that text first; else the request itself is sent again, and its answer compared with what was sent.
 /// </summary>
-internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextProbe hidden, InstanceQuestions questions)
+internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextProbe hidden, JoinedTokenCount joined, InstanceQuestions questions)
 {
     /// <summary>Lists the ways, finding out what the next one takes only when it is come to.</summary>
     /// <param name="call">The request.</param>
@@ -50,7 +50,12 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
 
         var think = NativeMessages.Think(call.Operation.Protocol, request.Body);
         if (await templates.LearnAsync(call, instance, think, cancellationToken) is not { } facts)
+        {
+            if (kept.Thinking.Length > 0)
+                yield return Replay(call, request);
             yield break;
+        }
+
         // The client may have been shown less than the model wrote: then the raw text must be found first.
         var hides = facts.Hides(think) || kept.Thinking.Length > 0;
         if (!hides && Prefilled(call, request, kept, facts) is { } prefilled)
@@ -58,7 +63,11 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
         if (!request.HasTools && call.Facts.Demands.Images == 0
             && await RenderAsync(call, request, facts, instance, cancellationToken) is { } prompt
             && (!hides || (facts.Tags is { } tags && await hidden.FindAsync(call, request, kept, tags, prompt, instance, cancellationToken))))
+        {
+            await joined.CountAsync(call, request, kept, prompt, RawText(kept), facts.Tags, instance, cancellationToken);
             yield return Raw(call, request, kept, facts, prompt);
+        }
+
         if (hides)
             yield return Replay(call, request);
     }
@@ -131,10 +140,13 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
     internal static bool MayOpenPrompt(JsonObject body) =>
         body["prompt"] is JsonValue prompt && prompt.TryGetValue(out string? _) && body["suffix"] is null && body["echo"] is null;
 
+    /// <summary>What the model has written.</summary>
+    private static string RawText(KeptAnswer kept) => kept.Lead?.Text + kept.Thinking + (kept.HasThought ? kept.Close?.Text : "") + kept.Text;
+
     private static ContinuationPlan Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt)
     {
         var (limit, isOver) = Remaining(request, kept);
-        var text = prompt + kept.Lead?.Text + kept.Thinking + (kept.HasThought ? kept.Close?.Text : "") + kept.Text;
+        var text = prompt + RawText(kept);
         var isThinking = kept.Thinking.Length > 0 && kept.Text.Length == 0;
         return new ContinuationPlan("/api/generate", Bytes(RawRequest.Create(call, request, text, limit)), Reader) { HoldsAnswer = true, IsOver = isOver };
 
@@ -152,7 +164,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
         {
             if (NativeMessages.From(call.Operation.Protocol, request.Body) is not { } native)
                 return null;
-            if (!facts.Thinks)
+            if (!facts.Thinks && call.Operation.Protocol == Protocol.Anthropic)
                 native.Remove("think");
             native["model"] = call.SentModel;
             return await questions.RenderAsync(instance, "/api/chat", native, cancellationToken) is { } chat ? facts.ToRaw(chat) : null;

@@ -64,10 +64,15 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
 
         if (await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = model }, CancellationToken.None) is not { } show)
             return null;
-        // Anthropic's clients may wish for thinking of a model that cannot; the server then drops the wish there, and refuses it elsewhere.
-        if (!TemplateFacts.CanThink(show))
+        var open = await RenderAsync(null);
+        if (open is null && think.Length > 0 && !TemplateFacts.CanThink(show))
+        {
+            // On /v1/messages the server drops the wish for thinking if the model cannot think; elsewhere it refuses it.
             think = "";
-        if (await RenderAsync(null) is not { } open)
+            open = await RenderAsync(null);
+        }
+
+        if (open is null)
             return null;
         return TemplateFacts.From(open, await RenderAsync(new JsonObject { ["role"] = "assistant", ["content"] = TemplateFacts.Words }), show);
     }

@@ -50,8 +50,11 @@ internal sealed class KeptAnswer(int limit) : IDisposable
     /// <summary>What the model wrote between thinking and content; null if that is not known.</summary>
     public HiddenText? Close { get; set; }
 
-    /// <summary>Tokens that were written so far: one for each message, and those that are known to be hidden.</summary>
-    public int Tokens => Pieces + (Lead?.Tokens ?? 0) + (HasThought ? Close?.Tokens ?? 1 : 0);
+    /// <summary>Tokens beyond one for each message, where messages had several.</summary>
+    public int JoinedTokens { get; set; }
+
+    /// <summary>Tokens that were written so far: one for each message, those that are known to be hidden, and those that came together.</summary>
+    public int Tokens => Pieces + JoinedTokens + (Lead?.Tokens ?? 0) + (HasThought ? Close?.Tokens ?? 1 : 0);
 
     /// <summary>How far it has come.</summary>
     public AnswerMark Mark => new(Text.Length, Thinking.Length, Pieces, IsFramed, HasMore);

@@ -1,0 +1,45 @@
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols.Answers;
+
+namespace OllamaBridge.Gateway.Forwarding.Continuation;
+
+/// <summary>
+/// Counts the tokens of an answer so far where messages may have had several: a server holds what may be the beginning of a stop sequence or of a closing tag, and
+/// parts of a character. Then the instance's own count of the text decides: what it tells for the prompt with the text, less what it tells for the prompt.
+/// </summary>
+internal sealed class JoinedTokenCount(InstanceQuestions questions)
+{
+    /// <summary>Counts, if messages may have had several tokens, and keeps the result with the answer.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="request">Its body.</param>
+    /// <param name="kept">What the client has been sent.</param>
+    /// <param name="prompt">The rendered prompt.</param>
+    /// <param name="text">What the model has written.</param>
+    /// <param name="tags">The tags of thinking; null for none.</param>
+    /// <param name="instance">The instance that is to resume the answer; the caller holds a slot of it.</param>
+    /// <param name="cancellationToken">The client has gone.</param>
+    public async Task CountAsync(
+        BridgeCall call, ContinuableRequest request, KeptAnswer kept, string prompt, string text, ThinkingTags? tags, Instance instance, CancellationToken cancellationToken)
+    {
+        if (!MayJoin(request, kept, tags) || await PromptTokensAsync(prompt) is not { } before || await PromptTokensAsync(prompt + text) is not { } after)
+            return;
+        // A model may write more tokens than its tokenizer makes of the text; a token is never less than a byte.
+        kept.JoinedTokens = 0;
+        kept.JoinedTokens = (int)Math.Clamp(after - before - kept.Tokens, 0, text.Length);
+
+        async Task<long?> PromptTokensAsync(string of)
+        {
+            var body = RawRequest.Create(call, request, of, limit: 1);
+            body["stream"] = false;
+            return await questions.AskAsync(instance, "/api/generate", body, cancellationToken) is { } answer
+                && answer["prompt_eval_count"] is JsonValue value && value.TryGetValue(out long tokens) ? tokens : null;
+        }
+    }
+
+    private static bool MayJoin(ContinuableRequest request, KeptAnswer kept, ThinkingTags? tags) =>
+        request.HasStops
+        || kept.Text.Span.ContainsAnyExceptInRange((byte)0, (byte)127)
+        || kept.Thinking.Span.ContainsAnyExceptInRange((byte)0, (byte)127)
+        || (tags is not null && tags.Closing[0] <= 127 && kept.Thinking.Span.Contains((byte)tags.Closing[0]));
+}
