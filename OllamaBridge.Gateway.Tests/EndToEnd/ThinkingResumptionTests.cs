@@ -130,6 +130,47 @@ public sealed class ThinkingResumptionTests
             await BreakAsync(fleet, bridge, "/api/chat", whole, after, body: body);
     }
 
+    /// <summary>A model may close its thinking at once: then nothing but the tags is hidden.</summary>
+    [Theory]
+    [InlineData("compact template", "/api/chat")]
+    [InlineData("opened by the template", "/v1/messages")]
+    [InlineData("template that leaves the turn open", "/v1/chat/completions")]
+    [InlineData("thinking of the last message not rendered", "/api/generate")]
+    [InlineData("built-in parser", "/api/chat")]
+    public async Task Stream_ThinkingIsEmpty_SameTextAndTokens(string style, string path)
+    {
+        await using var fleet = await StartFleetAsync(Model(style) with { ThinkingTokens = 0 });
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, path);
+        Assert.Empty(whole.Answer.Thinking);
+
+        for (var after = 0; after <= 5; after++)
+            await BreakAsync(fleet, bridge, path, whole, after);
+    }
+
+    [Theory]
+    [InlineData("tools", "/api/chat")]
+    [InlineData("tools", "/v1/chat/completions")]
+    [InlineData("images", "/api/chat")]
+    public async Task Stream_ConversationThatIsNotRendered_SameTextAndTokens(string what, string path)
+    {
+        await using var fleet = await StartFleetAsync(Model("compact template") with
+        {
+            Capabilities = [ModelCapability.Completion, ModelCapability.Thinking, ModelCapability.Tools, ModelCapability.Vision],
+        });
+        await using var bridge = await StartAsync(fleet);
+        var body = Body(path, null);
+        if (what == "images")
+            body["messages"] = new[] { new { role = "user", content = "What is this?", images = new[] { "aGVsbG8=" } } };
+        else
+            body["tools"] = new[] { new { type = "function", function = new { name = "get_weather", parameters = new { type = "object", properties = new { } } } } };
+        var whole = await AskAsync(bridge, path, body: body);
+        Assert.Equal(1, whole.Answer.Ends);
+
+        for (var after = 0; after <= Parts; after++)
+            await BreakAsync(fleet, bridge, path, whole, after, body: body);
+    }
+
     /// <summary>The raw text is found by writing only the hidden part again, so that a long answer is not.</summary>
     [Fact]
     public async Task Stream_HiddenTextIsFound_TheAnswerIsNotWrittenAgain()

@@ -42,7 +42,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQuestions>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
         services.AddSingleton<TemplateProbe>();
         services.AddSingleton<HiddenTextProbe>();
-        services.AddSingleton<JoinedTokenCount>();
+        services.AddSingleton<AnswerTokenCount>();
         services.AddSingleton<ContinuationPlanner>();
         services.AddSingleton<AnswerStreams>();
         services.AddSingleton<Continuer>();

@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// assistant's open turn, where the model's template leaves it open; else the rendered prompt and the answer so far, raw. If the client may have been shown less than the
 /// model wrote, the raw way needs that text first; else the request itself is sent again, and its answer compared with what was sent.
 /// </summary>
-internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextProbe hidden, JoinedTokenCount joined, InstanceQuestions questions)
+internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextProbe hidden, AnswerTokenCount tokens, InstanceQuestions questions)
 {
     /// <summary>Lists the ways, finding out what the next one takes only when it is come to.</summary>
     /// <param name="call">The request.</param>
@@ -64,7 +64,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
             && await RenderAsync(call, request, facts, instance, cancellationToken) is { } prompt
             && (!hides || (facts.Tags is { } tags && await hidden.FindAsync(call, request, kept, tags, prompt, instance, cancellationToken))))
         {
-            await joined.CountAsync(call, request, kept, prompt, RawText(kept), facts.Tags, instance, cancellationToken);
+            await tokens.CountAsync(call, request, kept, prompt, RawText(kept), facts.Tags, hides, instance, cancellationToken);
             yield return Raw(call, request, kept, facts, prompt);
         }
 

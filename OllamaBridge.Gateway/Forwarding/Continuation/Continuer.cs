@@ -59,9 +59,11 @@ internal sealed class Continuer(
                 : null;
             if (gone.IsCancellationRequested)
                 return null;
-            if (next is null)
+            if (next is null or { Interrupted: Interruption.Diverged })
             {
-                ContinuationLog.GivenUp(logger, call.Operation.Name, first.Lease.Instance.Name, cause, obstacle ?? "no instance could");
+                // Neither instance is at fault if it diverged: sampled answers differ.
+                var reason = obstacle ?? (next is null ? "no instance could" : "what the model has written is not known exactly, and another instance writes another answer");
+                ContinuationLog.GivenUp(logger, call.Operation.Name, first.Lease.Instance.Name, cause, reason);
                 metrics.RecordContinuation(cause, "failed");
                 await EndAsync(context, call, first, response);
                 return null;
@@ -83,8 +85,6 @@ internal sealed class Continuer(
     {
         if (broken.Interrupted == Interruption.Stopped)
             return "the bridge is being stopped";
-        if (broken.Interrupted == Interruption.Diverged)
-            return "another instance writes another answer, and no text is known to be the rest of this one";
         if (times >= _options.MaxContinuations)
             return "it broke off too often";
         if (broken.Interrupted == Interruption.ErrorTold && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
@@ -199,12 +199,6 @@ internal sealed class Continuer(
             kept.End = default;
         }
 
-        if (cause == Interruption.Diverged)
-        {
-            // Neither instance is at fault: sampled answers differ.
-            return;
-        }
-
         if (cause is Interruption.Drained or Interruption.Stopped)
         {
             // That it is taken away says nothing of an instance, nor of its models.
@@ -245,7 +239,6 @@ internal sealed class Continuer(
         Interruption.Unreadable => "the instance sent something that cannot be read",
         Interruption.Stalled => "the instance stood still in the middle of its answer",
         Interruption.InstanceLost => "the instance was lost in the middle of its answer",
-        Interruption.Diverged => "the answer could not be resumed exactly",
         Interruption.Drained => "the instance was taken away in the middle of its answer",
         Interruption.Stopped => "the bridge was stopped in the middle of the answer",
         _ => "the instance broke off its answer",

@@ -21,12 +21,12 @@ internal enum Interruption
     /// <summary>Health looks found that the instance is no more.</summary>
     InstanceLost,
 
-    /// <summary>Written again from its beginning, it differs from what was sent: it cannot be proven to be the same answer.</summary>
-    Diverged,
-
     /// <summary>Its instance is emptied, and the time for that was over.</summary>
     Drained,
 
     /// <summary>The gateway stops, and the time for that was over.</summary>
     Stopped,
+
+    /// <summary>Written again from its beginning, it differs from what was sent, so it cannot be resumed. The break before it is what labels and the ledger name.</summary>
+    Diverged,
 }

@@ -31,7 +31,7 @@ internal sealed class RewrittenStream(
     /// <inheritdoc/>
     protected override void OnMarkMissing()
     {
-        ContinuationTotals.Complete(ref Kept.End, plan, _tokensBefore, Kept.Tokens);
+        ContinuationTotals.Complete(ref Kept.End, plan, Kept.PromptTokens, _tokensBefore, Kept.Tokens);
         Writer.WriteEnd(Output);
     }
 }

@@ -50,6 +50,9 @@ internal sealed class KeptAnswer(int limit) : IDisposable
     /// <summary>What the model wrote between thinking and content; null if that is not known.</summary>
     public HiddenText? Close { get; set; }
 
+    /// <summary>Tokens of the prompt, as an instance has counted them; null if none has been asked.</summary>
+    public long? PromptTokens { get; set; }
+
     /// <summary>Tokens beyond one for each message, where messages had several.</summary>
     public int JoinedTokens { get; set; }
 

@@ -5,24 +5,30 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Counts the tokens of an answer so far where messages may have had several: a server holds what may be the beginning of a stop sequence or of a closing tag, and
-/// parts of a character. Then the instance's own count of the text decides: what it tells for the prompt with the text, less what it tells for the prompt.
+/// Counts the tokens of a prompt and of the answer so far before a raw request, in whose count they are one. Messages may have had several tokens: a server holds what may be
+/// the beginning of a stop sequence or of a closing tag, and parts of a character. Then the instance's own count of the text decides: its count of the prompt with the text, less
+/// that of the prompt.
 /// </summary>
-internal sealed class JoinedTokenCount(InstanceQuestions questions)
+internal sealed class AnswerTokenCount(InstanceQuestions questions)
 {
-    /// <summary>Counts, if messages may have had several tokens, and keeps the result with the answer.</summary>
+    /// <summary>Counts what is not known, and keeps the result with the answer.</summary>
     /// <param name="call">The request.</param>
     /// <param name="request">Its body.</param>
     /// <param name="kept">What the client has been sent.</param>
     /// <param name="prompt">The rendered prompt.</param>
     /// <param name="text">What the model has written.</param>
     /// <param name="tags">The tags of thinking; null for none.</param>
+    /// <param name="hides">Whether tokens are hidden. They may be others than the tokenizer makes of the text.</param>
     /// <param name="instance">The instance that is to resume the answer; the caller holds a slot of it.</param>
     /// <param name="cancellationToken">The client has gone.</param>
     public async Task CountAsync(
-        BridgeCall call, ContinuableRequest request, KeptAnswer kept, string prompt, string text, ThinkingTags? tags, Instance instance, CancellationToken cancellationToken)
+        BridgeCall call, ContinuableRequest request, KeptAnswer kept, string prompt, string text, ThinkingTags? tags, bool hides, Instance instance, CancellationToken cancellationToken)
     {
-        if (!MayJoin(request, kept, tags) || await PromptTokensAsync(prompt) is not { } before || await PromptTokensAsync(prompt + text) is not { } after)
+        var joins = MayJoin(request, kept, tags);
+        if (!joins && !hides)
+            return;
+        kept.PromptTokens ??= await PromptTokensAsync(prompt);
+        if (!joins || kept.PromptTokens is not { } before || await PromptTokensAsync(prompt + text) is not { } after)
             return;
         // A model may write more tokens than its tokenizer makes of the text; a token is never less than a byte.
         kept.JoinedTokens = 0;
