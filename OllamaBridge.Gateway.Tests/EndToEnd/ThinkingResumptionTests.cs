@@ -130,6 +130,21 @@ public sealed class ThinkingResumptionTests
             await BreakAsync(fleet, bridge, "/api/chat", whole, after, body: body);
     }
 
+    [Theory]
+    [InlineData("compact template", "/api/chat")]
+    [InlineData("compact template", "/v1/chat/completions")]
+    [InlineData("built-in parser", "/api/generate")]
+    public async Task Stream_ModelLimitsTokens_NoneMoreAndTheSameUsage(string style, string path)
+    {
+        await using var fleet = await StartFleetAsync(Model(style) with { MaxTokens = 11 });
+        await using var bridge = await StartAsync(fleet);
+        var whole = await AskAsync(bridge, path);
+        Assert.Equal((11, "length"), (whole.Answer.Tokens, whole.Answer.Reason));
+
+        for (var after = 1; after <= 6; after++)
+            await BreakAsync(fleet, bridge, path, whole, after);
+    }
+
     /// <summary>A model may close its thinking at once: then nothing but the tags is hidden.</summary>
     [Theory]
     [InlineData("compact template", "/api/chat")]

@@ -69,7 +69,7 @@ internal static class GenerationEngine
 
     private static int Limit(GenerationRequest request, int promptTokens)
     {
-        var limit = request.Options.MaxTokens ?? int.MaxValue;
+        var limit = request.Options.MaxTokens ?? request.Stored.Model.MaxTokens ?? int.MaxValue;
         return request.Shift ? limit : Math.Min(limit, Math.Max(1, request.Options.Runner.ContextLength - promptTokens));
     }
 

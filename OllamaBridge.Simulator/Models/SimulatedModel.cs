@@ -62,6 +62,9 @@ public sealed record SimulatedModel
     /// <summary>Parameters that it was created with, as a JSON object.</summary>
     public string Parameters { get; init; } = """{"stop":["<|end|>"]}""";
 
+    /// <summary>Tokens of an answer at most if the request does not say (<c>PARAMETER num_predict</c>); null for no limit.</summary>
+    public int? MaxTokens { get; init; }
+
     /// <summary>Numbers of its architecture.</summary>
     public ModelArchitecture Architecture { get; init; } = new();
 

@@ -17,14 +17,14 @@ internal sealed class AnswerTokenCount(InstanceQuestions questions)
     /// <param name="kept">What the client has been sent.</param>
     /// <param name="prompt">The rendered prompt.</param>
     /// <param name="text">What the model has written.</param>
-    /// <param name="tags">The tags of thinking; null for none.</param>
+    /// <param name="facts">What is known of the model.</param>
     /// <param name="hides">Whether tokens are hidden. They may be others than the tokenizer makes of the text.</param>
     /// <param name="instance">The instance that is to resume the answer; the caller holds a slot of it.</param>
     /// <param name="cancellationToken">The client has gone.</param>
     public async Task CountAsync(
-        BridgeCall call, ContinuableRequest request, KeptAnswer kept, string prompt, string text, ThinkingTags? tags, bool hides, Instance instance, CancellationToken cancellationToken)
+        BridgeCall call, ContinuableRequest request, KeptAnswer kept, string prompt, string text, TemplateFacts facts, bool hides, Instance instance, CancellationToken cancellationToken)
     {
-        var joins = MayJoin(request, kept, tags);
+        var joins = MayJoin(request, kept, facts);
         if (!joins && !hides)
             return;
         kept.PromptTokens ??= await PromptTokensAsync(prompt);
@@ -43,9 +43,12 @@ internal sealed class AnswerTokenCount(InstanceQuestions questions)
         }
     }
 
-    private static bool MayJoin(ContinuableRequest request, KeptAnswer kept, ThinkingTags? tags) =>
-        request.HasStops
-        || kept.Text.Span.ContainsAnyExceptInRange((byte)0, (byte)127)
+    private static bool MayJoin(ContinuableRequest request, KeptAnswer kept, TemplateFacts facts) =>
+        kept.Text.Span.ContainsAnyExceptInRange((byte)0, (byte)127)
         || kept.Thinking.Span.ContainsAnyExceptInRange((byte)0, (byte)127)
-        || (tags is not null && tags.Closing[0] <= 127 && kept.Thinking.Span.Contains((byte)tags.Closing[0]));
+        || (facts.Tags is { } tags && MayHold(kept.Thinking, tags.Closing))
+        || request.Stops.Concat(facts.Stops).Any(stop => MayHold(kept.Thinking, stop) || MayHold(kept.Text, stop));
+
+    /// <summary>Whether the beginning of a text that the server waits for may have been held.</summary>
+    private static bool MayHold(PooledText sent, string awaited) => awaited.Length > 0 && awaited[0] <= 127 && sent.Span.Contains((byte)awaited[0]);
 }

@@ -64,7 +64,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
             && await RenderAsync(call, request, facts, instance, cancellationToken) is { } prompt
             && (!hides || (facts.Tags is { } tags && await hidden.FindAsync(call, request, kept, tags, prompt, instance, cancellationToken))))
         {
-            await tokens.CountAsync(call, request, kept, prompt, RawText(kept), facts.Tags, hides, instance, cancellationToken);
+            await tokens.CountAsync(call, request, kept, prompt, RawText(kept), facts, hides, instance, cancellationToken);
             yield return Raw(call, request, kept, facts, prompt);
         }
 
@@ -80,14 +80,14 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
         new(PathOf(call.Operation), Bytes(request.Copy(request.Limit)), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { IsReplay = true };
 
     /// <summary>How many tokens to ask for, and whether the answer has all that it may have.</summary>
-    private static (long? Limit, bool IsOver) Remaining(ContinuableRequest request, KeptAnswer kept) =>
-        request.Limit - kept.Tokens is not { } remaining ? (null, false) : remaining <= 0 ? (1, true) : (remaining, false);
+    private static (long? Limit, bool IsOver) Remaining(ContinuableRequest request, TemplateFacts? facts, KeptAnswer kept) =>
+        (request.IsUnlimited ? null : request.Limit ?? facts?.Limit) - kept.Tokens is not { } remaining ? (null, false) : remaining <= 0 ? (1, true) : (remaining, false);
 
     private static ContinuationPlan? Prefilled(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts)
     {
         if (!facts.LeavesOpen || call.Operation.Name is not ("chat" or "messages"))
             return null;
-        var (limit, isOver) = Remaining(request, kept);
+        var (limit, isOver) = Remaining(request, facts, kept);
         var body = request.Copy(limit);
         if (!TryOpenTurn(body, kept))
             return null;
@@ -113,7 +113,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
     {
         if (kept.Thinking.Length > 0 || call.Operation.Protocol != Protocol.OpenAI)
             return null;
-        var (limit, isOver) = Remaining(request, kept);
+        var (limit, isOver) = Remaining(request, facts: null, kept);
         var body = request.Copy(limit);
         if (call.Operation.Name == "chat")
         {
@@ -145,7 +145,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
 
     private static ContinuationPlan Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt)
     {
-        var (limit, isOver) = Remaining(request, kept);
+        var (limit, isOver) = Remaining(request, facts, kept);
         var text = prompt + RawText(kept);
         var isThinking = kept.Thinking.Length > 0 && kept.Text.Length == 0;
         return new ContinuationPlan("/api/generate", Bytes(RawRequest.Create(call, request, text, limit)), Reader) { HoldsAnswer = true, IsOver = isOver };

@@ -62,7 +62,7 @@ internal sealed class Continuer(
             if (next is null or { Interrupted: Interruption.Diverged })
             {
                 // Neither instance is at fault if it diverged: sampled answers differ.
-                var reason = obstacle ?? (next is null ? "no instance could" : "what the model has written is not known exactly, and another instance writes another answer");
+                var reason = obstacle ?? (next is null ? "no instance could" : "what another instance writes is not the rest of this answer, or cannot be written");
                 ContinuationLog.GivenUp(logger, call.Operation.Name, first.Lease.Instance.Name, cause, reason);
                 metrics.RecordContinuation(cause, "failed");
                 await EndAsync(context, call, first, response);

@@ -23,14 +23,14 @@ internal sealed class ReplayedStream(
     /// <inheritdoc/>
     protected override void OnMessage(AnswerMessage kind, AnswerMark before)
     {
-        if (Kept.HasMore || !IsSame(kind))
+        if (!Kept.IsWhole || !IsSame(kind))
         {
             Reject(Interruption.Diverged);
             return;
         }
 
-        var thinking = Next(Kept.Thinking, sent.Thinking);
-        var text = Next(Kept.Text, sent.Text);
+        var thinking = Next(Kept.Thinking, Math.Max(before.Thinking, _thinkingBefore));
+        var text = Next(Kept.Text, Math.Max(before.Text, _textBefore));
         if (!thinking.IsEmpty || !text.IsEmpty)
         {
             Writer.WriteWords(thinking, text, Output);
@@ -70,5 +70,5 @@ internal sealed class ReplayedStream(
             && (_textBefore == 0 || Kept.Thinking.Length <= _thinkingBefore);
     }
 
-    private static ReadOnlySpan<byte> Next(PooledText again, PooledText sent) => again.Length > sent.Length ? again.Span[sent.Length..] : default;
+    private static ReadOnlySpan<byte> Next(PooledText again, int sent) => again.Length > sent ? again.Span[sent..] : default;
 }

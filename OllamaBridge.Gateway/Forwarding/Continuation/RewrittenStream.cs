@@ -19,6 +19,13 @@ internal sealed class RewrittenStream(
     /// <inheritdoc/>
     protected override void OnMessage(AnswerMessage kind, AnswerMark before)
     {
+        if (!Kept.IsWhole)
+        {
+            // A tool's call cannot be written, and text that is not kept would be missing.
+            Reject(Interruption.Diverged);
+            return;
+        }
+
         if (plan.IsOver)
             // One token was asked for to learn what the prompt took; it is none of the answer.
             Kept.Return(before);

@@ -10,6 +10,12 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// <param name="AddsStart">Whether the server puts the start of a text before every prompt by itself.</param>
 internal sealed record TemplateFacts(bool LeavesOpen, bool Thinks, ThinkingTags? Tags, bool AddsStart)
 {
+    /// <summary>Tokens that an answer may have if the request does not say (<c>PARAMETER num_predict</c>); null for no limit.</summary>
+    public long? Limit { get; private init; }
+
+    /// <summary>Texts that end an answer (<c>PARAMETER stop</c>).</summary>
+    public IReadOnlyList<string> Stops { get; private init; } = [];
+
     /// <summary>A text with whitespace where templates often trim it.</summary>
     public const string Words = " the words,  so far \n";
 
@@ -29,7 +35,20 @@ internal sealed record TemplateFacts(bool LeavesOpen, bool Thinks, ThinkingTags?
     {
         var hasParser = Text(model["parser"]) is { Length: > 0 };
         var addsStart = model["model_info"]?["tokenizer.ggml.add_bos_token"] is JsonValue adds && adds.TryGetValue(out bool value) && value;
-        return new TemplateFacts(withWords == open + Words, CanThink(model), hasParser ? null : TemplateTags.Find(Text(model["template"]) ?? ""), addsStart);
+        return new TemplateFacts(withWords == open + Words, CanThink(model), hasParser ? null : TemplateTags.Find(Text(model["template"]) ?? ""), addsStart)
+        {
+            Limit = Parameters(model, "num_predict").Select(static p => long.TryParse(p, out var limit) && limit > 0 ? limit : (long?)null).FirstOrDefault(),
+            // A string is written as Go does, which is JSON but for rare escapes.
+            Stops = [.. Parameters(model, "stop").Select(static p => p.Trim('"'))],
+        };
+    }
+
+    /// <summary>The values of a parameter of the model: a line for each, with its name first.</summary>
+    private static IEnumerable<string> Parameters(JsonObject model, string name)
+    {
+        foreach (var line in (Text(model["parameters"]) ?? "").Split('\n'))
+            if (line.StartsWith(name + " ", StringComparison.Ordinal))
+                yield return line[name.Length..].Trim();
     }
 
     /// <summary>Whether clients may be shown less than the model writes: tags of thinking, and the whitespace around them.</summary>
