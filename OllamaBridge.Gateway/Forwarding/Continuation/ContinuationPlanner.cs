@@ -60,12 +60,22 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
         var hides = facts.Hides(think) || kept.Thinking.Length > 0;
         if (!hides && Prefilled(call, request, kept, facts) is { } prefilled)
             yield return prefilled;
-        if (!request.HasTools && call.Facts.Demands.Images == 0
-            && await RenderAsync(call, request, facts, instance, cancellationToken) is { } prompt
-            && (!hides || (facts.Tags is { } tags && await hidden.FindAsync(call, request, kept, tags, prompt, instance, cancellationToken))))
+        var found = hides ? ProbeOutcome.NotFound : ProbeOutcome.Succeeded;
+        if (!request.HasTools && call.Facts.Demands.Images == 0 && await RenderAsync(call, request, facts, instance, cancellationToken) is { } prompt)
         {
-            await tokens.CountAsync(call, request, kept, prompt, RawText(kept), facts, hides, instance, cancellationToken);
-            yield return Raw(call, request, kept, facts, prompt);
+            if (hides && facts.Tags is { } tags)
+                found = await hidden.FindAsync(call, request, kept, tags, prompt, instance, cancellationToken);
+            if (found == ProbeOutcome.ErrorTold)
+            {
+                yield return ContinuationPlan.Failed;
+                yield break;
+            }
+
+            if (found == ProbeOutcome.Succeeded)
+            {
+                await tokens.CountAsync(call, request, kept, prompt, RawText(kept), facts, hides, instance, cancellationToken);
+                yield return Raw(call, request, kept, facts, prompt);
+            }
         }
 
         if (hides)

@@ -146,6 +146,8 @@ internal sealed class Continuer(
     {
         await foreach (var plan in planner.WaysAsync(call, request, call.Kept!, lease.Instance, context.RequestAborted))
         {
+            if (ReferenceEquals(plan, ContinuationPlan.Failed))
+                return FailedProbe(call, lease, context.RequestAborted);
             response.Renew();
             call.Kept!.End = default;
             var attempt = await sender.SendAsync(context, call, lease, budget: null, plan);
@@ -185,6 +187,20 @@ internal sealed class Continuer(
         }
 
         return null;
+    }
+
+    /// <summary>An instance that told an error while it wrote hidden text again has failed the answer in the same way as one that tells it while it resumes.</summary>
+    private ForwardAttempt FailedProbe(BridgeCall call, InstanceLease lease, CancellationToken gone)
+    {
+        var attempt = new ForwardAttempt(call, lease, budget: null, time, gone)
+        {
+            Plan = ContinuationPlan.Failed,
+            Status = StatusCodes.Status200OK,
+            Interrupted = Interruption.ErrorTold,
+        };
+        attempt.TryBegin();
+        attempt.Close();
+        return attempt;
     }
 
     private void Note(BridgeCall call, ForwardAttempt broken, Interruption cause)

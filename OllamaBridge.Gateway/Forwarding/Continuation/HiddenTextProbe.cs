@@ -23,20 +23,20 @@ internal sealed class HiddenTextProbe(InstanceQuestions questions)
     /// <param name="prompt">The rendered prompt.</param>
     /// <param name="instance">The instance that is to resume the answer; the caller holds a slot of it.</param>
     /// <param name="cancellationToken">The client has gone.</param>
-    /// <returns>Whether the raw text is known.</returns>
-    public async Task<bool> FindAsync(
+    public async Task<ProbeOutcome> FindAsync(
         BridgeCall call, ContinuableRequest request, KeptAnswer kept, ThinkingTags tags, string prompt, Instance instance, CancellationToken cancellationToken)
     {
+        var outcome = ProbeOutcome.NotFound;
         var (thinking, text) = (kept.Thinking.ToString(), kept.Text.ToString());
         if (kept.Lead is null && thinking.Length == 0 && text.AsSpan().TrimStart().StartsWith(tags.Opening))
             // A server that separates thinking from content does not show the tag. An older one passes on everything.
             kept.Lead = new HiddenText("", 0);
         kept.Lead ??= await WriteAsync(prompt, ThinkingParser.After(prompt, tags), thinking.Length > 0 ? (thinking, "") : ("", text), static a => a.Lead);
         if (kept.Lead is not { } lead)
-            return false;
+            return outcome;
         if (thinking.Length > 0 && text.Length > 0)
             kept.Close ??= await WriteAsync(prompt + lead.Text + thinking, ThinkingState.Thinking, ("", text), static a => a.Close);
-        return thinking.Length == 0 || text.Length == 0 || kept.Close is not null;
+        return kept.Close is null && thinking.Length > 0 && text.Length > 0 ? outcome : ProbeOutcome.Succeeded;
 
         async Task<HiddenText?> WriteAsync(string from, ThinkingState state, (string Thinking, string Content) seen, Func<RawAnswer, HiddenText?> find)
         {
@@ -45,7 +45,8 @@ internal sealed class HiddenTextProbe(InstanceQuestions questions)
                 var answer = new RawAnswer(new ThinkingParser(tags, state));
                 var isSame = false;
                 var body = RawRequest.Create(call, request, from, MaxTokens);
-                if (!await questions.ReadRawAsync(instance, body, Read, cancellationToken))
+                outcome = await questions.ReadRawAsync(instance, body, Read, cancellationToken);
+                if (outcome != ProbeOutcome.Succeeded)
                     return null;
                 if (isSame && find(answer) is { } hidden)
                     return hidden;
@@ -60,6 +61,7 @@ internal sealed class HiddenTextProbe(InstanceQuestions questions)
                 }
             }
 
+            outcome = ProbeOutcome.NotFound;
             return null;
         }
     }

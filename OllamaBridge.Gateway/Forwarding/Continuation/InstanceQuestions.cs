@@ -54,8 +54,7 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
     /// <param name="request">The body for <c>/api/generate</c>; it asks for a stream.</param>
     /// <param name="read">Takes the text of a token; false ends the reading, and with it the instance's work.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False if the instance did not answer, or broke off.</returns>
-    public async Task<bool> ReadRawAsync(Instance instance, JsonObject request, Func<string, bool> read, CancellationToken cancellationToken)
+    public async Task<ProbeOutcome> ReadRawAsync(Instance instance, JsonObject request, Func<string, bool> read, CancellationToken cancellationToken)
     {
         using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
@@ -64,24 +63,26 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
         {
             using var response = await client.SendAsync(message, either.Token);
             if (!response.IsSuccessStatusCode)
-                return false;
+                return ProbeOutcome.NotFound;
             using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(either.Token));
             while (await lines.ReadLineAsync(either.Token) is { } line)
             {
-                if (JsonNode.Parse(line) is not JsonObject part || part["error"] is not null)
-                    return false;
+                if (JsonNode.Parse(line) is not JsonObject part)
+                    return ProbeOutcome.NotFound;
+                if (part["error"] is not null)
+                    return ProbeOutcome.ErrorTold;
                 if (part["response"] is JsonValue value && value.TryGetValue(out string? token) && token.Length > 0 && !read(token))
-                    return true;
+                    return ProbeOutcome.Succeeded;
                 if (part["done"] is JsonValue done && done.TryGetValue(out bool isDone) && isDone)
-                    return true;
+                    return ProbeOutcome.Succeeded;
             }
 
-            return false;
+            return ProbeOutcome.NotFound;
         }
         catch (Exception e) when (e is HttpRequestException or IOException or JsonException
             || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            return false;
+            return ProbeOutcome.NotFound;
         }
     }
 
