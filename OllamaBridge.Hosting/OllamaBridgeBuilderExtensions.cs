@@ -9,6 +9,7 @@ public static class OllamaBridgeBuilderExtensions
     private const string HealthPath = "/health";
     private const string AlivePath = "/alive";
     private const int ContainerPort = 11400;
+    private const int AdminContainerPort = 11401;
 
     /// <summary>Adds a bridge without instances.</summary>
     /// <remarks>
@@ -17,32 +18,34 @@ public static class OllamaBridgeBuilderExtensions
     /// </remarks>
     /// <param name="builder">The application builder.</param>
     /// <param name="name">The bridge's name. Clients wired to it find their connection string under it.</param>
-    /// <param name="port">The port on this machine; null for a free one.</param>
+    /// <param name="port">The clients' port on this machine; null for a free one.</param>
+    /// <param name="adminPort">The operators' port on this machine; null for a free one.</param>
     [AspireExport]
     public static IResourceBuilder<IOllamaBridgeResource> AddOllamaBridge(
-        this IDistributedApplicationBuilder builder, [ResourceName] string name, int? port = null)
+        this IDistributedApplicationBuilder builder, [ResourceName] string name, int? port = null, int? adminPort = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return AddOllamaBridge(builder, name, port, HostProbe.Of(builder));
+        return AddOllamaBridge(builder, name, port, adminPort, HostProbe.Of(builder));
     }
 
     internal static IResourceBuilder<IOllamaBridgeResource> AddOllamaBridge(
-        this IDistributedApplicationBuilder builder, string name, int? port, IHostProbe host)
+        this IDistributedApplicationBuilder builder, string name, int? port, int? adminPort, IHostProbe host)
     {
         var publish = builder.ExecutionContext.IsPublishMode;
         var bridge = AddProgram(builder, name, host)
             .WithHttpEndpoint(port: publish ? ContainerPort : port, targetPort: publish ? ContainerPort : null, name: BridgeModel.HttpEndpoint)
             .WithExternalHttpEndpoints()
-            .WithHttpHealthCheck(HealthPath)
+            .WithHttpEndpoint(port: publish ? AdminContainerPort : adminPort, targetPort: publish ? AdminContainerPort : null, name: BridgeModel.AdminEndpointName)
+            .WithHttpHealthCheck(HealthPath, endpointName: BridgeModel.HttpEndpoint)
             .WithProbes(startup: new(HealthPath, 5, 30), readiness: new(HealthPath, 5, 2), liveness: new(AlivePath, 5, 6))
             .WithIconName("BranchFork");
-        // The gateway reads the connection string and service discovery. A password in further variables would only be a further place to leak.
+        // The gateway reads the connection string and service discovery. Further variables with the password would only be further places to leak it.
         bridge.WithReferenceEnvironment(ReferenceEnvironmentInjectionFlags.ConnectionString | ReferenceEnvironmentInjectionFlags.ServiceDiscovery);
         bridge.WithEnvironment(context => BridgeEnvironment.Write(bridge.Resource.Fleet, context.EnvironmentVariables, publish));
         if (!publish)
         {
             // A proxy would accept connections for a gateway that has died; several replicas need it, because they share the port.
-            bridge.WithEndpoint(BridgeModel.HttpEndpoint, endpoint => endpoint.IsProxied = bridge.Resource.Fleet.Replicas > 1);
+            bridge.WithProxy(bridge.Resource.Fleet.Replicas > 1);
             bridge.WithBridgeLinks().WithTestPrompt().WithDrainStates();
         }
 
@@ -56,6 +59,8 @@ public static class OllamaBridgeBuilderExtensions
             var bridge = Programs.AddProject(builder, new BridgeProjectResource(name, host), project());
             // Trusting every X-Forwarded-For would let every client claim a local address.
             bridge.DisableForwardedHeaders();
+            // Aspire writes the addresses of all endpoints as the clients'; the gateway has a setting of its own for the operators'.
+            bridge.WithEndpointsInEnvironment(endpoint => endpoint.Name != BridgeModel.AdminEndpointName);
             return bridge;
         }
 
@@ -66,7 +71,14 @@ public static class OllamaBridgeBuilderExtensions
         return tool.WithEnvironment("ASPNETCORE_URLS", ReferenceExpression.Create($"http://localhost:{port}"));
     }
 
-    /// <summary>Sets how every Ollama server is configured, unless its tier differs. Values that are null keep what was set before.</summary>
+    private static IResourceBuilder<IOllamaBridgeResource> WithProxy(this IResourceBuilder<IOllamaBridgeResource> bridge, bool isProxied)
+    {
+        foreach (var name in (string[])[BridgeModel.HttpEndpoint, BridgeModel.AdminEndpointName])
+            bridge.WithEndpoint(name, endpoint => endpoint.IsProxied = isProxied);
+        return bridge;
+    }
+
+    /// <summary>Sets the configuration of every Ollama server, unless its tier differs. Null values leave earlier ones unchanged.</summary>
     /// <param name="bridge">The bridge.</param>
     /// <param name="server">The settings.</param>
     [AspireExport]
@@ -117,8 +129,7 @@ public static class OllamaBridgeBuilderExtensions
             throw new NotSupportedException("Aspire runs several replicas of projects only; the gateway runs as a .NET tool here.");
         bridge.Resource.Fleet.Replicas = replicas;
         return bridge.ApplicationBuilder.ExecutionContext.IsRunMode
-            ? bridge.WithAnnotation(new ReplicaAnnotation(replicas), ResourceAnnotationMutationBehavior.Replace)
-                .WithEndpoint(BridgeModel.HttpEndpoint, endpoint => endpoint.IsProxied = replicas > 1)
+            ? bridge.WithAnnotation(new ReplicaAnnotation(replicas), ResourceAnnotationMutationBehavior.Replace).WithProxy(replicas > 1)
             : bridge;
     }
 
@@ -136,7 +147,7 @@ public static class OllamaBridgeBuilderExtensions
     /// <remarks>The methods that add instances put them into the tier by its name.</remarks>
     /// <param name="bridge">The bridge.</param>
     /// <param name="name">The tier's name. Its instances are named <c>ollama-NAME-1</c> and so on.</param>
-    /// <param name="options">How the tier differs from the fleet.</param>
+    /// <param name="options">The differences between the tier and the fleet.</param>
     [AspireExport]
     public static IResourceBuilder<IOllamaBridgeResource> WithTier(this IResourceBuilder<IOllamaBridgeResource> bridge, string name, BridgeTierOptions options)
     {

@@ -38,8 +38,11 @@ internal sealed record FleetSettings
     /// <summary>The store that gateways share.</summary>
     public BridgeStateBackend State { get; init; }
 
-    /// <summary>The bridge's port on this machine.</summary>
+    /// <summary>The bridge's port on this machine for clients.</summary>
     public int Port { get; init; } = 11400;
+
+    /// <summary>The bridge's port on this machine for operators: the fleet page, the admin API and the metrics.</summary>
+    public int AdminPort { get; init; } = 11401;
 
     /// <summary>The number of gateways behind that port. 1 to 64.</summary>
     public int Bridges { get; init; } = 1;
@@ -59,7 +62,7 @@ internal sealed record FleetSettings
     /// <summary>Whether NVIDIA's DCGM exporter runs. Needs a container runtime with NVIDIA GPUs.</summary>
     public bool DcgmExporter { get; init; }
 
-    /// <summary>Whether Open WebUI runs, pointed at the bridge. Needs a container runtime.</summary>
+    /// <summary>Whether Open WebUI runs, connected to the bridge. Needs a container runtime.</summary>
     public bool OpenWebUI { get; init; }
 
     internal string[] ModelList => [.. Names.Split(Models)];

@@ -52,8 +52,10 @@ internal static partial class FleetSettingsReader
         if (settings.Bridges is < 1 or > MaxBridges)
             errors.Add($"Fleet:Bridges: {settings.Bridges} is not between 1 and {MaxBridges}.");
         CheckKubernetes("Fleet:Kubernetes", settings.Kubernetes, errors);
-        if (settings.Port is < 1 or > 65535)
-            errors.Add($"Fleet:Port: {settings.Port} is not a port (1 to 65535).");
+        CheckPort("Fleet:Port", settings.Port, errors);
+        CheckPort("Fleet:AdminPort", settings.AdminPort, errors);
+        if (settings.AdminPort == settings.Port)
+            errors.Add($"Fleet:AdminPort: {settings.AdminPort} is the clients' port (Fleet:Port). Choose another one.");
         var urls = settings.UrlList;
         if (settings.Backend == FleetBackend.External && urls.Length == 0)
             errors.Add("Fleet:Urls: the backend External needs at least one address.");
@@ -84,6 +86,12 @@ internal static partial class FleetSettingsReader
     {
         foreach (var model in Names.Split(models).Where(m => !ModelName().IsMatch(m)))
             errors.Add($"{key}: '{model}' is not a model's name such as deepseek-r1:7b.");
+    }
+
+    private static void CheckPort(string key, int port, List<string> errors)
+    {
+        if (port is < 1 or > 65535)
+            errors.Add($"{key}: {port} is not a port (1 to 65535).");
     }
 
     private static void CheckServer(string key, BridgeServerOptions server, List<string> errors)
@@ -131,18 +139,18 @@ internal static partial class FleetSettingsReader
     [GeneratedRegex("^[a-z](-?[a-z0-9]){0,19}$")]
     private static partial Regex TierName();
 
-    // Registry, namespace, name and tag (Ollama's types/model/name.go), without looking at each part's length.
+    // Registry, namespace, name and tag (Ollama's types/model/name.go), without a check of each part's length.
     [GeneratedRegex("^[A-Za-z0-9_][A-Za-z0-9._:/-]{0,349}$")]
     private static partial Regex ModelName();
 
-    // Go's time.ParseDuration, or a number of seconds; a negative one means for ever.
+    // Go's time.ParseDuration, or a number of seconds; a negative value is unlimited.
     [GeneratedRegex("^(-?[0-9]+|-?([0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h))+)$")]
     private static partial Regex Duration();
 
     [GeneratedRegex("^[0-9]+[bkmg]?$", RegexOptions.IgnoreCase)]
     private static partial Regex Memory();
 
-    // Kubernetes quantities, as far as they are common for storage.
+    // The Kubernetes quantities that are common for storage.
     [GeneratedRegex("^[1-9][0-9]*(Mi|Gi|Ti)$")]
     private static partial Regex Quantity();
 

@@ -1,11 +1,15 @@
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
+using OllamaBridge.Gateway.Admin;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Shutdown;
+using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>What stands in several places of the compose files stays the same in all of them.</summary>
+/// <summary>Values that occur several times in the compose files are equal.</summary>
 public partial class ComposeFileTests
 {
     private static readonly string[] Overlays = ["compose.nvidia.yaml", "compose.amd.yaml"];
@@ -16,7 +20,7 @@ public partial class ComposeFileTests
     private string[] InstanceNames => [.. _compose.Services.Keys.Where(name => InstanceName().IsMatch(name)).Order(StringComparer.Ordinal)];
 
     [Fact]
-    public void Instances_OfTheBridge_AreTheServices()
+    public void Instances_BridgeSettings_EqualServices()
     {
         Assert.Equal(["ollama-1", "ollama-2", "ollama-3"], InstanceNames);
         for (var i = 0; i < InstanceNames.Length; i++)
@@ -29,7 +33,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Limits_OfTheBridge_AreTheInstances()
+    public void Limits_BridgeSettings_EqualInstances()
     {
         for (var i = 0; i < InstanceNames.Length; i++)
         {
@@ -42,7 +46,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Instances_OnOneModelFolder_NeverPruneIt()
+    public void Instances_SharedModelFolder_NeverPrune()
     {
         foreach (var instance in InstanceNames.Select(name => _compose.Services[name]))
         {
@@ -54,7 +58,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Models_OneWriter_BeforeTheOtherInstances()
+    public void Models_OneWriter_StartsBeforeOtherInstances()
     {
         var models = _compose.Services["models"];
         Assert.Equal("no", models.Text("restart"));
@@ -65,33 +69,77 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Ports_Published_OnlyTheBridgeOnLoopback()
+    public void Ports_Published_OnlyBridgeOnLoopback()
     {
         Assert.Equal(["bridge"], _compose.Services.Where(s => s.Value.Has("ports")).Select(s => s.Key));
-        var port = Assert.Single(Bridge.List("ports"));
-        Assert.Equal($"${{BRIDGE_ADDRESS:-127.0.0.1}}:${{BRIDGE_PORT:-11400}}:{new Uri(GatewayServer.DefaultUrl).Port}", port);
+        var admin = Assert.Single(AdminListener.Split(Bridge.Environment("Bridge__Admin__Urls")));
+        Assert.Equal(
+            [$"${{BRIDGE_ADDRESS:-127.0.0.1}}:${{BRIDGE_PORT:-11400}}:{new Uri(GatewayServer.DefaultUrl).Port}",
+                $"127.0.0.1:${{BRIDGE_ADMIN_PORT:-11401}}:{BindingAddress.Parse(admin).Port}"],
+            Bridge.List("ports"));
         foreach (var service in _compose.Services.Values)
             Assert.False(service.Has("network_mode"));
     }
 
     [Fact]
-    public void Services_ThatRunOn_RestartAndAreChecked()
+    public void Services_LongRunning_RestartAndHaveHealthChecks()
     {
         foreach (var (name, service) in _compose.Services.Where(s => s.Key != "models"))
         {
             Assert.Equal("unless-stopped", service.Text("restart"));
-            // The bridge's image has nothing in it that could ask.
+            // The bridge's image contains no program for a health check.
             Assert.Equal(name != "bridge", service.Has("healthcheck"));
         }
     }
 
     [Fact]
-    public void Bridge_Container_MayDoNothingButServe()
+    public void Bridge_Container_HasMinimalPrivileges()
     {
         Assert.Equal("true", Bridge.Text("read_only"));
         Assert.Equal(["ALL"], Bridge.List("cap_drop"));
         Assert.Equal(["no-new-privileges:true"], Bridge.List("security_opt"));
         Assert.DoesNotContain("*", Bridge.Environment("AllowedHosts")!, StringComparison.Ordinal);
+        // Spooled bodies are stored on a disk.
+        Assert.Equal(["spool:/tmp"], Bridge.List("volumes"));
+        Assert.False(Bridge.Has("tmpfs"));
+    }
+
+    [Fact]
+    public async Task Keys_Script_AcceptedByBridgeAndKeptByNextRun()
+    {
+        Assert.Equal("true", Bridge.Environment("Bridge__Access__RequireKey"));
+        Assert.Null(Bridge.Environment("Bridge__Access__AllowAnonymous"));
+        var folder = Directory.CreateTempSubdirectory("compose").FullName;
+        try
+        {
+            var script = Path.Combine(folder, "keys.sh");
+            File.Copy(RepositoryFiles.PathOf($"{ComposeFile.Folder}/keys.sh"), script);
+            var made = await EndedProcess.RunAsync(Promtool.Find("bash"), [script], []);
+            Assert.True(made.Code == 0, made.Said);
+            var file = await File.ReadAllLinesAsync(Path.Combine(folder, ".env"), TestContext.Current.CancellationToken);
+            var values = file.Select(l => l.Split('=', 2)).ToDictionary(l => l[0], l => l[1]);
+
+            // Every variable without a default has a value, and only the owner can read the file.
+            Assert.Equal(_compose.Variables().Where(v => v.Value is null).Select(v => v.Key).Order(), values.Keys.Order());
+            Assert.True(OperatingSystem.IsWindows() || File.GetUnixFileMode(Path.Combine(folder, ".env")) == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+            Assert.Matches("^[0-9a-f]{48}$", values["STATE_PASSWORD"]);
+            var tenants = new TenantsOptions();
+            foreach (var (tenant, variable) in new[] { ("clients", "BRIDGE_KEY"), ("operators", "BRIDGE_OPERATOR_KEY") })
+            {
+                Assert.StartsWith($"${{{variable}:?", Bridge.Environment($"Bridge__Tenants__{tenant}__Keys__0")!, StringComparison.Ordinal);
+                tenants[tenant] = new TenantOptions { Keys = [values[variable]] };
+            }
+
+            Assert.False(new TenantsOptionsValidator().Validate(null, tenants).Failed);
+            Assert.NotEqual(values["BRIDGE_KEY"], values["BRIDGE_OPERATOR_KEY"]);
+
+            await EndedProcess.RunAsync(Promtool.Find("bash"), [script], []);
+            Assert.Equal(file, await File.ReadAllLinesAsync(Path.Combine(folder, ".env"), TestContext.Current.CancellationToken));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]
@@ -100,7 +148,7 @@ public partial class ComposeFileTests
         > TimeSpan.Parse(Bridge.Environment("Bridge__Shutdown__GracePeriod")!, CultureInfo.InvariantCulture) + GracefulStop.Reserve);
 
     [Fact]
-    public void Redis_State_KeptAndLocked()
+    public void Redis_State_PersistentAndPasswordProtected()
     {
         var redis = _compose.Services["redis"];
         Assert.Contains("--appendonly yes", redis.List("command")[^1], StringComparison.Ordinal);
@@ -124,7 +172,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Overlays_GpuForEachInstance_NoneTwice()
+    public void Overlays_GpuPerInstance_NoneTwice()
     {
         foreach (var overlay in Overlays.Select(ComposeFile.Read))
         {
@@ -135,7 +183,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Guide_Variables_AllWithTheirDefaults()
+    public void Guide_Variables_AllWithDefaults()
     {
         var rows = GuideRow().Matches(RepositoryFiles.Read("docs/compose.md"))
             .ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value.Trim().Trim('`'));

@@ -102,7 +102,7 @@ public sealed class ThinkingResumptionTests
             foreach (var server in fleet.Servers)
                 server.Faults.Clear();
             fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = first, Times = 1, Path = "/api/chat" });
-            // A raw stream shows hidden tokens too; an answer that is written again must come beyond what was sent.
+            // A raw stream shows hidden tokens too; an answer that is written again must come beyond the sent text.
             foreach (var server in fleet.Servers.Where((_, i) => i != whole.Instance).Take(2))
                 server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = isRaw ? 4 : first + 1, Times = 1, Path = isRaw ? "/api/generate" : "/api/chat" });
 
@@ -206,7 +206,7 @@ public sealed class ThinkingResumptionTests
         Assert.False(raw["think"]!.GetValue<bool>());
     }
 
-    /// <summary>Sampled answers differ each time: one is resumed only if what is hidden in it has been found, and ends with an error otherwise.</summary>
+    /// <summary>Sampled answers differ each time: one is resumed only if its hidden text has been found, and ends with an error otherwise.</summary>
     [Theory]
     [InlineData("compact template", 2)]
     [InlineData("compact template", 9)]

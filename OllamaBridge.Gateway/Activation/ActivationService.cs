@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Keeps every cold tier: started when one of its models is asked for, at zero when nobody has used it for a while.</summary>
+/// <summary>Runs one <see cref="TierKeeper"/> for each cold tier, which activates the tier on demand and scales it to zero when it is idle.</summary>
 internal sealed class ActivationService : BackgroundService
 {
     private readonly IFleet _fleet;
@@ -40,10 +40,8 @@ internal sealed class ActivationService : BackgroundService
         metrics.ObserveTiers(() => Keepers.Select(k => (k.Tier.Name, k.Wanted ?? k.Tier.InstancesOf(fleet.Current).Count(v => v.IsUsable))));
     }
 
-    /// <summary>Who keeps the tiers, by name.</summary>
     public ImmutableArray<TierKeeper> Keepers { get; }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (Keepers.IsEmpty)

@@ -43,7 +43,7 @@ internal static class DrainStates
         var resource = instance.Resource.Resource;
         if (!states.TryGetCurrentState(instance.Name, out var current) || Next(current.Snapshot.State?.Text, isDraining, running) is null)
             return;
-        // The state can change between the look and the update, for example because the instance stops.
+        // The state can change between the read and the update, for example because the instance stops.
         await states.PublishUpdateAsync(resource, current.ResourceId, snapshot =>
             Next(snapshot.State?.Text, isDraining, running) is { } next ? snapshot with { State = next } : snapshot);
     }
@@ -62,13 +62,12 @@ internal sealed class DrainStateWatcher(BridgeModel fleet, IServiceProvider serv
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Interval, services.GetService<TimeProvider>() ?? TimeProvider.System);
         while (await WaitAsync(timer, stoppingToken))
         {
-            if (fleet.PrimaryEndpoint.IsAllocated)
+            if (fleet.AdminEndpoint.IsAllocated)
                 await ReadAsync(stoppingToken);
         }
     }
@@ -91,7 +90,7 @@ internal sealed class DrainStateWatcher(BridgeModel fleet, IServiceProvider serv
         patience.CancelAfter(Interval);
         try
         {
-            using var response = await BridgeClient.SendAsync(fleet, HttpMethod.Get, "/bridge/instances", content: null, patience.Token);
+            using var response = await BridgeClient.SendAsync(fleet, fleet.AdminEndpoint, HttpMethod.Get, "/bridge/instances", content: null, patience.Token);
             if (!response.IsSuccessStatusCode
                 || JsonNode.Parse(await response.Content.ReadAsStringAsync(patience.Token)) is not JsonArray instances)
                 return;

@@ -86,8 +86,7 @@ public static class BridgeObservabilityExtensions
             .WithContainerFiles("/etc/prometheus", async (context, cancellationToken) =>
             {
                 _ = context;
-                var key = bridge.Resource.Fleet.OperatorKey is { } parameter ? await parameter.GetValueAsync(cancellationToken) : null;
-                var targets = new List<ScrapeTarget> { new("ollamabridge", await AddressAsync(bridge.Resource.PrimaryEndpoint, cancellationToken), key) };
+                var targets = new List<ScrapeTarget> { new("ollamabridge", await AddressAsync(bridge.Resource.AdminEndpoint, cancellationToken)) };
                 if (Find(bridge, DcgmExporter) is { } dcgm)
                     targets.Add(new("dcgm", await AddressAsync(new EndpointReference(dcgm, Http), cancellationToken)));
                 return [ObservabilityFiles.PrometheusConfiguration(targets)];
@@ -96,7 +95,7 @@ public static class BridgeObservabilityExtensions
             .WaitFor(bridge)
             .ExcludeFromManifest();
 
-        // The address as a container sees it, which can differ from the one that this process sees.
+        // The address as containers see it, which can differ from the address for this process.
         async ValueTask<string> AddressAsync(EndpointReference endpoint, CancellationToken cancellationToken) =>
             await endpoint.Property(EndpointProperty.HostAndPort).GetValueAsync(
                 new ValueProviderContext { Network = KnownNetworkIdentifiers.DefaultAspireContainerNetwork }, cancellationToken)

@@ -2,7 +2,7 @@ namespace OllamaBridge.Simulator.Generation;
 
 /// <summary>
 /// Separates thinking from content as the server does (Ollama's <c>thinking/parser.go</c>; <c>model/parsers/qwen3.go</c> if <paramref name="trims"/> is set).
-/// It drops whitespace before the opening tag, behind it and behind the closing tag. What it still holds at the end of the answer is lost.
+/// It drops whitespace before the opening tag, behind it and behind the closing tag. Text that it still holds at the end of the answer is lost.
 /// </summary>
 /// <param name="isOpened">Whether the prompt ends with the opening tag.</param>
 /// <param name="trims">Whether whitespace before the closing tag, and at the end of the content, is dropped too.</param>
@@ -35,7 +35,7 @@ internal sealed class ThinkingReader(bool isOpened, bool trims = false)
     }
 
     /// <summary>Takes the text of a token.</summary>
-    /// <returns>What the client may see of it and of what was held before; either may be empty.</returns>
+    /// <returns>The text that the client may see now; either may be empty.</returns>
     public (string Thinking, string Content) Add(string text)
     {
         _held += text;

@@ -35,7 +35,7 @@ public sealed record SimulatedModel
     /// <summary>Tokens of thinking before the answer, where the model thinks.</summary>
     public int ThinkingTokens { get; init; } = 16;
 
-    /// <summary>How it writes its thinking, where it thinks.</summary>
+    /// <summary>How it writes its thinking, if it thinks.</summary>
     public ThinkingStyle Thinking { get; init; } = ThinkingStyle.OpenedByTemplate;
 
     /// <summary>Whether it chooses its words at random: without a seed, and unless the temperature is 0, every answer differs.</summary>

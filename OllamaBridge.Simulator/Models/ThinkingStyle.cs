@@ -24,19 +24,19 @@ public sealed record ThinkingStyle
     /// <summary>Ollama's parser <c>qwen3-thinking</c> reads the answer, rather than one made from the template: it drops whitespace before the closing tag.</summary>
     public static readonly ThinkingStyle BuiltInParser = new() { Parser = "qwen3-thinking", RendersLast = false };
 
-    /// <summary>What the template writes behind the assistant's mark if the request wants thinking.</summary>
+    /// <summary>The text that the template writes behind the assistant's mark if the request wants thinking.</summary>
     public string Opened { get; init; } = "<think>\n";
 
-    /// <summary>What the model writes before the first word of its thinking.</summary>
+    /// <summary>The text that the model writes before the first word of its thinking.</summary>
     public string Lead { get; init; } = "";
 
-    /// <summary>What the model writes between its thinking and its answer.</summary>
+    /// <summary>The text that the model writes between its thinking and its answer.</summary>
     public string Close { get; init; } = "\n</think>\n\n";
 
-    /// <summary>What the template writes before the thinking of a message.</summary>
+    /// <summary>The text that the template writes before the thinking of a message.</summary>
     public string Before { get; init; } = "<think>\n";
 
-    /// <summary>What the template writes behind the thinking of a message.</summary>
+    /// <summary>The text that the template writes behind the thinking of a message.</summary>
     public string After { get; init; } = "\n</think>\n\n";
 
     /// <summary>Whether the template renders the thinking of the last message.</summary>

@@ -12,7 +12,7 @@ internal sealed class AnswerText
     private readonly bool _scripted;
     private ulong _hash;
     private SentenceState _sentence;
-    // What is to be written before the next word: the tags of thinking and the whitespace around them.
+    // Text to be written before the next word: the tags of thinking and the whitespace around them.
     private string _pending = "";
     private bool _thinking;
     private int _scriptAt;
@@ -99,7 +99,7 @@ internal sealed class AnswerText
         return (_sentence.Next(random), TokenKind.Content);
     }
 
-    /// <summary>Finds where the text stands: before, in or behind the thinking.</summary>
+    /// <summary>Finds the position of the text: before, in or behind the thinking.</summary>
     private void Enter(ReadOnlySpan<char> said, bool isTurn)
     {
         var style = _model.Thinking;
@@ -132,7 +132,7 @@ internal sealed class AnswerText
     private static string AfterTag(ThinkingStyle style) =>
         style.Close[(style.Close.IndexOf(ThinkingStyle.ClosingTag, StringComparison.Ordinal) + ThinkingStyle.ClosingTag.Length)..];
 
-    /// <summary>What is left to write of a fixed text of which a part has been written; nothing if something else has been.</summary>
+    /// <summary>The rest of a fixed text of which a part has been written; empty if another text has been written.</summary>
     private static string Rest(ReadOnlySpan<char> written, string whole) =>
         written.Length < whole.Length && whole.AsSpan().StartsWith(written) ? whole[written.Length..] : "";
 

@@ -7,12 +7,12 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>What overlays set of the bridge are settings that it has, with values that it takes.</summary>
+/// <summary>The overlays set existing settings of the bridge, with valid values.</summary>
 public sealed class SettingsTests
 {
     private static readonly Assembly Gateway = typeof(GatewayServer).Assembly;
 
-    /// <summary>Each section and what it is read into.</summary>
+    /// <summary>The configuration sections and their option types.</summary>
     private static readonly Dictionary<string, Type> Sections = Gateway.GetTypes()
         .Select(t => (Type: t, Section: t.GetField("Section", BindingFlags.Public | BindingFlags.Static)?.GetValue(null) as string))
         .Where(t => t.Section is not null).DistinctBy(t => t.Section).ToDictionary(t => t.Section!, t => t.Type, StringComparer.OrdinalIgnoreCase);
@@ -20,21 +20,21 @@ public sealed class SettingsTests
     public static TheoryData<string> Overlays => [.. Overlay.Names];
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Keys_OfTheBridge_AllKnown(string name) =>
+    public void Keys_BridgeSettings_AllKnown(string name) =>
         Assert.All(Settings(name).Keys.Where(k => k.StartsWith("Bridge:", StringComparison.Ordinal)), key => Assert.True(IsKnown(key), $"The bridge has no setting {key}."));
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Values_OfTheBridge_AllTaken(string name)
+    public void Values_BridgeSettings_AllValid(string name)
     {
         var settings = Settings(name);
         var file = Path.GetTempFileName();
         try
         {
-            // In a pod there is an account; here a file stands for it.
+            // In a pod there is a service account; here a file replaces it.
             settings[$"{KubernetesOptions.Section}:KubeConfig"] = file;
             var builder = WebApplication.CreateSlimBuilder();
             builder.Configuration.AddInMemoryCollection(settings);
-            // Every room's own, whichever there are.
+            // The registrations of all folders.
             foreach (var add in Gateway.GetTypes().Where(t => t.Name.EndsWith("ServiceCollectionExtensions", StringComparison.Ordinal))
                 .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.Static))
                 .Where(m => m.GetParameters() is [{ ParameterType: var type }] && type == typeof(IServiceCollection)))
@@ -48,7 +48,7 @@ public sealed class SettingsTests
         }
     }
 
-    /// <summary>What the bridge's container finds, Secrets filled in.</summary>
+    /// <summary>The settings in the environment of the bridge's container, with Secrets filled in.</summary>
     private static Dictionary<string, string?> Settings(string name)
     {
         var overlay = Overlay.Read(name);

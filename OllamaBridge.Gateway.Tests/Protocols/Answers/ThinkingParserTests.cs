@@ -9,7 +9,7 @@ public class ThinkingParserTests
 {
     private static readonly ThinkingTags Tags = new("<think>", "</think>");
 
-    // Pieces of what a model may write, tags in part and whole among them.
+    // Pieces of possible answers, with whole and partial tags.
     private static readonly Gen<string[]> Written = Gen.Elements(
         "a", " b", "\n", "  ", "<", "</", "</thi", "</think", "</think>", "nk>", "<think>", "<thi", "é", "😀", ".", "\u00a0", "\n</think>\n\n").ArrayOf();
 
@@ -40,7 +40,7 @@ public class ThinkingParserTests
         Assert.Equal(("</b>", ""), parser.Add("b>"));
     }
 
-    /// <summary>What is shown and what is hidden is all that was written.</summary>
+    /// <summary>Shown and hidden text together are the raw text.</summary>
     [Fact]
     public void RawAnswer_AnyTokens_HiddenAndShownTextIsWhatWasWritten() => Prop.ForAll(Written.ToArbitrary(), tokens =>
     {

@@ -84,7 +84,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     /// <summary>The stream ends without its mark, but the answer is all there.</summary>
     protected abstract void OnMarkMissing();
 
-    /// <summary>Ends the stream: what comes of it is not for the client.</summary>
+    /// <summary>Ends the stream; the client gets nothing more of it.</summary>
     protected void Reject(Interruption cause)
     {
         _finished = true;

@@ -11,13 +11,13 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// </summary>
 internal sealed class AnswerTokenCount(InstanceQuestions questions)
 {
-    /// <summary>Counts what is not known, and keeps the result with the answer.</summary>
+    /// <summary>Counts the tokens that are unknown, and keeps the result with the answer.</summary>
     /// <param name="call">The request.</param>
     /// <param name="request">Its body.</param>
-    /// <param name="kept">What the client has been sent.</param>
+    /// <param name="kept">The answer as the client has it.</param>
     /// <param name="prompt">The rendered prompt.</param>
-    /// <param name="text">What the model has written.</param>
-    /// <param name="facts">What is known of the model.</param>
+    /// <param name="text">The raw text of the answer so far.</param>
+    /// <param name="facts">The facts about the model.</param>
     /// <param name="hides">Whether tokens are hidden. They may be others than the tokenizer makes of the text.</param>
     /// <param name="instance">The instance that is to resume the answer; the caller holds a slot of it.</param>
     /// <param name="cancellationToken">The client has gone.</param>

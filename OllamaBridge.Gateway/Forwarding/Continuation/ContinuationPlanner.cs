@@ -11,14 +11,14 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// <summary>
 /// The ways in which an instance can be asked to go on with an answer, the best first: the same request with the answer so far as the
 /// assistant's open turn, where the model's template leaves it open; else the rendered prompt and the answer so far, raw. If the client may have been shown less than the
-/// model wrote, the raw way needs that text first; else the request itself is sent again, and its answer compared with what was sent.
+/// model wrote, the raw way needs that text first; else the original request is sent again, and its answer compared with the one that was sent.
 /// </summary>
 internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextProbe hidden, AnswerTokenCount tokens, InstanceQuestions questions)
 {
     /// <summary>Lists the ways, finding out what the next one takes only when it is come to.</summary>
     /// <param name="call">The request.</param>
     /// <param name="request">Its body; null where it cannot be read.</param>
-    /// <param name="kept">What the client has been sent.</param>
+    /// <param name="kept">The answer as the client has it.</param>
     /// <param name="instance">Who is to go on.</param>
     /// <param name="cancellationToken">The client has gone.</param>
     public async IAsyncEnumerable<ContinuationPlan> WaysAsync(
@@ -85,7 +85,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
     /// <summary>Whether an answer that may hide text is resumed for sure: the same request gives the same text again.</summary>
     internal static bool MayReplay(ContinuableRequest request) => request.IsDeterministic;
 
-    /// <summary>The request as it came. What the client has seen is compared, and not sent again.</summary>
+    /// <summary>The original request. Its answer is compared with the one that the client has, which is not sent again.</summary>
     private static ContinuationPlan Replay(BridgeCall call, ContinuableRequest request) =>
         new(PathOf(call.Operation), Bytes(request.Copy(request.Limit)), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { IsReplay = true };
 
@@ -150,7 +150,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
     internal static bool MayOpenPrompt(JsonObject body) =>
         body["prompt"] is JsonValue prompt && prompt.TryGetValue(out string? _) && body["suffix"] is null && body["echo"] is null;
 
-    /// <summary>What the model has written.</summary>
+    /// <summary>The raw text of the answer so far.</summary>
     private static string RawText(KeptAnswer kept) => kept.Lead?.Text + kept.Thinking + (kept.HasThought ? kept.Close?.Text : "") + kept.Text;
 
     private static ContinuationPlan Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt)
@@ -180,7 +180,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
             return await questions.RenderAsync(instance, "/api/chat", native, cancellationToken) is { } chat ? facts.ToRaw(chat) : null;
         }
 
-        // Completions do not tell thinking: what was thought is not known.
+        // Completions do not show thinking, so it is unknown.
         if (call.Operation.Protocol == Protocol.OpenAI && facts.Thinks)
             return null;
         var generate = new JsonObject { ["model"] = call.SentModel };

@@ -4,8 +4,8 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Finds what a model wrote around its thinking and no client was shown. It has the instance that is to resume the answer write that part again, until text follows that
-/// the client has seen: only then is the raw text known, and only then can the answer be resumed exactly.
+/// Finds the text that a model wrote around its thinking and that no client was shown. The instance that is to resume the answer writes that part again, until text follows that
+/// the client has seen. Only then is the raw text known, and the answer can be resumed exactly.
 /// </summary>
 internal sealed class HiddenTextProbe(InstanceQuestions questions)
 {
@@ -18,7 +18,7 @@ internal sealed class HiddenTextProbe(InstanceQuestions questions)
     /// <summary>Finds it, and keeps it with the answer.</summary>
     /// <param name="call">The request.</param>
     /// <param name="request">Its body.</param>
-    /// <param name="kept">What the client has been sent.</param>
+    /// <param name="kept">The answer as the client has it.</param>
     /// <param name="tags">The tags of thinking.</param>
     /// <param name="prompt">The rendered prompt.</param>
     /// <param name="instance">The instance that is to resume the answer; the caller holds a slot of it.</param>

@@ -27,6 +27,6 @@ internal enum Interruption
     /// <summary>The gateway stops, and the time for that was over.</summary>
     Stopped,
 
-    /// <summary>Written again from its beginning, it differs from what was sent, so it cannot be resumed. The break before it is what labels and the ledger name.</summary>
+    /// <summary>The answer, written again from its beginning, differs from the one that was sent, so it cannot be resumed. Labels and the ledger name the break before it.</summary>
     Diverged,
 }

@@ -51,7 +51,7 @@ internal sealed class MoveQuestion
                 && (isChat ? _opensTurns is { IsCompletedSuccessfully: true, Result: true } && ContinuationPlanner.MayOpenTurn(request.Body) : ContinuationPlanner.MayOpenPrompt(request.Body));
         if (_facts is not { IsCompletedSuccessfully: true, Result: { } facts })
             return false;
-        // What hides text may turn out not to be resumable, and where it is it comes to its end.
+        // An answer that hides text may turn out not to be resumable; on its instance it can finish.
         if (thinks || facts.Hides(NativeMessages.Think(call.Operation.Protocol, request.Body)))
             return ContinuationPlanner.MayReplay(request) && !request.HasTools;
         if (facts.LeavesOpen && isChat && ContinuationPlanner.MayOpenTurn(request.Body))

@@ -40,7 +40,7 @@ internal static class NativeMessages
         return chat;
     }
 
-    /// <summary>What a request says of thinking, as <c>think</c>; null for nothing.</summary>
+    /// <summary>The request's wish for thinking, as <c>think</c>; null for none.</summary>
     public static JsonNode? Think(Protocol protocol, JsonObject body) => protocol switch
     {
         Protocol.Ollama => body["think"]?.DeepClone(),

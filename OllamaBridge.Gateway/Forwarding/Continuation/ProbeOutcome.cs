@@ -1,9 +1,9 @@
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>What came of having an instance write raw text for the bridge.</summary>
+/// <summary>The outcome of a request for raw text that the bridge itself reads.</summary>
 internal enum ProbeOutcome
 {
-    /// <summary>The text was read, or what was looked for is known.</summary>
+    /// <summary>The text was read, or the text that was looked for is known.</summary>
     Succeeded,
 
     /// <summary>The instance did not answer, refused, or wrote something else.</summary>

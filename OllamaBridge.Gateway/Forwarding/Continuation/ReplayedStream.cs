@@ -3,15 +3,15 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// An instance's stream that writes an answer again from its beginning. It is compared with what the client has been sent; the client gets what follows, and the instance's own
-/// usage. Where the two differ it ends as <see cref="Interruption.Diverged"/>.
+/// An instance's stream that writes an answer again from its beginning. It is compared with the answer that the client has; the client gets the rest, and the instance's own
+/// usage. If the two differ, the stream ends as <see cref="Interruption.Diverged"/>.
 /// </summary>
 /// <param name="source">The instance's stream.</param>
-/// <param name="held">What has been read of it.</param>
+/// <param name="held">Its bytes that have been read.</param>
 /// <param name="reader">Reads it into <paramref name="again"/>.</param>
 /// <param name="writer">Writes for the client.</param>
-/// <param name="again">What has been read of the stream.</param>
-/// <param name="sent">What the client has been sent.</param>
+/// <param name="again">The answer as this stream writes it.</param>
+/// <param name="sent">The answer as the client has it.</param>
 /// <param name="attempt">The sending.</param>
 internal sealed class ReplayedStream(
     Stream source, HeldBytes held, AnswerReader reader, AnswerWriter writer, KeptAnswer again, KeptAnswer sent, ForwardAttempt attempt)
@@ -58,7 +58,7 @@ internal sealed class ReplayedStream(
             Kept.Dispose();
     }
 
-    /// <summary>Whether the answer has been the same so far; at its end, and as soon as content follows thinking, all of what was sent.</summary>
+    /// <summary>Whether the answer has been the same so far; at its end, and as soon as content follows thinking, all of the sent text.</summary>
     private bool IsSame(AnswerMessage kind)
     {
         var thinking = Math.Min(Kept.Thinking.Length, _thinkingBefore);

@@ -8,7 +8,7 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// <param name="reader">Reads it.</param>
 /// <param name="writer">Writes for the client.</param>
 /// <param name="plan">What was asked of the instance.</param>
-/// <param name="kept">What the client has been sent.</param>
+/// <param name="kept">The answer as the client has it.</param>
 /// <param name="attempt">The sending.</param>
 internal sealed class RewrittenStream(
     Stream source, HeldBytes held, AnswerReader reader, AnswerWriter writer, ContinuationPlan plan, KeptAnswer kept, ForwardAttempt attempt)

@@ -16,7 +16,7 @@ internal sealed record TemplateFacts(bool LeavesOpen, bool Thinks, ThinkingTags?
     /// <summary>Texts that end an answer (<c>PARAMETER stop</c>).</summary>
     public IReadOnlyList<string> Stops { get; private init; } = [];
 
-    /// <summary>A text with whitespace where templates often trim it.</summary>
+    /// <summary>A text with whitespace at places that templates often trim.</summary>
     public const string Words = " the words,  so far \n";
 
     // Starts of texts as renderers write them; a server that adds one by itself must not get it twice.
@@ -27,7 +27,7 @@ internal sealed record TemplateFacts(bool LeavesOpen, bool Thinks, ThinkingTags?
     public static bool CanThink(JsonObject model) =>
         model["capabilities"] is JsonArray capabilities && capabilities.Any(c => c is JsonValue v && v.TryGetValue(out string? name) && name == "thinking");
 
-    /// <summary>Concludes from what was rendered. Pure.</summary>
+    /// <summary>Concludes from rendered prompts. Pure.</summary>
     /// <param name="open">A question alone.</param>
     /// <param name="withWords">The same, and <see cref="Words"/> of the assistant; null if it was not rendered.</param>
     /// <param name="model">The answer of <c>/api/show</c>.</param>

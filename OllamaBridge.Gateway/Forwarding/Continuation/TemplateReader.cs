@@ -2,7 +2,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>What a node of a Go template is.</summary>
+/// <summary>Kinds of nodes of a Go template.</summary>
 internal enum TemplateNodeKind
 {
     /// <summary>Literal text.</summary>
@@ -22,7 +22,7 @@ internal enum TemplateNodeKind
 }
 
 /// <summary>A node of a Go template.</summary>
-/// <param name="Kind">What it is.</param>
+/// <param name="Kind">Its kind.</param>
 /// <param name="Text">The literal text, or the pipeline without its string literals.</param>
 internal sealed record TemplateNode(TemplateNodeKind Kind, string Text)
 {

@@ -5,17 +5,17 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>An instance's stream of which the client gets messages that the bridge writes.</summary>
 /// <param name="source">The instance's stream.</param>
-/// <param name="held">What has been read of it.</param>
+/// <param name="held">Its bytes that have been read.</param>
 /// <param name="reader">Reads it.</param>
 /// <param name="writer">Writes for the client.</param>
-/// <param name="kept">What is read of the answer.</param>
+/// <param name="kept">Receives the answer.</param>
 /// <param name="attempt">The sending.</param>
 internal abstract class WrittenStream(Stream source, HeldBytes held, AnswerReader reader, AnswerWriter writer, KeptAnswer kept, ForwardAttempt attempt)
     : AnswerStream(source, held, reader, kept, attempt)
 {
     private int _taken;
 
-    /// <summary>What the client gets next.</summary>
+    /// <summary>The bytes that the client gets next.</summary>
     protected ArrayBufferWriter<byte> Output { get; } = new(512);
 
     /// <summary>Writes for the client.</summary>

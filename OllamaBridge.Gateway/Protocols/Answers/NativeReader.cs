@@ -3,8 +3,8 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Ollama's own streams: one object a line, the last with <c>"done":true</c> (recordings 02, 08).</summary>
-/// <param name="kept">Where to keep it.</param>
+/// <summary>Reads Ollama's own streams: one object per line, the last with <c>"done":true</c> (recordings 02, 08).</summary>
+/// <param name="kept">Receives the answer.</param>
 /// <param name="raw">Separates thinking from content in the answer to a raw request; null if the server has done so.</param>
 internal sealed class NativeReader(KeptAnswer kept, RawAnswer? raw = null) : AnswerReader(kept)
 {
@@ -13,10 +13,8 @@ internal sealed class NativeReader(KeptAnswer kept, RawAnswer? raw = null) : Ans
     private bool _failed;
     private string? _reason;
 
-    /// <inheritdoc/>
     public override bool HasEvents => false;
 
-    /// <inheritdoc/>
     public override AnswerMessage Read(ReadOnlySpan<byte> message)
     {
         _words = _done = _failed = false;
@@ -27,7 +25,7 @@ internal sealed class NativeReader(KeptAnswer kept, RawAnswer? raw = null) : Ans
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
                 return AnswerMessage.Unreadable;
             ReadObject(ref json, top: true);
-            // One object, and nothing behind it.
+            // One object, with nothing after it.
             if (json.Read())
                 return AnswerMessage.Unreadable;
         }
@@ -40,7 +38,7 @@ internal sealed class NativeReader(KeptAnswer kept, RawAnswer? raw = null) : Ans
             return AnswerMessage.Failure;
         if (_done)
         {
-            // Some servers write a reason into every line; only that of the last one counts.
+            // Some servers write a reason into every line; only that of the last line counts.
             Kept.End.Reason = _reason;
             return AnswerMessage.End;
         }

@@ -5,7 +5,7 @@ namespace OllamaBridge.Gateway.Protocols.Answers;
 /// <param name="Tokens">Tokens of which nothing is shown.</param>
 internal readonly record struct HiddenText(string Text, int Tokens);
 
-/// <summary>A raw answer, read token by token: what a client is shown of it, and what is hidden before the first text and between thinking and content.</summary>
+/// <summary>A raw answer, read token by token: the text that a client is shown, and the text that is hidden before the first text and between thinking and content.</summary>
 /// <param name="parser">Separates thinking from content.</param>
 internal sealed class RawAnswer(ThinkingParser parser)
 {
@@ -14,15 +14,15 @@ internal sealed class RawAnswer(ThinkingParser parser)
     private bool _hasThinking = parser.State == ThinkingState.Thinking;
     private bool _hasContent = parser.State == ThinkingState.Content;
 
-    /// <summary>What was hidden before the first text; null before it, and if the answer is read from its middle.</summary>
+    /// <summary>The hidden text before the first visible text; null before it, and if the answer is read from its middle.</summary>
     public HiddenText? Lead { get; private set; }
 
-    /// <summary>What was hidden between thinking and content; null before content that follows thinking.</summary>
+    /// <summary>The hidden text between thinking and content; null before content that follows thinking.</summary>
     public HiddenText? Close { get; private set; }
 
     /// <summary>Reads on.</summary>
     /// <param name="token">The text of the next token.</param>
-    /// <returns>What a client is shown because of it.</returns>
+    /// <returns>The text that a client is shown because of it.</returns>
     public (string Thinking, string Content) Add(string token)
     {
         var (thinking, content) = parser.Add(token);

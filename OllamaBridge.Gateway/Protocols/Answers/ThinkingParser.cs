@@ -28,10 +28,10 @@ internal enum ThinkingState
 
 /// <summary>
 /// Separates thinking from content in a raw answer exactly as Ollama does (<c>thinking/parser.go</c>): whitespace before the opening tag, behind it and behind the
-/// closing tag is dropped, whitespace before the closing tag is not. What is still held at the end of the answer is lost.
+/// closing tag is dropped, whitespace before the closing tag is not. Text that is still held at the end of the answer is lost.
 /// </summary>
 /// <param name="tags">The tags.</param>
-/// <param name="state">Where the text begins that is read.</param>
+/// <param name="state">The state in which the text begins.</param>
 internal sealed class ThinkingParser(ThinkingTags tags, ThinkingState state)
 {
     private string _held = "";
@@ -39,7 +39,7 @@ internal sealed class ThinkingParser(ThinkingTags tags, ThinkingState state)
     /// <summary>How far the answer has come.</summary>
     public ThinkingState State { get; private set; } = state;
 
-    /// <summary>What has been read but is not known to be shown: whitespace, or a part of a tag.</summary>
+    /// <summary>Text that has been read and may be hidden: whitespace, or a part of a tag.</summary>
     public string Held => _held;
 
     /// <summary>The tags.</summary>
@@ -51,7 +51,7 @@ internal sealed class ThinkingParser(ThinkingTags tags, ThinkingState state)
 
     /// <summary>Reads on.</summary>
     /// <param name="text">The next part of the raw answer.</param>
-    /// <returns>What a client is shown because of it; either may be empty.</returns>
+    /// <returns>The text that a client is shown because of it; either may be empty.</returns>
     public (string Thinking, string Content) Add(string text)
     {
         _held += text;
