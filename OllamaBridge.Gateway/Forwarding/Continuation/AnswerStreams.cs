@@ -18,6 +18,12 @@ internal sealed class AnswerStreams(IOptions<ContinuationOptions> options, TimeP
         var call = attempt.Call;
         if (!_options.Enabled || call.Body is null)
             return null;
+        if (attempt.Plan is { IsReplay: true } replay && call.Kept is { HasBegun: true } sent)
+        {
+            var again = new KeptAnswer(_options.MaxKept);
+            return new ReplayedStream(source, held, replay.Reader(again), AnswerWriter.For(call, sent, time), again, sent, attempt);
+        }
+
         if (attempt.Plan is { } plan && call.Kept is { HasBegun: true } begun)
             return new RewrittenStream(source, held, plan.Reader(begun), AnswerWriter.For(call, begun, time), plan, begun, attempt);
         // What an earlier instance said the client has not seen.
