@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.Admission;
 /// <summary>Sends away what asks for more than any request may, or than its tenant's limits still have.</summary>
 internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options, BridgeMetrics metrics, TimeProvider time)
 {
-    private readonly CapOptions _caps = options.Value;
+    private CapOptions CapsInEffect => options.Value;
 
     /// <summary>Handles one request.</summary>
     /// <param name="context">The request.</param>
@@ -17,7 +17,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
     /// <param name="next">Who answers it.</param>
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
-        if (call.Operation.Kind == OperationKind.Inference && Caps.Check(call.Facts.Demands, _caps) is { } excess)
+        if (call.Operation.Kind == OperationKind.Inference && Caps.Check(call.Facts.Demands, CapsInEffect) is { } excess)
             return ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status400BadRequest, excess);
         var limits = call.Tenant.Limits;
         return limits.IsUnlimited && (limits.Models.Count == 0 || limits.Of(call.NamedModel) is null)
@@ -54,7 +54,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         var limits = call.Tenant.Limits;
         var ofModel = limits.Of(modelKey);
         call.PromptEstimate = QuotaTokens.Prompt(operation, call.Body?.Length ?? 0, call.Facts.Demands);
-        var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, _caps.AssumedOutputTokens, limits, ofModel);
+        var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, CapsInEffect.AssumedOutputTokens, limits, ofModel);
         var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, modelKey, ofModel, tokens, limits.FailClosed), context.RequestAborted);
         QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetWallClock());
         return (lease, tokens);

@@ -1,9 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Kubernetes;
 
 /// <summary>How the API of Kubernetes is reached: section <c>Bridge:Kubernetes</c>. Without effect where nothing asks it.</summary>
+[RestartRequired]
 internal sealed record KubernetesOptions
 {
     public const string Section = "Bridge:Kubernetes";

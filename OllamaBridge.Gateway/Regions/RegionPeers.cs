@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Regions;
 
@@ -9,19 +10,12 @@ namespace OllamaBridge.Gateway.Regions;
 internal sealed class RegionPeers
 {
     private const int MaxSlots = 1024;
-    private readonly string[] _names;
-    private readonly ConditionalWeakTable<InstanceAccess, InstanceAccess> _here = new();
-    private readonly InstanceAccess? _all;
+    private readonly Derived<RegionOptions, Peers> _peers;
 
-    public RegionPeers(IOptions<RegionOptions> options)
-    {
-        Definitions = Read(options.Value, []);
-        _names = [.. Definitions.Select(d => d.Name)];
-        _all = _names.Length == 0 ? null : InstanceAccess.Without(null, _names);
-    }
+    public RegionPeers(IOptions<RegionOptions> options) => _peers = new Derived<RegionOptions, Peers>(options, static o => new Peers(Read(o, [])));
 
-    /// <summary>The peers.</summary>
-    public IReadOnlyList<InstanceDefinition> Definitions { get; }
+    /// <summary>The peers of the settings in effect.</summary>
+    public IReadOnlyList<InstanceDefinition> Definitions => _peers.Value.Definitions;
 
     /// <summary>Adds the peers to the instances of this region, behind them.</summary>
     /// <remarks>Where the changed configuration gives an instance a peer's name or address, the instance has it.</remarks>
@@ -31,8 +25,20 @@ internal sealed class RegionPeers
 
     /// <summary>What may be used of this region alone.</summary>
     /// <param name="access">What may be used of all; null for any.</param>
-    public InstanceAccess? Here(InstanceAccess? access) =>
-        access is null || _names.Length == 0 ? access ?? _all : _here.GetValue(access, a => InstanceAccess.Without(a, _names));
+    public InstanceAccess? Here(InstanceAccess? access) => _peers.Value.Here(access);
+
+    /// <summary>One state of the settings.</summary>
+    private sealed class Peers(IReadOnlyList<InstanceDefinition> definitions)
+    {
+        private readonly string[] _names = [.. definitions.Select(d => d.Name)];
+        private readonly ConditionalWeakTable<InstanceAccess, InstanceAccess> _here = new();
+        private readonly InstanceAccess? _all = definitions.Count == 0 ? null : InstanceAccess.Without(null, [.. definitions.Select(d => d.Name)]);
+
+        public IReadOnlyList<InstanceDefinition> Definitions => definitions;
+
+        public InstanceAccess? Here(InstanceAccess? access) =>
+            access is null || _names.Length == 0 ? access ?? _all : _here.GetValue(access, a => InstanceAccess.Without(a, _names));
+    }
 
     /// <summary>Reads the options.</summary>
     /// <param name="options">What was configured.</param>

@@ -6,9 +6,6 @@ namespace OllamaBridge.Gateway.Regions;
 /// <summary>Whether a request that nobody here has taken may go to another region. Pure.</summary>
 internal sealed class RegionRules(IOptions<RegionOptions> options, TimeProvider time)
 {
-    private readonly long _spillAfter = Ticks(options.Value.SpillAfter, time);
-    private readonly long _conversationSpillAfter = Ticks(options.Value.ConversationSpillAfter, time);
-
     /// <summary>Judges.</summary>
     /// <param name="here">What came of asking this region's instances.</param>
     /// <param name="isHere">Whether any of them has the model.</param>
@@ -17,7 +14,7 @@ internal sealed class RegionRules(IOptions<RegionOptions> options, TimeProvider 
     {
         SchedulingOutcome.NoneUsable => isHere ? SpillReason.Unhealthy : SpillReason.Absent,
         SchedulingOutcome.AllTried => SpillReason.Failed,
-        SchedulingOutcome.Busy when request.Waited >= (request.Stays ? _conversationSpillAfter : _spillAfter) => SpillReason.Saturated,
+        SchedulingOutcome.Busy when request.Waited >= (request.Stays ? Ticks(options.Value.ConversationSpillAfter, time) : Ticks(options.Value.SpillAfter, time)) => SpillReason.Saturated,
         _ => SpillReason.None,
     };
 

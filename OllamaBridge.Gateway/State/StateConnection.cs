@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Telemetry;
 using StackExchange.Redis;
 
@@ -88,6 +89,9 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             return;
         _firstLook = LookAsync(CancellationToken.None);
         await Task.WhenAny(_firstLook, Task.Delay(StartPatience, _time, cancellationToken));
+        // A wrong password is a mistake in the settings. While the gateway runs, it goes on without Redis instead.
+        if (_firstLook.IsCompleted && !IsHealthy && await FindRefusalAsync(cancellationToken) is { } refusal)
+            throw new StateRefusedException(refusal);
     }
 
     /// <inheritdoc/>
@@ -185,6 +189,29 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         _wake.TrySetResult();
     }
 
+    /// <returns>Why Redis refuses this gateway's credentials; null if it does not. Never what they are.</returns>
+    private async Task<string?> FindRefusalAsync(CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref _redis) is not { } redis)
+            return null;
+        try
+        {
+            await redis.GetDatabase().PingAsync().WaitAsync(StartPatience, _time, cancellationToken);
+            return null;
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException)
+        {
+            return IsRefused(e)
+                ? "Bridge:State:ConnectionString (or ConnectionStrings:state): Redis refuses the password, or wants one. Write host:6379,password=…, with user=… for a user of an access list."
+                : null;
+        }
+    }
+
+    private static bool IsRefused(Exception e) =>
+        e is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
+        || (e is RedisServerException && (e.Message.StartsWith("NOAUTH", StringComparison.Ordinal) || e.Message.StartsWith("WRONGPASS", StringComparison.Ordinal)))
+        || (e is AggregateException several ? several.InnerExceptions.Any(IsRefused) : e.InnerException is { } inner && IsRefused(inner));
+
     private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <returns>What failed; null where nothing did. A server that is not there is no failure: the client goes on trying.</returns>
@@ -192,7 +219,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     {
         try
         {
-            var settings = ConfigurationOptions.Parse(_options.ConnectionString!);
+            var settings = RedisConnectionString.Parse(_options.ConnectionString!);
             settings.AbortOnConnectFail = false;
             settings.BacklogPolicy = BacklogPolicy.FailFast;
             settings.ClientName ??= "ollamabridge";

@@ -1,10 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
-using StackExchange.Redis;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.State;
 
 /// <summary>Where gateways meet: section <c>Bridge:State</c>. Nothing configured: each keeps its state in its own memory.</summary>
+[RestartRequired]
 internal sealed record StateOptions
 {
     public const string Section = "Bridge:State";
@@ -12,7 +13,7 @@ internal sealed record StateOptions
     /// <summary>The connection string that Aspire passes to whoever references the resource <c>state</c>.</summary>
     public const string AspireName = "state";
 
-    /// <summary>Redis as StackExchange.Redis writes it (<c>host:6379,password=…</c>); else <c>ConnectionStrings:state</c>. Never logged.</summary>
+    /// <summary>Redis as StackExchange.Redis writes it (<c>host:6379,password=…</c>), or as a URL (<c>redis://:PASSWORD@host:6379</c>, <c>rediss://</c> with TLS); else <c>ConnectionStrings:state</c>. Never logged.</summary>
     public string? ConnectionString { get; set; }
 
     /// <summary>What every key begins with.</summary>
@@ -43,15 +44,15 @@ internal sealed class StateConnectionValidator : IValidateOptions<StateOptions>
     public ValidateOptionsResult Validate(string? name, StateOptions options) =>
         !options.IsShared || IsReadable(options.ConnectionString!)
             ? ValidateOptionsResult.Success
-            : ValidateOptionsResult.Fail("Bridge:State:ConnectionString (or ConnectionStrings:state): not a Redis connection string such as host:6379,password=…");
+            : ValidateOptionsResult.Fail("Bridge:State:ConnectionString (or ConnectionStrings:state): not a Redis connection string such as host:6379,password=…, and not a URL such as redis://:PASSWORD@host:6379.");
 
     private static bool IsReadable(string text)
     {
         try
         {
-            return ConfigurationOptions.Parse(text).EndPoints.Count > 0;
+            return RedisConnectionString.Parse(text).EndPoints.Count > 0;
         }
-        catch (ArgumentException)
+        catch (Exception e) when (e is ArgumentException or FormatException)
         {
             return false;
         }

@@ -1,12 +1,12 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
 /// <summary>What the looks at instances mean for single models there: who is back and gets work slowly, and what has slid to the processor.</summary>
 /// <remarks>Used by the fleet's owner alone, before a snapshot can be seen.</remarks>
-internal sealed class PlacementKeeper(HealthOptions options, TimeProvider time)
+internal sealed class PlacementKeeper(IOptions<HealthOptions> options, TimeProvider time)
 {
-    private readonly long _slowStart = BreakerRules.Ticks(options.SlowStart, time);
     private readonly Dictionary<Instance, InstanceStatus> _statuses = [];
     private HashSet<PlacementState> _onCpu = [];
 
@@ -34,7 +34,7 @@ internal sealed class PlacementKeeper(HealthOptions options, TimeProvider time)
         {
             if (isBack)
                 // Nobody was there: the streams that broke off with it say nothing of what is there now.
-                cell.MakeGuard()!.Return(now, _slowStart, isAnother: before == InstanceStatus.Unhealthy);
+                cell.MakeGuard()!.Return(now, BreakerRules.Ticks(options.Value.SlowStart, time), isAnother: before == InstanceStatus.Unhealthy);
             if (cell.Guard is not { } guard)
                 continue;
             guard.Refresh(now);
@@ -58,7 +58,7 @@ internal sealed class PlacementKeeper(HealthOptions options, TimeProvider time)
                     continue;
                 if (model.IsInVram)
                     cell.WasInVram = true;
-                else if (options.QuarantineCpu && (cell.WasInVram || (inVram ??= InVram(views)).Contains(model.Key)))
+                else if (options.Value.QuarantineCpu && (cell.WasInVram || (inVram ??= InVram(views)).Contains(model.Key)))
                     onCpu.Add(cell);
             }
         }

@@ -11,7 +11,6 @@ internal sealed class FirstTokenTimes(IOptions<HedgingOptions> options)
 
     // More than any fleet has models; beyond, all is forgotten.
     private const int MaxModels = 1024;
-    private readonly bool _isWanted = options.Value.Enabled;
     private readonly ConcurrentDictionary<(string Model, bool IsWhole), Recent> _times = new();
 
     /// <summary>Takes in one, of a model that was in memory. Nothing where nobody wants to know.</summary>
@@ -20,7 +19,7 @@ internal sealed class FirstTokenTimes(IOptions<HedgingOptions> options)
     /// <param name="took">From its sending.</param>
     public void Add(string model, bool isWhole, TimeSpan took)
     {
-        if (!_isWanted)
+        if (!options.Value.Enabled)
             return;
         if (_times.Count >= MaxModels)
             _times.Clear();
