@@ -18,7 +18,7 @@ internal static class BridgeOptionsExtensions
         where TOptions : class, new()
         where TValidator : class, IValidateOptions<TOptions>
     {
-        services.TryAddSingleton(provider => new BridgeSettings(
+        services.TryAddSingleton(provider => BridgeSettings.Follow(
             provider.GetRequiredService<IConfiguration>(),
             provider.GetServices<OptionsSection>(),
             new SettingsValidation(services, provider),

@@ -68,9 +68,11 @@ internal static class GatewayCommand
 
     private static async Task<int> RunGatewayAsync(string[] args, TextWriter errors)
     {
+        IReadOnlyList<string> addresses = [];
         try
         {
             var builder = WebApplication.CreateBuilder(args).AddGateway();
+            addresses = ListenRules.Addresses(builder.Configuration);
             var isStarted = false;
             // A failed start is reported below, without its stack trace.
             builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => level >= LogLevel.Warning && (Volatile.Read(ref isStarted) || level < LogLevel.Error));
@@ -82,7 +84,7 @@ internal static class GatewayCommand
             await app.WaitForShutdownAsync();
             return 0;
         }
-        catch (Exception e) when (StartupFailure.IsOwnProcess && StartupFailure.Describe(e) is { } causes)
+        catch (Exception e) when (StartupFailure.IsOwnProcess && StartupFailure.Describe(e, addresses) is { } causes)
         {
             return StartupFailure.Write(causes, errors);
         }
@@ -97,7 +99,7 @@ internal static class GatewayCommand
             output.WriteLine("OK");
             return 0;
         }
-        catch (Exception e) when (StartupFailure.Describe(e) is { } causes)
+        catch (Exception e) when (StartupFailure.Describe(e, []) is { } causes)
         {
             return StartupFailure.Write(causes, errors);
         }

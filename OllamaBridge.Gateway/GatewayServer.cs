@@ -35,12 +35,23 @@ internal static class GatewayServer
             kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
         });
         web.ConfigureServices(services => services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(
-            static (kestrel, limits) =>
+            static (kestrel, options) =>
             {
-                kestrel.Limits.MaxRequestHeadersTotalSize = limits.Value.MaxHeaderBytes;
+                LimitOptions limits;
+                try
+                {
+                    limits = options.Value;
+                }
+                catch (OptionsValidationException)
+                {
+                    // The server is made before all options are validated: then this is told together with all other mistakes.
+                    return;
+                }
+
+                kestrel.Limits.MaxRequestHeadersTotalSize = limits.MaxHeaderBytes;
                 // Kestrel wants room for all of them in its buffer.
-                kestrel.Limits.MaxRequestBufferSize = Math.Max(kestrel.Limits.MaxRequestBufferSize ?? 0, limits.Value.MaxHeaderBytes);
-                Apply(kestrel, limits.Value);
+                kestrel.Limits.MaxRequestBufferSize = Math.Max(kestrel.Limits.MaxRequestBufferSize ?? 0, limits.MaxHeaderBytes);
+                Apply(kestrel, limits);
             }));
     }
 

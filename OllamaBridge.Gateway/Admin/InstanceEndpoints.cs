@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
@@ -19,7 +18,7 @@ internal static class InstanceEndpoints
             .Describe("listInstances", "Every instance: its state, its slots, its models.");
         bridge.MapPost("/instances", AddAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
-            .Describe("addInstance", "Adds an instance, or changes one that was added.", 400, 409);
+            .Describe("addInstance", "Adds an instance, or replaces the settings of one that was added: those that are left out get their defaults.", 400, 409);
         bridge.MapDelete("/instances/{name}", RemoveAsync).Produces(StatusCodes.Status204NoContent)
             .Describe("removeInstance", "Removes an instance that was added. What it is at goes on.", 404, 409);
         bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain))
@@ -32,17 +31,9 @@ internal static class InstanceEndpoints
     private static async Task<IResult> AddAsync(
         HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
-        NewInstance? asked;
-        try
-        {
-            asked = await JsonSerializer.DeserializeAsync(request.Body, AdminJson.Default.NewInstance, gone);
-        }
-        catch (JsonException e)
-        {
-            return Problem($"The body is no instance: {e.Path ?? "$"} cannot be read. It may have name, url, slots, maxLoadedModels, kind, models, routes and healthPath.", 400);
-        }
-
-        asked ??= new NewInstance();
+        var (body, mistake) = await AdminBody.ReadAsync(request, gone);
+        if (body is null || AdminBody.Convert(body, AdminJson.Default.NewInstance, out mistake) is not { } asked)
+            return Problem(mistake!, 400);
         var mistakes = new List<string>();
         var definition = InstanceDefinitions.ReadOne(
             new InstanceOptions

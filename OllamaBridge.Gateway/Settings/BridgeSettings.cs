@@ -68,8 +68,15 @@ internal sealed class BridgeSettings : IDisposable
     /// <summary>The mistakes of one section's options type.</summary>
     public IEnumerable<string> MistakesOf(string section) => Mistakes.Where(m => string.Equals(Owner(m), section, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>Follows changes from now on.</summary>
-    public void Watch() => _registration ??= ChangeToken.OnChange(_configuration.GetReloadToken, Reload);
+    /// <summary>Reads the settings of a start, and follows their changes from then on.</summary>
+    /// <inheritdoc cref="BridgeSettings(IConfiguration, IEnumerable{OptionsSection}, SettingsValidation?, ConfigurationFiles?, ILogger{BridgeSettings}?)"/>
+    public static BridgeSettings Follow(
+        IConfiguration configuration, IEnumerable<OptionsSection> sections, SettingsValidation validation, ConfigurationFiles? files, ILogger<BridgeSettings>? logger)
+    {
+        var settings = new BridgeSettings(configuration, sections, validation, files, logger);
+        settings._registration = ChangeToken.OnChange(configuration.GetReloadToken, settings.Reload);
+        return settings;
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _registration?.Dispose();

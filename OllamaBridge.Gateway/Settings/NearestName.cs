@@ -3,10 +3,12 @@ namespace OllamaBridge.Gateway.Settings;
 /// <summary>Finds the name that a misspelt one most likely means.</summary>
 internal static class NearestName
 {
+    private const double PartWeight = 0.5;
+
     /// <summary>The name with the fewest edits from a text, letter case aside; null if there are no names.</summary>
     /// <param name="text">The misspelt name.</param>
     /// <param name="names">The valid names; among equals the first counts.</param>
-    public static string? Of(string text, IEnumerable<string> names) => names.MinBy(n => Distance(text, n));
+    public static string? Of(string text, IEnumerable<string> names) => names.MinBy(n => Distance(text, n) * (IsPart(text, n) ? PartWeight : 1));
 
     /// <summary>The optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours, letter case aside.</summary>
     public static int Distance(string one, string other)
@@ -34,6 +36,10 @@ internal static class NearestName
 
         return last[b.Length];
     }
+
+    // 'Key' means ApiKey, not Url.
+    private static bool IsPart(string one, string other) =>
+        one.Length > 2 && other.Length > 2 && (one.Contains(other, StringComparison.OrdinalIgnoreCase) || other.Contains(one, StringComparison.OrdinalIgnoreCase));
 
     private static bool Same(char one, char other) => char.ToUpperInvariant(one) == char.ToUpperInvariant(other);
 }

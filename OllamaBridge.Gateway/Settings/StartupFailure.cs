@@ -28,10 +28,14 @@ internal static class StartupFailure
     }
 
     /// <summary>The causes of a failed start; null if it is not one of the settings, but a defect.</summary>
-    public static IReadOnlyList<string>? Describe(Exception failure) => failure switch
+    /// <param name="failure">What was thrown.</param>
+    /// <param name="addresses">The addresses to listen on.</param>
+    public static IReadOnlyList<string>? Describe(Exception failure, IReadOnlyList<string> addresses) => failure switch
     {
         OptionsValidationException mistakes => [.. mistakes.Failures],
-        AggregateException { InnerExceptions: [var only] } => Describe(only),
+        AggregateException { InnerExceptions: [var only] } => Describe(only, addresses),
+        // Kestrel names the address only if it is in use.
+        SocketException when addresses.Count > 0 => [$"Cannot listen on {string.Join(", ", addresses)}: {Text(failure)}"],
         StateRefusedException e => [e.Message],
         IOException or SocketException or UnauthorizedAccessException or CryptographicException or InvalidDataException => [Text(failure)],
         InvalidOperationException or FormatException or ArgumentException when IsOfSettings(failure) => [Text(failure)],
