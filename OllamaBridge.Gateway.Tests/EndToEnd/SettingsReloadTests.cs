@@ -189,6 +189,39 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
+    public async Task Change_OfTheFile_BadOrGoneIsRefusedAndGoodIsTaken()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        var (key, verifier) = ApiKey.Create();
+        var file = Path.Combine(Directory.CreateTempSubdirectory("settings").FullName, "appsettings.json");
+        await File.WriteAllTextAsync(file, Settings(7), Token);
+        await using var gateway = await GatewayProcess.StartAsync(
+            fleet.Servers, 1, ("ASPNETCORE_CONTENTROOT", Path.GetDirectoryName(file)!), ("DOTNET_USE_POLLING_FILE_WATCHER", "1"));
+        using var client = new HttpClient { BaseAddress = gateway.Url };
+        client.DefaultRequestHeaders.Authorization = new("Bearer", key);
+
+        await BecomesAsync("\"limit\":7", "Healthy");
+        await File.WriteAllTextAsync(file, "{ \"Bridge\": { \"Tenants\": ", Token);
+        await BecomesAsync("\"limit\":7", "appsettings.json");
+        await File.WriteAllTextAsync(file, Settings(9), Token);
+        await BecomesAsync("\"limit\":9", "Healthy");
+        File.Delete(file);
+        await BecomesAsync("\"limit\":9", "is gone");
+
+        // All the time nothing was open.
+        using var answer = await new HttpClient { BaseAddress = gateway.Url }.PostAsJsonAsync("/api/chat", Ask.Chat(stream: false), Token);
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+
+        string Settings(int length) =>
+            $$"""{ "Bridge": { "Queue": { "Length": {{length}} }, "Tenants": { "ops": { "Keys": [ "{{verifier}}" ], "Scopes": "Inference, Admin" } } } }""";
+
+        Task BecomesAsync(string queue, string health) => Eventually.BecomesAsync(
+            async () => (await client.GetStringAsync("/bridge/queue", Token)).Contains(queue, StringComparison.Ordinal)
+                && JsonNode.Parse(await client.GetStringAsync("/health", Token))!["checks"]!["settings"]!.GetValue<string>().Contains(health, StringComparison.Ordinal),
+            TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
     public async Task Change_UnderLoad_EachReaderSeesOneState()
     {
         await using var fleet = await TestFleet.StartAsync(1);

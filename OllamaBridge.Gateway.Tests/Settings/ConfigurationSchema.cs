@@ -35,7 +35,7 @@ internal static partial class ConfigurationSchema
         {
             SettingObject section => OfSection(section),
             SettingMap map => new JsonObject { ["type"] = Nullable("object"), ["additionalProperties"] = Of(map.Element) },
-            SettingList list => new JsonObject { ["type"] = Nullable("array"), ["items"] = Of(list.Element) },
+            SettingList list => new JsonObject { ["type"] = Nullable("array"), ["items"] = WithoutNull(Of(list.Element)) },
             SettingValue value => OfValue(value),
             _ => throw new InvalidOperationException($"No schema for {node}."),
         };
@@ -80,6 +80,15 @@ internal static partial class ConfigurationSchema
         return type.IsDefined(typeof(FlagsAttribute))
             ? new JsonObject { ["type"] = Nullable("string"), ["pattern"] = $"^\\s*({string.Join('|', names)})(\\s*,\\s*({string.Join('|', names)}))*\\s*$" }
             : new JsonObject { ["enum"] = new JsonArray([.. names.Select(n => (JsonNode?)n), null]) };
+    }
+
+    // An entry that is null is a mistake.
+    private static JsonObject WithoutNull(JsonObject schema)
+    {
+        foreach (var name in (string[])["type", "enum"])
+            if (schema[name] is JsonArray values)
+                values.Remove(values.First(v => v is null || v.ToString() == "null"));
+        return schema;
     }
 
     // Null means that a setting is absent.

@@ -46,6 +46,7 @@ public sealed partial class ConfigurationSchemaTests
     [InlineData("""{ "Bridge": { "Instances": [ { "Slots": "four" } ] } }""")]
     [InlineData("""{ "Bridge": { "Instances": { "Url": "x" } } }""")]
     [InlineData("""{ "Bridge": { "Models": [ { "Weight": 1 } ] } }""")]
+    [InlineData("""{ "Bridge": { "Instances": [ null ] } }""")]
     [InlineData("""{ "Bridge": { "Queue": { "MaxWait": 5 } } }""")]
     [InlineData("""{ "Bridge": { "Queue": { "MaxWait": "5" } } }""")]
     [InlineData("""{ "Bridge": { "Queue": { "Length": -1 } } }""")]

@@ -70,6 +70,8 @@ public sealed class SettingsFuzzTests
                     System.Collections.IEnumerable list when int.TryParse(part, out _) => list.Cast<object?>().FirstOrDefault(),
                     _ => value.GetType().GetProperty(part) is { } property ? property.GetValue(value) : null,
                 };
+            if (value is Uri url && url.OriginalString == text)
+                return true;
             if (value is not null && SettingText.Read(value.GetType(), value is IFormattable f ? f.ToString(null, System.Globalization.CultureInfo.InvariantCulture) : value.ToString()!, out var canonical) is null
                 && (canonical == text || (value is double or float && Math.Abs(Convert.ToDouble(value, System.Globalization.CultureInfo.InvariantCulture) - double.Parse(text, System.Globalization.CultureInfo.InvariantCulture)) < 1e-3 * Math.Abs(double.Parse(text, System.Globalization.CultureInfo.InvariantCulture)) + 1e-9)
                     || (value is bool b && bool.Parse(text) == b)))
