@@ -21,6 +21,9 @@ internal sealed class GatewayReload(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         settings.Changed += Apply;
+        // A change during the start came before there was a handler.
+        if (settings.HasChanged)
+            Apply();
         return Task.CompletedTask;
     }
 

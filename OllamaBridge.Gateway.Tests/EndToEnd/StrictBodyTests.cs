@@ -79,6 +79,30 @@ public sealed class StrictBodyTests
         }
     }
 
+    [Fact]
+    public async Task Instance_PutReplacesPatchChanges()
+    {
+        await using var fleet = await TestFleet.StartAsync(1);
+        await using var bridge = await TestBridge.StartAsync(fleet.Servers);
+
+        using var made = await SendAsync(bridge, "PUT", "/bridge/instances/extra", """{"url":"http://127.0.0.1:9","slots":3,"maxLoadedModels":2}""");
+        using var patched = await SendAsync(bridge, "PATCH", "/bridge/instances/extra", """{"slots":5}""");
+        using var renamed = await SendAsync(bridge, "PATCH", "/bridge/instances/extra", """{"name":"other"}""");
+        using var misspelt = await SendAsync(bridge, "PATCH", "/bridge/instances/extra", """{"slot":null}""");
+        using var configured = await SendAsync(bridge, "PATCH", "/bridge/instances/sim-1", """{"slots":5}""");
+        using var unknown = await SendAsync(bridge, "PATCH", "/bridge/instances/nobody", """{"slots":5}""");
+
+        Assert.Equal(
+            [HttpStatusCode.Created, HttpStatusCode.OK, HttpStatusCode.BadRequest, HttpStatusCode.BadRequest, HttpStatusCode.Conflict, HttpStatusCode.NotFound],
+            new[] { made, patched, renamed, misspelt, configured, unknown }.Select(a => a.StatusCode));
+        Assert.Equal((5, 2), Extra());
+        using var replaced = await SendAsync(bridge, "PUT", "/bridge/instances/extra", """{"url":"http://127.0.0.1:9"}""");
+        Assert.Equal(HttpStatusCode.OK, replaced.StatusCode);
+        Assert.Equal((1, 0), Extra());
+
+        (int, int) Extra() => bridge.Fleet.Current.Instances.Single(i => i.Instance.Name == "extra").Instance is var instance ? (instance.Slots, instance.Definition.MaxLoadedModels) : default;
+    }
+
     private static async Task<HttpResponseMessage> SendAsync(TestBridge bridge, string method, string path, string body)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);

@@ -127,7 +127,7 @@ public sealed class StrictSettingsTests
     [Fact]
     public void Start_SecretInTheWrongPlace_NotRepeated()
     {
-        var mistakes = GatewaySettings.Mistakes(new("Bridge:Tenants:a:Keys", "ob-secret"), new("Bridge:Gpu:Exporters:a", "http://user:ob-secret@a"), new("Bridge:Instances:0:ApiKey:x", "ob-secret"));
+        var mistakes = GatewaySettings.Mistakes(new("Bridge:Tenants:a:Keys", "ob-secret"), new("Bridge:Tenants:b:Keys:ob-secret", "x"), new("Bridge:Gpu:Exporters:a", "http://user:ob-secret@a"), new("Bridge:Instances:0:ApiKey:x", "ob-secret"));
 
         Assert.NotEmpty(mistakes);
         Assert.All(mistakes, m => Assert.DoesNotContain("ob-secret", m, StringComparison.Ordinal));

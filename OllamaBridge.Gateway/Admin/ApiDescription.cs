@@ -8,6 +8,9 @@ internal static class ApiDescription
     /// <summary>Where it is.</summary>
     public const string Path = "/bridge/openapi.json";
 
+    /// <summary>The type of a JSON merge patch.</summary>
+    public const string MergePatch = "application/merge-patch+json";
+
     private const string Scheme = "operator";
 
     /// <summary>Adds what describes the endpoints. Of the models' routes it says nothing: those are Ollama's, OpenAI's and Anthropic's to describe.</summary>

@@ -8,7 +8,6 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>Tenants and their keys under <c>/bridge/tenants</c>.</summary>
 internal static class TenantEndpoints
 {
-    private const string MergePatch = "application/merge-patch+json";
     private static readonly TimeSpan DefaultOverlap = TimeSpan.FromHours(1);
     private static readonly TimeSpan MaxOverlap = TimeSpan.FromDays(30);
 
@@ -23,7 +22,7 @@ internal static class TenantEndpoints
             .Produces<TenantReport>().Describe("getTenant", "One tenant.", 404);
         bridge.MapPut("/tenants/{id}", PutAsync).Takes<TenantSettings>().Produces<TenantReport>()
             .Describe("putTenant", "Makes a tenant, or replaces its settings: those that are left out get their defaults. Keys stay.", 400, 409);
-        bridge.MapPatch("/tenants/{id}", PatchAsync).Takes<TenantSettings>(MergePatch).Produces<TenantReport>()
+        bridge.MapPatch("/tenants/{id}", PatchAsync).Takes<TenantSettings>(ApiDescription.MergePatch).Produces<TenantReport>()
             .Describe("patchTenant", "Changes single settings of a tenant by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409);
         bridge.MapDelete("/tenants/{id}", async (string id, TenantDirectory directory, CancellationToken gone) =>
             Answer((await directory.RemoveAsync(id, gone)).Change, id) ?? TypedResults.NoContent())
@@ -42,7 +41,7 @@ internal static class TenantEndpoints
 
     private static async Task<IResult> PutAsync(string id, HttpRequest request, TenantDirectory directory, CancellationToken gone)
     {
-        var (body, mistake) = await AdminBody.ReadAsync(request, gone);
+        var (body, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.TenantSettings, gone);
         if (body is null || TenantSettings.Read(id, body, out mistake) is not { } settings)
             return TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest);
         var (change, tenant) = await directory.ChangeAsync(id, was => settings.ApplyTo(was ?? new TenantRecord { Id = id }), gone);
@@ -51,8 +50,8 @@ internal static class TenantEndpoints
 
     private static async Task<IResult> PatchAsync(string id, HttpRequest request, TenantDirectory directory, CancellationToken gone)
     {
-        var (patch, mistake) = await AdminBody.ReadAsync(request, gone);
-        if (patch is null || (mistake = AdminBody.FindMistake(patch.DeepClone().AsObject(), AdminJson.Default.TenantSettings)) is not null)
+        var (patch, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.TenantSettings, gone);
+        if (patch is null || (mistake = AdminBody.FindMistake(patch, AdminJson.Default.TenantSettings)) is not null)
             return TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest);
         var (change, tenant) = await directory.ChangeAsync(
             id,

@@ -18,6 +18,7 @@ internal sealed class BridgeSettings : IDisposable
     private readonly Lock _lock = new();
     private readonly FrozenDictionary<string, string?> _others;
     private readonly string[] _sections;
+    private readonly SettingsSnapshot _first;
     private IDisposable? _registration;
     private volatile SettingsSnapshot _current;
     private volatile IReadOnlyList<string> _refused = [];
@@ -43,7 +44,7 @@ internal sealed class BridgeSettings : IDisposable
         var read = Read();
         Mistakes = read.Mistakes;
         _others = ReadOthers();
-        _current = new SettingsSnapshot(read.Values);
+        _current = _first = new SettingsSnapshot(read.Values);
     }
 
     /// <summary>Raised after each accepted change of the configuration, also if no setting of <c>Bridge</c> changed.</summary>
@@ -58,6 +59,9 @@ internal sealed class BridgeSettings : IDisposable
 
     /// <summary>The settings that are in effect.</summary>
     public SettingsSnapshot Current => _current;
+
+    /// <summary>Whether they are others than at the start.</summary>
+    public bool HasChanged => !ReferenceEquals(_current, _first);
 
     /// <summary>Mistakes of the last change, which was refused; empty if it was accepted.</summary>
     public IReadOnlyList<string> Refused => _refused;

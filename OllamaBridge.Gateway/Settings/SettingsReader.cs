@@ -82,7 +82,8 @@ internal sealed class SettingsReader
         {
             var entry = $"{key}:{child.Key}";
             if (!int.TryParse(child.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _))
-                Add(entry, $"{key} is a list. Its entries are {key}:0, {key}:1 and so on, not {SettingText.Quote(child.Key)}.");
+                // What stands there in place of an entry of a list of texts may be a secret: a key of a tenant.
+                Add(node.Element is SettingValue ? key : entry, $"{key} is a list. Its entries are {key}:0, {key}:1 and so on{(node.Element is SettingValue ? "" : $", not {SettingText.Quote(child.Key)}")}.");
             else if (child.Value is null && !child.GetChildren().Any())
                 Add(entry, "is null. Remove the entry, or give it a value.");
             else
