@@ -7,7 +7,7 @@ try
     Programs.UseProjects<Projects.OllamaBridge_Gateway, Projects.OllamaBridge_Simulator, Projects.OllamaBridge_StateServer>(builder);
     var fleet = builder.GetFleetSettings();
 
-    var bridge = builder.AddOllamaBridge("bridge", fleet.Port)
+    var bridge = builder.AddOllamaBridge("bridge", fleet.Port, fleet.AdminPort)
         .WithState(builder.AddBridgeState("state", fleet.State))
         .WithServerOptions(fleet.Server)
         .WithLimits(fleet.Limits)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
 
 namespace OllamaBridge.Hosting;
 
@@ -21,6 +22,8 @@ internal static class BridgeEnvironment
             environment["Bridge__Access__AllowAnonymous"] = "true";
         }
 
+        var adminPort = fleet.AdminEndpoint.Property(EndpointProperty.TargetPort);
+        environment["Bridge__Admin__Urls"] = publish ? ReferenceExpression.Create($"http://*:{adminPort}") : ReferenceExpression.Create($"http://localhost:{adminPort}");
         foreach (var tenant in fleet.Tenants)
             Write(tenant, environment);
         foreach (var (i, instance) in fleet.Instances.Index())

@@ -16,7 +16,8 @@ internal sealed class BridgeModel
     {
         Name = bridge.Name;
         Host = host;
-        PrimaryEndpoint = new EndpointReference(bridge, BridgeModel.HttpEndpoint);
+        PrimaryEndpoint = new EndpointReference(bridge, HttpEndpoint);
+        AdminEndpoint = new EndpointReference(bridge, AdminEndpointName);
         DefaultTier = new InstanceTier(this, DefaultTierName);
         Tiers.Add(DefaultTier);
     }
@@ -24,11 +25,18 @@ internal sealed class BridgeModel
     /// <summary>The name of the bridge's endpoint, and of each instance's.</summary>
     public const string HttpEndpoint = "http";
 
+    /// <summary>The name of the bridge's endpoint for operators.</summary>
+    public const string AdminEndpointName = "admin";
+
     private const string DefaultTierName = "ollama";
 
     public string Name { get; }
 
+    /// <summary>The endpoint that clients use.</summary>
     public EndpointReference PrimaryEndpoint { get; }
+
+    /// <summary>The endpoint of the fleet page, the admin API and the metrics.</summary>
+    public EndpointReference AdminEndpoint { get; }
 
     public IReadOnlyList<string> Models => _models;
 

@@ -18,6 +18,9 @@ public interface IOllamaBridgeResource :
     /// <summary>The endpoint that clients use.</summary>
     EndpointReference PrimaryEndpoint => Fleet.PrimaryEndpoint;
 
+    /// <summary>The endpoint that operators use: the fleet page, the admin API and the metrics. Clients' endpoint does not answer these.</summary>
+    EndpointReference AdminEndpoint => Fleet.AdminEndpoint;
+
     /// <summary>The base address, <c>http://host:port</c>.</summary>
     ReferenceExpression UriExpression => ReferenceExpression.Create(
         $"{PrimaryEndpoint.Property(EndpointProperty.Scheme)}://{PrimaryEndpoint.Property(EndpointProperty.Host)}:{PrimaryEndpoint.Property(EndpointProperty.Port)}");

@@ -9,6 +9,7 @@ public static class OllamaBridgeBuilderExtensions
     private const string HealthPath = "/health";
     private const string AlivePath = "/alive";
     private const int ContainerPort = 11400;
+    private const int AdminContainerPort = 11401;
 
     /// <summary>Adds a bridge without instances.</summary>
     /// <remarks>
@@ -17,23 +18,25 @@ public static class OllamaBridgeBuilderExtensions
     /// </remarks>
     /// <param name="builder">The application builder.</param>
     /// <param name="name">The bridge's name. Clients wired to it find their connection string under it.</param>
-    /// <param name="port">The port on this machine; null for a free one.</param>
+    /// <param name="port">The clients' port on this machine; null for a free one.</param>
+    /// <param name="adminPort">The operators' port on this machine; null for a free one.</param>
     [AspireExport]
     public static IResourceBuilder<IOllamaBridgeResource> AddOllamaBridge(
-        this IDistributedApplicationBuilder builder, [ResourceName] string name, int? port = null)
+        this IDistributedApplicationBuilder builder, [ResourceName] string name, int? port = null, int? adminPort = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return AddOllamaBridge(builder, name, port, HostProbe.Of(builder));
+        return AddOllamaBridge(builder, name, port, adminPort, HostProbe.Of(builder));
     }
 
     internal static IResourceBuilder<IOllamaBridgeResource> AddOllamaBridge(
-        this IDistributedApplicationBuilder builder, string name, int? port, IHostProbe host)
+        this IDistributedApplicationBuilder builder, string name, int? port, int? adminPort, IHostProbe host)
     {
         var publish = builder.ExecutionContext.IsPublishMode;
         var bridge = AddProgram(builder, name, host)
             .WithHttpEndpoint(port: publish ? ContainerPort : port, targetPort: publish ? ContainerPort : null, name: BridgeModel.HttpEndpoint)
             .WithExternalHttpEndpoints()
-            .WithHttpHealthCheck(HealthPath)
+            .WithHttpEndpoint(port: publish ? AdminContainerPort : adminPort, targetPort: publish ? AdminContainerPort : null, name: BridgeModel.AdminEndpointName)
+            .WithHttpHealthCheck(HealthPath, endpointName: BridgeModel.HttpEndpoint)
             .WithProbes(startup: new(HealthPath, 5, 30), readiness: new(HealthPath, 5, 2), liveness: new(AlivePath, 5, 6))
             .WithIconName("BranchFork");
         // The gateway reads the connection string and service discovery. A password in further variables would only be a further place to leak.
@@ -42,7 +45,7 @@ public static class OllamaBridgeBuilderExtensions
         if (!publish)
         {
             // A proxy would accept connections for a gateway that has died; several replicas need it, because they share the port.
-            bridge.WithEndpoint(BridgeModel.HttpEndpoint, endpoint => endpoint.IsProxied = bridge.Resource.Fleet.Replicas > 1);
+            bridge.WithProxy(bridge.Resource.Fleet.Replicas > 1);
             bridge.WithBridgeLinks().WithTestPrompt().WithDrainStates();
         }
 
@@ -56,6 +59,8 @@ public static class OllamaBridgeBuilderExtensions
             var bridge = Programs.AddProject(builder, new BridgeProjectResource(name, host), project());
             // Trusting every X-Forwarded-For would let every client claim a local address.
             bridge.DisableForwardedHeaders();
+            // Aspire writes the addresses of all endpoints as the clients'; the gateway has a setting of its own for the operators'.
+            bridge.WithEndpointsInEnvironment(endpoint => endpoint.Name != BridgeModel.AdminEndpointName);
             return bridge;
         }
 
@@ -64,6 +69,13 @@ public static class OllamaBridgeBuilderExtensions
         var tool = Programs.AddTool(builder, new BridgeToolResource(name, host));
         var port = tool.GetEndpoint(BridgeModel.HttpEndpoint).Property(EndpointProperty.TargetPort);
         return tool.WithEnvironment("ASPNETCORE_URLS", ReferenceExpression.Create($"http://localhost:{port}"));
+    }
+
+    private static IResourceBuilder<IOllamaBridgeResource> WithProxy(this IResourceBuilder<IOllamaBridgeResource> bridge, bool isProxied)
+    {
+        foreach (var name in (string[])[BridgeModel.HttpEndpoint, BridgeModel.AdminEndpointName])
+            bridge.WithEndpoint(name, endpoint => endpoint.IsProxied = isProxied);
+        return bridge;
     }
 
     /// <summary>Sets how every Ollama server is configured, unless its tier differs. Values that are null keep what was set before.</summary>
@@ -117,8 +129,7 @@ public static class OllamaBridgeBuilderExtensions
             throw new NotSupportedException("Aspire runs several replicas of projects only; the gateway runs as a .NET tool here.");
         bridge.Resource.Fleet.Replicas = replicas;
         return bridge.ApplicationBuilder.ExecutionContext.IsRunMode
-            ? bridge.WithAnnotation(new ReplicaAnnotation(replicas), ResourceAnnotationMutationBehavior.Replace)
-                .WithEndpoint(BridgeModel.HttpEndpoint, endpoint => endpoint.IsProxied = replicas > 1)
+            ? bridge.WithAnnotation(new ReplicaAnnotation(replicas), ResourceAnnotationMutationBehavior.Replace).WithProxy(replicas > 1)
             : bridge;
     }
 

@@ -12,8 +12,8 @@ using OpenTelemetry.Trace;
 
 namespace OllamaBridge.ServiceDefaults;
 
-/// <summary>What every service of the application shares: telemetry, health endpoints, service discovery and HTTP resilience.</summary>
-/// <remarks>Laid out as in the .NET Aspire service-defaults template, so that whoever knows one knows the other.</remarks>
+/// <summary>Shared defaults of all services: telemetry, health endpoints, service discovery and HTTP resilience.</summary>
+/// <remarks>Follows the structure of the .NET Aspire service-defaults template.</remarks>
 public static class Extensions
 {
     private const string HealthPath = "/health";
@@ -39,7 +39,7 @@ public static class Extensions
         return builder;
     }
 
-    /// <summary>Logs, metrics and traces through OpenTelemetry; exported by OTLP where <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set.</summary>
+    /// <summary>Adds OpenTelemetry logs, metrics and traces, exported by OTLP if <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set.</summary>
     /// <param name="builder">The application being built.</param>
     /// <returns>The same builder.</returns>
     public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder)
@@ -48,15 +48,15 @@ public static class Extensions
         builder.Logging.AddOpenTelemetry(logging =>
         {
             logging.IncludeFormattedMessage = true;
-            // Not scopes: what ASP.NET Core says in them (connection, path) is in the trace that a line names, and costs as much as the line.
+            // No scopes: the trace that a log line refers to already has their values (connection, path), and a scope costs as much as the line.
         });
         builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddRuntimeInstrumentation());
-        // Nobody is called unknown_service; whoever runs it may call it otherwise.
+        // Without a name, OpenTelemetry reports unknown_service. An operator can set another name.
         if (string.IsNullOrEmpty(builder.Configuration["OTEL_SERVICE_NAME"])
             && builder.Configuration["OTEL_RESOURCE_ATTRIBUTES"]?.Contains("service.name=", StringComparison.Ordinal) != true)
             builder.Services.AddOpenTelemetry().ConfigureResource(resource => resource.AddService(builder.Environment.ApplicationName, autoGenerateServiceInstanceId: false));
 
-        // What nobody receives is not made: spans and per-request framework metrics cost a fifth of a small request's processor time.
+        // Without a receiver, record no spans and per-request framework metrics: they cost a fifth of a small request's processor time.
         if (string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
             return builder;
 
@@ -71,13 +71,13 @@ public static class Extensions
                     options.Filter = context => !context.Request.Path.StartsWithSegments(HealthPath)
                         && !context.Request.Path.StartsWithSegments(AlivePath)
                         && !context.Request.Path.StartsWithSegments(MetricsPath)
-                        // Pages and the AppHost poll the operators' API every few seconds.
+                        // The fleet page and the AppHost poll the operators' API every few seconds.
                         && !(HttpMethods.IsGet(context.Request.Method) && context.Request.Path.StartsWithSegments(OperatorsPath)))
                 .AddHttpClientInstrumentation());
         return builder;
     }
 
-    /// <summary>Adds the check that says the process itself answers.</summary>
+    /// <summary>Adds the liveness check: the process responds.</summary>
     /// <param name="builder">The application being built.</param>
     /// <returns>The same builder.</returns>
     public static TBuilder AddDefaultHealthChecks<TBuilder>(this TBuilder builder)
@@ -87,7 +87,7 @@ public static class Extensions
         return builder;
     }
 
-    /// <summary>Maps <c>/health</c> (ready to serve: every check) and <c>/alive</c> (the process answers: checks tagged <c>live</c>).</summary>
+    /// <summary>Maps <c>/health</c> (ready to serve: every check) and <c>/alive</c> (the process responds: checks tagged <c>live</c>).</summary>
     /// <param name="app">The application.</param>
     /// <param name="responseWriter">Writes the body of <c>/health</c>; by default the status as text.</param>
     /// <returns>The same application.</returns>

@@ -5,10 +5,9 @@ using Tsavorite.core;
 
 namespace OllamaBridge.StateServer;
 
-/// <summary>Garnet's options for a small store: its own defaults are for machines that do nothing else.</summary>
+/// <summary>Garnet's options for a small store. Garnet's defaults assume a dedicated machine.</summary>
 internal static class GarnetOptions
 {
-    /// <summary>Turns what was asked for into Garnet's options.</summary>
     public static GarnetServerOptions For(StateServerOptions options)
     {
         var garnet = new GarnetServerOptions
@@ -18,7 +17,7 @@ internal static class GarnetOptions
             QuietMode = true,
             EnableLua = true,
             LuaOptions = new LuaOptions(),
-            // A script is one step, as in Redis.
+            // Scripts are atomic, as in Redis.
             LuaTransactionMode = true,
             LogMemorySize = "64m",
             PageSize = "1m",
@@ -33,16 +32,16 @@ internal static class GarnetOptions
         garnet.EnableAOF = true;
         garnet.CheckpointDir = options.Data;
         garnet.Recover = true;
-        // Rather no start than one that has silently forgotten.
+        // Fail the start rather than lose data silently.
         garnet.FailOnRecoveryError = true;
-        // As Redis's "appendfsync everysec".
+        // Equivalent to Redis's "appendfsync everysec".
         garnet.CommitFrequencyMs = 1000;
         garnet.AofMemorySize = "16m";
         garnet.AofPageSize = "4m";
         garnet.AofSegmentSize = "64m";
-        // Past this a checkpoint takes the file's place, or it would grow for ever.
+        // At this size a checkpoint replaces the file. Otherwise it grows without limit.
         garnet.AofSizeLimit = "64m";
-        // Managed code: the native device wants libaio, which many machines have not.
+        // Managed code: the native device needs libaio, which many machines lack.
         garnet.DeviceFactoryCreator = new LocalStorageNamedDeviceFactoryCreator(deviceType: DeviceType.RandomAccess);
         return garnet;
     }

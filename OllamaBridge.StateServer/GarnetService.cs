@@ -4,7 +4,7 @@ using Garnet;
 
 namespace OllamaBridge.StateServer;
 
-/// <summary>A Garnet server within this process.</summary>
+/// <summary>Runs a Garnet server in this process.</summary>
 internal sealed partial class GarnetService(StateServerOptions options, ILoggerFactory loggers, StateTelemetry? telemetry = null) : IHostedService, IDisposable
 {
     private const string LockFile = "in-use.lock";
@@ -12,8 +12,8 @@ internal sealed partial class GarnetService(StateServerOptions options, ILoggerF
     private FileStream? _lock;
     private GarnetServer? _garnet;
 
-    /// <summary>Recovers what the data folder holds and listens.</summary>
-    /// <exception cref="StateServerException">The port or the folder cannot be had.</exception>
+    /// <summary>Recovers the data folder and starts listening.</summary>
+    /// <exception cref="StateServerException">The port or the folder is not available, or Garnet failed to start.</exception>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         using var span = StateTelemetry.Start("recover");
@@ -37,7 +37,7 @@ internal sealed partial class GarnetService(StateServerOptions options, ILoggerF
         return Task.CompletedTask;
     }
 
-    /// <summary>Writes what is not on disk yet, then stops.</summary>
+    /// <summary>Flushes the append-only file to disk, then stops.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         using var span = StateTelemetry.Start("commit");
@@ -47,14 +47,13 @@ internal sealed partial class GarnetService(StateServerOptions options, ILoggerF
         Dispose();
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         Interlocked.Exchange(ref _garnet, null)?.Dispose();
         Interlocked.Exchange(ref _lock, null)?.Dispose();
     }
 
-    /// <summary>Garnet shares its port with any other Garnet of the same user (SO_REUSEPORT), so it would never notice one.</summary>
+    /// <summary>Checks the port explicitly, because Garnet uses SO_REUSEPORT and does not detect another Garnet of the same user on it.</summary>
     private void EnsurePortIsFree()
     {
         using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -79,13 +78,13 @@ internal sealed partial class GarnetService(StateServerOptions options, ILoggerF
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StateServerException($"The data folder {options.Data} cannot be used, or another server uses it: {e.Message}", e);
+            throw new StateServerException($"The data folder {options.Data} is not accessible, or another server uses it: {e.Message}", e);
         }
     }
 
     private StateServerException PortTaken(SocketException e) =>
-        new($"Port {options.Port} on 127.0.0.1 cannot be had ({e.SocketErrorCode}); choose another with --port or STATE_PORT.", e);
+        new($"Port {options.Port} on 127.0.0.1 is not available ({e.SocketErrorCode}); choose another with --port or STATE_PORT.", e);
 
-    [LoggerMessage(1, LogLevel.Information, "Serves the Redis protocol on {Options}.")]
+    [LoggerMessage(1, LogLevel.Information, "Serving the Redis protocol on {Options}.")]
     private static partial void LogServing(ILogger logger, StateServerOptions options);
 }

@@ -1,6 +1,4 @@
 namespace OllamaBridge.StateServer;
 
-/// <summary>Why the server cannot start, in one line for whoever started it.</summary>
-/// <param name="message">The line.</param>
-/// <param name="cause">What lay beneath.</param>
+/// <summary>The server cannot start. The message is a single line for the console.</summary>
 internal sealed class StateServerException(string message, Exception? cause = null) : Exception(message, cause);

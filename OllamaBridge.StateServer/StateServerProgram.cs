@@ -3,7 +3,7 @@ using OllamaBridge.ServiceDefaults;
 
 namespace OllamaBridge.StateServer;
 
-/// <summary>The command: one server until it is told to stop.</summary>
+/// <summary>The entry point: runs one server until it receives a signal to stop.</summary>
 internal static class StateServerProgram
 {
     public static async Task<int> Main(string[] args)
@@ -15,14 +15,14 @@ internal static class StateServerProgram
                 await Console.Error.WriteLineAsync(error.Message);
             return 1;
         }
-        // The host, not the parser, answers signals.
+        // The host, not the parser, handles signals.
         return await line.InvokeAsync(new() { ProcessTerminationTimeout = null });
     }
 
     private static async Task<int> RunAsync(StateServerOptions options, CancellationToken stop)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new() { ApplicationName = "OllamaBridge.StateServer" });
-        // The empty builder reads no environment; OTLP exporters are configured there.
+        // The empty builder does not read environment variables, which configure the OTLP exporters.
         builder.Configuration.AddEnvironmentVariables();
         builder.ConfigureOpenTelemetry();
         builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(StateTelemetry.Name));

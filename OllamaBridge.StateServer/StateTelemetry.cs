@@ -6,7 +6,7 @@ using Garnet.server;
 
 namespace OllamaBridge.StateServer;
 
-/// <summary>The state server's traces and metrics. Garnet itself offers them through the INFO command only.</summary>
+/// <summary>Traces and metrics of the state server. Garnet itself exposes its statistics only through the INFO command.</summary>
 internal sealed class StateTelemetry : IDisposable
 {
     /// <summary>The name of the activity source and of the meter.</summary>
@@ -18,17 +18,16 @@ internal sealed class StateTelemetry : IDisposable
 
     public StateTelemetry()
     {
-        _meter.CreateObservableCounter("garnet.commands", () => Read(InfoMetricsType.STATS, "total_commands_processed"), "{command}", "Commands that were processed.");
-        _meter.CreateObservableUpDownCounter("garnet.clients", () => Read(InfoMetricsType.STATS, "total_active_connections"), "{client}", "Clients that are connected.");
+        _meter.CreateObservableCounter("garnet.commands", () => Read(InfoMetricsType.STATS, "total_commands_processed"), "{command}", "Processed commands.");
+        _meter.CreateObservableUpDownCounter("garnet.clients", () => Read(InfoMetricsType.STATS, "total_active_connections"), "{client}", "Connected clients.");
     }
 
-    /// <summary>Starts a span; null if no trace is recorded.</summary>
+    /// <summary>Starts a span. Returns null if no trace is recorded.</summary>
     public static Activity? Start(string name) => Source.StartActivity(name);
 
-    /// <summary>Exports the statistics of a server; of none with null.</summary>
+    /// <summary>Exports the statistics of a server; null to stop.</summary>
     public void Observe(MetricsApi? garnet) => _garnet = garnet;
 
-    /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
 
     private IEnumerable<Measurement<long>> Read(InfoMetricsType section, string name)

@@ -18,7 +18,7 @@ internal static class Apps
     public static (IDistributedApplicationBuilder Builder, IResourceBuilder<IOllamaBridgeResource> Bridge) With(FakeHost host)
     {
         var builder = Empty();
-        return (builder, builder.AddOllamaBridge("bridge", port: null, host));
+        return (builder, builder.AddOllamaBridge("bridge", port: null, adminPort: null, host));
     }
 
     /// <summary>An application without anything in it.</summary>

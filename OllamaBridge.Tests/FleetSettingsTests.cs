@@ -16,7 +16,7 @@ public sealed class FleetSettingsTests
         Assert.Equal(FleetBackend.Auto, settings.Backend);
         Assert.Equal(3, settings.Instances);
         Assert.Equal("deepseek-r1:7b", settings.Models);
-        Assert.Equal(11400, settings.Port);
+        Assert.Equal((11400, 11401), (settings.Port, settings.AdminPort));
     }
 
     [Fact]
@@ -49,7 +49,7 @@ public sealed class FleetSettingsTests
     public void Read_ManyMistakes_AllOfThemWithTheirKeys()
     {
         var e = Assert.Throws<DistributedApplicationException>(() => Read("""
-            { "Backend": "External", "Instances": 0, "Models": "a b", "Port": 70000, "Bridges": 0,
+            { "Backend": "External", "Instances": 0, "Models": "a b", "Port": 70000, "AdminPort": 70000, "Bridges": 0,
               "Server": { "Parallel": 0, "KeepAlive": "soon", "LoadTimeout": "5 minutes", "MaxLoadedModels": -1, "ContextLength": -1 },
               "Limits": { "Cpus": 0, "Memory": "much" }, "Gpus": { "Devices": "first one" },
               "Kubernetes": { "Bridges": 0, "ModelStorage": "100 GB", "ModelStorageClass": "No!", "StateStorage": "0Gi" },

@@ -44,12 +44,12 @@ internal static class ModelReader
     public static IReadOnlyList<string> Commands(this IDistributedApplicationBuilder builder, string name) =>
         [.. builder.Get<IResource>(name).Annotations.OfType<ResourceCommandAnnotation>().Select(c => c.DisplayName)];
 
-    /// <summary>The links of a resource that listens on a port, as the dashboard shows them: text and address.</summary>
+    /// <summary>The links of a resource, as the dashboard shows them: text and address. Its endpoints listen on consecutive ports.</summary>
     public static async Task<IReadOnlyList<string>> LinksAsync(this IDistributedApplicationBuilder builder, string name, int port)
     {
         var resource = builder.Get<IResourceWithEndpoints>(name);
         foreach (var endpoint in resource.Annotations.OfType<EndpointAnnotation>())
-            endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, "localhost", port);
+            endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, "localhost", port++);
         var context = new ResourceUrlsCallbackContext(builder.ExecutionContext, resource, [], TestContext.Current.CancellationToken);
         foreach (var callback in resource.Annotations.OfType<ResourceUrlsCallbackAnnotation>())
             await callback.Callback(context);

@@ -24,6 +24,9 @@ public sealed class RunningApplication : IAsyncLifetime
 
     internal HttpClient Bridge { get; private set; } = null!;
 
+    /// <summary>A client of the operators' endpoint, with the operator's key.</summary>
+    internal HttpClient Admin { get; private set; } = null!;
+
     internal HttpClient Dashboard { get; private set; } = null!;
 
     internal DistributedApplication App => _app!;
@@ -49,12 +52,20 @@ public sealed class RunningApplication : IAsyncLifetime
         await _app.StartAsync(patience.Token);
         foreach (var name in new[] { "state", "ollama-1", "ollama-2", "ollama-3", "bridge", "aspire-dashboard" })
             await _app.ResourceNotifications.WaitForResourceHealthyAsync(name, patience.Token);
-        Bridge = _app.CreateHttpClient("bridge");
-        Bridge.Timeout = Patience;
-        Bridge.DefaultRequestHeaders.Authorization = new("Bearer", await Fleet.OperatorKey!.GetValueAsync(patience.Token));
+        var key = await Fleet.OperatorKey!.GetValueAsync(patience.Token);
+        Bridge = CreateClient(BridgeModel.HttpEndpoint);
+        Admin = CreateClient(BridgeModel.AdminEndpointName);
         Dashboard = _app.CreateHttpClient("aspire-dashboard");
         Dashboard.DefaultRequestHeaders.Add("x-api-key", DashboardKey);
         await UntilAsync(async () => (await InstancesAsync()).All(i => i["state"]!.GetValue<string>() == "healthy" || i["name"]!.GetValue<string>() == ColdInstance), "the bridge knows all instances");
+
+        HttpClient CreateClient(string endpoint)
+        {
+            var client = _app.CreateHttpClient("bridge", endpoint);
+            client.Timeout = Patience;
+            client.DefaultRequestHeaders.Authorization = new("Bearer", key);
+            return client;
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -65,7 +76,7 @@ public sealed class RunningApplication : IAsyncLifetime
     }
 
     internal async Task<IReadOnlyList<JsonNode>> InstancesAsync() =>
-        [.. (await Bridge.GetFromJsonAsync<JsonArray>("/bridge/instances", TestContext.Current.CancellationToken))!.Select(i => i!)];
+        [.. (await Admin.GetFromJsonAsync<JsonArray>("/bridge/instances", TestContext.Current.CancellationToken))!.Select(i => i!)];
 
     internal async Task<JsonNode> InstanceAsync(string name) => (await InstancesAsync()).Single(i => i["name"]!.GetValue<string>() == name);
 

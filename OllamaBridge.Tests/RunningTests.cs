@@ -60,11 +60,11 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
         SkipWithoutOrchestrator();
 
         // A drain that is older than the application is read in the same way.
-        using var drained = await application.Bridge.PostAsync("/bridge/instances/ollama-3/drain", content: null, Token);
+        using var drained = await application.Admin.PostAsync("/bridge/instances/ollama-3/drain", content: null, Token);
         Assert.True(drained.IsSuccessStatusCode);
         await RunningApplication.UntilAsync(() => Task.FromResult(application.StateOf("ollama-3") == DrainStates.Drained), "the resource shows the drain");
 
-        using var undrained = await application.Bridge.PostAsync("/bridge/instances/ollama-3/undrain", content: null, Token);
+        using var undrained = await application.Admin.PostAsync("/bridge/instances/ollama-3/undrain", content: null, Token);
         Assert.True(undrained.IsSuccessStatusCode);
         await RunningApplication.UntilAsync(() => Task.FromResult(application.StateOf("ollama-3") == KnownResourceStates.Running), "the resource shows that it runs");
     }
@@ -78,12 +78,31 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
         using var refused = await client.GetAsync("/api/tags", Token);
         client.DefaultRequestHeaders.Authorization = new("Bearer", RunningApplication.ClientKey);
         using var answered = await client.GetAsync("/api/tags", Token);
-        using var forbidden = await client.GetAsync("/bridge/instances", Token);
+        using var admin = new HttpClient { BaseAddress = application.Admin.BaseAddress };
+        admin.DefaultRequestHeaders.Authorization = client.DefaultRequestHeaders.Authorization;
+        using var forbidden = await admin.GetAsync("/bridge/instances", Token);
 
         Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
         Assert.Equal(HttpStatusCode.OK, answered.StatusCode);
         // The clients' key is for inference; the dashboard's commands have their own.
         Assert.Equal(HttpStatusCode.Forbidden, forbidden.StatusCode);
+    }
+
+    [Fact]
+    public async Task Listeners_EachEndpoint_AnswersItsOwnRoutesOnly()
+    {
+        SkipWithoutOrchestrator();
+
+        // Both clients send the operator's key.
+        foreach (var path in (string[])["/bridge/", "/bridge/instances", "/bridge/openapi.json", "/metrics"])
+        {
+            using var unknown = await application.Bridge.GetAsync(path, Token);
+            using var known = await application.Admin.GetAsync(path, Token);
+            Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.OK), (unknown.StatusCode, known.StatusCode));
+        }
+
+        using var models = await application.Admin.GetAsync("/api/tags", Token);
+        Assert.Equal(HttpStatusCode.NotFound, models.StatusCode);
     }
 
     [Fact]

@@ -1,6 +1,6 @@
-// Points the npm clients `ollama`, `openai` and `@anthropic-ai/sdk`, unchanged, at a bridge and checks what they get.
+// Runs the npm clients `ollama`, `openai` and `@anthropic-ai/sdk`, unchanged, against a bridge and checks their results.
 //   npm install --prefix clients && node clients/check.mjs [http://127.0.0.1:11400]
-// MODEL (default deepseek-r1:7b, must know tools) and EMBED_MODEL (default nomic-embed-text) must be there.
+// The fleet must have MODEL (default deepseek-r1:7b, must support tools) and EMBED_MODEL (default nomic-embed-text).
 import assert from 'node:assert/strict';
 import { Ollama } from 'ollama';
 import OpenAI from 'openai';
@@ -14,7 +14,7 @@ const toolQuestion = [{ role: 'user', content: 'Please call get_weather for Berl
 const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
 const tools = [{ type: 'function', function: { name: 'get_weather', description: 'The weather in a city', parameters } }];
 
-// With PROGRESS=1 the clients ask for heartbeats while their streams are waited for.
+// With PROGRESS=1 the clients request heartbeats while they wait for a stream.
 const headers = process.env.PROGRESS === '1' ? { 'X-Bridge-Progress': '1' } : {};
 
 const ollama = new Ollama({ host: url, headers });
@@ -43,7 +43,7 @@ async function collect(stream) {
 await check('ollama: list, show, ps, version', async () => {
   const { models } = await ollama.list();
   assert.ok(models.some((m) => m.name === model));
-  // What clients show of each without asking whether it is there.
+  // Fields that clients read without a check for their presence.
   assert.ok(models.every((m) => m.digest.length >= 12 && m.size >= 0 && m.details.family !== undefined && !Number.isNaN(Date.parse(m.modified_at))));
   assert.ok((await ollama.show({ model })).details.family);
   assert.ok(Array.isArray((await ollama.ps()).models));

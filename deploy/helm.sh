@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes a Helm chart of the application through Aspire's Kubernetes publisher. Needs neither a cluster nor helm. Arguments after the folder are settings:
+# Writes a Helm chart of the application through Aspire's Kubernetes publisher. Needs neither a cluster nor helm. Further arguments are settings:
 #   deploy/helm.sh out/chart --Fleet:Instances=5 --Fleet:Kubernetes:ModelStorageClass=nfs
 set -euo pipefail
 [ $# -ge 1 ] || { echo "Usage: deploy/helm.sh FOLDER [settings]"; exit 2; }
@@ -15,7 +15,7 @@ if [ ! -f "$folder/Chart.yaml" ]; then
   exit 1
 fi
 echo
-echo "The chart is in $folder. With an image of the bridge where the cluster can pull it:"
+echo "The chart is in $folder. Push an image of the bridge to a registry that the cluster can pull from. Then:"
 echo "  helm install ollamabridge $folder --set secrets.state.state_password=\$(openssl rand -hex 24) --set secrets.bridge.bridge_key=YOUR-KEY --set parameters.bridge.bridge_image=YOUR-REGISTRY/ollamabridge/gateway:TAG"
-echo "A key: dotnet run --project OllamaBridge.Gateway -- new-key. Clients send it; the cluster keeps it in a Secret."
+echo "Make a key: dotnet run --project OllamaBridge.Gateway -- new-key. Clients send it; the cluster keeps it in a Secret."
 command -v helm > /dev/null || echo "helm is not on PATH here, so the chart was not rendered."

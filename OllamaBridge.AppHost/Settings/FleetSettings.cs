@@ -38,8 +38,11 @@ internal sealed record FleetSettings
     /// <summary>The store that gateways share.</summary>
     public BridgeStateBackend State { get; init; }
 
-    /// <summary>The bridge's port on this machine.</summary>
+    /// <summary>The bridge's port on this machine for clients.</summary>
     public int Port { get; init; } = 11400;
+
+    /// <summary>The bridge's port on this machine for operators: the fleet page, the admin API and the metrics.</summary>
+    public int AdminPort { get; init; } = 11401;
 
     /// <summary>The number of gateways behind that port. 1 to 64.</summary>
     public int Bridges { get; init; } = 1;

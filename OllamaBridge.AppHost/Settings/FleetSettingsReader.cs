@@ -48,8 +48,10 @@ internal static partial class FleetSettingsReader
         if (settings.Bridges is < 1 or > MaxBridges)
             errors.Add($"Fleet:Bridges: {settings.Bridges} is not between 1 and {MaxBridges}.");
         CheckKubernetes("Fleet:Kubernetes", settings.Kubernetes, errors);
-        if (settings.Port is < 1 or > 65535)
-            errors.Add($"Fleet:Port: {settings.Port} is not a port (1 to 65535).");
+        CheckPort("Fleet:Port", settings.Port, errors);
+        CheckPort("Fleet:AdminPort", settings.AdminPort, errors);
+        if (settings.AdminPort == settings.Port)
+            errors.Add($"Fleet:AdminPort: {settings.AdminPort} is the clients' port (Fleet:Port). Choose another one.");
         var urls = settings.UrlList;
         if (settings.Backend == FleetBackend.External && urls.Length == 0)
             errors.Add("Fleet:Urls: the backend External needs at least one address.");
@@ -80,6 +82,12 @@ internal static partial class FleetSettingsReader
     {
         foreach (var model in Names.Split(models).Where(m => !ModelName().IsMatch(m)))
             errors.Add($"{key}: '{model}' is not a model's name such as deepseek-r1:7b.");
+    }
+
+    private static void CheckPort(string key, int port, List<string> errors)
+    {
+        if (port is < 1 or > 65535)
+            errors.Add($"{key}: {port} is not a port (1 to 65535).");
     }
 
     private static void CheckServer(string key, BridgeServerOptions server, List<string> errors)

@@ -65,7 +65,7 @@ public sealed class ActivatorTests : IDisposable
         api.Status = status;
         var e = await Assert.ThrowsAsync<ActivationException>(() => Activator(api.KubeConfig).ReadAsync(Tier(new ScaleTargetOptions()), Token));
         Assert.Equal(expected, e.Failure.ToString());
-        Assert.Equal($"the API server answers {(int)status}: as the test wants it", e.Message);
+        Assert.Equal($"the Kubernetes API server returned status {(int)status}: as the test wants it", e.Message);
         Assert.DoesNotContain("a-canary-of-a-token", e.ToString(), StringComparison.Ordinal);
     }
 

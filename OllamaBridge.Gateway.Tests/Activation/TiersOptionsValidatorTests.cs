@@ -18,7 +18,7 @@ public sealed class TiersOptionsValidatorTests
         { "Models", "Bridge:Tiers:cold:Models: " },
         { "NoModel", "Bridge:Tiers:cold:Models:0: " },
         { "Twice", "Bridge:Tiers:cold:Models:1: " },
-        { "Activator", "Bridge:Tiers:cold:Activator: 'Nomad' is none: there are Kubernetes and Http." },
+        { "Activator", "Bridge:Tiers:cold:Activator: 'Nomad' is unknown; use Kubernetes or Http." },
         { "NoActivator", "Bridge:Tiers:cold:Activator: " },
         { "Url", "Bridge:Tiers:cold:Url: " },
         { "MaxInstances", "Bridge:Tiers:cold:MaxInstances: " },
@@ -57,8 +57,8 @@ public sealed class TiersOptionsValidatorTests
         var errors = Validate(new() { ["cold"] = Fine, ["cold-2"] = Fine });
         Assert.Equal(
             [
-                "Bridge:Tiers:cold-2:Models:0: 'big' is there twice, in the tier 'cold', too.",
-                "Bridge:Tiers:cold-2:Instances: its instances would belong to the tier 'cold', too.",
+                "Bridge:Tiers:cold-2:Models:0: 'big' is listed twice, also in the tier 'cold'.",
+                "Bridge:Tiers:cold-2:Instances: overlaps with the instances of the tier 'cold'.",
             ],
             errors);
     }
@@ -69,7 +69,7 @@ public sealed class TiersOptionsValidatorTests
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(
             fleet.Servers, ("Bridge:Tiers:cold:Models:0", "big"), ("Bridge:Tiers:cold:Activator", "Nomad")));
-        Assert.Contains("Bridge:Tiers:cold:Activator: 'Nomad' is none", e.ToString(), StringComparison.Ordinal);
+        Assert.Contains("Bridge:Tiers:cold:Activator: 'Nomad' is unknown", e.ToString(), StringComparison.Ordinal);
     }
 
     private static IEnumerable<string> Validate(TiersOptions options) => new TiersOptionsValidator(Options.Create(new KubernetesOptions())).Validate(null, options).Failures ?? [];

@@ -1,7 +1,11 @@
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
+using OllamaBridge.Gateway.Admin;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Shutdown;
+using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
@@ -68,8 +72,11 @@ public partial class ComposeFileTests
     public void Ports_Published_OnlyTheBridgeOnLoopback()
     {
         Assert.Equal(["bridge"], _compose.Services.Where(s => s.Value.Has("ports")).Select(s => s.Key));
-        var port = Assert.Single(Bridge.List("ports"));
-        Assert.Equal($"${{BRIDGE_ADDRESS:-127.0.0.1}}:${{BRIDGE_PORT:-11400}}:{new Uri(GatewayServer.DefaultUrl).Port}", port);
+        var admin = Assert.Single(AdminListener.Split(Bridge.Environment("Bridge__Admin__Urls")));
+        Assert.Equal(
+            [$"${{BRIDGE_ADDRESS:-127.0.0.1}}:${{BRIDGE_PORT:-11400}}:{new Uri(GatewayServer.DefaultUrl).Port}",
+                $"127.0.0.1:${{BRIDGE_ADMIN_PORT:-11401}}:{BindingAddress.Parse(admin).Port}"],
+            Bridge.List("ports"));
         foreach (var service in _compose.Services.Values)
             Assert.False(service.Has("network_mode"));
     }
@@ -92,6 +99,47 @@ public partial class ComposeFileTests
         Assert.Equal(["ALL"], Bridge.List("cap_drop"));
         Assert.Equal(["no-new-privileges:true"], Bridge.List("security_opt"));
         Assert.DoesNotContain("*", Bridge.Environment("AllowedHosts")!, StringComparison.Ordinal);
+        // Spooled bodies are on a disk.
+        Assert.Equal(["spool:/tmp"], Bridge.List("volumes"));
+        Assert.False(Bridge.Has("tmpfs"));
+    }
+
+    [Fact]
+    public async Task Keys_OfTheScript_TakenByTheBridgeAndKeptByTheNextRun()
+    {
+        Assert.Equal("true", Bridge.Environment("Bridge__Access__RequireKey"));
+        Assert.Null(Bridge.Environment("Bridge__Access__AllowAnonymous"));
+        var folder = Directory.CreateTempSubdirectory("compose").FullName;
+        try
+        {
+            var script = Path.Combine(folder, "keys.sh");
+            File.Copy(RepositoryFiles.PathOf($"{ComposeFile.Folder}/keys.sh"), script);
+            var made = await EndedProcess.RunAsync(Promtool.Find("bash"), [script], []);
+            Assert.True(made.Code == 0, made.Said);
+            var file = await File.ReadAllLinesAsync(Path.Combine(folder, ".env"), TestContext.Current.CancellationToken);
+            var values = file.Select(l => l.Split('=', 2)).ToDictionary(l => l[0], l => l[1]);
+
+            // Every variable without a default has a value, and the file is the owner's alone.
+            Assert.Equal(_compose.Variables().Where(v => v.Value is null).Select(v => v.Key).Order(), values.Keys.Order());
+            Assert.True(OperatingSystem.IsWindows() || File.GetUnixFileMode(Path.Combine(folder, ".env")) == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+            Assert.Matches("^[0-9a-f]{48}$", values["STATE_PASSWORD"]);
+            var tenants = new TenantsOptions();
+            foreach (var (tenant, variable) in new[] { ("clients", "BRIDGE_KEY"), ("operators", "BRIDGE_OPERATOR_KEY") })
+            {
+                Assert.StartsWith($"${{{variable}:?", Bridge.Environment($"Bridge__Tenants__{tenant}__Keys__0")!, StringComparison.Ordinal);
+                tenants[tenant] = new TenantOptions { Keys = [values[variable]] };
+            }
+
+            Assert.False(new TenantsOptionsValidator().Validate(null, tenants).Failed);
+            Assert.NotEqual(values["BRIDGE_KEY"], values["BRIDGE_OPERATOR_KEY"]);
+
+            await EndedProcess.RunAsync(Promtool.Find("bash"), [script], []);
+            Assert.Equal(file, await File.ReadAllLinesAsync(Path.Combine(folder, ".env"), TestContext.Current.CancellationToken));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]

@@ -112,7 +112,7 @@ public sealed class DiscoveryTests
         using var health = await bridge.Client.GetAsync("/health", Token);
         var text = await health.Content.ReadAsStringAsync(Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
-        Assert.Contains("no instance was found; Kubernetes does not tell who is behind ollama.ai", text, StringComparison.Ordinal);
+        Assert.Contains("no instance was found; cannot read the endpoints of ollama.ai from Kubernetes", text, StringComparison.Ordinal);
         Assert.Contains(bridge.Logs.Lines, l => l.StartsWith("Warning 1656", StringComparison.Ordinal));
 
         cluster.Api.IsAway = false;

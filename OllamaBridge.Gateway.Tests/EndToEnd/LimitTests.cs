@@ -187,9 +187,9 @@ public sealed class LimitTests
 
     [Theory]
     [InlineData("/api/chat", """{"model":"deepseek-r1:7b","messages":[],"options":{"num_predict":101}}""", "options.num_predict is 101; at most 100")]
-    [InlineData("/api/generate", """{"model":"deepseek-r1:7b","prompt":"x","options":{"num_predict":-1}}""", "options.num_predict asks for an answer without end")]
+    [InlineData("/api/generate", """{"model":"deepseek-r1:7b","prompt":"x","options":{"num_predict":-1}}""", "options.num_predict asks for an unlimited response")]
     [InlineData("/api/embed", """{"model":"deepseek-r1:7b","input":"x","options":{"num_ctx":9000}}""", "options.num_ctx is 9000; at most 8192")]
-    [InlineData("/api/chat", """{"model":"deepseek-r1:7b","keep_alive":-1}""", "keep_alive asks to keep the model for ever")]
+    [InlineData("/api/chat", """{"model":"deepseek-r1:7b","keep_alive":-1}""", "keep_alive asks to keep the model loaded indefinitely")]
     [InlineData("/api/generate", """{"model":"deepseek-r1:7b","keep_alive":"24h"}""", "keep_alive is 86400s; at most 600s")]
     [InlineData("/api/generate", """{"model":"deepseek-r1:7b","prompt":"x","images":["AA","BB"]}""", "the request has 2 images; at most 1")]
     [InlineData("/v1/chat/completions", """{"model":"deepseek-r1:7b","messages":[],"max_completion_tokens":101}""", "max_completion_tokens is 101; at most 100")]

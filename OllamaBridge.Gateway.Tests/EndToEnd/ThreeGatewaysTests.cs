@@ -30,7 +30,7 @@ public sealed class ThreeGatewaysTests(ITestOutputHelper output)
     {
         var at = port ?? RunningProcess.FreePort();
         var (process, _) = await RunningProcess.StartDotnetAsync(
-            "OllamaBridge.StateServer.dll", ["--port", $"{at}"], line => line.Contains("Serves the Redis protocol", StringComparison.Ordinal));
+            "OllamaBridge.StateServer.dll", ["--port", $"{at}"], line => line.Contains("Serving the Redis protocol", StringComparison.Ordinal));
         return (at, process);
     });
 

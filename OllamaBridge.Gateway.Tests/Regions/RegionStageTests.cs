@@ -37,8 +37,8 @@ public sealed class RegionStageTests
     [InlineData(null, null)]
     [InlineData("us", null)]
     [InlineData("US", null)]
-    [InlineData("here", "its address leads back to this region, here")]
-    [InlineData("asia", "it calls itself 'asia'")]
+    [InlineData("here", "its URL points to this region, here")]
+    [InlineData("asia", "it reports the name 'asia'")]
     public void Mistake_WhatAPeerCallsItself_MustBeItsName(string? says, string? expected) =>
         Assert.Equal(expected, new RegionReport(says, null, 1, []).Mistake("us", "here"));
 }

@@ -1,15 +1,15 @@
 namespace OllamaBridge.Gateway.Accounting;
 
-/// <summary>What accounting says in the log. Event ids 1300–1399.</summary>
+/// <summary>Log messages of accounting. Event ids 1300–1399.</summary>
 internal static partial class AccountingLog
 {
-    [LoggerMessage(1300, LogLevel.Debug, "The client's connection broke during {Operation} ({Kind})")]
+    [LoggerMessage(1300, LogLevel.Debug, "Client connection lost during {Operation} ({Kind})")]
     public static partial void ConnectionBroke(ILogger logger, string operation, string kind);
 
-    [LoggerMessage(1301, LogLevel.Error, "{Operation} failed in the bridge itself")]
+    [LoggerMessage(1301, LogLevel.Error, "Unhandled exception during {Operation}")]
     public static partial void Unexpected(ILogger logger, string operation, Exception exception);
 
-    /// <summary>The one line of a request. What it says is bounded: a model that the fleet does not have is "other".</summary>
+    /// <summary>The access log line of a request. Its values are bounded: a model that the fleet does not have is logged as "other".</summary>
     [LoggerMessage(
         1302,
         LogLevel.Information,

@@ -2,44 +2,38 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Accounting;
 
-/// <summary>Keeps a record of each request that has ended, and what they come to.</summary>
+/// <summary>Stores a record of each ended request, and usage sums per day.</summary>
 internal interface ILedger
 {
-    /// <summary>Writes a record. Must not wait: it is called on the way out of a request.</summary>
+    /// <summary>Writes a record. Must not block: it is called at the end of each request.</summary>
     void Write(LedgerRecord record);
 
-    /// <summary>The latest records, newest first.</summary>
-    /// <param name="count">At most how many.</param>
-    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <summary>Reads the latest records, newest first.</summary>
     ValueTask<LedgerReading<LedgerRecord>> LatestAsync(int count, CancellationToken cancellationToken);
 
-    /// <summary>What was used, for each day, tenant and model, oldest day first.</summary>
-    /// <param name="filter">Which of it.</param>
-    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <summary>Reads the usage of each day, tenant and model, oldest day first.</summary>
     ValueTask<LedgerReading<UsageEntry>> UsageAsync(UsageFilter filter, CancellationToken cancellationToken);
 }
 
-/// <summary>What was read of a ledger.</summary>
-/// <param name="Items">In order.</param>
-/// <param name="IsPartial">Whether it is this gateway's part only, because all gateways' cannot be had.</param>
+/// <summary>The result of reading a ledger. Partial if it covers only this gateway because the shared ledger is unavailable.</summary>
 internal readonly record struct LedgerReading<T>(IReadOnlyList<T> Items, bool IsPartial = false);
 
-/// <summary>A request that has ended. Never what was asked or answered.</summary>
-/// <param name="Time">When it ended.</param>
-/// <param name="Tenant">Whose it was.</param>
-/// <param name="Operation">What was asked.</param>
-/// <param name="Protocol">In whose way of speaking.</param>
-/// <param name="Model">Canonical name; empty for none, <c>other</c> for one that the fleet does not have.</param>
-/// <param name="Instance">Who answered; null for nobody.</param>
-/// <param name="InputTokens">Tokens of the prompt, as the answer told.</param>
-/// <param name="OutputTokens">Tokens of the answer; chunks where it did not tell.</param>
-/// <param name="QueueSeconds">How long it waited for instances.</param>
-/// <param name="FirstByteSeconds">From its arrival until an answer could be begun; null where none was.</param>
-/// <param name="TotalSeconds">From its arrival to its end.</param>
-/// <param name="Outcome">How it ended.</param>
-/// <param name="Status">HTTP status; 499 where the client had gone before there was one.</param>
-/// <param name="Attempts">How often it was sent.</param>
-/// <param name="Interruptions">Why instances broke its answer off, in order; null for none. Whether it was gone on with, the outcome tells.</param>
+/// <summary>A record of an ended request. Never contains a prompt or response.</summary>
+/// <param name="Time">Time of its end.</param>
+/// <param name="Tenant">Id of the tenant.</param>
+/// <param name="Operation">Name of the operation.</param>
+/// <param name="Protocol">Label of the protocol.</param>
+/// <param name="Model">Canonical model name; empty for none, <c>other</c> for a model that the fleet does not have.</param>
+/// <param name="Instance">Instance that responded; null for none.</param>
+/// <param name="InputTokens">Prompt tokens, as the response reports them.</param>
+/// <param name="OutputTokens">Response tokens, as the response reports them, else the number of chunks.</param>
+/// <param name="QueueSeconds">Time in the queue, in seconds.</param>
+/// <param name="FirstByteSeconds">Time from arrival until the response could start, in seconds; null without a response.</param>
+/// <param name="TotalSeconds">Time from arrival to end, in seconds.</param>
+/// <param name="Outcome">Label of the <see cref="CallOutcome"/>.</param>
+/// <param name="Status">HTTP status; 499 if the client disconnected before the response started.</param>
+/// <param name="Attempts">Number of attempts.</param>
+/// <param name="Interruptions">Reasons of the interruptions of the response, in order; null for none. The outcome shows whether it was resumed.</param>
 internal sealed record LedgerRecord(
     DateTimeOffset Time,
     string Tenant,
@@ -57,29 +51,22 @@ internal sealed record LedgerRecord(
     int Attempts,
     IReadOnlyList<string>? Interruptions = null);
 
-/// <summary>Which usage is wanted; null for all.</summary>
+/// <summary>Selects usage entries. A null member matches all; the day is in UTC.</summary>
 internal readonly record struct UsageFilter(string? Tenant, string? Model, DateOnly? Day)
 {
-    /// <summary>Whether a tenant's usage of a model is wanted.</summary>
     public bool Wants(string tenant, string model) => (Tenant is null || Tenant == tenant) && (Model is null || Model == model);
 }
 
-/// <summary>What one tenant used of one model on one day (UTC).</summary>
+/// <summary>Usage of one model by one tenant on one day (UTC).</summary>
 internal sealed record UsageEntry(DateOnly Day, string Tenant, string Model, UsageSum Sum);
 
-/// <summary>A sum of records.</summary>
-/// <param name="Requests">How many.</param>
-/// <param name="Succeeded">Those of them that were answered.</param>
-/// <param name="InputTokens">Tokens of prompts.</param>
-/// <param name="OutputTokens">Tokens of answers.</param>
+/// <summary>Totals over ledger records; <c>Succeeded</c> counts the requests with the outcome <see cref="CallOutcome.Succeeded"/>.</summary>
 internal readonly record struct UsageSum(long Requests, long Succeeded, long InputTokens, long OutputTokens)
 {
     private static readonly string Success = Labels.Of(CallOutcome.Succeeded);
 
-    /// <summary>The sum of one record.</summary>
     public static UsageSum Of(LedgerRecord record) => new(1, record.Outcome == Success ? 1 : 0, record.InputTokens, record.OutputTokens);
 
-    /// <summary>Adds.</summary>
     public static UsageSum operator +(UsageSum a, UsageSum b) => new(
         a.Requests + b.Requests, a.Succeeded + b.Succeeded, a.InputTokens + b.InputTokens, a.OutputTokens + b.OutputTokens);
 }

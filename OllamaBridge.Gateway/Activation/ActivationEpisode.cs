@@ -1,46 +1,40 @@
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>What came of an activation.</summary>
+/// <summary>The result of an activation.</summary>
 internal enum ActivationOutcome
 {
-    /// <summary>An instance came, and the requests go on.</summary>
+    /// <summary>A usable instance appeared while requests waited.</summary>
     Succeeded,
 
-    /// <summary>The platform was asked, but no instance came in time.</summary>
+    /// <summary>The platform accepted the scale-up, but no instance became usable within <see cref="TierOptions.StartTimeout"/>.</summary>
     Late,
 
-    /// <summary>The platform could not be asked in all that time.</summary>
+    /// <summary>No scale-up request succeeded within <see cref="TierOptions.StartTimeout"/>.</summary>
     Failed,
 
-    /// <summary>The platform refuses it.</summary>
+    /// <summary>The platform refused the scale-up (<see cref="ActivationFailure.Refused"/>).</summary>
     Refused,
 
-    /// <summary>Nobody waits any longer.</summary>
+    /// <summary>The last waiting request left before an instance became usable.</summary>
     Abandoned,
 }
 
-/// <summary>From the first request that waits for a tier in vain to the moment when none does: however many wait, it is one.</summary>
-/// <param name="tier">The tier.</param>
-/// <param name="time">The clock.</param>
+/// <summary>One activation of a tier: it begins with the first request that no instance can serve and ends when no such request waits.</summary>
 internal sealed class ActivationEpisode(Tier tier, TimeProvider time)
 {
-    // The wait of a request began a moment before.
+    // The first request began to wait slightly before the episode, so its timeout also expires slightly earlier.
     private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(100);
     private long _since;
 
-    /// <summary>Whether somebody waits.</summary>
     public bool IsOpen => _since != 0;
 
-    /// <summary>Whether the platform was asked for an instance, or is to have one already.</summary>
+    /// <summary>Whether the platform accepted a scale-up, or its desired scale was already above zero.</summary>
     public bool Asked { get; set; }
 
-    /// <summary>For how long somebody has waited.</summary>
     public TimeSpan Elapsed => IsOpen ? time.GetElapsedTime(_since) : TimeSpan.Zero;
 
-    /// <summary>Takes in who waits now.</summary>
-    /// <param name="starving">How many wait in vain.</param>
-    /// <param name="usable">How many instances may be given work.</param>
-    /// <returns>How it ended; null where it goes on, or there is none.</returns>
+    /// <summary>Updates the episode. <paramref name="starving"/> is the number of waiting requests that no usable instance can serve.</summary>
+    /// <returns>The outcome if the episode ended; null if it continues or none is open.</returns>
     public (ActivationOutcome Outcome, TimeSpan Elapsed)? Follow(int starving, int usable)
     {
         if (starving > 0 && !IsOpen)
@@ -53,7 +47,6 @@ internal sealed class ActivationEpisode(Tier tier, TimeProvider time)
         return End(usable > 0 ? ActivationOutcome.Succeeded : !isLate ? ActivationOutcome.Abandoned : Asked ? ActivationOutcome.Late : ActivationOutcome.Failed);
     }
 
-    /// <summary>Ends it.</summary>
     public (ActivationOutcome Outcome, TimeSpan Elapsed)? End(ActivationOutcome outcome)
     {
         if (!IsOpen)

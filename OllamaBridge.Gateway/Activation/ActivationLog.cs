@@ -1,38 +1,38 @@
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>What is said of tiers in the log. Event ids 1600–1649.</summary>
+/// <summary>Log messages of tier activation. Event ids 1600–1649.</summary>
 internal static partial class ActivationLog
 {
-    [LoggerMessage(1600, LogLevel.Information, "Tier {Tier}: {Waiting} requests wait and no instance is there: {Instances} asked for")]
+    [LoggerMessage(1600, LogLevel.Information, "Activating tier {Tier}: {Waiting} requests wait for an instance, {Instances} instances requested")]
     public static partial void Asked(ILogger logger, string tier, int waiting, int instances);
 
-    [LoggerMessage(1601, LogLevel.Information, "Tier {Tier}: an instance is there after {Seconds} s")]
+    [LoggerMessage(1601, LogLevel.Information, "Activated tier {Tier} in {Seconds} s")]
     public static partial void Awake(ILogger logger, string tier, double seconds);
 
-    [LoggerMessage(1602, LogLevel.Warning, "Tier {Tier}: the platform did not do what it was asked ({Reason}); asked again in {Seconds} s")]
+    [LoggerMessage(1602, LogLevel.Warning, "Scaling of tier {Tier} failed ({Reason}); retrying in {Seconds} s")]
     public static partial void Failed(ILogger logger, string tier, string reason, double seconds);
 
-    [LoggerMessage(1603, LogLevel.Error, "Tier {Tier}: the platform refuses what it is asked ({Reason}): whoever waits is sent away")]
+    [LoggerMessage(1603, LogLevel.Error, "Scaling of tier {Tier} was refused ({Reason}); rejecting the waiting requests")]
     public static partial void Refused(ILogger logger, string tier, string reason);
 
-    [LoggerMessage(1604, LogLevel.Warning, "Tier {Tier}: no instance was there within {Seconds} s")]
+    [LoggerMessage(1604, LogLevel.Warning, "Activation of tier {Tier} timed out: no usable instance within {Seconds} s")]
     public static partial void Late(ILogger logger, string tier, double seconds);
 
-    [LoggerMessage(1605, LogLevel.Information, "Tier {Tier}: requests wait for slots: {Instances} instances asked for")]
+    [LoggerMessage(1605, LogLevel.Information, "Scaling up tier {Tier}: requests wait for slots, {Instances} instances requested")]
     public static partial void Grows(ILogger logger, string tier, int instances);
 
-    [LoggerMessage(1606, LogLevel.Information, "Tier {Tier}: not used for {Seconds} s, goes to zero")]
+    [LoggerMessage(1606, LogLevel.Information, "Scaling tier {Tier} to zero: unused for {Seconds} s")]
     public static partial void Sleeps(ILogger logger, string tier, double seconds);
 
-    [LoggerMessage(1607, LogLevel.Information, "Tier {Tier}: does not go to zero after all: {Reason}")]
+    [LoggerMessage(1607, LogLevel.Information, "Canceled scaling tier {Tier} to zero: {Reason}")]
     public static partial void Stays(ILogger logger, string tier, string reason);
 
-    [LoggerMessage(1608, LogLevel.Warning, "Tier {Tier}: stays as it is: the shared state does not tell whether other gateways use it")]
+    [LoggerMessage(1608, LogLevel.Warning, "Not scaling tier {Tier} to zero: the shared state is unavailable, so its use by other gateways is unknown")]
     public static partial void UseUnknown(ILogger logger, string tier);
 
-    [LoggerMessage(1609, LogLevel.Information, "Tier {Tier}: instance {Instance} may be given work again")]
+    [LoggerMessage(1609, LogLevel.Information, "Ended the drain of {Instance} in tier {Tier}")]
     public static partial void Released(ILogger logger, string tier, string instance);
 
-    [LoggerMessage(1610, LogLevel.Error, "Tier {Tier}: its keeper failed and goes on")]
+    [LoggerMessage(1610, LogLevel.Error, "Unhandled exception in the control loop of tier {Tier}; continuing")]
     public static partial void KeeperFailed(ILogger logger, string tier, Exception exception);
 }

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Keeps every cold tier: started when one of its models is asked for, at zero when nobody has used it for a while.</summary>
+/// <summary>Runs one <see cref="TierKeeper"/> for each cold tier, which activates the tier on demand and scales it to zero when it is idle.</summary>
 internal sealed class ActivationService : BackgroundService
 {
     private readonly IFleet _fleet;
@@ -45,13 +45,11 @@ internal sealed class ActivationService : BackgroundService
         metrics.ObserveTiers(() => Keepers.Select(k => (k.Tier.Name, k.Wanted ?? k.Tier.InstancesOf(fleet.Current).Count(v => v.IsUsable))));
     }
 
-    /// <summary>Who keeps the tiers, by name.</summary>
     public ImmutableArray<TierKeeper> Keepers => _keepers;
 
-    /// <summary>The tiers have changed: keepers of changed and removed ones end, new ones begin.</summary>
+    /// <summary>Follows changed tiers: keepers of changed and removed tiers end, keepers of new ones start.</summary>
     public void Reconfigure() => _changes.Writer.TryWrite(true);
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         _queue.Starved += OnStarved;

@@ -5,10 +5,9 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>The room that has instances started and stopped.</summary>
+/// <summary>Registers the activation of cold tiers.</summary>
 internal static class ActivationServiceCollectionExtensions
 {
-    /// <summary>Adds cold tiers and the platforms that can be asked for their instances.</summary>
     public static IServiceCollection AddActivation(this IServiceCollection services)
     {
         services.AddKubernetes();
@@ -23,17 +22,16 @@ internal static class ActivationServiceCollectionExtensions
     }
 }
 
-/// <summary>The tiers that are configured, by name.</summary>
+/// <summary>The configured tiers, sorted by name.</summary>
 internal sealed class TierDirectory
 {
     private volatile Listing _listing;
 
     public TierDirectory(IOptions<TiersOptions> options) => _listing = Read(options.Value, []);
 
-    /// <summary>All of them.</summary>
     public ImmutableArray<Tier> All => _listing.All;
 
-    /// <summary>As the fleet sees them.</summary>
+    /// <summary>The same tiers in the form that the fleet and the queue use.</summary>
     public ColdTiers Cold => _listing.Cold;
 
     /// <summary>Takes in changed settings. A tier whose settings are the same stays the same object.</summary>

@@ -1,52 +1,46 @@
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>A platform that starts and stops instances: one way to ask it.</summary>
+/// <summary>Reads and sets the number of instances that a platform runs for a tier.</summary>
 internal interface IInstanceActivator
 {
-    /// <summary>What the configuration calls it.</summary>
+    /// <summary>The value of <see cref="TierOptions.Activator"/> that selects this activator.</summary>
     string Name { get; }
 
-    /// <summary>How many of a tier's instances the platform is to have now, whoever said so.</summary>
-    /// <exception cref="ActivationException">The platform does not say.</exception>
+    /// <summary>Reads the desired scale that the platform currently has for a tier, whichever client set it.</summary>
+    /// <exception cref="ActivationException">The scale cannot be read.</exception>
     Task<TierScale> ReadAsync(Tier tier, CancellationToken cancellationToken);
 
-    /// <summary>Asks for so many.</summary>
-    /// <param name="tier">The tier.</param>
-    /// <param name="instances">How many.</param>
-    /// <param name="seen">What was read before: where somebody else has changed it since, nothing is changed.</param>
-    /// <param name="cancellationToken">Gives up; it may have been changed all the same.</param>
-    /// <exception cref="ActivationException">The platform does not do it.</exception>
+    /// <summary>Sets the desired number of instances. After a cancellation, the platform may have applied the change nevertheless.</summary>
+    /// <exception cref="ActivationException">
+    /// The scale was not changed, or the result is unknown. A conflict if <paramref name="seen"/> has a version and the scale has changed since.
+    /// </exception>
     Task WriteAsync(Tier tier, int instances, TierScale seen, CancellationToken cancellationToken);
 }
 
-/// <summary>What a platform is to have of a tier.</summary>
-/// <param name="Instances">How many instances; null where it is not asked for that.</param>
-/// <param name="Version">By which it tells this state from a later one; null where it does not.</param>
+/// <summary>The desired scale of a tier on its platform.</summary>
+/// <param name="Instances">The desired number of instances; null if the platform cannot be read.</param>
+/// <param name="Version">The platform's version of this scale, for optimistic concurrency; null if it has none.</param>
 internal readonly record struct TierScale(int? Instances, string? Version = null);
 
-/// <summary>Why a platform did not do what it was asked.</summary>
+/// <summary>Classifies a failed scale request.</summary>
 internal enum ActivationFailure
 {
-    /// <summary>It did not answer, or not as it should: another time it may.</summary>
+    /// <summary>No response, or an unexpected one; a retry may succeed.</summary>
     Failed,
 
-    /// <summary>It will not: the bridge may not ask for it, or what is asked for is not there.</summary>
+    /// <summary>The request is not permitted, or its target does not exist; a retry does not help.</summary>
     Refused,
 
-    /// <summary>Somebody else has changed it in between.</summary>
+    /// <summary>Another client changed the scale between the read and the write.</summary>
     Conflict,
 }
 
-/// <summary>A platform did not do what it was asked.</summary>
-/// <param name="failure">Why.</param>
-/// <param name="message">For whoever runs the bridge. Never a key.</param>
-/// <param name="inner">What happened.</param>
+/// <summary>A platform did not execute a scale request. The message is shown to operators and must not contain a key.</summary>
 internal sealed class ActivationException(ActivationFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
-    /// <summary>Why.</summary>
     public ActivationFailure Failure { get; } = failure;
 
-    /// <summary>What a platform's status says.</summary>
+    /// <summary>Classifies an HTTP status of the platform.</summary>
     public static ActivationFailure FailureOf(int status) => status switch
     {
         StatusCodes.Status409Conflict or StatusCodes.Status412PreconditionFailed => ActivationFailure.Conflict,

@@ -6,20 +6,17 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Scales a StatefulSet or a Deployment through its subresource <c>scale</c>: the bridge needs <c>get</c> and <c>patch</c> on that and nothing else.</summary>
-/// <remarks>As <c>autoscaling/v1</c> has it; what is written names the version that was read, so of two gateways one writes.</remarks>
+/// <summary>Scales a StatefulSet or Deployment through its <c>scale</c> subresource. The bridge needs only <c>get</c> and <c>patch</c> on that.</summary>
+/// <remarks>Uses <c>autoscaling/v1</c>. A patch contains the resource version that was read, so one of two concurrent writers fails with a conflict.</remarks>
 internal sealed class KubernetesActivator(KubernetesConnection connection) : IInstanceActivator
 {
-    /// <summary>What the configuration calls it.</summary>
     public const string ActivatorName = "Kubernetes";
 
-    // What an API server says may be long.
+    // Characters. The message of an API server can be long.
     private const int MaxReason = 300;
 
-    /// <inheritdoc/>
     public string Name => ActivatorName;
 
-    /// <inheritdoc/>
     public async Task<TierScale> ReadAsync(Tier tier, CancellationToken cancellationToken)
     {
         var scale = await AskAsync(
@@ -28,11 +25,10 @@ internal sealed class KubernetesActivator(KubernetesConnection connection) : IIn
                 ? apps.ReadNamespacedDeploymentScaleAsync(name, space, cancellationToken: cancellationToken)
                 : apps.ReadNamespacedStatefulSetScaleAsync(name, space, cancellationToken: cancellationToken),
             cancellationToken);
-        // What is zero may be left out.
+        // The API omits a replica count of zero.
         return new TierScale(scale.Spec?.Replicas ?? 0, scale.Metadata?.ResourceVersion);
     }
 
-    /// <inheritdoc/>
     public async Task WriteAsync(Tier tier, int instances, TierScale seen, CancellationToken cancellationToken)
     {
         var change = new V1Patch(
@@ -59,16 +55,17 @@ internal sealed class KubernetesActivator(KubernetesConnection connection) : IIn
         catch (HttpOperationException e)
         {
             var status = (int)e.Response.StatusCode;
-            throw new ActivationException(ActivationException.FailureOf(status), $"the API server answers {status}: {Reason(e.Response.Content)}", e);
+            throw new ActivationException(
+                ActivationException.FailureOf(status), $"the Kubernetes API server returned status {status}: {Reason(e.Response.Content)}", e);
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            // Nobody there, no trust, an answer that is none.
-            throw new ActivationException(ActivationFailure.Failed, $"the API server cannot be asked: {e.Message}", e);
+            // No connection, an untrusted certificate, or an unreadable response.
+            throw new ActivationException(ActivationFailure.Failed, $"the request to the Kubernetes API server failed: {e.Message}", e);
         }
     }
 
-    /// <summary>The message of a <c>Status</c> object, which an API server answers where it does not do what it is asked.</summary>
+    /// <summary>Reads the message of the <c>Status</c> object that an API server returns with an error.</summary>
     private static string Reason(string? content)
     {
         try

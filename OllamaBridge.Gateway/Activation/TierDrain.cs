@@ -3,26 +3,24 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Gives a tier's instances nothing new before they are stopped, and ends that again: drains are kept by name, and the next instance has the same.</summary>
+/// <summary>Drains a tier's instances before they stop, and ends each drain: drains are kept by name, and a restarted instance has the same name.</summary>
 internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeSpan exchange, TimeProvider time, ILogger logger)
 {
-    // Until other gateways have heard of a drain, and what they still sent was heard of here, some exchanges pass.
+    // Exchanges until every gateway has applied a drain and its last requests are visible here.
     private const int Exchanges = 5;
-    // The platform takes away what it was told to within this; where it did not, the instance is one to be used.
+    // The platform stops an instance within this time; an instance that still runs after it is used again.
     private static readonly TimeSpan Leaving = TimeSpan.FromSeconds(30);
-    // A gateway that drains is done with it by then, or it is no more.
+    // A live gateway finishes its drain within this time; a drain that lasts longer belongs to a dead gateway.
     private static readonly TimeSpan Abandoned = TimeSpan.FromSeconds(45);
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
     private readonly Dictionary<string, (Instance Instance, long Until)> _drained = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Whether some are drained by this gateway.</summary>
     public bool Any => _drained.Count > 0;
 
-    /// <summary>Starts.</summary>
-    /// <returns>False where the others cannot be told of it.</returns>
+    /// <returns>False if the drain could not be recorded for the other gateways; nothing is drained then.</returns>
     public async Task<bool> BeginAsync(IReadOnlyList<InstanceView> instances, CancellationToken cancellationToken)
     {
-        // What an operator drains stays an operator's.
+        // A drain that an operator started is not taken over.
         var mine = instances.Where(v => !v.Draining).Select(v => v.Instance).ToList();
         if (mine.Count == 0)
             return true;
@@ -37,8 +35,8 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         return true;
     }
 
-    /// <summary>Waits until every gateway must have heard of it.</summary>
-    /// <returns>Whether nothing runs on the tier's instances, and nobody else has ended the drain.</returns>
+    /// <summary>Waits until every gateway has applied the drain, then checks that the tier is empty.</summary>
+    /// <returns>Whether no request runs on the tier's instances and all of them are still draining.</returns>
     public async Task<bool> IsEmptyAsync(CancellationToken cancellationToken)
     {
         for (var i = 0; i < 2; i++)
@@ -52,7 +50,7 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         return true;
     }
 
-    /// <summary>The platform has been told to stop them.</summary>
+    /// <summary>Starts the time limit for the platform to stop the drained instances.</summary>
     public void NoteLeaving()
     {
         var until = time.GetTimestamp() + (long)(Leaving.TotalSeconds * time.TimestampFrequency);
@@ -60,11 +58,13 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
             _drained[name] = (instance, until);
     }
 
-    /// <summary>Ends the drain of those that have gone, or that the platform has not taken away; for whoever waits in vain, also what is left of drains
-    /// by others: of a gateway that is no more, or of an instance's own end, whose deadline it must have been gone by.</summary>
-    /// <param name="starvingFor">For how long requests have waited in vain.</param>
-    /// <param name="heard">What gateways drain, as last heard.</param>
-    /// <param name="cancellationToken">Gives up waiting for the fleet.</param>
+    /// <summary>
+    /// Ends the drain of instances that have stopped, or that the platform did not stop in time. If requests wait for an instance, also ends leftover
+    /// drains of others: those of a dead gateway, and those whose deadline passed although the instance still runs.
+    /// </summary>
+    /// <param name="starvingFor">Time for which requests have waited without a usable instance; zero if none waits.</param>
+    /// <param name="heard">Names of the instances that the shared store last listed as drained by a gateway.</param>
+    /// <param name="cancellationToken">Cancels the wait for the fleet.</param>
     public async Task ReleaseAsync(TimeSpan starvingFor, IReadOnlyList<string> heard, CancellationToken cancellationToken)
     {
         var instances = tier.InstancesOf(fleet.Current).ToList();
@@ -78,10 +78,10 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         await EndAsync(over, cancellationToken);
     }
 
-    /// <summary>Ends all of it at once: they stay.</summary>
+    /// <summary>Ends all drains of this gateway at once. The instances stay in use.</summary>
     public async Task EndAsync()
     {
-        // Also when the gateway stops.
+        // Not canceled by the shutdown of the gateway, so that no drain is left over.
         using var patience = new CancellationTokenSource(Farewell, time);
         try
         {
@@ -89,7 +89,7 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         }
         catch (OperationCanceledException)
         {
-            // The fleet listens no longer: another gateway ends it when somebody asks for the tier.
+            // The fleet has stopped. Another gateway ends the drain when a request waits for the tier.
         }
     }
 

@@ -1,15 +1,15 @@
 namespace OllamaBridge.Gateway.Activation;
 
-/// <content>What the platform is asked, and what becomes of it.</content>
+/// <content>Requests to the platform and the handling of their results.</content>
 internal sealed partial class TierKeeper
 {
-    /// <summary>How long one question to the platform may take.</summary>
+    /// <summary>Time limit of one request to the platform.</summary>
     public static readonly TimeSpan AskTimeout = TimeSpan.FromSeconds(10);
 
     private const int MaxConflicts = 3;
-    // Whether what was asked for is still to be.
+    // Delay before the desired scale is read again to check that it still holds.
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(5);
-    // A platform that is told, not asked, is told anew.
+    // Delay before the scale is written again to a platform that cannot be read.
     private static readonly TimeSpan TellAgain = TimeSpan.FromSeconds(30);
 
     private async Task AskAsync(TierSight sight, CancellationToken cancellationToken)
@@ -21,7 +21,7 @@ internal sealed partial class TierKeeper
                 var scale = await WithinAsync(gone => activator.ReadAsync(tier, gone), cancellationToken);
                 if (scale.Instances is { } told)
                     SetWanted(told);
-                // Nobody can be asked whether what was said is still so.
+                // The platform cannot be read, so after a while the bridge repeats its last write.
                 var isForgotten = scale.Instances is null && sight.Starving > 0 && time.GetElapsedTime(_writtenAt) >= TellAgain;
                 var wanted = isForgotten ? null : Wanted;
                 _episode.Asked |= wanted > 0;
@@ -43,7 +43,7 @@ internal sealed partial class TierKeeper
             }
             catch (ActivationException e) when (e.Failure == ActivationFailure.Conflict && conflicts < MaxConflicts)
             {
-                // Another gateway, or an operator: what it is now is read again.
+                // Another gateway or an operator changed the scale: read it again.
             }
             catch (ActivationException e)
             {
@@ -110,7 +110,7 @@ internal sealed partial class TierKeeper
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new ActivationException(ActivationFailure.Failed, $"no answer within {AskTimeout.TotalSeconds} s");
+            throw new ActivationException(ActivationFailure.Failed, $"no response within {AskTimeout.TotalSeconds} s");
         }
     }
 }

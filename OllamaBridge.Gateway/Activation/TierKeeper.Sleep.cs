@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Activation;
 
-/// <content>How it goes to zero: only while nobody comes.</content>
+/// <content>Scaling to zero, which a waiting request cancels.</content>
 internal sealed partial class TierKeeper
 {
     private async Task AskUntilSomebodyComesAsync(TierSight sight, CancellationToken cancellationToken)
@@ -11,13 +11,13 @@ internal sealed partial class TierKeeper
             _interrupt = interrupt;
         try
         {
-            // Who came before that was set did not interrupt anything.
+            // A request that arrived before _interrupt was set did not cancel anything.
             if (queue.DemandOn(tier.Cold).Waiting == 0)
                 await AskAsync(sight, either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // What was said last may have been heard, or not.
+            // The last write may or may not have taken effect.
             SetWanted(null);
         }
         finally
@@ -29,14 +29,14 @@ internal sealed partial class TierKeeper
 
     private async Task SleepAsync(TierScale scale, CancellationToken cancellationToken)
     {
-        string? reason = "it could not be ended";
+        string? reason = "the scale request failed";
         try
         {
             reason = await TrySleepAsync(scale, cancellationToken);
         }
         catch (OperationCanceledException)
         {
-            reason = "somebody asks for it, or the gateway stops";
+            reason = "a request waits for it, or the gateway is stopping";
             throw;
         }
         finally
@@ -51,13 +51,13 @@ internal sealed partial class TierKeeper
         }
     }
 
-    /// <returns>Why not; null where it goes to zero.</returns>
+    /// <returns>The reason for staying up; null if the tier is scaled to zero.</returns>
     private async Task<string?> TrySleepAsync(TierScale scale, CancellationToken cancellationToken)
     {
         if (await MayNotSleepAsync(cancellationToken) is { } used)
             return used;
         var instances = tier.InstancesOf(fleet.Current).ToList();
-        // A platform that is only told has nothing to be told where nothing is.
+        // No instance exists, so a platform that cannot be read needs no write.
         if (instances.Count == 0 && scale.Instances is null && Wanted is null)
         {
             SetWanted(0);
@@ -68,13 +68,13 @@ internal sealed partial class TierKeeper
         {
             _isDraining = true;
             if (!await drain.BeginAsync(instances, cancellationToken))
-                return "the other gateways cannot be told";
+                return "the drain could not be shared with the other gateways";
             if (!await drain.IsEmptyAsync(cancellationToken))
-                return "it is in use";
+                return "its instances are in use, or the drain was ended";
         }
 
         if (queue.DemandOn(tier.Cold).Waiting > 0)
-            return "somebody asks for it";
+            return "a request waits for it";
         if (await MayNotSleepAsync(cancellationToken) is { } usedMeanwhile)
             return usedMeanwhile;
         ActivationLog.Sleeps(logger, tier.Name, Math.Round(use.Unused.TotalSeconds, 3));
@@ -93,13 +93,13 @@ internal sealed partial class TierKeeper
                 ActivationLog.UseUnknown(logger, tier.Name);
             _complained = true;
             _sleepPause.Set();
-            return "the shared state does not tell whether other gateways use it";
+            return "the shared state is unavailable, so its use by other gateways is unknown";
         }
 
         _complained = false;
         if (unused >= tier.Options.IdleTime)
             return null;
         _sleepPause.Set(tier.Options.IdleTime - unused.Value);
-        return "another gateway uses it";
+        return "another gateway used it recently";
     }
 }

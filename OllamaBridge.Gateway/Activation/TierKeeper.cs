@@ -6,8 +6,8 @@ using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Sees to one tier: looks at who waits and what runs, and asks the platform for what <see cref="TierPlan"/> decides.</summary>
-/// <remarks>One step at a time, and each tier for itself: a platform that does not answer holds up no other.</remarks>
+/// <summary>The control loop of one tier: observes demand and instances, and applies the decisions of <see cref="TierPlan"/> to the platform.</summary>
+/// <remarks>Steps of one tier never overlap. Tiers run independently, so an unresponsive platform delays only its own tiers.</remarks>
 internal sealed partial class TierKeeper(
     Tier tier,
     IInstanceActivator activator,
@@ -38,25 +38,23 @@ internal sealed partial class TierKeeper(
     private volatile bool _isStarting;
     private volatile bool _isDraining;
 
-    /// <summary>Which.</summary>
     public Tier Tier => tier;
 
-    /// <summary>How many instances the platform is to have, as far as this gateway knows; null where it does not.</summary>
+    /// <summary>The desired number of instances on the platform; null if unknown.</summary>
     public int? Wanted => Volatile.Read(ref _wanted) is >= 0 and var wanted ? wanted : null;
 
-    /// <summary>Why the platform did not do what it was last asked; null where it did.</summary>
+    /// <summary>The reason why the last request to the platform failed; null if it succeeded.</summary>
     public string? Error => _error;
 
-    /// <summary>How long ago the tier was last used here.</summary>
+    /// <summary>Time since this gateway last used the tier.</summary>
     public TimeSpan Unused => use.Unused;
 
-    /// <summary>How it stands.</summary>
     public TierState State => _isDraining ? TierState.Draining
         : tier.InstancesOf(fleet.Current).Any(v => v.IsUsable) ? TierState.Awake
         : _isStarting ? TierState.Starting
         : TierState.Asleep;
 
-    /// <summary>Somebody waits for it in vain. Costs the caller nothing but the word.</summary>
+    /// <summary>Signals that a request waits without a usable instance. Cancels scaling to zero. Does not block.</summary>
     public void Starve()
     {
         lock (_lock)
@@ -64,20 +62,18 @@ internal sealed partial class TierKeeper(
         Look();
     }
 
-    /// <summary>Something has changed.</summary>
     public void Look() => _looks.Writer.TryWrite(true);
 
-    /// <summary>The fleet has changed: of interest while something is awaited of it.</summary>
+    /// <summary>Signals a fleet change, which triggers a step only during an activation or a drain.</summary>
     public void NoteFleet()
     {
         if (_isStarting || drain.Any)
             Look();
     }
 
-    /// <summary>Keeps it until the gateway stops.</summary>
     public async Task RunAsync(CancellationToken stoppingToken)
     {
-        // What it asks makes no traces: it belongs to no request.
+        // Requests to the platform belong to no client request, so they are not traced.
         using var quiet = SuppressInstrumentationScope.Begin();
         var tick = TimeSpan.FromTicks(Math.Clamp(tier.Options.IdleTime.Ticks / 4, ShortestTick.Ticks, LongestTick.Ticks));
         try
@@ -105,7 +101,6 @@ internal sealed partial class TierKeeper(
         }
     }
 
-    /// <summary>One step.</summary>
     internal async Task StepAsync(CancellationToken cancellationToken)
     {
         var demand = queue.DemandOn(tier.Cold);
@@ -115,7 +110,7 @@ internal sealed partial class TierKeeper(
         var sight = See(demand, instances);
         End(_episode.Follow(demand.Starving, sight.Usable));
         _isStarting = _episode.IsOpen;
-        // Whoever else has started it: it is not at zero.
+        // Another gateway or an operator started the tier, so it is not at zero.
         if (sight.Usable > 0 && Wanted == 0 && !drain.Any)
             SetWanted(null);
         await drain.ReleaseAsync(_episode.Elapsed, use.Drained, cancellationToken);
@@ -126,7 +121,7 @@ internal sealed partial class TierKeeper(
             return;
         }
 
-        // The platform is asked only where its answer could make a difference.
+        // Skip the platform if no scale that it could report would change the decision.
         var isIdle = demand.Waiting == 0;
         if ((isIdle ? _sleepPause : _pause).IsOn || TierPlan.Decide(sight with { Wanted = isIdle ? Wanted : null }) is null)
             return;

@@ -1,17 +1,17 @@
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>How a tier stands.</summary>
+/// <summary>The state of a tier.</summary>
 internal enum TierState
 {
-    /// <summary>No instance of it may be given work, and nobody waits for one.</summary>
+    /// <summary>No instance is usable and no request waits for one.</summary>
     Asleep,
 
-    /// <summary>Requests wait for an instance that is being started.</summary>
+    /// <summary>Requests wait for an instance that is starting.</summary>
     Starting,
 
-    /// <summary>An instance of it may be given work.</summary>
+    /// <summary>At least one instance is usable.</summary>
     Awake,
 
-    /// <summary>Its instances are being emptied, to go to zero.</summary>
+    /// <summary>The instances drain before the tier scales to zero.</summary>
     Draining,
 }

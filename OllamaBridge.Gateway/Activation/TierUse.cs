@@ -3,27 +3,25 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>When a tier was last used: here, and as gateways tell each other in the background.</summary>
+/// <summary>Tracks when a tier was last used, by this gateway and, through the store, by others.</summary>
 internal sealed class TierUse(Tier tier, ITierStore store, TimeProvider time)
 {
     private static readonly TimeSpan LongestInterval = TimeSpan.FromSeconds(5);
     private readonly TimeSpan _interval = LongestInterval < tier.Options.IdleTime / 4 ? LongestInterval : tier.Options.IdleTime / 4;
-    // Whoever has just started knows of no use, and takes it that there was some.
+    // The use before the start of this gateway is unknown, so the tier counts as used at the start.
     private long _usedAt = time.GetTimestamp();
     private long _toldUse;
     private long _toldAt;
     private Task _telling = Task.CompletedTask;
 
-    /// <summary>How long ago it was last used here.</summary>
     public TimeSpan Unused => time.GetElapsedTime(Volatile.Read(ref _usedAt));
 
-    /// <summary>The instances that the bridge drains itself, as last heard.</summary>
+    /// <summary>Names of the instances that the store last listed as drained by the bridge itself.</summary>
     public IReadOnlyList<string> Drained { get; private set; } = [];
 
-    /// <summary>It is used now.</summary>
     public void Note() => Volatile.Write(ref _usedAt, time.GetTimestamp());
 
-    /// <summary>Takes in what is to be seen of its use.</summary>
+    /// <summary>Records use by waiting requests, by busy slots and by the last request of each instance.</summary>
     public void Note(TierDemand demand, IReadOnlyList<InstanceView> instances)
     {
         if (demand.Waiting > 0)
@@ -35,9 +33,7 @@ internal sealed class TierUse(Tier tier, ITierStore store, TimeProvider time)
                 Volatile.Write(ref _usedAt, view.Instance.LastUsed);
     }
 
-    /// <summary>Tells the others, where there is something to tell. Nobody waits for it.</summary>
-    /// <param name="isUrgent">Whether also where they were told something just now.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <summary>Publishes a newer last use in the background, at most once per interval unless urgent.</summary>
     public void Tell(bool isUrgent, CancellationToken cancellationToken)
     {
         if (!_telling.IsCompleted || _toldUse == _usedAt || (!isUrgent && _toldAt != 0 && time.GetElapsedTime(_toldAt) < _interval))
@@ -45,7 +41,7 @@ internal sealed class TierUse(Tier tier, ITierStore store, TimeProvider time)
         _telling = AskAsync(cancellationToken).AsTask();
     }
 
-    /// <summary>Tells the others and hears how long ago anybody used it; null where nobody answers.</summary>
+    /// <summary>Publishes the last use and returns the time since any gateway used the tier; null if the store is unavailable.</summary>
     public async ValueTask<TimeSpan?> AskAsync(CancellationToken cancellationToken)
     {
         (_toldUse, _toldAt) = (_usedAt, time.GetTimestamp());

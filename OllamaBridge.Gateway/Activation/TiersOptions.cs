@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Instances that may stand at zero, by the name of their tier: section <c>Bridge:Tiers</c>.</summary>
+/// <summary>Cold tiers by name: section <c>Bridge:Tiers</c>.</summary>
 internal sealed class TiersOptions() : Dictionary<string, TierOptions>(StringComparer.OrdinalIgnoreCase)
 {
     public const string Section = "Bridge:Tiers";
@@ -9,60 +9,58 @@ internal sealed class TiersOptions() : Dictionary<string, TierOptions>(StringCom
 /// <summary>One tier: section <c>Bridge:Tiers:NAME</c>.</summary>
 internal sealed record TierOptions
 {
-    /// <summary>The models that its instances have, as clients write them.</summary>
+    /// <summary>Models of the instances, by the names that clients use.</summary>
     public IList<string> Models { get; init; } = [];
 
-    /// <summary>Who starts instances: the <see cref="IInstanceActivator.Name"/> of one.</summary>
+    /// <summary>The <see cref="IInstanceActivator.Name"/> of the activator that starts and stops the instances.</summary>
     public string? Activator { get; init; }
 
-    /// <summary>How its instances' names begin, with or without a <c>*</c> behind; <c>ollama-NAME</c> where absent.</summary>
+    /// <summary>Prefix of the instances' names, optionally followed by <c>*</c>; <c>ollama-NAME</c> by default.</summary>
     public string? Instances { get; init; }
 
-    /// <summary>Whether its models are asked of its instances alone, although others on the same model folder list them; else the tier wakes only where nobody has them.</summary>
+    /// <summary>
+    /// Whether only instances of the tier serve its models, even if other instances on the same model folder list them. If false, the tier starts only if no
+    /// other instance has the model.
+    /// </summary>
     public bool Exclusive { get; init; } = true;
 
-    /// <summary>How many instances the bridge asks for at most.</summary>
+    /// <summary>Maximum number of instances that the bridge requests.</summary>
     public int MaxInstances { get; init; } = 1;
 
-    /// <summary>How long after its last use it goes back to zero.</summary>
+    /// <summary>Time without use after which the tier scales to zero.</summary>
     public TimeSpan IdleTime { get; init; } = TimeSpan.FromMinutes(15);
 
-    /// <summary>How long a request may wait for an instance that is being started, before its wait for a slot begins.</summary>
+    /// <summary>Maximum time that a request waits for a starting instance, before its wait for a slot begins.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>For the activator <see cref="KubernetesActivator"/>.</summary>
+    /// <summary>The scale target of <see cref="KubernetesActivator"/>.</summary>
     public ScaleTargetOptions Kubernetes { get; init; } = new();
 
-    /// <summary>For the activator <see cref="HttpActivator"/>: what it calls.</summary>
+    /// <summary>The URL to which <see cref="HttpActivator"/> posts.</summary>
     public string? Url { get; init; }
 
-    /// <summary>For the activator <see cref="HttpActivator"/>: the key that it shows there; null for none.</summary>
+    /// <summary>The bearer token that <see cref="HttpActivator"/> sends to <see cref="Url"/>; null for none.</summary>
     public string? ApiKey { get; init; }
 
-    /// <summary>How its instances' names begin.</summary>
-    /// <param name="tier">The tier's name.</param>
     public string PrefixOf(string tier) => string.IsNullOrEmpty(Instances) ? $"ollama-{tier}" : Instances.TrimEnd('*');
 }
 
-/// <summary>What is scaled: section <c>Bridge:Tiers:NAME:Kubernetes</c>. How the API is reached stands in <c>Bridge:Kubernetes</c>.</summary>
+/// <summary>The workload to scale: section <c>Bridge:Tiers:NAME:Kubernetes</c>. The API connection is configured in <c>Bridge:Kubernetes</c>.</summary>
 internal sealed record ScaleTargetOptions
 {
-    /// <summary>The namespace; where absent that of the connection.</summary>
+    /// <summary>Namespace of the workload; the connection's namespace by default.</summary>
     public string? Namespace { get; init; }
 
-    /// <summary>The name of what is scaled; <c>ollama-NAME</c> where absent.</summary>
+    /// <summary>Name of the workload, also if it is a Deployment; <c>ollama-NAME</c> by default.</summary>
     public string? StatefulSet { get; init; }
 
-    /// <summary>What that is.</summary>
     public ScaledKind Kind { get; init; }
 }
 
-/// <summary>What has a scale.</summary>
+/// <summary>Kinds of workload with a <c>scale</c> subresource.</summary>
 internal enum ScaledKind
 {
-    /// <summary>A StatefulSet.</summary>
     StatefulSet,
 
-    /// <summary>A Deployment.</summary>
     Deployment,
 }

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Finds every mistake in what is said of tiers.</summary>
+/// <summary>Validates <see cref="TiersOptions"/> and reports all errors together.</summary>
 internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernetes) : IValidateOptions<TiersOptions>
 {
     private const int MaxInstances = 1000;
@@ -14,7 +14,6 @@ internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernet
     private static readonly TimeSpan LongestIdle = TimeSpan.FromDays(7);
     private static readonly TimeSpan LongestStart = TimeSpan.FromDays(1);
 
-    /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, TiersOptions options)
     {
         var errors = new List<string>();
@@ -26,9 +25,9 @@ internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernet
             {
                 var key = string.Create(CultureInfo.InvariantCulture, $"{TiersOptions.Section}:{tier}:Models:{i}");
                 if (!ModelName.TryGetKey(settings.Models[i], out var model))
-                    errors.Add($"{key}: '{settings.Models[i]}' is no model's name.");
+                    errors.Add($"{key}: '{settings.Models[i]}' is not a model name.");
                 else if (!models.TryAdd(model, tier))
-                    errors.Add($"{key}: '{settings.Models[i]}' is there twice{(models[model] == tier ? "" : $", in the tier '{models[model]}', too")}.");
+                    errors.Add($"{key}: '{settings.Models[i]}' is listed twice{(models[model] == tier ? "" : $", also in the tier '{models[model]}'")}.");
             }
         }
 
@@ -39,11 +38,11 @@ internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernet
     private static IEnumerable<(string Setting, string Mistake)> Mistakes(string tier, TierOptions options)
     {
         if (!tier.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
-            yield return ("Name", "may only have letters, digits, '-', '_' and '.'.");
+            yield return ("Name", "may contain only letters, digits, '-', '_' and '.'.");
         if (options.Models.Count == 0)
-            yield return ("Models", "is empty: nothing could ask for the tier.");
+            yield return ("Models", "is empty: no request could activate the tier.");
         if (options.PrefixOf(tier).Length == 0)
-            yield return ("Instances", "would take every instance for one of the tier's.");
+            yield return ("Instances", "matches every instance; add a prefix before '*'.");
         if (options.MaxInstances is < 1 or > MaxInstances)
             yield return ("MaxInstances", string.Create(CultureInfo.InvariantCulture, $"{options.MaxInstances} is not between 1 and {MaxInstances}."));
         if (options.IdleTime < Shortest || options.IdleTime > LongestIdle)
@@ -61,7 +60,7 @@ internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernet
         }
         else if (!Is(options.Activator, KubernetesActivator.ActivatorName))
         {
-            yield return ("Activator", $"'{options.Activator}' is none: there are {KubernetesActivator.ActivatorName} and {HttpActivator.ActivatorName}.");
+            yield return ("Activator", $"'{options.Activator}' is unknown; use {KubernetesActivator.ActivatorName} or {HttpActivator.ActivatorName}.");
         }
         else if (string.IsNullOrEmpty(kubernetes.Value.KubeConfig) && !KubernetesClientConfiguration.IsInCluster())
         {
@@ -69,14 +68,14 @@ internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernet
         }
     }
 
-    /// <summary>An instance belongs to one tier at most.</summary>
+    /// <summary>Reports overlapping prefixes: an instance may belong to only one tier.</summary>
     private static IEnumerable<string> Overlaps(TiersOptions options) =>
         from one in options
         from other in options
         where string.CompareOrdinal(one.Key, other.Key) != 0
             && other.Value.PrefixOf(other.Key) is { Length: > 0 } beginning
             && one.Value.PrefixOf(one.Key).StartsWith(beginning, StringComparison.OrdinalIgnoreCase)
-        select $"{TiersOptions.Section}:{one.Key}:Instances: its instances would belong to the tier '{other.Key}', too.";
+        select $"{TiersOptions.Section}:{one.Key}:Instances: overlaps with the instances of the tier '{other.Key}'.";
 
     private static bool Is(string? text, string name) => string.Equals(text, name, StringComparison.OrdinalIgnoreCase);
 }

@@ -1,8 +1,8 @@
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>What admission says in the log. Event ids 1500–1599.</summary>
+/// <summary>Log messages of admission: event ids 1500–1599.</summary>
 internal static partial class AdmissionLog
 {
-    [LoggerMessage(1500, LogLevel.Error, "What stands in the shared state of limits cannot be read: this gateway goes on with its own part")]
+    [LoggerMessage(1500, LogLevel.Error, "Shared limit state cannot be read; this gateway uses its own share of each limit")]
     public static partial void ExchangeFailed(ILogger logger, Exception exception);
 }

@@ -2,10 +2,10 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>The room where requests wait.</summary>
+/// <summary>Registers admission.</summary>
 internal static class AdmissionServiceCollectionExtensions
 {
-    /// <summary>Adds the tenants' limits, the queue and the lock of the shared model folder.</summary>
+    /// <summary>Adds the tenants' limits, the queue and the lock of the shared model store.</summary>
     public static IServiceCollection AddAdmission(this IServiceCollection services)
     {
         services.AddBridgeOptions<QueueOptions, QueueOptionsValidator>(QueueOptions.Section);

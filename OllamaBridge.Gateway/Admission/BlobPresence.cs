@@ -3,17 +3,14 @@ using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Asks an instance whether it has a blob: it would not read the gigabytes of an upload that it has.</summary>
+/// <summary>Checks whether an instance has a blob, because an instance that has it would not read the gigabytes of the upload.</summary>
 internal sealed class BlobPresence(FreshConnectionClient client, IFleet fleet, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private const int DigestLength = 64;
 
-    /// <summary>Asks.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="digest">The blob's digest as the path has it.</param>
-    /// <param name="cancellationToken">The client has gone.</param>
-    /// <returns>Whether the instance has it; null if the instance can't be reached.</returns>
+    /// <summary>Sends <c>HEAD /api/blobs/DIGEST</c>, with a timeout of 5 seconds. The digest is <c>sha256:HEX</c> or <c>sha256-HEX</c>.</summary>
+    /// <returns>Whether the instance has the blob; null if the instance can't be reached in time.</returns>
     public async Task<bool?> AskAsync(Instance instance, string digest, CancellationToken cancellationToken)
     {
         if (!IsDigest(digest))

@@ -3,12 +3,12 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>How much one request may ask for, and what is reserved for one that does not say: section <c>Bridge:Limits</c>. Null for no cap.</summary>
+/// <summary>Caps for a single request, and the tokens reserved if it sets no limit: section <c>Bridge:Limits</c>. Null means no cap.</summary>
 internal sealed record CapOptions
 {
     public const string Section = "Bridge:Limits";
 
-    /// <summary>The most tokens of an answer that a request may ask for (<c>num_predict</c>, <c>max_tokens</c> and their like).</summary>
+    /// <summary>The most output tokens that a request may ask for (<c>num_predict</c>, <c>max_tokens</c> and similar fields).</summary>
     [Range(1L, long.MaxValue)]
     public long? MaxOutputTokens { get; init; }
 
@@ -16,15 +16,13 @@ internal sealed record CapOptions
     [Range(1L, long.MaxValue)]
     public long? MaxContext { get; init; }
 
-    /// <summary>The most images in a request.</summary>
     [Range(0, int.MaxValue)]
     public int? MaxImages { get; init; }
 
-    /// <summary>The longest <c>keep_alive</c>.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "365.00:00:00")]
     public TimeSpan? MaxKeepAlive { get; init; }
 
-    /// <summary>Tokens reserved for an answer whose length the request does not limit.</summary>
+    /// <summary>Tokens reserved for a response if the request does not limit its length.</summary>
     [Range(0L, 1_000_000_000L)]
     public long AssumedOutputTokens { get; init; } = 1024;
 }

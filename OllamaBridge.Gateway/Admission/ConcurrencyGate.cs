@@ -6,15 +6,14 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>
-/// Counts a tenant's requests at this gateway before their bodies are read: a tenant cannot fill the bridge with bodies of requests
-/// that its limit would refuse anyway. The limit itself, over all gateways, is <see cref="QuotaStage"/>'s.
+/// Limits a tenant's concurrent requests at this gateway before their bodies are read, so that a tenant cannot fill the bridge's memory with
+/// bodies of requests that its limit would refuse. <see cref="QuotaStage"/> enforces the limit over all gateways.
 /// </summary>
 internal sealed class ConcurrencyGate(BridgeMetrics metrics)
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
     private readonly ConcurrentDictionary<string, InFlight> _tenants = new(StringComparer.Ordinal);
 
-    /// <summary>Handles one request.</summary>
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next) =>
         call.Tenant.Limits.ConcurrentRequests is { } most && call.Operation.Kind is OperationKind.Inference or OperationKind.Lookup
             ? CountAsync(context, call, most, next)

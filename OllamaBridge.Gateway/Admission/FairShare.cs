@@ -1,26 +1,24 @@
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>A tenant with requests that wait, as the decision sees it.</summary>
+/// <summary>A tenant with waiting requests.</summary>
 internal interface IContender
 {
-    /// <summary>What it has had: weighted tokens over weight.</summary>
+    /// <summary>The service that the tenant has received: weighted tokens divided by its weight.</summary>
     double Counter { get; }
 
-    /// <summary>When the first of its requests came, as a number that grows.</summary>
+    /// <summary>The arrival number of its oldest request; ascending.</summary>
     long Arrival { get; }
 
-    /// <summary>How many of its requests wait.</summary>
     int Waiting { get; }
 
-    /// <summary>Its weight.</summary>
     double Weight { get; }
 }
 
-/// <summary>Whose turn it is. Pure.</summary>
+/// <summary>Decides which tenant is served next. Pure.</summary>
 internal static class FairShare
 {
-    /// <summary>The tenant that is next: the one with the least counter; among equals the one whose request came first.</summary>
-    /// <returns>Its index; -1 where nobody waits.</returns>
+    /// <summary>Selects the tenant with the smallest counter; among equals, the one with the oldest request.</summary>
+    /// <returns>Its index; -1 if no tenant waits.</returns>
     public static int Next<T>(ReadOnlySpan<T> contenders)
         where T : IContender
     {
@@ -38,8 +36,11 @@ internal static class FairShare
         return next;
     }
 
-    /// <summary>About how many are served before a request: its tenant's own before it, and of each other tenant as many as its share lets through meanwhile.</summary>
-    /// <param name="own">Requests of the same tenant that stand before it.</param>
+    /// <summary>
+    /// Estimates how many requests are served before a request: the earlier ones of its own tenant, and of each other tenant as many as its share
+    /// allows meanwhile.
+    /// </summary>
+    /// <param name="own">Requests of the same tenant that are ahead of it.</param>
     /// <param name="weight">Its tenant's weight.</param>
     /// <param name="others">The tenants that wait.</param>
     /// <param name="self">The index of its own tenant among them; -1 for none.</param>

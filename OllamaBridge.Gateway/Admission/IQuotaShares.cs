@@ -2,57 +2,57 @@ using System.Collections.Immutable;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Where gateways divide what tenants may use up. Asked in the background, and where a gateway's own part does not suffice.</summary>
+/// <summary>Divides the tenants' limits among the gateways. Called in the background, and if a gateway's own claim does not suffice for a request.</summary>
 internal interface IQuotaShares
 {
-    /// <summary>Whether other gateways can be here at all.</summary>
+    /// <summary>Whether other gateways may share the state.</summary>
     bool IsShared { get; }
 
     /// <summary>
-    /// Says what this gateway has used of one tenant's limits and is granted what it asks for, as far as others have not claimed it, as one
-    /// step. What it has used is its claim in any case.
+    /// Reports this gateway's use of one tenant's limits and claims as much as it asks for, up to the amount that other gateways have not claimed.
+    /// Atomic. The reported use is always claimed.
     /// </summary>
-    /// <returns>Null where nobody answered in time, or something newer was said already.</returns>
+    /// <returns>Null if the store did not respond in time, or already has a newer report of this gateway.</returns>
     ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken);
 }
 
-/// <summary>What one gateway says of one tenant.</summary>
-/// <param name="Gateway">Which: a name that no other process has or had.</param>
-/// <param name="Tenant">Whose limits; empty for nobody's, to be seen and to see who is there.</param>
-/// <param name="Sequence">Higher than in any report of this gateway before.</param>
-/// <param name="Acknowledged">The latest of this tenant's that was answered; 0 for none.</param>
-/// <param name="Since">The mark of that answer: with a newer one it is known already that something was forgotten.</param>
-/// <param name="Timeout">How long a gateway of which nothing is heard still counts.</param>
-/// <param name="Day">Today, in days since 0001-01-01 (UTC).</param>
-/// <param name="Uses">What is limited, and what it has of that.</param>
+/// <summary>One gateway's report of its use of one tenant's limits.</summary>
+/// <param name="Gateway">The gateway's name, which no other process has or had.</param>
+/// <param name="Tenant">The tenant; empty for a report that only registers the gateway and counts the others.</param>
+/// <param name="Sequence">A number higher than in any earlier report of this gateway.</param>
+/// <param name="Acknowledged">The sequence number of this tenant's latest report that got a response; 0 for none.</param>
+/// <param name="Since">The mark of that response. A newer mark in the store shows that a loss of data has already been noticed.</param>
+/// <param name="Timeout">How long a gateway counts after its last report.</param>
+/// <param name="Day">The current day, in days since 0001-01-01 (UTC).</param>
+/// <param name="Uses">The limits and this gateway's use of them.</param>
 internal sealed record QuotaReport(
     string Gateway, string Tenant, long Sequence, long Acknowledged, long Since, TimeSpan Timeout, long Day, ImmutableArray<QuotaUse> Uses)
 {
-    /// <summary>How long tokens of a minute stay claimed of which nothing is heard: as long as their gateway may go on spending them, and
-    /// until the last of those is a minute old.</summary>
+    /// <summary>How long tokens of a minute stay claimed after the gateway's last report: as long as that gateway may continue to spend them, and
+    /// until the last of them is a minute old.</summary>
     public TimeSpan MinuteLifetime => (2 * QuotaCounter.Minute) + Timeout;
 }
 
 /// <summary>A gateway's use of one limit.</summary>
-/// <param name="Kind">Which.</param>
-/// <param name="Model">Canonical name of the model that it is for; empty for all together.</param>
-/// <param name="Limit">How much there is for all gateways; a rate for requests per second.</param>
-/// <param name="Used">Requests in flight, or tokens spent and reserved. Of requests per second: permits given back.</param>
-/// <param name="Spent">Tokens spent, of those.</param>
-/// <param name="Asked">How much it wants to be free to use, <paramref name="Used"/> included. Of requests per second: permits wanted.</param>
-/// <param name="AskedCarefully">The same while it is not sure that all who have something have said so.</param>
+/// <param name="Kind">The limit.</param>
+/// <param name="Model">Canonical name of the limited model; empty for all models together.</param>
+/// <param name="Limit">The limit over all gateways; a rate for requests per second.</param>
+/// <param name="Used">Requests in flight, or tokens spent and reserved. For requests per second: permits given back.</param>
+/// <param name="Spent">Tokens spent, which are part of <paramref name="Used"/>.</param>
+/// <param name="Asked">The amount that it wants to claim, including <paramref name="Used"/>. For requests per second: permits wanted.</param>
+/// <param name="AskedCarefully">The amount to claim while some gateways may not have reported their use yet.</param>
 internal readonly record struct QuotaUse(QuotaLimit Kind, string Model, double Limit, long Used, long Spent, long Asked, long AskedCarefully);
 
-/// <summary>What all have.</summary>
-/// <param name="Since">Since when nothing was forgotten there, as far as anybody knows: a mark that changes when something was.</param>
-/// <param name="Gateways">How many gateways are there.</param>
-/// <param name="IsCareful">Whether some who have something may not have said so yet.</param>
-/// <param name="Grants">For each use that was told, in the same order.</param>
+/// <summary>The store's response to a report.</summary>
+/// <param name="Since">The time since which the store has lost no data, as far as known. It changes after a loss.</param>
+/// <param name="Gateways">The number of gateways.</param>
+/// <param name="IsCareful">Whether some gateways may not have reported their use yet.</param>
+/// <param name="Grants">One grant per reported use, in the same order.</param>
 internal sealed record QuotaAnswer(long Since, int Gateways, bool IsCareful, ImmutableArray<QuotaGrant> Grants);
 
-/// <summary>What a gateway has of one limit.</summary>
-/// <param name="Granted">How much it may use; of requests per second, how many more.</param>
-/// <param name="OthersUsed">What others have used.</param>
-/// <param name="OthersSpent">Tokens that others have spent, of those.</param>
-/// <param name="Left">Permits of requests per second that nobody has.</param>
+/// <summary>A gateway's share of one limit.</summary>
+/// <param name="Granted">The amount that it may use. For requests per second: additional permits.</param>
+/// <param name="OthersUsed">The use of all other gateways.</param>
+/// <param name="OthersSpent">Tokens that other gateways have spent, which are part of <paramref name="OthersUsed"/>.</param>
+/// <param name="Left">Permits of requests per second that no gateway has.</param>
 internal readonly record struct QuotaGrant(long Granted, long OthersUsed, long OthersSpent, double Left);

@@ -2,72 +2,65 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Keeps count of what tenants have used up.</summary>
+/// <summary>Counts the tenants' use of their limits.</summary>
 /// <remarks>
-/// Tokens are reserved when a request is admitted and settled when it has ended. So what a tenant has spent in a minute or a day, together
-/// with what is reserved for the requests in flight, is within its limit whenever one more is admitted.
+/// Tokens are reserved when a request is admitted and settled when it ends. Therefore, whenever a request is admitted, the tokens spent in the
+/// minute or day plus the tokens reserved for the requests in flight are within the limit.
 /// </remarks>
 internal interface IQuotaStore
 {
-    /// <summary>Takes what a request needs of all its limits, or of none.</summary>
-    /// <param name="demand">What it needs.</param>
-    /// <param name="cancellationToken">The client has gone.</param>
-    /// <returns>A lease; one that is not acquired says which limit was in the way, and when to come back.</returns>
-    /// <exception cref="OperationCanceledException">The client has gone; nothing stays taken.</exception>
+    /// <summary>Reserves the request's share of all its limits, or of none.</summary>
+    /// <param name="demand">The request's needs.</param>
+    /// <param name="cancellationToken">Canceled when the client disconnects.</param>
+    /// <returns>A lease. If it is not acquired, it has the limit that refused the request and the time to retry.</returns>
+    /// <exception cref="OperationCanceledException">The client disconnected; nothing stays reserved.</exception>
     ValueTask<QuotaLease> AcquireAsync(QuotaDemand demand, CancellationToken cancellationToken);
 }
 
-/// <summary>What one request needs of its tenant's limits.</summary>
-/// <param name="Tenant">Whose it is.</param>
-/// <param name="Limits">What the tenant may use up altogether.</param>
+/// <summary>A request's needs of its tenant's limits.</summary>
+/// <param name="Tenant">The tenant's id.</param>
+/// <param name="Limits">The tenant's limits for all models together.</param>
 /// <param name="Model">Canonical model name.</param>
-/// <param name="ModelLimits">What it may use up of this model; null where that is not limited by itself.</param>
-/// <param name="Tokens">Tokens to reserve; 0 for a request that can use none, which is not held back for want of tokens.</param>
-/// <param name="FailClosed">Whether it is refused where its limits cannot be checked with other gateways.</param>
+/// <param name="ModelLimits">The tenant's limits for this model; null if there are none.</param>
+/// <param name="Tokens">Tokens to reserve; 0 for a request that uses none, which token limits don't refuse.</param>
+/// <param name="FailClosed">Whether the request is refused if its limits cannot be checked with the other gateways.</param>
 internal readonly record struct QuotaDemand(
     string Tenant, UsageLimits Limits, string Model, UsageLimits? ModelLimits, long Tokens, bool FailClosed = false);
 
-/// <summary>A limit that a request can meet.</summary>
 internal enum QuotaLimit
 {
-    /// <summary>None.</summary>
     None,
 
-    /// <summary>Requests per second.</summary>
     Requests,
 
-    /// <summary>Requests at a time.</summary>
+    /// <summary>Concurrent requests.</summary>
     Concurrency,
 
-    /// <summary>Tokens in a minute.</summary>
     Minute,
 
-    /// <summary>Tokens in a day.</summary>
     Day,
 
-    /// <summary>None that is known to be: whether there is room cannot be asked, and the tenant wants nobody let in then.</summary>
+    /// <summary>Unknown: the shared state can't be reached, and the tenant fails closed.</summary>
     Unavailable,
 }
 
-/// <summary>How far a limit is used up.</summary>
-/// <param name="Limit">The limit.</param>
-/// <param name="Remaining">What is left of it.</param>
-/// <param name="Reset">When all of it will be there again, if nothing more is used.</param>
+/// <summary>The current level of a limit.</summary>
+/// <remarks><paramref name="Reset"/> is the time until all of it is available again, if nothing more is used.</remarks>
 internal readonly record struct QuotaLevel(long Limit, long Remaining, TimeSpan Reset)
 {
-    /// <summary>The one of which less is left.</summary>
+    /// <summary>The level with less remaining.</summary>
     public static QuotaLevel? Tighter(QuotaLevel? a, QuotaLevel? b) =>
         a is not { } one ? b : b is not { } other || one.Remaining <= other.Remaining ? a : b;
 }
 
-/// <summary>How far a tenant's limits are used up; null for what is not limited.</summary>
+/// <summary>The current levels of a tenant's limits; null for no limit.</summary>
 /// <param name="Requests">Requests per second.</param>
-/// <param name="Tokens">Tokens in a minute or a day, whichever is closer to its end.</param>
+/// <param name="Tokens">Tokens in a minute or a day, the limit with less remaining.</param>
 internal readonly record struct QuotaLevels(QuotaLevel? Requests, QuotaLevel? Tokens);
 
-/// <summary>Why a request was not admitted.</summary>
-/// <param name="Limit">The limit in its way.</param>
-/// <param name="Allowed">How much that is.</param>
-/// <param name="OfModel">Whether it is one for this model alone.</param>
-/// <param name="RetryAfter">When it may succeed; null for never: it needs more than there ever is.</param>
+/// <summary>The reason for refusing a request; the default if it is not refused.</summary>
+/// <param name="Limit">The limit that refused it.</param>
+/// <param name="Allowed">The limit's value.</param>
+/// <param name="OfModel">Whether the limit is for this model only.</param>
+/// <param name="RetryAfter">The time until a retry may succeed; null if the request needs more than the limit ever allows.</param>
 internal readonly record struct QuotaRefusal(QuotaLimit Limit, double Allowed, bool OfModel, TimeSpan? RetryAfter);

@@ -1,27 +1,25 @@
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Which gateway changes the models in the folder that all instances share. At most one has the right, for a time.</summary>
+/// <summary>Grants one gateway at a time the right to change models in the shared model store, for a limited time.</summary>
 internal interface IWriterStore
 {
-    /// <summary>Takes the right, or keeps it for longer.</summary>
-    /// <param name="writer">Who asks: a name that no other change to the models has or had.</param>
-    /// <param name="lifetime">For how long, if nothing more is heard.</param>
-    /// <param name="cancellationToken">Gives up; the right may have been taken all the same.</param>
+    /// <summary>Takes or renews the right.</summary>
+    /// <param name="writer">The writer's name, which no other change has or had.</param>
+    /// <param name="lifetime">The time after which the right expires if it is not renewed.</param>
+    /// <param name="cancellationToken">Cancels the call. The right may have been taken nevertheless.</param>
     ValueTask<WriterClaim> HoldAsync(string writer, TimeSpan lifetime, CancellationToken cancellationToken);
 
-    /// <summary>Gives the right back; of no effect where somebody else has it.</summary>
+    /// <summary>Releases the right. Has no effect if another writer has it.</summary>
     ValueTask ReleaseAsync(string writer, CancellationToken cancellationToken);
 }
 
-/// <summary>What came of asking for the right to write.</summary>
+/// <summary>The result of taking the right to write.</summary>
 internal enum WriterClaim
 {
-    /// <summary>Whoever asked has it.</summary>
     Held,
 
-    /// <summary>Somebody else has it.</summary>
     HeldElsewhere,
 
-    /// <summary>Nobody answered.</summary>
+    /// <summary>The store did not respond.</summary>
     Unknown,
 }

@@ -5,20 +5,20 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>What a request needs of the fleet.</summary>
-/// <param name="ModelKey">Canonical model name; empty where any instance will do.</param>
-/// <param name="Affinity">Hash of the conversation's beginning; 0 for none.</param>
-/// <param name="NeedsSlot">Whether it occupies the instance.</param>
-/// <param name="Only">The one instance that will do; null for any.</param>
-/// <param name="Tried">Instances that have already failed it.</param>
-/// <param name="Span">The span of its wait; null where nobody listens.</param>
-/// <param name="Tenant">Whose it is; null: nobody's.</param>
-/// <param name="Priority">Its class.</param>
-/// <param name="Deadline">Until when it may wait, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0: as long as anybody.</param>
-/// <param name="InputTokens">Tokens of its prompt, by estimate.</param>
-/// <param name="Charged">Whether its tenant has paid for it already: it is sent again.</param>
-/// <param name="Ticket">With which it can be found while it waits; null for none.</param>
-/// <param name="Part">What of the model's instances it can use; the default for all.</param>
+/// <summary>A request's requirements for an instance.</summary>
+/// <param name="ModelKey">Canonical model name; empty if any instance will do.</param>
+/// <param name="Affinity">Hash of the conversation's prefix; 0 for none.</param>
+/// <param name="NeedsSlot">Whether it occupies a slot.</param>
+/// <param name="Only">The only instance that may serve it; null for any.</param>
+/// <param name="Tried">Instances that have already failed it; null for the first attempt.</param>
+/// <param name="Span">The trace span of its wait; null if it is not traced.</param>
+/// <param name="Tenant">The tenant; null for <see cref="Tenant.Anonymous"/>.</param>
+/// <param name="Priority">The priority class.</param>
+/// <param name="Deadline">The end of its wait, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for the queue's own limit.</param>
+/// <param name="InputTokens">Estimated tokens of its prompt.</param>
+/// <param name="Charged">Whether its tenant was already charged for an earlier attempt.</param>
+/// <param name="Ticket">Receives its place in the queue; null for none.</param>
+/// <param name="Part">The part of the model's instances that may serve it; the default for all.</param>
 internal readonly record struct LeaseRequest(
     string ModelKey,
     ulong Affinity,
@@ -34,20 +34,20 @@ internal readonly record struct LeaseRequest(
     QueueTicket? Ticket = null,
     ModelPart Part = default)
 {
-    /// <summary>Where it waits if it must.</summary>
-    /// <param name="model">The part of the model that it found.</param>
+    /// <summary>The queue that it waits in.</summary>
+    /// <param name="model">The view of the model from <see cref="Find"/>.</param>
     public QueueKey QueueOf(ModelView model) => new(ModelKey, Tenant?.Instances, model.Part, Stays && model.HasPeers);
 
     /// <summary>The length of its body, in bytes; 0 if it has none.</summary>
     public long Bytes { get; init; }
 
-    /// <summary>The digest that its answer was begun with; the default for none.</summary>
+    /// <summary>The digest that began its response; the default for none.</summary>
     public DigestPin Digest { get; init; }
 
-    /// <summary>The model as far as the request can use it.</summary>
-    /// <param name="snapshot">The fleet, as far as the tenant may use it.</param>
-    /// <param name="isOtherDigest">Whether there is the model, but no instance with the digest that is wanted.</param>
-    /// <returns>Null if no instance has it.</returns>
+    /// <summary>Finds the instances that may serve the request.</summary>
+    /// <param name="snapshot">The part of the fleet that the tenant may use.</param>
+    /// <param name="isOtherDigest">Whether the model exists, but no instance has the required digest.</param>
+    /// <returns>Null if no instance has the model.</returns>
     public ModelView? Find(FleetSnapshot snapshot, out bool isOtherDigest)
     {
         var model = snapshot.Find(ModelKey, Part);
@@ -56,83 +56,76 @@ internal readonly record struct LeaseRequest(
         return pinned;
     }
 
-    /// <summary>Whether it could not be sent elsewhere if an instance fails it.</summary>
+    /// <summary>Whether it can't be sent to another instance after a failure.</summary>
     public bool NoRetry { get; init; }
 
-    /// <summary>Whether another model can serve the request at once, so that a long wait is not worth it; null if it waits for this one.</summary>
+    /// <summary>Whether another model can serve the request at once, so that a long wait is not worth it; null if it waits for this model only.</summary>
     public Func<bool>? GiveWay { get; init; }
 
-    /// <summary>The region where its conversation is at home, if that is not this one; else null.</summary>
+    /// <summary>The home region of its conversation; null if that is this region.</summary>
     public string? Home { get; init; }
 
-    /// <summary>Whether it is a later turn of a conversation that is at home here.</summary>
+    /// <summary>Whether it is a later turn of a conversation that is at home in this region.</summary>
     public bool Stays { get; init; }
 }
 
-/// <summary>Why a request got no lease.</summary>
 internal enum LeaseRefusal
 {
-    /// <summary>It got one.</summary>
     None,
 
-    /// <summary>No instance has the model.</summary>
     UnknownModel,
 
-    /// <summary>No instance has the route at all.</summary>
+    /// <summary>No instance supports the route.</summary>
     NotServed,
 
-    /// <summary>No instance is configured.</summary>
     NoInstances,
 
-    /// <summary>The queue is full.</summary>
     QueueFull,
 
-    /// <summary>It waited as long as it may.</summary>
+    /// <summary>It waited for <see cref="QueueOptions.MaxWait"/>.</summary>
     WaitedTooLong,
 
-    /// <summary>It waited until its deadline.</summary>
+    /// <summary>Its deadline passed while it waited.</summary>
     DeadlinePassed,
 
-    /// <summary>It would by estimate wait beyond its deadline.</summary>
+    /// <summary>Its estimated wait exceeds its deadline.</summary>
     DeadlineTooSoon,
 
-    /// <summary>The queue was full, and its place went to another.</summary>
+    /// <summary>The queue was full, and another request took its place.</summary>
     PushedOut,
 
-    /// <summary>No instance that has the model was healthy for as long as it may wait for that.</summary>
+    /// <summary>No instance that has the model was healthy for <see cref="QueueOptions.MaxWaitWithoutInstance"/>.</summary>
     NoneHealthy,
 
-    /// <summary>The model's tier was not started for as long as it may wait for that.</summary>
+    /// <summary>The model's tier did not start within its start timeout.</summary>
     NotStarted,
 
     /// <summary>The platform refuses to start the model's tier.</summary>
     StartRefused,
 
-    /// <summary>It waited, or would wait, for longer than <see cref="QueueOptions.FallbackAfter"/>, and another model can serve it at once.</summary>
+    /// <summary>Its wait, actual or estimated, exceeds <see cref="QueueOptions.FallbackAfter"/>, and another model can serve it at once.</summary>
     GaveWay,
 
     /// <summary>Every instance that has the model failed it.</summary>
     AllTried,
 
-    /// <summary>The gateway stops, and nobody waits any longer.</summary>
+    /// <summary>The gateway is stopping.</summary>
     Stopped,
 }
 
-/// <summary>A lease, or why there is none.</summary>
-/// <param name="Lease">The lease; null where refused.</param>
-/// <param name="Refusal">Why not.</param>
-/// <param name="RetryAfter">When it may be worth to try again.</param>
+/// <summary>A lease, or the reason for its refusal.</summary>
+/// <remarks><paramref name="Lease"/> is null if refused. <paramref name="RetryAfter"/> is the time until a retry may succeed.</remarks>
 internal readonly record struct LeaseResult(InstanceLease? Lease, LeaseRefusal Refusal, TimeSpan RetryAfter)
 {
-    /// <summary>The queue that it would have waited in, or did; the default where it found no model.</summary>
+    /// <summary>The queue that it waited in or would have waited in; the default if no model was found.</summary>
     public QueueKey Queue { get; init; }
 
-    /// <summary>What its tenant was charged, to be settled when the request has ended.</summary>
+    /// <summary>The charge to its tenant, to be settled when the request ends.</summary>
     public TokenCharge Charge { get; init; }
 
-    /// <summary>Where refused: about the how-manyth in line it was, or would have been; 0 where that says nothing.</summary>
+    /// <summary>If refused: its approximate position in the queue, from 1; 0 if there is none.</summary>
     public int Position { get; init; }
 
-    /// <summary>Where refused: about how long it would have had to wait; null where unknown.</summary>
+    /// <summary>If refused: the estimated wait; null if unknown.</summary>
     public TimeSpan? EstimatedWait { get; init; }
 }

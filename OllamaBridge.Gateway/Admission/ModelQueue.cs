@@ -5,44 +5,39 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>What is waited for: a model, on the same instances.</summary>
-/// <param name="Model">The model's canonical name; empty where any instance will do.</param>
-/// <param name="Access">The instances that will do; null for any.</param>
-/// <param name="Part">The part of the model that will do; the default for all of it.</param>
-/// <param name="Stays">Whether instances of this region are to be waited for longer than by others, whom that must not hold up.</param>
+/// <summary>Identifies a queue: a model, and the instances that may serve it.</summary>
+/// <param name="Model">The model's canonical name; empty if any instance will do.</param>
+/// <param name="Access">The instances that may be used; null for all.</param>
+/// <param name="Part">The part of the model's instances; the default for all.</param>
+/// <param name="Stays">Whether requests wait longer for this region's instances; their own queue keeps them from blocking the other requests.</param>
 internal readonly record struct QueueKey(string Model, InstanceAccess? Access = null, ModelPart Part = default, bool Stays = false);
 
-/// <summary>Who waits for one model: first those that are sent again or need no slot, then interactive requests, then batch.</summary>
-/// <remarks>Used under the queue's lock, but for the counters and <see cref="Service"/>.</remarks>
+/// <summary>The waiting requests of one model: first retries and requests without a slot, then interactive requests, then batch requests.</summary>
+/// <remarks>Guarded by the queue's lock, except the counters and <see cref="Service"/>.</remarks>
 internal sealed class ModelQueue(QueueKey key)
 {
     private readonly ClassQueue[] _classes = [new(), new()];
 
-    /// <summary>What is waited for.</summary>
     public QueueKey Key { get; } = key;
 
-    /// <summary>How long one request for it occupied a slot, lately, in seconds.</summary>
+    /// <summary>Recent time for which a request occupied a slot, in seconds.</summary>
     public Ewma Service { get; } = new(0.1);
 
-    /// <summary>Those that neither stand behind others nor hold others up.</summary>
+    /// <summary>Requests that neither wait behind others nor block others: retries and requests without a slot.</summary>
     public LinkedList<Waiter> Front { get; } = new();
 
-    /// <summary>Those of one class.</summary>
     public ClassQueue this[Priority priority] => _classes[(int)priority];
 
-    /// <summary>How many wait.</summary>
     public int Count => Front.Count + _classes[0].Count + _classes[1].Count;
 
-    /// <summary>Whose turn it is; null where it is nobody's.</summary>
+    /// <summary>The next request to serve; null if none waits.</summary>
     public Waiter? Next { get; private set; }
 
-    /// <summary>What <see cref="Next"/> met with, if it has to wait on; whoever stands behind meets with the same.</summary>
+    /// <summary>The outcome for <see cref="Next"/> if it must wait, which applies to all requests behind it. Null if not yet tried.</summary>
     public SchedulingOutcome? Blocked { get; set; }
 
-    /// <summary>Finds whose turn it is.</summary>
     public void Choose() => Next = this[Priority.Interactive].Next() ?? this[Priority.Batch].Next();
 
-    /// <summary>Puts a request where it belongs.</summary>
     public void Add(Waiter waiter)
     {
         if (waiter.Request.Tried is not null)
@@ -53,7 +48,7 @@ internal sealed class ModelQueue(QueueKey key)
             this[waiter.Class].Add(waiter);
     }
 
-    /// <summary>Behind those that are sent again and came earlier, before all others.</summary>
+    /// <summary>Adds a retry behind earlier retries and before all other requests.</summary>
     private LinkedListNode<Waiter> AddToFront(Waiter waiter)
     {
         var after = Front.Last;
@@ -62,7 +57,6 @@ internal sealed class ModelQueue(QueueKey key)
         return after is null ? Front.AddFirst(waiter) : Front.AddAfter(after, waiter);
     }
 
-    /// <summary>Takes a request out.</summary>
     public void Remove(Waiter waiter)
     {
         if (waiter.Line is null)
@@ -72,7 +66,7 @@ internal sealed class ModelQueue(QueueKey key)
         waiter.Node = null;
     }
 
-    /// <summary>Lets batch that came before a moment count as interactive.</summary>
+    /// <summary>Moves batch requests that arrived before a time, in ticks, to the interactive class.</summary>
     public void Promote(long before)
     {
         var batch = this[Priority.Batch];
@@ -89,10 +83,8 @@ internal sealed class ModelQueue(QueueKey key)
         }
     }
 
-    /// <summary>About the how-manyth a request is, from 1.</summary>
-    /// <param name="tenant">Whose.</param>
-    /// <param name="priority">Its class.</param>
-    /// <param name="waiter">The request where it waits already; null for one that comes.</param>
+    /// <summary>The approximate position of a request in the queue, from 1.</summary>
+    /// <remarks><paramref name="waiter"/> is null for a new request.</remarks>
     public int Position(Tenant tenant, Priority priority, Waiter? waiter = null)
     {
         if (waiter is { Line: null })
@@ -102,24 +94,21 @@ internal sealed class ModelQueue(QueueKey key)
     }
 }
 
-/// <summary>The requests of one class for one model: a line for each tenant.</summary>
+/// <summary>The requests of one class for one model, in a line per tenant.</summary>
 internal sealed class ClassQueue
 {
     private readonly List<TenantLine> _lines = [];
 
-    /// <summary>What each tenant has had.</summary>
     public VirtualCounters Counters { get; } = new();
 
-    /// <summary>The tenants' lines; none is empty.</summary>
+    /// <summary>The tenants with waiting requests; no line is empty.</summary>
     public ReadOnlySpan<TenantLine> Lines => CollectionsMarshal.AsSpan(_lines);
 
-    /// <summary>How many wait.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Whose turn it is.</summary>
     public Waiter? Next() => FairShare.Next(Lines) is >= 0 and var next ? _lines[next].Waiters.First!.Value : null;
 
-    /// <summary>When the first came.</summary>
+    /// <summary>The arrival of the oldest request, in ticks; <see cref="long.MaxValue"/> for none.</summary>
     public long OldestSince()
     {
         var oldest = long.MaxValue;
@@ -128,7 +117,6 @@ internal sealed class ClassQueue
         return oldest;
     }
 
-    /// <summary>Puts a request into its tenant's line, in the order in which they came.</summary>
     public void Add(Waiter waiter)
     {
         var counter = Counters.Join(waiter.Tenant.Id);
@@ -144,7 +132,7 @@ internal sealed class ClassQueue
         Count++;
     }
 
-    /// <summary>Takes a request out; the counters are the caller's business.</summary>
+    /// <summary>Removes a request. The caller updates the counters.</summary>
     public void Remove(Waiter waiter)
     {
         var line = waiter.Line!;
@@ -155,10 +143,10 @@ internal sealed class ClassQueue
         Count--;
     }
 
-    /// <summary>The youngest of a tenant; null for none.</summary>
+    /// <summary>The tenant's latest request; null for none.</summary>
     public Waiter? Youngest(string tenant) => Find(tenant) is >= 0 and var at ? _lines[at].Waiters.Last!.Value : null;
 
-    /// <summary>About how many of the class are served before a request.</summary>
+    /// <summary>Estimates how many requests of the class are served before a request.</summary>
     public int Ahead(Tenant tenant, Waiter? waiter)
     {
         var self = Find(tenant.Id);
@@ -173,7 +161,7 @@ internal sealed class ClassQueue
         return FairShare.Ahead(own, Weight(tenant), Lines, self);
     }
 
-    /// <summary>A weight that can be divided by.</summary>
+    /// <summary>The tenant's weight; 1 if it is not positive and finite.</summary>
     public static double Weight(Tenant tenant) => tenant.Weight is > 0 and < double.PositiveInfinity ? tenant.Weight : 1;
 
     private int Find(string tenant)
@@ -185,24 +173,18 @@ internal sealed class ClassQueue
     }
 }
 
-/// <summary>The requests of one tenant, first come first served.</summary>
+/// <summary>The waiting requests of one tenant, in order of arrival.</summary>
 internal sealed class TenantLine(TenantCounter tokens) : IContender
 {
-    /// <summary>What the tenant has had.</summary>
     public TenantCounter Tokens { get; } = tokens;
 
-    /// <summary>Its requests.</summary>
     public LinkedList<Waiter> Waiters { get; } = new();
 
-    /// <inheritdoc/>
     public double Weight { get; set; } = 1;
 
-    /// <inheritdoc/>
     public double Counter => Tokens.Value;
 
-    /// <inheritdoc/>
     public long Arrival => Waiters.First!.Value.Order;
 
-    /// <inheritdoc/>
     public int Waiting => Waiters.Count;
 }

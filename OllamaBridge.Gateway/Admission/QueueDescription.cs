@@ -2,19 +2,17 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>What waits for one model.</summary>
-/// <param name="Model">Canonical name; empty where any instance will do.</param>
-/// <param name="Waiting">How many.</param>
-/// <param name="Oldest">How long the first has waited.</param>
+/// <summary>The number of requests that wait for one model.</summary>
+/// <remarks><paramref name="Model"/> is empty for requests that any instance can serve. <paramref name="Oldest"/> is the longest wait so far.</remarks>
 internal readonly record struct QueueEntry(string Model, int Waiting, TimeSpan Oldest);
 
-/// <summary>What waits for one model, by tenant and class.</summary>
-/// <param name="Entry">All together.</param>
-/// <param name="Tenants">Each tenant that waits, by name. Requests that are sent again are in <paramref name="Entry"/> only.</param>
-/// <param name="EstimatedWait">About how long one waits that comes now and stands behind all; null where unknown.</param>
+/// <summary>The requests that wait for one model, by tenant and class.</summary>
+/// <param name="Entry">All requests together.</param>
+/// <param name="Tenants">The tenants with waiting requests, by name. Retries are in <paramref name="Entry"/> only.</param>
+/// <param name="EstimatedWait">The estimated wait of a new request at the end of the queue; null if unknown.</param>
 internal sealed record QueueDescription(QueueEntry Entry, IReadOnlyList<TenantWaiting> Tenants, TimeSpan? EstimatedWait)
 {
-    /// <summary>Describes a queue (under its lock).</summary>
+    /// <summary>Describes a queue. Call it under the queue's lock.</summary>
     public static QueueDescription Of(ModelQueue queue, Func<long, TimeSpan> elapsed, TimeSpan? estimatedWait)
     {
         var oldest = Math.Min(queue[Priority.Interactive].OldestSince(), queue[Priority.Batch].OldestSince());
@@ -29,7 +27,7 @@ internal sealed record QueueDescription(QueueEntry Entry, IReadOnlyList<TenantWa
         return new QueueDescription(new QueueEntry(queue.Key.Model, queue.Count, elapsed(oldest)), [.. tenants.Values], estimatedWait);
     }
 
-    /// <summary>How many wait, by model and tenant; of no tenant those that are sent again.</summary>
+    /// <summary>The number of waiting requests by model and tenant. The tenant is empty for retries.</summary>
     public static IReadOnlyList<(string Model, string Tenant, int Waiting)> Lines(IReadOnlyList<QueueDescription> queues)
     {
         var lines = new Dictionary<(string Model, string Tenant), int>();

@@ -8,35 +8,35 @@ internal sealed record QueueOptions
 {
     public const string Section = "Bridge:Queue";
 
-    /// <summary>How many requests may wait, over all models; one more is answered with 503 at once. 0: none waits.</summary>
+    /// <summary>How many requests may wait, over all models. Further ones get 503 at once. 0 disables waiting.</summary>
     [Range(0, 1_000_000)]
     public int Length { get; init; } = 1024;
 
-    /// <summary>How long one may wait for a slot.</summary>
+    /// <summary>How long a request may wait for a slot.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
     public TimeSpan MaxWait { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>How long one may wait while no instance that has its model is healthy.</summary>
+    /// <summary>How long a request may wait while no instance that has its model is healthy.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan MaxWaitWithoutInstance { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The longest wait for a slot, by estimate or in fact, before a fallback model that is free serves the request.</summary>
+    /// <summary>The longest wait for a slot, estimated or actual, before an available fallback model serves the request.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan FallbackAfter { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>After how long a batch request counts as an interactive one.</summary>
+    /// <summary>How long a batch request waits before it counts as interactive.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan BatchPatience { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How often a client that asks for it (<c>X-Bridge-Progress: 1</c>) is told that its stream is still waited for.</summary>
+    /// <summary>How often a waiting stream whose client sent <c>X-Bridge-Progress: 1</c> gets a progress message.</summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "00:10:00")]
     public TimeSpan ProgressInterval { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>What a token of a prompt counts where tenants share a model (wp; 1 as in the paper).</summary>
+    /// <summary>The weight of a prompt token in the tenants' counters (wp; 1 as in the paper, see <see cref="VirtualCounters"/>).</summary>
     [Range(0.0, 1000.0)]
     public double InputTokenWeight { get; init; } = 1;
 
-    /// <summary>What a token of an answer counts (wq; 2 as in the paper).</summary>
+    /// <summary>The weight of a response token in the tenants' counters (wq; 2 as in the paper).</summary>
     [Range(0.0, 1000.0)]
     public double OutputTokenWeight { get; init; } = 2;
 }

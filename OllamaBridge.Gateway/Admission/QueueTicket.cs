@@ -1,13 +1,13 @@
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>With it a request that waits can be found again: <see cref="RequestQueue.Locate"/>.</summary>
+/// <summary>Lets <see cref="RequestQueue.Locate"/> find a waiting request.</summary>
 internal sealed class QueueTicket
 {
-    /// <summary>Where it waits; null where it does not. Set under the queue's lock.</summary>
+    /// <summary>The waiting request; null if it does not wait. Set under the queue's lock.</summary>
     internal Waiter? Waiter { get; set; }
 }
 
-/// <summary>Where a request that waits stands.</summary>
-/// <param name="Position">About the how-manyth it is, from 1.</param>
-/// <param name="EstimatedWait">About how long it waits yet; null where unknown.</param>
+/// <summary>The place of a waiting request in the queue.</summary>
+/// <param name="Position">The approximate position, from 1.</param>
+/// <param name="EstimatedWait">The estimated remaining wait; null if unknown.</param>
 internal readonly record struct QueuePlace(int Position, TimeSpan? EstimatedWait);

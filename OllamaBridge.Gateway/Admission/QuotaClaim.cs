@@ -1,25 +1,23 @@
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>What a gateway wants of one limit.</summary>
-/// <param name="Limit">How much there is for all.</param>
-/// <param name="Used">What it has used.</param>
-/// <param name="Pending">What those need that wait for an answer.</param>
-/// <param name="Recent">What it has admitted lately.</param>
-/// <param name="OthersUsed">What others have used, as far as known.</param>
-/// <param name="Gateways">How many gateways are there.</param>
+/// <summary>The input for claiming a part of one limit.</summary>
+/// <remarks>
+/// <paramref name="Pending"/> is the amount that waiting requests need, <paramref name="Recent"/> the amount that this gateway admitted recently.
+/// <paramref name="OthersUsed"/> is the use of other gateways as last reported.
+/// </remarks>
 internal readonly record struct QuotaWish(long Limit, long Used, long Pending, double Recent, long OthersUsed, int Gateways);
 
-/// <summary>How gateways divide what there is of a limit. Pure.</summary>
+/// <summary>Divides a limit among the gateways. Pure.</summary>
 internal static class QuotaPortions
 {
-    // A wish that is no longer renewed becomes none: below this nobody has come for a while.
+    // The recent amount decays while no requests arrive; below this it counts as 0.
     private const double Least = 0.25;
     private const double Decay = 0.8;
 
-    /// <summary>How much to ask for: what is used and what is needed, and room for twice what came lately.</summary>
+    /// <summary>The amount to claim: the use, the pending needs, and room for twice the recent amount.</summary>
     /// <remarks>
-    /// The room is never more than this gateway's part of half of what is left: where little is left nobody keeps what another needs, and
-    /// what is left is counted one by one.
+    /// The room is at most this gateway's part of half of the unclaimed amount. Therefore, if little is left, no gateway reserves an amount that
+    /// another one needs, and the remaining amount is claimed per request.
     /// </remarks>
     public static long Ask(in QuotaWish wish)
     {
@@ -29,58 +27,52 @@ internal static class QuotaPortions
         return Math.Max(wish.Used, Math.Min(wish.Limit, needed + room));
     }
 
-    /// <summary>What is granted of what others have not claimed. What is used stays claimed in any case.</summary>
-    /// <param name="limit">How much there is.</param>
-    /// <param name="used">What the gateway has used.</param>
-    /// <param name="asked">What it asks for.</param>
-    /// <param name="others">What others have claimed.</param>
+    /// <summary>The granted amount: up to the amount that others have not claimed, and never less than the use.</summary>
     public static long Grant(long limit, long used, long asked, long others) => Math.Max(0, Math.Max(used, Math.Min(asked, limit - others)));
 
-    /// <summary>A gateway's part where nobody can be asked: an even one, one at least.</summary>
+    /// <summary>A gateway's share while the shared state is unreachable: an even one, at least 1.</summary>
     public static long EvenShare(long limit, int gateways) => Math.Max(1, limit / Math.Max(1, gateways));
 
-    /// <summary>What came lately, once an interval has passed in which so much came.</summary>
+    /// <summary>Updates the recent amount at the end of an interval in which <paramref name="now"/> was admitted.</summary>
     public static double Lately(double before, long now) => Math.Max(now, before * Decay) is >= Least and var recent ? recent : 0;
 }
 
-/// <summary>What this gateway may use of one limit without asking. Not thread-safe: its tenant's lock guards it.</summary>
-/// <param name="kind">Which limit.</param>
+/// <summary>The part of one limit that this gateway may use without a further claim. Not thread-safe: guarded by the tenant's lock.</summary>
 internal sealed class QuotaClaim(QuotaLimit kind)
 {
     private double _recent;
     private long _admitted;
 
-    /// <summary>Which limit.</summary>
     public QuotaLimit Kind => kind;
 
-    /// <summary>How much it may use; of requests per second, how many permits it has.</summary>
+    /// <summary>The amount that it may use; for requests per second, the permits that it has.</summary>
     public long Held { get; set; }
 
-    /// <summary>What others have used, as was heard last.</summary>
+    /// <summary>The use of other gateways, from the last response.</summary>
     public long OthersUsed { get; private set; }
 
-    /// <summary>Tokens that others have spent, of those.</summary>
+    /// <summary>Tokens that other gateways have spent, which are part of <see cref="OthersUsed"/>.</summary>
     public long OthersSpent { get; private set; }
 
-    /// <summary>Permits that nobody had, as was heard last.</summary>
+    /// <summary>Permits that no gateway had, from the last response.</summary>
     public double Left { get; private set; }
 
-    /// <summary>What was said last: used, and asked for.</summary>
+    /// <summary>The use and the requested claim in the last report.</summary>
     public (long Used, long Asked) Said { get; private set; }
 
-    /// <summary>What has been admitted lately.</summary>
+    /// <summary>The amount admitted recently.</summary>
     public double Recent => Math.Max(_recent, _admitted);
 
-    /// <summary>Something is admitted.</summary>
+    /// <summary>Records an admitted amount.</summary>
     public void Admit(long amount) => _admitted += amount;
 
-    /// <summary>An interval has passed.</summary>
+    /// <summary>Ends an interval.</summary>
     public void Pass() => (_recent, _admitted) = (QuotaPortions.Lately(_recent, _admitted), 0);
 
-    /// <summary>Nobody comes any more.</summary>
+    /// <summary>Forgets the recent amount, because no requests will arrive.</summary>
     public void Rest() => (_recent, _admitted) = (0, 0);
 
-    /// <summary>Gives up what is not asked for, before that is said: nobody may count on it twice.</summary>
+    /// <summary>Releases the part of the claim that the next report doesn't ask for. Must precede the report, or two gateways could use that part.</summary>
     public void Say(long used, long asked)
     {
         Said = (used, asked);
@@ -88,7 +80,7 @@ internal sealed class QuotaClaim(QuotaLimit kind)
             Held = Math.Min(Held, asked);
     }
 
-    /// <summary>An answer.</summary>
+    /// <summary>Applies the response to a report.</summary>
     public void Hear(in QuotaGrant grant)
     {
         (OthersUsed, OthersSpent, Left) = (grant.OthersUsed, grant.OthersSpent, grant.Left);

@@ -2,28 +2,27 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>A moment, by a clock that never goes back and by the calendar.</summary>
-/// <param name="Elapsed">Since some beginning.</param>
-/// <param name="Utc">The calendar's.</param>
+/// <summary>A time on a monotonic clock and in UTC.</summary>
+/// <remarks><paramref name="Elapsed"/> counts from an arbitrary start.</remarks>
 internal readonly record struct QuotaMoment(TimeSpan Elapsed, DateTime Utc);
 
-/// <summary>What other gateways have of one set of limits, as far as known.</summary>
+/// <summary>The use of one set of limits by other gateways, as last reported.</summary>
 /// <param name="Minute">Tokens in the minute, spent and reserved.</param>
-/// <param name="Day">The same in the day.</param>
-/// <param name="Permits">Permits of requests per second that are there for all; null where they are counted here.</param>
+/// <param name="Day">Tokens in the day, spent and reserved.</param>
+/// <param name="Permits">Permits of requests per second available over all gateways; null if this gateway counts them itself.</param>
 internal readonly record struct QuotaElsewhere(long Minute, long Day, double? Permits);
 
-/// <summary>What this gateway has used of one set of limits. Not thread-safe: its tenant's lock guards it.</summary>
+/// <summary>This gateway's use of one set of limits. Not thread-safe: guarded by the tenant's lock.</summary>
 internal sealed class QuotaCounter
 {
-    /// <summary>As long as a token that was spent counts: no less than any 60 seconds.</summary>
+    /// <summary>How long a spent token counts: at least 60 seconds.</summary>
     public static readonly TimeSpan Minute = TimeSpan.FromSeconds(Seconds);
 
-    /// <summary>When to come back where somebody's end is in the way: nobody knows when that is.</summary>
+    /// <summary>The retry time if a request must end first, because that time is unknown.</summary>
     public static readonly TimeSpan SomebodyEnds = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
-    // "Any minute" touches 61 whole seconds: the one that runs and the 60 before it.
+    // Any 60 seconds touch 61 whole seconds: the current one and the 60 before it.
     private const int Seconds = 61;
 
     private readonly long[] _seconds = new long[Seconds];
@@ -36,19 +35,18 @@ internal sealed class QuotaCounter
     private double _permits = double.MaxValue;
     private TimeSpan _filledAt;
 
-    /// <summary>Tokens of the requests that have ended, within the last minute.</summary>
+    /// <summary>Tokens of ended requests within the last minute.</summary>
     public long SpentInMinute => _minute;
 
-    /// <summary>The same for today.</summary>
+    /// <summary>Tokens of ended requests in the current UTC day.</summary>
     public long SpentInDay => _day;
 
-    /// <summary>Tokens of the requests that have not ended, as reserved.</summary>
+    /// <summary>Tokens reserved for requests in flight.</summary>
     public long Reserved => _reserved;
 
-    /// <summary>Requests that have not ended.</summary>
     public int InFlight => _inFlight;
 
-    /// <summary>Lets time pass.</summary>
+    /// <summary>Removes tokens that no longer count.</summary>
     public void Advance(in QuotaMoment now)
     {
         var second = now.Elapsed.Ticks / TimeSpan.TicksPerSecond;
@@ -73,9 +71,7 @@ internal sealed class QuotaCounter
         }
     }
 
-    /// <summary>Fills up the permits of requests per second.</summary>
-    /// <param name="rate">So many in a second; null where they are not limited.</param>
-    /// <param name="now">The moment.</param>
+    /// <summary>Refills the permits of requests per second; no limit if <paramref name="rate"/> is null.</summary>
     public void Fill(double? rate, in QuotaMoment now)
     {
         if (rate is { } known)
@@ -83,7 +79,7 @@ internal sealed class QuotaCounter
         _filledAt = now.Elapsed;
     }
 
-    /// <summary>Whether a request fits beside the others, its pace aside. The limit that will be in the way for longest is told first.</summary>
+    /// <summary>Checks all limits except requests per second. If several refuse the request, returns the one that lasts longest.</summary>
     public QuotaRefusal CheckUse(UsageLimits limits, long tokens, bool ofModel, in QuotaMoment now)
     {
         if (tokens > 0 && limits.TokensPerDay is { } day && _day + _reserved + tokens > day)
@@ -95,14 +91,10 @@ internal sealed class QuotaCounter
         return default;
     }
 
-    /// <summary>Whether there is a permit.</summary>
     public QuotaRefusal CheckPace(double? rate, bool ofModel) => rate is { } known && _permits < 1
         ? new QuotaRefusal(QuotaLimit.Requests, known, ofModel, UntilPermits(1 - _permits, known))
         : default;
 
-    /// <summary>Takes what a request needs.</summary>
-    /// <param name="tokens">Tokens to reserve.</param>
-    /// <param name="permits">Permits of requests per second.</param>
     public void Take(long tokens, int permits)
     {
         _reserved += tokens;
@@ -110,10 +102,7 @@ internal sealed class QuotaCounter
         _permits -= permits;
     }
 
-    /// <summary>A request has ended.</summary>
-    /// <param name="reserved">What it had taken.</param>
-    /// <param name="used">What it has used.</param>
-    /// <param name="now">The moment.</param>
+    /// <summary>Replaces the reserved tokens of an ended request by the used ones.</summary>
     public void Settle(long reserved, long used, in QuotaMoment now)
     {
         Advance(now);
@@ -124,10 +113,6 @@ internal sealed class QuotaCounter
         _day += used;
     }
 
-    /// <summary>How far the limits are used up.</summary>
-    /// <param name="limits">The limits.</param>
-    /// <param name="others">What others have used of them.</param>
-    /// <param name="now">The moment.</param>
     public QuotaLevels Levels(UsageLimits limits, in QuotaElsewhere others, in QuotaMoment now)
     {
         var permits = others.Permits ?? _permits;
@@ -143,16 +128,15 @@ internal sealed class QuotaCounter
         return new QuotaLevels(requests, QuotaLevel.Tighter(minute, day));
     }
 
-    /// <summary>The most requests at once where so many are allowed in a second.</summary>
+    /// <summary>The size of a burst at a rate per second: at least one request.</summary>
     public static double Burst(double rate) => Math.Max(1, rate);
 
-    /// <summary>Until so many permits have come.</summary>
+    /// <summary>The time until this many permits are refilled, at most a day.</summary>
     public static TimeSpan UntilPermits(double permits, double rate) => TimeSpan.FromSeconds(Math.Clamp(permits / rate, 0, 86400));
 
-    /// <summary>Until the day is over.</summary>
     public static TimeSpan UntilTomorrow(in QuotaMoment now) => now.Utc.Date.AddDays(1) - now.Utc;
 
-    /// <summary>Until so many tokens have left the minute.</summary>
+    /// <summary>The time until this many tokens no longer count for the minute.</summary>
     private TimeSpan UntilFree(long tokens, in QuotaMoment now)
     {
         for (var second = _second - Seconds + 1; second <= _second && tokens > 0; second++)
@@ -165,7 +149,7 @@ internal sealed class QuotaCounter
         return SomebodyEnds;
     }
 
-    /// <summary>Until the minute is empty; whole where something is still reserved, or others' use is in it.</summary>
+    /// <summary>The time until no tokens count for the minute; a whole minute if tokens are reserved or other gateways have used some.</summary>
     private TimeSpan UntilEmpty(long others, in QuotaMoment now)
     {
         if (_reserved > 0 || others > 0)

@@ -3,10 +3,10 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>How far limits are used up, in the headers that a caller's clients know. Pure.</summary>
+/// <summary>Writes the levels of limits to the headers that OpenAI's and Anthropic's clients read. Pure.</summary>
 internal static class QuotaHeaders
 {
-    /// <summary>Tells OpenAI's and Anthropic's clients not to try again by themselves.</summary>
+    /// <summary>Keeps OpenAI's and Anthropic's clients from retrying automatically.</summary>
     public const string ShouldRetry = "x-should-retry";
 
     private static readonly Names OpenAIRequests = new("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests");
@@ -18,11 +18,6 @@ internal static class QuotaHeaders
     private static readonly Names AnthropicTokens = new(
         "anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset");
 
-    /// <summary>Writes the headers.</summary>
-    /// <param name="headers">The answer's.</param>
-    /// <param name="protocol">The caller's protocol.</param>
-    /// <param name="levels">How far the limits are used up.</param>
-    /// <param name="now">The time.</param>
     public static void Write(IHeaderDictionary headers, Protocol protocol, in QuotaLevels levels, DateTimeOffset now)
     {
         var isAnthropic = protocol == Protocol.Anthropic;
@@ -30,7 +25,7 @@ internal static class QuotaHeaders
         Write(headers, isAnthropic, isAnthropic ? AnthropicTokens : OpenAITokens, levels.Tokens, now);
     }
 
-    /// <summary>A duration as OpenAI writes it: <c>20ms</c>, <c>6s</c>, <c>1m0s</c>, <c>23h59m1s</c>.</summary>
+    /// <summary>A duration in OpenAI's format: <c>20ms</c>, <c>6s</c>, <c>1m0s</c>, <c>23h59m1s</c>.</summary>
     public static string Duration(TimeSpan time)
     {
         if (time < TimeSpan.FromSeconds(1))
@@ -50,12 +45,12 @@ internal static class QuotaHeaders
             return;
         headers[names.Limit] = known.Limit.ToString(CultureInfo.InvariantCulture);
         headers[names.Remaining] = known.Remaining.ToString(CultureInfo.InvariantCulture);
-        // Whole seconds: rounded up, never too early.
+        // Whole seconds, rounded up: never too early.
         headers[names.Reset] = isAnthropic
             ? (now + known.Reset + TimeSpan.FromSeconds(1) - TimeSpan.FromTicks(1)).UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture)
             : Duration(known.Reset);
     }
 
-    /// <summary>What a protocol calls them.</summary>
+    /// <summary>The header names of one protocol.</summary>
     private sealed record Names(string Limit, string Remaining, string Reset);
 }

@@ -3,65 +3,63 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>How much is known when a request is decided.</summary>
+/// <summary>The information about other gateways that a decision is based on.</summary>
 internal enum QuotaKnowledge
 {
     /// <summary>There are no other gateways.</summary>
     Alone,
 
-    /// <summary>What this gateway may use without asking.</summary>
+    /// <summary>This gateway's claims, without a call to the shared state.</summary>
     Claims,
 
-    /// <summary>What all have, as of just now.</summary>
+    /// <summary>The shared state's response for this decision.</summary>
     Answered,
 
-    /// <summary>Nobody can be asked.</summary>
+    /// <summary>The shared state is unreachable.</summary>
     Lost,
 }
 
-/// <summary>What a decision rests on, beside what is counted here.</summary>
-/// <param name="Knowledge">How much is known.</param>
-/// <param name="Gateways">How many gateways there are, or were.</param>
-/// <param name="FailClosed">Whether nothing is let in that may be too much.</param>
-/// <param name="IsCareful">Whether some who have something may not have said so yet.</param>
-/// <param name="Silence">Since this tenant's claims were confirmed.</param>
-/// <param name="Timeout">After which a gateway counts no longer.</param>
-/// <param name="IsOfToday">Whether they were confirmed today.</param>
-/// <param name="Now">The moment.</param>
+/// <summary>The input of a decision, besides this gateway's own counts.</summary>
+/// <param name="Knowledge">The available information.</param>
+/// <param name="Gateways">The number of gateways, as last known.</param>
+/// <param name="FailClosed">Whether requests that may exceed a limit are refused.</param>
+/// <param name="IsCareful">Whether some gateways may not have reported their use yet.</param>
+/// <param name="Silence">The time since this tenant's claims were last confirmed.</param>
+/// <param name="Timeout">How long a gateway counts after its last report.</param>
+/// <param name="IsOfToday">Whether the claims were confirmed in the current UTC day.</param>
+/// <param name="Now">The time.</param>
 internal readonly record struct QuotaSituation(
     QuotaKnowledge Knowledge, int Gateways, bool FailClosed, bool IsCareful, TimeSpan Silence, TimeSpan Timeout, bool IsOfToday, QuotaMoment Now)
 {
-    /// <summary>Whether a claim still holds for all others: they take it that it does for longer than this gateway relies on it.</summary>
+    /// <summary>Whether a claim is still valid. The shared state keeps a claim for longer than this gateway relies on it.</summary>
     public bool Holds(QuotaLimit kind) => kind switch
     {
         QuotaLimit.Concurrency => Silence < Timeout,
         QuotaLimit.Minute => Silence < QuotaCounter.Minute,
-        // Yesterday's stands in for today's until it can have been said anew.
+        // After midnight, yesterday's claim remains valid until this gateway has had time to report.
         QuotaLimit.Day => IsOfToday || Silence < Timeout,
         _ => true,
     };
 }
 
-/// <summary>One set of a tenant's limits: what this gateway has used, and what it may use. Not thread-safe: its tenant's lock guards it.</summary>
-/// <param name="model">The model that they are for; empty for all together.</param>
+/// <summary>One set of a tenant's limits, with this gateway's use and claims. Not thread-safe: guarded by the tenant's lock.</summary>
+/// <param name="model">Canonical name of the limited model; empty for all models together.</param>
 internal sealed class QuotaScope(string model)
 {
-    // In the order in which they are in the way for long.
+    // Ordered by how long a limit refuses requests once it is reached, longest first.
     private readonly QuotaClaim[] _claims = [new(QuotaLimit.Day), new(QuotaLimit.Minute), new(QuotaLimit.Concurrency)];
     private readonly QuotaClaim _permits = new(QuotaLimit.Requests);
     private UsageLimits _limits = new();
 
-    /// <summary>The model; empty for all together.</summary>
     public string Model => model;
 
-    /// <summary>What this gateway has used.</summary>
     public QuotaCounter Counter { get; } = new();
 
-    /// <summary>Whether anything is counted or claimed.</summary>
+    /// <summary>Whether nothing is counted or claimed, so that the scope can be dropped.</summary>
     public bool IsIdle => Counter is { InFlight: 0, Reserved: 0, SpentInMinute: 0, SpentInDay: 0 } && _permits is { Held: 0, Recent: 0 }
         && Array.TrueForAll(_claims, c => c is { Held: 0, Said: (0, 0), Recent: 0 });
 
-    /// <summary>Brings it up to the moment, and to the limits as they are now.</summary>
+    /// <summary>Applies the current limits and advances the counters to the current time.</summary>
     public void Prepare(UsageLimits limits, in QuotaSituation at)
     {
         _limits = limits;
@@ -72,7 +70,7 @@ internal sealed class QuotaScope(string model)
             Counter.Fill(limits.RequestsPerSecond / at.Gateways, at.Now);
     }
 
-    /// <summary>Whether a request fits beside what this gateway has used itself.</summary>
+    /// <summary>Checks the request against this gateway's own use.</summary>
     public QuotaRefusal CheckOwn(long tokens, in QuotaSituation at)
     {
         var refusal = Counter.CheckUse(_limits, tokens, model.Length > 0, at.Now);
@@ -81,7 +79,7 @@ internal sealed class QuotaScope(string model)
             : refusal;
     }
 
-    /// <summary>Whether it fits into what this gateway may use.</summary>
+    /// <summary>Checks the request against this gateway's claims.</summary>
     public QuotaRefusal CheckShared(long tokens, in QuotaSituation at)
     {
         foreach (var claim in _claims)
@@ -97,7 +95,6 @@ internal sealed class QuotaScope(string model)
         };
     }
 
-    /// <summary>Takes what a request needs.</summary>
     public void Take(long tokens)
     {
         var hasPermit = _permits.Held > 0;
@@ -109,7 +106,6 @@ internal sealed class QuotaScope(string model)
             claim.Admit(Need(claim.Kind, tokens));
     }
 
-    /// <summary>How far the limits are used up.</summary>
     public QuotaLevels Levels(in QuotaSituation at) => at.Knowledge == QuotaKnowledge.Alone
         ? Counter.Levels(_limits, default, at.Now)
         : Counter.Levels(
@@ -117,7 +113,7 @@ internal sealed class QuotaScope(string model)
             new QuotaElsewhere(_claims[1].OthersUsed, _claims[0].OthersUsed, at is { Knowledge: QuotaKnowledge.Lost, FailClosed: false } ? null : _permits.Held + Left(at)),
             at.Now);
 
-    /// <summary>Whether this gateway has claimed so much that another may miss what ends here.</summary>
+    /// <summary>Whether an eighth or less of a limit is unclaimed, so that another gateway may need the capacity of a request that ends on this one.</summary>
     public bool IsTight
     {
         get
@@ -129,7 +125,7 @@ internal sealed class QuotaScope(string model)
         }
     }
 
-    /// <summary>An interval has passed.</summary>
+    /// <summary>Ends an interval.</summary>
     public void Pass()
     {
         _permits.Pass();
@@ -137,7 +133,7 @@ internal sealed class QuotaScope(string model)
             claim.Pass();
     }
 
-    /// <summary>Nobody comes any more.</summary>
+    /// <summary>Forgets recent amounts, because no requests will arrive.</summary>
     public void Rest()
     {
         _permits.Rest();
@@ -145,10 +141,10 @@ internal sealed class QuotaScope(string model)
             claim.Rest();
     }
 
-    /// <summary>Whether it holds something that lapses where nothing is said.</summary>
+    /// <summary>Whether it has a claim that expires without reports.</summary>
     public bool Holds(QuotaLimit kind) => Array.Exists(_claims, c => c.Kind == kind && c.Held > 0);
 
-    /// <summary>Whether there is something to say.</summary>
+    /// <summary>Whether the use or the wanted claim differs from the last report.</summary>
     public bool IsDue(in QuotaSituation at)
     {
         Counter.Advance(at.Now);
@@ -158,11 +154,7 @@ internal sealed class QuotaScope(string model)
         return _permits.Held != Permits(0, at);
     }
 
-    /// <summary>What is to be said.</summary>
-    /// <param name="requests">How many requests wait for the answer.</param>
-    /// <param name="tokens">Tokens that they need.</param>
-    /// <param name="at">The situation.</param>
-    /// <param name="into">Receives it.</param>
+    /// <summary>Adds the scope's uses to a report. The waiting requests need <paramref name="tokens"/> tokens together.</summary>
     public void Report(int requests, long tokens, in QuotaSituation at, ImmutableArray<QuotaUse>.Builder into)
     {
         Counter.Advance(at.Now);
@@ -192,7 +184,7 @@ internal sealed class QuotaScope(string model)
         into.Add(new QuotaUse(QuotaLimit.Requests, model, rate, back, 0, more, more));
     }
 
-    /// <summary>What was granted of that.</summary>
+    /// <summary>Applies the grants to the reported uses.</summary>
     public void Hear(QuotaReport report, QuotaAnswer answer)
     {
         for (var i = 0; i < report.Uses.Length; i++)
@@ -205,7 +197,7 @@ internal sealed class QuotaScope(string model)
     private bool Fits(QuotaClaim claim, long limit, long need, in QuotaSituation at)
     {
         var used = Used(claim.Kind);
-        // One at least: serving goes on.
+        // At least one request is allowed, so that the tenant is still served.
         return at is { Knowledge: QuotaKnowledge.Lost, FailClosed: false }
             ? used == 0 || used + need <= Math.Max(claim.Held, QuotaPortions.EvenShare(limit, at.Gateways))
             : used + need <= (at.Holds(claim.Kind) ? claim.Held : 0);
@@ -225,11 +217,10 @@ internal sealed class QuotaScope(string model)
     private long Ask(QuotaClaim claim, long limit, long pending, int gateways) =>
         QuotaPortions.Ask(new QuotaWish(limit, Used(claim.Kind), pending, claim.Recent, claim.OthersUsed, gateways));
 
-    /// <summary>How many permits to have.</summary>
     private long Permits(int pending, in QuotaSituation at) => _limits.RequestsPerSecond is null ? 0
         : QuotaPortions.Ask(new QuotaWish(pending + _permits.Held + (long)Left(at), 0, pending, _permits.Recent, 0, at.Gateways));
 
-    /// <summary>Permits that nobody has by now, if nobody took any.</summary>
+    /// <summary>Permits that no gateway has, extrapolated from the last response as if none were taken since.</summary>
     private double Left(in QuotaSituation at) => _limits.RequestsPerSecond is { } rate
         ? Math.Min(QuotaCounter.Burst(rate), _permits.Left + (at.Silence.TotalSeconds * rate))
         : 0;

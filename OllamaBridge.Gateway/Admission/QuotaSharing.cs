@@ -3,22 +3,19 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Lets the store of limits talk to the other gateways' again and again.</summary>
+/// <summary>Exchanges the use of limits with the other gateways at each <c>Bridge:Sharing:Interval</c>.</summary>
 internal sealed class QuotaSharing(QuotaStore store, IOptions<SharingOptions> options, TimeProvider time) : BackgroundService, IHostedLifecycleService
 {
-    /// <summary>Once before the first request; the shares see to it that this takes no longer than it may.</summary>
+    /// <summary>Registers this gateway before the first request. <see cref="IQuotaShares"/> limits how long that takes.</summary>
     public Task StartingAsync(CancellationToken cancellationToken) => store.GreetAsync(cancellationToken);
 
-    /// <inheritdoc/>
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>What it has not used is the others' at once.</summary>
+    /// <summary>Releases unused claims to the other gateways at once.</summary>
     public Task StoppedAsync(CancellationToken cancellationToken) => store.LeaveAsync();
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!store.IsShared)

@@ -6,15 +6,11 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Sends away what asks for more than any request may, or than its tenant's limits still have.</summary>
+/// <summary>Refuses requests that exceed the caps for a single request or the unused part of their tenant's limits.</summary>
 internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options, BridgeMetrics metrics, TimeProvider time)
 {
     private CapOptions CapsInEffect => options.Value;
 
-    /// <summary>Handles one request.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="next">Who answers it.</param>
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
         if (call.Operation.Kind == OperationKind.Inference && Caps.Check(call.Facts.Demands, CapsInEffect) is { } excess)
@@ -25,12 +21,12 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
             : AdmitAsync(context, call, next);
     }
 
-    /// <summary>Another model is to answer a request that was admitted: what it holds of limits goes back, and the same is taken anew for that model.</summary>
-    /// <remarks>Where neither model has limits of its own, what it holds is the tenant's and stays.</remarks>
+    /// <summary>Moves the reservation of an admitted request to another model: settles the old one with 0 tokens and makes a new one.</summary>
+    /// <remarks>If neither model has its own limits, the reservation is for all models together and stays.</remarks>
     /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="modelKey">The model's canonical name.</param>
-    /// <returns>False where its tenant's limits have no room for that; it holds nothing then.</returns>
+    /// <param name="call">The request's state; its quota lease is replaced.</param>
+    /// <param name="modelKey">The other model's canonical name.</param>
+    /// <returns>False if the tenant's limits have no room for it; the request has no reservation then.</returns>
     public async ValueTask<bool> TryMoveAsync(HttpContext context, BridgeCall call, string modelKey)
     {
         var limits = call.Tenant.Limits;
@@ -66,7 +62,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         var (lease, tokens) = await AcquireAsync(context, call, call.NamedModel);
         if (lease.IsAcquired)
         {
-            // Settled with the call.
+            // CallAccounting settles the lease when the call ends.
             call.Quota = lease;
             await next(context, call);
             return;
@@ -97,7 +93,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
             _ => $"{allowed} tokens a day",
         } + (refusal.OfModel ? " for this model" : "");
         return refusal.RetryAfter is null
-            ? string.Create(CultureInfo.InvariantCulture, $"the request may need {tokens} tokens (prompt and answer), more than the limit of {what}")
+            ? string.Create(CultureInfo.InvariantCulture, $"the request may need {tokens} tokens (prompt and response), more than the limit of {what}")
             : $"rate limit reached: {what}";
     }
 }

@@ -7,10 +7,10 @@ using OllamaBridge.Gateway.State;
 namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>
-/// Counts what tenants use at this gateway, while it runs. Where there are others, it counts within what it has claimed of each limit, and
-/// asks for more beforehand; a request waits for an answer only where what was claimed does not suffice.
+/// Counts the tenants' use at this gateway, in memory. If there are other gateways, it counts within its claims of each limit and increases them
+/// in advance; a request waits for the shared state only if the claims don't suffice.
 /// </summary>
-/// <remarks>One lock for each tenant: its own limits and those for single models are taken together or not at all.</remarks>
+/// <remarks>One lock per tenant: the tenant's limits and those for single models are reserved together or not at all.</remarks>
 internal sealed class QuotaStore : IQuotaStore
 {
     private readonly ConcurrentDictionary<string, TenantQuota> _tenants = new(StringComparer.Ordinal);
@@ -32,13 +32,7 @@ internal sealed class QuotaStore : IQuotaStore
     private volatile bool _isLost;
     private volatile bool _complained;
 
-    /// <summary>Counts for this gateway alone, or within what several have.</summary>
-    /// <param name="shares">Where gateways divide limits.</param>
-    /// <param name="gateway">This process, as others see it.</param>
-    /// <param name="sharing">How often they talk.</param>
-    /// <param name="state">How long a request may wait for them.</param>
-    /// <param name="time">The clock.</param>
-    /// <param name="logger">Where what cannot be read is told of.</param>
+    /// <remarks>A request waits for the shared state for at most <see cref="StateOptions.OperationTimeout"/>.</remarks>
     public QuotaStore(IQuotaShares shares, string gateway, IOptions<SharingOptions> sharing, IOptions<StateOptions> state, TimeProvider time, ILogger<QuotaStore> logger)
     {
         _shares = shares.IsShared ? shares : null;
@@ -49,13 +43,12 @@ internal sealed class QuotaStore : IQuotaStore
         _lease = (tenant, model, tokens, levels) => new Lease(this, tenant, model, tokens, levels);
     }
 
-    /// <summary>Whether there are other gateways to talk to.</summary>
+    /// <summary>Whether other gateways may share the limits.</summary>
     public bool IsShared => _shares is not null;
 
-    /// <summary>How many gateways are there, or were when that was last known.</summary>
+    /// <summary>The number of gateways, as last known.</summary>
     public int Gateways => _gateways;
 
-    /// <inheritdoc/>
     public ValueTask<QuotaLease> AcquireAsync(QuotaDemand demand, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -67,10 +60,10 @@ internal sealed class QuotaStore : IQuotaStore
             {
                 if (tenant.IsDropped)
                     continue;
-                // Read inside the lock, so that a tenant's time does not go back.
+                // Read under the lock, so that time is monotonic for each tenant.
                 var now = Now();
                 var knowledge = _shares is null ? QuotaKnowledge.Alone : _isLost ? QuotaKnowledge.Lost : QuotaKnowledge.Claims;
-                // Nobody overtakes those who wait.
+                // A new request must not overtake waiting ones.
                 if (knowledge != QuotaKnowledge.Claims || tenant.Waiting.Count == 0)
                 {
                     if (tenant.Decide(demand, knowledge, _gateways, now, _lease) is { } lease)
@@ -88,7 +81,7 @@ internal sealed class QuotaStore : IQuotaStore
         }
     }
 
-    /// <summary>An interval has passed: says what has changed, and looks whether anybody is there.</summary>
+    /// <summary>Ends an interval: reports changes, and registers this gateway again if necessary.</summary>
     public async Task TickAsync(CancellationToken cancellationToken)
     {
         if (_shares is null)
@@ -99,7 +92,7 @@ internal sealed class QuotaStore : IQuotaStore
             await ExchangeAllAsync(drop: true);
     }
 
-    /// <summary>Is seen, and sees who is there.</summary>
+    /// <summary>Registers this gateway and reads the number of gateways.</summary>
     public async Task GreetAsync(CancellationToken cancellationToken)
     {
         if (_shares is null)
@@ -113,22 +106,19 @@ internal sealed class QuotaStore : IQuotaStore
         Note(answer, now.Elapsed);
     }
 
-    /// <summary>This gateway stops: what it has not used is the others'.</summary>
+    /// <summary>Releases unused claims to the other gateways, because this gateway stops.</summary>
     public async Task LeaveAsync()
     {
         if (_shares is null || _isLost)
             return;
-        // Nobody has come lately, as nobody will.
+        // No further requests will arrive, so no room is claimed for them.
         foreach (var tenant in _tenants.Values)
             lock (tenant.Lock)
                 tenant.Rest();
         await ExchangeAllAsync(drop: false);
     }
 
-    /// <summary>What is counted for a tenant; for tests.</summary>
-    /// <param name="tenant">Whose.</param>
-    /// <param name="model">Canonical model name; null for all together.</param>
-    /// <param name="read">Reads it while nobody changes it.</param>
+    /// <summary>Reads a tenant's counter under its lock; all models together if <paramref name="model"/> is null. For tests.</summary>
     public T Read<T>(string tenant, string? model, Func<QuotaCounter, T> read)
     {
         var state = _tenants.GetOrAdd(tenant, _create);
@@ -191,7 +181,7 @@ internal sealed class QuotaStore : IQuotaStore
         }
     }
 
-    /// <summary>Says what a tenant has used here and asks for what is needed, again and again while somebody waits; one at a time.</summary>
+    /// <summary>Reports a tenant's use and claims capacity, repeatedly while requests wait. At most one exchange per tenant runs at a time.</summary>
     private async Task ExchangeAsync(TenantQuota tenant)
     {
         lock (tenant.Lock)
@@ -227,7 +217,7 @@ internal sealed class QuotaStore : IQuotaStore
         while (!isDone);
     }
 
-    /// <summary>Decides those that have been asked for, in the order in which they came; all where nobody answers.</summary>
+    /// <summary>Decides the waiting requests that the report included, in order of arrival; all of them if the shared state is unreachable.</summary>
     private void Answer(TenantQuota tenant, QuotaKnowledge knowledge)
     {
         while (tenant.Waiting.First is { } first && (first.Value.IsAsked || knowledge == QuotaKnowledge.Lost))
@@ -251,7 +241,7 @@ internal sealed class QuotaStore : IQuotaStore
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // Whatever stands there, it is not what gateways say; that must not end this one.
+            // The shared state contains data that no gateway writes. That must not stop this gateway.
             if (!_complained)
                 AdmissionLog.ExchangeFailed(_logger, e);
             _complained = true;
@@ -266,7 +256,7 @@ internal sealed class QuotaStore : IQuotaStore
             return;
         Interlocked.Exchange(ref _heardTicks, saidAt.Ticks);
         Interlocked.Exchange(ref _since, answer.Since);
-        // While some may not have said that they are there, those that were still are.
+        // While some gateways may not have registered again, the known number is a lower bound.
         if (!answer.IsCareful || answer.Gateways > _gateways)
             _gateways = answer.Gateways;
     }
@@ -285,7 +275,7 @@ internal sealed class QuotaStore : IQuotaStore
                 isMissed = store is { _shares: not null, _isLost: false, _gateways: > 1 } && tenant.IsTight(model);
             }
 
-            // Nobody waits for it here, but somebody elsewhere may.
+            // No request waits on this gateway, but another gateway may need the capacity.
             if (isMissed)
                 _ = store.ExchangeAsync(tenant);
         }

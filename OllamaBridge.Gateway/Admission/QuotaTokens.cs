@@ -3,33 +3,28 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>How many tokens a request is taken to need, and how many it has used. Pure.</summary>
+/// <summary>Estimates the tokens that a request needs, and computes the tokens that it has used. Pure.</summary>
 internal static class QuotaTokens
 {
-    // What English text comes to with the tokenisers of today's models.
+    // Typical of English text with the tokenizers of current models.
     private const int BytesPerToken = 4;
-    // A picture of ordinary size in the models that Ollama runs; its base64 says nothing of its tokens.
+    // Typical of an image of ordinary size in the models that Ollama runs; the length of its base64 text does not show its tokens.
     private const int TokensPerImage = 768;
-    // Far more than any answer has, far less than what a sum of many could overflow with.
+    // Far more than any response has, and low enough that a sum of many doesn't overflow.
     private const long Most = 1_000_000_000_000;
 
-    /// <summary>The prompt's tokens, guessed from its length.</summary>
+    /// <summary>Estimates the prompt's tokens from the length of the body.</summary>
     public static long Prompt(Operation operation, long bodyBytes, in RequestDemands demands)
     {
-        // A recording's length says nothing of what will be written down of it.
+        // The length of an audio recording does not show the tokens of its transcript.
         if (operation.Kind != OperationKind.Inference || operation.Model == ModelSource.Form)
             return 0;
         var text = Math.Max(0, bodyBytes - demands.ImageBytes);
         return (text + BytesPerToken - 1) / BytesPerToken + (long)demands.Images * TokensPerImage;
     }
 
-    /// <summary>What to reserve: the prompt's tokens and as many of the answer as are asked for.</summary>
-    /// <param name="operation">What is asked.</param>
-    /// <param name="prompt">The prompt's tokens.</param>
-    /// <param name="demands">What the request says.</param>
-    /// <param name="assumed">The answer's tokens where it does not say. A guess must not shut out what might fit.</param>
-    /// <param name="limits">The tenant's limits.</param>
-    /// <param name="modelLimits">Those for the model; null for none.</param>
+    /// <summary>The tokens to reserve: the prompt's and the response's.</summary>
+    /// <remarks>If the request sets no limit, <paramref name="assumed"/> response tokens are reserved, but not more than the limits allow.</remarks>
     public static long Reserve(
         Operation operation, long prompt, in RequestDemands demands, long assumed, UsageLimits limits, UsageLimits? modelLimits)
     {
@@ -43,10 +38,10 @@ internal static class QuotaTokens
         return Math.Max(1, prompt + Math.Clamp(assumed, 0, Math.Max(0, room)));
     }
 
-    /// <summary>What a request has used: what its answer told; where that leaves out the prompt, the guess of it.</summary>
+    /// <summary>The tokens that a request has used, as the response reports them. If it does not report the prompt's tokens, the estimate counts.</summary>
     public static long Used(BridgeCall call, CallOutcome outcome)
     {
-        // Nobody has worked for it, or the tenant got nothing of the work.
+        // No instance has worked for the request, or the tenant got no result of the work.
         if (call.Operation.Kind != OperationKind.Inference || call.Attempts == 0 || outcome == CallOutcome.Rejected)
             return 0;
         if (outcome == CallOutcome.Failed && call.OutputTokens == 0)

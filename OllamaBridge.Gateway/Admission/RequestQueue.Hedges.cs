@@ -2,20 +2,20 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <content>Second leases of requests that have one.</content>
+/// <content>Second leases for hedged requests.</content>
 internal sealed partial class RequestQueue
 {
     /// <summary>
-    /// A lease on another instance for a request whose first one is late: only where nobody waits, a slot is free now and the model is in
-    /// memory. It is neither charged nor waited for.
+    /// Takes a lease on another instance for a request whose first instance is slow. Succeeds only if no request waits for a slot, and a slot is free
+    /// on an instance with the model in memory. The tenant is not charged.
     /// </summary>
-    /// <param name="request">What is needed; its first instance is among those tried.</param>
-    /// <returns>Null where there is none.</returns>
+    /// <param name="request">The request; its first instance is in <see cref="LeaseRequest.Tried"/>.</param>
+    /// <returns>Null if there is no such slot.</returns>
     public InstanceLease? TryHedge(in LeaseRequest request)
     {
         if (AnyWaitsForASlot() || request.Find(_fleet.Current.For(request.Tenant?.Instances), out _) is not { } model)
             return null;
-        // A second sending is no reason to leave the region.
+        // A hedge is no reason for a spill-over to another region.
         if (model.HasPeers)
             model = model.Regions.Here;
         var decision = _scheduler.Decide(new SchedulingRequest(

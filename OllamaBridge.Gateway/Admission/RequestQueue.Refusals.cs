@@ -3,13 +3,13 @@ using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <content>Who is refused, and what the refused are told.</content>
+/// <content>Refusals, and the estimates that they contain.</content>
 internal sealed partial class RequestQueue
 {
-    // Seconds. What is further off is no estimate.
+    // Seconds. Longer estimates are cut to this.
     private const double MaxEstimate = 86_400;
 
-    /// <summary>Where a request stands that waits; null where it does not.</summary>
+    /// <summary>The place of a waiting request; null if it does not wait.</summary>
     public QueuePlace? Locate(QueueTicket? ticket)
     {
         if (ticket is null)
@@ -23,7 +23,7 @@ internal sealed partial class RequestQueue
         }
     }
 
-    /// <summary>Sends everybody away who waits, and whoever would.</summary>
+    /// <summary>Refuses all waiting and future requests, because the gateway stops.</summary>
     public void Close()
     {
         lock (_lock)
@@ -35,7 +35,7 @@ internal sealed partial class RequestQueue
         }
     }
 
-    /// <summary>Whether a newcomer cannot wait: the queue is full and nobody goes for it, or its deadline is sooner than its turn.</summary>
+    /// <summary>Refuses a request if the queue is full, its deadline is too soon, or a fallback model can serve it sooner. Null if it may wait.</summary>
     private LeaseResult? Refuse(in LeaseRequest request, ModelQueue queue)
     {
         var tenant = request.Tenant ?? Tenant.Anonymous;
@@ -94,8 +94,8 @@ internal sealed partial class RequestQueue
         return youngest;
     }
 
-    /// <summary>How long the one at a position waits: so many times what a request takes, over the slots of the model's instances.</summary>
-    /// <returns>Null where nobody knows.</returns>
+    /// <summary>Estimates the wait at a position: the position times the recent service time, divided by the slots of the model's instances.</summary>
+    /// <returns>Null if unknown.</returns>
     private TimeSpan? EstimatedWait(ModelQueue queue, int position)
     {
         var service = double.IsNaN(queue.Service.Value) ? _serviceSeconds.Value : queue.Service.Value;
@@ -106,7 +106,7 @@ internal sealed partial class RequestQueue
         return double.IsNaN(service) || slots == 0 ? null : TimeSpan.FromSeconds(Math.Min(service * position / slots, MaxEstimate));
     }
 
-    /// <summary>When a place may be free: the queue's length over the slots, times what a request takes; 1 to 60 s.</summary>
+    /// <summary>Estimates the time until a place is free: the queue's length times the recent service time, divided by the fleet's slots; 1 to 60 s.</summary>
     private TimeSpan RetryAfter()
     {
         var slots = 0;

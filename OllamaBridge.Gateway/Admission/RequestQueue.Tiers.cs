@@ -4,18 +4,16 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Who waits for the models of a cold tier.</summary>
-/// <param name="Waiting">All of them.</param>
-/// <param name="Starving">Those that no instance can be given to, however long they wait.</param>
+/// <summary>The waiting requests for the models of a cold tier.</summary>
+/// <remarks><paramref name="Starving"/> counts those of them that no running instance can serve.</remarks>
 internal readonly record struct TierDemand(int Waiting, int Starving);
 
-/// <content>Those who wait for what must be started first.</content>
+/// <content>Requests that wait for the start of a tier.</content>
 internal sealed partial class RequestQueue
 {
-    /// <summary>Raised when a request begins to wait that no instance can be given to: its model's tier is to be started.</summary>
+    /// <summary>Raised when a request starts to wait that no running instance can serve, so that its model's tier must be started.</summary>
     public event Action<ColdTier>? Starved;
 
-    /// <summary>Who waits for a tier's models.</summary>
     public TierDemand DemandOn(ColdTier tier)
     {
         if (Count == 0)
@@ -32,9 +30,7 @@ internal sealed partial class RequestQueue
         return new TierDemand(waiting, starving);
     }
 
-    /// <summary>Sends those away who wait for a tier that will not be started, and whom no other region can help.</summary>
-    /// <param name="tier">The tier.</param>
-    /// <param name="retryAfter">When it may be worth to try again.</param>
+    /// <summary>Refuses the waiting requests for a tier that will not be started, unless another region can serve them.</summary>
     public void RefuseStarving(ColdTier tier, TimeSpan retryAfter)
     {
         var result = new LeaseResult(null, LeaseRefusal.StartRefused, retryAfter);
@@ -44,7 +40,7 @@ internal sealed partial class RequestQueue
                     EndAll(queue, result);
     }
 
-    /// <summary>Whether a slot could be of use to anybody who waits: not to those whose tier is being started.</summary>
+    /// <summary>Whether a waiting request could use a free slot. Requests for a tier that is being started can't.</summary>
     private bool AnyWaitsForASlot()
     {
         if (Count == 0)
@@ -66,8 +62,8 @@ internal sealed partial class RequestQueue
                 End(line.Waiters.First!.Value, result);
     }
 
-    /// <summary>Writes down whether an instance could be given to a request.</summary>
-    /// <returns>For how long now none could.</returns>
+    /// <summary>Records whether an instance could serve a request.</summary>
+    /// <returns>The time for which no instance could serve it until now.</returns>
     private TimeSpan NoteInstance(Waiter waiter, long now, SchedulingOutcome outcome)
     {
         if (outcome == SchedulingOutcome.NoneUsable)

@@ -10,20 +10,20 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>
-/// Hands out leases. A request that finds an instance gets it at once; one that finds none waits here and is bound when a slot comes
-/// free: for each model, the tenant that has had the least of it goes first, and who came first among a tenant's own.
+/// Grants leases. A request gets a lease at once if an instance has a free slot. Otherwise it waits here until a slot becomes free. For each model,
+/// the tenant that has received the least service goes first; a tenant's own requests are served in order of arrival.
 /// </summary>
-/// <remarks>Who is next, and who must go where the queue is full, is decided elsewhere: <see cref="FairShare"/>, <see cref="ShedOrder"/>.</remarks>
+/// <remarks>The order is decided by <see cref="FairShare"/>, the requests to remove from a full queue by <see cref="ShedOrder"/>.</remarks>
 internal sealed partial class RequestQueue : IDisposable
 {
-    // Deadlines and patience are looked at this often while somebody waits.
+    // The interval for checking deadlines and waits while requests wait.
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(100);
-    // A slot that another request took between decision and grip: decide anew, so often at most.
+    // Another request may take the slot between the decision and the lease. The maximum number of decisions in such a race.
     private const int MaxGrips = 8;
     private readonly Lock _lock = new();
-    // Every model that was ever asked for and is still there; changed under the lock.
+    // All models that were requested and still exist; changed under the lock.
     private readonly ConcurrentDictionary<QueueKey, ModelQueue> _queues = new();
-    // Those of them for which somebody waits.
+    // The queues of models with waiting requests.
     private readonly List<ModelQueue> _busy = [];
     private readonly IFleet _fleet;
     private readonly Scheduler _scheduler;
@@ -59,16 +59,14 @@ internal sealed partial class RequestQueue : IDisposable
 
     private long Patience => (long)(Settings.BatchPatience.TotalSeconds * _time.TimestampFrequency);
 
-    /// <summary>How many wait.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>How many may wait.</summary>
     public int Limit => Settings.Length;
 
-    /// <summary>Gets a lease, waiting for one if need be.</summary>
-    /// <param name="request">What is needed.</param>
-    /// <param name="cancellationToken">The client has gone: the place in the queue is given up at once.</param>
-    /// <exception cref="OperationCanceledException">The client has gone.</exception>
+    /// <summary>Gets a lease, and waits for it if necessary.</summary>
+    /// <param name="request">The request's requirements.</param>
+    /// <param name="cancellationToken">Canceled when the client disconnects; the request leaves the queue at once.</param>
+    /// <exception cref="OperationCanceledException">The client disconnected.</exception>
     public ValueTask<LeaseResult> AcquireAsync(in LeaseRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -78,13 +76,13 @@ internal sealed partial class RequestQueue : IDisposable
         var key = request.QueueOf(model);
         if (request.Deadline != 0 && _time.GetTimestamp() >= request.Deadline)
             return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.DeadlinePassed, RetryAfter()));
-        // Whoever came first for this model, and may use the same instances, must not be overtaken.
+        // A new request must not overtake waiting requests for the same model on the same instances.
         if (model.State.Waiting == 0 || !request.NeedsSlot || Queue(key).Count == 0)
         {
             var result = TryGrip(model, request, waited: 0, out var outcome);
             if (result is not null)
                 return ValueTask.FromResult(new LeaseResult(result, LeaseRefusal.None, TimeSpan.Zero) { Charge = Charge(request, key), Queue = key });
-            // (Where a tier can be started, other regions are not all there is to try.)
+            // If a tier can be started, other regions are not the only alternative.
             if (outcome == SchedulingOutcome.AllTried && !model.IsAsleep)
                 return ValueTask.FromResult(new LeaseResult(null, LeaseRefusal.AllTried, TimeSpan.Zero));
         }
@@ -92,9 +90,7 @@ internal sealed partial class RequestQueue : IDisposable
         return WaitAsync(request, key, model, cancellationToken);
     }
 
-    /// <summary>How long a request occupied a slot, for estimates of when the next comes free.</summary>
-    /// <param name="duration">How long.</param>
-    /// <param name="key">In which queue it would have waited; null where that is not to be told apart.</param>
+    /// <summary>Records how long a request occupied a slot, for estimates of waits. A null <paramref name="key"/> counts for all models only.</summary>
     public void RecordService(TimeSpan duration, QueueKey? key = null)
     {
         _serviceSeconds.Add(duration.TotalSeconds);
@@ -102,11 +98,11 @@ internal sealed partial class RequestQueue : IDisposable
             queue.Service.Add(duration.TotalSeconds);
     }
 
-    /// <summary>What a tenant has had of a model: weighted tokens over its weight; null where it is not remembered.</summary>
+    /// <summary>The service that a tenant has received of a model: weighted tokens divided by its weight; null if not remembered.</summary>
     public double? ServiceOf(QueueKey key, string tenant, Priority priority) =>
         _queues.TryGetValue(key, out var queue) ? queue[priority].Counters.ValueOf(tenant) : null;
 
-    /// <summary>Who waits now: for each model how many, of which tenants and classes, and since when the first.</summary>
+    /// <summary>Describes the waiting requests of each model, the longest wait first.</summary>
     public IReadOnlyList<QueueDescription> Describe()
     {
         if (Count == 0)
@@ -120,7 +116,6 @@ internal sealed partial class RequestQueue : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _fleet.Changed -= OnFleetChanged;
@@ -153,7 +148,7 @@ internal sealed partial class RequestQueue : IDisposable
                 return null;
             if ((request.NeedsSlot ? InstanceLease.TryTake(placement, _released, _time, decision.GoSlowly, decision.Spill) : InstanceLease.WithoutSlot(placement, _time)) is { } lease)
             {
-                // One that an instance has failed goes elsewhere for once; its conversation does not move with it.
+                // A retry uses another instance once; the conversation's next request returns to the instance before.
                 if (request.NeedsSlot && request.Tried is not { Count: > 0 })
                     _places.Note(request.Affinity, request.ModelKey, lease.Instance);
                 BridgeTracing.RecordDecision(request.Span, started, model, lease);
@@ -187,7 +182,7 @@ internal sealed partial class RequestQueue : IDisposable
             var queue = Queue(key);
             if (_isClosed)
                 return new LeaseResult(null, LeaseRefusal.Stopped, GracefulStop.RetryAfter);
-            // Who is sent again had its place already.
+            // A retry already had its place in the queue.
             if (request.Tried is null && Refuse(request, queue) is { } refusal)
                 return refusal;
             waiter = new Waiter(request, queue, model.State, _time.GetTimestamp(), ++_arrivals) { Tier = model.Tier };
@@ -199,7 +194,7 @@ internal sealed partial class RequestQueue : IDisposable
             model.State.AddWaiting(1);
             if (Interlocked.Increment(ref _count) == 1)
                 _timer.Change(Tick, Tick);
-            // A slot may have come free before the count was seen.
+            // A slot may have become free before the count was visible to OnReleased.
             DispatchLocked(tick: false);
         }
 
@@ -246,7 +241,7 @@ internal sealed partial class RequestQueue : IDisposable
         OnReleased();
     }
 
-    /// <summary>Drops what was kept for models that are gone.</summary>
+    /// <summary>Drops the queues of models that no longer exist.</summary>
     private void Forget()
     {
         var models = _fleet.Current.Models;
@@ -264,8 +259,8 @@ internal sealed partial class RequestQueue : IDisposable
             DispatchLocked(tick);
     }
 
-    /// <summary>Serves whom it can. Behind one that must wait on, no other for the same model is tried.</summary>
-    /// <param name="tick">Whether to look at everybody's deadline; else it ends where nobody further can be served.</param>
+    /// <summary>Serves the waiting requests that can be served. If the next request of a model must wait, no request behind it is tried.</summary>
+    /// <param name="tick">Whether to check all deadlines, too.</param>
     private void DispatchLocked(bool tick)
     {
         var snapshot = _fleet.Current;
@@ -290,7 +285,7 @@ internal sealed partial class RequestQueue : IDisposable
         while (FirstToCome() is { Next: { } waiter } queue)
         {
             SchedulingOutcome outcome = default;
-            // How long a class has gone unserved is what it may throw another model out for, whoever's turn it is.
+            // The wait of the whole class decides whether another model may be evicted, not the wait of the request that is next.
             if (!End(waiter, Serve(waiter, snapshot, now, queue[waiter.Class].OldestSince(), ref outcome)))
                 queue.Blocked = outcome;
             else
@@ -301,7 +296,7 @@ internal sealed partial class RequestQueue : IDisposable
             EndOverdue(snapshot, now);
     }
 
-    /// <summary>Of the models whose next in line has not been tried, the one whose next came first.</summary>
+    /// <summary>Of the models whose next request has not been tried, selects the one whose next request arrived first.</summary>
     private ModelQueue? FirstToCome()
     {
         ModelQueue? first = null;
@@ -311,7 +306,7 @@ internal sealed partial class RequestQueue : IDisposable
         return first;
     }
 
-    /// <summary>Ends the wait of those behind the first whose time is over.</summary>
+    /// <summary>Ends the waits, other than those of the next requests, that are over.</summary>
     private void EndOverdue(FleetSnapshot snapshot, long now)
     {
         List<(Waiter Waiter, LeaseResult Result)>? over = null;
@@ -325,12 +320,8 @@ internal sealed partial class RequestQueue : IDisposable
             End(waiter, result);
     }
 
-    /// <param name="waiter">Who waits.</param>
-    /// <param name="snapshot">The fleet.</param>
-    /// <param name="now">The time.</param>
-    /// <param name="since">Since when somebody has waited in vain, for the scheduler's patience.</param>
-    /// <param name="outcome">Receives what it meets with.</param>
-    /// <returns>Null where it must wait on.</returns>
+    /// <remarks><paramref name="since"/> is the start, in ticks, of the wait that counts for the scheduler's SpillAfter and SwapAfter.</remarks>
+    /// <returns>Null if the request must continue to wait.</returns>
     private LeaseResult? Serve(Waiter waiter, FleetSnapshot snapshot, long now, long since, ref SchedulingOutcome outcome)
     {
         snapshot = snapshot.For(waiter.Request.Tenant?.Instances);
@@ -340,7 +331,7 @@ internal sealed partial class RequestQueue : IDisposable
             return Overdue(waiter, now, SchedulingOutcome.Busy);
         if (TryGrip(model, waiter.Request, now - since, out outcome) is { } lease)
             return new LeaseResult(lease, LeaseRefusal.None, TimeSpan.Zero);
-        // Whatever other regions say, this one's tier is being started, and may take as long as that takes.
+        // Although instances of other regions are busy, this region's tier is being started, and the start timeout applies.
         if (model.IsAsleep)
             outcome = SchedulingOutcome.NoneUsable;
         if (outcome == SchedulingOutcome.AllTried)
@@ -359,7 +350,7 @@ internal sealed partial class RequestQueue : IDisposable
             return Refused(LeaseRefusal.WaitedTooLong, waiter);
         if (waiter.WithoutInstanceSince == 0)
             return null;
-        // One whose instances are there, but left alone for their failures, is not being started.
+        // If instances of the tier exist, but are ejected after failures, the tier is not being started.
         return waiter.Tier is { } tier && Wanted(waiter.Queue) is { IsAsleep: true }
             ? waiter.Started + without >= tier.StartTimeout ? new LeaseResult(null, LeaseRefusal.NotStarted, RetryAfter()) : null
             : without >= Settings.MaxWaitWithoutInstance ? new LeaseResult(null, LeaseRefusal.NoneHealthy, RetryAfter()) : null;
@@ -367,7 +358,7 @@ internal sealed partial class RequestQueue : IDisposable
 
     private static bool IsPast(Waiter waiter, long now) => waiter.Request.Deadline != 0 && now >= waiter.Request.Deadline;
 
-    /// <returns>Whether the wait is over.</returns>
+    /// <returns>Whether the wait ended.</returns>
     private bool End(Waiter waiter, LeaseResult? result)
     {
         if (result is not { } ended)
@@ -376,7 +367,7 @@ internal sealed partial class RequestQueue : IDisposable
         return true;
     }
 
-    /// <returns>What its tenant was charged.</returns>
+    /// <returns>The charge to the request's tenant.</returns>
     private TokenCharge Remove(Waiter waiter, bool served)
     {
         TokenCharge charge = default;

@@ -2,29 +2,22 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>What a tenant has in the queue, over all models; requests that are sent again are not counted.</summary>
-/// <param name="Tenant">Whose.</param>
-/// <param name="Interactive">How many wait as interactive ones.</param>
-/// <param name="Batch">How many wait as batch.</param>
+/// <summary>A tenant's requests in the queue, over all models, without retries.</summary>
+/// <remarks>Batch requests that were promoted count as <paramref name="Interactive"/>.</remarks>
 internal readonly record struct TenantWaiting(string Tenant, int Interactive, int Batch)
 {
-    /// <summary>All.</summary>
     public int All => Interactive + Batch;
 }
 
-/// <summary>Who must go where the queue is full and somebody comes. Pure.</summary>
+/// <summary>Selects the request to shed when the queue is full. Pure.</summary>
 internal static class ShedOrder
 {
     /// <summary>
-    /// An interactive newcomer takes the place of a batch request of the tenant that has the most waiting. Else a newcomer whose tenant
-    /// holds less than its part (the queue's length over the tenants that wait, its own included) takes one of the tenant that holds
-    /// the most, if that is more than its part; batch only from batch. Else the newcomer itself goes.
+    /// A new interactive request replaces a batch request of the tenant with the most waiting requests. Otherwise, if its tenant has less than its share
+    /// of the queue (the length divided by the number of waiting tenants, including its own), the new request replaces one of the tenant with the most
+    /// waiting requests, if that tenant exceeds its share; a batch request replaces only batch requests. Otherwise the new request is refused.
     /// </summary>
-    /// <param name="waiting">Who waits.</param>
-    /// <param name="length">How many may wait.</param>
-    /// <param name="newcomer">Who comes.</param>
-    /// <param name="priority">The newcomer's class.</param>
-    /// <returns>Of whom, and of which class, the youngest must go; null: the newcomer.</returns>
+    /// <returns>The tenant and class whose latest request is shed; null to refuse the new request.</returns>
     public static (string Tenant, Priority Class)? Choose(ReadOnlySpan<TenantWaiting> waiting, int length, string newcomer, Priority priority)
     {
         TenantWaiting? most = null, mostWithBatch = null;

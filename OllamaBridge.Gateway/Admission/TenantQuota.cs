@@ -2,22 +2,21 @@ using System.Collections.Immutable;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>A request that waits for what others have of its tenant's limits.</summary>
+/// <summary>A request that waits for the shared state's response for its tenant.</summary>
 internal sealed class QuotaWaiter(QuotaDemand demand) : TaskCompletionSource<QuotaLease>(TaskCreationOptions.RunContinuationsAsynchronously)
 {
-    /// <summary>What it needs.</summary>
     public QuotaDemand Demand => demand;
 
-    /// <summary>Whether others have been asked since it came.</summary>
+    /// <summary>Whether a report has included it.</summary>
     public bool IsAsked { get; set; }
 }
 
-/// <summary>What a gateway knows of one tenant's limits. Everything is guarded by its lock: all its limits are taken together or not at all.</summary>
-/// <param name="id">Whose.</param>
-/// <param name="timeout">After which a gateway that is not heard counts no longer.</param>
+/// <summary>This gateway's counts and claims for one tenant. Guarded by its lock: all its limits are reserved together or not at all.</summary>
+/// <param name="id">The tenant's id.</param>
+/// <param name="timeout">How long a gateway counts after its last report.</param>
 internal sealed class TenantQuota(string id, TimeSpan timeout)
 {
-    // Often enough that what was forgotten there is soon said again, seldom enough to cost nothing.
+    // Often enough to restore claims soon after the shared state has lost them, and rare enough to cost nothing.
     private static readonly TimeSpan Refresh = TimeSpan.FromSeconds(20);
     private readonly Dictionary<string, QuotaScope> _models = new(StringComparer.Ordinal);
     private TimeSpan? _heardAt;
@@ -28,43 +27,35 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
     private long _acknowledged;
     private (QuotaRefusal Refusal, long Tokens, TimeSpan Until) _refused;
 
-    /// <summary>Whose.</summary>
     public string Id => id;
 
-    /// <summary>Guards everything.</summary>
     public Lock Lock { get; } = new();
 
-    /// <summary>What holds for all models together.</summary>
+    /// <summary>The limits for all models together.</summary>
     public QuotaScope Total { get; } = new("");
 
-    /// <summary>Who waits for an answer, in the order in which they came.</summary>
+    /// <summary>The requests that wait for a response of the shared state, in order of arrival.</summary>
     public LinkedList<QuotaWaiter> Waiting { get; } = new();
 
-    /// <summary>Whether others are being asked.</summary>
+    /// <summary>Whether a report is in flight.</summary>
     public bool IsExchanging { get; set; }
 
-    /// <summary>Whether it has been forgotten: whoever finds it looks again.</summary>
+    /// <summary>Whether the store has removed it: the caller must get the tenant's new object.</summary>
     public bool IsDropped { get; set; }
 
-    /// <summary>Whether there is nothing to remember.</summary>
+    /// <summary>Whether nothing is counted, claimed or waiting.</summary>
     public bool IsIdle => !IsExchanging && Waiting.Count == 0 && Total.IsIdle && _models.Values.All(m => m.IsIdle);
 
-    /// <summary>What holds for one model.</summary>
     public QuotaScope Of(string model)
     {
-        // As many as the tenant has limits for models.
+        // Bounded by the number of the tenant's limits for models.
         if (!_models.TryGetValue(model, out var scope))
             _models.Add(model, scope = new QuotaScope(model));
         return scope;
     }
 
-    /// <summary>Takes what a request needs, or says why not.</summary>
-    /// <param name="demand">What it needs.</param>
-    /// <param name="knowledge">How much is known.</param>
-    /// <param name="gateways">How many gateways there are.</param>
-    /// <param name="now">The moment.</param>
-    /// <param name="lease">Makes a lease of what was taken.</param>
-    /// <returns>Null where others have to be asked first.</returns>
+    /// <summary>Makes a request's reservation, or refuses it.</summary>
+    /// <returns>Null if the shared state must be asked first.</returns>
     public QuotaLease? Decide(
         in QuotaDemand demand, QuotaKnowledge knowledge, int gateways, in QuotaMoment now, Func<TenantQuota, QuotaScope?, long, QuotaLevels, QuotaLease> lease)
     {
@@ -77,7 +68,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             refusal = CheckShared(model, demand.Tokens, at);
             if (refusal.Limit != QuotaLimit.None && knowledge == QuotaKnowledge.Claims)
             {
-                // Others were asked for no more than this a moment ago.
+                // The shared state refused as much a moment ago.
                 if (now.Elapsed >= _refused.Until || demand.Tokens < _refused.Tokens || refusal.Limit != _refused.Refusal.Limit || refusal.OfModel != _refused.Refusal.OfModel)
                     return null;
                 refusal = CheckShared(model, demand.Tokens, at with { Knowledge = QuotaKnowledge.Answered });
@@ -91,18 +82,17 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         return lease(this, model, demand.Tokens, Levels(model, at));
     }
 
-    /// <summary>A request is to be asked for, whatever there may be for it already: others came before it.</summary>
+    /// <summary>Prepares the limits of a request that waits behind others, so that the next report includes it.</summary>
     public void Expect(in QuotaDemand demand, int gateways, in QuotaMoment now) => Prepare(demand, QuotaKnowledge.Claims, gateways, now, out _);
 
-    /// <summary>Remembers that others were asked and that it was not enough.</summary>
+    /// <summary>Remembers a refusal by the shared state until a time, so that the next request of this size doesn't cause another exchange.</summary>
     public void Remember(QuotaLease lease, in QuotaDemand demand, TimeSpan until)
     {
-        // A model's limit is one of several, and they are not told apart.
+        // Refusals by a model's limit are not remembered, because one refusal per tenant is stored, without its model.
         if (!lease.IsAcquired && lease.Refusal is { OfModel: false, Limit: not QuotaLimit.Unavailable })
             _refused = (lease.Refusal, demand.Tokens, until);
     }
 
-    /// <summary>A request has ended.</summary>
     public void Settle(QuotaScope? model, long reserved, long used, in QuotaMoment now)
     {
         Total.Counter.Settle(reserved, used, now);
@@ -110,11 +100,11 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         _refused = default;
     }
 
-    /// <summary>Whether this gateway has claimed so much that another may miss what ends here.</summary>
-    /// <param name="model">The model's limits that it counted against; null for none.</param>
+    /// <summary>Whether an eighth or less of a limit is unclaimed, so that another gateway may need the capacity of a request that ends on this one.</summary>
+    /// <param name="model">The model's limits that the request counted against; null for none.</param>
     public bool IsTight(QuotaScope? model) => Total.IsTight || model?.IsTight == true;
 
-    /// <summary>An interval has passed.</summary>
+    /// <summary>Ends an interval.</summary>
     public void Pass()
     {
         Total.Pass();
@@ -122,7 +112,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Pass();
     }
 
-    /// <summary>Nobody comes any more: nothing is kept for whoever came lately.</summary>
+    /// <summary>Forgets recent amounts, because no requests will arrive.</summary>
     public void Rest()
     {
         Total.Rest();
@@ -130,10 +120,8 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Rest();
     }
 
-    /// <summary>Whether there is something to say.</summary>
-    /// <param name="since">The mark of the latest answer that anybody's report got.</param>
-    /// <param name="gateways">How many gateways there are.</param>
-    /// <param name="now">The moment.</param>
+    /// <summary>Whether a report is due: a use or claim has changed, or a claim must be renewed.</summary>
+    /// <remarks><paramref name="since"/> is the <see cref="QuotaAnswer.Since"/> of the latest response to any tenant's report.</remarks>
     public bool IsDue(long since, int gateways, in QuotaMoment now)
     {
         var at = Situation(QuotaKnowledge.Claims, gateways, now);
@@ -148,7 +136,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             || (Holds(QuotaLimit.Day) && (at.Silence >= Refresh || since != _heardSince || !at.IsOfToday));
     }
 
-    /// <summary>What is to be said; who waits now is asked for by it.</summary>
+    /// <summary>Creates a report, which includes the needs of all waiting requests.</summary>
     public QuotaReport Report(string gateway, long sequence, int gateways, in QuotaMoment now)
     {
         var at = Situation(QuotaKnowledge.Claims, gateways, now);
@@ -173,10 +161,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         return new QuotaReport(gateway, id, sequence, _acknowledged, _heardSince, timeout, Today(now), uses.ToImmutable());
     }
 
-    /// <summary>What was answered to it.</summary>
-    /// <param name="report">What was said.</param>
-    /// <param name="answer">The answer.</param>
-    /// <param name="saidAt">When it was said.</param>
+    /// <summary>Applies the response to a report that was sent at <paramref name="saidAt"/>.</summary>
     public void Hear(QuotaReport report, QuotaAnswer answer, TimeSpan saidAt)
     {
         _acknowledged = report.Sequence;

@@ -1,30 +1,27 @@
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>What one token costs on a virtual counter.</summary>
-/// <param name="Input">A token of the prompt: the paper's wp.</param>
-/// <param name="Output">A token of the answer: the paper's wq.</param>
+/// <summary>The cost of a token on a virtual counter.</summary>
+/// <param name="Input">The cost of a prompt token: wp in the paper.</param>
+/// <param name="Output">The cost of a response token: wq in the paper.</param>
 internal readonly record struct TokenPrices(double Input, double Output);
 
-/// <summary>What a request was charged when it was admitted; settled when its answer has told what it really took.</summary>
-/// <param name="Counters">The counters of its model and class; null where nothing was charged.</param>
-/// <param name="Counter">Its tenant's.</param>
-/// <param name="Prices">What tokens cost.</param>
-/// <param name="Weight">Its tenant's weight then.</param>
-/// <param name="InputTokens">The estimate of the prompt that was charged.</param>
-/// <param name="OutputTokens">The estimate of the answer that was charged.</param>
+/// <summary>The charge for an admitted request, settled when the response reports the tokens used.</summary>
+/// <remarks>
+/// <paramref name="Counters"/> is null if the request was not charged. The tokens are the charged estimates, <paramref name="Weight"/> is the
+/// tenant's weight at the time of the charge.
+/// </remarks>
 internal readonly record struct TokenCharge(
     VirtualCounters? Counters, TenantCounter? Counter, TokenPrices Prices, double Weight, long InputTokens, double OutputTokens)
 {
-    /// <summary>Whether anything is to be settled.</summary>
     public bool IsMade => Counters is not null;
 
-    /// <summary>What a prompt costs its tenant's counter.</summary>
+    /// <summary>The cost of a prompt on its tenant's counter.</summary>
     public static double Cost(long inputTokens, in TokenPrices prices, double weight) => inputTokens * prices.Input / weight;
 
-    /// <summary>Corrects the charge to what the answer took. To be called once.</summary>
-    /// <param name="answered">Whether an instance answered; if not, everything is given back.</param>
-    /// <param name="inputTokens">As the instance counted them; 0 where it did not say: the estimate stands.</param>
-    /// <param name="outputTokens">As the instance counted them, or as far as it came.</param>
+    /// <summary>Corrects the charge to the actual tokens. Call it once.</summary>
+    /// <param name="answered">Whether an instance responded; if not, the charge is refunded.</param>
+    /// <param name="inputTokens">As counted by the instance; 0 if it reported none, and the estimate remains.</param>
+    /// <param name="outputTokens">As counted by the instance, or the tokens up to the interruption.</param>
     public void Settle(bool answered, long inputTokens, long outputTokens)
     {
         if (Counters is null || Counter is null)

@@ -3,28 +3,28 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>How urgent a request says it is.</summary>
-/// <param name="Priority">Its class.</param>
-/// <param name="Deadline">How long after its arrival it must have a slot; null for as long as anybody waits.</param>
-/// <param name="Fault">What is wrong with its headers; null where nothing is.</param>
+/// <summary>A request's priority class and deadline.</summary>
+/// <param name="Priority">The priority class.</param>
+/// <param name="Deadline">The longest wait for a slot after arrival; null for the queue's own limit.</param>
+/// <param name="Fault">The error in the request's headers, as text for the client; null for none.</param>
 internal readonly record struct Urgency(Priority Priority, TimeSpan? Deadline, string? Fault)
 {
-    /// <summary>A client's wish for a class: <c>interactive</c> or <c>batch</c>.</summary>
+    /// <summary>The requested class: <c>interactive</c> or <c>batch</c>.</summary>
     public const string PriorityHeader = "X-Bridge-Priority";
 
-    /// <summary>Seconds from arrival after which a client no longer wants to wait for a slot.</summary>
+    /// <summary>The longest wait for a slot that the client accepts, in seconds from arrival.</summary>
     public const string DeadlineHeader = "X-Bridge-Deadline";
 
-    /// <summary>In a refusal: the how-manyth in line it was, or would have been.</summary>
+    /// <summary>In a refusal: the approximate position in the queue, from 1.</summary>
     public const string PositionHeader = "X-Bridge-Queue-Position";
 
-    /// <summary>In a refusal: the seconds that it would have had to wait, by estimate.</summary>
+    /// <summary>In a refusal: the estimated wait, in seconds.</summary>
     public const string EstimatedWaitHeader = "X-Bridge-Estimated-Wait";
 
-    // Nobody waits longer; and what is beyond need not be counted in ticks.
+    // The maximum of QueueOptions.MaxWait; longer deadlines have no effect and could overflow in ticks.
     private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
-    /// <summary>Reads a request's headers. A tenant whose class is batch stays batch whatever it asks for.</summary>
+    /// <summary>Reads a request's headers. A tenant whose class is batch can't raise it to interactive.</summary>
     public static Urgency Read(IHeaderDictionary headers, Tenant tenant)
     {
         var priority = tenant.Priority;

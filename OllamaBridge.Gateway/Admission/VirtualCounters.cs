@@ -2,62 +2,60 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>What a tenant has had of one model: weighted tokens over the tenant's weight.</summary>
+/// <summary>The service that a tenant has received of one model: weighted tokens divided by the tenant's weight.</summary>
 internal sealed class TenantCounter(string tenant)
 {
     private double _value;
 
-    /// <summary>Whose.</summary>
     public string Tenant { get; } = tenant;
 
-    /// <summary>Weighted tokens over weight. Who has the least is next.</summary>
+    /// <summary>Weighted tokens divided by the weight. The tenant with the smallest value is served next.</summary>
     public double Value
     {
         get => Volatile.Read(ref _value);
         internal set => Volatile.Write(ref _value, value);
     }
 
-    /// <summary>How many tokens its answers have had lately; <see cref="double.NaN"/> before the first.</summary>
+    /// <summary>The recent mean of tokens per response; <see cref="double.NaN"/> before the first.</summary>
     public double AnswerTokens { get; internal set; } = double.NaN;
 
-    /// <summary>Requests that wait.</summary>
     public int Waiting { get; internal set; }
 
-    /// <summary>Requests that were served and are not settled yet.</summary>
+    /// <summary>Requests that were served and are not yet settled.</summary>
     public int Running { get; internal set; }
 }
 
 /// <summary>
 /// Virtual token counters of one model and class (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024, algorithm 2):
-/// who was served pays, who comes back is lifted to those that wait, so that nobody saves up.
+/// a served tenant pays; a returning tenant is lifted to the level of the waiting tenants, so that idle tenants don't save up.
 /// </summary>
 /// <remarks>
-/// No clock, no chance, no waiting: the same calls make the same counters. Each call is atomic, with a lock held for some additions.
+/// Deterministic: uses no clock and no random source. Each call is atomic; the lock is held for a few additions.
 /// <para>
-/// What an answer will take is charged by estimate when the request is served (the paper's variant with length prediction): the tenant's recent
-/// mean, else that of all. Else whoever was just given many slots would not look like it until the answers end, and be given more.
+/// The expected response tokens are charged when the request is served (the paper's variant with length prediction): the tenant's recent mean,
+/// else the mean of all tenants. Otherwise a tenant that just got many slots would keep a low counter until its responses end, and get more.
 /// </para>
 /// <para>
 /// Between any two tenants <c>f</c>, <c>g</c> that both wait: <c>c_f - c_g ≤ U/w_f + E/w_g</c>. <c>U</c> is the most that all
 /// requests running at one time can cost (<c>wp*input + wq*output</c>; with M tokens in a running batch and wq ≥ wp, as by
-/// default: at most <c>max(wp*Linput, wq*M)</c> of the paper), <c>E</c> the most by which the estimates of those running exceed the truth
-/// (0 with exact ones). Proof: when <c>f</c> was last served, at <c>s</c>, it had the least counter of all that waited, so
-/// <c>c_f(s) ≤ c_g(s)</c>; where <c>g</c> did not wait at <c>s</c>, it was lifted when it came, to the least of those that waited or to that of
-/// the last that left, none of which is less than <c>c_f(s)</c>. Since <c>s</c>, <c>c_f</c> has grown by what was charged for the request served at
-/// <c>s</c> and by the settlement of those of <c>f</c> that ran then, together ≤ <c>U/w_f</c>; <c>c_g</c> has fallen only by corrections
-/// of its own, ≤ <c>E/w_g</c>. Hence for any interval in which both wait throughout, the services they were charged, each over its
-/// weight, differ by at most twice that: with equal weights and exact estimates the paper's <c>2U</c>.
+/// default: at most <c>max(wp*Linput, wq*M)</c> of the paper). <c>E</c> is the most by which the estimates of the running requests exceed the
+/// actual costs (0 with exact estimates). Proof: when <c>f</c> was last served, at time <c>s</c>, it had the smallest counter of all waiting
+/// tenants, so <c>c_f(s) ≤ c_g(s)</c>. If <c>g</c> did not wait at <c>s</c>, it was lifted on arrival to the smallest counter of the waiting
+/// tenants, or to the counter of the last tenant that left; neither is less than <c>c_f(s)</c>. Since <c>s</c>, <c>c_f</c> has grown by the charge
+/// for the request served at <c>s</c> and by the settlements of the requests of <c>f</c> that ran then, together ≤ <c>U/w_f</c>. <c>c_g</c> has
+/// fallen only by corrections of its own requests, ≤ <c>E/w_g</c>. Hence, for any interval in which both wait throughout, the charged services,
+/// each divided by the weight, differ by at most twice that bound: with equal weights and exact estimates, the paper's <c>2U</c>.
 /// </para>
 /// </remarks>
 internal sealed class VirtualCounters
 {
-    /// <summary>Counters that are kept without asking who is idle.</summary>
+    /// <summary>The number of counters that are kept without pruning.</summary>
     public const int Few = 64;
 
-    /// <summary>More than so many idle tenants are never remembered: what they owe, at most <c>U</c> each, is forgiven.</summary>
+    /// <summary>The maximum number of idle tenants with a counter. Above, their debts (at most <c>U</c> each) are dropped.</summary>
     public const int Most = 4096;
 
-    // A mean over about the last twenty.
+    // The weight of the newest value: a mean over about the last 20.
     private const double RecentWeight = 0.1;
 
     private readonly Lock _lock = new();
@@ -67,7 +65,6 @@ internal sealed class VirtualCounters
     private double _answerTokens = double.NaN;
     private int _pruneAt = Few;
 
-    /// <summary>How many tenants are remembered.</summary>
     public int Count
     {
         get
@@ -77,11 +74,11 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>A request is served without having waited. To be settled.</summary>
-    /// <param name="tenant">Whose.</param>
-    /// <param name="cost">Weighted tokens over weight, as far as known.</param>
-    /// <param name="perAnswerToken">What a token of the answer costs: as many as are expected are charged as well.</param>
-    /// <param name="expected">Receives how many are expected.</param>
+    /// <summary>Charges a request that is served without waiting. Must be settled.</summary>
+    /// <remarks>
+    /// <paramref name="cost"/> is the known cost: weighted tokens divided by the weight. The expected response tokens are charged, too, with
+    /// <paramref name="perAnswerToken"/> each.
+    /// </remarks>
     public TenantCounter Admit(string tenant, double cost, double perAnswerToken, out double expected)
     {
         lock (_lock)
@@ -96,7 +93,7 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>A request begins to wait.</summary>
+    /// <summary>Counts a request that starts to wait.</summary>
     public TenantCounter Join(string tenant)
     {
         lock (_lock)
@@ -112,11 +109,12 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>One that waited is served.</summary>
-    /// <param name="counter">Whose.</param>
-    /// <param name="cost">Weighted tokens over weight, as far as known.</param>
-    /// <param name="perAnswerToken">What a token of the answer costs: as many as are expected are charged as well.</param>
-    /// <returns>How many are expected.</returns>
+    /// <summary>Charges a waiting request that is served. Must be settled.</summary>
+    /// <remarks>
+    /// <paramref name="cost"/> is the known cost: weighted tokens divided by the weight. The expected response tokens are charged, too, with
+    /// <paramref name="perAnswerToken"/> each.
+    /// </remarks>
+    /// <returns>The expected response tokens.</returns>
     public double Serve(TenantCounter counter, double cost, double perAnswerToken)
     {
         lock (_lock)
@@ -129,17 +127,18 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>One that waited goes without having been served, or was charged when it was served before.</summary>
+    /// <summary>Removes a waiting request that was not served, or was charged for an earlier attempt.</summary>
     public void Leave(TenantCounter counter)
     {
         lock (_lock)
             LeaveLocked(counter);
     }
 
-    /// <summary>A served request has ended: what it really cost is known.</summary>
-    /// <param name="counter">Whose.</param>
-    /// <param name="correction">What is still to be charged, or to be given back; weighted tokens over weight.</param>
-    /// <param name="answerTokens">What the answer had; null where there was none.</param>
+    /// <summary>Settles a served request that has ended.</summary>
+    /// <remarks>
+    /// <paramref name="correction"/> is the additional charge, or the refund if negative: weighted tokens divided by the weight.
+    /// <paramref name="answerTokens"/> is null if there was no response.
+    /// </remarks>
     public void Settle(TenantCounter counter, double correction, long? answerTokens)
     {
         lock (_lock)
@@ -153,7 +152,7 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>A tenant's counter; null where it is not remembered.</summary>
+    /// <summary>A tenant's counter; null if it is not remembered.</summary>
     public double? ValueOf(string tenant)
     {
         lock (_lock)
@@ -195,7 +194,7 @@ internal sealed class VirtualCounters
         return _counters[tenant] = new TenantCounter(tenant);
     }
 
-    /// <summary>Forgets who is idle and would be lifted anyway on coming back; if need be, whoever is idle.</summary>
+    /// <summary>Drops idle tenants that would be lifted on return anyway; at <see cref="Most"/> counters, all idle tenants.</summary>
     private void Prune()
     {
         var floor = Floor();

@@ -2,14 +2,14 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>One writer at a time over the model folder that the instances share: in this gateway, and of all that share the state.</summary>
+/// <summary>Lets one request at a time change the shared model store, within this gateway and among all gateways that share the state.</summary>
 /// <remarks>
-/// Concurrent <c>create</c> and <c>delete</c> over one folder lose layers, concurrent pulls of one model fail each other
-/// (recordings 14 and 15): Ollama locks within one server only.
+/// Concurrent <c>create</c> and <c>delete</c> requests on one model store lose layers, and concurrent pulls of one model make each other fail
+/// (recordings 14 and 15), because Ollama locks within one server only.
 /// </remarks>
 internal sealed class WriterLock : IDisposable
 {
-    // A gateway that dies in the middle of a change holds up the others for so long.
+    // The longest delay for other gateways if a gateway crashes during a change.
     private static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(50);
@@ -23,9 +23,9 @@ internal sealed class WriterLock : IDisposable
     public WriterLock(IOptions<ManagementOptions> options, IWriterStore store, TimeProvider time, ILogger<WriterLock> logger) =>
         (_options, _store, _time, _logger) = (options, store, time, logger);
 
-    /// <summary>Waits for the turn: in this gateway, then among the gateways.</summary>
-    /// <returns>What ends the turn when disposed; null where the wait took too long.</returns>
-    /// <exception cref="OperationCanceledException">The client has gone.</exception>
+    /// <summary>Waits for the lock, first within this gateway, then among the gateways.</summary>
+    /// <returns>Releases the lock when disposed; null if the wait took longer than <see cref="ManagementOptions.MaxWait"/>.</returns>
+    /// <exception cref="OperationCanceledException">The client disconnected.</exception>
     public async Task<IAsyncDisposable?> EnterAsync(CancellationToken cancellationToken)
     {
         using var deadline = new CancellationTokenSource(_options.Value.MaxWait, _time);
@@ -41,7 +41,6 @@ internal sealed class WriterLock : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _semaphore.Dispose();
 
     private async Task<Turn> EnterSharedAsync(CancellationToken cancellationToken)
@@ -49,7 +48,7 @@ internal sealed class WriterLock : IDisposable
         var turn = new Turn(this);
         try
         {
-            // Where nobody answers, the gateway's own lock has to do.
+            // If the shared state is unreachable, this gateway's own lock must suffice.
             for (var wait = FirstLook; await _store.HoldAsync(turn.Writer, Lifetime, cancellationToken) == WriterClaim.HeldElsewhere;)
             {
                 await Task.Delay(wait, _time, cancellationToken);
@@ -103,23 +102,24 @@ internal sealed class WriterLock : IDisposable
                     await Task.Delay(RenewEvery, owner._time, _end.Token);
                     if (await owner._store.HoldAsync(Writer, Lifetime, _end.Token) != WriterClaim.HeldElsewhere)
                         continue;
-                    // It stood still for too long, or the state was away. What was begun is not broken off: half a change is worse than two.
+                    // This process was paused for too long, or the shared state was unavailable. The change continues: two concurrent changes do less harm than
+                    // half a change.
                     WriterLog.TwoWriters(owner._logger);
                     return;
                 }
             }
             catch (OperationCanceledException) when (_end.IsCancellationRequested)
             {
-                // The turn ends.
+                // The lock is released.
             }
         }
     }
 }
 
-/// <summary>What the writers' lock says in the log. Event ids 1510–1519, of admission's hundred.</summary>
+/// <summary>Log messages of the writer lock: event ids 1510–1519, a part of admission's range.</summary>
 internal static partial class WriterLog
 {
     [LoggerMessage(1510, LogLevel.Warning,
-        "Another gateway began to change the models while this one still does: a layer may be missing afterwards, pull or create again where one is")]
+        "Two gateways changed the model store at the same time; if a layer is missing, pull or create the model again")]
     public static partial void TwoWriters(ILogger logger);
 }

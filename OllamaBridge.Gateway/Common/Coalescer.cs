@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Common;
 
-/// <summary>Lets many callers share runs of one operation: each gets a run that began after it called, and no two runs overlap.</summary>
+/// <summary>Shares runs of one operation among callers: each caller gets a run that began after its call, and no two runs overlap. Thread-safe.</summary>
 /// <param name="run">The operation. Must not throw.</param>
 internal sealed class Coalescer(Func<Task> run)
 {

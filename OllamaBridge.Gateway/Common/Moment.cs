@@ -1,7 +1,7 @@
 namespace OllamaBridge.Gateway.Common;
 
 /// <summary>
-/// A point in this process's monotonic time. Setting the machine's clock does not move it. Only comparisons and differences have a meaning,
+/// A point in this process's monotonic time. A change of the machine's clock does not move it. Only comparisons and differences have a meaning,
 /// and only within one process; <c>default</c> is before every moment that <see cref="MomentExtensions.GetMoment"/> returns.
 /// </summary>
 /// <param name="SinceOrigin">Time since an arbitrary origin.</param>
@@ -22,16 +22,13 @@ internal readonly record struct Moment(TimeSpan SinceOrigin) : IComparable<Momen
 
     public static bool operator >=(Moment left, Moment right) => left.SinceOrigin >= right.SinceOrigin;
 
-    /// <inheritdoc/>
     public int CompareTo(Moment other) => SinceOrigin.CompareTo(other.SinceOrigin);
 
-    /// <summary>The earlier of two.</summary>
     public static Moment Min(Moment left, Moment right) => left < right ? left : right;
 }
 
-/// <summary>Reads <see cref="Moment"/>s.</summary>
+/// <summary>Creates <see cref="Moment"/> values from a clock.</summary>
 internal static class MomentExtensions
 {
-    /// <summary>The current moment.</summary>
     public static Moment GetMoment(this TimeProvider time) => new(time.GetElapsedTime(0));
 }

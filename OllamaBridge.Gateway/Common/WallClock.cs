@@ -1,13 +1,13 @@
 namespace OllamaBridge.Gateway.Common;
 
 /// <summary>
-/// The machine's clock, for what a person or another program reads: time stamps, HTTP dates, calendar days, expiry dates of keys. It may jump
-/// in both directions, so no deadline, interval or timeout in this process is computed from it: those use <see cref="Moment"/> or
-/// <see cref="TimeProvider.GetTimestamp"/>. <c>BannedSymbols.txt</c> bans every other way to read it.
+/// The machine's clock, for values that people or other programs read: time stamps, HTTP dates, calendar days, expiry dates of keys. It may jump
+/// in both directions, so deadlines, intervals and timeouts in this process use <see cref="Moment"/> or
+/// <see cref="TimeProvider.GetTimestamp"/> instead. <c>BannedSymbols.txt</c> bans every other way to read it.
 /// </summary>
 internal static class WallClock
 {
-    /// <summary>The date and time that the machine's clock shows, in UTC.</summary>
+    /// <summary>The machine's date and time, in UTC.</summary>
     public static DateTimeOffset GetWallClock(this TimeProvider time) =>
 #pragma warning disable RS0030 // The one permitted use.
         time.GetUtcNow();

@@ -5,9 +5,9 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Kubernetes;
 
-/// <summary>The one client of Kubernetes' API, made when somebody first needs it.</summary>
+/// <summary>The shared client of the Kubernetes API, created on first use.</summary>
 /// <remarks>
-/// Only what is configured or the pod's own service account counts. A <c>~/.kube/config</c> that happens to be there does not: it may lead anywhere.
+/// Uses only the configured kubeconfig file or the service account of the pod. It ignores <c>~/.kube/config</c>, which may point to any cluster.
 /// </remarks>
 internal sealed class KubernetesConnection(IOptions<KubernetesOptions> options) : IDisposable
 {
@@ -15,15 +15,14 @@ internal sealed class KubernetesConnection(IOptions<KubernetesOptions> options) 
     private readonly KubernetesOptions _options = options.Value;
     private (IKubernetes Client, string Namespace)? _made;
 
-    /// <summary>The client. Says nothing of whether the API answers.</summary>
-    /// <exception cref="InvalidOperationException">There is neither a kubeconfig file nor a service account, or the file is wrong.</exception>
+    /// <summary>The client. Creating it does not contact the API.</summary>
+    /// <exception cref="InvalidOperationException">No kubeconfig file and no service account is available, or the file is invalid.</exception>
     public IKubernetes Client => Make().Client;
 
-    /// <summary>The namespace of names that say none.</summary>
-    /// <exception cref="InvalidOperationException">As for the client.</exception>
+    /// <summary>The namespace of names without one.</summary>
+    /// <exception cref="InvalidOperationException">As for <see cref="Client"/>.</exception>
     public string Namespace => Make().Namespace;
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_lock)
@@ -50,7 +49,7 @@ internal sealed class KubernetesConnection(IOptions<KubernetesOptions> options) 
             return KubernetesClientConfiguration.IsInCluster()
                 ? KubernetesClientConfiguration.InClusterConfig()
                 : throw new InvalidOperationException(
-                    "Bridge:Kubernetes:KubeConfig: is not set, and there is no service account either: the bridge does not run in a pod, or automountServiceAccountToken is false.");
+                    "Bridge:Kubernetes:KubeConfig: is not set, and there is no service account: not in a pod, or automountServiceAccountToken is false.");
         try
         {
             return KubernetesClientConfiguration.BuildConfigFromConfigFile(
@@ -58,21 +57,21 @@ internal sealed class KubernetesConnection(IOptions<KubernetesOptions> options) 
         }
         catch (YamlDotNet.Core.YamlException e)
         {
-            // Its text may show a piece of the file, which has keys in it.
+            // The original message may quote a part of the file, which contains keys.
             throw new InvalidOperationException(
-                $"Bridge:Kubernetes:KubeConfig: '{_options.KubeConfig}' cannot be read: no YAML at line {e.Start.Line}, or not that of a kubeconfig.");
+                $"Bridge:Kubernetes:KubeConfig: '{_options.KubeConfig}' cannot be read: line {e.Start.Line} is not valid YAML or does not fit a kubeconfig.");
         }
         catch (Exception e) when (e is KubeConfigException or IOException or UnauthorizedAccessException)
         {
-            throw new InvalidOperationException($"Bridge:Kubernetes:KubeConfig: '{_options.KubeConfig}' cannot be used: {e.Message}", e);
+            throw new InvalidOperationException($"Bridge:Kubernetes:KubeConfig: '{_options.KubeConfig}' cannot be loaded: {e.Message}", e);
         }
     }
 }
 
-/// <summary>What talks to Kubernetes.</summary>
+/// <summary>Registers the Kubernetes client.</summary>
 internal static class KubernetesServiceCollectionExtensions
 {
-    /// <summary>Adds the connection. May be called by each room that needs it.</summary>
+    /// <summary>Adds the client. Idempotent.</summary>
     public static IServiceCollection AddKubernetes(this IServiceCollection services)
     {
         if (services.Any(s => s.ServiceType == typeof(KubernetesConnection)))

@@ -3,15 +3,12 @@ using OllamaBridge.Gateway.Fleet;
 namespace OllamaBridge.Gateway.Naming;
 
 /// <summary>
-/// Whether a body may go to instances with the client's content encoding. Ollama decodes on some routes only and answers a syntax error on the
-/// others; servers of other kinds decide for themselves. Pure.
+/// Decides whether a body can be sent to instances with the client's content encoding. Ollama decodes bodies on some routes only and reports a
+/// syntax error on the others; servers of other kinds accept or refuse the encoding themselves. Pure.
 /// </summary>
 internal static class EncodedBodies
 {
-    /// <summary>Checks a request whose model has been found.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="encoding">Its content encoding; null for none.</param>
-    /// <param name="snapshot">The fleet, as the request's tenant sees it.</param>
+    /// <summary>Checks a request whose model is known. <paramref name="snapshot"/> is the tenant's view of the fleet.</summary>
     public static bool MayBeSent(BridgeCall call, string? encoding, FleetSnapshot snapshot)
     {
         if (encoding is null || call.Body is not { IsEncoded: true } || call.Operation.Encodings.Contains(encoding, StringComparer.Ordinal))

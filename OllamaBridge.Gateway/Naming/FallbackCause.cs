@@ -1,15 +1,14 @@
 namespace OllamaBridge.Gateway.Naming;
 
-/// <summary>Why another model is asked in a model's place.</summary>
+/// <summary>The reason to use a fallback model.</summary>
 internal enum FallbackCause
 {
-    /// <summary>No instance that has it can be given work, or none has it.</summary>
+    /// <summary>No instance has the model, or none that has it is usable.</summary>
     Unavailable,
 
-    /// <summary>Every instance that was asked failed.</summary>
     Failed,
 
-    /// <summary>Its instances are busy for longer than the next model's.</summary>
+    /// <summary>The model's instances are busy for longer than the fallback's.</summary>
     Busy,
 
     /// <summary>The request is longer than the model's context.</summary>

@@ -4,20 +4,16 @@ using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Naming;
 
-/// <summary>The models that may answer one request, in the order in which they are asked; each is asked once at most.</summary>
-/// <param name="candidates">Those that the request's tenant may use; never empty.</param>
+/// <summary>The models that can serve one request, in order of preference; each is used once at most.</summary>
+/// <param name="candidates">The models that the tenant may use; never empty.</param>
 internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidates)
 {
     private int _at;
 
-    /// <summary>The one that is asked now.</summary>
     public ModelCandidate Current => candidates[_at];
 
-    /// <summary>Whether there are further ones.</summary>
     public bool HasNext => _at < candidates.Length - 1;
 
-    /// <summary>Goes on to the next.</summary>
-    /// <returns>False where there is none.</returns>
     public bool TryNext()
     {
         if (!HasNext)
@@ -26,7 +22,7 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
         return true;
     }
 
-    /// <summary>Whether one of the further models has an instance that may be given work.</summary>
+    /// <summary>Whether one of the remaining fallbacks has a usable instance.</summary>
     public bool AnyUsable(FleetSnapshot snapshot, BridgeCall call, long now)
     {
         for (var i = _at + 1; i < candidates.Length; i++)
@@ -35,7 +31,7 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
         return false;
     }
 
-    /// <summary>Whether one of the further models can serve a request at once.</summary>
+    /// <summary>Whether one of the remaining fallbacks can serve the request at once.</summary>
     public bool AnyFree(FleetSnapshot snapshot, BridgeCall call, long now)
     {
         for (var i = _at + 1; i < candidates.Length; i++)
@@ -44,7 +40,7 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
         return false;
     }
 
-    /// <summary>Whether an instance of a model has a free slot and does not ask to be left alone.</summary>
+    /// <summary>Whether an instance of a model has a free slot and no open circuit or back-off.</summary>
     public static bool IsFree(FleetSnapshot snapshot, BridgeCall call, ModelCandidate candidate, long now)
     {
         if (snapshot.Find(candidate.Key, call.PartOf(candidate.Name)) is not { State.Waiting: 0 } model)
@@ -57,7 +53,7 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
         return false;
     }
 
-    /// <summary>Whether a model has an instance that may be given work for a request.</summary>
+    /// <summary>Whether a model has an instance that can serve the request, now or after a wait.</summary>
     public static bool IsUsable(FleetSnapshot snapshot, BridgeCall call, ModelCandidate candidate, long now)
     {
         if (snapshot.Find(candidate.Key, call.PartOf(candidate.Name)) is { } model)

@@ -8,7 +8,7 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Naming;
 
-/// <summary>A model that may be asked.</summary>
+/// <summary>A model that can serve a request.</summary>
 internal sealed class ModelCandidate
 {
     public ModelCandidate(string name, string? key = null)
@@ -18,29 +18,26 @@ internal sealed class ModelCandidate
         Json = (byte[])[(byte)'"', .. JsonEncodedText.Encode(name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes, (byte)'"'];
     }
 
-    /// <summary>Its name, as it is written to instances.</summary>
+    /// <summary>The name that is sent to instances.</summary>
     public string Name { get; }
 
-    /// <summary>Its canonical name.</summary>
     public string Key { get; }
 
-    /// <summary>Whether its name says that it runs at ollama.com.</summary>
+    /// <summary>Whether the name's suffix selects ollama.com.</summary>
     public bool IsCloud => ModelReference.Resolve(Name).Suffix == ModelSourceSuffix.Cloud;
 
-    /// <summary>Its name as JSON.</summary>
+    /// <summary>The name as a JSON string, quotes included.</summary>
     public ReadOnlyMemory<byte> Json { get; }
 }
 
-/// <summary>What is configured of one name.</summary>
-/// <param name="Name">As configured.</param>
-/// <param name="Key">Its canonical spelling.</param>
-/// <param name="IsAlias">Whether it stands for another model.</param>
-/// <param name="Candidates">The model that an alias stands for, then those that stand in; for a model, only those.</param>
-/// <param name="OnMemoryFailure">What to do if no instance has the memory that a request needs.</param>
+/// <summary>
+/// The configuration of one model name. <see cref="Key"/> is the canonical name. <see cref="Candidates"/> are an alias's target and then its
+/// fallbacks; for a model, only its fallbacks.
+/// </summary>
 internal sealed record ModelChain(
     string Name, string Key, bool IsAlias, ImmutableArray<ModelCandidate> Candidates, MemoryFailureAction OnMemoryFailure = MemoryFailureAction.Fail);
 
-/// <summary>The names of which something is configured.</summary>
+/// <summary>The configured aliases and fallbacks by model name.</summary>
 internal sealed class ModelChains
 {
     private readonly Derived<ModelsOptions, Listing> _listing;

@@ -3,23 +3,20 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Naming;
 
-/// <summary>What a request gets whose model it may not use, or whose model's name cannot be resolved.</summary>
+/// <summary>The errors for models that the tenant may not use, and for names that cannot be resolved.</summary>
 internal static class ModelNameErrors
 {
-    /// <summary>A change of a model that is not the tenant's.</summary>
-    public static (int Status, string Message) NotForModel => (StatusCodes.Status403Forbidden, "this API key is not for that model");
+    /// <summary>The error for a change of a model that the tenant may not change.</summary>
+    public static (int Status, string Message) NotForModel => (StatusCodes.Status403Forbidden, "this API key may not use that model");
 
-    /// <summary>As a server answers that has its cloud disabled (recording 04-cloud-model-disabled).</summary>
+    /// <summary>Imitates a server whose cloud is disabled (recording 04-cloud-model-disabled).</summary>
     public static (int Status, string Message) CloudDisabled(Operation operation) => (
         StatusCodes.Status403Forbidden,
         operation.Kind == OperationKind.Lookup
             ? "ollama cloud is disabled: remote model details are unavailable"
             : "ollama cloud is disabled: remote model is unavailable");
 
-    /// <summary>As a server answers to such a name (<c>server/routes.go</c>, 0.32.15).</summary>
-    /// <param name="operation">The operation.</param>
-    /// <param name="fault">What is wrong with the name.</param>
-    /// <param name="written">The name as the client wrote it.</param>
+    /// <summary>Imitates a server's error for an unresolvable name (<c>server/routes.go</c>, 0.32.15).</summary>
     public static (int Status, string Message) Unresolved(Operation operation, ModelNameFault fault, string written) => (operation.Kind, fault, operation.Name) switch
     {
         (OperationKind.Management, _, _) => NotForModel,

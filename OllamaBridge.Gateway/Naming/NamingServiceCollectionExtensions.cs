@@ -3,10 +3,9 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Naming;
 
-/// <summary>The room that knows which model a name means.</summary>
+/// <summary>Registers the services of this folder.</summary>
 internal static class NamingServiceCollectionExtensions
 {
-    /// <summary>Adds aliases and models that stand in for others.</summary>
     public static IServiceCollection AddNaming(this IServiceCollection services)
     {
         services.AddBridgeOptions<ModelsOptions, ModelsOptionsValidator>(ModelsOptions.Section);

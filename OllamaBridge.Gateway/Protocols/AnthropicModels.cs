@@ -1,9 +1,9 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>The two routes that OpenAI's and Anthropic's clients share: what an Anthropic client gets there has Anthropic's shape.</summary>
+/// <summary>The two routes that OpenAI's and Anthropic's clients share; Anthropic clients get responses in Anthropic's format.</summary>
 internal static class AnthropicModels
 {
-    /// <summary>Which version of the API a client speaks. Anthropic's clients send it with every request, others never do.</summary>
+    /// <summary>The version of Anthropic's API. Anthropic's clients send it with every request, other clients never do.</summary>
     public const string VersionHeader = "anthropic-version";
 
     /// <summary>The list of models, <c>GET /v1/models</c>.</summary>
@@ -12,7 +12,6 @@ internal static class AnthropicModels
     /// <summary>One model, <c>GET /v1/models/{model}</c>.</summary>
     public static Operation Model { get; } = new("model", Protocol.Anthropic, OperationKind.Inventory) { Methods = ["GET"], Route = ApiRoutes.None };
 
-    /// <summary>The operation as the request's client means it.</summary>
     public static Operation For(Operation operation, IHeaderDictionary headers) =>
         operation is not { Protocol: Protocol.OpenAI, Name: "models" or "model" } || !headers.ContainsKey(VersionHeader) ? operation
         : operation.Name == "models" ? List

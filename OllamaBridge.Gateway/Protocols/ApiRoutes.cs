@@ -1,10 +1,9 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Groups of routes that a server has altogether or not at all.</summary>
+/// <summary>Groups of routes that a server supports completely or not at all.</summary>
 [Flags]
 internal enum ApiRoutes
 {
-    /// <summary>None.</summary>
     None = 0,
 
     /// <summary>Ollama's own: everything under <c>/api</c>, and <c>/v1/models/{model}</c>, which other servers lack.</summary>
@@ -22,6 +21,6 @@ internal enum ApiRoutes
     /// <summary><c>/v1/audio/transcriptions</c>.</summary>
     Transcriptions = 16,
 
-    /// <summary>All that Ollama has.</summary>
+    /// <summary>All routes of an Ollama server.</summary>
     All = Ollama | OpenAI | Responses | Messages | Transcriptions,
 }

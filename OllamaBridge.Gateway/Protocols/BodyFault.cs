@@ -1,9 +1,9 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Tells a client that it sent its body wrongly or too slowly.</summary>
+/// <summary>Errors for clients that send a malformed body, or send it too slowly.</summary>
 internal static class BodyFault
 {
-    /// <summary>The status for what the server threw on reading a body: its own, or 400 for a broken chunk.</summary>
+    /// <summary>The status for an exception from reading a body: the exception's own, or 400 for a malformed chunk.</summary>
     public static int StatusOf(Exception exception) =>
         Find(exception) ?? StatusCodes.Status400BadRequest;
 
@@ -11,12 +11,12 @@ internal static class BodyFault
     {
         null => null,
         BadHttpRequestException bad => bad.StatusCode,
-        // What both sides of a forwarded body threw.
+        // Both sides of a forwarded body failed.
         AggregateException several => several.InnerExceptions.Select(Find).FirstOrDefault(s => s is not null),
         _ => Find(exception.InnerException),
     };
 
-    /// <summary>Answers with an error; what was not read of the body is not taken for the next request.</summary>
+    /// <summary>Writes an error and closes the connection, so that the unread rest of the body is not taken for the next request.</summary>
     public static Task WriteAsync(HttpContext context, Protocol protocol, int status)
     {
         if (context.Response.HasStarted)

@@ -5,17 +5,16 @@ using OllamaBridge.Gateway.Protocols.Bodies;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Reads the body; answers at once one that cannot be read.</summary>
+/// <summary>Reads the request's body; rejects a request whose body cannot be read.</summary>
 internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer, TimeProvider time)
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
     private LimitOptions Limits => limits.Value;
 
-    /// <summary>Handles one request.</summary>
     public async Task InvokeAsync(HttpContext context, BridgeCall call, RequestDelegate next)
     {
         var operation = call.Operation;
-        // Kestrel's own limit would hit first and word it its own way.
+        // Kestrel's own limit would apply first and send its own error.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } feature)
             feature.MaxRequestBodySize = operation.UnbufferedBody ? null : Limits.MaxBody + 1;
         if (operation.UnbufferedBody)
@@ -44,7 +43,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
         }
     }
 
-    /// <returns>False where the request has been answered.</returns>
+    /// <returns>False if an error was sent.</returns>
     private async Task<bool> ReadAsync(HttpContext context, BridgeCall call)
     {
         var protocol = call.Operation.Protocol;
@@ -66,7 +65,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
 
         if (result.Body is null)
         {
-            // What was not read would be taken for the next request.
+            // The unread rest would be taken for the next request.
             context.Response.Headers.Connection = "close";
             await RefuseAsync(context, protocol, result.Refusal, TooLarge);
             return false;
@@ -84,7 +83,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
         return false;
     }
 
-    /// <returns>False if the request has been answered.</returns>
+    /// <returns>False if an error was sent.</returns>
     private async Task<bool> DecodeAsync(HttpContext context, BridgeCall call, string encoding)
     {
         var protocol = call.Operation.Protocol;

@@ -3,12 +3,12 @@ using System.Buffers;
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>
-/// A JSON text with its long strings left empty, built from pieces as they pass. A message of many MiB, such as one with a picture,
-/// can so be read without being held.
+/// A JSON text whose long strings are left empty, built piece by piece. A message of many MiB, for example with an image, can be parsed this way
+/// without being held in memory.
 /// </summary>
 internal sealed class CondensedJson
 {
-    // Longer than any reason, name or status that a reader looks at.
+    // Longer than any reason, name or status that a reader compares.
     private const int MaxString = 1024;
     private readonly ArrayBufferWriter<byte> _output = new(4096);
     private readonly byte[] _string = new byte[MaxString];
@@ -17,16 +17,15 @@ internal sealed class CondensedJson
     private bool _isEscaped;
     private bool _isLong;
 
-    /// <summary>The largest result; more than any message has besides its strings.</summary>
+    /// <summary>The largest result, in bytes; more than any message has besides its strings.</summary>
     public const int MaxOutput = 1024 * 1024;
 
-    /// <summary>Whether the text without its long strings is still too long to read.</summary>
+    /// <summary>Whether the text is too long even without its long strings.</summary>
     public bool IsTooLong { get; private set; }
 
     /// <summary>The condensed text so far; empty if it <see cref="IsTooLong"/>.</summary>
     public ReadOnlySpan<byte> Text => IsTooLong ? default : _output.WrittenSpan;
 
-    /// <summary>Adds the next piece.</summary>
     public void Append(ReadOnlySpan<byte> piece)
     {
         while (!piece.IsEmpty && !IsTooLong)

@@ -2,17 +2,17 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Durations as Go writes them (<c>time.ParseDuration</c>) and Ollama reads them: below zero is for ever.</summary>
+/// <summary>Parses durations in Go's format (<c>time.ParseDuration</c>) as Ollama does: a negative duration means forever.</summary>
 internal static class GoDuration
 {
-    /// <summary>No sane duration is longer; what is, is taken for ever.</summary>
+    /// <summary>The longest text that is parsed, in bytes. A longer one counts as forever.</summary>
     public const int MaxText = 256;
 
     private static readonly (string Unit, double Seconds)[] Units =
         [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("μs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)];
 
-    /// <summary>Reads a duration such as <c>5m</c>, <c>1h30m</c>, <c>-1s</c>, <c>0</c>.</summary>
-    /// <returns>Null where it is none; <see cref="TimeSpan.MaxValue"/> for ever.</returns>
+    /// <summary>Parses a duration such as <c>5m</c>, <c>1h30m</c>, <c>-1s</c>, <c>0</c>.</summary>
+    /// <returns>Null if it is not a duration; <see cref="TimeSpan.MaxValue"/> for forever.</returns>
     public static TimeSpan? Parse(ReadOnlySpan<char> text)
     {
         var sign = 1;
@@ -52,7 +52,6 @@ internal static class GoDuration
         return FromSeconds(sign * seconds);
     }
 
-    /// <summary>A number of seconds, as Ollama reads it.</summary>
     public static TimeSpan FromSeconds(double seconds) =>
         seconds < 0 || seconds >= TimeSpan.MaxValue.TotalSeconds ? TimeSpan.MaxValue : TimeSpan.FromSeconds(seconds);
 }

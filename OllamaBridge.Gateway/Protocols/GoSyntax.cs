@@ -2,8 +2,8 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Finds the first syntax error of a JSON text and words it as a real server does.</summary>
-/// <remarks>Go's scanner (<c>encoding/json/scanner.go</c>), asked only where there is an error to be worded.</remarks>
+/// <summary>Finds the first syntax error of a JSON text, with the error message of a real server.</summary>
+/// <remarks>A port of Go's scanner (<c>encoding/json/scanner.go</c>), used only to describe an error.</remarks>
 internal ref struct GoSyntax
 {
     private const int MaxDepth = 10_000;
@@ -12,14 +12,14 @@ internal ref struct GoSyntax
 
     private GoSyntax(in ReadOnlySequence<byte> text) => _reader = new SequenceReader<byte>(text);
 
-    /// <summary>The error of the first JSON value in a text; null where it has none.</summary>
+    /// <summary>The error of the first JSON value in a text; null if it has none.</summary>
     public static string? Error(in ReadOnlySequence<byte> text)
     {
         var syntax = new GoSyntax(text);
         return syntax.Run();
     }
 
-    /// <summary>A loop over a stack of open brackets, so that deep nesting takes no thread's stack.</summary>
+    /// <summary>Loops over a stack of open brackets, so that deep nesting does not use up the thread's stack.</summary>
     private string? Run()
     {
         var open = new Stack<byte>();
@@ -78,8 +78,7 @@ internal ref struct GoSyntax
         return c == ':' ? null : Invalid(c, "after object key");
     }
 
-    /// <param name="open">Receives the bracket, where the value begins with one.</param>
-    /// <param name="opened">Whether it does.</param>
+    /// <summary>Reads a value. If it begins with a bracket, pushes the bracket to <paramref name="open"/> and sets <paramref name="opened"/>.</summary>
     private string? Value(Stack<byte> open, out bool opened)
     {
         opened = false;
@@ -187,7 +186,7 @@ internal ref struct GoSyntax
         return _reader.TryPeek(out next);
     }
 
-    /// <summary>Go's <c>quoteChar</c>: a byte is shown as the character of that number, what cannot be shown as an escape.</summary>
+    /// <summary>Go's <c>quoteChar</c>: shows a byte as the character of that number, or as an escape if the character is not printable.</summary>
     private static string Invalid(byte c, string place) => $"invalid character '{(char)c switch
     {
         '\'' => "\\'",

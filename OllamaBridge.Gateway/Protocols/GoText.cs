@@ -6,16 +6,16 @@ using System.Text.Json;
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>
-/// Reads JSON strings as Go's <c>encoding/json</c> does: a lone surrogate (<c>"\ud800"</c>) and bytes that are no UTF-8 become U+FFFD, where
-/// <see cref="Utf8JsonReader"/> throws.
+/// Reads JSON strings as Go's <c>encoding/json</c> does: a lone surrogate (<c>"\ud800"</c>) and bytes that are not UTF-8 become U+FFFD.
+/// <see cref="Utf8JsonReader"/> throws instead.
 /// </summary>
 internal static class GoText
 {
-    // No shorter than any name that is looked for.
+    // No shorter than any name that is compared.
     private const int MaxName = 24;
     private const int EscapeLength = 6;
 
-    /// <summary>The string or name that the reader stands on; null for a JSON null.</summary>
+    /// <summary>The string or property name at the reader's position; null for a JSON null.</summary>
     public static string? GetString(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.Null)
@@ -30,14 +30,15 @@ internal static class GoText
         return text;
     }
 
-    /// <summary>Whether the string or name that the reader stands on is a name, in any case.</summary>
-    /// <param name="reader">The reader.</param>
-    /// <param name="name">The name, in ASCII, of at most 24 bytes.</param>
+    /// <summary>
+    /// Whether the string or property name at the reader's position equals <paramref name="name"/> in any case. The name must be ASCII, with at most
+    /// 24 bytes.
+    /// </summary>
     public static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name)
     {
         if (!reader.HasValueSequence && !reader.ValueIsEscaped)
             return Ascii.EqualsIgnoreCase(reader.ValueSpan, name);
-        // Six bytes for a character are the most that an escape takes.
+        // An escape takes at most six bytes for a character.
         var length = reader.HasValueSequence ? reader.ValueSequence.Length : reader.ValueSpan.Length;
         if (length > EscapeLength * MaxName)
             return false;
@@ -53,8 +54,7 @@ internal static class GoText
         return Ascii.EqualsIgnoreCase(unescaped[..Unescape(raw, unescaped)], name);
     }
 
-    /// <summary>Whether the string that the reader stands on is exactly a word.</summary>
-    /// <inheritdoc cref="Is"/>
+    /// <summary>Whether the string at the reader's position is exactly <paramref name="name"/>. The name must be ASCII, with at most 24 bytes.</summary>
     public static bool IsExactly(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) =>
         reader.HasValueSequence || reader.ValueIsEscaped
             ? Is(ref reader, name) && GetString(ref reader) == Encoding.ASCII.GetString(name)
@@ -70,8 +70,8 @@ internal static class GoText
         return text;
     }
 
-    /// <summary>Unescapes a string that the reader has found well-formed.</summary>
-    /// <returns>The length of what was written; never more than what was read.</returns>
+    /// <summary>Unescapes a string that the reader has validated.</summary>
+    /// <returns>The number of bytes written; never more than were read.</returns>
     private static int Unescape(ReadOnlySpan<byte> raw, Span<byte> to)
     {
         var written = 0;

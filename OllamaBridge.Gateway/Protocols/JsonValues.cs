@@ -2,11 +2,11 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>What servers of different kinds mean by a JSON value.</summary>
+/// <summary>Interprets JSON values as servers of different kinds mean them.</summary>
 internal static class JsonValues
 {
-    /// <summary>Whether the value on which a reader stands says something: it is not null, false, an empty string, object or array.</summary>
-    /// <remarks>Many servers write <c>"error": null</c> or <c>"error": ""</c> into every message. The reader is a copy, so the caller's stays in place.</remarks>
+    /// <summary>Whether the value at the reader's position is set: not null, false, or an empty string, object or array.</summary>
+    /// <remarks>Many servers write <c>"error": null</c> or <c>"error": ""</c> into every message. The reader is a copy; the caller's does not move.</remarks>
     public static bool IsSet(Utf8JsonReader reader) => reader.TokenType switch
     {
         JsonTokenType.Null or JsonTokenType.False => false,
@@ -16,11 +16,11 @@ internal static class JsonValues
         _ => true,
     };
 
-    /// <summary>A reason on which a reader stands, such as <c>finish_reason</c>; null where there is none yet: no string, or one that is empty or <c>null</c>.</summary>
+    /// <summary>The reason at the reader's position, such as <c>finish_reason</c>; null if it is not a string, or the string is empty or <c>null</c>.</summary>
     public static string? Reason(ref Utf8JsonReader reader) =>
         reader.TokenType != JsonTokenType.String || reader.ValueTextEquals(""u8) || reader.ValueTextEquals("null"u8) ? null : reader.GetString();
 
-    /// <summary>The text of a value; null if it is none, or none that can be a string.</summary>
+    /// <summary>The text of a JSON string; null if the value is not a string, or not valid text.</summary>
     public static string? Text(JsonElement value)
     {
         try
@@ -29,7 +29,7 @@ internal static class JsonValues
         }
         catch (InvalidOperationException)
         {
-            // Half of a surrogate pair, or no UTF-8.
+            // A lone surrogate, or invalid UTF-8.
             return null;
         }
     }

@@ -1,11 +1,10 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Native streams: one JSON object a line, the last with <c>"done":true</c> or, for model transfers, <c>"status":"success"</c>.</summary>
+/// <summary>Observes native streams: one JSON object per line, the last with <c>"done":true</c> or, for model transfers, <c>"status":"success"</c>.</summary>
 internal sealed class NdjsonWatcher(StreamEnd end) : StreamWatcher
 {
     private static ReadOnlySpan<byte> Blanks => " \t\r\n"u8;
 
-    /// <inheritdoc/>
     protected override void OnLine(ReadOnlySpan<byte> line)
     {
         if (line.Trim(Blanks).IsEmpty)
@@ -36,7 +35,7 @@ internal sealed class NdjsonWatcher(StreamEnd end) : StreamWatcher
     }
 
     /// <summary>Whether a property with a value may be in a line, with any blanks around the colon.</summary>
-    /// <remarks>Within a JSON string the quotes would be escaped, so a hit is a property; which object's, only parsing shows.</remarks>
+    /// <remarks>Quotes within a JSON string are escaped, so a match is a property. Only parsing shows to which object it belongs.</remarks>
     private static bool Has(ReadOnlySpan<byte> line, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
         while (line.IndexOf(name) is >= 0 and var at)

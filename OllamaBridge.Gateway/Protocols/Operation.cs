@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Whose way of speaking a route belongs to.</summary>
+/// <summary>The API protocol of a route.</summary>
 internal enum Protocol
 {
     /// <summary>Ollama's own: <c>/api/…</c>.</summary>
@@ -13,32 +13,32 @@ internal enum Protocol
     Anthropic,
 }
 
-/// <summary>What the bridge does with an operation.</summary>
+/// <summary>How the bridge handles an operation.</summary>
 internal enum OperationKind
 {
-    /// <summary>Answered by the bridge itself out of the snapshot.</summary>
+    /// <summary>The bridge responds itself, from the snapshot.</summary>
     Inventory,
 
-    /// <summary>Asked of an instance, costs it nothing, takes no slot.</summary>
+    /// <summary>Sent to an instance; costs it nothing and takes no slot.</summary>
     Lookup,
 
-    /// <summary>Occupies a slot of an instance.</summary>
+    /// <summary>Takes a slot of an instance.</summary>
     Inference,
 
     /// <summary>Changes the models on disk.</summary>
     Management,
 
-    /// <summary>Not for a shared service: the account of whoever runs a server, and experiments.</summary>
+    /// <summary>Not for a shared service: the account of a server's operator, and experiments.</summary>
     Refused,
 }
 
-/// <summary>Where the model's name stands.</summary>
+/// <summary>The place of the model's name in a request.</summary>
 internal enum ModelSource
 {
-    /// <summary>The operation has none.</summary>
+    /// <summary>The operation has no model.</summary>
     None,
 
-    /// <summary>In the body: <c>model</c>, for older clients of some routes <c>name</c>.</summary>
+    /// <summary>In the body's <c>model</c>, or <c>name</c> from older clients of some routes.</summary>
     Body,
 
     /// <summary>In the body's <c>source</c> (copy).</summary>
@@ -47,11 +47,11 @@ internal enum ModelSource
     /// <summary>In a form field <c>model</c> (<c>multipart/form-data</c>).</summary>
     Form,
 
-    /// <summary>The rest of the path.</summary>
+    /// <summary>In the rest of the path.</summary>
     Path,
 }
 
-/// <summary>How a missing model is worded: real servers differ by route (recordings 01, 03, 04).</summary>
+/// <summary>The error message for an unknown model; real servers differ by route (recordings 01, 03, 04).</summary>
 internal enum UnknownModelWording
 {
     /// <summary><c>model 'x' not found</c></summary>
@@ -67,10 +67,10 @@ internal enum UnknownModelWording
     TryPulling,
 }
 
-/// <summary>How a streamed answer of an operation shows that it is whole.</summary>
+/// <summary>The end marker of an operation's streamed responses.</summary>
 internal enum StreamEnd
 {
-    /// <summary>It is never streamed.</summary>
+    /// <summary>The response is never streamed.</summary>
     None,
 
     /// <summary>NDJSON whose last line has <c>"done":true</c>.</summary>
@@ -89,10 +89,10 @@ internal enum StreamEnd
     MessageStop,
 }
 
-/// <summary>One thing that a client can ask for.</summary>
+/// <summary>One operation of an API.</summary>
 internal sealed record Operation(string Name, Protocol Protocol, OperationKind Kind)
 {
-    /// <summary>The group of routes that a server must have to serve it.</summary>
+    /// <summary>The group of routes that a server must support to serve the operation.</summary>
     public ApiRoutes Route { get; init; } = Protocol switch
     {
         Protocol.Ollama => ApiRoutes.Ollama,
@@ -100,33 +100,30 @@ internal sealed record Operation(string Name, Protocol Protocol, OperationKind K
         _ => ApiRoutes.Messages,
     };
 
-    /// <summary>The methods that a server takes, in the order in which it lists them in <c>Allow</c>.</summary>
+    /// <summary>The methods that a server accepts, in the order of its <c>Allow</c> header.</summary>
     public required string[] Methods { get; init; }
 
-    /// <summary>Where the model's name stands.</summary>
     public ModelSource Model { get; init; }
 
-    /// <summary>How the route reads the model's name.</summary>
+    /// <summary>How the route parses the model's name.</summary>
     public Fleet.ModelNaming Naming { get; init; }
 
-    /// <summary>How an unknown model is worded.</summary>
     public UnknownModelWording Wording { get; init; }
 
-    /// <summary>How a streamed answer ends.</summary>
     public StreamEnd End { get; init; }
 
-    /// <summary>Whether the answer streams where the request does not say.</summary>
+    /// <summary>Whether the response is streamed if the request does not specify it.</summary>
     public bool StreamsByDefault { get; init; }
 
-    /// <summary>Whether a model's absence is to be found out before an instance is asked.</summary>
+    /// <summary>Whether the bridge reports a missing model before it sends the request to an instance.</summary>
     public bool NeedsModel { get; init; } = true;
 
-    /// <summary>Whether the body may be of many GB and is passed on as it comes.</summary>
+    /// <summary>Whether the body may have many GB and is forwarded as it arrives.</summary>
     public bool UnbufferedBody { get; init; }
 
     /// <summary>The content encodings of requests that an Ollama server decodes on this route.</summary>
     public string[] Encodings { get; init; } = [];
 
-    /// <summary>The Go struct that a real server reads the body into, as its error messages name it.</summary>
+    /// <summary>The Go struct into which a real server parses the body, as its error messages name it.</summary>
     public string GoType { get; init; } = "";
 }

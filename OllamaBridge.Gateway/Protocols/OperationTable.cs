@@ -4,14 +4,12 @@ using static OllamaBridge.Gateway.Protocols.Protocol;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Every route of a real server and what the bridge makes of it.</summary>
-/// <remarks>Routes as in Ollama's <c>server/routes.go</c> (0.32.15). Paths are compared to the letter, as there.</remarks>
+/// <summary>All routes of a real server, with their operations.</summary>
+/// <remarks>Routes as in Ollama's <c>server/routes.go</c> (0.32.15). Paths are compared exactly, as there.</remarks>
 internal static class OperationTable
 {
-    /// <summary>What stands before a model's name in a path.</summary>
     public const string ModelPrefix = "/v1/models/";
 
-    /// <summary>The name of the operation that counts a prompt's tokens.</summary>
     public const string CountTokens = "count_tokens";
 
     private static readonly string[] Get = ["GET"];
@@ -87,17 +85,15 @@ internal static class OperationTable
         ("/api/experimental/", Account),
     ];
 
-    /// <summary>Finds the operation of a path.</summary>
-    /// <param name="path">The request's path.</param>
-    /// <param name="rest">What follows the prefix of a route that ends in a name; else empty.</param>
-    /// <returns>Null where a server has no such route.</returns>
+    /// <summary>Finds the operation of a path. <paramref name="rest"/> receives the name at the end of the route; empty if the route has none.</summary>
+    /// <returns>Null if a server has no such route.</returns>
     public static Operation? Find(string path, out string rest)
     {
         rest = "";
         if (Exact.TryGetValue(path, out var operation))
             return operation;
         foreach (var (prefix, named) in Prefixes)
-            // A name is one segment; that of a model may have more where it is none of Ollama's.
+            // A name is one segment; a model's name may have more if the model is not Ollama's.
             if (path.Length > prefix.Length && path.StartsWith(prefix, StringComparison.Ordinal)
                 && (path.IndexOf('/', prefix.Length) < 0 || (named == Model && HasNoEmptySegment(path))))
             {
@@ -110,8 +106,8 @@ internal static class OperationTable
 
     private static bool HasNoEmptySegment(string path) => !path.EndsWith('/') && !path.Contains("//", StringComparison.Ordinal);
 
-    /// <summary>Where a path that is not quite right was meant to go, as Ollama's router redirects it: doubled or trailing slashes.</summary>
-    /// <returns>Null where it leads nowhere.</returns>
+    /// <summary>The path to which Ollama's router redirects a path with doubled or trailing slashes.</summary>
+    /// <returns>Null if there is none.</returns>
     public static string? Correct(string path)
     {
         if (path.Length < 2)
@@ -120,7 +116,7 @@ internal static class OperationTable
         return clean != path && Find(clean, out _) is not null ? clean : null;
     }
 
-    /// <summary>The protocol in which to answer a path that is no operation.</summary>
+    /// <summary>The protocol of the error for a path without an operation.</summary>
     public static Protocol ProtocolOf(string path) =>
         path.StartsWith("/v1/messages", StringComparison.Ordinal) ? Anthropic
         : path.StartsWith("/v1/", StringComparison.Ordinal) ? OpenAI

@@ -6,17 +6,15 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Errors in the caller's way of speaking, with a real server's headers and framing.</summary>
+/// <summary>Writes errors in the caller's protocol, with a real server's headers and framing.</summary>
 internal static class ProtocolError
 {
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Answers with an error.</summary>
-    /// <param name="context">The request; nothing may have been sent yet.</param>
-    /// <param name="protocol">The caller's protocol.</param>
-    /// <param name="status">HTTP status.</param>
-    /// <param name="message">What is wrong, for a person. Never a prompt, an answer or a key.</param>
-    /// <param name="retryAfter">When to come back, if that may help.</param>
+    /// <summary>
+    /// Writes an error response, unless a response has begun. <paramref name="message"/> must not contain a prompt, a response or a key.
+    /// <paramref name="retryAfter"/> is rounded up to whole seconds.
+    /// </summary>
     public static Task WriteAsync(HttpContext context, Protocol protocol, int status, string message, TimeSpan? retryAfter = null)
     {
         var response = context.Response;
@@ -31,10 +29,10 @@ internal static class ProtocolError
         return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
-    /// <summary>Answers 400 to a body that can't be read into the route's request: real servers answer that before the protocol's own writer, by gin's.</summary>
-    /// <param name="context">The request; nothing may have been sent yet.</param>
-    /// <param name="protocol">The caller's protocol.</param>
-    /// <param name="message">What is wrong, as a real server words it.</param>
+    /// <summary>
+    /// Responds with 400 to a body that can't be bound to the route's request. Real servers send this error with gin's writer, before the protocol's own
+    /// one applies. No response may have begun; <paramref name="message"/> is that of a real server.
+    /// </summary>
     public static Task WriteBindingErrorAsync(HttpContext context, Protocol protocol, string message)
     {
         var body = Body(protocol, StatusCodes.Status400BadRequest, message);
@@ -46,7 +44,6 @@ internal static class ProtocolError
         return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
-    /// <summary>The body of an error.</summary>
     public static ReadOnlyMemory<byte> Body(Protocol protocol, int status, string message) => Write(json =>
     {
         json.WriteStartObject();
@@ -67,10 +64,9 @@ internal static class ProtocolError
         json.WriteEndObject();
     }, prefix: "", suffix: protocol == Protocol.Ollama ? "" : "\n");
 
-    /// <summary>What ends a stream that cannot be finished, after which nothing else is sent.</summary>
-    /// <param name="end">How a whole stream would have ended.</param>
-    /// <param name="message">What happened.</param>
-    /// <param name="status">The status that would say so, had nothing been sent yet.</param>
+    /// <summary>
+    /// The last bytes of a stream that cannot be completed. <paramref name="status"/> is the status that the error would have if no response had begun.
+    /// </summary>
     public static ReadOnlyMemory<byte> StreamTail(StreamEnd end, string message, int status = StatusCodes.Status502BadGateway) => end switch
     {
         StreamEnd.DoneMarker => Write(json =>
@@ -102,7 +98,6 @@ internal static class ProtocolError
         }, "", "\n"),
     };
 
-    /// <summary>A server's words for a model that it does not have.</summary>
     public static string UnknownModel(Operation operation, string model) => operation.Wording switch
     {
         UnknownModelWording.WithTag => $"model '{Fleet.ModelName.WithTag(model)}' not found",
@@ -126,7 +121,7 @@ internal static class ProtocolError
             _ => "api_error",
         });
         json.WriteNull("param"u8);
-        // What OpenAI's own clients look at.
+        // OpenAI's own clients evaluate the code.
         if (status == StatusCodes.Status429TooManyRequests)
             json.WriteString("code"u8, "rate_limit_exceeded"u8);
         else

@@ -1,9 +1,8 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>The room that understands what is asked.</summary>
+/// <summary>Registers the services of this folder.</summary>
 internal static class ProtocolServiceCollectionExtensions
 {
-    /// <summary>Adds the stages that find out what is asked.</summary>
     public static IServiceCollection AddProtocols(this IServiceCollection services) =>
         services.AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
 }

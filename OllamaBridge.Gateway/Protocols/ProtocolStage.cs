@@ -3,13 +3,13 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Finds out what is asked; answers what a server's router answers for what is no route of it.</summary>
+/// <summary>Identifies the operation of a request; responds to an unknown route as a server's router does.</summary>
 internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting)
 {
-    /// <summary>gin's body of a 405.</summary>
+    /// <summary>gin's body of a 405 response.</summary>
     public static ReadOnlySpan<byte> NotAllowed => "405 method not allowed"u8;
 
-    /// <summary>Handles a request that is none of the bridge's own endpoints.</summary>
+    /// <summary>Handles a request that is not for one of the bridge's own endpoints.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         if (RequestPath.Redirection(context) is { } location)
@@ -41,18 +41,18 @@ internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting
         return context.Response.WriteAsync(body);
     }
 
-    /// <summary>As Go's <c>http.Redirect</c> escapes an address in its page.</summary>
+    /// <summary>Escapes a URL as Go's <c>http.Redirect</c> does in its page.</summary>
     private static string Escape(string address) => address.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal)
         .Replace(">", "&gt;", StringComparison.Ordinal).Replace("\"", "&#34;", StringComparison.Ordinal).Replace("'", "&#39;", StringComparison.Ordinal);
 
-    /// <summary>Answers what a server's router answers for what is no route of it.</summary>
+    /// <summary>Responds to an unknown route as a server's router does.</summary>
     public static Task NotFound(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status404NotFound;
         return WriteTextAsync(context, "404 page not found");
     }
 
-    /// <summary>Answers a request for a tunnel: this is no proxy.</summary>
+    /// <summary>Rejects a <c>CONNECT</c> request: the bridge is not a proxy.</summary>
     public static Task RefuseConnect(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;

@@ -10,8 +10,8 @@ using OllamaBridge.Gateway.Identity;
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>
-/// Words the refusals of requests that Kestrel rejects while it parses them, before any middleware runs. Kestrel itself answers with a status and an
-/// empty body; this writes an error in the caller's protocol that names the limit. It hears of a rejection through Kestrel's diagnostic event.
+/// Sends the errors for requests that Kestrel rejects while it parses them, before any middleware runs. Kestrel itself sends a status and an
+/// empty body; this class sends an error in the caller's protocol that names the limit. Kestrel's diagnostic event reports the rejections.
 /// </summary>
 internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<LimitOptions> limits, TimeProvider time)
     : IHostedService, IObserver<KeyValuePair<string, object?>>, IDisposable
@@ -20,40 +20,34 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
     private LimitOptions Limits => limits.Value;
     private IDisposable? _subscription;
 
-    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _subscription = diagnostics.Subscribe(this, static name => name == Event);
         return Task.CompletedTask;
     }
 
-    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public void Dispose() => _subscription?.Dispose();
 
-    /// <inheritdoc/>
     public void OnCompleted()
     {
     }
 
-    /// <inheritdoc/>
     public void OnError(Exception error)
     {
     }
 
-    /// <inheritdoc/>
     public void OnNext(KeyValuePair<string, object?> value)
     {
-        // Below TLS an answer can't be replaced: there Kestrel's own, without words, is sent.
+        // Below TLS a response can't be replaced, so Kestrel's own, without a message, is sent.
         if (value is { Key: Event, Value: IFeatureCollection features }
             && features.Get<IBadRequestExceptionFeature>()?.Error is BadHttpRequestException error
             && features.Get<RejectionWriter>() is { } writer && features.Get<ITlsConnectionFeature>() is null
             && features.Get<IHttpResponseFeature>() is { HasStarted: false })
         {
             var request = features.Get<IHttpRequestFeature>();
-            // Kestrel requires a tunnel's target as Host, too; a request without one gets the same response.
+            // Kestrel requires a tunnel's target also as Host; a request without one gets the same response.
             if (request?.Method == HttpMethods.Connect)
                 writer.Replace(Answer(StatusCodes.Status405MethodNotAllowed, "text/plain", ProtocolStage.NotAllowed));
             else if (Word(error.StatusCode) is { } message)
@@ -62,7 +56,7 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
         }
     }
 
-    /// <summary>The message for a rejection; null to leave Kestrel's empty answer.</summary>
+    /// <summary>The message for a rejection; null to keep Kestrel's empty response.</summary>
     private string? Word(int status) => status switch
     {
         StatusCodes.Status431RequestHeaderFieldsTooLarge =>

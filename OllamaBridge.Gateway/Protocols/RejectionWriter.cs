@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Connections;
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>
-/// Stands before a connection's output and can put another answer in the place of the one that Kestrel writes as it rejects a request. Until then it
-/// only passes calls on. A feature of the connection.
+/// Wraps a connection's output, and can replace the response that Kestrel writes when it rejects a request. Until then it only forwards calls. A
+/// feature of the connection.
 /// </summary>
 internal sealed class RejectionWriter(PipeWriter inner) : PipeWriter
 {
@@ -13,13 +13,11 @@ internal sealed class RejectionWriter(PipeWriter inner) : PipeWriter
     private byte[] _dropped = [];
     private bool _isSent;
 
-    /// <inheritdoc/>
     public override bool CanGetUnflushedBytes => inner.CanGetUnflushedBytes;
 
-    /// <inheritdoc/>
     public override long UnflushedBytes => inner.UnflushedBytes;
 
-    /// <summary>Connection middleware that puts one before each connection's output.</summary>
+    /// <summary>Connection middleware that wraps each connection's output.</summary>
     public static ConnectionDelegate Middleware(ConnectionDelegate next) => connection =>
     {
         var writer = new RejectionWriter(connection.Transport.Output);
@@ -28,24 +26,22 @@ internal sealed class RejectionWriter(PipeWriter inner) : PipeWriter
         return next(connection);
     };
 
-    /// <summary>Sends this in the place of whatever else would be written from now on. Called by the connection's own thread of requests.</summary>
-    /// <param name="answer">A whole HTTP answer, after which the connection ends.</param>
+    /// <summary>
+    /// Sends <paramref name="answer"/>, a complete HTTP response after which the connection closes, instead of everything that is written from now on.
+    /// Must be called from the connection's request loop.
+    /// </summary>
     public void Replace(byte[] answer) => _answer = answer;
 
-    /// <inheritdoc/>
     public override Memory<byte> GetMemory(int sizeHint = 0) => _answer is null ? inner.GetMemory(sizeHint) : Drop(sizeHint);
 
-    /// <inheritdoc/>
     public override Span<byte> GetSpan(int sizeHint = 0) => _answer is null ? inner.GetSpan(sizeHint) : Drop(sizeHint);
 
-    /// <inheritdoc/>
     public override void Advance(int bytes)
     {
         if (_answer is null)
             inner.Advance(bytes);
     }
 
-    /// <inheritdoc/>
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
         if (_answer is not { } answer || _isSent)
@@ -54,13 +50,10 @@ internal sealed class RejectionWriter(PipeWriter inner) : PipeWriter
         return inner.WriteAsync(answer, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public override void CancelPendingFlush() => inner.CancelPendingFlush();
 
-    /// <inheritdoc/>
     public override void Complete(Exception? exception = null) => inner.Complete(exception);
 
-    /// <inheritdoc/>
     public override ValueTask CompleteAsync(Exception? exception = null) => inner.CompleteAsync(exception);
 
     private byte[] Drop(int sizeHint)

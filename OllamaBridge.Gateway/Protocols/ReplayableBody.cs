@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Protocols.Bodies;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>A request's body in pooled memory or in a file, to be read as often as it must be sent.</summary>
+/// <summary>A request's body in pooled memory or in a file, which can be read as often as it must be sent.</summary>
 internal sealed class ReplayableBody : IDisposable
 {
     private const int SegmentSize = 64 * 1024;
@@ -18,48 +18,48 @@ internal sealed class ReplayableBody : IDisposable
     {
     }
 
-    /// <summary>All bytes, decoded and with replacements, if they are <see cref="IsInMemory">in memory</see>.</summary>
+    /// <summary>All bytes, decoded and with replacements.</summary>
+    /// <exception cref="InvalidOperationException">The body is in a file.</exception>
     public ReadOnlySequence<byte> Bytes => IsInMemory ? _sequence : throw new InvalidOperationException("The body is in a file.");
 
-    /// <summary>Whether it is in memory rather than in a file.</summary>
     public bool IsInMemory => _file is null;
 
-    /// <summary>The body to send to an instance: the one that the client sent if nothing was replaced in it, else this one.</summary>
+    /// <summary>The body to send to an instance: the one that the client sent if no bytes were replaced, else this one.</summary>
     public ReplayableBody Outgoing => IsEncoded ? _encoded! : this;
 
     /// <summary>The client's content encoding; null if it sent the body without one.</summary>
     public string? ContentEncoding { get; private set; }
 
-    /// <summary>Whether the client sent it with a content encoding.</summary>
+    /// <summary>Whether the client sent the body with a content encoding.</summary>
     public bool WasEncoded => ContentEncoding is not null;
 
     /// <summary>Whether <see cref="Outgoing"/> has the client's content encoding.</summary>
     public bool IsEncoded { get; private set; }
 
-    /// <summary>How many bytes.</summary>
+    /// <summary>The length in bytes, decoded and with replacements.</summary>
     public long Length => _file is null ? _sequence.Length : _file.Length - (_replaced.End - _replaced.Start) + _replaced.Bytes.Length;
 
-    /// <summary>How many bytes without replacements.</summary>
+    /// <summary>The length in bytes, decoded and without replacements.</summary>
     public long ReceivedLength => _file?.Length ?? _received.Length;
 
-    /// <summary>The share of a budget that it holds.</summary>
+    /// <summary>The body's share of a budget, which is returned when the body is disposed.</summary>
     public IDisposable? Room { get; set; }
 
-    /// <summary>Makes one of a file, which is its own from now on.</summary>
+    /// <summary>Creates a body from a file, which it owns from now on.</summary>
     public static ReplayableBody Of(SpooledFile file) => new() { _file = file };
 
-    /// <summary>Looks at all bytes, decoded and with replacements. They are valid only inside <paramref name="read"/>.</summary>
+    /// <summary>Reads all bytes, decoded and with replacements. They are valid only inside <paramref name="read"/>.</summary>
     public T Read<T>(Func<ReadOnlySequence<byte>, T> read) => _file is null
         ? read(_sequence)
         : _file.Read(all => read(Segment.Join([all[..(int)_replaced.Start], _replaced.Bytes, all[(int)_replaced.End..]])));
 
-    /// <summary>Looks at all bytes, decoded and without replacements. They are valid only inside <paramref name="read"/>.</summary>
+    /// <summary>Reads all bytes, decoded and without replacements. They are valid only inside <paramref name="read"/>.</summary>
     public T ReadReceived<T>(Func<ReadOnlySequence<byte>, T> read) => _file is null ? read(_received) : _file.Read(all => read(new(all)));
 
-    /// <summary>Makes the content of a request that the bridge sends itself, decoded and with replacements.</summary>
+    /// <summary>Creates the content of a request that the bridge sends itself, decoded and with replacements.</summary>
     public HttpContent ToContent()
     {
-        // A copy of what is in memory: the answer may come, and the body go back to its pool, before all of it is written.
+        // A copy of the memory: the response may arrive, and the body return to its pool, before all bytes are written.
         if (IsInMemory)
             return new ByteArrayContent(_sequence.ToArray());
         var content = new StreamContent(OpenRead());
@@ -67,21 +67,13 @@ internal sealed class ReplayableBody : IDisposable
         return content;
     }
 
-    /// <summary>Reads a request's body to its end.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="limit">The most bytes that are read.</param>
-    /// <param name="cancellationToken">Ends the reading.</param>
-    /// <returns>Null where the body is longer than the limit.</returns>
-    /// <exception cref="BadHttpRequestException">The client sent the body wrongly, or too slowly.</exception>
+    /// <returns>Null if the body is longer than <paramref name="limit"/> bytes.</returns>
+    /// <exception cref="BadHttpRequestException">The client sent a malformed body, or sent it too slowly.</exception>
     public static Task<ReplayableBody?> ReadAsync(HttpRequest request, long limit, CancellationToken cancellationToken) =>
         ReadAsync(request.Body, request.ContentLength, limit, cancellationToken);
 
-    /// <summary>Reads a stream to its end.</summary>
-    /// <param name="stream">The stream.</param>
-    /// <param name="announced">How many bytes are said to come; null if unknown.</param>
-    /// <param name="limit">The most bytes that are read.</param>
-    /// <param name="cancellationToken">Ends the reading.</param>
-    /// <returns>Null if it is longer than the limit.</returns>
+    /// <summary>Reads a stream to its end. <paramref name="announced"/> is the expected number of bytes; null if unknown.</summary>
+    /// <returns>Null if the stream is longer than <paramref name="limit"/> bytes.</returns>
     public static async Task<ReplayableBody?> ReadAsync(Stream stream, long? announced, long limit, CancellationToken cancellationToken)
     {
         if (announced > limit)
@@ -89,7 +81,7 @@ internal sealed class ReplayableBody : IDisposable
         var body = new ReplayableBody();
         try
         {
-            // One byte more than announced, so that the end shows without a second buffer.
+            // One byte more than announced, so that the end is found without a second buffer.
             var size = announced is { } length ? (int)Math.Min(length + 1, SegmentSize) : SegmentSize;
             if (await body.ReadAllAsync(stream, size, limit, cancellationToken) is { } bytes)
             {
@@ -107,15 +99,13 @@ internal sealed class ReplayableBody : IDisposable
         }
     }
 
-    /// <summary>Makes this the decoded form of a body, which it owns from now on. That one is sent until <see cref="Replace"/> is called.</summary>
-    /// <param name="encoded">The body that the client sent.</param>
-    /// <param name="encoding">Its content encoding.</param>
+    /// <summary>Makes this the decoded form of a body, which it owns from now on. The encoded body is sent until <see cref="Replace"/> is called.</summary>
     public void KeepEncoded(ReplayableBody encoded, string encoding) => (_encoded, ContentEncoding, IsEncoded) = (encoded, encoding, true);
 
-    /// <summary>Puts other bytes in the place of some of those that were received; what an earlier call replaced is as received again.</summary>
-    /// <param name="start">Where they begin.</param>
-    /// <param name="end">Where they end.</param>
-    /// <param name="bytes">What to send instead. Must not change any more.</param>
+    /// <summary>
+    /// Replaces the received bytes from <paramref name="start"/> to before <paramref name="end"/>, and undoes earlier replacements.
+    /// <paramref name="bytes"/> must not change any more.
+    /// </summary>
     public void Replace(long start, long end, ReadOnlyMemory<byte> bytes)
     {
         IsEncoded = false;
@@ -134,10 +124,9 @@ internal sealed class ReplayableBody : IDisposable
         _sequence = Segment.Join(parts);
     }
 
-    /// <summary>A new reading from the start, decoded and with replacements.</summary>
+    /// <summary>Opens a stream of all bytes, decoded and with replacements.</summary>
     public Stream OpenRead() => _file is null ? new SequenceStream(_sequence) : new SpooledStream(_file, _replaced.Start, _replaced.End, _replaced.Bytes);
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var (buffer, _) in _segments)
@@ -149,7 +138,7 @@ internal sealed class ReplayableBody : IDisposable
         Room?.Dispose();
     }
 
-    /// <returns>Null beyond the limit.</returns>
+    /// <returns>Null if the stream is longer than the limit.</returns>
     private async Task<ReadOnlySequence<byte>?> ReadAllAsync(Stream stream, int size, long limit, CancellationToken cancellationToken)
     {
         for (var total = 0L; ;)
@@ -185,7 +174,7 @@ internal sealed class ReplayableBody : IDisposable
     {
         public static ReadOnlySequence<byte> Join(List<ReadOnlyMemory<byte>> parts)
         {
-            // One segment is quicker to read than several.
+            // A single segment is faster to read than several.
             if (parts.Count > 1)
                 parts.RemoveAll(p => p.IsEmpty);
             if (parts.Count == 0)

@@ -3,7 +3,7 @@ using ZstdSharp;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Content encodings of request bodies that the bridge can look into.</summary>
+/// <summary>Content encodings of request bodies that the bridge can decode.</summary>
 internal static class RequestEncoding
 {
     /// <summary>The encodings, as <c>Accept-Encoding</c> of a 415 lists them (RFC 9110, 15.5.16).</summary>
@@ -16,8 +16,6 @@ internal static class RequestEncoding
         return value.Length == 0 || value.Equals("identity", StringComparison.OrdinalIgnoreCase) ? null : value.Trim().ToLowerInvariant();
     }
 
-    /// <summary>Makes a decoder.</summary>
-    /// <returns>Null if the bridge can't decode it.</returns>
     public static Func<Stream, Stream>? DecoderFor(string encoding) => encoding switch
     {
         "zstd" => static encoded => new DecompressionStream(encoded),
@@ -25,13 +23,12 @@ internal static class RequestEncoding
         _ => null,
     };
 
-    /// <summary>Whether a decoder threw an exception because the bytes aren't in its encoding.</summary>
+    /// <summary>Whether a decoder's exception means that the bytes aren't in its encoding.</summary>
     public static bool IsMalformed(Exception exception) => exception is InvalidDataException or ZstdException or EndOfStreamException;
 
-    /// <summary>The message for bytes that aren't in their encoding, as Ollama words it (middleware/openai.go).</summary>
+    /// <summary>Ollama's message for bytes that aren't in their encoding (middleware/openai.go).</summary>
     public static string Malformed(string encoding) => $"failed to decompress {encoding} body";
 
-    /// <summary>The message for an encoding that can't be used here.</summary>
     public static string Unsupported(string encoding) =>
         $"the request's Content-Encoding '{encoding}' isn't supported on this route: send the body without one";
 }

@@ -2,14 +2,14 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-// What a request asks for, gathered in the same pass.
+// The amounts that a request asks for, read in the same pass.
 internal static partial class RequestInspector
 {
-    // A part of a message, a tool's result in it, the parts of that; clients go no deeper.
+    // A part of a message, a tool result in it, and the parts of that; clients nest no deeper.
     private const int MaxPartDepth = 4;
     private const string NumPredict = "options.num_predict";
 
-    /// <summary>Gathers. Every method returns false where the body ends too early, and leaves the reader at the end of the value.</summary>
+    /// <summary>Reads demands. Every method returns false if the body ends too early, and leaves the reader at the end of the value.</summary>
     private struct Demands
     {
         private long? _numPredict;
@@ -41,7 +41,7 @@ internal static partial class RequestInspector
             };
         }
 
-        /// <summary>Reads the value of a property of the request itself, if the protocol has it.</summary>
+        /// <summary>Reads the value of a top-level property, if the protocol has it.</summary>
         public bool Read(ref Utf8JsonReader reader, Property property, Protocol protocol)
         {
             switch (property)
@@ -67,7 +67,7 @@ internal static partial class RequestInspector
             return true;
         }
 
-        /// <summary>Images as the native requests have them: an array of texts.</summary>
+        /// <summary>Reads images of native requests: an array of strings.</summary>
         public bool ReadImages(ref Utf8JsonReader reader)
         {
             var start = reader.TokenStartIndex;
@@ -86,7 +86,7 @@ internal static partial class RequestInspector
             return true;
         }
 
-        /// <summary>Parts of a message, as the other protocols have them: those of an image's type are images.</summary>
+        /// <summary>Reads the parts of a message in the other protocols; those with an image's type are images.</summary>
         public bool ReadParts(ref Utf8JsonReader reader, int depth)
         {
             while (true)
@@ -131,7 +131,7 @@ internal static partial class RequestInspector
             return true;
         }
 
-        /// <summary>Options are a map in Go: their names count to the letter, and null empties it.</summary>
+        /// <summary>Options are a map in Go: their names are case-sensitive, and null empties the map.</summary>
         private bool ReadOptions(ref Utf8JsonReader reader)
         {
             if (reader.TokenType != JsonTokenType.StartObject)
@@ -166,7 +166,7 @@ internal static partial class RequestInspector
             : reader.TryGetDouble(out var number) ? (long)number
             : null;
 
-        /// <summary>Seconds, or Go's text for a duration; below zero is for ever. What is neither, a server refuses.</summary>
+        /// <summary>Reads seconds, or a duration in Go's format; negative means forever. A server rejects other values.</summary>
         private static TimeSpan? ReadKeepAlive(ref Utf8JsonReader reader)
         {
             if (reader.TokenType == JsonTokenType.Number)

@@ -4,19 +4,18 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Reads out of a JSON body what the bridge needs, in one pass, changing nothing.</summary>
+/// <summary>Reads the facts that the bridge needs from a JSON body, in one pass.</summary>
 /// <remarks>
-/// As lenient as Go's <c>encoding/json</c>, which real servers use: names match in any case, the last of equal names counts,
-/// whatever follows the first value is ignored. So both read the same model from the same bytes.
+/// As lenient as Go's <c>encoding/json</c>, which real servers use: names match in any case, the last of equal names counts, and text after
+/// the first value is ignored. The bridge and the server therefore read the same model from the same bytes.
 /// </remarks>
 internal static partial class RequestInspector
 {
     // Go's own limit (encoding/json, maxNestingDepth).
     private const int MaxDepth = 10_000;
-    // Enough of a prompt to tell conversations apart, little enough to be stable while it grows.
+    // Enough of a prompt to distinguish conversations, but little enough to stay the same while the prompt grows.
     private const int PromptBytes = 256;
 
-    /// <summary>Inspects a body.</summary>
     public static RequestFacts Inspect(in ReadOnlySequence<byte> body, Operation operation)
     {
         var reader = new Utf8JsonReader(body, isFinalBlock: false, new JsonReaderState(new JsonReaderOptions { MaxDepth = MaxDepth }));
@@ -62,7 +61,7 @@ internal static partial class RequestInspector
             var isExact = property == Property.Model && reader.ValueTextEquals("model"u8);
             if (property != Property.Other)
                 isPlain &= IsPlain(ref reader, property, ref seen);
-            // A system text is no input.
+            // A system text is not an input.
             var isInput = property == Property.Beginning && !Is(ref reader, "system"u8) && !Is(ref reader, "instructions"u8);
             if (!reader.Read())
                 return Truncated;
@@ -73,12 +72,12 @@ internal static partial class RequestInspector
                 case Property.Model or Property.Name or Property.Source when Has(operation, property):
                     if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.Null))
                     {
-                        // Go reports a syntax error first, wherever it is, then the first value of a wrong type.
+                        // Go reports syntax errors first, in any position, and then the first value of a wrong type.
                         fault ??= WrongType(ref reader, $"struct field {operation.GoType}.{property.ToString().ToLowerInvariant()} of type string");
                         break;
                     }
 
-                    // As in Go, null leaves a string as it is.
+                    // As in Go, null does not change a string.
                     if (GoText.GetString(ref reader) is not { } text)
                         break;
                     if (isExact)
@@ -104,7 +103,7 @@ internal static partial class RequestInspector
                     {
                         JsonTokenType.True => true,
                         JsonTokenType.False => false,
-                        // A pointer in the native requests, which null empties; a plain value in the others, which it leaves.
+                        // Native requests have a pointer, which null clears; the others have a plain value, which null does not change.
                         JsonTokenType.Null when operation.Protocol == Protocol.Ollama => null,
                         _ => stream,
                     };
@@ -166,7 +165,7 @@ internal static partial class RequestInspector
         Files,
         Beginning,
 
-        // What a request asks for.
+        // The amounts that a request asks for.
         Options,
         Images,
         KeepAlive,
@@ -203,7 +202,7 @@ internal static partial class RequestInspector
         : Is(ref reader, "max_output_tokens"u8) ? Property.MaxOutputTokens
         : Property.Other;
 
-    /// <summary>Whether a name is written in lower case, without escapes, and not for the second time where that would make a difference.</summary>
+    /// <summary>Whether a name is written in lower case and without escapes, and does not occur a second time if that would matter.</summary>
     private static bool IsPlain(ref Utf8JsonReader reader, Property property, ref int seen)
     {
         var bit = property is Property.Model or Property.Stream or >= Property.MaxTokens ? 1 << (int)property : 0;
@@ -221,7 +220,7 @@ internal static partial class RequestInspector
 
     private static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) => GoText.Is(ref reader, name);
 
-    /// <summary>Whether the value on which a reader stands has anything in it. The reader stays where it is.</summary>
+    /// <summary>Whether the value at the reader's position is not empty. The reader does not move.</summary>
     private static bool IsSomething(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.String)
@@ -232,8 +231,8 @@ internal static partial class RequestInspector
         return !copy.Read() || copy.TokenType != JsonTokenType.EndArray;
     }
 
-    /// <summary>Mixes in the beginning of a conversation: all up to the first message of the user, or the first bytes of a prompt.</summary>
-    /// <remarks>The order in which a client writes its properties does not matter; it may differ from turn to turn.</remarks>
+    /// <summary>Adds the beginning of a conversation to the hash: all messages up to the user's first, or the first bytes of a prompt.</summary>
+    /// <remarks>The order of the properties does not matter, because a client may change it from turn to turn.</remarks>
     private static bool HashBeginning(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, ref ulong affinity, ref bool isLaterTurn, ref Demands demands)
     {
         var hash = 0ul;
@@ -319,7 +318,7 @@ internal static partial class RequestInspector
         }
     }
 
-    /// <summary>Hashes bytes on top of what came before; where they are cut into segments makes no difference.</summary>
+    /// <summary>Hashes bytes, seeded with the hash of earlier bytes. Boundaries of segments make no difference.</summary>
     private static ulong Hash(in ReadOnlySequence<byte> bytes, ulong before)
     {
         if (bytes.IsSingleSegment)

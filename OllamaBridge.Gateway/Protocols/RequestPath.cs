@@ -10,8 +10,9 @@ internal static class RequestPath
     private const string KeptSlash = "%252F";
 
     /// <summary>
-    /// Where Go's <c>ServeMux</c> redirects a request whose path has empty, <c>.</c> or <c>..</c> segments; null if its path is clean. Kestrel removes dot
-    /// segments by itself and keeps <c>%2F</c>; as a side effect a path with one is set to the decoded one, which routes match. A model's name keeps it.
+    /// The path to which Go's <c>ServeMux</c> redirects a request whose path has empty, <c>.</c> or <c>..</c> segments; null if its path is clean. Kestrel
+    /// removes dot segments itself and keeps <c>%2F</c>; as a side effect, such a request's path is set to the decoded one, which routes match. A model's
+    /// name keeps <c>%2F</c>.
     /// </summary>
     public static string? Redirection(HttpContext context)
     {

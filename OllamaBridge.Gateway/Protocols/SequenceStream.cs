@@ -7,7 +7,6 @@ internal sealed class SequenceStream(ReadOnlySequence<byte> bytes) : ForwardOnly
 {
     private ReadOnlySequence<byte> _rest = bytes;
 
-    /// <inheritdoc/>
     public override int Read(Span<byte> buffer)
     {
         var part = _rest.Slice(0, Math.Min(buffer.Length, _rest.Length));
@@ -16,10 +15,8 @@ internal sealed class SequenceStream(ReadOnlySequence<byte> bytes) : ForwardOnly
         return (int)part.Length;
     }
 
-    /// <inheritdoc/>
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
-    /// <inheritdoc/>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
         cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<int>(cancellationToken) : new(Read(buffer.Span));
 }

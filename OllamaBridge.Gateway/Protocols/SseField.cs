@@ -15,10 +15,8 @@ internal readonly ref struct SseField
     /// <summary>The bytes after the colon, without one leading space.</summary>
     public ReadOnlySpan<byte> Value { get; }
 
-    /// <summary>Whether the line is part of the event's data.</summary>
     public bool IsData => Name.SequenceEqual("data"u8);
 
-    /// <summary>Whether the line names the event.</summary>
     public bool IsEvent => Name.SequenceEqual("event"u8);
 
     /// <summary>Reads a line, without its line ending.</summary>
@@ -38,7 +36,6 @@ internal ref struct SseLines(ReadOnlySpan<byte> text)
     private ReadOnlySpan<byte> _rest = ByteOrderMark.Skip(text);
 
     /// <summary>Reads the next line, without its ending.</summary>
-    /// <returns>False after the last line.</returns>
     public bool TryRead(out ReadOnlySpan<byte> line)
     {
         line = _rest;
@@ -69,6 +66,5 @@ internal static class ByteOrderMark
     /// <summary>Whether a text is the beginning of a byte order mark, of which the rest may still come.</summary>
     public static bool IsPartOf(ReadOnlySpan<byte> text) => !text.IsEmpty && text.Length < Mark.Length && Mark.StartsWith(text);
 
-    /// <summary>The text without a byte order mark at its start.</summary>
     public static ReadOnlySpan<byte> Skip(ReadOnlySpan<byte> text) => text.StartsWith(Mark) ? text[Mark.Length..] : text;
 }

@@ -2,20 +2,17 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Server-sent events, as the OpenAI and Anthropic routes stream.</summary>
+/// <summary>Observes server-sent events, the streams of the OpenAI and Anthropic routes.</summary>
 internal sealed class SseWatcher(StreamEnd end) : StreamWatcher
 {
-    // The data lines of an event whose first line was not a whole message; rare, so made on demand.
+    // The data lines of an event whose first line is not a complete message; rare, so created on demand.
     private ArrayBufferWriter<byte>? _data;
     private bool _toldTokens;
 
-    /// <inheritdoc/>
     public override string Separator => IsMidLine ? "\n\n" : IsAfterBlankLine ? "" : "\n";
 
-    /// <inheritdoc/>
     protected override bool EndsLineAtCr => true;
 
-    /// <inheritdoc/>
     protected override void OnLine(ReadOnlySpan<byte> line)
     {
         var field = SseField.Parse(line);
@@ -25,10 +22,8 @@ internal sealed class SseWatcher(StreamEnd end) : StreamWatcher
             OnEvent(field.Value);
     }
 
-    /// <inheritdoc/>
     protected override void OnBlankLine() => Dispatch();
 
-    /// <inheritdoc/>
     protected override void OnEnd() => Dispatch();
 
     private void OnDataLine(ReadOnlySpan<byte> data)
@@ -40,7 +35,7 @@ internal sealed class SseWatcher(StreamEnd end) : StreamWatcher
         }
 
         _data ??= new ArrayBufferWriter<byte>();
-        // Data of more lines than any message has is not kept.
+        // Data that is longer than any message is not kept.
         if (_data.WrittenCount + data.Length > CondensedJson.MaxOutput)
             return;
         _data.Write(data);
@@ -79,7 +74,7 @@ internal sealed class SseWatcher(StreamEnd end) : StreamWatcher
             return;
         }
 
-        // Within a JSON string the quotes would be escaped, so a hit is a property or a whole value; which one, only parsing shows.
+        // Quotes within a JSON string are escaped, so a match is a property or a whole value. Only parsing shows which.
         if (data.IndexOf("\"error\""u8) >= 0 && Usage.Read(data).HasError)
         {
             HasError = true;

@@ -2,11 +2,11 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Reads along with a streamed answer: is it whole, did it fail in its own words, how many tokens did it take.</summary>
-/// <remarks>Lines are looked at where they lie; only a line cut by a chunk's end is copied.</remarks>
+/// <summary>Observes a streamed response: whether it is complete, whether it reports an error, and its token counts.</summary>
+/// <remarks>Lines are parsed in place; only a line that is split between chunks is copied.</remarks>
 internal abstract class StreamWatcher : IDisposable
 {
-    // Of a longer line (an image in the answer) only a condensed copy is kept.
+    // Of a longer line (with an image in the response) only a condensed copy is kept.
     private const int MaxLine = 4 * 1024 * 1024;
     private byte[]? _partial;
     private int _partialLength;
@@ -15,48 +15,44 @@ internal abstract class StreamWatcher : IDisposable
     private bool _endedWithCr;
     private bool _hasStarted;
 
-    /// <summary>Whether the mark of a whole answer has passed.</summary>
+    /// <summary>Whether the marker of a complete response has passed.</summary>
     public bool IsComplete { get; protected set; }
 
-    /// <summary>Whether the instance told of an error in the stream.</summary>
     public bool HasError { get; protected set; }
 
-    /// <summary>Tokens of the prompt, once told.</summary>
+    /// <summary>Tokens of the prompt, once reported.</summary>
     public long InputTokens { get; protected set; }
 
-    /// <summary>Tokens of the answer, once told; until then the chunks that had content.</summary>
+    /// <summary>Tokens of the response, once reported; until then the number of chunks with content.</summary>
     public long OutputTokens { get; protected set; }
 
-    /// <summary>How long the answer's tokens took, in nanoseconds, once told; 0 where it is not told.</summary>
+    /// <summary>The time to generate the response's tokens, in nanoseconds; 0 if not reported.</summary>
     public long DecodeNanoseconds { get; protected set; }
 
-    /// <summary>What must stand between the bytes that have passed and another message: nothing, unless they end in the middle of one.</summary>
+    /// <summary>The separator between the observed bytes and another message; empty unless they end inside a message.</summary>
     public virtual string Separator => IsMidLine ? "\n" : "";
 
-    /// <summary>Whether the bytes that have passed end within a line.</summary>
     protected bool IsMidLine => _partialLength > 0 || _overlong is not null;
 
-    /// <summary>Whether the last whole line was blank; also before the first.</summary>
+    /// <summary>Whether the last complete line was blank; also true before the first line.</summary>
     protected bool IsAfterBlankLine => _blankLine;
 
     /// <summary>Whether a carriage return alone ends a line, as in event streams.</summary>
     protected virtual bool EndsLineAtCr => false;
 
-    /// <summary>Makes the watcher for a kind of stream.</summary>
     public static StreamWatcher For(StreamEnd end) => end switch
     {
         StreamEnd.DoneMarker or StreamEnd.ResponseEvent or StreamEnd.MessageStop => new SseWatcher(end),
         _ => new NdjsonWatcher(end),
     };
 
-    /// <summary>Looks at what passes.</summary>
     public void Observe(ReadOnlySpan<byte> chunk)
     {
         while (!chunk.IsEmpty)
         {
             if (_endedWithCr)
             {
-                // The line feed of a CR LF whose line has been looked at already.
+                // The line feed of a CR LF whose line has been handled.
                 _endedWithCr = false;
                 if (chunk[0] == '\n')
                 {
@@ -88,14 +84,13 @@ internal abstract class StreamWatcher : IDisposable
         }
     }
 
-    /// <summary>The stream has ended: what is left is a line, too.</summary>
+    /// <summary>Ends the stream. The remaining bytes are a line, too.</summary>
     public void Finish()
     {
         FlushPartial();
         OnEnd();
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         if (_partial is not null)
@@ -104,15 +99,14 @@ internal abstract class StreamWatcher : IDisposable
         _partialLength = 0;
     }
 
-    /// <summary>Looks at one line, without its end; not at a blank one.</summary>
+    /// <summary>Handles a line that is not blank, without its end.</summary>
     protected abstract void OnLine(ReadOnlySpan<byte> line);
 
-    /// <summary>A blank line has passed.</summary>
     protected virtual void OnBlankLine()
     {
     }
 
-    /// <summary>The stream has ended, and its last line has been looked at.</summary>
+    /// <summary>Handles the end of the stream, after its last line.</summary>
     protected virtual void OnEnd()
     {
     }

@@ -3,18 +3,17 @@ using Microsoft.Net.Http.Headers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Reads the model out of a <c>multipart/form-data</c> body as Go's <c>FormValue</c> does.</summary>
+/// <summary>Reads the model from a <c>multipart/form-data</c> body as Go's <c>FormValue</c> does.</summary>
 /// <remarks>
-/// Go takes the query's value before the form's and the first of several. Parsers differ in details of the form, so a request that
-/// names two different models is refused: the bridge must not check one model and the instance use another.
+/// Go takes the query's value before the form's and the first of several. Parsers differ in details of forms, so a request that
+/// names two different models is rejected: the bridge must not check one model while the instance uses another.
 /// </remarks>
 internal static class TranscriptionForm
 {
-    // Ollama's words (middleware/openai.go, TranscriptionMiddleware), followed by those of Go's mime/multipart.
+    // Ollama's message (middleware/openai.go, TranscriptionMiddleware), followed by that of Go's mime/multipart.
     private const string BadForm = "failed to parse multipart form: ";
     private const string Model = "model";
 
-    /// <summary>Reads the body.</summary>
     public static async Task<RequestFacts> ReadAsync(HttpRequest request, ReplayableBody body, CancellationToken cancellationToken)
     {
         if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
@@ -33,7 +32,7 @@ internal static class TranscriptionForm
             {
                 if (section.GetContentDispositionHeader() is not { } disposition)
                     continue;
-                // Go reads RFC 2231's spelling of a name, this reader does not.
+                // Go supports the encoding of names in RFC 2231, this reader does not.
                 if (disposition.Parameters.Any(p => p.Name.StartsWith("name*", StringComparison.OrdinalIgnoreCase)))
                     return new RequestFacts { Fault = BadForm + "the name of a field is encoded (RFC 2231)" };
                 if (section.AsFormDataSection() is not { } field || disposition is not { FileName.Length: 0 })
@@ -51,7 +50,7 @@ internal static class TranscriptionForm
 
         if (named.Distinct(StringComparer.Ordinal).Skip(1).Any())
             return new RequestFacts { Fault = "the request names more than one model" };
-        // The server looks for the model before the file.
+        // The server checks the model before the file.
         return named is [] or ["", ..]
             ? new RequestFacts { Fault = "model is required" }
             : new RequestFacts { Model = named[0], Stream = stream, IsPlain = named.Count == 1 && !isInQuery };

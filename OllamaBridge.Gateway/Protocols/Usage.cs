@@ -2,18 +2,20 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>What an answer says of itself: finished or not, tokens read and written.</summary>
-/// <remarks>Native: <c>prompt_eval_count</c>, <c>eval_count</c>, <c>eval_duration</c>, <c>done</c>, <c>status</c> at the top; others: inside <c>usage</c>,
-/// which Anthropic's first event and the Responses API keep one level down, in <c>message</c> and <c>response</c>.</remarks>
+/// <summary>The state and the token counts that a message of a response reports.</summary>
+/// <remarks>
+/// Native responses have <c>prompt_eval_count</c>, <c>eval_count</c>, <c>eval_duration</c>, <c>done</c> and <c>status</c> at the top. Others have
+/// <c>usage</c>, which Anthropic's first event and the Responses API nest one level down, in <c>message</c> and <c>response</c>.
+/// </remarks>
 internal readonly record struct Usage(bool Done, bool Succeeded, long InputTokens, long OutputTokens, long DecodeNanoseconds = 0)
 {
-    /// <summary>Whether it was a whole JSON object.</summary>
+    /// <summary>Whether it was a complete JSON object.</summary>
     public bool IsReadable { get; init; }
 
-    /// <summary>Whether it has an <c>error</c> at the top: a value that is not null, false or empty, or <c>"object":"error"</c> as older vLLM writes it.</summary>
+    /// <summary>Whether it has an <c>error</c> at the top that is not null, false or empty, or <c>"object":"error"</c> of older vLLM versions.</summary>
     public bool HasError { get; init; }
 
-    /// <summary>Reads one JSON object; what is not one yields nothing.</summary>
+    /// <summary>Reads one JSON object; other text yields <c>default</c> values.</summary>
     public static Usage Read(ReadOnlySpan<byte> json)
     {
         bool done = false, succeeded = false, isReadable = false, hasError = false;
@@ -29,7 +31,7 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // A malformed line is the relay's matter; it has no tokens to count.
+            // The relay handles malformed lines; they have no tokens to count.
         }
 
         return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable, HasError = hasError };

@@ -2,19 +2,16 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>Which conversations are at home with a peer, because a turn of theirs was answered there. Bounded: the oldest is forgotten first.</summary>
-/// <remarks>Each gateway's own. What it does not know is at home here.</remarks>
+/// <summary>Maps conversations to the peer region that served their last turn. Bounded; the least recently used entry is evicted first.</summary>
+/// <remarks>Local to each gateway. An unknown conversation belongs to this region. Thread-safe.</remarks>
 internal sealed class ConversationHomes(IOptions<RegionOptions> options, TimeProvider time)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<(ulong Affinity, string Model), LinkedListNode<Home>> _homes = [];
-    // The one that has gone without a turn for longest first.
+    // Least recently used first.
     private readonly LinkedList<Home> _byAge = new();
 
-    /// <summary>Finds a conversation's region.</summary>
-    /// <param name="affinity">Hash of its beginning.</param>
-    /// <param name="model">Canonical name.</param>
-    /// <returns>Null where it is at home here.</returns>
+    /// <summary>Finds the peer region of a conversation, which the hash of its beginning identifies; null for this region.</summary>
     public string? Find(ulong affinity, string model)
     {
         lock (_lock)
@@ -24,7 +21,7 @@ internal sealed class ConversationHomes(IOptions<RegionOptions> options, TimePro
         }
     }
 
-    /// <summary>A turn was given to a peer.</summary>
+    /// <summary>Records that a peer received a turn of a conversation.</summary>
     public void Note(ulong affinity, string model, string region)
     {
         lock (_lock)
@@ -38,7 +35,7 @@ internal sealed class ConversationHomes(IOptions<RegionOptions> options, TimePro
         }
     }
 
-    /// <summary>A turn was given to an instance here: from now on it is at home here.</summary>
+    /// <summary>Moves a conversation to this region after a local instance received a turn.</summary>
     public void Forget(ulong affinity, string model)
     {
         lock (_lock)

@@ -3,24 +3,24 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>What makes an instance the bridge of another region. Compared by value.</summary>
-/// <param name="Self">What this region is called: the peer learns where a request has been.</param>
-/// <param name="PollInterval">Time between two looks at it.</param>
+/// <summary>Marks an instance as the bridge of another region; <c>Self</c> is the name of this region. Compared by value.</summary>
 internal sealed record PeerBridge(string Self, TimeSpan PollInterval)
 {
-    /// <summary>Names the regions in which a request has been, separated by commas. Whoever sends it only limits himself.</summary>
+    /// <summary>
+    /// Request header with the regions that a request has passed through, separated by commas. Not authenticated: a client that sends it only limits its
+    /// own routing.
+    /// </summary>
     public const string Header = "X-Bridge-Regions";
 
-    /// <summary>Where a bridge tells about its own instances.</summary>
+    /// <summary>Path of the endpoint that returns a <see cref="RegionReport"/>.</summary>
     public const string Path = "/bridge/region";
 }
 
-/// <summary>What room a peer had when it was last asked. Immutable.</summary>
+/// <summary>The capacity of a peer at its last probe. Immutable.</summary>
 internal sealed class PeerLoad
 {
     private readonly FrozenDictionary<string, RegionModel> _models;
 
-    /// <param name="report">What it said.</param>
     public PeerLoad(RegionReport report)
     {
         var models = new Dictionary<string, RegionModel>(StringComparer.Ordinal);
@@ -29,13 +29,13 @@ internal sealed class PeerLoad
         _models = models.ToFrozenDictionary(StringComparer.Ordinal);
     }
 
-    /// <summary>Whether it has an instance that can be given work for a model, now or later.</summary>
+    /// <summary>Whether the peer has a usable instance for a model, busy or not.</summary>
     public bool CanServe(string model) => _models.TryGetValue(model, out var known) && known.Instances > 0;
 
-    /// <summary>How many requests for a model this gateway may add to those that the peer has counted: none while others wait there for it.</summary>
-    /// <param name="model">Canonical name.</param>
-    /// <param name="allowance">How many of the peer's slots this gateway may use.</param>
-    /// <param name="slots">How many there are; of several gateways each has its part of the room, at least one.</param>
+    /// <summary>Number of requests for a model that this gateway may add to those in the report; 0 while requests wait for the model at the peer.</summary>
+    /// <remarks>
+    /// Gateways divide the peer's free slots in proportion to <paramref name="allowance"/>, their part of all <paramref name="slots"/>; each gets at least one.
+    /// </remarks>
     public int Room(string model, int allowance, int slots)
     {
         if (!_models.TryGetValue(model, out var known) || known is not { Waiting: 0, Free: > 0 })

@@ -6,15 +6,13 @@ using OllamaBridge.Gateway.Forwarding.Continuation;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>What two bridges say to each other in headers, and what of it is not for the client.</summary>
+/// <summary>Headers between bridges: adds them to requests and removes them from responses.</summary>
 internal static class PeerHeaders
 {
-    // Limits that the peer's tenant has, which is this region.
+    // These describe the quota of the peer's tenant. That tenant is this region, not the client's tenant.
     private static readonly string[] Limits = ["x-ratelimit-", "anthropic-ratelimit-", "x-should-retry"];
 
-    /// <summary>Adds what the client has said to this bridge and holds there as well.</summary>
-    /// <param name="headers">The outgoing request's headers, cleaned.</param>
-    /// <param name="attempt">The sending.</param>
+    /// <summary>Passes on the priority and resumption settings of the client.</summary>
     public static void Complete(HttpRequestHeaders headers, ForwardAttempt attempt)
     {
         if (attempt.Call.Priority == Identity.Priority.Batch)
@@ -23,10 +21,8 @@ internal static class PeerHeaders
             headers.TryAddWithoutValidation(ContinuationOptions.Header, ContinuationOptions.Off);
     }
 
-    /// <summary>Takes out of a peer's answer what is between the bridges.</summary>
-    /// <param name="headers">The answer's headers.</param>
-    /// <param name="peer">The peer.</param>
-    /// <returns>Who answered: the region and, where the peer says it, which instance there: <c>us-east/ollama-2</c>.</returns>
+    /// <summary>Removes the headers that are meant for this bridge from a peer's response.</summary>
+    /// <returns>The source of the response: the region and, if the peer names it, the instance, such as <c>us-east/ollama-2</c>.</returns>
     public static string Clean(HttpResponseHeaders headers, Instance peer)
     {
         var there = headers.NonValidated.TryGetValues(AnswerTransformer.InstanceHeader, out var names) ? names.ToString() : "";

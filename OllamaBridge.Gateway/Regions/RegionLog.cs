@@ -1,11 +1,12 @@
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>What is said about regions in the log. Event ids 1670–1699.</summary>
+/// <summary>Log messages of regions. Event ids 1670–1699.</summary>
 internal static partial class RegionLog
 {
-    [LoggerMessage(1670, LogLevel.Warning, "Region {Peer} is not used: {Mistake} (Bridge:Regions)")]
+    [LoggerMessage(1670, LogLevel.Warning, "Ignoring region {Peer}: {Mistake} (Bridge:Regions)")]
     public static partial void Mistaken(ILogger logger, string peer, string mistake);
 
-    [LoggerMessage(1671, LogLevel.Warning, "A request for {Operation} came back to region {Region}: two regions have one name, or one has another's address")]
+    [LoggerMessage(
+        1671, LogLevel.Warning, "Rejected a routing loop of {Operation} in region {Region}: two regions share a name, or a peer has a wrong URL")]
     public static partial void Loop(ILogger logger, string operation, string region);
 }

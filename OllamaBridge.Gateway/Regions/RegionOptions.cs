@@ -3,34 +3,33 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>Bridges of other regions, and when they are asked: section <c>Bridge:Regions</c>.</summary>
+/// <summary>Peer regions and the spill-over to them: section <c>Bridge:Regions</c>.</summary>
 internal sealed record RegionOptions
 {
     public const string Section = "Bridge:Regions";
 
-    /// <summary>What this region is called; every bridge has its own, and those of one region the same. Needed where there are peers.</summary>
+    /// <summary>This region's name: the same for all gateways of a region, unique among regions. Required if there are peers.</summary>
     public string? Self { get; init; }
 
-    /// <summary>The other regions' bridges.</summary>
     public IList<PeerOptions> Peers { get; init; } = [];
 
-    /// <summary>How long a request waits for a slot here before a peer may have it; 0 for not at all.</summary>
+    /// <summary>Time that a request waits for a local slot before it may spill over to a peer; 0 to spill over at once.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan SpillAfter { get; init; } = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>The same for a later turn of a conversation that is at home here, whose prompt instances here may still know.</summary>
+    /// <summary>The same for a later turn of a conversation of this region, because local instances may still have its prompt in their cache.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan ConversationSpillAfter { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long after its last turn it is known that a conversation is at home with a peer.</summary>
+    /// <summary>Time after its last turn for which a conversation stays assigned to a peer.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
     public TimeSpan ConversationMemory { get; init; } = TimeSpan.FromMinutes(30);
 
-    /// <summary>Conversations at home with peers that are known at once; the oldest are forgotten.</summary>
+    /// <summary>Maximum number of conversations that are assigned to peers; the least recently used are evicted.</summary>
     [Range(1, 10_000_000)]
     public int MaxConversations { get; init; } = 100_000;
 
-    /// <summary>Time between two looks at a peer.</summary>
+    /// <summary>Interval between probes of a peer.</summary>
     [Range(typeof(TimeSpan), "00:00:00.020", "00:10:00")]
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
 }
@@ -38,23 +37,22 @@ internal sealed record RegionOptions
 /// <summary>The bridge of another region: section <c>Bridge:Regions:Peers:N</c>.</summary>
 internal sealed record PeerOptions
 {
-    /// <summary>What that region calls itself; the name of the instance that it is here.</summary>
+    /// <summary>The peer's own <see cref="RegionOptions.Self"/>, and the name of its instance in this fleet.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Its address.</summary>
     public string? Url { get; init; }
 
-    /// <summary>A key that it wants of this bridge, with the scope Inference; sent to it and to nobody else.</summary>
+    /// <summary>API key of the peer with the scope Inference, sent only to that peer.</summary>
     public string? ApiKey { get; init; }
 
-    /// <summary>The most requests that it is given at once, whatever room it has.</summary>
+    /// <summary>Maximum number of concurrent requests to the peer, regardless of its free slots.</summary>
     public int Slots { get; init; } = 16;
 }
 
 [OptionsValidator]
 internal sealed partial class RegionOptionsValidator : IValidateOptions<RegionOptions>;
 
-/// <summary>Reports every mistake in the list of peers when the service starts.</summary>
+/// <summary>Validates the list of peers at startup and reports all errors together.</summary>
 internal sealed class PeerListValidator : IValidateOptions<RegionOptions>
 {
     public ValidateOptionsResult Validate(string? name, RegionOptions options)

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>The bridges of other regions as instances of this one's fleet, and the tenants' view without them.</summary>
+/// <summary>The bridges of other regions as instances of this fleet, and the view of the fleet without them.</summary>
 internal sealed class RegionPeers
 {
     private const int MaxSlots = 1024;
@@ -14,17 +14,15 @@ internal sealed class RegionPeers
 
     public RegionPeers(IOptions<RegionOptions> options) => _peers = new Derived<RegionOptions, Peers>(options, static o => new Peers(Read(o, [])));
 
-    /// <summary>The peers of the settings in effect.</summary>
     public IReadOnlyList<InstanceDefinition> Definitions => _peers.Value.Definitions;
 
-    /// <summary>Adds the peers to the instances of this region, behind them.</summary>
-    /// <remarks>Where the changed configuration gives an instance a peer's name or address, the instance has it.</remarks>
+    /// <summary>Appends the peers to the instances of this region.</summary>
+    /// <remarks>If a reloaded configuration gives an instance the name or URL of a peer, the instance wins and the peer is left out.</remarks>
     public IReadOnlyList<InstanceDefinition> Append(IReadOnlyList<InstanceDefinition> here) => Definitions.Count == 0
         ? here
         : [.. here, .. Definitions.Where(p => !here.Any(d => d.Url == p.Url || string.Equals(d.Name, p.Name, StringComparison.OrdinalIgnoreCase)))];
 
-    /// <summary>What may be used of this region alone.</summary>
-    /// <param name="access">What may be used of all; null for any.</param>
+    /// <summary>Restricts access to the instances of this region; null is unrestricted access.</summary>
     public InstanceAccess? Here(InstanceAccess? access) => _peers.Value.Here(access);
 
     /// <summary>One state of the settings.</summary>
@@ -40,16 +38,14 @@ internal sealed class RegionPeers
             access is null || _names.Length == 0 ? access ?? _all : _here.GetValue(access, a => InstanceAccess.Without(a, _names));
     }
 
-    /// <summary>Reads the options.</summary>
-    /// <param name="options">What was configured.</param>
-    /// <param name="errors">Receives one line for each mistake, naming the configuration key. Never a key of a peer.</param>
+    /// <summary>Reads the peers. Adds one line per error to <paramref name="errors"/>, with the configuration key and never with an API key.</summary>
     public static IReadOnlyList<InstanceDefinition> Read(RegionOptions options, ICollection<string> errors)
     {
         var self = options.Self?.Trim() ?? "";
         if (self.Length > 0 && !InstanceDefinitions.IsName(self))
             errors.Add($"Self: '{self}' {InstanceDefinitions.NameRule}");
         else if (self.Length == 0 && options.Peers.Count > 0)
-            errors.Add("Self: what is this region called? Peers must know where a request has been.");
+            errors.Add("Self: must be set if there are peers, which use it to detect routing loops.");
         var peers = new List<InstanceDefinition>();
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase) { self };
         for (var i = 0; i < options.Peers.Count; i++)
@@ -60,17 +56,17 @@ internal sealed class RegionPeers
             if (!hasUrl)
                 errors.Add($"{key}:Url: {InstanceAddress.Mistake(peer.Url, "https://bridge.us-east.example")}");
             else if (peers.Exists(p => p.Url == url))
-                errors.Add($"{key}:Url: {url} is there twice.");
+                errors.Add($"{key}:Url: {url} is used twice.");
             if (!InstanceDefinitions.IsName(name))
                 errors.Add($"{key}:Name: '{name}' {InstanceDefinitions.NameRule}");
             else if (!names.Add(name))
-                errors.Add($"{key}:Name: '{name}' is used twice, or is this region itself.");
+                errors.Add($"{key}:Name: '{name}' is used twice, or is this region's own name.");
             if (peer.Slots is < 1 or > MaxSlots)
                 errors.Add($"{key}:Slots: {peer.Slots} is not between 1 and {MaxSlots}.");
             if (peer.ApiKey is { } secret && secret.AsSpan().ContainsAnyExceptInRange('!', '~'))
-                errors.Add($"{key}:ApiKey: may only have printable ASCII characters without blanks.");
+                errors.Add($"{key}:ApiKey: may contain only printable ASCII characters without spaces.");
             if (hasUrl)
-                // What is in its memory is its own matter: nothing that comes there throws anything out here.
+                // The peer manages its own model memory, so a request to it never evicts a model here.
                 peers.Add(InstanceDefinitions.Plain(new InstanceDefinition(name, url, peer.Slots, MaxLoadedModels: int.MaxValue)
                 {
                     Peer = new PeerBridge(self, options.PollInterval),
@@ -82,7 +78,7 @@ internal sealed class RegionPeers
     }
 }
 
-/// <summary>The names of instances and those of regions are one set of names.</summary>
+/// <summary>Rejects an instance that has the name or URL of a peer: both share one namespace.</summary>
 internal sealed class PeerNamesValidator(IOptions<RegionOptions> regions) : IValidateOptions<FleetOptions>
 {
     public ValidateOptionsResult Validate(string? name, FleetOptions options)
@@ -94,7 +90,7 @@ internal sealed class PeerNamesValidator(IOptions<RegionOptions> regions) : IVal
         }
         catch (OptionsValidationException)
         {
-            // Reported by those whose matter it is.
+            // Reported by the validators of RegionOptions.
             return ValidateOptionsResult.Success;
         }
 
@@ -102,7 +98,7 @@ internal sealed class PeerNamesValidator(IOptions<RegionOptions> regions) : IVal
         [
             .. InstanceDefinitions.Read(options, [])
                 .Where(d => peers.Any(p => p.Url == d.Url || string.Equals(p.Name, d.Name, StringComparison.OrdinalIgnoreCase)))
-                .Select(d => $"Bridge:Regions:Peers: '{d.Name}' ({d.Url}) is an instance here, too; a region is another bridge with another name."),
+                .Select(d => $"Bridge:Regions:Peers: '{d.Name}' ({d.Url}) is also an instance of this region; a peer needs a name and URL of its own."),
         ];
         return errors.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
     }

@@ -2,27 +2,21 @@ using System.Text.Json.Serialization;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>What a bridge tells those of other regions: of its own instances alone, never of what it knows of others.</summary>
-/// <param name="Region">What it calls itself; absent where it has no name.</param>
-/// <param name="Version">The bridge's version.</param>
-/// <param name="Instances">How many of its instances can be given work.</param>
-/// <param name="Models">What they have.</param>
+/// <summary>A report to other regions about the instances of this region, never about its peers. <c>Region</c> is absent if the region has no name.</summary>
 internal sealed record RegionReport(string? Region, string? Version, int Instances, IReadOnlyList<RegionModel> Models)
 {
-    /// <summary>What is wrong with a peer that says this of itself; null where nothing is.</summary>
-    /// <param name="name">What it is called here.</param>
-    /// <param name="self">What this region is called.</param>
+    /// <summary>Checks that a report matches the configured peer. Returns the error, or null if there is none.</summary>
     public string? Mistake(string name, string self) =>
         Region is null || string.Equals(Region, name, StringComparison.OrdinalIgnoreCase) ? null
-        : string.Equals(Region, self, StringComparison.OrdinalIgnoreCase) ? $"its address leads back to this region, {self}"
-        : $"it calls itself '{Region}'";
+        : string.Equals(Region, self, StringComparison.OrdinalIgnoreCase) ? $"its URL points to this region, {self}"
+        : $"it reports the name '{Region}'";
 }
 
-/// <summary>A model in a region.</summary>
-/// <param name="Name">Its canonical name.</param>
-/// <param name="Instances">How many instances have it and can be given work.</param>
-/// <param name="Free">How many requests for it would be begun at once: free slots where it is in memory, or need push nobody out.</param>
-/// <param name="Waiting">How many wait for it at the bridge that was asked.</param>
+/// <summary>The capacity of a region for one model.</summary>
+/// <param name="Name">Canonical model name.</param>
+/// <param name="Instances">Number of usable instances that have the model.</param>
+/// <param name="Free">Number of requests that could start at once: free slots of instances with the model loaded, or with room to load it.</param>
+/// <param name="Waiting">Number of requests that wait for the model at the reporting gateway.</param>
 internal sealed record RegionModel(string Name, int Instances, int Free, int Waiting);
 
 [JsonSourceGenerationOptions(

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>Tells other regions what room there is in this one.</summary>
+/// <summary>Builds the capacity report of this region for its peers.</summary>
 internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<RegionOptions> options, GracefulStop stop, TimeProvider time)
 {
     private static readonly string? Version =
@@ -14,7 +14,7 @@ internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<Re
 
     private string? Self => options.Value.Self?.Trim() is { Length: > 0 } self ? self : null;
 
-    /// <summary>The report for a tenant: of the instances and models that it may use.</summary>
+    /// <summary>Returns the report for a tenant, limited to the instances and models that the tenant may use.</summary>
     public RegionReport For(Tenant tenant)
     {
         var snapshot = fleet.Current.For(peers.Here(tenant.Instances));
@@ -36,7 +36,7 @@ internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<Re
         var (instances, free) = (0, 0);
         foreach (var usable in model.Usable)
         {
-            // What only OpenAI's API can use is not listed where others look for it.
+            // Placements with an id are on OpenAI-compatible servers. The other region may need the Ollama API for this model, so they do not count.
             if (usable.Placement.Id is not null || usable.State.IsOpenAt(now))
                 continue;
             instances++;

@@ -3,13 +3,10 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>Whether a request that nobody here has taken may go to another region. Pure.</summary>
+/// <summary>Decides whether a request that no local instance accepted may spill over to another region. Pure.</summary>
 internal sealed class RegionRules(IOptions<RegionOptions> options, TimeProvider time)
 {
-    /// <summary>Judges.</summary>
-    /// <param name="here">What came of asking this region's instances.</param>
-    /// <param name="isHere">Whether any of them has the model.</param>
-    /// <param name="request">The request.</param>
+    /// <summary>Judges the outcome <paramref name="here"/>; <paramref name="isHere"/> is whether a local instance has the model.</summary>
     public SpillReason Judge(SchedulingOutcome here, bool isHere, in SchedulingRequest request) => here switch
     {
         SchedulingOutcome.NoneUsable => isHere ? SpillReason.Unhealthy : SpillReason.Absent,
@@ -18,7 +15,7 @@ internal sealed class RegionRules(IOptions<RegionOptions> options, TimeProvider 
         _ => SpillReason.None,
     };
 
-    /// <summary>What came of asking both, where neither has taken it: who waits for one of them waits.</summary>
+    /// <summary>Combines two outcomes without a placement. The request waits if either side is busy.</summary>
     public static SchedulingOutcome Join(SchedulingOutcome here, SchedulingOutcome there) =>
         here == SchedulingOutcome.Busy || there == SchedulingOutcome.Busy ? SchedulingOutcome.Busy
         : here == SchedulingOutcome.AllTried || there == SchedulingOutcome.AllTried ? SchedulingOutcome.AllTried

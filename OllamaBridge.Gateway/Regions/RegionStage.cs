@@ -4,14 +4,13 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Regions;
 
 /// <summary>
-/// Keeps in this region what must not leave it: requests that come from another, so that none ever goes further than one hop, and changes to
-/// the models. Refuses a request that was here before.
+/// Confines requests to this region if they came from a peer, so that a request makes at most one hop, or if they change models. Rejects a request
+/// that already passed through this region.
 /// </summary>
 internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> options, ILogger<RegionStage> logger)
 {
     private string? Self => options.Value.Self?.Trim() is { Length: > 0 } self ? self : null;
 
-    /// <summary>Handles one request.</summary>
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
         var visited = context.Request.Headers[PeerBridge.Header];
@@ -21,13 +20,13 @@ internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> opt
         {
             RegionLog.Loop(logger, call.Operation.Name, self);
             return ProtocolError.WriteAsync(
-                context, call.Operation.Protocol, StatusCodes.Status508LoopDetected, $"the request has been in region {self} before");
+                context, call.Operation.Protocol, StatusCodes.Status508LoopDetected, $"the request has already passed through region {self}");
         }
 
         return next(context, Confine(call));
     }
 
-    /// <summary>Whether a region is among those that a request has been in.</summary>
+    /// <summary>Whether a region is in the values of <see cref="PeerBridge.Header"/>, ignoring case.</summary>
     internal static bool HasBeen(string region, Microsoft.Extensions.Primitives.StringValues visited)
     {
         foreach (var value in visited)

@@ -3,10 +3,9 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>The room of the other regions' bridges.</summary>
+/// <summary>Registers the peers in other regions.</summary>
 internal static class RegionsServiceCollectionExtensions
 {
-    /// <summary>Adds what knows of other regions. Without any, nothing of it is ever asked.</summary>
     public static IServiceCollection AddRegions(this IServiceCollection services)
     {
         services.AddBridgeOptions<RegionOptions, RegionOptionsValidator>(RegionOptions.Section);

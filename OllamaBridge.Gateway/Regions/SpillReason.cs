@@ -1,23 +1,23 @@
 namespace OllamaBridge.Gateway.Regions;
 
-/// <summary>Why a request goes to another region.</summary>
+/// <summary>The reason for a spill-over.</summary>
 internal enum SpillReason
 {
-    /// <summary>It does not.</summary>
+    /// <summary>No spill-over.</summary>
     None,
 
-    /// <summary>No instance here has the model.</summary>
+    /// <summary>No local instance has the model.</summary>
     Absent,
 
-    /// <summary>None that has it can be given work.</summary>
+    /// <summary>No local instance with the model is usable.</summary>
     Unhealthy,
 
-    /// <summary>All that have it have failed the request.</summary>
+    /// <summary>The request failed on every local instance with the model.</summary>
     Failed,
 
-    /// <summary>All that have it were busy for too long.</summary>
+    /// <summary>Every local instance with the model was busy for too long.</summary>
     Saturated,
 
-    /// <summary>Its conversation is at home there.</summary>
+    /// <summary>The conversation is assigned to the peer.</summary>
     Conversation,
 }

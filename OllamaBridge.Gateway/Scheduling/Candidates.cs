@@ -5,8 +5,8 @@ using OllamaBridge.Gateway.Fleet;
 namespace OllamaBridge.Gateway.Scheduling;
 
 /// <summary>
-/// The instances under consideration: what changes from request to request, read once so that all policies see the same. A column
-/// for each property, so that a policy over a thousand of them is a handful of vector instructions.
+/// The candidate instances of one decision. Reads the values that change between requests once, so that all policies see the same values.
+/// Stores one column per property, so that a policy over a thousand candidates takes a few vector instructions.
 /// </summary>
 internal sealed class Candidates
 {
@@ -22,41 +22,40 @@ internal sealed class Candidates
     private int[] _positions = [];
     private uint[] _ranks = [];
 
-    /// <summary>How many there are still.</summary>
     public int Count { get; private set; }
 
     /// <summary>Positions in <see cref="ModelView.Usable"/>.</summary>
     public ReadOnlySpan<int> Index => _index.AsSpan(0, Count);
 
-    /// <summary>The share of slots that is free, from 0 to 1; 0 for none.</summary>
+    /// <summary>The share of slots that is free, from 0 to 1; 0 if none is.</summary>
     public ReadOnlySpan<float> Free => _free.AsSpan(0, Count);
 
-    /// <summary>1 where the model's weights are in memory or on their way there, else 0.</summary>
+    /// <summary>1 if the model's weights are in memory or being loaded, else 0.</summary>
     public ReadOnlySpan<float> Resident => _resident.AsSpan(0, Count);
 
-    /// <summary>One over the seconds to the first token, lately; 0 where unknown.</summary>
+    /// <summary>The inverse of the recent time to first token, in 1/s; 0 if unknown.</summary>
     public ReadOnlySpan<float> FirstTokenRate => _firstTokenRate.AsSpan(0, Count);
 
-    /// <summary>The instances' numbers for rendezvous hashing.</summary>
+    /// <summary>The instances' <see cref="Instance.Seed"/>, for rendezvous hashing.</summary>
     public ReadOnlySpan<uint> Seed => _seed.AsSpan(0, Count);
 
-    /// <summary>1 where requests may have to be kept away, else 0; for the first who asks, while they are still those that were gathered or what others kept of them.</summary>
+    /// <summary>1 if the placement's guard restricts requests, else 0. For one caller per decision: <see cref="Keep"/> no longer updates it.</summary>
     public ReadOnlySpan<int> TakeRestricted()
     {
         _isAnyRestricted = false;
         return _restricted.AsSpan(0, Count);
     }
 
-    /// <summary>The weighted sums of scores so far.</summary>
+    /// <summary>The weighted sums of the scores so far.</summary>
     public Span<float> Sum => _sum.AsSpan(0, Count);
 
-    /// <summary>Whether one that has only just come back need not take all there is: others can.</summary>
+    /// <summary>Whether slow-start limits apply, because other instances can serve the request.</summary>
     public bool GoSlowly { get; set; }
 
-    /// <summary>Whether some that may not serve now may serve soon.</summary>
+    /// <summary>Whether an instance that may not serve now may serve soon.</summary>
     public bool MayComeSoon { get; set; }
 
-    /// <summary>Reads all that may be given work. Allocates where there were never so many before.</summary>
+    /// <summary>Reads all usable placements of a model. Allocates only if there are more than in any earlier decision of this object.</summary>
     public void Gather(ModelView model)
     {
         var source = model.Usable.AsSpan();
@@ -68,7 +67,7 @@ internal sealed class Candidates
         model.FirstTokenRates.CopyTo(_firstTokenRate);
         _identity.AsSpan(0, Count).CopyTo(_index);
         Sum.Clear();
-        // All columns are at least as long (Reserve), so the loop goes by references: checks would be half of its work.
+        // Reserve makes all columns at least this long, so the loop uses references: bounds checks would be half of its work.
         ref var free = ref MemoryMarshal.GetArrayDataReference(_free);
         ref var resident = ref MemoryMarshal.GetArrayDataReference(_resident);
         ref var restricted = ref MemoryMarshal.GetArrayDataReference(_restricted);
@@ -78,21 +77,20 @@ internal sealed class Candidates
             var state = placement.State;
             Unsafe.Add(ref free, i) = placement.Instance.FreeShare;
             Unsafe.Add(ref resident, i) = state.IsWarm ? 1f : 0f;
-            // Always, though mostly for nothing: what it is read from is at hand now, and far away later.
+            // Read for every candidate, although rarely used: the state is in the cache now and would be a cache miss later.
             Unsafe.Add(ref restricted, i) = state.IsRestricted ? 1 : 0;
         }
     }
 
-    /// <summary>Treats a candidate as one without a free slot.</summary>
     public void MarkFull(int at) => _free.AsSpan(0, Count)[at] = 0;
 
-    /// <summary>Room for a number for each candidate.</summary>
+    /// <summary>Scratch space for one number per candidate.</summary>
     public Span<uint> Ranks => _ranks.AsSpan(0, Count);
 
-    /// <summary>Room for the positions that a filter keeps; as long as there are candidates.</summary>
+    /// <summary>Scratch space for the positions that a filter keeps, one per candidate.</summary>
     public Span<int> Positions => _positions.AsSpan(0, Count);
 
-    /// <summary>Keeps those at the first so many <see cref="Positions"/>, which rise; forgets the others.</summary>
+    /// <summary>Keeps the candidates at the first <paramref name="count"/> <see cref="Positions"/>, which must be ascending; removes the others.</summary>
     public void Keep(int count)
     {
         if (count < Count)
@@ -114,7 +112,7 @@ internal sealed class Candidates
 
     private static void Move<T>(T[] column, ReadOnlySpan<int> positions)
     {
-        // A position never lies before its place, so nothing is overwritten that is still needed; nor beyond the column, of which the last was checked.
+        // A position is never less than its index, so no value is overwritten before it is read. The caller checked the last position against the length.
         ref var cells = ref MemoryMarshal.GetArrayDataReference(column);
         for (var i = 0; i < positions.Length; i++)
             Unsafe.Add(ref cells, i) = Unsafe.Add(ref cells, positions[i]);

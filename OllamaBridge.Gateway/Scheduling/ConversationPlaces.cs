@@ -3,19 +3,16 @@ using OllamaBridge.Gateway.Fleet;
 namespace OllamaBridge.Gateway.Scheduling;
 
 /// <summary>
-/// Where conversations were answered last: that instance has their beginnings in its prompt cache. A fixed table without locks; a conversation may
-/// push out another, which then goes by its hash again.
+/// Remembers the instance that got the last request of each conversation, because its prompt cache contains the conversation's prefix.
+/// A fixed-size table without locks. A conversation can replace another one, which then falls back to rendezvous hashing.
 /// </summary>
 internal sealed class ConversationPlaces
 {
     private const int Size = 1 << 16;
-    // The upper half tells conversations of one cell apart, the lower half is the instance's number.
+    // The upper 32 bits distinguish the conversations of one cell. The lower 32 bits are the instance's seed.
     private readonly ulong[] _cells = new ulong[Size];
 
-    /// <summary>A request of a conversation was given to an instance.</summary>
-    /// <param name="affinity">Hash of the conversation's beginning; 0 for none.</param>
-    /// <param name="model">The model's canonical name.</param>
-    /// <param name="instance">The instance.</param>
+    /// <summary>Records that a request of a conversation was given to an instance. Affinity 0 means no conversation.</summary>
     public void Note(ulong affinity, string model, Instance instance)
     {
         if (affinity == 0)
@@ -24,7 +21,7 @@ internal sealed class ConversationPlaces
         Volatile.Write(ref _cells[key % Size], (key & 0xFFFF_FFFF_0000_0000) | instance.Seed);
     }
 
-    /// <summary>The number (<see cref="Instance.Seed"/>) of the instance that had a conversation's last request; null if that is not known.</summary>
+    /// <summary>The <see cref="Instance.Seed"/> of the instance that got the conversation's last request; null if unknown.</summary>
     public uint? Find(ulong affinity, string model)
     {
         if (affinity == 0)

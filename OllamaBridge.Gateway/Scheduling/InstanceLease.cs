@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
-/// <summary>A request's right to one slot of one instance. Disposing it gives the slot back, once.</summary>
+/// <summary>A request's right to one slot of one instance. <see cref="Dispose"/> returns the slot; further calls have no effect.</summary>
 internal sealed class InstanceLease : IDisposable
 {
     private readonly Action? _released;
@@ -23,31 +23,25 @@ internal sealed class InstanceLease : IDisposable
         _time = time;
     }
 
-    /// <summary>The instance and the model there.</summary>
     public ModelPlacement Placement { get; }
 
-    /// <summary>The instance.</summary>
     public Instance Instance => Placement.Instance;
 
-    /// <summary>What it keeps of the placement's guard.</summary>
+    /// <summary>Identifies the request to the placement's guard when its outcome is reported.</summary>
     public GuardEntry Entry { get; }
 
-    /// <summary>Whether the model was in memory when the lease began: if not, the first byte may take a load's time.</summary>
+    /// <summary>Whether the model was in memory when the lease began. If not, the first byte may take as long as a load.</summary>
     public bool WasLoaded { get; }
 
-    /// <summary>Why the request goes to another region, if it does.</summary>
+    /// <summary>The reason for sending the request to another region; <see cref="SpillReason.None"/> if it stays in this region.</summary>
     public SpillReason Spill { get; init; }
 
-    /// <summary>Whether the instance answered, which shows that the model is in its memory.</summary>
+    /// <summary>Whether the instance responded, which shows that the model is in its memory.</summary>
     public bool Answered { get; set; }
 
-    /// <summary>Takes a slot.</summary>
-    /// <param name="placement">Where.</param>
-    /// <param name="released">Called when it has been given back.</param>
-    /// <param name="time">The clock.</param>
-    /// <param name="slowly">Whether one that has only just come back need not take all there is.</param>
-    /// <param name="spill">Why the request goes to another region, if it does.</param>
-    /// <returns>Null where another request was faster.</returns>
+    /// <summary>Takes a slot and calls <paramref name="released"/> after its return.</summary>
+    /// <remarks>With <paramref name="slowly"/>, slow-start limits apply, because other instances can serve the request.</remarks>
+    /// <returns>Null if no slot is available any longer, because another request took it first.</returns>
     public static InstanceLease? TryTake(ModelPlacement placement, Action released, TimeProvider time, bool slowly = false, SpillReason spill = SpillReason.None)
     {
         var now = time.GetTimestamp();
@@ -69,11 +63,10 @@ internal sealed class InstanceLease : IDisposable
         return new InstanceLease(placement, holdsSlot: true, wasLoaded, released, time, entry) { Spill = spill };
     }
 
-    /// <summary>A lease for a question that takes no slot.</summary>
+    /// <summary>Creates a lease for a request that occupies no slot.</summary>
     public static InstanceLease WithoutSlot(ModelPlacement placement, TimeProvider time) =>
         new(placement, holdsSlot: false, wasLoaded: true, released: null, time);
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0 || !_holdsSlot)

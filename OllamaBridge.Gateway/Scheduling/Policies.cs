@@ -1,36 +1,34 @@
 namespace OllamaBridge.Gateway.Scheduling;
 
-/// <summary>Says which instances may answer. Pure: neither waits, logs nor reads a clock.</summary>
+/// <summary>Removes instances that may not serve a request. Pure: doesn't wait, log or read a clock.</summary>
 internal interface IInstanceFilter
 {
-    /// <summary>The name under which telemetry knows it.</summary>
+    /// <summary>The name in telemetry.</summary>
     string Name { get; }
 
-    /// <summary>Keeps the candidates that may answer, in their order.</summary>
-    /// <param name="request">The request and the moment.</param>
-    /// <param name="candidates">The candidates.</param>
+    /// <summary>Keeps the candidates that may serve the request, in their order.</summary>
     void Keep(in SchedulingRequest request, Candidates candidates);
 }
 
-/// <summary>Says how well an instance would answer, from 0 to 1. Pure.</summary>
+/// <summary>Scores instances for a request, from 0 to 1. Pure.</summary>
 internal interface IInstanceScorer
 {
-    /// <summary>The name under which configuration gives it a weight.</summary>
+    /// <summary>The name in the configuration of weights.</summary>
     string Name { get; }
 
-    /// <summary>Adds <paramref name="weight"/> times its score to each candidate's sum.</summary>
+    /// <summary>Adds <paramref name="weight"/> times the score to each candidate's sum.</summary>
     void AddScores(in SchedulingRequest request, Candidates candidates, float weight);
 }
 
-/// <summary>Chooses among scored candidates. Pure but for the chance that it is handed.</summary>
+/// <summary>Picks one of the scored candidates. Pure except for the random source.</summary>
 internal interface IInstancePicker
 {
-    /// <summary>The name by which configuration chooses it.</summary>
+    /// <summary>The name in the configuration.</summary>
     string Name { get; }
 
-    /// <summary>Chooses one.</summary>
+    /// <summary>Picks a candidate.</summary>
     /// <param name="sums">The candidates' weighted sums; never empty.</param>
-    /// <param name="random">The source of chance.</param>
-    /// <returns>The position of the chosen.</returns>
+    /// <param name="random">The random source.</param>
+    /// <returns>The position of the candidate in <paramref name="sums"/>.</returns>
     int Pick(ReadOnlySpan<float> sums, Random random);
 }

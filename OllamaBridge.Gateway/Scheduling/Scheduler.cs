@@ -7,19 +7,18 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
-/// <summary>Chooses an instance for a request: filters, then scorers, then the picker. Pure but for the chance it is given.</summary>
+/// <summary>Selects an instance for a request: filters, then scorers, then the picker. Pure except for the random source.</summary>
 /// <remarks>
-/// That an instance has the model, is healthy and not draining is no filter: the snapshot lists, for each model, the instances of
-/// which that is so. Nor is it one that this region goes before others: where others have the model, it is divided already, and who
-/// is here is asked first, as if there were nobody else.
+/// The snapshot already lists the usable instances of each model (healthy, not draining), so no filter checks that. Regions are no filter,
+/// either: a model that other regions have, too, has a separate view per region, and this region's instances are considered first.
 /// </remarks>
 internal sealed class Scheduler
 {
-    // A decision's working memory, one for each thread: a decision neither waits nor calls back.
+    // Scratch memory per thread. A decision neither waits nor calls back, so one object per thread is enough.
     [ThreadStatic]
     private static Candidates? t_candidates;
 
-    // What they are the instances of.
+    // The model of these candidates.
     [ThreadStatic]
     private static ModelView? t_model;
 
@@ -54,7 +53,7 @@ internal sealed class Scheduler
         _regions = regions;
     }
 
-    /// <summary>Decides. Takes no slot; allocates nothing once a thread has seen a fleet of that size.</summary>
+    /// <summary>Decides, without taking a slot. Allocates only if the thread has not seen a fleet of this size before.</summary>
     public SchedulingDecision Decide(in SchedulingRequest request) =>
         request.Model.HasPeers && _regions is not null ? DecideOverRegions(request, _regions) : DecideAmong(request);
 
@@ -108,8 +107,8 @@ internal sealed class Scheduler
             SchedulingOutcome.Chosen, usable[candidates.Index[policies.Picker.Pick(candidates.Sum, _random)]].Placement, candidates.GoSlowly);
     }
 
-    /// <summary>What this thread's last decision, for a model that had a choice, gave the candidates that were left: best first, at most so many.</summary>
-    /// <remarks>Only right after <see cref="Decide"/>, on the same thread; for those who look on.</remarks>
+    /// <summary>The scores of this thread's last decision with candidates, as <c>NAME=SCORE</c>: best first, at most <paramref name="most"/>.</summary>
+    /// <remarks>Valid only immediately after <see cref="Decide"/> on the same thread. For telemetry.</remarks>
     public static string[] LastScores(int most)
     {
         if (t_candidates is not { } candidates || t_model is not { } model)
@@ -122,10 +121,10 @@ internal sealed class Scheduler
         return scores;
     }
 
-    /// <summary>What the settings choose.</summary>
+    /// <summary>The scorers and the picker that the settings select.</summary>
     private sealed record Policies((IInstanceScorer Scorer, float Weight)[] Scorers, IInstancePicker Picker);
 
-    /// <summary>All are left alone: that is to wait for where it ends by itself, else as if they were not there.</summary>
+    /// <summary>The outcome if the guard or the peers' room exclude all candidates: wait if that may end soon, else as if they didn't exist.</summary>
     private static SchedulingOutcome NobodyMay(in SchedulingRequest request, Candidates candidates) =>
         candidates.MayComeSoon ? SchedulingOutcome.Busy
         : request.Tried is { Count: > 0 } ? SchedulingOutcome.AllTried

@@ -3,15 +3,15 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
-/// <summary>How an instance is chosen: section <c>Bridge:Scheduling</c>.</summary>
+/// <summary>Selection of instances: section <c>Bridge:Scheduling</c>.</summary>
 internal sealed record SchedulingOptions
 {
     public const string Section = "Bridge:Scheduling";
 
-    /// <summary>Scorers by name with their weights; 0 switches one off.</summary>
+    /// <summary>The scorers' weights by name, from 0 to 1000; 0 disables a scorer.</summary>
     public IDictionary<string, float> Scorers { get; init; } = new Dictionary<string, float>(StringComparer.OrdinalIgnoreCase)
     {
-        // A load is worse than everything else together; a known conversation weighs more than an uneven load.
+        // A load costs more than all other criteria together; a cached conversation outweighs an uneven load.
         ["model-loaded"] = 4f,
         ["affinity"] = 2f,
         ["load"] = 1.5f,
@@ -22,15 +22,15 @@ internal sealed record SchedulingOptions
     [Required]
     public string Picker { get; init; } = "best";
 
-    /// <summary>How long a request waits for a busy instance with its model in memory before another may load it as well.</summary>
+    /// <summary>How long a request waits for a busy instance with its model in memory before another instance may load the model, too.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan SpillAfter { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a request for a model that is in memory nowhere waits for an instance that is idle.</summary>
+    /// <summary>How long a request for a model that no instance has in memory waits for an idle instance.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan SwapAfter { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long after its last use a model counts as needed.</summary>
+    /// <summary>How long after its last use a model counts as in demand.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan DemandWindow { get; init; } = TimeSpan.FromSeconds(60);
 }
@@ -38,7 +38,7 @@ internal sealed record SchedulingOptions
 [OptionsValidator]
 internal sealed partial class SchedulingOptionsValidator : IValidateOptions<SchedulingOptions>;
 
-/// <summary>Names of policies that do not exist stop the start.</summary>
+/// <summary>Rejects unknown names of scorers and pickers, and weights out of range.</summary>
 internal sealed class SchedulingPolicyValidator(IEnumerable<IInstanceScorer> scorers, IEnumerable<IInstancePicker> pickers)
     : IValidateOptions<SchedulingOptions>
 {
@@ -49,13 +49,13 @@ internal sealed class SchedulingPolicyValidator(IEnumerable<IInstanceScorer> sco
         foreach (var (scorer, weight) in options.Scorers)
         {
             if (!known.Contains(scorer))
-                errors.Add($"Bridge:Scheduling:Scorers:{scorer}: there is no such scorer; there are {string.Join(", ", known)}.");
+                errors.Add($"Bridge:Scheduling:Scorers:{scorer}: unknown scorer; known scorers are {string.Join(", ", known)}.");
             if (weight is < 0 or > 1000 or float.NaN)
                 errors.Add($"Bridge:Scheduling:Scorers:{scorer}: {weight} is not between 0 and 1000.");
         }
 
         if (!pickers.Any(p => string.Equals(p.Name, options.Picker, StringComparison.OrdinalIgnoreCase)))
-            errors.Add($"Bridge:Scheduling:Picker: there is no '{options.Picker}'; there are {string.Join(", ", pickers.Select(p => p.Name))}.");
+            errors.Add($"Bridge:Scheduling:Picker: unknown picker '{options.Picker}'; known pickers are {string.Join(", ", pickers.Select(p => p.Name))}.");
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
     }
 }

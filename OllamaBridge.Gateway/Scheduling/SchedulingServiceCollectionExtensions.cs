@@ -6,10 +6,10 @@ using OllamaBridge.Gateway.Scheduling.Scorers;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
-/// <summary>The scheduler's room: its policies in the order in which they are asked.</summary>
+/// <summary>Registers the scheduler.</summary>
 internal static class SchedulingServiceCollectionExtensions
 {
-    /// <summary>Adds the scheduler and its policies.</summary>
+    /// <summary>Adds the scheduler and its policies. Filters and scorers run in this order.</summary>
     public static IServiceCollection AddScheduling(this IServiceCollection services)
     {
         services.AddBridgeOptions<SchedulingOptions, SchedulingOptionsValidator>(SchedulingOptions.Section);

@@ -4,15 +4,16 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Shutdown;
 
 /// <summary>
-/// How the gateway ends. From the signal on it says so: it is not ready, and an answer closes its connection. After the delay nothing new is
-/// taken. What is under way goes on, waiting requests included, and what has not come to its end in time ends with an error. The server listens on until then.
+/// Graceful shutdown. From the signal on, the gateway reports that it is not ready, and each response closes its connection. After the delay it
+/// rejects new requests. Running requests, including queued ones, continue until the grace period ends; the rest then end with an error. The server
+/// keeps listening until all have ended.
 /// </summary>
 internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
 {
-    /// <summary>What is said to whoever comes too late.</summary>
+    /// <summary>Error text for requests after the delay.</summary>
     public const string Message = "the bridge is being stopped, please try again";
 
-    // What ends with an error needs a moment to say so.
+    // Time for the remaining requests to write their error.
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(3);
     private readonly ShutdownOptions _options;
     private readonly TimeProvider _time;
@@ -28,55 +29,54 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
         IHostApplicationLifetime lifetime, IOptions<ShutdownOptions> options, IOptions<HostOptions> host, TimeProvider time, ILogger<GracefulStop> logger)
     {
         _options = options.Value;
-        // Here, and not where options are made: the host has read its own before any was validated, and asks for this time only at its end.
+        // Set here, not when the options are configured: the host reads its options before ours are validated, but it uses ShutdownTimeout only at the end.
         host.Value.ShutdownTimeout = _options.GracePeriod + Reserve;
         _time = time;
         _logger = logger;
         _signal = lifetime.ApplicationStopping.Register(Leaves);
     }
 
-    /// <summary>What the host gives beyond the grace period: for errors to be said, connections to be closed, shared state to be left.</summary>
+    /// <summary>Time that the host adds to the grace period, to write errors, close connections and leave the shared state.</summary>
     public static TimeSpan Reserve { get; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>When to try again: by then another gateway is asked, or this one's successor.</summary>
+    /// <summary>Value of <c>Retry-After</c>. By then the client reaches another gateway or this one's successor.</summary>
     public static TimeSpan RetryAfter { get; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Raised once, when what still runs is to end.</summary>
+    /// <summary>Raised once, when the grace period ends while requests still run. They must end now.</summary>
     public event Action? Over;
 
-    /// <summary>Whether the signal has come: who divides requests over gateways is to leave this one out.</summary>
+    /// <summary>Whether the signal to stop was received. Load balancers must stop sending requests to this gateway.</summary>
     public bool IsLeaving => Volatile.Read(ref _isLeaving);
 
-    /// <summary>Whether nothing new is taken.</summary>
+    /// <summary>Whether new requests are rejected.</summary>
     public bool IsStopping => Volatile.Read(ref _isStopping);
 
-    /// <summary>Whether what still runs is to end.</summary>
+    /// <summary>Whether the grace period ended while requests still ran.</summary>
     public bool IsOver => Volatile.Read(ref _isOver);
 
-    /// <summary>The number of requests that have not ended, accounting included.</summary>
+    /// <summary>Number of requests that have not ended. A request ends after its accounting.</summary>
     public int Running => Volatile.Read(ref _running);
 
-    /// <summary>A request has come. Counted before it is asked whether it may.</summary>
+    /// <summary>Counts a request. Must be called before <see cref="IsStopping"/> is read for it.</summary>
     public void Enter() => Interlocked.Increment(ref _running);
 
-    /// <summary>A request has ended.</summary>
     public void Leave()
     {
         if (Interlocked.Decrement(ref _running) == 0 && IsStopping)
             _empty.TrySetResult();
     }
 
-    /// <summary>Sends a request away, in its own protocol.</summary>
+    /// <summary>Rejects a request with 503 in its own protocol.</summary>
     public static Task RefuseAsync(HttpContext context, BridgeCall call)
     {
         SendElsewhere(context);
         return ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, Message, RetryAfter);
     }
 
-    /// <summary>Lets the client's next request find another gateway: whoever goes on on this connection would never hear that it stops.</summary>
+    /// <summary>Closes the connection after the response, so that the client's next request can reach another gateway.</summary>
     public static void SendElsewhere(HttpContext context) => context.Response.Headers.Connection = "close";
 
-    /// <summary>Waits for what is under way, before the server stops to listen.</summary>
+    /// <summary>Waits for running requests. The host calls this before the server stops listening.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         Leaves();
@@ -89,22 +89,16 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
         await WaitAsync(_empty.Task, Farewell, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public void Dispose() => _signal.Dispose();
 
     private void Leaves()
@@ -119,7 +113,7 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
         var since = _time.GetTimestamp();
         await WaitAsync(Task.Delay(_options.Delay, _time, cancellationToken), _options.GracePeriod, cancellationToken);
         Volatile.Write(ref _isStopping, true);
-        // Read behind the mark that nothing is taken: whoever is counted after it is sent away.
+        // Read _running only after _isStopping is visible: a request that is counted later is rejected.
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _running) > 0)
             await WaitAsync(_empty.Task, _options.GracePeriod - _time.GetElapsedTime(since), cancellationToken);
@@ -134,7 +128,7 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
-            // Time is over.
+            // The time is up, or the host cancels the shutdown.
         }
     }
 }

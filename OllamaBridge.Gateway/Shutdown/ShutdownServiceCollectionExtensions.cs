@@ -2,10 +2,9 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Shutdown;
 
-/// <summary>The room that sees to a good end.</summary>
+/// <summary>Registers the graceful shutdown.</summary>
 internal static class ShutdownServiceCollectionExtensions
 {
-    /// <summary>Adds it.</summary>
     public static IServiceCollection AddShutdown(this IServiceCollection services)
     {
         services.AddBridgeOptions<ShutdownOptions, ShutdownOptionsValidator>(ShutdownOptions.Section);

@@ -5,22 +5,20 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Records that are written as one, and what they come to. One is filled again and again.</summary>
+/// <summary>Records that are written together, and their sums. Reusable after <see cref="Clear"/>. Not thread-safe.</summary>
 internal sealed class LedgerBatch
 {
     private readonly List<RedisValue> _records = [];
     private readonly SortedDictionary<DateOnly, Dictionary<(string Tenant, string Model), UsageSum>> _days = [];
 
-    /// <summary>Which of its gateway's batches it is: 1, 2, …</summary>
+    /// <summary>Sequence number of the batch in its gateway, from 1.</summary>
     public long Number { get; private set; }
 
-    /// <summary>Records in it.</summary>
     public int Count => _records.Count;
 
-    /// <summary>The days of its records.</summary>
     public IEnumerable<DateOnly> Days => _days.Keys;
 
-    /// <summary>Adds a record; the first begins the next batch.</summary>
+    /// <summary>Adds a record. The first record of a batch increments <see cref="Number"/>.</summary>
     public void Add(LedgerRecord record)
     {
         if (Count == 0)
@@ -33,16 +31,13 @@ internal sealed class LedgerBatch
         sums[key] = sums.GetValueOrDefault(key) + UsageSum.Of(record);
     }
 
-    /// <summary>It is written.</summary>
     public void Clear()
     {
         _records.Clear();
         _days.Clear();
     }
 
-    /// <summary>The arguments of <see cref="RedisLedgerStore"/>'s script.</summary>
-    /// <param name="options">How much is kept.</param>
-    /// <param name="memory">How long its number is remembered.</param>
+    /// <summary>Returns the arguments of the write script, which keeps the batch number for the time <paramref name="memory"/>.</summary>
     public RedisValue[] Arguments(LedgerOptions options, TimeSpan memory)
     {
         var list = new List<RedisValue>(_records.Count + 32) { Number, (long)memory.TotalSeconds, options.Records, _records.Count };
@@ -59,7 +54,7 @@ internal sealed class LedgerBatch
     }
 }
 
-/// <summary>The names of a day's sums: <c>TENANT MODEL</c>, with <c>requests </c> and so on before it. No tenant's name has a blank.</summary>
+/// <summary>Hash fields of the usage sums of a day, such as <c>requests TENANT MODEL</c>. A tenant name contains no space.</summary>
 internal static class LedgerField
 {
     public const string Requests = "requests";
@@ -67,14 +62,13 @@ internal static class LedgerField
     public const string Input = "input";
     public const string Output = "output";
 
-    /// <summary>Whose and of what.</summary>
     public static string Of(string tenant, string model) => $"{tenant} {model}";
 
-    /// <summary>Adds a field of Redis to the sums.</summary>
+    /// <summary>Adds the value of a hash field to the sums. Ignores an unknown format.</summary>
     public static void Read(string field, string value, Dictionary<(string Tenant, string Model), UsageSum> sums)
     {
         if (field.Split(' ', 3) is not [var what, var tenant, var model] || !long.TryParse(value, CultureInfo.InvariantCulture, out var number))
-            return; // somebody else's
+            return; // Not written by a gateway.
         var add = what switch
         {
             Requests => new UsageSum(number, 0, 0, 0),

@@ -3,13 +3,13 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Carries records from the buffer to Redis: at once when nothing is under way, else what has gathered meanwhile as one batch.</summary>
-/// <remarks>A batch that was not answered is sent again under its number, however long that takes. Idle where the ledger is in memory.</remarks>
+/// <summary>Writes records from the buffer to Redis: at once if no write is running, else in batches.</summary>
+/// <remarks>Retries a failed batch with the same number, without a limit, so that Redis applies it once. Idle if the ledger is in memory.</remarks>
 internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimeProvider time, ILogger<LedgerWriter> logger)
     : BackgroundService, IHostedLifecycleService
 {
     private const int MaxBatch = 256;
-    // Redis and the gateway have less to do with fifty batches a second than with thousands.
+    // Fifty batches per second cost Redis and the gateway less than thousands of single records.
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan BeforeAgain = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
@@ -17,22 +17,19 @@ internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimePr
     private readonly Lock _lock = new();
     private Task? _lastWrite;
 
-    /// <inheritdoc/>
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Writes what is left: by now the last request has ended.</summary>
-    /// <remarks>The host's patience is not asked for: where it has run out, the records of the requests that were cut off come last.</remarks>
+    /// <summary>Writes the remaining records. At this point the last request has ended.</summary>
+    /// <remarks>Ignores <paramref name="cancellationToken"/>: requests that are aborted at the timeout of the host write their records after it.</remarks>
     public Task StoppedAsync(CancellationToken cancellationToken)
     {
         if (ledger is not RedisLedger shared)
             return Task.CompletedTask;
-        // A host may be stopped by two at once: batches have one writer.
+        // Two callers may stop a host concurrently, but only one may write batches.
         lock (_lock)
             return _lastWrite ??= WriteRestAsync(shared);
     }
@@ -44,13 +41,13 @@ internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimePr
         using var patience = new CancellationTokenSource(StopPatience, time);
         try
         {
-            // Whether a Redis that is lost comes back is no longer looked at.
+            // Does not wait for a lost Redis to come back.
             while (Fill(shared) && shared.Store.IsHealthy && !patience.IsCancellationRequested)
                 await TryWriteAsync(shared, patience.Token);
         }
         catch (OperationCanceledException)
         {
-            // Told below.
+            // Logged below.
         }
 
         if (_batch.Count + shared.Buffer.Count is > 0 and var unwritten)
@@ -60,7 +57,6 @@ internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimePr
         }
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (ledger is not RedisLedger shared)
@@ -83,8 +79,7 @@ internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimePr
         }
     }
 
-    /// <summary>Begins a batch with what waits, unless one has not been written yet.</summary>
-    /// <returns>Whether there is something to write.</returns>
+    /// <summary>Fills a new batch, unless one is still unwritten. Returns whether there is a batch to write.</summary>
     private bool Fill(RedisLedger shared)
     {
         if (_batch.Count > 0)

@@ -4,9 +4,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The fleet's store in memory: for one gateway, or for several of one process.</summary>
-/// <param name="time">The clock.</param>
-/// <param name="isShared">Whether several gateways use it.</param>
+/// <summary>Stores fleet state in memory, for one gateway or, in tests, for several gateways in one process.</summary>
 internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false) : IFleetStore
 {
     private readonly Lock _lock = new();
@@ -16,10 +14,8 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
     private readonly Dictionary<string, MemberMark> _members = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (EjectionMark Mark, Moment Until)> _ejections = new(StringComparer.Ordinal);
 
-    /// <inheritdoc/>
     public bool IsShared => isShared;
 
-    /// <inheritdoc/>
     public ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -47,7 +43,6 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
         }
     }
 
-    /// <inheritdoc/>
     public ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken)
     {
         lock (_lock)

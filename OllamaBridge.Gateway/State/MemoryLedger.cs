@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Accounting;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The latest records of one gateway in a ring, and sums for some days; gone when it stops.</summary>
+/// <summary>Keeps the latest records of one gateway in a ring buffer, and daily sums. Lost at exit.</summary>
 internal sealed class MemoryLedger(IOptions<LedgerOptions> options) : ILedger
 {
     private readonly Lock _lock = new();
@@ -12,7 +12,6 @@ internal sealed class MemoryLedger(IOptions<LedgerOptions> options) : ILedger
     private readonly SortedDictionary<DateOnly, Dictionary<(string Tenant, string Model), UsageSum>> _sums = [];
     private long _written;
 
-    /// <inheritdoc/>
     public void Write(LedgerRecord record)
     {
         var day = DateOnly.FromDateTime(record.Time.UtcDateTime);
@@ -27,7 +26,6 @@ internal sealed class MemoryLedger(IOptions<LedgerOptions> options) : ILedger
         }
     }
 
-    /// <inheritdoc/>
     public ValueTask<LedgerReading<LedgerRecord>> LatestAsync(int count, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -39,7 +37,6 @@ internal sealed class MemoryLedger(IOptions<LedgerOptions> options) : ILedger
         }
     }
 
-    /// <inheritdoc/>
     public ValueTask<LedgerReading<UsageEntry>> UsageAsync(UsageFilter filter, CancellationToken cancellationToken)
     {
         lock (_lock)

@@ -4,9 +4,7 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>What tenants may use up, in memory: for one gateway, which needs none of it, or for several of one process.</summary>
-/// <param name="time">The clock.</param>
-/// <param name="isShared">Whether several gateways use it.</param>
+/// <summary>Divides tenant quotas in memory, for one gateway, which needs no division, or, in tests, for several gateways in one process.</summary>
 internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false) : IQuotaShares
 {
     private readonly Lock _lock = new();
@@ -14,17 +12,14 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
     private readonly Dictionary<string, TenantShares> _tenants = new(StringComparer.Ordinal);
     private long? _since;
 
-    /// <inheritdoc/>
     public bool IsShared => isShared;
 
-    /// <inheritdoc/>
     public ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         lock (_lock)
             return ValueTask.FromResult(Exchange(report, (long)time.GetMoment().SinceOrigin.TotalMilliseconds));
     }
 
-    /// <summary>All of it as it is now, apart from what it will be.</summary>
     public MemoryQuotaShares Copy()
     {
         lock (_lock)
@@ -46,7 +41,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
         var known = tenant.Heard.TryGetValue(report.Gateway, out var last);
         if (known && last.Sequence >= report.Sequence)
             return null;
-        // Empty, away until now, or with less than it once had.
+        // _since restarts if the store is empty, had no report for a timeout, or (second check) lost reports that it had acknowledged.
         var silent = _gateways.Count == 0 || _gateways.Values.Max() < now - timeout;
         if (_since is null || silent)
             _since = now;
@@ -90,7 +85,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
             return copy;
         }
 
-        /// <summary>While nobody could speak, nobody was silent.</summary>
+        /// <summary>Removes expired claims. Time before <paramref name="since"/>, when the store was unavailable, does not count as silence.</summary>
         public void Forget(QuotaReport report, long now, long since, Dictionary<string, long> alive)
         {
             var timeout = (long)report.Timeout.TotalMilliseconds;
@@ -102,7 +97,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
                 {
                     QuotaLimit.Concurrency => silence > timeout,
                     QuotaLimit.Minute => silence > minute,
-                    // Whoever is there carries into the new day what has not ended.
+                    // A live gateway carries requests that are still running into the new day.
                     _ => value.Day < report.Day && silence > timeout,
                 };
                 if (isGone)

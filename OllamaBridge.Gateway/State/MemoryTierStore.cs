@@ -3,14 +3,13 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The use of tiers in memory: for one gateway, or for several of one process.</summary>
+/// <summary>Stores the use of tiers in memory, for one gateway or, in tests, for several gateways in one process.</summary>
 internal sealed class MemoryTierStore(TimeProvider time) : ITierStore
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Moment> _used = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string[]> _drained = new(StringComparer.Ordinal);
 
-    /// <inheritdoc/>
     public ValueTask<TierMark?> TouchAsync(string tier, TimeSpan ago, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -22,7 +21,6 @@ internal sealed class MemoryTierStore(TimeProvider time) : ITierStore
         }
     }
 
-    /// <inheritdoc/>
     public ValueTask<bool> NoteDrainedAsync(string tier, IReadOnlyCollection<string> instances, CancellationToken cancellationToken)
     {
         lock (_lock)

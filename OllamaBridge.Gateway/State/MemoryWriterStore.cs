@@ -3,14 +3,13 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The writer's right in memory: for one gateway, or for several of one process.</summary>
+/// <summary>Stores the exclusive right to change models in memory, for one gateway or, in tests, for several gateways in one process.</summary>
 internal sealed class MemoryWriterStore(TimeProvider time) : IWriterStore
 {
     private readonly Lock _lock = new();
     private string? _writer;
     private Moment _until;
 
-    /// <inheritdoc/>
     public ValueTask<WriterClaim> HoldAsync(string writer, TimeSpan lifetime, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -23,7 +22,6 @@ internal sealed class MemoryWriterStore(TimeProvider time) : IWriterStore
         }
     }
 
-    /// <inheritdoc/>
     public ValueTask ReleaseAsync(string writer, CancellationToken cancellationToken)
     {
         lock (_lock)

@@ -5,15 +5,15 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The fleet's store in Redis: one script, so that no two gateways are granted the same slot. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Stores fleet state in Redis. One atomic script ensures that no two gateways claim the same slot. Keys: <c>docs/state/keys.md</c>.</summary>
 internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
 {
     private const string Removed = "-";
     private const string Nothing = "-";
 
-    // Blanks separate the parts of a value; names of instances may have some, so they stand last.
-    // KEYS: alive, slots, drains, ejections, members. ARGV: gateway, lifetime, how long words that undo others are kept, counts of slots,
-    // drains, members and ejections, then those.
+    // Spaces separate the parts of a field or value. The instance name comes last, so it may contain spaces.
+    // KEYS: alive, slots, drains, ejections, members. ARGV: gateway, its lifetime, lifetime of tombstones (ended drains, removed members), numbers of
+    // slots, drains, members and ejections, then those items.
     private const string Exchange = """
         local clock = redis.call('TIME')
         local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -25,7 +25,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         local entries = redis.call('HGETALL', KEYS[1])
         for i = 1, #entries, 2 do
           local ends = tonumber(entries[i + 1]) or 0
-          -- Further off than any lifetime: this server's clock was set back.
+          -- Later than any lifetime allows: the clock of the server was set back.
           if ends < now or ends > now + 120000 then redis.call('HDEL', KEYS[1], entries[i]) else alive[entries[i]] = true end
         end
         local claimed = {}
@@ -84,17 +84,15 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         return answer
         """;
 
-    // In one slot of a cluster: the script has them all.
+    // The hash tag puts all keys in one slot of a Redis cluster, as the script requires.
     private readonly RedisKey[] _keys =
     [
         store.Key("{fleet}:alive"), store.Key("{fleet}:slots"), store.Key("{fleet}:drains"), store.Key("{fleet}:ejections"),
         store.Key("{fleet}:members"),
     ];
 
-    /// <inheritdoc/>
     public bool IsShared => true;
 
-    /// <inheritdoc/>
     public async ValueTask<SharedFleet?> ExchangeAsync(GatewayReport report, CancellationToken cancellationToken)
     {
         var arguments = Arguments(report);
@@ -102,7 +100,6 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         return answered && result is { IsNull: false } ? Read((RedisResult[])result!) : null;
     }
 
-    /// <inheritdoc/>
     public async ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken) =>
         await store.TryAsync(redis => redis.HashDeleteAsync(_keys[0], gateway), cancellationToken);
 
@@ -151,7 +148,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
     private static DrainMark Drain(string instance, string[] value) =>
         new(instance, value[1] == "1", Number(value[0]), value.Length > 2 ? Number(value[2]) : 0, value.Length > 3 ? value[3] : null);
 
-    // Without a deadline as gateways wrote it that knew of none. An incarnation has no blanks: it is a uid, or a host and a port.
+    // Without a deadline, the format of older gateways that had none. An incarnation contains no space: it is a uid, or a host and a port.
     private static string Text(DrainMark mark) => !mark.Draining ? "0"
         : mark.Incarnation is { } which ? string.Create(CultureInfo.InvariantCulture, $"1 {mark.Deadline} {which}")
         : mark.Deadline > 0 ? string.Create(CultureInfo.InvariantCulture, $"1 {mark.Deadline}")
@@ -165,7 +162,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         },
         Number(value[0]));
 
-    // Nothing of it has a blank: names, paths and ids may not. Keys do not belong here.
+    // No part contains a space, because names, paths and ids must not. API keys are not stored here.
     private static string Text(InstanceDefinition definition)
     {
         var text = string.Create(

@@ -6,15 +6,12 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The ledger's part of Redis: records in a stream, sums in a hash for each day. Keys: <c>docs/state.md</c>.</summary>
-/// <param name="store">Asks Redis.</param>
-/// <param name="options">How much is kept.</param>
-/// <param name="time">The clock.</param>
+/// <summary>Reads and writes the ledger in Redis: records in a stream, sums in a hash per day. Keys: <c>docs/state/ledger.md</c>.</summary>
 internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options, TimeProvider time)
 {
-    // KEYS: the gateway's last batch, records, sums of each day. ARGV: batch, seconds that its number is remembered, records kept, how many
-    // follow, those; for each day, when it is over (s since 1970), how many sums follow, those. A batch that has been written is not written
-    // again. Garnet has no streams: there it is a list.
+    // KEYS: the gateway's last batch number, records, sums of each day. ARGV: batch number, its lifetime in seconds, maximum number of records, number of
+    // new records, those records; then for each day its expiry (Unix time in seconds), number of sums, those sums. A batch that is already written is
+    // skipped. Garnet has no streams, so there the records are a list.
     private const string WriteBatch = """
         local last = redis.call('GET', KEYS[1])
         if last and tonumber(last) >= tonumber(ARGV[1]) then return 0 end
@@ -50,7 +47,7 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
         return 1
         """;
 
-    // KEYS: records. ARGV: how many.
+    // KEYS: records. ARGV: maximum number of records.
     private const string ReadLatest = """
         local entries = redis.pcall('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[1])
         if type(entries) == 'table' and entries.err then
@@ -62,16 +59,15 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
         return records
         """;
 
-    // Longer than Redis may be away between a batch that was written without an answer and the same batch once more.
+    // Longer than any expected outage of Redis between a write without a response and the retry of the same batch.
     private static readonly TimeSpan Memory = TimeSpan.FromDays(7);
     private readonly RedisKey _batch = store.Key($"{{ledger}}:batch:{Guid.NewGuid():N}");
     private readonly RedisKey _records = store.Key("{ledger}:records");
 
-    /// <summary>Whether Redis does what it is asked.</summary>
     public bool IsHealthy => store.IsHealthy;
 
-    /// <summary>Writes a batch, once however often it is called.</summary>
-    /// <returns>Whether it is written for certain.</returns>
+    /// <summary>Writes a batch. Idempotent: repeated calls write it once.</summary>
+    /// <returns>True if the batch is certainly written; false if that is unknown.</returns>
     public async ValueTask<bool> TryWriteAsync(LedgerBatch batch, CancellationToken cancellationToken)
     {
         RedisKey[] keys = [_batch, _records, .. batch.Days.Select(Key)];
@@ -79,7 +75,7 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
         return (await store.TryPatientlyAsync(redis => redis.ScriptEvaluateAsync(WriteBatch, keys, arguments), cancellationToken)).Answered;
     }
 
-    /// <summary>The latest records of all gateways, newest first; null where Redis does not answer.</summary>
+    /// <summary>Reads the latest records of all gateways, newest first; null if Redis is unavailable.</summary>
     public async ValueTask<IReadOnlyList<LedgerRecord>?> LatestAsync(int count, CancellationToken cancellationToken)
     {
         if (count == 0)
@@ -90,10 +86,10 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
         return answered && (RedisValue[]?)result is { } records ? [.. records.Select(Read).OfType<LedgerRecord>()] : null;
     }
 
-    /// <summary>What all gateways' requests used; null where Redis does not answer.</summary>
+    /// <summary>Reads the usage of all gateways; null if Redis is unavailable.</summary>
     public async ValueTask<IReadOnlyList<UsageEntry>?> UsageAsync(UsageFilter filter, CancellationToken cancellationToken)
     {
-        // Another gateway's clock may be past midnight already.
+        // The clock of another gateway may already be past midnight.
         var last = DateOnly.FromDateTime(time.GetWallClock().UtcDateTime).AddDays(1);
         DateOnly[] days = filter.Day is { } day ? [day] : [.. Enumerable.Range(0, options.Days + 1).Select(i => last.AddDays(i - options.Days))];
         var (answered, hashes) = await store.TryPatientlyAsync(
@@ -111,7 +107,7 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
         }
         catch (JsonException)
         {
-            return null; // somebody else's
+            return null; // Not written by a gateway.
         }
     }
 

@@ -5,15 +5,17 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>What tenants may use up, in Redis: one script, so that no two gateways are granted the same. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Divides tenant quotas in Redis. One atomic script ensures that no two gateways claim the same part. Keys: <c>docs/state/sharing.md</c>.</summary>
 internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
 {
     private const int PartsOfUse = 7;
 
-    // Blanks separate the parts of a field; models' names may have some, so they stand last.
-    // KEYS: gateways, the tenant. ARGV: gateway, sequence, acknowledged and its mark, timeout, a minute's lifetime, day, then the uses.
-    // Fields of the tenant: "g GATEWAY" is sequence and when; "c", "m" or "d GATEWAY MODEL" claim, used, spent and day; "r MODEL" permits
-    // and when. A claim is forgotten with its gateway's silence; a day's once the day is over, too. While nobody could speak, nobody was silent.
+    // Spaces separate the parts of a field. Model names may contain spaces, so they come last.
+    // KEYS: gateways, the tenant. ARGV: gateway, sequence number, last acknowledged sequence number and its "since", timeout, lifetime of minute claims, day,
+    // then the uses. Times are in milliseconds. Fields of the tenant: "g GATEWAY" holds the sequence number and its time; "c" (concurrency), "m" (minute)
+    // or "d" (day) with "GATEWAY MODEL" hold claim, used, spent and day; "r MODEL" holds permits and the time of their last refill. A claim expires after
+    // its gateway was silent for the timeout (a minute claim: for its lifetime), a day claim only once its day is over, too. Time when Redis was
+    // unavailable does not count as silence.
     private const string Exchange = """
         local clock = redis.call('TIME')
         local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -27,7 +29,7 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
           if gateway then
             local said, at = string.match(entries[i + 1], '^(%d+) (%d+)$')
             heard[gateway] = {tonumber(said) or 0, tonumber(at) or 0}
-            -- Heard in the future: this server's clock was set back. Its silence begins now.
+            -- A time in the future: the clock of the server was set back. The silence of the gateway starts now.
             if heard[gateway][2] > now then
               heard[gateway][2] = now
               redis.call('HSET', KEYS[2], entries[i], text(heard[gateway][1]) .. ' ' .. text(now))
@@ -122,14 +124,12 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
         return answer
         """;
 
-    // All in one slot of a cluster: who is there and what a tenant has is looked at as one.
+    // The hash tag puts all keys in one slot of a Redis cluster, because the script reads the gateways and a tenant together.
     private readonly RedisKey _gateways = store.Key("{quota}:gateways");
     private readonly string _tenants = store.Key("{quota}:tenant:").ToString();
 
-    /// <inheritdoc/>
     public bool IsShared => true;
 
-    /// <inheritdoc/>
     public async ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         RedisKey[] keys = [_gateways, _tenants + report.Tenant];

@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Tenants in Redis: a hash of records and a version, changed together. Of keys only what they are checked with. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Tenants in Redis: a hash of records and a version, changed together. Of keys only what they are checked with. Keys: <c>docs/state/tenants.md</c>.</summary>
 /// <param name="store">Asks Redis.</param>
 /// <param name="logger">Told of what cannot be read.</param>
 internal sealed class RedisTenantStore(SharedStore store, ILogger<RedisTenantStore> logger) : ITenantStore

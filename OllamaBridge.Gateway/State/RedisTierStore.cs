@@ -3,10 +3,10 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The use of tiers in Redis, by its clock. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Stores the use of tiers in Redis, with times by its clock. Keys: <c>docs/state/keys.md</c>.</summary>
 internal sealed class RedisTierStore(SharedStore store) : ITierStore
 {
-    // KEYS: use, drained. ARGV: tier, how long ago. What is not known (a store that was lost, or is new) counts as used now.
+    // KEYS: use, drained. ARGV: tier, milliseconds since its last use. A tier that is unknown (a new store, or lost data) counts as used now.
     private const string Touch = """
         local clock = redis.call('TIME')
         local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -19,7 +19,6 @@ internal sealed class RedisTierStore(SharedStore store) : ITierStore
 
     private readonly RedisKey[] _keys = [store.Key("{tiers}:use"), store.Key("{tiers}:drained")];
 
-    /// <inheritdoc/>
     public async ValueTask<TierMark?> TouchAsync(string tier, TimeSpan ago, CancellationToken cancellationToken)
     {
         RedisValue[] arguments = [tier, (long)ago.TotalMilliseconds];
@@ -31,10 +30,9 @@ internal sealed class RedisTierStore(SharedStore store) : ITierStore
             : null;
     }
 
-    /// <inheritdoc/>
     public async ValueTask<bool> NoteDrainedAsync(string tier, IReadOnlyCollection<string> instances, CancellationToken cancellationToken)
     {
-        // Names have no blanks.
+        // Instance names of tiers contain no spaces.
         var (answered, _) = await store.TryPatientlyAsync(
             async redis => instances.Count == 0
                 ? await redis.HashDeleteAsync(_keys[1], tier)

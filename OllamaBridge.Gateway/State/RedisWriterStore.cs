@@ -3,10 +3,10 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The writer's right in Redis: a key that expires, with whose it is. Keys: <c>docs/state.md</c>.</summary>
+/// <summary>Stores the exclusive right to change models in Redis, as an expiring key with its owner. Keys: <c>docs/state/keys.md</c>.</summary>
 internal sealed class RedisWriterStore(SharedStore store) : IWriterStore
 {
-    // SET with NX, but for whoever has it already: an answer that got lost must not lock out who asked.
+    // Like SET with NX, but the owner can set it again: after a lost response, the owner must not be locked out.
     private const string Hold = """
         local writer = redis.call('GET', KEYS[1])
         if writer and writer ~= ARGV[1] then return 0 end
@@ -18,7 +18,6 @@ internal sealed class RedisWriterStore(SharedStore store) : IWriterStore
 
     private readonly RedisKey[] _keys = [store.Key("{models}:writer")];
 
-    /// <inheritdoc/>
     public async ValueTask<WriterClaim> HoldAsync(string writer, TimeSpan lifetime, CancellationToken cancellationToken)
     {
         RedisValue[] arguments = [writer, (long)lifetime.TotalMilliseconds];
@@ -26,7 +25,6 @@ internal sealed class RedisWriterStore(SharedStore store) : IWriterStore
         return !answered || result is null ? WriterClaim.Unknown : (long)result == 1 ? WriterClaim.Held : WriterClaim.HeldElsewhere;
     }
 
-    /// <inheritdoc/>
     public async ValueTask ReleaseAsync(string writer, CancellationToken cancellationToken) =>
         await store.TryPatientlyAsync(redis => redis.ScriptEvaluateAsync(Release, _keys, [writer]), cancellationToken);
 }

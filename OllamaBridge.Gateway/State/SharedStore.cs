@@ -2,48 +2,40 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>One store's part of the shared state: asks Redis, and knows whether that works.</summary>
-/// <param name="connection">The connection.</param>
-/// <param name="name">Its name, a label of metrics.</param>
-/// <param name="onLoss">What the gateway does without it, for <c>/health</c>.</param>
+/// <summary>The Redis access of one store, with its own health.</summary>
 internal sealed class SharedStore(StateConnection connection, string name, string onLoss)
 {
-    // For what no request waits for, and may be long.
+    // Time limit of operations that no request waits for.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
     private int _refused;
 
-    /// <summary>Its name, a label of metrics.</summary>
+    /// <summary>Name of the store, used as a metric label.</summary>
     public string Name => name;
 
-    /// <summary>What the gateway does without it, for <c>/health</c>.</summary>
+    /// <summary>Description of the behavior while the store is unavailable, for <c>/health</c>.</summary>
     public string OnLoss => onLoss;
 
-    /// <summary>Whether it works: Redis answers, and has not refused what it was last asked for this store.</summary>
+    /// <summary>Whether Redis responds and accepted the last operation of this store.</summary>
     public bool IsHealthy => connection.IsHealthy && Volatile.Read(ref _refused) == 0;
 
-    /// <summary>A key of ours.</summary>
     public RedisKey Key(string key) => connection.Key(key);
 
-    /// <summary>Asks Redis, for no longer than <see cref="StateOptions.OperationTimeout"/>; while it is lost, not at all.</summary>
-    /// <param name="operation">What to ask.</param>
-    /// <param name="cancellationToken">Ends the wait early.</param>
-    /// <returns>Whether there was an answer, and the answer. It never throws because of Redis.</returns>
+    /// <summary>Runs a short operation within <see cref="StateOptions.OperationTimeout"/>. Fails at once unless Redis is healthy.</summary>
+    /// <returns>Whether Redis responded, and the result. Redis errors never throw. After a cancellation, Redis may still execute the operation.</returns>
     public ValueTask<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken) =>
         connection.TryAsync(this, operation, null, cancellationToken);
 
-    /// <summary>Asks Redis in the background, or for an operator: for no longer than two seconds; while nobody is there, not at all.</summary>
+    /// <summary>Runs an operation in the background or for an operator, within two seconds. Fails at once without a connection.</summary>
     /// <inheritdoc cref="TryAsync{T}"/>
     public ValueTask<(bool Answered, T? Value)> TryPatientlyAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken) =>
         connection.TryAsync(this, operation, Patience, cancellationToken);
 
-    /// <summary>Redis did what it was asked.</summary>
     internal void NoteAccepted()
     {
         if (Volatile.Read(ref _refused) != 0)
             Volatile.Write(ref _refused, 0);
     }
 
-    /// <summary>Redis refused what it was asked.</summary>
-    /// <returns>Whether that is new.</returns>
+    /// <returns>True for the first refusal after an accepted operation.</returns>
     internal bool NoteRefused() => Interlocked.Exchange(ref _refused, 1) == 0;
 }

@@ -7,20 +7,20 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The one connection to Redis: opened beside the start, looked at again and again, never waited for longer than allowed.</summary>
-/// <remarks>Where no Redis is configured it does nothing, and counts as healthy.</remarks>
+/// <summary>The shared connection to Redis. It connects in the background, probes Redis periodically and bounds every wait.</summary>
+/// <remarks>Without a configured Redis it does nothing and counts as healthy.</remarks>
 internal sealed class StateConnection : BackgroundService, IHostedLifecycleService
 {
     private const string ReadOnly = "READONLY";
-    // One late answer is no loss.
+    // A single late response does not mark Redis as lost.
     private const int FailuresToLose = 2;
-    // A script that writes: what answers PING may still refuse what the stores need.
+    // A script that writes, because a server that responds to PING may still reject the scripts of the stores.
     private const string Probe = "return redis.call('SET', KEYS[1], ARGV[1], 'PX', 60000)";
 
-    // A lost connection is replaced by a new one, which looks the address up again, after this; then after twice this.
+    // Delay before a lost connection is replaced by a new one, which resolves the address again. Later replacements wait twice as long.
     private static readonly TimeSpan ReconnectAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MaxProbeInterval = TimeSpan.FromSeconds(1);
-    // So long the start may wait for what others have said already, and no longer.
+    // Maximum time that the start waits for the state that other gateways have shared.
     private static readonly TimeSpan StartPatience = TimeSpan.FromMilliseconds(500);
     private readonly StateOptions _options;
     private readonly TimeProvider _time;
@@ -50,21 +50,16 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         Lost,
     }
 
-    /// <summary>Whether there is a Redis to ask.</summary>
     public bool IsShared => _options.IsShared;
 
-    /// <summary>Whether it answers; true where there is none to ask.</summary>
+    /// <summary>Whether Redis responds and accepts writes; true without a configured Redis.</summary>
     public bool IsHealthy => !IsShared || _health == Health.Answers;
 
-    /// <summary>Whether it answers, but refuses to run scripts or to write.</summary>
+    /// <summary>Whether Redis responds but rejects scripts or writes.</summary>
     public bool IsRefusing => _health == Health.Refuses;
 
-    /// <summary>The stores that are kept in it.</summary>
     public ImmutableArray<SharedStore> Stores => _stores;
 
-    /// <summary>Opens a store, once when the gateway is put together.</summary>
-    /// <param name="name">Its name, a label of metrics.</param>
-    /// <param name="onLoss">What the gateway does without it, for <c>/health</c>.</param>
     public SharedStore Open(string name, string onLoss)
     {
         var store = new SharedStore(this, name, onLoss);
@@ -72,17 +67,16 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         return store;
     }
 
-    /// <summary>A key of ours.</summary>
     internal RedisKey Key(string name) => _options.KeyPrefix + name;
 
-    /// <summary>Asks Redis for a store.</summary>
+    /// <summary>Runs an operation of a store. With a patience, it also runs while Redis is unhealthy but connected.</summary>
     internal ValueTask<(bool Answered, T? Value)> TryAsync<T>(
         SharedStore store, Func<IDatabase, Task<T>> operation, TimeSpan? patience, CancellationToken cancellationToken) =>
         IsShared && (_health == Health.Answers || (patience is not null && Volatile.Read(ref _redis) is { IsConnected: true }))
             ? AskAsync(operation, store, patience ?? _options.OperationTimeout, cancellationToken)
             : new ValueTask<(bool, T?)>((false, default));
 
-    /// <summary>Connects; the start goes on after half a second whether or not that is done.</summary>
+    /// <summary>Connects. The start continues after half a second even if the connection is not ready.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         if (!IsShared)
@@ -94,23 +88,18 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             throw new StateRefusedException(refusal);
     }
 
-    /// <inheritdoc/>
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public override void Dispose()
     {
         _redis?.Dispose();
         base.Dispose();
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!IsShared)
@@ -130,7 +119,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         }
     }
 
-    /// <summary>Waits for the next look: the configured time, less if something is wrong, and not at all if that has just been found.</summary>
+    /// <summary>Waits for the next probe: the configured interval, at most one second while unhealthy, and no time after a READONLY error.</summary>
     private async Task WaitAsync(CancellationToken cancellationToken)
     {
         var interval = IsHealthy || _options.ProbeInterval < MaxProbeInterval ? _options.ProbeInterval : MaxProbeInterval;
@@ -162,7 +151,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         await AskAsync(redis => redis.ScriptEvaluateAsync(Probe, keys, arguments), null, _options.OperationTimeout, cancellationToken);
     }
 
-    /// <summary>Whether the connection is to be replaced: by one to where the address, or the fleet's sentinel, points now.</summary>
+    /// <summary>Whether to replace the connection by one to the server that DNS, or the sentinel, returns now.</summary>
     private bool IsReconnectDue()
     {
         lock (_lock)
@@ -175,12 +164,12 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         }
     }
 
-    /// <summary>What holds the connection is no longer the primary: another one is found at once.</summary>
+    /// <summary>Handles a READONLY error: the connected server is no longer the primary, so reconnect at once.</summary>
     private void NoteReadOnly()
     {
         lock (_lock)
         {
-            // A second try waits its time.
+            // A repeated reconnection waits for its delay.
             if (_reconnectAt is not null)
                 return;
             _reconnectAt = _time.GetMoment();
@@ -214,7 +203,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
 
     private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <returns>What failed; null where nothing did. A server that is not there is no failure: the client goes on trying.</returns>
+    /// <returns>The error; null if there is none. An unreachable server is not an error: the client keeps retrying.</returns>
     private async Task<string?> ConnectAsync()
     {
         try
@@ -226,7 +215,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             settings.ConnectTimeout = Math.Min(settings.ConnectTimeout, 2000);
             settings.ReconnectRetryPolicy = new LinearRetry((int)_options.ProbeInterval.TotalMilliseconds);
             settings.HeartbeatInterval = TimeSpan.FromMilliseconds(Math.Clamp(_options.ProbeInterval.TotalMilliseconds, 100, 1000));
-            // Said here, once, without the address.
+            // This class logs each change once, without the address.
             settings.LoggerFactory = null;
             var before = Interlocked.Exchange(ref _redis, await ConnectionMultiplexer.ConnectAsync(settings));
             if (before is not null)
@@ -235,7 +224,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         }
         catch (Exception e)
         {
-            // Whatever it is, serving goes on, and the next look tries again. The message may have the address in it.
+            // No error may stop the gateway; the next probe retries. The message may contain the address, so only the type is logged.
             return e.GetType().Name;
         }
     }
@@ -249,7 +238,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         {
             var since = _time.GetTimestamp();
             var value = await operation(redis.GetDatabase()).WaitAsync(patience, _time, cancellationToken);
-            // Whoever is patient may still be served by a Redis that is too slow for others.
+            // A patient operation may succeed on a Redis that is too slow for short operations, which does not make it healthy.
             if (_time.GetElapsedTime(since) <= _options.OperationTimeout)
                 NoteSuccess(isProbe: store is null);
             store?.NoteAccepted();
@@ -277,8 +266,8 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         }
         catch (RedisServerException e) when (store is not null)
         {
-            // It answers, only not this: no loss of everything else. The first word is Redis's code (ERR, READONLY, NOPERM); the rest
-            // may name what was asked.
+            // Redis responds but rejects this operation, so the other stores stay healthy. Only the error code, which is the first word (ERR, READONLY,
+            // NOPERM), is logged: the rest may contain data of the operation.
             if (store.NoteRefused())
                 StateLog.Refused(_logger, store.Name, e.Message.Split(' ')[0]);
         }
@@ -294,7 +283,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         return (false, default);
     }
 
-    /// <summary>The answer of a server that follows another, or that the client knows to do so.</summary>
+    /// <summary>Whether an error shows that the server is a replica, by its response or by the knowledge of the client.</summary>
     private static bool IsReadOnly(Exception e) => e switch
     {
         RedisServerException => e.Message.StartsWith(ReadOnly, StringComparison.Ordinal) || e.Message.StartsWith("MASTERDOWN", StringComparison.Ordinal),
@@ -305,7 +294,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private void NoteSuccess(bool isProbe)
     {
         Volatile.Write(ref _failures, 0);
-        // What a store may still read says nothing of what it may write.
+        // A successful store operation may be a read, which does not show that writes are accepted again; only the probe does.
         if (_health == Health.Answers || (_health == Health.Refuses && !isProbe))
             return;
         lock (_lock)

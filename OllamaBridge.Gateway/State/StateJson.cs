@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>What is kept in Redis as JSON.</summary>
+/// <summary>JSON formats of values in Redis.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     UseStringEnumConverter = true,

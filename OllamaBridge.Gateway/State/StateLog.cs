@@ -1,29 +1,29 @@
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>What is said of the state in the log: changes, once each. Event ids 1700–1799. Never a connection string.</summary>
+/// <summary>Log messages of the shared state. Each change is logged once. Never contains a connection string. Event ids 1700–1799.</summary>
 internal static partial class StateLog
 {
-    [LoggerMessage(1700, LogLevel.Information, "The shared state answers")]
+    [LoggerMessage(1700, LogLevel.Information, "Shared state available")]
     public static partial void Healthy(ILogger logger);
 
-    [LoggerMessage(1701, LogLevel.Warning, "The shared state is lost ({Reason}): this gateway continues with its last known state")]
+    [LoggerMessage(1701, LogLevel.Warning, "Shared state lost ({Reason}); continuing with the last known state")]
     public static partial void Lost(ILogger logger, string reason);
 
-    [LoggerMessage(1702, LogLevel.Error, "The shared state refuses what the store {Store} asks ({Code}): this gateway continues with its last known state")]
+    [LoggerMessage(1702, LogLevel.Error, "Shared state rejected an operation of the store {Store} ({Code}); continuing with the last known state")]
     public static partial void Refused(ILogger logger, string store, string code);
 
-    [LoggerMessage(1703, LogLevel.Error, "The shared state answers but refuses scripts that write ({Code}): this gateway continues with its last known state")]
+    [LoggerMessage(1703, LogLevel.Error, "Shared state responds but rejects scripts that write ({Code}); continuing with the last known state")]
     public static partial void RefusesAll(ILogger logger, string code);
 
     [LoggerMessage(1704, LogLevel.Information, "Replacing the connection to the shared state")]
     public static partial void Reconnecting(ILogger logger);
 
-    [LoggerMessage(1710, LogLevel.Error, "More records wait for the shared ledger than the buffer holds: the oldest are dropped")]
+    [LoggerMessage(1710, LogLevel.Error, "Ledger buffer full: dropping the oldest records")]
     public static partial void LedgerFull(ILogger logger);
 
-    [LoggerMessage(1711, LogLevel.Error, "{Records} records could not be written to the shared ledger before this gateway stopped")]
+    [LoggerMessage(1711, LogLevel.Error, "Dropped {Records} records that could not be written to the shared ledger before the shutdown")]
     public static partial void LedgerUnwritten(ILogger logger, int records);
 
-    [LoggerMessage(1720, LogLevel.Error, "What the shared state has of the tenant {Tenant} cannot be read: its keys are refused")]
+    [LoggerMessage(1720, LogLevel.Error, "Cannot read the tenant {Tenant} from the shared state; rejecting its keys")]
     public static partial void TenantUnreadable(ILogger logger, string tenant);
 }

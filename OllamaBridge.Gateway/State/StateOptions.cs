@@ -4,47 +4,48 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Where gateways meet: section <c>Bridge:State</c>. Nothing configured: each keeps its state in its own memory.</summary>
+/// <summary>The shared state of gateways: section <c>Bridge:State</c>. Without a Redis, each gateway keeps its state in memory.</summary>
 [RestartRequired]
 internal sealed record StateOptions
 {
     public const string Section = "Bridge:State";
 
-    /// <summary>The connection string that Aspire passes to whoever references the resource <c>state</c>.</summary>
+    /// <summary>Name of the connection string that Aspire sets for a reference to the resource <c>state</c>.</summary>
     public const string AspireName = "state";
 
-    /// <summary>Redis as StackExchange.Redis writes it (<c>host:6379,password=…</c>), or as a URL (<c>redis://:PASSWORD@host:6379</c>, <c>rediss://</c> with TLS); else <c>ConnectionStrings:state</c>. Never logged.</summary>
+    /// <summary>A StackExchange.Redis connection string (<c>host:6379,password=…</c>) or a URL (<c>redis://:PASSWORD@host:6379</c>, <c>rediss://</c> with TLS); <c>ConnectionStrings:state</c> by default. Never logged.</summary>
     public string? ConnectionString { get; set; }
 
-    /// <summary>What every key begins with.</summary>
+    /// <summary>Prefix of every key.</summary>
     [Required]
     public string KeyPrefix { get; init; } = "ollamabridge:";
 
-    /// <summary>How long anybody waits for an answer of Redis: it is what the first requests after a loss wait.</summary>
+    /// <summary>Time limit of short Redis operations. A request waits at most this long, for a larger claim on its quota or after a loss.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:00:00.050")]
     public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Time between two looks at whether Redis answers.</summary>
+    /// <summary>Interval between probes of Redis.</summary>
     [Range(typeof(TimeSpan), "00:00:00.020", "00:01:00")]
     public TimeSpan ProbeInterval { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Whether there is a Redis to ask.</summary>
+    /// <summary>Whether a Redis is configured.</summary>
     public bool IsShared => !string.IsNullOrWhiteSpace(ConnectionString);
 
-    /// <summary>Not the members: one of them may have a password in it.</summary>
+    /// <summary>Omits the connection string, which may contain a password.</summary>
     public override string ToString() => IsShared ? $"shared, keys begin with {KeyPrefix}" : "in memory";
 }
 
 [OptionsValidator]
 internal sealed partial class StateOptionsValidator : IValidateOptions<StateOptions>;
 
-/// <summary>What no attribute can say. The connection string itself stays out of every message.</summary>
+/// <summary>Validates the connection string, without repeating it in the error.</summary>
 internal sealed class StateConnectionValidator : IValidateOptions<StateOptions>
 {
     public ValidateOptionsResult Validate(string? name, StateOptions options) =>
         !options.IsShared || IsReadable(options.ConnectionString!)
             ? ValidateOptionsResult.Success
-            : ValidateOptionsResult.Fail("Bridge:State:ConnectionString (or ConnectionStrings:state): not a Redis connection string such as host:6379,password=…, and not a URL such as redis://:PASSWORD@host:6379.");
+            : ValidateOptionsResult.Fail(
+                "Bridge:State:ConnectionString (or ConnectionStrings:state): is not a Redis connection string such as host:6379,password=… or redis://:PASSWORD@host:6379.");
 
     private static bool IsReadable(string text)
     {

@@ -7,10 +7,10 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The state's room.</summary>
+/// <summary>Registers the state.</summary>
 internal static class StateServiceCollectionExtensions
 {
-    /// <summary>Adds the connection to Redis and the stores that the other rooms declare.</summary>
+    /// <summary>Adds the connection to Redis and the implementations of the store interfaces that other folders declare.</summary>
     public static IServiceCollection AddState(this IServiceCollection services)
     {
         services.AddBridgeOptions<StateOptions, StateOptionsValidator>(StateOptions.Section);
@@ -23,28 +23,29 @@ internal static class StateServiceCollectionExtensions
         services.AddSingleton<StateConnection>();
         services.AddHostedService(provider => provider.GetRequiredService<StateConnection>());
         services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
-            ? new RedisFleetStore(connection.Open("fleet", "instances may be given more than their slots"))
+            ? new RedisFleetStore(connection.Open("fleet", "instances may receive more requests than they have slots"))
             : new MemoryFleetStore(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IWriterStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
-            ? new RedisWriterStore(connection.Open("writer", "two gateways may change the models at once"))
+            ? new RedisWriterStore(connection.Open("writer", "two gateways may change models at the same time"))
             : new MemoryWriterStore(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ITierStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
-            ? new RedisTierStore(connection.Open("tiers", "cold tiers are started, but none goes back to zero"))
+            ? new RedisTierStore(connection.Open("tiers", "cold tiers start, but none scales back to zero"))
             : new MemoryTierStore(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<MemoryLedger>();
         services.AddSingleton<ILedger>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? ActivatorUtilities.CreateInstance<RedisLedger>(provider, new RedisLedgerStore(
-                connection.Open("ledger", "records wait in each gateway's memory, and each tells of its own only"),
+                connection.Open("ledger", "records wait in the memory of each gateway, and each reports only its own"),
                 provider.GetRequiredService<IOptions<LedgerOptions>>().Value,
                 provider.GetRequiredService<TimeProvider>()))
             : provider.GetRequiredService<MemoryLedger>());
         services.AddHostedService<LedgerWriter>();
         services.AddSingleton<ITenantStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? ActivatorUtilities.CreateInstance<RedisTenantStore>(
-                provider, connection.Open("tenants", "keys are as they were last known, and no tenant can be changed"))
+                provider, connection.Open("tenants", "the last known keys apply, and no tenant can be changed"))
             : new MemoryTenantStore());
         services.AddSingleton<IQuotaShares>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
-            ? new RedisQuotaShares(connection.Open("quota", "each gateway lets tenants use an even part of their limits; tenants that fail closed are refused beyond what it has claimed"))
+            ? new RedisQuotaShares(connection.Open(
+                "quota", "each gateway grants an even share of the limits; tenants that fail closed get no more than it has already claimed"))
             : new MemoryQuotaShares(provider.GetRequiredService<TimeProvider>()));
         services.AddHealthChecks().AddCheck<StateHealthCheck>("state");
         return services;

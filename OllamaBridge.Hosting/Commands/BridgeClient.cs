@@ -14,11 +14,11 @@ internal static class BridgeClient
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    /// <summary>Sends a request to the bridge, with the operator's key if the bridge has keys.</summary>
+    /// <summary>Sends a request to one of the bridge's endpoints, with the operator's key if the bridge has keys.</summary>
     public static async Task<HttpResponseMessage> SendAsync(
-        BridgeModel fleet, HttpMethod method, string path, HttpContent? content, CancellationToken cancellationToken)
+        BridgeModel fleet, EndpointReference endpoint, HttpMethod method, string path, HttpContent? content, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(method, new Uri(fleet.PrimaryEndpoint.Url + path)) { Content = content };
+        using var request = new HttpRequestMessage(method, new Uri(endpoint.Url + path)) { Content = content };
         if (fleet.OperatorKey is { } key)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", await key.GetValueAsync(cancellationToken));
         return await Http.SendAsync(request, cancellationToken);

@@ -24,19 +24,20 @@ internal static class BridgeCommands
     /// <summary>Adds links to the bridge and its fleet page; the operators' links appear among the details. Logs the addresses once they are known.</summary>
     public static IResourceBuilder<IOllamaBridgeResource> WithBridgeLinks(this IResourceBuilder<IOllamaBridgeResource> bridge)
     {
-        var http = bridge.Resource.PrimaryEndpoint;
+        var admin = bridge.Resource.AdminEndpoint;
         return bridge
             .WithUrlForEndpoint(BridgeModel.HttpEndpoint, url => url.DisplayText = "Bridge")
-            .WithUrl($"{http}{PagePath}", "Fleet page")
-            .WithDetailsUrl(http, "/bridge/instances", "Admin: instances")
-            .WithDetailsUrl(http, "/bridge/queue", "Admin: queue")
-            .WithDetailsUrl(http, DescriptionPath, "Admin: OpenAPI")
-            .WithDetailsUrl(http, MetricsPath, "Metrics")
+            .WithUrlForEndpoint(BridgeModel.AdminEndpointName, url => url.DisplayLocation = UrlDisplayLocation.DetailsOnly)
+            .WithUrl($"{admin}{PagePath}", "Fleet page")
+            .WithDetailsUrl(admin, "/bridge/instances", "Admin: instances")
+            .WithDetailsUrl(admin, "/bridge/queue", "Admin: queue")
+            .WithDetailsUrl(admin, DescriptionPath, "Admin: OpenAPI")
+            .WithDetailsUrl(admin, MetricsPath, "Metrics")
             .OnResourceEndpointsAllocated((resource, allocated, _) =>
             {
                 var logger = allocated.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(BridgeCommands).Namespace!);
-                var url = resource.PrimaryEndpoint.Url;
-                HostingLog.Addresses(logger, resource.Name, url, url + PagePath, url + DescriptionPath, url + MetricsPath);
+                var url = resource.AdminEndpoint.Url;
+                HostingLog.Addresses(logger, resource.Name, resource.PrimaryEndpoint.Url, url + PagePath, url + DescriptionPath, url + MetricsPath);
                 return Task.CompletedTask;
             });
     }
@@ -61,10 +62,10 @@ internal static class BridgeCommands
         });
 
     private static IResourceBuilder<IOllamaBridgeResource> WithDetailsUrl(
-        this IResourceBuilder<IOllamaBridgeResource> bridge, EndpointReference http, string path, string text) =>
+        this IResourceBuilder<IOllamaBridgeResource> bridge, EndpointReference endpoint, string path, string text) =>
         bridge.WithUrls(context => context.Urls.Add(new ResourceUrlAnnotation
         {
-            Url = http.IsAllocated ? http.Url + path : path,
+            Url = endpoint.IsAllocated ? endpoint.Url + path : path,
             DisplayText = text,
             DisplayLocation = UrlDisplayLocation.DetailsOnly,
         }));
@@ -77,6 +78,7 @@ internal static class BridgeCommands
         {
             using var response = await BridgeClient.SendAsync(
                 fleet,
+                fleet.PrimaryEndpoint,
                 HttpMethod.Post,
                 "/api/chat",
                 JsonContent.Create(new { model, stream = false, messages = new[] { new { role = "user", content = prompt } } }),

@@ -68,7 +68,7 @@ internal sealed class DrainStateWatcher(BridgeModel fleet, IServiceProvider serv
         using var timer = new PeriodicTimer(Interval, services.GetService<TimeProvider>() ?? TimeProvider.System);
         while (await WaitAsync(timer, stoppingToken))
         {
-            if (fleet.PrimaryEndpoint.IsAllocated)
+            if (fleet.AdminEndpoint.IsAllocated)
                 await ReadAsync(stoppingToken);
         }
     }
@@ -91,7 +91,7 @@ internal sealed class DrainStateWatcher(BridgeModel fleet, IServiceProvider serv
         patience.CancelAfter(Interval);
         try
         {
-            using var response = await BridgeClient.SendAsync(fleet, HttpMethod.Get, "/bridge/instances", content: null, patience.Token);
+            using var response = await BridgeClient.SendAsync(fleet, fleet.AdminEndpoint, HttpMethod.Get, "/bridge/instances", content: null, patience.Token);
             if (!response.IsSuccessStatusCode
                 || JsonNode.Parse(await response.Content.ReadAsStringAsync(patience.Token)) is not JsonArray instances)
                 return;

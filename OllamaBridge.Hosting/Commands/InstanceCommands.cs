@@ -87,7 +87,7 @@ internal static class InstanceCommands
         BridgeClient.GuardAsync(async () =>
         {
             using var response = await BridgeClient.SendAsync(
-                fleet, HttpMethod.Post, $"/bridge/instances/{instance.Name}/{verb}", content: null, context.CancellationToken);
+                fleet, fleet.AdminEndpoint, HttpMethod.Post, $"/bridge/instances/{instance.Name}/{verb}", content: null, context.CancellationToken);
             var body = await response.Content.ReadAsStringAsync(context.CancellationToken);
             if (!response.IsSuccessStatusCode)
                 return CommandResults.Failure($"{(int)response.StatusCode}: {BridgeClient.ErrorOf(body)}");

@@ -86,8 +86,7 @@ public static class BridgeObservabilityExtensions
             .WithContainerFiles("/etc/prometheus", async (context, cancellationToken) =>
             {
                 _ = context;
-                var key = bridge.Resource.Fleet.OperatorKey is { } parameter ? await parameter.GetValueAsync(cancellationToken) : null;
-                var targets = new List<ScrapeTarget> { new("ollamabridge", await AddressAsync(bridge.Resource.PrimaryEndpoint, cancellationToken), key) };
+                var targets = new List<ScrapeTarget> { new("ollamabridge", await AddressAsync(bridge.Resource.AdminEndpoint, cancellationToken)) };
                 if (Find(bridge, DcgmExporter) is { } dcgm)
                     targets.Add(new("dcgm", await AddressAsync(new EndpointReference(dcgm, Http), cancellationToken)));
                 return [ObservabilityFiles.PrometheusConfiguration(targets)];

@@ -7,8 +7,7 @@ namespace OllamaBridge.Hosting;
 /// <summary>A scrape target of Prometheus.</summary>
 /// <param name="Job">The job's name.</param>
 /// <param name="Address">Host and port.</param>
-/// <param name="Key">The key that the target requires; null for none.</param>
-internal readonly record struct ScrapeTarget(string Job, string Address, string? Key = null);
+internal readonly record struct ScrapeTarget(string Job, string Address);
 
 /// <summary>The configuration files of Prometheus and Grafana. Grafana's are embedded from <c>deploy/grafana</c>.</summary>
 internal static class ObservabilityFiles
@@ -23,8 +22,6 @@ internal static class ObservabilityFiles
         foreach (var target in targets)
         {
             text.Append($"  - job_name: {target.Job}\n    honor_labels: true\n    static_configs:\n      - targets: ['{target.Address}']\n");
-            if (target.Key is { } key)
-                text.Append($"    authorization:\n      credentials: '{key}'\n");
             text.Append("    relabel_configs:\n      - source_labels: [__address__]\n        target_label: bridge\n");
         }
 

@@ -93,13 +93,13 @@ public sealed class HelmChartTests
         foreach (var service in objects.OfType<V1Service>())
         {
             var pod = Assert.Single(pods, p => service.Spec.Selector.All(l => p.Labels.Contains(l)));
-            var port = Assert.Single(service.Spec.Ports);
-            Assert.Equal(port.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), port.TargetPort.Value);
-            Assert.Equal(port.Port, Assert.Single(pod.Spec.Containers.Single().Ports).ContainerPort);
-            Assert.All(Probes(pod.Spec.Containers.Single()), p => Assert.Equal(port.TargetPort.Value, (p.HttpGet?.Port ?? p.TcpSocket.Port).Value));
+            Assert.All(service.Spec.Ports, port => Assert.Equal(port.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), port.TargetPort.Value));
+            Assert.Equal(service.Spec.Ports.Select(p => p.Port).Order(), pod.Spec.Containers.Single().Ports.Select(p => p.ContainerPort).Order());
+            // Clients' port comes first.
+            Assert.All(Probes(pod.Spec.Containers.Single()), p => Assert.Equal(service.Spec.Ports[0].TargetPort.Value, (p.HttpGet?.Port ?? p.TcpSocket.Port).Value));
         }
 
-        Assert.Equal([6379, 11400, 11434, 11434], objects.OfType<V1Service>().Select(s => s.Spec.Ports.Single().Port).Order());
+        Assert.Equal([6379, 11400, 11401, 11434, 11434], objects.OfType<V1Service>().SelectMany(s => s.Spec.Ports).Select(p => p.Port).Order());
         foreach (var pod in pods)
         {
             var container = pod.Spec.Containers.Single();
@@ -109,6 +109,7 @@ public sealed class HelmChartTests
         }
 
         Assert.Equal("11400", objects.OfType<V1ConfigMap>().Single(c => c.Metadata.Name == "bridge-config").Data["HTTP_PORTS"]);
+        Assert.Equal("http://*:11401", objects.OfType<V1ConfigMap>().Single(c => c.Metadata.Name == "bridge-config").Data["Bridge__Admin__Urls"]);
     }
 
     [Fact]

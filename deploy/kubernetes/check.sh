@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Asks the API server of kubectl's current context whether it would take the overlays: strictly, and nothing is kept (--dry-run=server). A refusal or
-# a warning is a failure. Kinds whose definitions the cluster lacks are named and left out.
+# Validates the overlays with the API server of kubectl's current context: strictly, and without changes (--dry-run=server). A rejection or a warning is a
+# failure. Kinds that the cluster does not define are listed and skipped.
 #   check.sh                      all of deploy/kubernetes/overlays
 #   check.sh my-cluster/ …        these folders
-# What goes into a namespace can be asked only where that is there: namespaces that are missing are made, and deleted at the end.
+# Objects can be validated only if their namespace exists: missing namespaces are created, and deleted at the end.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -12,7 +12,7 @@ trap '[ ${#made[@]} -eq 0 ] || kubectl delete namespace "${made[@]}" > /dev/null
 [ $# -gt 0 ] || set -- "$here"/overlays/*/
 failed=0
 
-# The names of the folder's namespaces; of one, its object.
+# Prints the names of the folder's namespaces; with $1, the object of that namespace.
 spaces() {
   awk -v one="${1:-}" 'BEGIN { RS = "\n?---\n" }
     /(^|\n)kind: Namespace(\n|$)/ && match($0, /\n  name: [^\n]+/) {
@@ -26,13 +26,13 @@ for folder; do
   for name in $(spaces); do
     kubectl get namespace "$name" > "$work/said" 2>&1 && continue
     grep -q NotFound "$work/said" || { cat "$work/said" >&2; exit 1; }
-    # As it is in the overlay: its labels say what pods may do there.
+    # From the overlay, because its labels select the pod security level.
     spaces "$name" | kubectl apply -f - > /dev/null
     made+=("$name")
   done
 
   kubectl apply --dry-run=server --validate=strict -f "$work/objects.yaml" > "$work/taken" 2> "$work/said" || true
-  # Said in two ways: kubectl remembers for ten minutes what a cluster has.
+  # kubectl reports unknown kinds in two ways, because it caches a cluster's kinds for ten minutes.
   left_out=$(sed -nE 's/.*no matches for kind "([^"]+)" in version "([^"]+)".*/\1 (\2)/p; s/.*could not find the requested resource \(post ([^)]+)\).*/\1/p' \
     "$work/said" | sort -u | paste -sd' ' -)
   sed -E '/no matches for kind|could not find the requested resource \(post /d; /^ensure CRDs are installed first$/d' "$work/said" > "$work/wrong"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Writes deploy/kubernetes/base from aspire-manifest.json with aspirate, and the PrometheusRule from deploy/prometheus/rules.
-# Wants the .NET SDK and aspirate 9.1.0:  dotnet tool install --global aspirate --version 9.1.0
+# Needs the .NET SDK and aspirate 9.1.0:  dotnet tool install --global aspirate --version 9.1.0
 # (on .NET 10 alone it runs with DOTNET_ROLL_FORWARD=Major, which is set here). Needs no cluster and no container runtime.
-#   ASPIRATE=…   another way to call it
+#   ASPIRATE=…   another command for aspirate
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export DOTNET_ROLL_FORWARD=Major
@@ -12,26 +12,26 @@ version=$(sed -nE 's/.*newTag: ([0-9.]+) # the bridge.*/\1/p' "$here/components/
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The templates are named by this file beside the AppHost; it is not kept.
+# aspirate reads the templates' folder from this file beside the AppHost; it is deleted at the end.
 state=OllamaBridge.AppHost/aspirate.json
-[ ! -e "$state" ] || { echo "$state is in the way."; exit 1; }
+[ ! -e "$state" ] || { echo "$state exists already; delete it first."; exit 1; }
 printf '{"TemplatePath":"%s"}\n' "$PWD/$here/templates" > "$state"
 trap 'rm -rf "$work" "$state"' EXIT
 "${aspirate[@]}" generate --non-interactive --disable-secrets --disable-state --skip-build --project-path OllamaBridge.AppHost \
   --aspire-manifest aspire-manifest.json --output-path "$work/base" --image-pull-policy IfNotPresent --namespace ollamabridge \
   --container-image-tag "$version" --include-dashboard false --parameter bridge-key=from-the-secret-bridge-tenants > "$work/log" || { cat "$work/log"; exit 1; }
 
-# aspirate writes secrets in clear among the settings; here they come from Secrets (stack/). Clients' keys come from bridge-tenants.
+# aspirate writes secrets in clear text into the settings. They are removed here; stack/ takes them from Secrets, and clients' keys from bridge-tenants.
 find "$work/base" -name kustomization.yaml -exec sed -i -E "/^ *- '(ConnectionStrings__|[A-Za-z_]*(PASSWORD|URI)=|Bridge__Tenants__[^=]*Keys__)/d" {} +
-# A generator that has nothing left is none; aspirate's own resources are listed without an order.
+# Removes generators without literals.
 find "$work/base" -name kustomization.yaml -exec sed -i -z -E "s/configMapGenerator:\n *- name: [a-z-]+\n *literals:\n*$//" {} +
 if ! grep -q "REDIS_PASSWORD" -r "$work/base"/*/kustomization.yaml && ! grep -q configMapGenerator "$work/base/state/kustomization.yaml"; then
   sed -i '/^ *envFrom:$/,/^ *name: state-env$/d' "$work/base/state/statefulset.yaml"
 fi
 
-# What aspirate could not resolve, escaped as HTML, or made up.
+# Fails on values that aspirate did not resolve, escaped as HTML, or invented.
 if grep -rnE '\{[a-z][a-zA-Z0-9.-]*\}|&(amp|quot|lt|gt|#)|8443|ASPNETCORE_URLS|[Pp]assword=[^$]|from-the-secret-bridge-tenants' "$work/base"; then
-  echo "aspirate wrote what must not be there (above)."
+  echo "aspirate wrote unresolved or unexpected values (above)."
   exit 1
 fi
 while IFS= read -r file; do

@@ -47,9 +47,13 @@ public sealed partial class BaseTests
         var node = Resources[resource]!;
         var folder = RepositoryFiles.PathOf($"{Overlay.Folder}/base/{resource}");
         var workload = File.ReadAllText(Directory.GetFiles(folder).Single(f => Path.GetFileName(f) is "deployment.yaml" or "statefulset.yaml"));
-        var port = (int)node["bindings"]!.AsObject().Single().Value!["targetPort"]!;
-        Assert.Contains($"containerPort: {port}\n", workload, StringComparison.Ordinal);
-        Assert.Contains($"port: {port}\n", File.ReadAllText(Path.Combine(folder, "service.yaml")), StringComparison.Ordinal);
+        foreach (var (binding, value) in node["bindings"]!.AsObject())
+        {
+            var port = (int)value!["targetPort"]!;
+            Assert.Contains($"- name: {binding}\n              containerPort: {port}\n", workload, StringComparison.Ordinal);
+            Assert.Contains($"- name: {binding}\n      port: {port}\n", File.ReadAllText(Path.Combine(folder, "service.yaml")), StringComparison.Ordinal);
+        }
+
         if (node["image"] is { } image)
             Assert.Contains($"image: {image}\n", workload, StringComparison.Ordinal);
         var (name, tag) = Image().Match(workload) is var match ? (match.Groups[1].Value, match.Groups[2].Value) : default;

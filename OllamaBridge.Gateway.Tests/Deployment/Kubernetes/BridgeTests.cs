@@ -83,6 +83,34 @@ public sealed class BridgeTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
+    public void AdminPort_Everywhere_ForOperatorsInstancesAndPrometheusOnly(string name)
+    {
+        var overlay = Overlay.Read(name);
+        var container = overlay.Bridge.Containers.Single();
+        var ports = container.Ports.ToDictionary(p => p.Name, p => p.ContainerPort);
+        var environment = overlay.Environment(overlay.Bridge, container);
+        Assert.Equal($"http://*:{ports["admin"]}", environment["Bridge__Admin__Urls"]);
+        Assert.Equal(ports["http"].ToString(CultureInfo.InvariantCulture), environment["HTTP_PORTS"]);
+        Assert.Equal("true", environment["Bridge__Access__RequireKey"]);
+        Assert.DoesNotContain("Bridge__Access__AllowAnonymous", environment.Keys);
+
+        string[] operators = ["ollamabridge/operator=true", "app.kubernetes.io/component=instance", "app.kubernetes.io/name=prometheus"];
+        foreach (var rule in overlay.All<V1NetworkPolicy>().Where(p => p.Spec.PodSelector.MatchLabels?.Contains(KeyValuePair.Create("app", "bridge")) == true).SelectMany(p => p.Spec.Ingress))
+        {
+            // A rule is for one of the two listeners, and every peer of the operators' is one of those that need it.
+            var port = Assert.Single(rule.Ports).Port.Value;
+            Assert.All(rule.FromProperty, peer => Assert.Equal(
+                port == "admin", Labels(peer.PodSelector).Concat(Labels(peer.NamespaceSelector)).Intersect(operators).Any()));
+        }
+
+        foreach (var workload in overlay.Workloads)
+            foreach (var address in workload.Containers.Select(c => overlay.Environment(workload, c).GetValueOrDefault("BRIDGE_ADDRESS")).OfType<string>())
+                Assert.EndsWith($":{ports["admin"]}", address, StringComparison.Ordinal);
+
+        static IEnumerable<string> Labels(V1LabelSelector? selector) => selector?.MatchLabels?.Select(l => $"{l.Key}={l.Value}") ?? [];
+    }
+
+    [Theory, MemberData(nameof(Overlays))]
     public void Routes_FromOutside_TheThreeApisAndStreamsMayTakeTheirTime(string name)
     {
         var overlay = Overlay.Read(name);
@@ -95,6 +123,7 @@ public sealed class BridgeTests
             Assert.Equal(open, paths.Select(p => p.Path));
             Assert.All(paths, p => Assert.Equal(p.Path is "/" or "/bridge/region" ? "Exact" : "Prefix", p.PathType));
             Assert.All(ingress.Spec.Rules, r => Assert.Contains(r.Host, ingress.Spec.Tls.SelectMany(t => t.Hosts)));
+            Assert.All(paths, p => Assert.Equal("http", p.Backend.Service.Port.Name));
             Assert.All(paths, p => Assert.Contains(overlay.Find<V1Service>(ingress.Metadata.NamespaceProperty, p.Backend.Service.Name)!.Spec.Ports, s => s.Name == p.Backend.Service.Port.Name));
             Assert.Equal("off", ingress.Metadata.Annotations["nginx.ingress.kubernetes.io/proxy-buffering"]);
             Assert.True(int.Parse(ingress.Metadata.Annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"], CultureInfo.InvariantCulture) >= 1800);
@@ -107,7 +136,7 @@ public sealed class BridgeTests
             Assert.Equal("Exact", (string)rule["matches"]![0]!["path"]!["type"]!);
             Assert.Equal(("0s", "0s"), ((string)rule["timeouts"]!["request"]!, (string)rule["timeouts"]!["backendRequest"]!));
             var backend = Assert.Single(rule["backendRefs"]!.AsArray())!;
-            Assert.Contains(overlay.Find<V1Service>((string)route["metadata"]!["namespace"]!, (string)backend["name"]!)!.Spec.Ports, p => p.Port == (int)backend["port"]!);
+            Assert.Contains(overlay.Find<V1Service>((string)route["metadata"]!["namespace"]!, (string)backend["name"]!)!.Spec.Ports, p => p.Port == (int)backend["port"]! && p.Name == "http");
         }
 
         Assert.Equal(isRegion || name is "ingress" or "gateway-api", overlay.All<V1Ingress>().Any() || overlay.CustomResources.Any(o => (string)o["kind"]! == "HTTPRoute"));

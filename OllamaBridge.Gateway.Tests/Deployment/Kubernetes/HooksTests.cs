@@ -81,7 +81,7 @@ public sealed class HooksTests : IDisposable
     [InlineData("stopping", "sim-9", "does not know")]
     [InlineData("wrong key", "sim-1", "does not take the key")]
     [InlineData("no key", "sim-1", "does not take the key")]
-    [InlineData("nonsense", "sim-1", "stopping or started?")]
+    [InlineData("nonsense", "sim-1", "usage: hooks.sh")]
     public async Task Stopping_CannotBeDrained_EndsAtOnceWithoutAnError(string what, string instance, string word)
     {
         await using var fleet = await TestFleet.StartAsync(1);

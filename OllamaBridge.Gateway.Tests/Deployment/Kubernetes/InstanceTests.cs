@@ -52,7 +52,7 @@ public sealed partial class InstanceTests
 
             var bridge = BridgeAddress().Match(settings["BRIDGE_ADDRESS"]).Groups;
             var service = overlay.Find<V1Service>(bridge["space"].Success ? bridge["space"].Value : workload.Metadata.NamespaceProperty, bridge["name"].Value);
-            Assert.Equal(bridge["port"].Value, Assert.Single(service!.Spec.Ports).Port.ToString(CultureInfo.InvariantCulture));
+            Assert.Equal(bridge["port"].Value, service!.Spec.Ports.Single(p => p.Name == "admin").Port.ToString(CultureInfo.InvariantCulture));
         }
     }
 

@@ -70,7 +70,7 @@ public sealed class SecretsTests : IDisposable
         foreach (var file in new[] { "kustomization.yaml", "secrets.sh" })
             File.Copy(Path.Combine(Source, file), Path.Combine(_folder, file));
         var ended = await EndedProcess.RunAsync(
-            Promtool.Find("bash"), [Path.Combine(_folder, "secrets.sh")], [("NEW_KEY", $"{Environment.ProcessPath} {typeof(GatewayServer).Assembly.Location} new-key")]);
+            Promtool.Find("bash"), [Path.Combine(_folder, "secrets.sh")], [("NEW_KEY", $"{RunningProcess.Dotnet} {typeof(GatewayServer).Assembly.Location} new-key")]);
         Assert.True(ended.Code == expected, ended.Said);
         return ended.Said;
     }

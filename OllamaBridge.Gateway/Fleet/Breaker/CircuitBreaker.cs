@@ -1,26 +1,24 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>What a breaker lets through.</summary>
+/// <summary>The state of a circuit breaker.</summary>
 internal enum BreakerState
 {
-    /// <summary>Everything.</summary>
     Closed,
 
-    /// <summary>Nothing.</summary>
     Open,
 
-    /// <summary>One request, which decides.</summary>
+    /// <summary>One probe request passes; its result closes or reopens the circuit.</summary>
     HalfOpen,
 }
 
-/// <summary>The rules by which one model on one instance is given up and taken back. Neither reads a clock nor is safe for threads.</summary>
+/// <summary>The circuit breaker of one model on one instance. Reads no clock; not thread-safe.</summary>
 /// <remarks>
-/// What a request shows of the breaker is shown to the one that let it through: each request keeps the <see cref="Epoch"/> in which it
-/// began, so that a stream which began before the breaker opened neither closes it nor opens it again.
+/// Each request keeps the <see cref="Epoch"/> in which it began, and its result counts only in that epoch. A stream that began before the
+/// circuit opened therefore neither closes nor reopens it.
 /// </remarks>
 internal sealed class CircuitBreaker
 {
-    // While it is on trial after having been open, a second failure in a row is enough.
+    // On trial after an open period, a second failure in a row opens the circuit again.
     private const int FailuresOnTrial = 2;
     private readonly FailureWindow _window = new();
     private int _failures;
@@ -28,21 +26,19 @@ internal sealed class CircuitBreaker
     private int _openings;
     private long _trialUntil;
 
-    /// <summary>Until when it is open; 0 where it is closed.</summary>
+    /// <summary>The tick at which the open time ends; 0 if the circuit is closed.</summary>
     public long OpenUntil { get; private set; }
 
-    /// <summary>Whether the one request that decides is under way.</summary>
     public bool IsProbing { get; private set; }
 
-    /// <summary>Which time between two openings it is.</summary>
+    /// <summary>Grows each time that the circuit opens or is replaced.</summary>
     public int Epoch { get; private set; }
 
-    /// <summary>What it lets through.</summary>
     public BreakerState StateAt(long now) =>
         OpenUntil == 0 ? BreakerState.Closed : now < OpenUntil ? BreakerState.Open : BreakerState.HalfOpen;
 
-    /// <summary>Lets the one request through that decides.</summary>
-    /// <returns>False where it is not time, or one is under way.</returns>
+    /// <summary>Starts the probe request.</summary>
+    /// <returns>False if the open time is not over, or if a probe is running.</returns>
     public bool TryProbe(long now)
     {
         if (StateAt(now) != BreakerState.HalfOpen || IsProbing)
@@ -50,15 +46,11 @@ internal sealed class CircuitBreaker
         return IsProbing = true;
     }
 
-    /// <summary>The one that decides has ended without showing anything: the next one may.</summary>
+    /// <summary>Ends a probe that has no result, so that another request can probe.</summary>
     public void AbandonProbe() => IsProbing = false;
 
-    /// <summary>A request was answered.</summary>
-    /// <param name="epoch">When it began.</param>
-    /// <param name="isProbe">Whether it is the one that decides.</param>
-    /// <param name="now">The moment.</param>
-    /// <param name="rules">The rules.</param>
-    /// <returns>Whether that closed it.</returns>
+    /// <summary>Records a response.</summary>
+    /// <returns>Whether it closed the circuit.</returns>
     public bool Succeed(int epoch, bool isProbe, long now, BreakerRules rules)
     {
         if (epoch != Epoch || (OpenUntil != 0 && !isProbe))
@@ -79,14 +71,8 @@ internal sealed class CircuitBreaker
         return false;
     }
 
-    /// <summary>A request failed through the instance's fault.</summary>
-    /// <param name="epoch">When it began.</param>
-    /// <param name="isProbe">Whether it is the one that decides.</param>
-    /// <param name="timedOut">Whether there was no answer in time.</param>
-    /// <param name="now">The moment.</param>
-    /// <param name="rules">The rules.</param>
-    /// <param name="chance">From 0 to 1.</param>
-    /// <returns>Whether that opened it.</returns>
+    /// <summary>Records a failure that is the instance's fault.</summary>
+    /// <returns>Whether it opened the circuit.</returns>
     public bool Fail(int epoch, bool isProbe, bool timedOut, long now, BreakerRules rules, double chance)
     {
         if (epoch != Epoch || (OpenUntil != 0 && !isProbe))
@@ -107,15 +93,17 @@ internal sealed class CircuitBreaker
         return true;
     }
 
-    /// <summary>The instance was away and is back: whatever is open may be tried at once.</summary>
+    /// <summary>Lets a request probe at once, because the instance was away and is back.</summary>
     public void EndOpenTime(long now)
     {
         if (OpenUntil > now)
             OpenUntil = Math.Max(1, now);
     }
 
-    /// <summary>What failed is no more, and another is in its place: closed, but on trial. What began before shows nothing any more.</summary>
-    /// <param name="until">Until when on trial.</param>
+    /// <summary>
+    /// Closes the circuit and puts the model on trial until <paramref name="until"/>, because another process replaced the one that failed. Results
+    /// of requests that began before are ignored.
+    /// </summary>
     public void Replace(long until)
     {
         if (OpenUntil == 0)

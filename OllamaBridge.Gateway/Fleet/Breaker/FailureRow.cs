@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>An instance's failed requests in a row, by model: one sick model alone must not take a whole instance out.</summary>
+/// <summary>Counts an instance's failed requests in a row by model, so that one broken model alone does not eject the instance. Thread-safe.</summary>
 internal sealed class FailureRow
 {
     private readonly Lock _lock = new();
@@ -8,10 +8,8 @@ internal sealed class FailureRow
     private int _others;
     private volatile bool _any;
 
-    /// <summary>Counts a failed request.</summary>
-    /// <param name="model">Of which model; null for none, or where that makes no difference.</param>
-    /// <param name="most">The most that one model counts.</param>
-    /// <returns>How long the row is.</returns>
+    /// <summary>Counts a failed request of <paramref name="model"/> (null if it belongs to no model), at most <paramref name="most"/> for each model.</summary>
+    /// <returns>The number of failures in a row.</returns>
     public int Add(ModelState? model, int most)
     {
         lock (_lock)
@@ -25,11 +23,11 @@ internal sealed class FailureRow
         }
     }
 
-    /// <summary>A request was answered: the row ends.</summary>
-    /// <returns>True where there was one.</returns>
+    /// <summary>Ends the row, because a request succeeded.</summary>
+    /// <returns>Whether there was one.</returns>
     public bool Clear()
     {
-        // Every answered request asks.
+        // Avoids the lock on the common path: every response calls this method.
         if (!_any)
             return false;
         lock (_lock)

@@ -1,9 +1,9 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>The latest outcomes, each with its time: what share of those after a moment failed is exact, not by buckets.</summary>
+/// <summary>The latest results with their times. The share of failures since a time is exact, not approximated with buckets.</summary>
 internal sealed class FailureWindow
 {
-    /// <summary>How many outcomes are remembered; one bit each tells of failure.</summary>
+    /// <summary>Results that are kept; each is one bit of a 64-bit word.</summary>
     public const int Capacity = 64;
 
     private readonly long[] _times = new long[Capacity];
@@ -11,7 +11,7 @@ internal sealed class FailureWindow
     private int _next;
     private int _count;
 
-    /// <summary>Takes one outcome in; the oldest goes where there is no room.</summary>
+    /// <summary>Adds a result; if the window is full, the oldest one is dropped.</summary>
     public void Add(long now, bool failed)
     {
         _times[_next] = now;
@@ -21,8 +21,8 @@ internal sealed class FailureWindow
         _count = Math.Min(_count + 1, Capacity);
     }
 
-    /// <summary>Counts the outcomes after a moment.</summary>
-    /// <remarks>All are looked at: threads that end together may come in another order than their times.</remarks>
+    /// <summary>Counts the results after a time.</summary>
+    /// <remarks>Reads all of them: results of parallel requests may be added out of order.</remarks>
     public (int Total, int Failed) CountAfter(long since)
     {
         var (total, failed) = (0, 0);
@@ -37,6 +37,5 @@ internal sealed class FailureWindow
         return (total, failed);
     }
 
-    /// <summary>Forgets all.</summary>
     public void Clear() => _next = _count = 0;
 }

@@ -1,35 +1,35 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>Whether, and how, a model on an instance may be given work at a moment.</summary>
+/// <summary>Whether, and with which restriction, a model on an instance can be used.</summary>
 internal enum PlacementCondition
 {
-    /// <summary>Like any other.</summary>
+    /// <summary>No restriction.</summary>
     Steady,
 
-    /// <summary>Back after having been away: a few requests at a time.</summary>
+    /// <summary>Recently back: only a few requests at a time.</summary>
     SlowStart,
 
-    /// <summary>It runs on the processor, though it belongs into the memory of a GPU: only where nobody else has it.</summary>
+    /// <summary>It runs on the CPU although it belongs in GPU memory: used only if no other instance has it.</summary>
     OnCpu,
 
-    /// <summary>It didn't fit into the instance's memory lately: used only if no other instance can.</summary>
+    /// <summary>It did not fit into the instance's memory recently: used only if no other instance can serve it.</summary>
     ShortOfMemory,
 
-    /// <summary>It is far slower than usual: only where nobody else has it.</summary>
+    /// <summary>It is far slower than usual: used only if no other instance has it.</summary>
     Slow,
 
-    /// <summary>Slow, and it is time to see whether it still is.</summary>
+    /// <summary>It is slow, and a probe request is due.</summary>
     SlowDue,
 
-    /// <summary>It failed; the time is over for which it was to be left alone, and one request may show whether it answers.</summary>
+    /// <summary>It failed, and its open time is over: one probe request may pass.</summary>
     HalfOpen,
 
-    /// <summary>That one request is under way.</summary>
+    /// <summary>The probe request is running.</summary>
     Probing,
 
-    /// <summary>Its instance asked to be left alone for a while.</summary>
+    /// <summary>The instance sent a busy response, and its back-off is not over.</summary>
     Busy,
 
-    /// <summary>It failed: it gets nothing.</summary>
+    /// <summary>It failed: it gets no requests.</summary>
     Open,
 }

@@ -1,9 +1,9 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>All that keeps requests away from one model on one instance: the rules under one small lock, and what follows from them to be read without.</summary>
+/// <summary>All restrictions on one model on one instance. Changes take a small lock; the published condition is read without it.</summary>
 /// <remarks>
-/// Made when the placement is first used. While nothing is restricted nobody asks it anything but once for each request that ends;
-/// <see cref="ModelState.Restricted"/> tells decisions whether to look at all.
+/// Created at the first use of the placement. Without a restriction it is called only once for each request that ends;
+/// <see cref="ModelState.Restricted"/> shows decisions whether to read it at all.
 /// </remarks>
 internal sealed class PlacementGuard(PlacementState placement)
 {
@@ -13,7 +13,7 @@ internal sealed class PlacementGuard(PlacementState placement)
     private int _busyInRow;
     private bool _isRetired;
 
-    // Written under the lock, read without.
+    // Written under the lock, read without it.
     private long _openUntil;
     private long _busyUntil;
     private long _rampFrom;
@@ -29,13 +29,13 @@ internal sealed class PlacementGuard(PlacementState placement)
     private volatile bool _isSlow;
     private volatile bool _wasRestricted;
 
-    /// <summary>Whether it has ever kept a request away: only then telemetry speaks of it.</summary>
+    /// <summary>Whether it has ever held back a request; only then does telemetry report it.</summary>
     public bool WasRestricted => _wasRestricted;
 
-    /// <summary>For a lease that begins while there is nothing to say.</summary>
+    /// <summary>For a lease that begins while there is no restriction.</summary>
     public GuardEntry Entry => new(this, _epoch, IsProbe: false);
 
-    /// <summary>Tokens a second, usually; <see cref="double.NaN"/> where unknown.</summary>
+    /// <summary>The usual speed in tokens a second; <see cref="double.NaN"/> if unknown.</summary>
     public double UsualSpeed
     {
         get
@@ -45,7 +45,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>How it may be used at a moment.</summary>
+    /// <summary>The condition at a time, regardless of the running requests.</summary>
     public PlacementCondition ConditionAt(long now)
     {
         if (Volatile.Read(ref _openUntil) is not 0 and var open)
@@ -61,7 +61,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         return now < Volatile.Read(ref _rampUntil) ? PlacementCondition.SlowStart : PlacementCondition.Steady;
     }
 
-    /// <summary>How it may be used at a moment, given the requests that it holds.</summary>
+    /// <summary>The condition at a time, including the limit on parallel requests.</summary>
     public PlacementCondition ConditionFor(long now)
     {
         var condition = ConditionAt(now);
@@ -70,17 +70,14 @@ internal sealed class PlacementGuard(PlacementState placement)
             : condition;
     }
 
-    /// <summary>Whether it holds as many requests as the instance runs at once.</summary>
+    /// <summary>Whether it holds as many requests as the instance runs in parallel.</summary>
     public bool IsFull(long now) => LimitAt(now) is > 0 and var limit && placement.Active >= limit;
 
-    /// <summary>How many requests the model may hold there because the instance runs no more at once; 0 if no such limit is known.</summary>
+    /// <summary>The measured limit on the model's parallel requests on this instance; 0 if none is known.</summary>
     public int LimitAt(long now) => now < Volatile.Read(ref _limitUntil) ? _limit : 0;
 
-    /// <summary>Sets how many requests the instance runs at once.</summary>
-    /// <param name="limit">At least 1.</param>
-    /// <param name="until">How long that holds.</param>
-    /// <param name="now">The moment.</param>
-    /// <returns>Whether that is new.</returns>
+    /// <summary>Limits the model's parallel requests to <paramref name="limit"/> (at least 1) until <paramref name="until"/>.</summary>
+    /// <returns>Whether the limit is new.</returns>
     public bool Limit(int limit, long until, long now)
     {
         lock (_lock)
@@ -97,7 +94,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>How long that stays so, in ticks; 0 where time alone does not change it.</summary>
+    /// <summary>The time until the condition changes, in ticks; 0 if it does not change by time alone.</summary>
     public long Left(long now) => Math.Max(0, ConditionAt(now) switch
     {
         PlacementCondition.Open => Volatile.Read(ref _openUntil) - now,
@@ -108,17 +105,16 @@ internal sealed class PlacementGuard(PlacementState placement)
         _ => 0,
     });
 
-    /// <summary>Whether it is back only lately and has as much as it may have so soon.</summary>
+    /// <summary>Whether it is in its slow start and holds as many requests as that allows.</summary>
     public bool IsAtLimit(Instance instance, long now) => Used(instance) >= Limit(instance, now);
 
-    /// <summary>How many of the instance's slots may be used at all, if it is the instance that is back only lately.</summary>
+    /// <summary>The number of the instance's slots that can be used during the instance's slow start; unlimited if only the model is in slow start.</summary>
     public int InstanceLimit(Instance instance, long now) => _rampIsInstances ? Limit(instance, now) : int.MaxValue;
 
-    /// <summary>Begins a lease, unless it may not be. The number of requests under way goes up within the same step.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="now">The moment.</param>
-    /// <param name="slowly">Whether others have the model, so that one that has come back need not take all.</param>
-    /// <param name="entry">What the lease keeps.</param>
+    /// <summary>
+    /// Begins a lease if the condition allows it, and counts its request in the same step. <paramref name="slowly"/>: whether other instances have
+    /// the model, so that the limit of a slow start applies.
+    /// </summary>
     public bool TryEnter(Instance instance, long now, bool slowly, out GuardEntry entry)
     {
         lock (_lock)
@@ -147,8 +143,8 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>The instance begins to answer a request as it should: enough for a breaker that is half open.</summary>
-    /// <returns>Whether that closed the breaker.</returns>
+    /// <summary>Records that the instance begins a valid response, which is enough to close a half-open circuit.</summary>
+    /// <returns>Whether it closed the circuit.</returns>
     public bool Answering(in GuardEntry entry, long now, BreakerRules rules)
     {
         if (!entry.IsProbe)
@@ -157,12 +153,7 @@ internal sealed class PlacementGuard(PlacementState placement)
             return _breaker.OpenUntil != 0 && Succeed(entry, now, rules);
     }
 
-    /// <summary>The instance answered a request.</summary>
-    /// <param name="entry">What its lease kept.</param>
-    /// <param name="tokensPerSecond">How fast; 0 where that is unknown.</param>
-    /// <param name="now">The moment.</param>
-    /// <param name="rules">The rules.</param>
-    /// <returns>What changed.</returns>
+    /// <summary>Records a complete response. <paramref name="tokensPerSecond"/> is 0 if unknown.</summary>
     public GuardChange Succeeded(in GuardEntry entry, double tokensPerSecond, long now, BreakerRules rules)
     {
         lock (_lock)
@@ -179,8 +170,8 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>The instance failed a request.</summary>
-    /// <returns>Whether that opened the breaker.</returns>
+    /// <summary>Records a failure that is the instance's fault.</summary>
+    /// <returns>Whether it opened the circuit.</returns>
     public bool Failed(in GuardEntry entry, InstanceFailure failure, long now, BreakerRules rules, double chance)
     {
         lock (_lock)
@@ -191,23 +182,19 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>The instance said that it is busy.</summary>
-    /// <param name="asked">For how long it asks to be left alone, in ticks; 0 where it does not say.</param>
-    /// <param name="now">The moment.</param>
-    /// <param name="rules">The rules.</param>
-    /// <param name="chance">From 0 to 1.</param>
+    /// <summary>Records a busy response. <paramref name="asked"/> is its <c>Retry-After</c> in ticks; 0 if it has none.</summary>
     public void Busy(long asked, long now, BreakerRules rules, double chance)
     {
         lock (_lock)
         {
-            // Requests that were under way together say the same thing once.
+            // Requests that ran in parallel report the same busy period once.
             var isNews = now >= _busyUntil;
             Volatile.Write(ref _busyUntil, Math.Max(_busyUntil, now + BackOff.Busy(asked, isNews ? _busyInRow++ : Math.Max(0, _busyInRow - 1), rules, chance)));
             Publish(now);
         }
     }
 
-    /// <summary>A lease ends; a probe that has shown nothing makes room for the next.</summary>
+    /// <summary>Ends a lease. A probe without a result lets another request probe.</summary>
     public void Leave(in GuardEntry entry, long now)
     {
         if (!entry.IsProbe)
@@ -221,11 +208,10 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>The instance was away and is back.</summary>
-    /// <param name="now">The moment.</param>
-    /// <param name="slowStart">How long it is given work only slowly, in ticks.</param>
-    /// <param name="isAnother">Whether what is back is another process than the one that failed: then nothing is held against it, and work
-    /// that comes slowly is trial enough.</param>
+    /// <summary>
+    /// Records that the instance was away and is back, and starts a slow start of <paramref name="slowStart"/> ticks. If another process replaced the
+    /// one that failed (<paramref name="isAnother"/>), the circuit closes: the slow start is trial enough.
+    /// </summary>
     public void Return(long now, long slowStart, bool isAnother = false)
     {
         lock (_lock)
@@ -240,7 +226,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Takes in where the model runs, as the instance says.</summary>
     public void SetOnCpu(bool isOnCpu, long now)
     {
         if (_isOnCpu == isOnCpu)
@@ -252,9 +237,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>The model didn't fit into the instance's memory.</summary>
-    /// <param name="now">The moment.</param>
-    /// <param name="duration">For how long it is avoided, in ticks.</param>
+    /// <summary>Records that the model did not fit into the instance's memory; it is avoided there for <paramref name="duration"/> ticks.</summary>
     public void SetShortOfMemory(long now, long duration)
     {
         lock (_lock)
@@ -264,7 +247,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>The model has left memory.</summary>
     public void Unloaded(long now)
     {
         if (!_isSlow && Volatile.Read(ref _limitUntil) == 0)
@@ -278,7 +260,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Time has passed.</summary>
+    /// <summary>Publishes the condition again, because time has passed.</summary>
     public void Refresh(long now)
     {
         if (!placement.IsRestricted)
@@ -287,7 +269,7 @@ internal sealed class PlacementGuard(PlacementState placement)
             Publish(now);
     }
 
-    /// <summary>The placement is gone.</summary>
+    /// <summary>Ends all restrictions, because the placement is gone.</summary>
     public void Retire()
     {
         lock (_lock)
@@ -337,24 +319,17 @@ internal sealed class PlacementGuard(PlacementState placement)
     }
 }
 
-/// <summary>What a lease keeps of the guard that let it in.</summary>
-/// <param name="Guard">The guard; null where there is none.</param>
-/// <param name="Epoch">The breaker's epoch.</param>
-/// <param name="IsProbe">Whether it is let in to see how the model does.</param>
+/// <summary>A lease's reference to the guard that granted it; <c>default</c> if there is none.</summary>
 internal readonly record struct GuardEntry(PlacementGuard? Guard, int Epoch, bool IsProbe);
 
-/// <summary>What an answer changed.</summary>
+/// <summary>The change that a response caused.</summary>
 internal enum GuardChange
 {
-    /// <summary>Nothing.</summary>
     None,
 
-    /// <summary>The breaker closed.</summary>
     Closed,
 
-    /// <summary>The model counts as slow.</summary>
     Slowed,
 
-    /// <summary>It no longer does.</summary>
     Recovered,
 }

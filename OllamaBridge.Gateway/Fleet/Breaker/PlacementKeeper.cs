@@ -3,16 +3,14 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>What the looks at instances mean for single models there: who is back and gets work slowly, and what has slid to the processor.</summary>
-/// <remarks>Used by the fleet's owner alone, before a snapshot can be seen.</remarks>
+/// <summary>Derives the restrictions of placements from probe results: slow start after an absence, and models that moved to the CPU.</summary>
+/// <remarks>Called only by the service that owns the fleet's state, before it publishes a snapshot.</remarks>
 internal sealed class PlacementKeeper(IOptions<HealthOptions> options, TimeProvider time)
 {
     private readonly Dictionary<Instance, InstanceStatus> _statuses = [];
     private HashSet<PlacementState> _onCpu = [];
 
-    /// <summary>Takes in what is known now.</summary>
-    /// <param name="views">Every instance.</param>
-    /// <param name="placements">Their models, by canonical name.</param>
+    /// <summary>Applies the current probe results. The placements of each instance are keyed by canonical model name.</summary>
     public void Observe(ImmutableArray<InstanceView> views, IReadOnlyDictionary<Instance, Dictionary<string, PlacementState>> placements)
     {
         var now = time.GetTimestamp();
@@ -28,12 +26,12 @@ internal sealed class PlacementKeeper(IOptions<HealthOptions> options, TimeProvi
     {
         var before = _statuses.GetValueOrDefault(view.Instance);
         _statuses[view.Instance] = view.Status;
-        // One that is new has to load first, which is slow enough, and a gateway that starts knows nobody yet.
+        // A new instance has to load the model first, which is slow enough, and a gateway that starts has no earlier status.
         var isBack = view.Status == InstanceStatus.Healthy && (before is InstanceStatus.Unhealthy or InstanceStatus.Ejected);
         foreach (var cell in cells.Values)
         {
             if (isBack)
-                // Nobody was there: the streams that broke off with it say nothing of what is there now.
+                // No process was there, so streams that it interrupted are not held against the process that is there now.
                 cell.MakeGuard()!.Return(now, BreakerRules.Ticks(options.Value.SlowStart, time), isAnother: before == InstanceStatus.Unhealthy);
             if (cell.Guard is not { } guard)
                 continue;

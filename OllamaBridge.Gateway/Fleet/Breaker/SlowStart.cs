@@ -1,14 +1,9 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>How much of its slots one that has come back is given: one at first, all when the window is over, evenly between. Pure.</summary>
-/// <remarks>A bound on requests at a time rather than a smaller weight (Envoy's <c>slow_start</c>): it holds in a burst after silence, too.</remarks>
+/// <summary>Computes the slots of an instance or model that is back: one at first, all at the end of the window, linear in between. Pure.</summary>
+/// <remarks>Limits parallel requests instead of lowering a weight (Envoy's <c>slow_start</c>), so that it also holds in a burst after silence.</remarks>
 internal static class SlowStart
 {
-    /// <summary>How many requests it may hold.</summary>
-    /// <param name="slots">Its slots.</param>
-    /// <param name="from">When it came back.</param>
-    /// <param name="until">When it has all again.</param>
-    /// <param name="now">The moment.</param>
     public static int Limit(int slots, long from, long until, long now) =>
         now >= until ? slots
         : now <= from ? Math.Min(1, slots)

@@ -1,9 +1,7 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>How fast a model answers on an instance, against how fast it usually does there. Pure: no clock, no lock.</summary>
-/// <remarks>
-/// The usual speed follows too, some hundred answers behind: what has changed for good is taken for usual in the end.
-/// </remarks>
+/// <summary>Compares a model's recent speed on an instance with its usual speed there. Pure: no clock, no lock.</summary>
+/// <remarks>The usual speed follows the recent one over about a hundred responses, so a permanent change becomes the usual speed.</remarks>
 internal sealed class SpeedHistory
 {
     private const double UsualWeight = 0.01;
@@ -11,23 +9,19 @@ internal sealed class SpeedHistory
     private int _samples;
     private double _recent = double.NaN;
 
-    /// <summary>Tokens a second, usually; <see cref="double.NaN"/> before the first.</summary>
+    /// <summary>The usual tokens a second; <see cref="double.NaN"/> before the first response.</summary>
     public double Usual { get; private set; } = double.NaN;
 
-    /// <summary>Whether it is far slower than usual.</summary>
     public bool IsSlow { get; private set; }
 
-    /// <summary>Takes one answer in.</summary>
-    /// <param name="tokensPerSecond">Its speed.</param>
-    /// <param name="options">From where on it counts as slow.</param>
     /// <returns>Whether <see cref="IsSlow"/> changed.</returns>
     public bool Add(double tokensPerSecond, BreakerOptions options)
     {
         var before = IsSlow;
         _samples = Math.Min(_samples + 1, options.SlowAnswers);
-        // The plain mean of the first, so that one odd answer is not what all others are held against.
+        // The plain mean of the first responses, so that one outlier does not set the usual speed.
         Usual = Ewma.Next(Usual, tokensPerSecond, _samples < options.SlowAnswers ? 1.0 / _samples : UsualWeight);
-        // Whoever is slow is asked seldom: one good answer is enough. Twice the bound, so that it does not go back and forth.
+        // A slow model gets few requests, so one fast response is enough. Twice the bound prevents flapping.
         _recent = IsSlow ? tokensPerSecond : Ewma.Next(_recent, tokensPerSecond, RecentWeight);
         IsSlow = IsSlow
             ? _recent < Math.Min(1, 2 * options.SlowRatio) * Usual
@@ -35,7 +29,7 @@ internal sealed class SpeedHistory
         return before != IsSlow;
     }
 
-    /// <summary>The model has left memory: how it will be when it is there again, nobody knows.</summary>
+    /// <summary>Forgets the recent speed, because the model left memory and may be faster or slower once it is loaded again.</summary>
     /// <returns>Whether <see cref="IsSlow"/> changed.</returns>
     public bool Reload()
     {

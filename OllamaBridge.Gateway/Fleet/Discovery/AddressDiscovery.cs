@@ -4,16 +4,14 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>Makes every address behind a name an instance of its own: the way of a Kubernetes headless Service, or of scaled containers.</summary>
+/// <summary>Makes every address of a host name an instance, as for a Kubernetes headless Service or for scaled containers.</summary>
 internal sealed class AddressDiscovery(IHostLookup lookup, ILogger<AddressDiscovery> logger) : IGroupDiscovery
 {
-    // While nobody answers, the fleet stays as it was.
+    // The last known addresses, used while DNS is unavailable.
     private readonly ConcurrentDictionary<string, IReadOnlyList<IPAddress>> _last = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <inheritdoc/>
     public InstanceDiscovery Way => InstanceDiscovery.Dns;
 
-    /// <inheritdoc/>
     public async Task<GroupFound> FindAsync(InstanceDefinition group, CancellationToken cancellationToken)
     {
         var host = group.Url.Host;
@@ -26,11 +24,11 @@ internal sealed class AddressDiscovery(IHostLookup lookup, ILogger<AddressDiscov
         catch (SocketException e)
         {
             FleetLog.LookupFailed(logger, host, e.SocketErrorCode);
-            return new GroupFound(Members(group, _last.GetValueOrDefault(host, [])), $"DNS does not tell who is behind {host} ({e.SocketErrorCode})");
+            return new GroupFound(Members(group, _last.GetValueOrDefault(host, [])), $"DNS lookup of {host} failed ({e.SocketErrorCode})");
         }
     }
 
-    // Names have the address in them: who comes to have it is the same to everybody.
+    // Without a name of its own, an instance is named after its address, so every gateway gives it the same name.
     private static GroupMember[] Members(InstanceDefinition group, IEnumerable<IPAddress> addresses) =>
         [.. addresses.Select(a => GroupMember.At(group.Url, a)).Distinct().Select(url => new GroupMember(null, url))];
 }

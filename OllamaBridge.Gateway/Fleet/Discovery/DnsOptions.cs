@@ -5,25 +5,23 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>Whom DNS is asked of: section <c>Bridge:Dns</c>. Without effect where no entry has <c>Discovery: Srv</c> or <c>Dns</c>.</summary>
+/// <summary>The DNS queries of discovery: section <c>Bridge:Dns</c>. Without effect unless an entry has <c>Discovery: Srv</c> or <c>Dns</c>.</summary>
 [RestartRequired]
 internal sealed record DnsOptions
 {
     public const string Section = "Bridge:Dns";
 
-    /// <summary>Servers, separated by commas, for example <c>10.96.0.10</c> or <c>127.0.0.1:5353</c>; the system's when absent.</summary>
+    /// <summary>DNS servers, separated by commas, for example <c>10.96.0.10</c> or <c>127.0.0.1:5353</c>; null for the system's.</summary>
     public string? Servers { get; init; }
 
-    /// <summary>Domains that short names may be in, separated by commas; those of <c>/etc/resolv.conf</c> when absent.</summary>
+    /// <summary>Search domains for short names, separated by commas; null for those of <c>/etc/resolv.conf</c>.</summary>
     public string? Search { get; init; }
 
-    /// <summary>How long one look for a group may take, all its questions together.</summary>
+    /// <summary>The time limit of one discovery of a group, for all of its queries together.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Reads the servers.</summary>
-    /// <param name="servers">As configured.</param>
-    /// <param name="mistake">The first that is none; null where all are right.</param>
+    /// <summary>Parses <see cref="Servers"/>; the default port is 53. <paramref name="mistake"/> is the first invalid entry; null if all are valid.</summary>
     public static IReadOnlyList<IPEndPoint> ReadServers(string? servers, out string? mistake)
     {
         const int DnsPort = 53;
@@ -37,14 +35,13 @@ internal sealed record DnsOptions
         return list;
     }
 
-    /// <summary>The parts of a list.</summary>
     public static string[] Split(string? list) => (list ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 }
 
 [OptionsValidator]
 internal sealed partial class DnsOptionsValidator : IValidateOptions<DnsOptions>;
 
-/// <summary>Reports what is no server's address.</summary>
+/// <summary>Reports an invalid server address.</summary>
 internal sealed class DnsServersValidator : IValidateOptions<DnsOptions>
 {
     public ValidateOptionsResult Validate(string? name, DnsOptions options)

@@ -6,41 +6,36 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>Nobody who could know has answered.</summary>
-/// <param name="reason">What came instead, in a few words.</param>
+/// <summary>No DNS server gave a definite result.</summary>
 internal sealed class DnsFailedException(string reason) : Exception(reason);
 
 /// <summary>
-/// Asks DNS so that "there is none" and "nobody knows" are kept apart: a headless Service without a ready pod has no name, and so has no record;
-/// a server that is away or in trouble says nothing of the kind.
+/// Queries DNS and distinguishes missing records from failures. A headless Service without a ready pod has no name, and so has no record; a server
+/// that is down or failing gives no such result.
 /// </summary>
 internal sealed class DnsQueries(IOptions<DnsOptions> options)
 {
     private const string SystemSettings = "/etc/resolv.conf";
 
-    // It wants a server, although each question says whom it is for.
+    // The constructor requires a server, although each query names its own.
     private readonly LookupClient _client = new(IPAddress.Loopback);
     private readonly DnsOptions _options = options.Value;
     private readonly DnsQueryOptions _query = new()
     {
         UseCache = false,
-        // Each server is asked here by itself: what one of them knows is not to be mixed up with another's silence.
+        // Each server is queried separately, so that the result of one is not mixed with the silence of another.
         ContinueOnDnsError = false,
         ContinueOnEmptyResponse = false,
         UseRandomNameServer = false,
         ThrowDnsErrors = false,
-        // Twice to a server that is silent, and there is still time for the next.
+        // Two tries for a silent server, with time left for the next server.
         Timeout = options.Value.Timeout / 5,
         Retries = 1,
     };
 
-    /// <summary>Records of a name, as somebody wrote it.</summary>
-    /// <param name="host">The name, short or full.</param>
-    /// <param name="prefix">What stands before it, with its dot.</param>
-    /// <param name="type">Which records.</param>
-    /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>The first answer that has some; null where it is known that there are none.</returns>
-    /// <exception cref="DnsFailedException">It is not known.</exception>
+    /// <summary>Finds records of a host name, short or full. <paramref name="prefix"/> precedes the name and ends with a dot.</summary>
+    /// <returns>The first response with such records; null if DNS has none.</returns>
+    /// <exception cref="DnsFailedException">The records are unknown.</exception>
     public async Task<IDnsQueryResponse?> FindAsync(string host, string prefix, QueryType type, CancellationToken cancellationToken)
     {
         DnsFailedException? failure = null;
@@ -53,15 +48,15 @@ internal sealed class DnsQueries(IOptions<DnsOptions> options)
             }
             catch (DnsFailedException e)
             {
-                // It may be one of the other names. If not, who knows.
+                // Another name of the search list may have records. If none has, the result is unknown.
                 failure ??= e;
             }
 
         return failure is null ? null : throw failure;
     }
 
-    /// <summary>The addresses of a name.</summary>
-    /// <exception cref="DnsFailedException">It is not known, of one of the two kinds at least.</exception>
+    /// <summary>Finds the IPv4 and IPv6 addresses of a host name.</summary>
+    /// <exception cref="DnsFailedException">The records of at least one address family are unknown.</exception>
     public async Task<IReadOnlyList<IPAddress>> FindAddressesAsync(string host, CancellationToken cancellationToken)
     {
         var four = await FindAsync(host, "", QueryType.A, cancellationToken);
@@ -72,10 +67,10 @@ internal sealed class DnsQueries(IOptions<DnsOptions> options)
         ];
     }
 
-    /// <summary>The first server that knows has the word: that there is no such name, too, is knowledge.</summary>
+    /// <summary>Returns the result of the first server that gives a definite one; a missing name is definite.</summary>
     private async Task<IDnsQueryResponse> AskAsync(string name, QueryType type, CancellationToken cancellationToken)
     {
-        var failure = "no server is known";
+        var failure = "no DNS server is configured";
         foreach (var server in Servers())
             try
             {
@@ -90,7 +85,7 @@ internal sealed class DnsQueries(IOptions<DnsOptions> options)
             }
             catch (Exception e) when (e is SocketException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
             {
-                failure = e is SocketException socket ? socket.SocketErrorCode.ToString() : "the answer broke off";
+                failure = e is SocketException socket ? socket.SocketErrorCode.ToString() : "no complete response";
             }
 
         throw new DnsFailedException(failure);
@@ -100,7 +95,7 @@ internal sealed class DnsQueries(IOptions<DnsOptions> options)
         ? NameServer.ResolveNameServers(skipIPv6SiteLocal: true, fallbackToGooglePublicDns: false)
         : DnsOptions.ReadServers(_options.Servers, out _).Select(s => new NameServer(s));
 
-    // Read anew each time: a laptop changes its network, and the file is small.
+    // Read for each query: a laptop changes its network, and the file is small.
     private SearchList Search()
     {
         try

@@ -7,13 +7,13 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>Follows one Service's EndpointSlices: lists them, then is told of each change, as long as it is wanted.</summary>
+/// <summary>Watches one Service's EndpointSlices: lists them, then applies each change until it is disposed.</summary>
 internal sealed class EndpointWatch : IDisposable
 {
     private const string ServiceLabel = "kubernetes.io/service-name";
     private const int MaxBackOff = 30;
 
-    // The server ends a watch when it was asked to; one that it does not end is a connection with nobody at its other end.
+    // The server ends a watch at the requested time; a watch that lasts longer has a dead connection.
     private static readonly TimeSpan WatchSlack = TimeSpan.FromSeconds(10);
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -27,13 +27,10 @@ internal sealed class EndpointWatch : IDisposable
     private string? _problem;
     private string? _version;
 
-    /// <summary>Starts.</summary>
-    /// <param name="client">The API.</param>
-    /// <param name="service">Whose; with its namespace.</param>
-    /// <param name="options">How often and how long.</param>
-    /// <param name="time">The clock.</param>
-    /// <param name="logger">For what goes wrong.</param>
-    /// <param name="changed">Called after each change, and after each outage's begin and end.</param>
+    /// <summary>
+    /// Starts the watch. <paramref name="service"/> must have a namespace. <paramref name="changed"/> is called after each change, and at the start and
+    /// end of each outage.
+    /// </summary>
     public EndpointWatch(
         IKubernetes client, ServiceName service, KubernetesOptions options, TimeProvider time, ILogger logger, Action changed)
     {
@@ -41,22 +38,21 @@ internal sealed class EndpointWatch : IDisposable
         Ended = Task.Run(() => RunAsync(_stopping.Token));
     }
 
-    /// <summary>All slices as they were last told.</summary>
+    /// <summary>The last known state of all slices.</summary>
     public IEnumerable<V1EndpointSlice> Slices => Volatile.Read(ref _slices).Values;
 
-    /// <summary>Why they may be out of date; null where they are not.</summary>
+    /// <summary>Why the slices may be out of date; null if they are current.</summary>
     public string? Problem => Volatile.Read(ref _problem);
 
-    /// <summary>Once they were listed, or could not be.</summary>
+    /// <summary>Completes when the first list request has succeeded or failed.</summary>
     public Task First => _first.Task;
 
-    /// <summary>Once nothing is followed any more.</summary>
+    /// <summary>Completes when the watch has ended.</summary>
     public Task Ended { get; }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
-        // Twice: the container and whoever gave up the group.
+        // May be called twice: when the group is no longer needed, and by the container.
         if (!_stopping.IsCancellationRequested)
             _stopping.Cancel();
     }
@@ -79,12 +75,12 @@ internal sealed class EndpointWatch : IDisposable
             }
             catch (Exception e)
             {
-                // Whatever it is: changes may have been missed.
+                // After any failure, changes may have been missed, so the slices are listed again.
                 _version = null;
                 Note(Reason(e));
             }
 
-            // What lasted a while has worked.
+            // A watch that lasted for the retry interval did work, so the back-off starts again.
             var lasted = _time.GetElapsedTime(since) >= _options.RetryInterval;
             failures = _version is not null && lasted ? 0 : lasted ? 1 : failures + 1;
             if (failures > 0)
@@ -105,7 +101,7 @@ internal sealed class EndpointWatch : IDisposable
         _changed();
     }
 
-    /// <summary>Takes changes in until the server ends the watch.</summary>
+    /// <summary>Applies changes until the server ends the watch.</summary>
     private async Task FollowAsync(CancellationToken stopping)
     {
         Exception? error = null;
@@ -119,7 +115,7 @@ internal sealed class EndpointWatch : IDisposable
             timeoutSeconds: (int)_options.WatchTime.TotalSeconds,
             onError: e =>
             {
-                // The enumeration would go on past it.
+                // Without the cancellation, the enumeration would continue after the error.
                 error ??= e;
                 end.Cancel();
             },
@@ -131,7 +127,7 @@ internal sealed class EndpointWatch : IDisposable
         }
         catch (Exception e) when (error is not null || e.GetBaseException() is EndOfStreamException || IsTooOld(e))
         {
-            // Either something is the matter, which is told below, or the server had nothing to say and ended the watch as it was asked to.
+            // Either an error, which is handled below, or the server ended the watch at the requested time without having sent an event.
             error ??= IsTooOld(e) ? e : null;
         }
 
@@ -157,10 +153,10 @@ internal sealed class EndpointWatch : IDisposable
         _changed();
     }
 
-    /// <summary>Writes down whether the API answers; says so once.</summary>
+    /// <summary>Records whether the API is available, and logs each change once.</summary>
     private void Note(string? reason)
     {
-        var problem = reason is null ? null : $"Kubernetes does not tell who is behind {_service} ({reason})";
+        var problem = reason is null ? null : $"cannot read the endpoints of {_service} from Kubernetes ({reason})";
         var before = Interlocked.Exchange(ref _problem, problem);
         _first.TrySetResult();
         if (problem == before)
@@ -179,15 +175,15 @@ internal sealed class EndpointWatch : IDisposable
 
     private static string Reason(Exception e) => e switch
     {
-        // No right is missing here: an API server does not know the token, or no longer.
-        HttpOperationException { Response.StatusCode: HttpStatusCode.Unauthorized } => "401: it does not take the bridge's token, or what the kubeconfig has",
+        // No permission is missing here: the API server does not accept the token, or no longer does.
+        HttpOperationException { Response.StatusCode: HttpStatusCode.Unauthorized } => "401: the API server rejects the bridge's token or the kubeconfig's credentials",
         HttpOperationException { Response.StatusCode: HttpStatusCode.Forbidden } =>
-            "403: the bridge's service account needs get, list and watch on endpointslices of discovery.k8s.io there",
+            "403: the bridge's service account needs get, list and watch on endpointslices of discovery.k8s.io in that namespace",
         HttpOperationException http => ((int)http.Response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture),
         KubernetesException { Status: { } status } => $"{status.Code} {status.Reason}",
-        OperationCanceledException => "no answer in time",
+        OperationCanceledException => "no response in time",
         HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } request => request.HttpRequestError.ToString(),
-        IOException => "the connection broke off",
+        IOException => "the connection was lost",
         _ => e.GetType().Name,
     };
 }

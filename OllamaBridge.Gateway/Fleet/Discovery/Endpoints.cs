@@ -4,19 +4,20 @@ using k8s.Models;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>What EndpointSlices say of a Service's servers. Pure. Format: <c>discovery.k8s.io/v1</c>.</summary>
+/// <summary>Reads a Service's servers from its EndpointSlices. Pure. Format: <c>discovery.k8s.io/v1</c>.</summary>
 internal static class Endpoints
 {
-    /// <summary>The servers behind a Service.</summary>
-    /// <param name="slices">All of its slices; while one replaces another, a server may stand in both.</param>
-    /// <param name="group">The entry: its address has the scheme, and the port where no slice names one.</param>
+    /// <summary>
+    /// Reads all slices of a Service. While one slice replaces another, a server may be in both. The scheme, and the port if a slice names none, are
+    /// those of <paramref name="group"/>'s URL.
+    /// </summary>
     public static IReadOnlyList<GroupMember> Read(IEnumerable<V1EndpointSlice> slices, InstanceDefinition group)
     {
         var found = new Dictionary<string, (GroupMember Member, AddressFamily Family)>(StringComparer.Ordinal);
         foreach (var slice in slices)
             foreach (var endpoint in slice.Endpoints ?? [])
             {
-                // A name instead of an address (addressType FQDN) leads somewhere that nobody here has looked at.
+                // Names instead of addresses (addressType FQDN) are skipped: they lead to servers that nothing here has checked.
                 if (Read(endpoint, slice, group) is not var (member, family))
                     continue;
                 var key = endpoint.TargetRef?.Uid ?? endpoint.TargetRef?.Name ?? member.Url.Authority;
@@ -36,7 +37,7 @@ internal static class Endpoints
         return (new GroupMember(string.IsNullOrEmpty(name) ? null : name, url, endpoint.TargetRef?.Uid ?? url.Authority, isLeaving), address.AddressFamily);
     }
 
-    /// <summary>Whether it is leaving; null where it is not to be used at all. What is not said means yes of readiness, and no of leaving.</summary>
+    /// <summary>Whether the server is leaving; null if it must not be used. A missing condition means ready, and not leaving.</summary>
     private static bool? StateOf(V1EndpointConditions? conditions)
     {
         var ready = conditions?.Ready ?? true;
@@ -45,14 +46,14 @@ internal static class Endpoints
         return ready ? false : null;
     }
 
-    /// <summary>The port of that name, or the only one.</summary>
+    /// <summary>The port of that name, or else the only one.</summary>
     private static int? PortOf(V1EndpointSlice slice, string name)
     {
         var ports = (slice.Ports ?? []).Where(p => p.Port is not null && p.Protocol is null or "TCP").ToArray();
         return ports.FirstOrDefault(p => p.Name == name)?.Port ?? (ports.Length == 1 ? ports[0].Port : null);
     }
 
-    /// <summary>One pod is one server: by its IPv4 address, where it has one of each kind. Nobody who leaves comes back.</summary>
+    /// <summary>Joins two addresses of one pod into one server, preferably with its IPv4 address. A server that is leaving in one slice is leaving.</summary>
     private static (GroupMember Member, AddressFamily Family) Join((GroupMember Member, AddressFamily Family) one, (GroupMember Member, AddressFamily Family) other)
     {
         var better = other.Family < one.Family ? other : one;

@@ -3,21 +3,21 @@ using System.Globalization;
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
 /// <summary>
-/// Names the servers of groups. Pure: gateways that find the same servers give them the same names, whoever was found first; for what one of
-/// them is told of a name the others act on.
+/// Names the servers of groups. Pure: gateways that find the same servers in any order give them the same names, because directives that one
+/// gateway receives for a name apply at all gateways.
 /// </summary>
-/// <param name="taken">Names and addresses of instances that are configured one by one.</param>
+/// <param name="taken">The individually configured instances, whose names and addresses are reserved.</param>
 internal sealed class GroupNames(IEnumerable<InstanceDefinition> taken)
 {
     private readonly HashSet<string> _names = new(taken.Select(d => d.Name), StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<Uri> _urls = [.. taken.Select(d => d.Url)];
 
-    /// <summary>The group's servers as instances, in an order that allows lists to be compared. Groups are to be named in the order of the configuration.</summary>
+    /// <summary>Names the group's servers, in an order that makes lists comparable. Groups must be named in the order of the configuration.</summary>
     public IReadOnlyList<InstanceDefinition> Name(InstanceDefinition group, IEnumerable<GroupMember> members)
     {
         var list = new List<InstanceDefinition>();
         foreach (var member in members.OrderBy(m => m.Name ?? m.Url.Host, StringComparer.Ordinal).ThenBy(m => m.Url.AbsoluteUri, StringComparer.Ordinal))
-            // Twice the same server would get twice its slots.
+            // A server that is listed twice would get twice its slots.
             if (_urls.Add(member.Url))
                 list.Add(group with
                 {

@@ -4,22 +4,21 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>Finds the addresses behind a name.</summary>
+/// <summary>Resolves host names to addresses.</summary>
 internal interface IHostLookup
 {
-    /// <summary>The addresses behind a name; none where there is no such name, as with a group that has no member at the moment.</summary>
-    /// <exception cref="SocketException">Nobody who could know has answered.</exception>
+    /// <summary>Resolves a host name. Returns no address if the name does not exist, as for a group that has no member at the moment.</summary>
+    /// <exception cref="SocketException">The addresses are unknown, because no server gave a definite result.</exception>
     Task<IReadOnlyList<IPAddress>> FindAsync(string host, CancellationToken cancellationToken);
 }
 
-/// <summary>Asks the system's resolver, or the servers that are configured.</summary>
+/// <summary>Resolves host names with the system's resolver, or with the configured servers.</summary>
 /// <remarks>
-/// The system's tells a name that does not exist (EAI_NONAME, EAI_NODATA) from a server in trouble or silent (EAI_AGAIN, EAI_FAIL), so an outage
-/// makes no empty group.
+/// The system's resolver distinguishes a missing name (EAI_NONAME, EAI_NODATA) from a failing or silent server (EAI_AGAIN, EAI_FAIL), so an outage
+/// does not empty a group.
 /// </remarks>
 internal sealed class DnsHostLookup(DnsQueries dns, IOptions<DnsOptions> options) : IHostLookup
 {
-    /// <inheritdoc/>
     public async Task<IReadOnlyList<IPAddress>> FindAsync(string host, CancellationToken cancellationToken)
     {
         try

@@ -3,46 +3,38 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>A way to find the instances that an entry stands for.</summary>
+/// <summary>Finds the instances of a group.</summary>
 internal interface IGroupDiscovery
 {
-    /// <summary>Which.</summary>
     InstanceDiscovery Way { get; }
 
-    /// <summary>Who belongs to a group.</summary>
-    /// <param name="group">The entry; its address names the group.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>Who does now; while nobody knows, who did when somebody last knew.</returns>
-    /// <exception cref="InvalidOperationException">The entry cannot be looked for so.</exception>
+    /// <summary>Finds the members of a group, which the entry's URL names.</summary>
+    /// <returns>The current members; if they are unknown, the last known ones.</returns>
+    /// <exception cref="InvalidOperationException">The entry is not valid for this kind of discovery.</exception>
     Task<GroupFound> FindAsync(InstanceDefinition group, CancellationToken cancellationToken);
 
-    /// <summary>Calls back when a group may have changed, where that can be known without asking.</summary>
+    /// <summary>Sets a callback for possible changes of a group, for sources that detect changes by themselves.</summary>
     void Watch(Action changed)
     {
     }
 
-    /// <summary>These groups, of all ways, are left: others need no longer be followed.</summary>
+    /// <summary>Stops following all groups but these, which are the remaining groups of all kinds of discovery.</summary>
     void Keep(IReadOnlyCollection<InstanceDefinition> groups)
     {
     }
 }
 
-/// <summary>Who belongs to a group.</summary>
-/// <param name="Members">Its servers.</param>
-/// <param name="Problem">Why that may be out of date, in words; null where it is not.</param>
+/// <summary>The members of a group. <see cref="Problem"/> is the reason why they may be out of date; null if they are current.</summary>
 internal sealed record GroupFound(IReadOnlyList<GroupMember> Members, string? Problem = null);
 
 /// <summary>One server of a group.</summary>
-/// <param name="Name">Its own name, for example its pod's; null where it has none but its address.</param>
-/// <param name="Url">Its address.</param>
-/// <param name="Incarnation">What the next server of the same name will not have; null where that cannot be told.</param>
-/// <param name="IsLeaving">It ends, and is to get nothing new.</param>
+/// <param name="Name">Its own name, for example its pod's; null if it has only an address.</param>
+/// <param name="Url">Its URL.</param>
+/// <param name="Incarnation">A value that the next server of the same name will not have; null if that cannot be determined.</param>
+/// <param name="IsLeaving">Whether it is ending and must get no new requests.</param>
 internal sealed record GroupMember(string? Name, Uri Url, string? Incarnation = null, bool IsLeaving = false)
 {
-    /// <summary>The group's address with a server's own host and port.</summary>
-    /// <param name="group">The group's.</param>
-    /// <param name="address">The server's.</param>
-    /// <param name="port">Its port; null for the group's.</param>
+    /// <summary>The group's URL with a server's address, and with its port unless that is null.</summary>
     public static Uri At(Uri group, IPAddress address, int? port = null)
     {
         var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;

@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>Servers from the EndpointSlices of a Service, told as they change. Needs get, list and watch on them.</summary>
+/// <summary>Finds servers in the EndpointSlices of a Service and follows their changes. Needs get, list and watch permissions on them.</summary>
 internal sealed class KubernetesDiscovery(
     KubernetesConnection connection, IOptions<KubernetesOptions> options, TimeProvider time, ILogger<KubernetesDiscovery> logger)
     : IGroupDiscovery, IDisposable
@@ -12,10 +12,8 @@ internal sealed class KubernetesDiscovery(
     private readonly Dictionary<ServiceName, EndpointWatch> _watches = [];
     private Action? _changed;
 
-    /// <inheritdoc/>
     public InstanceDiscovery Way => InstanceDiscovery.Kubernetes;
 
-    /// <inheritdoc/>
     public async Task<GroupFound> FindAsync(InstanceDefinition group, CancellationToken cancellationToken)
     {
         var service = Service(group.Url.Host);
@@ -23,15 +21,13 @@ internal sealed class KubernetesDiscovery(
         lock (_lock)
             if (!_watches.TryGetValue(service, out watch))
                 _watches[service] = watch = new EndpointWatch(connection.Client, service, options.Value, time, logger, () => _changed?.Invoke());
-        // Only the first time; the API has until then either answered or not.
+        // Waits only the first time, until the API has responded or failed.
         await watch.First.WaitAsync(cancellationToken);
         return new GroupFound(Endpoints.Read(watch.Slices, group), watch.Problem);
     }
 
-    /// <inheritdoc/>
     public void Watch(Action changed) => Volatile.Write(ref _changed, changed);
 
-    /// <inheritdoc/>
     public void Keep(IReadOnlyCollection<InstanceDefinition> groups)
     {
         var wanted = groups.Where(g => g.Discovery == Way).Select(g => Service(g.Url.Host)).ToHashSet();
@@ -43,7 +39,6 @@ internal sealed class KubernetesDiscovery(
             }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_lock)
@@ -54,7 +49,7 @@ internal sealed class KubernetesDiscovery(
     private ServiceName Service(string host)
     {
         var service = ServiceName.Read(host)
-            ?? throw new InvalidOperationException($"'{host}' is no Service's name, such as ollama, ollama.ai or ollama.ai.svc.cluster.local.");
+            ?? throw new InvalidOperationException($"'{host}' is not the name of a Service, such as ollama, ollama.ai or ollama.ai.svc.cluster.local.");
         return service with { Namespace = service.Namespace ?? connection.Namespace };
     }
 }

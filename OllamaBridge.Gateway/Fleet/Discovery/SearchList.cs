@@ -3,30 +3,28 @@ using System.Globalization;
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
 /// <summary>
-/// The names that a short name may stand for: what the system's resolver does and a library that only asks DNS does not. A pod's
-/// <c>/etc/resolv.conf</c> makes <c>ollama.ai</c> the Service <c>ollama</c> of namespace <c>ai</c>. Format: resolv.conf(5).
+/// Expands short names, as the system's resolver does and a plain DNS library does not. A pod's <c>/etc/resolv.conf</c> makes <c>ollama.ai</c> the
+/// Service <c>ollama</c> of namespace <c>ai</c>. Format: resolv.conf(5).
 /// </summary>
-/// <param name="Domains">Domains that short names may be in, in order.</param>
-/// <param name="Dots">A name with as many dots is asked as it is before it is asked in a domain.</param>
+/// <param name="Domains">Search domains for short names, in order.</param>
+/// <param name="Dots">A name with at least this many dots is queried as it is before it is queried in a domain (<c>ndots</c>).</param>
 internal sealed record SearchList(IReadOnlyList<string> Domains, int Dots = 1)
 {
     // RFC 1035, 2.3.4, without the root's dot.
     private const int MaxLength = 253;
 
-    // What resolvers take at most.
+    // The limit of common resolvers.
     private const int MaxDots = 15;
 
-    /// <summary>Names stand for themselves.</summary>
     public static SearchList None { get; } = new([]);
 
-    /// <summary>Reads a <c>resolv.conf</c>. Pure.</summary>
     public static SearchList Read(string text)
     {
         var list = None;
         foreach (var line in text.Split('\n'))
         {
             var words = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-            // Of several the last holds.
+            // Of several such lines, the last one applies.
             if (words is ["search" or "domain", .. var domains])
                 list = list with { Domains = [.. domains.Select(d => d.Trim('.')).Where(d => d.Length > 0)] };
             if (words is ["options", .. var options])
@@ -39,9 +37,10 @@ internal sealed record SearchList(IReadOnlyList<string> Domains, int Dots = 1)
         return list;
     }
 
-    /// <summary>What to ask for, in order; each ends in a dot: it is to be looked for nowhere else.</summary>
-    /// <param name="host">The name as somebody wrote it.</param>
-    /// <param name="prefix">What stands before it, with its dot, as <c>_http._tcp.</c></param>
+    /// <summary>
+    /// The names to query, in order. Each ends with a dot, so that it is not expanded again. <paramref name="prefix"/> precedes the host and ends with a
+    /// dot, as <c>_http._tcp.</c>
+    /// </summary>
     public IEnumerable<string> Names(string host, string prefix = "")
     {
         if (host.EndsWith('.'))

@@ -1,12 +1,10 @@
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
-/// <summary>A Kubernetes Service.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Namespace">Its namespace; null for the bridge's own.</param>
+/// <summary>The name of a Kubernetes Service; the namespace is null for the bridge's own.</summary>
 internal sealed record ServiceName(string Name, string? Namespace)
 {
-    /// <summary>Reads a host as pods write it: <c>ollama</c>, <c>ollama.ai</c>, <c>ollama.ai.svc</c>, <c>ollama.ai.svc.cluster.local</c>.</summary>
-    /// <returns>Null where it is no Service's name.</returns>
+    /// <summary>Parses a host as pods write it: <c>ollama</c>, <c>ollama.ai</c>, <c>ollama.ai.svc</c>, <c>ollama.ai.svc.cluster.local</c>.</summary>
+    /// <returns>Null if it is not the name of a Service.</returns>
     public static ServiceName? Read(string host) => host.TrimEnd('.').Split('.') switch
     {
         [var name] when IsLabel(name) => new ServiceName(name, null),
@@ -15,10 +13,9 @@ internal sealed record ServiceName(string Name, string? Namespace)
         _ => null,
     };
 
-    /// <summary>As pods write it.</summary>
     public override string ToString() => Namespace is null ? Name : $"{Name}.{Namespace}";
 
-    /// <summary>Whether it is a name as DNS has them (RFC 1123), as Services, namespaces and ports do.</summary>
+    /// <summary>Whether a text is a DNS label (RFC 1123), as are the names of Services, namespaces and ports.</summary>
     public static bool IsLabel(string text) =>
         text.Length is > 0 and <= 63 && text[0] != '-' && text[^1] != '-' && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
 }

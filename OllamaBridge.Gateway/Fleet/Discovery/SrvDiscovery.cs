@@ -7,24 +7,22 @@ using Microsoft.Extensions.Options;
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
 /// <summary>
-/// Servers from the records that a headless Service has for each of its ready pods: <c>_http._tcp.ollama.ai.svc.cluster.local</c> names
-/// <c>ollama-0.ollama.ai.svc.cluster.local</c> and a port. Format: RFC 2782; which of them Kubernetes has: its DNS specification, 2.4.
+/// Finds servers by the SRV records that a headless Service has for each of its ready pods: <c>_http._tcp.ollama.ai.svc.cluster.local</c> names
+/// <c>ollama-0.ollama.ai.svc.cluster.local</c> and a port. Format: RFC 2782; records in Kubernetes: its DNS specification, 2.4.
 /// </summary>
 internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options, TimeProvider time, ILogger<SrvDiscovery> logger) : IGroupDiscovery
 {
-    // While nobody knows, the fleet stays as it was.
+    // The last known members, used while DNS is unavailable.
     private readonly ConcurrentDictionary<string, GroupFound> _last = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <inheritdoc/>
     public InstanceDiscovery Way => InstanceDiscovery.Srv;
 
-    /// <inheritdoc/>
     public async Task<GroupFound> FindAsync(InstanceDefinition group, CancellationToken cancellationToken)
     {
         var key = $"{group.PortName} {group.Url}";
         var found = await TryFindAsync(group, _last.GetValueOrDefault(key)?.Members ?? [], cancellationToken);
         GroupFound? before;
-        // Two looks may overlap; an outage is told once.
+        // Lookups may overlap; each outage is logged once.
         lock (_last)
         {
             before = _last.GetValueOrDefault(key);
@@ -48,18 +46,18 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
         }
         catch (DnsFailedException e)
         {
-            return new GroupFound(before, $"DNS does not tell who is behind {group.Url.Host} ({e.Message})");
+            return new GroupFound(before, $"DNS lookup of {group.Url.Host} failed ({e.Message})");
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return new GroupFound(before, $"DNS does not tell who is behind {group.Url.Host} (no answer in time)");
+            return new GroupFound(before, $"DNS lookup of {group.Url.Host} failed (no response in time)");
         }
     }
 
     private async Task<IReadOnlyList<GroupMember>> LookAsync(InstanceDefinition group, CancellationToken cancellationToken)
     {
         var host = group.Url.Host;
-        // Either the Service's name, or its record's in full.
+        // The host is either the Service's name, or the full name of its records.
         var answer = await dns.FindAsync(host, host.StartsWith('_') ? "" : $"_{group.PortName}._tcp.", QueryType.SRV, cancellationToken);
         if (answer is null)
             return [];
@@ -74,11 +72,11 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
         return members;
     }
 
-    /// <summary>The server's address, as it stands beside the record or as it is asked for; null where it has gone in between.</summary>
+    /// <summary>The server's address, from the additional records or from a query; null if it is gone by then.</summary>
     private async Task<IPAddress?> AddressAsync(string target, IDnsQueryResponse answer, CancellationToken cancellationToken)
     {
         var known = answer.Additionals.AddressRecords().Where(r => string.Equals(r.DomainName.Value, target, StringComparison.OrdinalIgnoreCase)).ToArray();
-        // One pod is one server, although it may have an address of each kind.
+        // One pod is one server, even if it has an address of each family.
         if (First(known) is { } beside)
             return beside;
         return First(await AskAsync(QueryType.A)) ?? First(await AskAsync(QueryType.AAAA));
@@ -90,7 +88,7 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
     private static IPAddress? First(IEnumerable<AddressRecord> records) =>
         records.Select(r => r.Address).OrderBy(a => a.AddressFamily).ThenBy(a => a.ToString(), StringComparer.Ordinal).FirstOrDefault();
 
-    /// <summary>The pod's name. A pod without a host name is called by its address, which is no name.</summary>
+    /// <summary>The pod's name. For a pod without a host name the label is its address, which is not a name: null.</summary>
     private static string? NameOf(string target, IPAddress address)
     {
         var label = target.Split('.')[0];

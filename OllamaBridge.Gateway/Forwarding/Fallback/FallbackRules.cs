@@ -5,12 +5,15 @@ using OllamaBridge.Gateway.Naming;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 
-/// <summary>When another model is asked in a model's place. Pure.</summary>
-/// <remarks>Because all of a model's instances are busy only if another model can serve the request at once. Never for what is the client's own fault, but for a prompt that is too long.</remarks>
+/// <summary>Decides when a fallback model is used. Pure.</summary>
+/// <remarks>
+/// If all of a model's instances are busy, a fallback is used only if it can serve the request at once. The client's own errors never lead to a
+/// fallback, except a prompt that is too long.
+/// </remarks>
 internal static class FallbackRules
 {
     /// <summary>
-    /// How servers word that a request is longer than the model's context: Ollama and llama-server (recording
+    /// Texts by which servers report that a request is longer than the model's context: Ollama and llama-server (recording
     /// 07-long-prompt-chat-truncate-false), Ollama's embeddings, vLLM, OpenAI's own code for it, SGLang.
     /// </summary>
     private static readonly byte[][] TooLong =
@@ -23,12 +26,12 @@ internal static class FallbackRules
         "longer than the model's context length"u8.ToArray(),
     ];
 
-    /// <summary>Whether there is nobody left to ask for a model.</summary>
-    /// <param name="model">What of it the request can use; null for nothing.</param>
-    /// <param name="tried">Instances that have failed the request; null for none.</param>
-    /// <param name="attemptsLeft">Whether it may be sent once more for this model.</param>
-    /// <param name="now">The time: who has just failed and is left alone cannot be asked.</param>
-    /// <returns>Why not; null where somebody can be asked, or may come free.</returns>
+    /// <summary>Decides whether a model has no instance left for a request.</summary>
+    /// <param name="model">The part of the model that the request can use; null if there is none.</param>
+    /// <param name="tried">The instances that failed the request; null if there are none.</param>
+    /// <param name="attemptsLeft">Whether another attempt with this model is allowed.</param>
+    /// <param name="now">The time in ticks of the clock; an open circuit excludes an instance.</param>
+    /// <returns>The cause for a fallback; null if an instance is available, or may become free.</returns>
     public static FallbackCause? Judge(ModelView? model, IReadOnlySet<Instance>? tried, bool attemptsLeft, long now)
     {
         if (!attemptsLeft)
@@ -48,8 +51,8 @@ internal static class FallbackRules
         return tried is null ? FallbackCause.Unavailable : FallbackCause.Failed;
     }
 
-    /// <summary>Whether a refusal is reason to ask another model.</summary>
-    /// <returns>Null where it is not: another model's instances are as busy, and a deadline is one for all.</returns>
+    /// <summary>Decides whether a refused lease is a reason to use a fallback.</summary>
+    /// <returns>Null if it is not: the instances of other models are as busy, and the deadline applies to all models.</returns>
     public static FallbackCause? Judge(LeaseRefusal refusal) => refusal switch
     {
         LeaseRefusal.UnknownModel or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused => FallbackCause.Unavailable,
@@ -58,9 +61,7 @@ internal static class FallbackRules
         _ => null,
     };
 
-    /// <summary>Whether an instance refuses a request because it is longer than the model's context.</summary>
-    /// <param name="status">The answer's status.</param>
-    /// <param name="body">The answer's body.</param>
+    /// <summary>Whether an instance rejected a request because it is longer than the model's context.</summary>
     public static bool IsTooLong(int status, ReadOnlySpan<byte> body)
     {
         if (status is not (StatusCodes.Status400BadRequest or StatusCodes.Status413PayloadTooLarge))

@@ -5,14 +5,11 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 
-/// <summary>Lets another model answer where the one that was asked cannot: once through its list, and only where nothing has been answered yet.</summary>
+/// <summary>Moves a request to a fallback model if its model cannot serve it: each fallback once, and only before the response has begun.</summary>
 internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetrics metrics, TimeProvider time, ILogger<ModelFallback> logger)
 {
-    /// <summary>Whether there is nobody left to ask for the model, but for another one.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="tries">What has become of it with this model.</param>
-    /// <param name="maxAttempts">How often it may be sent for one model.</param>
-    /// <returns>Why; null where the model itself is to be asked, or waited for.</returns>
+    /// <summary>Decides whether a fallback, but no instance of the model itself, can serve the request.</summary>
+    /// <returns>The cause for a fallback; null if the model itself is to be used, or waited for.</returns>
     public FallbackCause? Judge(BridgeCall call, ModelTries tries, int maxAttempts)
     {
         if (call.Alternatives is not { HasNext: true } alternatives)
@@ -26,19 +23,19 @@ internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetri
         return cause == FallbackCause.Busy && !alternatives.AnyFree(snapshot, call, time.GetTimestamp()) ? null : cause;
     }
 
-    /// <summary>Whether a request that waits for a slot can be served at once by another model.</summary>
-    /// <returns>Null if there is none.</returns>
+    /// <summary>A check whether a fallback can serve a request at once that waits for a slot of its own model.</summary>
+    /// <returns>Null if the request has no fallback left.</returns>
     public Func<bool>? GiveWay(BridgeCall call) => call.Alternatives is { HasNext: true } alternatives
         ? () => alternatives.AnyFree(fleet.Current.For(call.Tenant.Instances), call, time.GetTimestamp())
         : null;
 
-    /// <summary>Goes on to the next model that has an instance that may be given work, and that its tenant's limits have room for.</summary>
-    /// <returns>False where there is none.</returns>
+    /// <summary>Moves the request to the next fallback that has a usable instance and room in the tenant's quotas.</summary>
+    /// <returns>False if there is none.</returns>
     public async ValueTask<bool> TryMoveAsync(HttpContext context, BridgeCall call, FallbackCause cause)
     {
         if (call.Alternatives is not { } alternatives)
             return false;
-        // Those that are busy themselves may be needed later.
+        // Fallbacks that are busy, too, are kept: the request may need them later.
         if (cause == FallbackCause.Busy && !alternatives.AnyFree(fleet.Current.For(call.Tenant.Instances), call, time.GetTimestamp()))
             return false;
         var from = call.ModelKey;
@@ -52,7 +49,7 @@ internal sealed class ModelFallback(IFleet fleet, QuotaStage quotas, BridgeMetri
             if (!canServe
                 || !await quotas.TryMoveAsync(context, call, next.Key))
                 continue;
-            // In the queue it was another model's; there it has used nothing.
+            // The queue charged the request for the previous model, which it has not used.
             call.SettleCharge();
             call.StandIn(next);
             metrics.RecordFallback(from, cause);

@@ -3,57 +3,53 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 
-/// <summary>What has become of a request with one model so far.</summary>
-/// <param name="sentBefore">How often it was sent for other models.</param>
+/// <summary>The attempts of a request with one model.</summary>
+/// <param name="sentBefore">The number of attempts with other models.</param>
 internal sealed class ModelTries(int sentBefore)
 {
     private HashSet<Instance>? _tried;
 
-    /// <summary>Instances that failed it; null for none.</summary>
+    /// <summary>Instances that failed the request; null if there are none.</summary>
     public HashSet<Instance>? Tried => _tried;
 
-    /// <summary>What an instance said when it failed.</summary>
+    /// <summary>The error response of an instance that failed the request.</summary>
     public RetainedAnswer? Retained { get; set; }
 
-    /// <summary>How the last instance failed; null where none was asked.</summary>
+    /// <summary>The last failure; null if there was no attempt.</summary>
     public InstanceFailure? LastFailure { get; set; }
 
-    /// <summary>The last instance that failed it; null for none.</summary>
     public Instance? LastInstance { get; set; }
 
-    /// <summary>Whether an instance has found it too long for the model.</summary>
+    /// <summary>Whether an instance rejected the request because it is too long for the model.</summary>
     public bool IsTooLong { get; set; }
 
-    /// <summary>How often an instance could not be reached.</summary>
+    /// <summary>Attempts that did not reach their instance.</summary>
     public int Unreached { get; set; }
 
-    /// <summary>How often a bridge behind this one had a full queue. That is no failure, and no attempt that counts.</summary>
+    /// <summary>Attempts that found the queue of another bridge full. They are no failures and don't count.</summary>
     public int Full { get; set; }
 
-    /// <summary>How many retries it took out of the budget.</summary>
+    /// <summary>Retries that were taken from the retry budget.</summary>
     public int Spent { get; set; }
 
     /// <summary>Whether another attempt would fail, too.</summary>
     public bool FailsEverywhere { get; set; }
 
-    /// <summary>The instance that the next attempt is for; null for any.</summary>
+    /// <summary>The instance for the next attempt; null for any.</summary>
     public Instance? Preferred { get; set; }
 
-    /// <summary>Whether it may be sent once more for this model.</summary>
     public bool MayBeSent(BridgeCall call, int maxAttempts) =>
         !IsTooLong && !FailsEverywhere && Sent(call) < maxAttempts && (!call.IsKnownToFail || Sent(call) == Unreached);
 
-    /// <summary>How often it was sent for this model.</summary>
+    /// <summary>Attempts with this model that count.</summary>
     public int Sent(BridgeCall call) => call.Attempts - sentBefore - Full;
 
-    /// <summary>An instance failed it.</summary>
     public void Add(Instance instance) => (_tried ??= []).Add(instance);
 
-    /// <summary>Tells the client that nobody answers: in the words of who was asked first, where somebody was, else why nobody can be.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="first">What became of it with the model that was asked first; null where that is this one.</param>
-    /// <param name="refusal">Why there is no instance; null where one has failed, and no other is asked.</param>
+    /// <summary>
+    /// Ends the request with an error: that of the model that was used first (<paramref name="first"/>; null if it is this one) if its attempts failed,
+    /// else the reason why no instance is available (<paramref name="refusal"/>; null if an attempt failed and no other one is made).
+    /// </summary>
     public Task EndAsync(HttpContext context, BridgeCall call, ModelTries? first, LeaseResult? refusal)
     {
         if (first is { Retained: not null } or { LastFailure: not null })

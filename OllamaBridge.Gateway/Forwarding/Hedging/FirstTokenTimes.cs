@@ -3,20 +3,20 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 
-/// <summary>How long models' first tokens took lately, over the whole fleet; and apart from those, their answers that come in one piece.</summary>
+/// <summary>Recent times to the first token by model, over the whole fleet. Responses that come in one piece are counted separately.</summary>
 internal sealed class FirstTokenTimes(IOptions<HedgingOptions> options)
 {
-    /// <summary>Times that are remembered for each model.</summary>
+    /// <summary>Times that are kept for each model.</summary>
     public const int Remembered = 128;
 
-    // More than any fleet has models; beyond, all is forgotten.
+    // More models than any fleet has; beyond it, all times are dropped.
     private const int MaxModels = 1024;
     private readonly ConcurrentDictionary<(string Model, bool IsWhole), Recent> _times = new();
 
-    /// <summary>Takes in one, of a model that was in memory. Nothing where nobody wants to know.</summary>
-    /// <param name="model">The model's canonical name.</param>
-    /// <param name="isWhole">Whether the answer came in one piece.</param>
-    /// <param name="took">From its sending.</param>
+    /// <summary>
+    /// Adds the time from sending a request to its first token, or to its whole response (<paramref name="isWhole"/>). The model must have been in
+    /// memory. Does nothing if hedging is disabled.
+    /// </summary>
     public void Add(string model, bool isWhole, TimeSpan took)
     {
         if (!options.Value.Enabled)
@@ -26,12 +26,8 @@ internal sealed class FirstTokenTimes(IOptions<HedgingOptions> options)
         _times.GetOrAdd((model, isWhole), static _ => new Recent()).Add(took.Ticks);
     }
 
-    /// <summary>The time within which a part of the recent ones came.</summary>
-    /// <param name="model">The model's canonical name.</param>
-    /// <param name="isWhole">Whether the answer comes in one piece.</param>
-    /// <param name="part">The part, from 0 to 1.</param>
-    /// <param name="least">How many must be known.</param>
-    /// <returns>Null where fewer are.</returns>
+    /// <summary>The time within which the share <paramref name="part"/> (0 to 1) of the recent responses came.</summary>
+    /// <returns>Null if fewer than <paramref name="least"/> are known.</returns>
     public TimeSpan? Within(string model, bool isWhole, double part, int least) =>
         _times.TryGetValue((model, isWhole), out var recent) ? recent.Within(part, least) : null;
 

@@ -2,15 +2,15 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 
-/// <summary>Keeps second sendings a share of requests, so that a fleet which is slow for being busy does not become busier.</summary>
-/// <remarks>A token bucket as <see cref="RetryBudget"/>, but empty at first: never more than the share of what has come.</remarks>
+/// <summary>Limits hedged attempts to a share of the requests, so that a fleet that is slow because it is busy does not become busier.</summary>
+/// <remarks>A token bucket like <see cref="RetryBudget"/>, but empty at first: the share of earlier requests is never exceeded.</remarks>
 internal sealed class HedgeBudget(IOptions<HedgingOptions> options)
 {
-    // Millionths, so that fractions need no lock.
+    // In millionths, so that fractions need no lock.
     private const long Unit = 1_000_000;
     private long _balance;
 
-    /// <summary>A request has come that could be sent a second time.</summary>
+    /// <summary>Counts a request that can be hedged.</summary>
     public void Deposit()
     {
         var (limit, deposit) = (options.Value.Burst * Unit, (long)(options.Value.MaxShare * Unit));
@@ -19,7 +19,6 @@ internal sealed class HedgeBudget(IOptions<HedgingOptions> options)
                 return;
     }
 
-    /// <summary>Takes one sending out, if there is one.</summary>
     public bool TryWithdraw()
     {
         while (Volatile.Read(ref _balance) is var balance && balance >= Unit)
@@ -28,6 +27,6 @@ internal sealed class HedgeBudget(IOptions<HedgingOptions> options)
         return false;
     }
 
-    /// <summary>Gives one back that was not needed.</summary>
+    /// <summary>Returns an attempt that was not made.</summary>
     public void Return() => Interlocked.Add(ref _balance, Unit);
 }

@@ -3,8 +3,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 
 /// <summary>
-/// One of several sendings of a request, as YARP's forwarder sees it: a request of its own to read from, and a response that reaches the
-/// client's only when something is written to it, which only the first that answers does.
+/// One of several attempts of a request, as YARP's forwarder sees it. Each has its own request to read. A response reaches the client's response only
+/// when it is written to, which only the winner's is.
 /// </summary>
 internal sealed class HedgeContext : IHttpRequestLifetimeFeature
 {
@@ -36,25 +36,23 @@ internal sealed class HedgeContext : IHttpRequestLifetimeFeature
         Context = new DefaultHttpContext(features);
     }
 
-    /// <summary>What the forwarder is given.</summary>
     public HttpContext Context { get; }
 
-    /// <summary>Whether this is the one that the client hears.</summary>
+    /// <summary>Whether the client gets this attempt's response.</summary>
     public bool IsHeard { get; private set; }
 
-    /// <inheritdoc/>
     public CancellationToken RequestAborted { get; set; }
 
-    /// <summary>Makes one. Nothing of the client's request or response is changed.</summary>
+    /// <summary>Creates a context without changing the client's request or response.</summary>
     public static HedgeContext Of(HttpContext client) => new(client);
 
-    /// <summary>From now on this is the one that the client hears.</summary>
+    /// <summary>Makes this attempt's response the client's.</summary>
     public void Hear() => IsHeard = true;
 
-    /// <summary>Its answer has ended: also one without a body has a status and headers.</summary>
+    /// <summary>Commits the response: even one without a body has a status and headers.</summary>
     public void Complete() => _response.Commit();
 
-    /// <summary>The client's connection is broken off only by whom it hears.</summary>
+    /// <summary>Aborts the client's connection if the client gets this attempt's response.</summary>
     public void Abort()
     {
         if (IsHeard)

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 
-/// <summary>Two sendings of one request, of which the first that answers goes to the client; the other is cancelled before anything of it does.</summary>
+/// <summary>Two attempts of one request. The first response goes to the client; the other attempt is cancelled before the client gets any of it.</summary>
 internal sealed class HedgeRace
 {
     private readonly Lock _lock = new();
@@ -8,10 +8,10 @@ internal sealed class HedgeRace
     private readonly List<ForwardAttempt> _attempts = new(2);
     private ForwardAttempt? _winner;
 
-    /// <summary>Ends with the one that answers.</summary>
+    /// <summary>Completes with the attempt whose response came first.</summary>
     public Task<ForwardAttempt> Won => _won.Task;
 
-    /// <summary>A sending begins. It can be cancelled already.</summary>
+    /// <summary>Adds an attempt. It is cancelled at once if the other one has won.</summary>
     public void Add(ForwardAttempt attempt)
     {
         lock (_lock)
@@ -24,8 +24,8 @@ internal sealed class HedgeRace
         attempt.Overtake();
     }
 
-    /// <summary>A sending has an answer.</summary>
-    /// <returns>False where the other was faster: nothing of this one is wanted.</returns>
+    /// <summary>Declares an attempt the winner, because it has a response.</summary>
+    /// <returns>False if the other attempt has won; this response must be dropped.</returns>
     public bool TryWin(ForwardAttempt attempt)
     {
         ForwardAttempt[] others;

@@ -8,8 +8,8 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 
 /// <summary>
-/// Sends a request, and where its first token is late by what its model's took lately, to a second instance as well: the first that answers
-/// wins, the other is cancelled. Never where that would make anybody wait, or throw a model out of memory.
+/// Sends a request. If its first token is late compared with the model's recent ones, sends it to a second instance as well: the first response
+/// wins, the other attempt is cancelled. Makes no second attempt that would make another request wait or evict a model from memory.
 /// </summary>
 internal sealed class Hedger(
     AttemptSender sender,
@@ -22,13 +22,12 @@ internal sealed class Hedger(
 {
     private HedgingOptions Settings => options.Value;
 
-    /// <summary>Sends it.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="lease">The right to the first instance. Given back early where only the second answers.</param>
-    /// <param name="retries">Where another try would be taken from; null where there is none left.</param>
-    /// <param name="tried">Instances that have failed it; null for none.</param>
-    /// <param name="failed">Told of a sending that failed while another answered, or was the second of two that failed.</param>
+    /// <summary>Sends the request. The <paramref name="lease"/> is released early if only the second instance responds.</summary>
+    /// <remarks>
+    /// <paramref name="retries"/> is the budget for another attempt; null if none is left. <paramref name="tried"/> are the instances that failed the
+    /// request; null if there are none. <paramref name="failed"/> is called for an attempt that failed although the other one got a response, and for
+    /// the second of two failed attempts.
+    /// </remarks>
     public async Task<HedgedSending> SendAsync(
         HttpContext context,
         BridgeCall call,
@@ -52,7 +51,7 @@ internal sealed class Hedger(
         var hasWon = race.Won.IsCompletedSuccessfully && race.Won.Result.Lease == lease2;
         metrics.RecordHedge(hasWon ? "won" : race.Won.IsCompletedSuccessfully ? "lost" : context.RequestAborted.IsCancellationRequested ? "cancelled" : "failed");
         var (mine, other) = hasWon ? (second, first) : (first, second);
-        // What is cancelled, or has failed, gives its slot back at once, however long the answer takes.
+        // A cancelled or failed attempt releases its slot at once, however long the response takes.
         var ending = other.LoseAsync(failed);
         try
         {
@@ -66,13 +65,13 @@ internal sealed class Hedger(
         }
     }
 
-    /// <summary>How long the first token may take; null where nobody knows.</summary>
+    /// <summary>The longest time to the first token that is not late; null if it is unknown.</summary>
     private TimeSpan? Wait(BridgeCall call, InstanceLease lease)
     {
         var isWhole = !(call.Facts.Stream ?? call.Operation.StreamsByDefault);
         if (times.Within(call.ModelKey, isWhole, Settings.Percentile, Settings.MinSamples) is not { } usual)
             return null;
-        // A long prompt takes its time.
+        // A long prompt takes longer.
         var ofLength = TimeSpan.FromSeconds(isWhole ? 0 : Math.Min(lease.Placement.State.SecondsPerByte * call.Body!.Length, 86_400));
         var wait = usual > ofLength ? usual : ofLength;
         return wait > Settings.MinWait ? wait : Settings.MinWait;
@@ -104,10 +103,9 @@ internal sealed class Hedger(
         return second;
     }
 
-    /// <summary>One of the sendings.</summary>
     private sealed record Runner(HedgeContext Context, InstanceLease Lease, Task<ForwardAttempt> Sending)
     {
-        /// <summary>Waits for its end; whoever settles the request gives its slot back.</summary>
+        /// <summary>Waits for the attempt's end. The lease is released when the request is settled.</summary>
         public async Task<ForwardAttempt> EndAsync()
         {
             var attempt = await Sending;
@@ -116,7 +114,7 @@ internal sealed class Hedger(
             return attempt;
         }
 
-        /// <summary>Waits for its end, which is not the request's.</summary>
+        /// <summary>Waits for the end of the losing attempt and releases its lease.</summary>
         public async Task<ForwardAttempt> LoseAsync(Action<ForwardAttempt> failed)
         {
             using (Lease)
@@ -130,12 +128,11 @@ internal sealed class Hedger(
     }
 }
 
-/// <summary>What came of a sending.</summary>
-/// <param name="Attempt">The one that answered; where none did, the first.</param>
-/// <param name="Other">The other one; null where there was none.</param>
-/// <param name="Lease">The second one's lease, to be given back when the request is settled.</param>
+/// <summary>The result of sending a request that may have been hedged.</summary>
+/// <param name="Attempt">The attempt with a response; the first one if neither has one.</param>
+/// <param name="Other">The other attempt; null if there was none.</param>
+/// <param name="Lease">The lease of the second attempt, to be disposed when the request is settled.</param>
 internal readonly record struct HedgedSending(ForwardAttempt Attempt, ForwardAttempt? Other = null, InstanceLease? Lease = null) : IDisposable
 {
-    /// <inheritdoc/>
     public void Dispose() => Lease?.Dispose();
 }

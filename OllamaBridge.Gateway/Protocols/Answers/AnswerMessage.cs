@@ -1,37 +1,37 @@
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>What one message of a stream (a line, or an event) is.</summary>
+/// <summary>The kinds of messages (lines or events) of a streamed response.</summary>
 internal enum AnswerMessage
 {
-    /// <summary>It belongs to the frame: a role, a block's beginning, a comment.</summary>
+    /// <summary>Framing only: a role, the start of a block, a comment.</summary>
     Frame,
 
-    /// <summary>It has words of the answer, or of the thinking before it.</summary>
+    /// <summary>Text of the response, or of the thinking before it.</summary>
     Words,
 
-    /// <summary>It may be the beginning of the end: held until it is known whether the end follows.</summary>
+    /// <summary>Possibly the start of the end; held until it is known whether the end follows.</summary>
     Closing,
 
-    /// <summary>The mark of a whole answer.</summary>
+    /// <summary>The marker of a complete response.</summary>
     End,
 
-    /// <summary>The instance tells that it failed.</summary>
+    /// <summary>The instance reports an error.</summary>
     Failure,
 
-    /// <summary>It cannot be read.</summary>
+    /// <summary>The message cannot be parsed.</summary>
     Unreadable,
 }
 
-/// <summary>How an answer ended, as its instance told.</summary>
+/// <summary>The end of a response, as its instance reports it.</summary>
 internal struct AnswerEnd
 {
-    /// <summary>Why: <c>stop</c>, <c>length</c>, or the protocol's own word for something else; null while unknown.</summary>
+    /// <summary>The reason: <c>stop</c>, <c>length</c>, or the protocol's own term for another one; null while unknown.</summary>
     public string? Reason;
 
-    /// <summary>Tokens of the prompt; null where not told.</summary>
+    /// <summary>Tokens of the prompt; null if not reported.</summary>
     public long? PromptTokens;
 
-    /// <summary>Tokens of the answer; null where not told.</summary>
+    /// <summary>Tokens of the response; null if not reported.</summary>
     public long? Tokens;
 
     /// <summary>Time to load the model, in ns.</summary>
@@ -40,22 +40,19 @@ internal struct AnswerEnd
     /// <summary>Time to read the prompt, in ns.</summary>
     public long PromptDuration;
 
-    /// <summary>Time to write the answer, in ns.</summary>
+    /// <summary>Time to generate the response, in ns.</summary>
     public long Duration;
 }
 
-/// <summary>Which kind of block of an Anthropic answer is open at the client.</summary>
+/// <summary>The kind of block of an Anthropic response that is open at the client.</summary>
 internal enum AnswerBlock
 {
-    /// <summary>None.</summary>
     None,
 
-    /// <summary>Thinking.</summary>
     Thinking,
 
-    /// <summary>Text.</summary>
     Text,
 
-    /// <summary>Something that cannot be gone on with.</summary>
+    /// <summary>A block that cannot be resumed.</summary>
     Other,
 }

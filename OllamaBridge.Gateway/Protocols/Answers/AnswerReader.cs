@@ -2,23 +2,18 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Reads a streamed answer message by message, and keeps of it what a continuation needs.</summary>
+/// <summary>Parses a streamed response message by message, and keeps the parts that a resumption needs.</summary>
 internal abstract class AnswerReader(KeptAnswer kept)
 {
-    /// <summary>What is kept.</summary>
     protected KeptAnswer Kept { get; } = kept;
 
-    /// <summary>Whether the frame is another's: the client has had its own, and is sent none of this.</summary>
+    /// <summary>Whether the response resumes another one. The client has the other one's frame, so this frame is not sent.</summary>
     public bool IsUnframed { get; init; }
 
-    /// <summary>Whether messages are events with a blank line after each, rather than lines.</summary>
+    /// <summary>Whether messages are events with a blank line after each; otherwise they are lines.</summary>
     public abstract bool HasEvents { get; }
 
-    /// <summary>Makes the reader for an operation's streams.</summary>
-    /// <param name="operation">What is asked.</param>
-    /// <param name="kept">Where to keep it.</param>
-    /// <param name="isUnframed">See <see cref="IsUnframed"/>.</param>
-    /// <returns>Null where they cannot be gone on with.</returns>
+    /// <returns>Null if the streams cannot be resumed.</returns>
     public static AnswerReader? For(Operation operation, KeptAnswer kept, bool isUnframed = false) => (operation.Protocol, operation.Name) switch
     {
         (Protocol.Ollama, "chat" or "generate") => new NativeReader(kept) { IsUnframed = isUnframed },
@@ -28,11 +23,10 @@ internal abstract class AnswerReader(KeptAnswer kept)
         _ => null,
     };
 
-    /// <summary>Reads one message.</summary>
-    /// <param name="message">Its bytes, without the end of the line or event.</param>
+    /// <summary>Parses one message, without the end of its line or event.</summary>
     public abstract AnswerMessage Read(ReadOnlySpan<byte> message);
 
-    /// <summary>Counts a message that had words.</summary>
+    /// <summary>Counts a message if it has text.</summary>
     protected AnswerMessage Counted(bool hasWords)
     {
         if (!hasWords)
@@ -45,8 +39,8 @@ internal abstract class AnswerReader(KeptAnswer kept)
         return AnswerMessage.Words;
     }
 
-    /// <summary>Adds the string on which a reader stands to a text.</summary>
-    /// <returns>Whether it has anything in it.</returns>
+    /// <summary>Appends the string at the reader's position to a text.</summary>
+    /// <returns>Whether the string is not empty.</returns>
     protected static bool Take(ref Utf8JsonReader json, PooledText text)
     {
         if (json.TokenType != JsonTokenType.String || (json.HasValueSequence ? json.ValueSequence.IsEmpty : json.ValueSpan.IsEmpty))
@@ -55,11 +49,10 @@ internal abstract class AnswerReader(KeptAnswer kept)
         return true;
     }
 
-    /// <summary>The whole number on which a reader stands; null for none.</summary>
     protected static long? Number(ref Utf8JsonReader json) =>
         json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var number) ? number : null;
 
-    /// <summary>Whether a value is there at all: not null, not an empty array. Reads to its end.</summary>
+    /// <summary>Whether a value is neither null nor an empty array. Reads to its end.</summary>
     protected static bool IsSomething(ref Utf8JsonReader json)
     {
         if (json.TokenType != JsonTokenType.StartArray)

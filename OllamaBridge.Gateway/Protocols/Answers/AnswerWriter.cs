@@ -4,20 +4,15 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Goes on with a streamed answer in the client's protocol, as the instance that began it would have.</summary>
+/// <summary>Resumes a streamed response in the client's protocol, in the format of the instance that began it.</summary>
 internal abstract class AnswerWriter(KeptAnswer kept) : IDisposable
 {
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
     private readonly ArrayBufferWriter<byte> _scratch = new(256);
     private readonly Utf8JsonWriter _json = new(new ArrayBufferWriter<byte>(1), Plain);
 
-    /// <summary>What the client has been sent.</summary>
     protected KeptAnswer Kept { get; } = kept;
 
-    /// <summary>Makes the writer for an operation's streams.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="kept">What the client has been sent.</param>
-    /// <param name="time">The clock.</param>
     public static AnswerWriter For(BridgeCall call, KeptAnswer kept, TimeProvider time) => (call.Operation.Protocol, call.Operation.Name) switch
     {
         (Protocol.OpenAI, "chat") => new ChatCompletionWriter(call, kept, isChat: true, time),
@@ -26,22 +21,17 @@ internal abstract class AnswerWriter(KeptAnswer kept) : IDisposable
         var (_, name) => new NativeWriter(call, kept, isChat: name == "chat", time),
     };
 
-    /// <summary>Writes words.</summary>
-    /// <param name="thinking">Those of the thinking, UTF-8.</param>
-    /// <param name="text">Those of the answer, UTF-8.</param>
-    /// <param name="output">Where to.</param>
+    /// <summary>Writes thinking and text, both in UTF-8.</summary>
     public abstract void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output);
 
-    /// <summary>Writes how the answer ended, and the mark that it is whole.</summary>
+    /// <summary>Writes the end of the response and its marker.</summary>
     public abstract void WriteEnd(IBufferWriter<byte> output);
 
-    /// <summary>The mark alone: how the answer ended has been sent.</summary>
+    /// <summary>The marker alone, for a client that has the end of the response.</summary>
     public abstract ReadOnlyMemory<byte> WriteMark();
 
-    /// <inheritdoc/>
     public void Dispose() => _json.Dispose();
 
-    /// <summary>Begins an object.</summary>
     protected Utf8JsonWriter Begin()
     {
         _scratch.ResetWrittenCount();
@@ -50,7 +40,6 @@ internal abstract class AnswerWriter(KeptAnswer kept) : IDisposable
         return _json;
     }
 
-    /// <summary>Ends the object and writes it out.</summary>
     protected void End(IBufferWriter<byte> output, ReadOnlySpan<byte> prefix, ReadOnlySpan<byte> suffix)
     {
         _json.WriteEndObject();

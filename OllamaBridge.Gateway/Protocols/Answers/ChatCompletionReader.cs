@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Streams of <c>/v1/chat/completions</c>: chunks, one with <c>finish_reason</c>, perhaps one with <c>usage</c>, <c>[DONE]</c>.</summary>
+/// <summary>Reads streams of <c>/v1/chat/completions</c>: chunks, one with <c>finish_reason</c>, perhaps one with <c>usage</c>, <c>[DONE]</c>.</summary>
 /// <remarks>
-/// A failing Ollama server writes a chunk with an empty model's name and just ends (recording 08-kill9-runner-v1-sse-midstream). Other servers never
-/// name the model, or begin with such a chunk.
+/// A failing Ollama server writes a chunk with an empty model name and ends the stream (recording 08-kill9-runner-v1-sse-midstream). Other servers
+/// never name the model, or begin with such a chunk.
 /// </remarks>
 internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
 {
@@ -21,10 +21,8 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
     private ulong _open;
     private ulong _ended;
 
-    /// <inheritdoc/>
     public override bool HasEvents => true;
 
-    /// <inheritdoc/>
     public override AnswerMessage Read(ReadOnlySpan<byte> message)
     {
         var sse = SseEvent.Parse(message);
@@ -49,7 +47,7 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
             return AnswerMessage.Unreadable;
         }
 
-        // Until a chunk has named the model, the name says nothing.
+        // Until a chunk has named the model, an empty name has no meaning.
         var isBlank = _nameless && _hasChoice && !_words && !_closing;
         if (_failed || (isBlank && _isNamed))
             return AnswerMessage.Failure;
@@ -65,8 +63,8 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
         return AnswerMessage.Closing;
     }
 
-    /// <summary>Reads what a choice has besides its reason.</summary>
-    /// <returns>Whether it had words.</returns>
+    /// <summary>Reads a property of a choice other than its finish reason.</summary>
+    /// <returns>Whether it had text.</returns>
     protected virtual bool ReadChoice(ref Utf8JsonReader json)
     {
         if (!json.ValueTextEquals("delta"u8))
@@ -98,7 +96,7 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
         return words;
     }
 
-    /// <summary>Passes over a property of a choice, noting what cannot be gone on with.</summary>
+    /// <summary>Skips a property of a choice, and notes if it cannot be resumed.</summary>
     protected bool SkipChoice(ref Utf8JsonReader json)
     {
         var isMore = json.ValueTextEquals("logprobs"u8);
@@ -118,7 +116,7 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
             var isError = json.ValueTextEquals("error"u8);
             var isObject = json.ValueTextEquals("object"u8);
             json.Read();
-            // The second as older vLLM writes it.
+            // Older vLLM versions write the second form.
             _failed |= (isError && JsonValues.IsSet(json))
                 || (isObject && json.TokenType == JsonTokenType.String && json.ValueTextEquals("error"u8));
             if (isModel && json.TokenType == JsonTokenType.String)
@@ -165,10 +163,10 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
         }
     }
 
-    /// <summary>An answer has ended once every choice that began has a reason to. A choice that goes on after its reason gives none.</summary>
+    /// <summary>A response ends once every choice that began has a finish reason. Text of a choice after its finish reason invalidates the reason.</summary>
     private void EndChoice(long index, bool words, string? reason)
     {
-        // Several answers at once cannot be resumed.
+        // Several choices cannot be resumed.
         Kept.HasMore |= index is not 0;
         var bit = 1ul << (int)Math.Clamp(index, 0, 63);
         if (words && (_ended & bit) != 0)
@@ -201,15 +199,14 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
             json.Skip();
         }
 
-        // Behind the reason; some servers tell it with every chunk.
+        // Usage follows the finish reason, but some servers report it with every chunk.
         _closing |= Kept.End.Reason is not null;
     }
 }
 
-/// <summary>Streams of <c>/v1/completions</c>: the same with <c>text</c> in place of <c>delta</c>.</summary>
+/// <summary>Reads streams of <c>/v1/completions</c>, which have <c>text</c> in place of <c>delta</c>.</summary>
 internal sealed class CompletionReader(KeptAnswer kept) : ChatCompletionReader(kept)
 {
-    /// <inheritdoc/>
     protected override bool ReadChoice(ref Utf8JsonReader json)
     {
         if (!json.ValueTextEquals("text"u8))

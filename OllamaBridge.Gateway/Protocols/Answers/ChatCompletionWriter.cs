@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Chunks of <c>/v1/chat/completions</c> and <c>/v1/completions</c>, with the first chunk's id, time and fingerprint.</summary>
+/// <summary>Writes chunks of <c>/v1/chat/completions</c> and <c>/v1/completions</c>, with the first chunk's id, time and fingerprint.</summary>
 internal sealed class ChatCompletionWriter(BridgeCall call, KeptAnswer kept, bool isChat, TimeProvider time) : AnswerWriter(kept)
 {
     private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
@@ -12,14 +12,12 @@ internal sealed class ChatCompletionWriter(BridgeCall call, KeptAnswer kept, boo
     private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
     private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var created) ? created : time.GetWallClock().ToUnixTimeSeconds();
     private readonly string? _fingerprint = kept.FirstText("system_fingerprint");
-    // Ollama tells thinking as reasoning; others as reasoning_content.
+    // Ollama sends thinking as reasoning; other servers as reasoning_content.
     private readonly string _reasoning = kept.FirstText("system_fingerprint") is not null ? "reasoning" : "reasoning_content";
 
-    /// <inheritdoc/>
     public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output) =>
         WriteChunk(thinking, text, null, output);
 
-    /// <inheritdoc/>
     public override void WriteEnd(IBufferWriter<byte> output)
     {
         WriteChunk(default, default, Reason(Kept.End.Reason), output);
@@ -42,7 +40,6 @@ internal sealed class ChatCompletionWriter(BridgeCall call, KeptAnswer kept, boo
         output.Write(Done);
     }
 
-    /// <inheritdoc/>
     public override ReadOnlyMemory<byte> WriteMark() => Done;
 
     private void WriteChunk(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, string? reason, IBufferWriter<byte> output)
@@ -100,6 +97,6 @@ internal sealed class ChatCompletionWriter(BridgeCall call, KeptAnswer kept, boo
             json.WriteString("system_fingerprint"u8, _fingerprint);
     }
 
-    /// <summary>Reasons of Ollama's own streams are OpenAI's, but for those that no answer ends with.</summary>
+    /// <summary>Ollama's reasons are also OpenAI's finish reasons, except <c>load</c> and <c>unload</c>.</summary>
     private static string Reason(string? reason) => reason is null or "load" or "unload" ? "stop" : reason;
 }

@@ -2,55 +2,51 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>What a client has been sent of an answer: enough to go on with it elsewhere. Never logged.</summary>
-/// <param name="limit">The most bytes of text that are kept, and of thinking.</param>
+/// <summary>The part of a response that a client has: enough to resume it on another instance. Never logged.</summary>
+/// <param name="limit">The most bytes that are kept of the text, and also of the thinking.</param>
 internal sealed class KeptAnswer(int limit) : IDisposable
 {
     private byte[]? _first;
 
-    /// <summary>The answer's words.</summary>
     public PooledText Text { get; } = new(limit);
 
-    /// <summary>The thinking before them.</summary>
     public PooledText Thinking { get; } = new(limit);
 
-    /// <summary>Messages that had words: about as many tokens.</summary>
+    /// <summary>Messages that had text: about as many tokens.</summary>
     public int Pieces { get; set; }
 
-    /// <summary>Whether something was sent that cannot be gone on with: a tool's call, an image, probabilities.</summary>
+    /// <summary>Whether the client has a part that cannot be resumed: a tool call, an image, log probabilities.</summary>
     public bool HasMore { get; set; }
 
-    /// <summary>Whether a message of the frame was sent, such as one with the role.</summary>
+    /// <summary>Whether the client has a message of the frame, such as one with the role.</summary>
     public bool IsFramed { get; set; }
 
     /// <summary>The block that is open at the client (Anthropic).</summary>
     public AnswerBlock Block { get; set; }
 
-    /// <summary>That block's number, or the last one's.</summary>
+    /// <summary>The index of the open block, or else of the last one; -1 before the first.</summary>
     public int BlockIndex { get; set; } = -1;
 
-    /// <summary>How long earlier instances wrote on it, in ns.</summary>
+    /// <summary>The time that earlier instances needed for the response, in ns.</summary>
     public long EarlierDuration { get; set; }
 
-    /// <summary>How the answer ended; a field, because readers fill it in part by part.</summary>
+    /// <summary>The end of the response. A field, because readers fill it in parts.</summary>
     public AnswerEnd End;
 
-    /// <summary>Whether what was sent is all here, and can be gone on with.</summary>
+    /// <summary>Whether everything that was sent is kept and can be resumed.</summary>
     public bool IsWhole => !HasMore && !Text.IsCut && !Thinking.IsCut;
 
-    /// <summary>Whether anything was sent.</summary>
     public bool HasBegun => IsFramed || Pieces > 0;
 
-    /// <summary>Whether thinking was sent and words after it.</summary>
+    /// <summary>Whether thinking was sent, and text after it.</summary>
     public bool HasThought => Thinking.Length > 0 && Text.Length > 0;
 
-    /// <summary>Tokens that were written so far: one for each message, and the one that ends the thinking, which is not shown.</summary>
+    /// <summary>Tokens that were generated so far: one for each message, and the hidden one that ends the thinking.</summary>
     public int Tokens => Pieces + (HasThought ? 1 : 0);
 
-    /// <summary>How far it has come.</summary>
     public AnswerMark Mark => new(Text.Length, Thinking.Length, Pieces, IsFramed, HasMore);
 
-    /// <summary>Takes back what a message added that the client is not sent.</summary>
+    /// <summary>Drops the parts since a mark, because the client is not sent them.</summary>
     public void Return(AnswerMark mark)
     {
         Text.Truncate(mark.Text);
@@ -58,17 +54,16 @@ internal sealed class KeptAnswer(int limit) : IDisposable
         (Pieces, IsFramed, HasMore) = (mark.Pieces, mark.IsFramed, mark.HasMore);
     }
 
-    /// <summary>Remembers the first message, which has the answer's id and the like.</summary>
+    /// <summary>Keeps the first message, which has the response's id and similar properties.</summary>
     public void KeepFirst(ReadOnlySpan<byte> json)
     {
-        // A longer one is no frame.
+        // A longer message is not a frame.
         if (_first is null && json.Length <= 4096)
             _first = json.ToArray();
     }
 
-    /// <summary>A property of the first message.</summary>
-    /// <param name="path">Its name, and that of what it is in.</param>
-    /// <returns>Null where there is none.</returns>
+    /// <summary>A property of the first message, by the names of the objects around it and its own.</summary>
+    /// <returns>Null if there is none.</returns>
     public JsonElement? First(params ReadOnlySpan<string> path)
     {
         if (_first is null)
@@ -87,10 +82,8 @@ internal sealed class KeptAnswer(int limit) : IDisposable
         }
     }
 
-    /// <summary>A property of the first message that is text; null for none.</summary>
     public string? FirstText(string name) => First(name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         Text.Dispose();
@@ -98,5 +91,5 @@ internal sealed class KeptAnswer(int limit) : IDisposable
     }
 }
 
-/// <summary>How far an answer had come.</summary>
+/// <summary>A position in a response.</summary>
 internal readonly record struct AnswerMark(int Text, int Thinking, int Pieces, bool IsFramed, bool HasMore);

@@ -1,25 +1,21 @@
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Finds where messages end: at a line feed, or for events at a blank line, with any of the line endings that the specification allows. Pure.</summary>
+/// <summary>Finds the ends of messages: a line feed, or for events a blank line with any of the line endings that the specification allows. Pure.</summary>
 internal static class MessageSplitter
 {
-    /// <summary>Finds the end of the first message.</summary>
-    /// <param name="bytes">What has come.</param>
-    /// <param name="hasEvents">Whether messages are events.</param>
-    /// <param name="length">Receives the message's length without its end.</param>
-    /// <returns>Its length with its end; -1 where that has not come yet.</returns>
+    /// <summary>Finds the end of the first message. <paramref name="length"/> receives the message's length without its end.</summary>
+    /// <returns>The length with the end; -1 if the end has not arrived.</returns>
     public static int Find(ReadOnlySpan<byte> bytes, bool hasEvents, out int length)
     {
         var searched = 0;
         return Find(bytes, hasEvents, ref searched, out length);
     }
 
-    /// <summary>Finds the end of the first message.</summary>
-    /// <param name="bytes">What has come.</param>
-    /// <param name="hasEvents">Whether messages are events.</param>
-    /// <param name="searched">Up to where an earlier search of the same message has come; receives where the next one goes on.</param>
-    /// <param name="length">Receives the message's length without its end.</param>
-    /// <returns>Its length with its end; -1 where that has not come yet.</returns>
+    /// <summary>
+    /// Finds the end of the first message. <paramref name="searched"/> is the position up to which an earlier call searched the same message; it receives
+    /// the start of the next search. <paramref name="length"/> receives the message's length without its end.
+    /// </summary>
+    /// <returns>The length with the end; -1 if the end has not arrived.</returns>
     public static int Find(ReadOnlySpan<byte> bytes, bool hasEvents, ref int searched, out int length)
     {
         length = 0;
@@ -47,7 +43,7 @@ internal static class MessageSplitter
 
             var at = searched + ending;
             var next = at + SseLines.EndingLength(bytes, at);
-            // What follows may be the line feed of this ending, or another ending.
+            // The next byte may be the line feed of this ending, or another ending.
             if (next >= bytes.Length)
             {
                 searched = at;

@@ -3,13 +3,11 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Streams of <c>/v1/messages</c>: events around blocks, the last <c>message_stop</c> (recording 03-v1-messages-anthropic-stream).</summary>
+/// <summary>Reads streams of <c>/v1/messages</c>: events around blocks, the last <c>message_stop</c> (recording 03-v1-messages-anthropic-stream).</summary>
 internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
 {
-    /// <inheritdoc/>
     public override bool HasEvents => true;
 
-    /// <inheritdoc/>
     public override AnswerMessage Read(ReadOnlySpan<byte> message)
     {
         var sse = SseEvent.Parse(message);
@@ -24,7 +22,7 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
                 return AnswerMessage.Unreadable;
             data.Read(ref json, Kept);
-            // The name of the event says the same; some servers write only that.
+            // The event's name repeats the type; some servers write only the name.
             data.Type ??= sse.Name.IsEmpty ? null : Encoding.UTF8.GetString(sse.Name);
             return json.Read() ? AnswerMessage.Unreadable : Take(data, sse.Data);
         }
@@ -67,7 +65,6 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
         }
     }
 
-    /// <summary>What one event says.</summary>
     private struct Data
     {
         public string? Type;
@@ -135,7 +132,7 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
             }
         }
 
-        /// <summary>The types that come often, without making a string of them.</summary>
+        /// <summary>The type, without an allocation for the most frequent one.</summary>
         private static string? Intern(ref Utf8JsonReader json) =>
             json.TokenType != JsonTokenType.String ? null
             : json.ValueTextEquals("content_block_delta"u8) ? "content_block_delta"

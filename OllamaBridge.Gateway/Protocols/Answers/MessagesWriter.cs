@@ -2,12 +2,11 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Events of <c>/v1/messages</c>: the open block is gone on with, another is opened where thinking turns into words.</summary>
+/// <summary>Writes events of <c>/v1/messages</c>: continues the open block, and opens another one for text after thinking.</summary>
 internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
 {
     private static readonly byte[] Stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"u8.ToArray();
 
-    /// <inheritdoc/>
     public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output)
     {
         if (!thinking.IsEmpty)
@@ -16,7 +15,6 @@ internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
             WriteDelta(AnswerBlock.Text, text, output);
     }
 
-    /// <inheritdoc/>
     public override void WriteEnd(IBufferWriter<byte> output)
     {
         CloseBlock(output);
@@ -33,7 +31,6 @@ internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
         output.Write(Stop);
     }
 
-    /// <inheritdoc/>
     public override ReadOnlyMemory<byte> WriteMark() => Stop;
 
     private void WriteDelta(AnswerBlock block, ReadOnlySpan<byte> words, IBufferWriter<byte> output)
@@ -80,7 +77,7 @@ internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
         End(output, "event: content_block_stop\ndata: "u8, "\n\n"u8);
     }
 
-    /// <summary>Why, in Anthropic's words, as Ollama translates its own.</summary>
+    /// <summary>Anthropic's name of the reason, translated as Ollama does.</summary>
     private static string Reason(string? reason) => reason switch
     {
         "length" => "max_tokens",

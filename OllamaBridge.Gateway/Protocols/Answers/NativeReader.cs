@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Ollama's own streams: one object a line, the last with <c>"done":true</c> (recordings 02, 08).</summary>
+/// <summary>Reads Ollama's own streams: one object per line, the last with <c>"done":true</c> (recordings 02, 08).</summary>
 internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = null) : AnswerReader(kept)
 {
     private bool _words;
@@ -10,10 +10,8 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
     private bool _failed;
     private string? _reason;
 
-    /// <inheritdoc/>
     public override bool HasEvents => false;
 
-    /// <inheritdoc/>
     public override AnswerMessage Read(ReadOnlySpan<byte> message)
     {
         _words = _done = _failed = false;
@@ -24,7 +22,7 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
                 return AnswerMessage.Unreadable;
             ReadObject(ref json, top: true);
-            // One object, and nothing behind it.
+            // One object, with nothing after it.
             if (json.Read())
                 return AnswerMessage.Unreadable;
         }
@@ -37,7 +35,7 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
             return AnswerMessage.Failure;
         if (_done)
         {
-            // Some servers write a reason into every line; only that of the last one counts.
+            // Some servers write a reason into every line; only that of the last line counts.
             Kept.End.Reason = _reason;
             splitter?.Finish(Kept);
             return AnswerMessage.End;

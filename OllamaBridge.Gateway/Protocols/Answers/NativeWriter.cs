@@ -4,12 +4,11 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Lines of <c>/api/chat</c> and <c>/api/generate</c>.</summary>
+/// <summary>Writes lines of <c>/api/chat</c> and <c>/api/generate</c>.</summary>
 internal sealed class NativeWriter(BridgeCall call, KeptAnswer kept, bool isChat, TimeProvider time) : AnswerWriter(kept)
 {
     private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
 
-    /// <inheritdoc/>
     public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output)
     {
         var json = Head();
@@ -18,7 +17,6 @@ internal sealed class NativeWriter(BridgeCall call, KeptAnswer kept, bool isChat
         End(output, default, "\n"u8);
     }
 
-    /// <inheritdoc/>
     public override void WriteEnd(IBufferWriter<byte> output)
     {
         var end = Kept.End;
@@ -36,7 +34,7 @@ internal sealed class NativeWriter(BridgeCall call, KeptAnswer kept, bool isChat
         End(output, default, "\n"u8);
     }
 
-    /// <summary>The last line is the mark; it cannot be missing where the end is known.</summary>
+    /// <summary>The last line is the marker, so the client has it if it has the end of the response.</summary>
     public override ReadOnlyMemory<byte> WriteMark() => default;
 
     private Utf8JsonWriter Head()

@@ -4,23 +4,22 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>UTF-8 text that grows, in pooled memory, up to a bound.</summary>
-/// <param name="limit">The most bytes that are kept; more is dropped, and <see cref="IsCut"/> says so.</param>
+/// <summary>UTF-8 text that grows in pooled memory, up to a limit.</summary>
+/// <param name="limit">The most bytes that are kept; more are dropped, and <see cref="IsCut"/> is set.</param>
 internal sealed class PooledText(int limit) : IDisposable
 {
     private const int First = 512;
     private byte[]? _buffer;
 
-    /// <summary>How many bytes.</summary>
+    /// <summary>The length in bytes.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Whether something did not fit.</summary>
+    /// <summary>Whether text was dropped.</summary>
     public bool IsCut { get; private set; }
 
-    /// <summary>The bytes.</summary>
     public ReadOnlySpan<byte> Span => _buffer.AsSpan(0, Length);
 
-    /// <summary>Adds the string on which a reader stands, unescaped.</summary>
+    /// <summary>Appends the string at the reader's position, unescaped.</summary>
     public void Append(ref Utf8JsonReader reader)
     {
         var most = reader.HasValueSequence ? checked((int)reader.ValueSequence.Length) : reader.ValueSpan.Length;
@@ -28,7 +27,6 @@ internal sealed class PooledText(int limit) : IDisposable
             Length += reader.CopyString(_buffer.AsSpan(Length));
     }
 
-    /// <summary>Adds bytes.</summary>
     public void Append(ReadOnlySpan<byte> utf8)
     {
         if (utf8.IsEmpty || !Reserve(utf8.Length))
@@ -37,14 +35,11 @@ internal sealed class PooledText(int limit) : IDisposable
         Length += utf8.Length;
     }
 
-    /// <summary>Takes back what was added last.</summary>
-    /// <param name="length">How many bytes stay.</param>
+    /// <summary>Keeps the first <paramref name="length"/> bytes only.</summary>
     public void Truncate(int length) => Length = Math.Min(Length, length);
 
-    /// <inheritdoc/>
     public override string ToString() => Encoding.UTF8.GetString(Span);
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         if (_buffer is not null)

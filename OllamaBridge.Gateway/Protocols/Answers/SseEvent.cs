@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>One server-sent event, as the specification reads it (HTML Standard, 9.2.6).</summary>
+/// <summary>One server-sent event, parsed as the specification requires (HTML Standard, 9.2.6).</summary>
 internal readonly ref struct SseEvent
 {
     private SseEvent(ReadOnlySpan<byte> data, ReadOnlySpan<byte> name, bool isReadable)
@@ -10,20 +10,19 @@ internal readonly ref struct SseEvent
         IsReadable = isReadable;
     }
 
-    /// <summary>Its data, several lines joined by line feeds.</summary>
+    /// <summary>The data; several lines are joined by line feeds.</summary>
     public ReadOnlySpan<byte> Data { get; }
 
-    /// <summary>Its name; empty for none.</summary>
+    /// <summary>The event's name; empty if it has none.</summary>
     public ReadOnlySpan<byte> Name { get; }
 
-    /// <summary>Whether it carries nothing: comments, fields that concern only the connection, or empty data, which servers send to keep a connection open.</summary>
+    /// <summary>Whether it has no data: comments, fields that concern only the connection, or empty data, which servers send as keep-alives.</summary>
     public bool IsEmpty => Data.IsEmpty;
 
     /// <summary>Whether it is an event at all, and not text of another format.</summary>
     public bool IsReadable { get; }
 
-    /// <summary>Reads one. Allocates only where the data has several lines.</summary>
-    /// <param name="block">Its lines.</param>
+    /// <summary>Parses an event's lines. Allocates only if the data has several lines.</summary>
     public static SseEvent Parse(ReadOnlySpan<byte> block)
     {
         ReadOnlySpan<byte> data = default, name = default;
@@ -31,7 +30,7 @@ internal readonly ref struct SseEvent
         var lines = new SseLines(block);
         while (lines.TryRead(out var line))
         {
-            // The specification ignores unknown fields; JSON or HTML in place of events is no event.
+            // The specification ignores unknown fields, but JSON or HTML in place of an event is not an event.
             if (line is [(byte)'{' or (byte)'[' or (byte)'<', ..])
                 return default;
             var field = SseField.Parse(line);

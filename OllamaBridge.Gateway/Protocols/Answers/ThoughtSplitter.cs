@@ -4,23 +4,25 @@ using System.Text.Json;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>
-/// Tells thinking from words in a raw answer, which a server does not parse: thinking goes on until a mark, blanks around which belong to
+/// Separates thinking from text in a raw response, which a server does not parse. Thinking lasts until a mark; blanks around the mark belong to
 /// neither (as in Ollama's <c>thinking/parser.go</c>).
 /// </summary>
-/// <param name="mark">What ends the thinking, such as <c>&lt;/think&gt;</c>.</param>
+/// <param name="mark">The end of the thinking, such as <c>&lt;/think&gt;</c>.</param>
 internal sealed class ThoughtSplitter(ReadOnlyMemory<byte> mark)
 {
     private static readonly byte[] Blanks = [.. " \n\r\t"u8];
-    // What may be the beginning of the mark, with the blanks before it.
+    // A possible beginning of the mark, with the blanks before it.
     private readonly List<byte> _held = [];
-    // Messages of which nothing has been kept yet. Another instance would write them again, so they count once something follows.
+    // Messages of which nothing is kept yet. Another instance would generate them again, so they count only once kept text follows.
     private int _uncounted;
     private bool _ended;
     private bool _hasWords;
 
-    /// <summary>Takes the string on which a reader stands.</summary>
-    /// <returns>Whether the message counts as one that had words: each does as soon as it is known to what it belongs, but the mark, which is
-    /// counted where words follow thinking.</returns>
+    /// <summary>Takes the string at the reader's position.</summary>
+    /// <returns>
+    /// Whether the message counts as one with text. It does once its text is known to be thinking or text. The mark itself does not count here:
+    /// <see cref="KeptAnswer.Tokens"/> counts it if text follows thinking.
+    /// </returns>
     public bool Take(ref Utf8JsonReader json, KeptAnswer kept)
     {
         if (json.TokenType != JsonTokenType.String || json.GetString() is not { Length: > 0 } said)
@@ -49,7 +51,7 @@ internal sealed class ThoughtSplitter(ReadOnlyMemory<byte> mark)
         return keep < text.Length || Waits();
     }
 
-    /// <summary>The answer has ended: what was held is no mark.</summary>
+    /// <summary>Ends the response: the held text is not a mark.</summary>
     public void Finish(KeptAnswer kept)
     {
         kept.Thinking.Append(_held.ToArray().AsSpan().TrimEnd(Blanks));
@@ -79,7 +81,7 @@ internal sealed class ThoughtSplitter(ReadOnlyMemory<byte> mark)
         return !words.IsEmpty;
     }
 
-    /// <summary>How many bytes at the end may be blanks before the mark, or a beginning of it.</summary>
+    /// <summary>The number of bytes at the end that may be blanks before the mark, or a beginning of it.</summary>
     private int Uncertain(ReadOnlySpan<byte> held)
     {
         for (var length = Math.Min(mark.Length - 1, held.Length); length >= 0; length--)

@@ -4,44 +4,38 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>Why a body was not kept.</summary>
+/// <summary>The reason why a body was not stored.</summary>
 internal enum BodyRefusal
 {
-    /// <summary>It is larger than any may be.</summary>
     TooLarge,
 
-    /// <summary>Other bodies take all the room.</summary>
+    /// <summary>Other bodies use the whole budget.</summary>
     NoRoom,
 
-    /// <summary>It cannot be written to disk.</summary>
     NoDisk,
 
-    /// <summary>The bridge does not know its content encoding.</summary>
     UnknownEncoding,
 
     /// <summary>Its bytes are not in its content encoding.</summary>
     Undecodable,
 }
 
-/// <summary>What came of reading a body: the body, or why not.</summary>
+/// <summary>A stored body, or the reason why there is none.</summary>
 internal readonly record struct BodyResult(ReplayableBody? Body, BodyRefusal Refusal = default);
 
 /// <summary>
-/// Keeps bodies so that they can be sent more than once: small ones in memory, larger ones in a file. Both have a budget that all
-/// requests of the process share; while it is used up no more is read from clients.
+/// Stores bodies so that they can be sent more than once: small ones in memory, larger ones in a file. Each place has a budget that all
+/// requests of the process share; while it is used up, no more bytes are read from clients.
 /// </summary>
 internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider time, ILogger<BodyBuffer> logger)
 {
     private LimitOptions Settings => options.Value;
 
-    /// <summary>Bytes of bodies in memory.</summary>
     public ByteBudget Memory { get; } = new(options.Value.MaxBodyMemory, time);
 
-    /// <summary>Bytes of bodies on disk.</summary>
     public ByteBudget Disk { get; } = new(options.Value.MaxBodyDisk, time);
 
-    /// <summary>Reads a request's body to its end.</summary>
-    /// <exception cref="BadHttpRequestException">The client sent the body wrongly, or too slowly.</exception>
+    /// <exception cref="BadHttpRequestException">The client sent a malformed body, or sent it too slowly.</exception>
     public async Task<BodyResult> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         var length = request.ContentLength;
@@ -54,10 +48,10 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
             : await SpoolAsync(request.Body, length, cancellationToken);
     }
 
-    /// <summary>Decodes a body, within the same limit and budgets. Disposes of it if it cannot be decoded.</summary>
-    /// <param name="encoded">The body, which the decoded one owns from now on: both keep their room.</param>
-    /// <param name="encoding">Its content encoding.</param>
-    /// <param name="cancellationToken">Ends the decoding.</param>
+    /// <summary>
+    /// Decodes a body within the same limit and budgets. The decoded body owns <paramref name="encoded"/> from now on, and both keep their share of
+    /// the budgets. If the body cannot be decoded, it is disposed.
+    /// </summary>
     public async Task<BodyResult> DecodeAsync(ReplayableBody encoded, string encoding, CancellationToken cancellationToken)
     {
         ReplayableBody? unused = encoded;
@@ -113,13 +107,13 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
         await using var metered = new MeteredStream(source, threshold, disk, Settings.BodyWait);
         try
         {
-            // What is announced has its room at once; the rest as it comes.
+            // Room for an announced body is taken at once; otherwise as the bytes arrive.
             if (!await memory.TakeAsync(threshold, Settings.BodyWait, cancellationToken)
                 || (length is { } known && !await disk.TakeAsync(known, Settings.BodyWait, cancellationToken)))
                 return new(null, BodyRefusal.NoRoom);
             await using var buffered = new FileBufferingReadStream(metered, threshold, Settings.MaxBody, Directory());
             await buffered.DrainAsync(cancellationToken);
-            // Going back also writes what the stream still holds.
+            // Seeking also writes the bytes that the stream still holds.
             buffered.Position = 0;
             if (buffered.TempFileName is not null)
                 return Keep(ReplayableBody.Of(SpooledFile.TakeOver(buffered)), ref disk);
@@ -146,7 +140,7 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
         }
     }
 
-    /// <summary>The body keeps its room from here on.</summary>
+    /// <summary>Transfers the room to the body.</summary>
     private static BodyResult Keep(ReplayableBody? body, ref ByteReservation? room)
     {
         if (body is null)
@@ -162,6 +156,6 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
 /// <summary>Log messages about bodies. Event ids 1480–1489.</summary>
 internal static partial class BodyLog
 {
-    [LoggerMessage(1480, LogLevel.Error, "Cannot keep a request's body in {Directory}: {Error}")]
+    [LoggerMessage(1480, LogLevel.Error, "Cannot store a request body in {Directory}: {Error}")]
     public static partial void CannotSpool(ILogger logger, string directory, string error);
 }

@@ -1,25 +1,18 @@
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>Bytes that all requests of the process share. Those that do not fit wait in the order in which they came. Thread-safe.</summary>
-/// <param name="limit">How many bytes there are.</param>
-/// <param name="time">The clock.</param>
+/// <summary>A number of bytes that all requests of the process share. Requests that do not fit wait in the order of arrival. Thread-safe.</summary>
 internal sealed class ByteBudget(long limit, TimeProvider time)
 {
     private readonly Lock _lock = new();
     private readonly LinkedList<Waiter> _waiting = new();
     private long _used;
 
-    /// <summary>How many bytes there are.</summary>
     public long Limit => limit;
 
-    /// <summary>How many are in use.</summary>
     public long Used => Volatile.Read(ref _used);
 
-    /// <summary>Takes bytes, and waits for them if need be.</summary>
-    /// <param name="bytes">How many.</param>
-    /// <param name="patience">How long to wait.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False if they did not come free in time, or never can.</returns>
+    /// <summary>Takes bytes. Waits for them for <paramref name="patience"/> at most.</summary>
+    /// <returns>False if they did not become free in time, or never can.</returns>
     public ValueTask<bool> TakeAsync(long bytes, TimeSpan patience, CancellationToken cancellationToken)
     {
         Waiter waiter;
@@ -40,7 +33,6 @@ internal sealed class ByteBudget(long limit, TimeProvider time)
         return new ValueTask<bool>(WaitAsync(waiter, patience, cancellationToken));
     }
 
-    /// <summary>Gives bytes back.</summary>
     public void Return(long bytes)
     {
         lock (_lock)
@@ -63,7 +55,7 @@ internal sealed class ByteBudget(long limit, TimeProvider time)
             {
                 if (waiter.Granted.Task.IsCompleted)
                 {
-                    // Granted in the same moment.
+                    // Granted at the same time.
                     if (e is TimeoutException)
                         return true;
                     _used -= waiter.Bytes;
@@ -82,7 +74,7 @@ internal sealed class ByteBudget(long limit, TimeProvider time)
         }
     }
 
-    // In order: a large body is not passed by for ever by small ones.
+    // In order of arrival, so that small bodies don't overtake a large one forever.
     private void Grant()
     {
         while (_waiting.First is { } first && _used + first.Value.Bytes <= limit)
@@ -103,16 +95,14 @@ internal sealed class ByteBudget(long limit, TimeProvider time)
     }
 }
 
-/// <summary>Bytes of a budget that one request holds; they go back when it is disposed.</summary>
+/// <summary>The bytes of a budget that one request holds; they are returned when it is disposed.</summary>
 internal sealed class ByteReservation(ByteBudget budget) : IDisposable
 {
     private long _bytes;
 
-    /// <summary>How many are held.</summary>
     public long Bytes => _bytes;
 
-    /// <summary>Takes more.</summary>
-    /// <returns>False if there is no room.</returns>
+    /// <inheritdoc cref="ByteBudget.TakeAsync"/>
     public async ValueTask<bool> TakeAsync(long bytes, TimeSpan patience, CancellationToken cancellationToken)
     {
         if (!await budget.TakeAsync(bytes, patience, cancellationToken))
@@ -121,15 +111,13 @@ internal sealed class ByteReservation(ByteBudget budget) : IDisposable
         return true;
     }
 
-    /// <summary>Gives back what is not needed.</summary>
-    /// <param name="bytes">How many stay; no more than there are.</param>
+    /// <summary>Returns all but <paramref name="bytes"/>, which must not be more than are held.</summary>
     public void ShrinkTo(long bytes)
     {
         budget.Return(_bytes - bytes);
         _bytes = bytes;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _bytes, 0) is > 0 and var bytes)

@@ -1,20 +1,18 @@
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>A body of unknown length that takes room on disk as it grows, and is read no further while there is none.</summary>
-/// <param name="source">The body.</param>
-/// <param name="free">Bytes that need no room on disk.</param>
-/// <param name="disk">The room that it holds.</param>
-/// <param name="patience">How long to wait for room.</param>
+/// <summary>
+/// A body of unknown length that takes room on disk as it grows, but not for its first <paramref name="free"/> bytes. If there is no room, a read
+/// waits for it, for <paramref name="patience"/> at most.
+/// </summary>
 internal sealed class MeteredStream(Stream source, long free, ByteReservation disk, TimeSpan patience) : ForwardOnlyStream
 {
     private const long Step = 64 * 1024;
     private long _read;
 
-    /// <summary>Whether the body itself could not be read.</summary>
+    /// <summary>Whether a read of the body itself failed.</summary>
     public bool IsBroken { get; private set; }
 
-    /// <inheritdoc/>
-    /// <exception cref="NoRoomException">There was no room in time.</exception>
+    /// <exception cref="NoRoomException">No room became free in time.</exception>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_read + buffer.Length > free + disk.Bytes && !await disk.TakeAsync(Math.Max(Step, buffer.Length), patience, cancellationToken))
@@ -33,5 +31,5 @@ internal sealed class MeteredStream(Stream source, long free, ByteReservation di
     }
 }
 
-/// <summary>A body found no room in time.</summary>
+/// <summary>No room for a body became free in time.</summary>
 internal sealed class NoRoomException : Exception;

@@ -5,17 +5,16 @@ using Microsoft.Win32.SafeHandles;
 
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>A body in a file without a name: it is gone when the handle is closed, also if the process is killed.</summary>
+/// <summary>A body in a file without a name, which vanishes when the handle is closed, even if the process is killed.</summary>
 internal sealed class SpooledFile : IDisposable
 {
     private readonly SafeFileHandle _handle;
 
     private SpooledFile(SafeFileHandle handle, long length) => (_handle, Length) = (handle, length);
 
-    /// <summary>How many bytes.</summary>
     public long Length { get; }
 
-    /// <summary>Takes over the file that a stream has been buffered into.</summary>
+    /// <summary>Takes over the file into which a stream was buffered.</summary>
     public static SpooledFile TakeOver(FileBufferingReadStream buffered)
     {
         var path = buffered.TempFileName!;
@@ -24,11 +23,10 @@ internal sealed class SpooledFile : IDisposable
         return new SpooledFile(handle, RandomAccess.GetLength(handle));
     }
 
-    /// <summary>Reads bytes from a place.</summary>
     public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
         RandomAccess.ReadAsync(_handle, buffer, offset, cancellationToken);
 
-    /// <summary>Looks at all bytes without reading them into memory of the process's own. What is given to <paramref name="read"/> is valid only inside it.</summary>
+    /// <summary>Maps all bytes instead of reading them into the process's own memory. They are valid only inside <paramref name="read"/>.</summary>
     public T Read<T>(Func<ReadOnlyMemory<byte>, T> read)
     {
         using var file = MemoryMappedFile.CreateFromFile(_handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
@@ -37,7 +35,6 @@ internal sealed class SpooledFile : IDisposable
         return read(memory.Memory);
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _handle.Dispose();
 
     private sealed unsafe class MappedMemory : MemoryManager<byte>

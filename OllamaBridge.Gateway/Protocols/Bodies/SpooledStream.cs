@@ -1,16 +1,14 @@
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>A spooled body from front to back, with other bytes in the place of some.</summary>
-/// <param name="file">The body.</param>
-/// <param name="start">Where the replaced bytes begin.</param>
-/// <param name="end">Where they end.</param>
-/// <param name="instead">What stands there instead.</param>
+/// <summary>
+/// Reads a spooled body from start to end, with the bytes from <paramref name="start"/> to before <paramref name="end"/> replaced by
+/// <paramref name="instead"/>.
+/// </summary>
 internal sealed class SpooledStream(SpooledFile file, long start, long end, ReadOnlyMemory<byte> instead) : ForwardOnlyStream
 {
     private ReadOnlyMemory<byte> _instead = instead;
     private long _at;
 
-    /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (buffer.IsEmpty)

@@ -2,20 +2,16 @@ using System.Collections.Concurrent;
 
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>A client's body that must make progress: a read that gets nothing for too long fails.</summary>
-/// <param name="source">The body.</param>
-/// <param name="limit">How long a read may take.</param>
-/// <param name="time">The clock.</param>
+/// <summary>A client's body. A read fails if no bytes arrive within <paramref name="limit"/>.</summary>
 internal sealed class StallGuardStream(Stream source, TimeSpan limit, TimeProvider time) : ForwardOnlyStream
 {
     private const int MaxPooled = 256;
     private static readonly ConcurrentQueue<CancellationTokenSource> Pool = new();
 
-    // One for all reads: a read that is over in time resets it.
+    // One source for all reads: a read that completes in time resets it.
     private CancellationTokenSource? _stall = time == TimeProvider.System && Pool.TryDequeue(out var pooled) ? pooled : new(Timeout.InfiniteTimeSpan, time);
 
-    /// <inheritdoc/>
-    /// <exception cref="BadHttpRequestException">408: nothing came in time.</exception>
+    /// <exception cref="BadHttpRequestException">408: no bytes arrived in time.</exception>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         var stall = _stall ?? throw new ObjectDisposedException(nameof(StallGuardStream));
@@ -36,7 +32,6 @@ internal sealed class StallGuardStream(Stream source, TimeSpan limit, TimeProvid
         }
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing && Interlocked.Exchange(ref _stall, null) is { } stall)

@@ -2,13 +2,11 @@ using System.Numerics.Tensors;
 
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
-/// <summary>Has a slot free.</summary>
+/// <summary>Removes instances without a free slot.</summary>
 internal sealed class FreeSlotFilter : IInstanceFilter
 {
-    /// <inheritdoc/>
     public string Name => "free-slot";
 
-    /// <inheritdoc/>
     public void Keep(in SchedulingRequest request, Candidates candidates)
     {
         var free = candidates.Free;

@@ -3,25 +3,23 @@ using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
-/// <summary>Keeps requests away from where their model failed, is slow or has only just come back, and lets single ones find out whether it has recovered.</summary>
+/// <summary>Removes placements that failed, are slow or have just recovered, and selects single requests as probes.</summary>
 /// <remarks>
 /// <list type="bullet">
-/// <item>What failed lately (its breaker is open) or asked to be left alone gets nothing.</item>
-/// <item>When its time is over, the next request goes there that could still be sent elsewhere, and only that one.</item>
-/// <item>What is slow or on a processor is used only where nobody else has the model in memory or room for it.</item>
-/// <item>What has just come back holds few requests at first, unless all of them have.</item>
-/// <item>A request that is sent again waits for nobody's recovery while there is a slot: somebody may be reading.</item>
+/// <item>A placement gets no requests while its circuit breaker is open or after its instance asked the bridge to back off.</item>
+/// <item>After that time, the next request that can still fail over goes there as a probe, and no other.</item>
+/// <item>A placement that is slow, short of memory or on a CPU is used only if no other instance has the model in memory or room for it.</item>
+/// <item>A recovered placement gets few requests at first, unless all placements have just recovered.</item>
+/// <item>A retried request does not wait for a recovery while a slot is free, because its client may already be reading the response.</item>
 /// </list>
 /// </remarks>
 internal sealed class GuardFilter : IInstanceFilter
 {
-    /// <inheritdoc/>
     public string Name => "guard";
 
-    /// <inheritdoc/>
     public void Keep(in SchedulingRequest request, Candidates candidates)
     {
-        // Nothing is wrong anywhere: one look. A question that costs nothing tells nothing either.
+        // Usually no placement is restricted. A request without a slot does not show whether a placement has recovered.
         if (request.Model.State.Restricted == 0 || !request.NeedsSlot)
             return;
         if (KeepsOnlyUnrestricted(request, candidates))
@@ -54,8 +52,8 @@ internal sealed class GuardFilter : IInstanceFilter
         candidates.Keep(kept);
     }
 
-    /// <summary>The usual case of something wrong: some are out, and all others are as good as ever. Two lists, and no question about each of the others.</summary>
-    /// <returns>False where it is not so; nothing has been kept then.</returns>
+    /// <summary>Handles the common case, some placements without requests and all others unrestricted, without a condition per placement.</summary>
+    /// <returns>False if it is another case; the candidates are unchanged then.</returns>
     private static bool KeepsOnlyUnrestricted(in SchedulingRequest request, Candidates candidates)
     {
         var isRestricted = candidates.TakeRestricted();
@@ -64,7 +62,7 @@ internal sealed class GuardFilter : IInstanceFilter
         var (free, others) = (0, 0);
         for (var i = 0; i < isRestricted.Length; i++)
         {
-            // Both are written and one is kept: who is out lies anywhere, and a wrong guess costs more than a write.
+            // Writes both lists and advances one: restricted placements are at random positions, and a mispredicted branch costs more than a write.
             positions[free] = i;
             restricted[others] = (uint)i;
             others += isRestricted[i];
@@ -75,7 +73,7 @@ internal sealed class GuardFilter : IInstanceFilter
         var mayComeSoon = false;
         foreach (var at in restricted[..others])
         {
-            // It may have been freed since it was gathered: then there is nothing to keep away from.
+            // The restriction may have ended since the candidates were gathered.
             var state = usable[candidates.Index[(int)at]].State;
             var condition = state.IsRestricted ? state.Guard!.ConditionAt(request.Now) : PlacementCondition.Steady;
             if (condition is not (PlacementCondition.Open or PlacementCondition.Probing or PlacementCondition.Busy))
@@ -107,7 +105,8 @@ internal sealed class GuardFilter : IInstanceFilter
                 continue;
             }
 
-            // Slots that the instance does not run are no slots. The instance stays a candidate: its model is in memory there, which is worth waiting for.
+            // The slots above the instance's actual parallelism don't exist. The instance remains a candidate: it has the model in memory,
+            // which is worth the wait.
             if (state.Guard!.IsFull(request.Now))
                 candidates.MarkFull(i);
             var condition = state.Guard!.ConditionAt(request.Now);
@@ -128,7 +127,7 @@ internal sealed class GuardFilter : IInstanceFilter
                     break;
                 case PlacementCondition.SlowDue or PlacementCondition.HalfOpen:
                     isAnySlow |= condition == PlacementCondition.SlowDue;
-                    // To load a model only to see whether that works would be no service to anybody.
+                    // A probe must not cause a model load.
                     if (seen.ProbeAt < 0 && resident[i] > 0 && candidates.Free[i] > 0)
                         seen.ProbeAt = i;
                     seen.MayComeSoon = seen.DependsOnOthers = true;
@@ -164,37 +163,36 @@ internal sealed class GuardFilter : IInstanceFilter
         _ => true,
     };
 
-    /// <summary>What there is.</summary>
+    /// <summary>The conditions of all candidates.</summary>
     private struct Seen
     {
-        /// <summary>How many may take all that comes; their positions are the first that were noted.</summary>
+        /// <summary>The number of unrestricted placements. Their positions are the first entries of <see cref="Candidates.Positions"/>.</summary>
         public int Steady;
 
-        /// <summary>Somebody whose turn it is depends on who else there is.</summary>
+        /// <summary>Whether a placement may serve or not depending on the other placements.</summary>
         public bool DependsOnOthers;
 
-        /// <summary>Somebody in order with the model in memory, or room for it.</summary>
+        /// <summary>Whether a healthy placement has the model in memory or room for it.</summary>
         public bool HasBetter;
 
-        /// <summary>Somebody who can take a request that a probe fails.</summary>
+        /// <summary>Whether another placement can serve the request if a probe fails.</summary>
         public bool CanElsewhere;
 
-        /// <summary>Somebody who may serve later without anything new from the fleet.</summary>
+        /// <summary>Whether a restricted placement may serve later without a new fleet snapshot.</summary>
         public bool MayComeSoon;
 
-        /// <summary>Whether one of those has a slot free.</summary>
+        /// <summary>Whether an unrestricted placement has a free slot.</summary>
         public bool HasFreeSteady;
 
-        /// <summary>Whether one of those that <see cref="CanElsewhere"/> speaks of has a slot free.</summary>
+        /// <summary>Whether a placement that counts for <see cref="CanElsewhere"/> has a free slot.</summary>
         public bool HasFreeElsewhere;
 
-        /// <summary>Whether what has only just come back need not take all that comes.</summary>
+        /// <summary>Whether slow-start limits apply.</summary>
         public bool GoSlowly;
 
-        /// <summary>Where a request would show whether the model has recovered; -1 for nowhere.</summary>
+        /// <summary>The position of the placement to probe; -1 for none.</summary>
         public int ProbeAt;
 
-        /// <summary>Whether anybody may take all that comes.</summary>
         public readonly bool HasSteady => Steady > 0;
     }
 }

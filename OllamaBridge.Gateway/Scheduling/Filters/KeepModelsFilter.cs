@@ -4,15 +4,15 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
-/// <summary>Models stay where they are: a request rather waits a little for an instance that has its model in memory than
-/// throws a model in use out of another's.</summary>
+/// <summary>Keeps models in memory: a request waits a short time for an instance that has its model in memory, instead of evicting a model
+/// that is in use on another instance.</summary>
 /// <remarks>
-/// A load costs seconds to minutes and most of an instance's bandwidth; waiting for a slot usually costs less. While an instance
-/// that has the model in memory has a slot free, no other is asked. Then one that has room may load it. Any other may load it
+/// A load takes seconds to minutes and most of an instance's memory bandwidth; waiting for a slot usually takes less. While an instance with
+/// the model in memory has a free slot, no other instance is used. Next, an instance with room may load the model. Any other instance may load it
 /// <list type="bullet">
-/// <item>if the model is in memory elsewhere (but busy there): when nobody used what it holds for a while, or the request has
-/// waited <see cref="SchedulingOptions.SpillAfter"/>;</item>
-/// <item>if the model is in memory nowhere: when nobody is using what it holds, or the request has waited
+/// <item>if the model is in memory on other instances that are busy: when the instance's models were not used for
+/// <see cref="SchedulingOptions.DemandWindow"/>, or the request has waited <see cref="SchedulingOptions.SpillAfter"/>;</item>
+/// <item>if no instance has the model in memory: when the instance's models are not in use, or the request has waited
 /// <see cref="SchedulingOptions.SwapAfter"/>.</item>
 /// </list>
 /// </remarks>
@@ -21,15 +21,13 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
     private const int EnoughToLoad = 128;
     private const int EnoughToAsk = 256;
 
-    /// <inheritdoc/>
     public string Name => "keep-models";
 
-    /// <inheritdoc/>
     public void Keep(in SchedulingRequest request, Candidates candidates)
     {
         if (!request.NeedsSlot || request.Model.Key.Length == 0 || candidates.Count == 0)
             return;
-        // Each is 1 or 0, so the sum counts and the dot product tells of a resident with a slot free.
+        // Each value is 1 or 0, so the sum is the count, and the dot product is positive if a resident has a free slot.
         var residents = (int)TensorPrimitives.Sum(candidates.Resident);
         if (residents == candidates.Count)
             return;
@@ -49,7 +47,7 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
         var free = candidates.Free;
         var positions = candidates.Positions;
         var kept = 0;
-        // Whoever waits for a busy instance looks again at every tick, each time at others of a large fleet.
+        // A request that waits for a busy instance is rescheduled at every tick. In a large fleet, each decision examines another part.
         var (first, last) = elsewhere && !onlyResidents ? Window(request, resident.Length) : (0, resident.Length);
         for (var i = first; i < last; i++)
             if (resident[i] > 0 || (!onlyResidents && !WouldDisplace(usable[index[i]].Instance, free[i] < 1, usedSince)))
@@ -57,7 +55,7 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
         candidates.Keep(kept);
     }
 
-    /// <summary>Of a large fleet, some with a slot free: whichever loads the model, the best of so many is as good as the best of all.</summary>
+    /// <summary>Keeps a bounded number of instances with a free slot: in a large fleet, the best of them is about as good as the best of all.</summary>
     private static void KeepSome(in SchedulingRequest request, Candidates candidates)
     {
         var start = Start(request, candidates.Count);
@@ -82,13 +80,13 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
         return (first, first + EnoughToAsk);
     }
 
-    /// <summary>A place to begin, another for each request and moment, so that not all loads go to the same few.</summary>
+    /// <summary>A start position that differs between requests and times, so that loads are spread over the fleet.</summary>
     private static int Start(in SchedulingRequest request, int count) => (int)(((ulong)request.Now ^ request.Affinity) % (ulong)count);
 
-    /// <summary>Whether loading the model there would throw out one that is in use, or was used since a moment.</summary>
-    /// <remarks>The model asked for is not in that memory, so whoever uses the instance uses what would have to go.</remarks>
+    /// <summary>Whether loading the model on the instance would evict a model that is in use, or was used after <paramref name="usedSince"/>.</summary>
+    /// <remarks>The requested model is not in that memory, so any use of the instance is a use of a model that would be evicted.</remarks>
     private static bool WouldDisplace(Instance instance, bool isUsed, long usedSince) =>
-        // Never used is 0, which lies after a moment before the machine's start.
+        // LastUsed is 0 if the instance was never used. Shortly after the machine's start usedSince is negative, so 0 would count as recent.
         !instance.HasRoom && (isUsed || (instance.LastUsed is not 0 and var at && at > usedSince));
 
     private static long Ticks(TimeSpan span, TimeProvider time) => (long)(span.TotalSeconds * time.TimestampFrequency);

@@ -1,12 +1,10 @@
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
-/// <summary>Will do for this request: is the one it is bound to, if it is, and has not failed it already.</summary>
+/// <summary>Removes instances that have already failed the request, and all others if the request is bound to one instance.</summary>
 internal sealed class NotTriedFilter : IInstanceFilter
 {
-    /// <inheritdoc/>
     public string Name => "not-tried";
 
-    /// <inheritdoc/>
     public void Keep(in SchedulingRequest request, Candidates candidates)
     {
         if (request.Tried is null && request.Only is null)

@@ -1,12 +1,10 @@
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
-/// <summary>Of other regions' bridges: has room for the model, as it last said itself, and nobody of its own who waits for it.</summary>
+/// <summary>Removes bridges of other regions that, by their last report, have no room for the model or have their own requests waiting for it.</summary>
 internal sealed class PeerRoomFilter : IInstanceFilter
 {
-    /// <inheritdoc/>
     public string Name => "peer-room";
 
-    /// <inheritdoc/>
     public void Keep(in SchedulingRequest request, Candidates candidates)
     {
         if (!request.NeedsSlot)
@@ -20,7 +18,7 @@ internal sealed class PeerRoomFilter : IInstanceFilter
             if (instance.FreeSlots(key) > 0)
                 positions[kept++] = i;
             else
-                // Whoever has somebody who works may have room soon; who has nobody is as good as away.
+                // A bridge with a working instance may have room soon. Without one, it can't serve the request.
                 candidates.MayComeSoon |= instance.PeerCanServe(key);
         }
 

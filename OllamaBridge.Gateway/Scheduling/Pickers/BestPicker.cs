@@ -3,16 +3,14 @@ using System.Numerics.Tensors;
 
 namespace OllamaBridge.Gateway.Scheduling.Pickers;
 
-/// <summary>The highest sum; chance among equals.</summary>
+/// <summary>Picks the highest sum, and a random one of equal sums.</summary>
 internal sealed class BestPicker : IInstancePicker
 {
-    // Sums are made of a handful of floats: what differs by less is the same.
+    // Sums of a few floats: a smaller difference is a rounding error.
     private const float Tolerance = 1e-4f;
 
-    /// <inheritdoc/>
     public string Name => "best";
 
-    /// <inheritdoc/>
     public int Pick(ReadOnlySpan<float> sums, Random random)
     {
         var enough = TensorPrimitives.Max(sums) - Tolerance;

@@ -1,12 +1,10 @@
 namespace OllamaBridge.Gateway.Scheduling.Pickers;
 
-/// <summary>By chance, in proportion to the sums: softer than the best where many bridges decide at once.</summary>
+/// <summary>Picks randomly, in proportion to the sums. Spreads requests better than the best sum if many bridges decide at the same time.</summary>
 internal sealed class WeightedPicker : IInstancePicker
 {
-    /// <inheritdoc/>
     public string Name => "weighted-random";
 
-    /// <inheritdoc/>
     public int Pick(ReadOnlySpan<float> sums, Random random)
     {
         var total = 0f;

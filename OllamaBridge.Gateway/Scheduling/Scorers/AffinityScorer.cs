@@ -4,46 +4,44 @@ using System.Numerics.Tensors;
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
 
 /// <summary>
-/// Sends a conversation back to the instance whose prompt cache has its beginning, as far as that instance's load allows: the score for that one, 0 for
-/// the others. The score is the greater the more prefill it saves.
+/// Prefers the instance whose prompt cache has the conversation's prefix, if that instance's load allows it. The score is greater the more
+/// prefill it saves; all other instances get 0.
 /// </summary>
 /// <remarks>
-/// The instance of the last request if it is known, else rendezvous hashing (Thaler and Ravishankar, 1998): every bridge finds the same instance without
-/// a table, and an instance that comes or goes moves only its own share of conversations. Loads are bounded as in consistent hashing with bounded loads
-/// (Mirrokni, Thorup and Zadimoghaddam, 2016): an instance that has more than <see cref="Factor"/> times the mean and one request is passed over, so that
-/// requests with one beginning do not pile up there.
+/// Uses the instance of the last request if that is known, else rendezvous hashing (Thaler and Ravishankar, 1998): every bridge finds the same
+/// instance without a table, and a new or removed instance moves only its own share of conversations. Loads are bounded as in consistent hashing
+/// with bounded loads (Mirrokni, Thorup and Zadimoghaddam, 2016): an instance with more than <see cref="Factor"/> times the mean load plus one
+/// request is skipped, so that requests with a common prefix don't pile up on one instance.
 /// </remarks>
 internal sealed class AffinityScorer : IInstanceScorer
 {
-    /// <summary>How much more than the mean an instance may have in use.</summary>
+    /// <summary>The bound of an instance's load, relative to the mean load.</summary>
     public const float Factor = 1.25f;
 
-    /// <summary>Seconds of prefill that count half.</summary>
+    /// <summary>The saved prefill, in seconds, that gives half of the variable score.</summary>
     public const float HalfSaving = 0.1f;
 
-    // Where no prefill is saved it still decides between equals, and outweighs a slightly slower first token.
+    // If no prefill is saved, affinity still decides between equal instances and outweighs a slightly slower first token.
     private const float LeastShare = 0.5f;
-    // An instance below the mean is never passed over; so many tries find one of them but for a tiny share of decisions.
+    // An instance below the mean load is never skipped. With this many tries, almost every decision finds one.
     private const int MaxTries = 32;
 
-    /// <inheritdoc/>
     public string Name => "affinity";
 
-    /// <inheritdoc/>
     public void AddScores(in SchedulingRequest request, Candidates candidates, float weight)
     {
         if (request.Affinity == 0)
             return;
         var mean = 1 - (TensorPrimitives.Sum(candidates.Free) / candidates.Count);
         var at = request.Place is { } place ? candidates.Seed.IndexOf(place) : -1;
-        // Where it was last the whole beginning is in the cache, which is worth up to one request more.
+        // The instance of the last request has the whole prefix in its cache, which justifies up to one more request.
         if (at < 0 || !IsWithinBound(request, candidates, at, mean, 1 + Saving(request, candidates, at)))
             at = Hash(request, candidates, mean);
         if (at >= 0)
             candidates.Sum[at] += weight * (LeastShare + ((1 - LeastShare) * Saving(request, candidates, at)));
     }
 
-    /// <summary>The first in the conversation's own order of instances whose load is within the bound; -1 for none.</summary>
+    /// <summary>The first instance within the load bound, in the conversation's own order; -1 for none.</summary>
     private static int Hash(in SchedulingRequest request, Candidates candidates, float mean)
     {
         var seeds = candidates.Seed;
@@ -65,17 +63,18 @@ internal sealed class AffinityScorer : IInstanceScorer
         return -1;
     }
 
-    /// <summary>Whether an instance has so little in use that a request may go there for its cache alone. In shares of slots, so that a larger instance may have more.</summary>
+    /// <summary>Whether an instance's load is low enough for a request to go there for its cache alone. Loads are shares of slots, so that a larger
+    /// instance may have more requests.</summary>
     private static bool IsWithinBound(in SchedulingRequest request, Candidates candidates, int at, float mean, float more)
     {
-        // One that takes requests slowly, or for other gateways, has no slot free and counts as full.
+        // An instance in slow start, or with its slots used by other gateways, has no free slot and counts as full.
         var instance = request.Model.Usable[candidates.Index[at]].Instance;
         return 1 - candidates.Free[at] <= (Factor * mean) + (more / instance.Slots) + Tolerance;
     }
 
     private const float Tolerance = 1e-4f;
 
-    /// <summary>How much prefill is saved there, from 0 for nothing to 1; 1 where it is not known.</summary>
+    /// <summary>The value of the saved prefill on the instance, from 0 for none to 1; 1 if unknown.</summary>
     private static float Saving(in SchedulingRequest request, Candidates candidates, int at)
     {
         var perByte = request.Model.Usable[candidates.Index[at]].State.SecondsPerByte;
@@ -88,7 +87,7 @@ internal sealed class AffinityScorer : IInstanceScorer
     private static Vector<uint> Rank(Vector<uint> seeds, uint low, uint high) =>
         Mix(Mix(seeds ^ new Vector<uint>(low)) ^ new Vector<uint>(high));
 
-    /// <summary>The finaliser of MurmurHash3 (Appleby): every input bit reaches every output bit.</summary>
+    /// <summary>The finalizer of MurmurHash3 (Appleby): every input bit affects every output bit.</summary>
     private static Vector<uint> Mix(Vector<uint> x)
     {
         x = (x ^ (x >> 16)) * 0x85EBCA6B;

@@ -4,20 +4,18 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
 
-/// <summary>1 where the model is in memory; less the more a load there would cost the fleet.</summary>
+/// <summary>Scores 1 if the model is in memory, and less the more a load would cost the fleet.</summary>
 internal sealed class ModelLoadedScorer : IInstanceScorer
 {
     private const float Resident = 1f;
     private const float RoomLeft = 0.5f;
     private const float DisplacesCopy = 0.25f;
     private const float DisplacesLast = 0f;
-    // Up to so many, what each would displace is looked up; beyond, what was so when the snapshot was taken is near enough.
+    // Up to this many candidates, the scorer looks up the models that a load would evict. Above, the snapshot's value is accurate enough.
     private const int FewCandidates = 64;
 
-    /// <inheritdoc/>
     public string Name => "model-loaded";
 
-    /// <inheritdoc/>
     public void AddScores(in SchedulingRequest request, Candidates candidates, float weight)
     {
         TensorPrimitives.MultiplyAdd(candidates.Resident, weight * Resident, candidates.Sum, candidates.Sum);
@@ -38,7 +36,7 @@ internal sealed class ModelLoadedScorer : IInstanceScorer
     {
         var instance = placement.Instance;
         if (instance.HasRoom)
-            return RoomLeft / (1 + instance.Residents); // an empty instance before one that would have to share
+            return RoomLeft / (1 + instance.Residents); // prefers an empty instance to one that would share its memory
         return (lookClosely ? instance.HoldsLastCopy() : placement.HeldLastCopy) ? DisplacesLast : DisplacesCopy;
     }
 }

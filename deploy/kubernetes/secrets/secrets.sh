@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes the files that kustomization.yaml beside this one makes Secrets of, where they are not there yet, and prints the keys once.
-#   NEW_KEY=…   how to make a key, by default with the .NET SDK; without it:  NEW_KEY="docker run --rm ollamabridge/gateway:0.1.0 new-key"
+# Writes the files from which kustomization.yaml in this folder makes Secrets, unless they exist, and prints the keys once.
+#   NEW_KEY=…   the command that makes a key, by default with the .NET SDK. Without the SDK:  NEW_KEY="docker run --rm ollamabridge/gateway:0.1.0 new-key"
 set -euo pipefail
 cd "$(dirname "$0")"
 umask 077
-[ ! -e tenants.env ] || { echo "tenants.env is there already."; exit 1; }
+[ ! -e tenants.env ] || { echo "tenants.env exists already."; exit 1; }
 read -ra new_key <<< "${NEW_KEY:-dotnet run --project ../../../OllamaBridge.Gateway -- new-key}"
 
-# Sets key and kept: what the caller shows, and what the bridge keeps of it.
+# Sets key (sent by the caller) and kept (its verifier, stored by the bridge).
 make_key() {
   local text
   text=$("${new_key[@]}")
@@ -32,4 +32,4 @@ printf '%s' "$key" > metrics.key
   echo "first tenant (chat): $key" >&2
   printf 'Bridge__Tenants__chat__Keys__0=%s\n' "$kept"
 } > tenants.env
-echo "Made state.env, tenants.env, hook.key and metrics.key. The keys above are shown once." >&2
+echo "Wrote state.env, tenants.env, hook.key and metrics.key. The keys above are shown only once." >&2

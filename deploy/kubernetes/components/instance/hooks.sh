@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Before an Ollama server ends its bridge gives it nothing new and moves what runs there to others (docs/operations.md, "Taking an instance
-# away"). Ollama's image has bash, but nothing that speaks HTTP: /dev/tcp does.
-#   hooks.sh stopping   preStop: drains this instance and waits until it is empty, or BRIDGE_DRAIN_SECONDS and a moment are over
-#   hooks.sh started    postStart: where only the container was started anew, ends the drain; else nothing
-# BRIDGE_ADDRESS (host:port), BRIDGE_DRAIN_SECONDS and POD_NAME come from the environment, an operator's key from a file: it is in no process'
-# arguments. Whatever goes wrong, the server ends or starts all the same: exit status 0.
+# Drains an Ollama server through the bridge before it ends: the bridge sends it no new requests and moves running responses to other instances
+# (docs/operations.md, "Taking an instance away"). Ollama's image has bash but no HTTP client, so requests use /dev/tcp.
+#   hooks.sh stopping   preStop: drains this instance and waits until it is empty, for at most BRIDGE_DRAIN_SECONDS and 5 s
+#   hooks.sh started    postStart: ends the drain if only the container was restarted; otherwise does nothing
+# BRIDGE_ADDRESS (host:port), BRIDGE_DRAIN_SECONDS and POD_NAME come from the environment. The key, with the scope Drain, comes from a file, so that it
+# is in no process's arguments. The exit status is always 0: the server starts or ends in any case.
 key_file=${BRIDGE_KEY_FILE:-/bridge-key/key}
-# A drain holds for the pod. A container that is started anew within it must be used again; a new pod is another instance.
+# A drain applies to the pod. A restarted container in the same pod must be used again; a new pod is another instance.
 mark=${HOOK_STATE:-/hook-state}/drained
 host=${BRIDGE_ADDRESS%:*} port=${BRIDGE_ADDRESS##*:}
 
 say() { echo "hooks.sh: $*" >&2; }
 
-# $1: path and query, $2: seconds to wait for the answer. Prints the status; nothing where there was no answer.
+# $1: path and query, $2: seconds to wait for the response. Prints the status, or nothing without a response.
 post() {
   local key= status line
   [ -r "$key_file" ] && IFS= read -r key < "$key_file"
-  # In a shell of its own: a connection that cannot be made ends it.
+  # In a subshell, because a failed connection exits the shell.
   (
     exec 3<> "/dev/tcp/$host/$port" || exit 1
     printf 'POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" "$host" "$key" >&3
@@ -29,7 +29,7 @@ post() {
 stopping() {
   local status i left
   : > "$mark" 2> /dev/null
-  # Two more tries: the bridge that was asked may itself be about to end.
+  # Two retries: the bridge that received the request may itself be stopping.
   for i in 1 2 3; do
     left=$((BRIDGE_DRAIN_SECONDS - SECONDS))
     [ $left -ge 0 ] || return
@@ -44,7 +44,7 @@ stopping() {
   done
 }
 
-# Until the bridge knows the instance again, which takes until it is ready.
+# Retries until the bridge knows the instance again, which takes until the pod is ready.
 undrain() {
   local i
   for ((i = 0; i < ${UNDRAIN_TRIES:-300}; i++)); do
@@ -58,8 +58,8 @@ undrain() {
 
 case ${1:-} in
   stopping) stopping ;;
-  # Behind the hook's back: the container counts as started only when its hook has ended.
+  # In the background: the container counts as started only after its hook has ended.
   started) [ ! -e "$mark" ] || undrain < /dev/null > /dev/null 2>&1 & ;;
-  *) say "stopping or started?" ;;
+  *) say "usage: hooks.sh stopping|started" ;;
 esac
 exit 0
