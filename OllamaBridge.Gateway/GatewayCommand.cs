@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Settings;
+using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway;
 
@@ -82,7 +83,7 @@ internal static class GatewayCommand
             await app.StartAsync();
             Volatile.Write(ref isStarted, true);
             await app.WaitForShutdownAsync();
-            return 0;
+            return app.Services.GetRequiredService<StateConnection>().Refusal is { } refusal ? StartupFailure.Write([refusal], errors) : 0;
         }
         catch (Exception e) when (StartupFailure.IsOwnProcess && StartupFailure.Describe(e, addresses) is { } causes)
         {

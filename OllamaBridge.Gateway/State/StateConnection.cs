@@ -22,8 +22,10 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private static readonly TimeSpan MaxProbeInterval = TimeSpan.FromSeconds(1);
     // Maximum time that the start waits for the state that other gateways have shared.
     private static readonly TimeSpan StartPatience = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan RefusalPatience = TimeSpan.FromSeconds(2);
     private readonly StateOptions _options;
     private readonly TimeProvider _time;
+    private readonly IHostApplicationLifetime? _lifetime;
     private readonly ILogger<StateConnection> _logger;
     private readonly Lock _lock = new();
     private Task _firstLook = Task.CompletedTask;
@@ -34,9 +36,10 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private Moment? _reconnectAt;
     private TaskCompletionSource _wake = NewWake();
 
-    public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics)
+    public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics, IHostApplicationLifetime? lifetime = null)
     {
         _options = options.Value;
+        _lifetime = lifetime;
         _time = time;
         _logger = logger;
         metrics.ObserveState(() => IsHealthy, () => Stores);
@@ -83,8 +86,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             return;
         _firstLook = LookAsync(CancellationToken.None);
         await Task.WhenAny(_firstLook, Task.Delay(StartPatience, _time, cancellationToken));
-        // A wrong password is a mistake in the settings. While the gateway runs, it goes on without Redis instead.
-        if (_firstLook.IsCompleted && !IsHealthy && await FindRefusalAsync(cancellationToken) is { } refusal)
+        if (_firstLook.IsCompleted && await FindRefusalAsync(cancellationToken) is { } refusal)
             throw new StateRefusedException(refusal);
     }
 
@@ -107,6 +109,9 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         try
         {
             await _firstLook.WaitAsync(stoppingToken);
+            // A wrong password is a mistake in the settings. Later, the gateway continues without Redis instead.
+            if ((Refusal = await FindRefusalAsync(stoppingToken)) is not null)
+                _lifetime?.StopApplication();
             while (true)
             {
                 await LookAsync(stoppingToken);
@@ -178,14 +183,17 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         _wake.TrySetResult();
     }
 
+    /// <summary>Why Redis refused the credentials at the start, if that was found only after the start; else null.</summary>
+    public string? Refusal { get; private set; }
+
     /// <returns>Why Redis refuses this gateway's credentials; null if it does not. Never what they are.</returns>
     private async Task<string?> FindRefusalAsync(CancellationToken cancellationToken)
     {
-        if (Volatile.Read(ref _redis) is not { } redis)
+        if (IsHealthy || Volatile.Read(ref _redis) is not { } redis)
             return null;
         try
         {
-            await redis.GetDatabase().PingAsync().WaitAsync(StartPatience, _time, cancellationToken);
+            await redis.GetDatabase().PingAsync().WaitAsync(RefusalPatience, _time, cancellationToken);
             return null;
         }
         catch (Exception e) when (e is RedisException or TimeoutException)
