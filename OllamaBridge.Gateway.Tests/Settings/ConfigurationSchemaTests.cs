@@ -27,7 +27,7 @@ public sealed partial class ConfigurationSchemaTests
         if (Environment.GetEnvironmentVariable("OLLAMABRIDGE_UPDATE_SCHEMA") == "1")
             System.IO.File.WriteAllText(RepositoryFiles.PathOf(File), schema);
 
-        Assert.Equal(schema, RepositoryFiles.Read(File));
+        Assert.True(schema == RepositoryFiles.Read(File), $"{File} is out of date: run this test with OLLAMABRIDGE_UPDATE_SCHEMA=1 in the environment, and commit the file.");
     }
 
     [Theory, MemberData(nameof(Samples))]
