@@ -56,7 +56,7 @@ public sealed class SettingsReloadTests
         bridge.Configuration.Change(c =>
         {
             c["Bridge:Tenants:team:Keys:0"] = verifier.ToString();
-            c["Bridge:Tenants:team:Limits:RequestsPerSecond"] = "1";
+            c["Bridge:Tenants:team:Limits:RequestsPerSecond"] = "0.001";
         });
         using var without = await bridge.PostAsync("/api/chat", Ask.Chat(stream: false), Token);
         bridge.Client.DefaultRequestHeaders.Authorization = new("Bearer", key);
