@@ -135,18 +135,18 @@ internal static partial class FleetSettingsReader
     [GeneratedRegex("^[a-z](-?[a-z0-9]){0,19}$")]
     private static partial Regex TierName();
 
-    // Registry, namespace, name and tag (Ollama's types/model/name.go), without looking at each part's length.
+    // Registry, namespace, name and tag (Ollama's types/model/name.go), without a check of each part's length.
     [GeneratedRegex("^[A-Za-z0-9_][A-Za-z0-9._:/-]{0,349}$")]
     private static partial Regex ModelName();
 
-    // Go's time.ParseDuration, or a number of seconds; a negative one means for ever.
+    // Go's time.ParseDuration, or a number of seconds; a negative value is unlimited.
     [GeneratedRegex("^(-?[0-9]+|-?([0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h))+)$")]
     private static partial Regex Duration();
 
     [GeneratedRegex("^[0-9]+[bkmg]?$", RegexOptions.IgnoreCase)]
     private static partial Regex Memory();
 
-    // Kubernetes quantities, as far as they are common for storage.
+    // The Kubernetes quantities that are common for storage.
     [GeneratedRegex("^[1-9][0-9]*(Mi|Gi|Ti)$")]
     private static partial Regex Quantity();
 

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>What overlays set of the bridge are settings that it has, with values that it takes.</summary>
+/// <summary>The overlays set existing settings of the bridge, with valid values.</summary>
 public sealed class SettingsTests
 {
     private static readonly Assembly Gateway = typeof(GatewayServer).Assembly;
@@ -15,17 +15,17 @@ public sealed class SettingsTests
     public static TheoryData<string> Overlays => [.. Overlay.Names];
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Settings_OfTheBridge_PassTheStrictCheck(string name)
+    public void Settings_BridgeSettings_PassTheStrictCheck(string name)
     {
         var settings = Settings(name);
         var file = Path.GetTempFileName();
         try
         {
-            // In a pod there is an account; here a file stands for it.
+            // In a pod there is a service account; here a file replaces it.
             settings[$"{KubernetesOptions.Section}:KubeConfig"] = file;
             var builder = WebApplication.CreateSlimBuilder();
             builder.Configuration.AddInMemoryCollection(settings);
-            // Every room's own, whichever there are.
+            // The registrations of all folders.
             foreach (var add in Gateway.GetTypes().Where(t => t.Name.EndsWith("ServiceCollectionExtensions", StringComparison.Ordinal))
                 .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.Static))
                 .Where(m => m.GetParameters() is [{ ParameterType: var type }] && type == typeof(IServiceCollection)))
@@ -39,7 +39,7 @@ public sealed class SettingsTests
         }
     }
 
-    /// <summary>What the bridge's container finds, Secrets filled in.</summary>
+    /// <summary>The settings in the environment of the bridge's container, with Secrets filled in.</summary>
     private static Dictionary<string, string?> Settings(string name)
     {
         var overlay = Overlay.Read(name);

@@ -11,12 +11,12 @@ public class ThoughtSplitterTests
     private const string Mark = "</think>";
     private static readonly char[] Blanks = [' ', '\n', '\r', '\t'];
 
-    // Pieces of what a model may say, marks in part and whole among them.
+    // Pieces of a model's output, with partial and whole marks.
     private static readonly Gen<string> Said = Gen.Elements("a", " b", "\n", "  ", "<", "</", "</thi", "</think", Mark, "nk>", "<think>", "é", "😀", ".")
         .ListOf().Select(string.Concat);
 
     [Fact]
-    public void Take_AnyTextInAnyPieces_SplitAtTheFirstMark() => Prop.ForAll(Said.ToArbitrary(), Gen.Choose(1, 5).ListOf().ToArbitrary(), (said, sizes) =>
+    public void Take_AnyTextInAnyPieces_SplitAtFirstMark() => Prop.ForAll(Said.ToArbitrary(), Gen.Choose(1, 5).ListOf().ToArbitrary(), (said, sizes) =>
     {
         var at = said.IndexOf(Mark, StringComparison.Ordinal);
         var thinking = (at < 0 ? said : said[..at]).TrimEnd(Blanks);
@@ -29,11 +29,11 @@ public class ThoughtSplitterTests
     [InlineData("  why?", "  why?", "")]
     [InlineData("</think>Blue", "", "Blue")]
     [InlineData("a</think> b </think> c", "a", "b </think> c")]
-    public void Take_CharacterByCharacter_SplitAtTheFirstMark(string said, string thinking, string words) =>
+    public void Take_CharacterByCharacter_SplitAtFirstMark(string said, string thinking, string words) =>
         Assert.Equal((thinking, words), Split(said, [.. Enumerable.Repeat(1, said.Length)]));
 
     [Fact]
-    public void Take_NothingUncertain_ShownAtOnce()
+    public void Take_NothingUncertain_ReturnedImmediately()
     {
         using var kept = new KeptAnswer(100);
         var splitter = new ThoughtSplitter(Encoding.ASCII.GetBytes(Mark));
@@ -46,7 +46,7 @@ public class ThoughtSplitterTests
     }
 
     [Theory]
-    [InlineData("why", "\n</think>\n\n", "Blue", ".")] // the mark in one token, as templates write it
+    [InlineData("why", "\n</think>\n\n", "Blue", ".")] // the mark as a single token, as in templates
     [InlineData("why", "\n", "</think>", "\n\n", "Blue", ".")]
     [InlineData("why", "</", "think", ">", "Blue", ".")]
     [InlineData("why", " ", "not", "</think>", "Blue")]
@@ -57,12 +57,12 @@ public class ThoughtSplitterTests
         var splitter = new ThoughtSplitter(Encoding.ASCII.GetBytes(Mark));
         foreach (var token in tokens)
             Take(splitter, token, kept);
-        // What ends the thinking is counted by the answer itself; without thinking there was none to end.
+        // The response itself counts the token that ends the thinking. Without thinking there is no such token.
         Assert.Equal(tokens.Length - (kept.HasThought ? 0 : 1), kept.Tokens);
     }
 
     [Fact]
-    public void Take_NothingKeptOfIt_NotCountedYet()
+    public void Take_NothingKept_NotCountedYet()
     {
         using var kept = new KeptAnswer(100);
         var splitter = new ThoughtSplitter(Encoding.ASCII.GetBytes(Mark));
