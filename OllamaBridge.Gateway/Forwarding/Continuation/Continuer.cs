@@ -23,7 +23,7 @@ internal sealed class Continuer(
     private const int MaxGoes = 8;
     // Breaks in a row between which not a word came: then it is the request that nobody survives.
     private const int MaxWithoutWords = 3;
-    private readonly ContinuationOptions _options = options.Value;
+    private ContinuationOptions Settings => options.Value;
 
     /// <summary>Goes on with an answer.</summary>
     /// <param name="context">The request.</param>
@@ -85,7 +85,7 @@ internal sealed class Continuer(
     {
         if (broken.Interrupted == Interruption.Stopped)
             return "the bridge is being stopped";
-        if (times >= _options.MaxContinuations)
+        if (times >= Settings.MaxContinuations)
             return "it broke off too often";
         if (broken.Interrupted == Interruption.ErrorTold && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
             return "the request fails alike on every instance";
