@@ -25,7 +25,6 @@ public sealed class EveryRouteFaultTests
         ["out of memory"] = new() { Kind = FaultKind.Status, Status = 500, Message = "model requires more system memory (99 GiB) than is available", Times = 1 },
     };
 
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public static TheoryData<string> Kinds => [.. Faults.Keys];
 
