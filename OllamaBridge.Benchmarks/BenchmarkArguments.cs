@@ -2,21 +2,21 @@ using OllamaBridge.Benchmarks.EndToEnd;
 
 namespace OllamaBridge.Benchmarks;
 
-/// <summary>What the command line asks for.</summary>
-/// <param name="Command">Which benchmark, or which part of one a child process plays.</param>
-/// <param name="Quick">Fewer and shorter rounds: shows that it works, proves little.</param>
-/// <param name="Output">A Markdown file whose marked section is written anew; null for none.</param>
-/// <param name="Rest">What follows the command of a child process.</param>
+/// <summary>The parsed command line.</summary>
+/// <param name="Command">A benchmark, or the server that a child process runs.</param>
+/// <param name="Quick">Runs fewer and shorter rounds, as a smoke test. The figures are not meaningful.</param>
+/// <param name="Output">The Markdown file whose marked section is overwritten; null writes to the console only.</param>
+/// <param name="Rest">The arguments after the command of a child process.</param>
 internal sealed record BenchmarkArguments(string Command, bool Quick, string? Output, IReadOnlyList<string> Rest)
 {
     public const string Usage = """
         dotnet run -c Release --project OllamaBridge.Benchmarks -- scheduling|gateway|continuation|tenants|telemetry|all [--quick] [--output docs/benchmarks.md]
 
           scheduling    the scheduling decision with 10, 100 and 1,000 instances
-          gateway       the gateway beside a bare YARP forwarder and a direct connection
-          continuation  the gateway with streams kept to be gone on with, beside itself without
-          tenants       the gateway with keys, limits and shared state, beside itself without
-          telemetry     the gateway with metrics and traces sent to a collector, beside itself with all of it off
+          gateway       the gateway compared with a bare YARP forwarder and a direct connection
+          continuation  the gateway with resumption of interrupted streams, compared with the gateway without it
+          tenants       the gateway with keys, limits and shared state, compared with the gateway without them
+          telemetry     the gateway with metrics and traces sent to a collector, compared with the gateway without telemetry
           all           all of them
           --quick       fewer and shorter rounds
           --output      writes the tables into the marked sections of this file
@@ -27,8 +27,7 @@ internal sealed record BenchmarkArguments(string Command, bool Quick, string? Ou
     private static readonly string[] Commands = ["scheduling", "gateway", "continuation", "tenants", "telemetry", "all"];
     private static readonly string[] ChildCommands = [SimulatorFleet.Command, BareYarp.Command, TelemetrySink.Command];
 
-    /// <summary>Reads the command line.</summary>
-    /// <returns>Null where it is not understood.</returns>
+    /// <returns>Null if the arguments are invalid.</returns>
     public static BenchmarkArguments? Parse(string[] args)
     {
         if (args is not [var command, .. var rest])

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace OllamaBridge.Benchmarks;
 
-/// <summary>While it lives, Ctrl-C and its like end the measuring, not the process: what was started is stopped on the way out.</summary>
+/// <summary>
+/// Until it is disposed, SIGINT, SIGTERM and SIGHUP cancel <see cref="Token"/> instead of ending the process. The child processes are then stopped first.
+/// </summary>
 internal sealed class Interruption : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
@@ -16,7 +18,6 @@ internal sealed class Interruption : IDisposable
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Token => _source.Token;
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var registration in _registrations)

@@ -12,7 +12,7 @@ if (arguments is null)
 
 try
 {
-    // Nothing runs beside the scheduling benchmark, so Ctrl-C may simply end it.
+    // No child process runs beside the scheduling benchmark, so Ctrl-C may end the process directly.
     var scheduling = arguments.Command is "scheduling" or "all" ? SchedulingCommand.Run(arguments) : ExitCodes.Met;
     if (arguments.Command == "scheduling")
         return scheduling;

@@ -6,7 +6,7 @@ namespace Aspire.Hosting;
 /// <summary>Adds Ollama containers and Open WebUI to a bridge, through the Community Toolkit's Ollama integration.</summary>
 public static class BridgeContainerExtensions
 {
-    /// <summary>Adds Ollama containers over one shared model volume, each with a GPU of its own.</summary>
+    /// <summary>Adds Ollama containers with one shared model volume and one GPU each.</summary>
     /// <remarks>In a published application all instances of a tier are one resource, which the platform replicates.</remarks>
     /// <param name="bridge">The bridge.</param>
     /// <param name="count">The number of instances to add.</param>
@@ -16,7 +16,7 @@ public static class BridgeContainerExtensions
         this IResourceBuilder<IOllamaBridgeResource> bridge, int count, string? tier = null) =>
         bridge.AddInstances(count, tier, ContainerInstances.Add, pullsModels: true);
 
-    /// <summary>Adds the chat page Open WebUI, pointed at the bridge.</summary>
+    /// <summary>Adds the chat page Open WebUI, connected to the bridge.</summary>
     /// <param name="bridge">The bridge.</param>
     /// <param name="configure">Configures the container.</param>
     [AspireExportIgnore(Reason = "Callbacks on the toolkit's resource are not available in other languages.")]

@@ -25,7 +25,7 @@ internal static class ContainerInstances
         var ollama = builder.AddOllama(name)
             .WithDataVolume(ModelVolume)
             .WithIconName("BrainCircuit")
-            // A busy server answers late; only one that is silent for minutes is restarted. The toolkit checks the same path in run mode.
+            // A busy server responds late. It is restarted only after minutes without a response. The toolkit checks the same path in run mode.
             .WithProbes(startup: new("/", 2, 60), readiness: new("/", 5, 3), liveness: new("/", 20, 6))
             .WithParentRelationship(bridge)
             .WithEnvironment(context => InstanceEnvironment.Write(context, tier, gpus.Value.EnvironmentOf(index, isContainer: true)))

@@ -12,7 +12,7 @@ public static class BridgeHelmChartExtensions
     private const string EnvironmentName = "kubernetes";
     private const string ManifestStep = "publish-manifest";
 
-    /// <summary>Adds what a manifest cannot express: claims, replicas, GPUs, the job that pulls the models. In run mode it does nothing.</summary>
+    /// <summary>Adds the parts that a manifest cannot express: volume claims, replicas, GPUs and the job that pulls models. No effect in run mode.</summary>
     /// <param name="bridge">The bridge.</param>
     /// <param name="options">Replicas and storage; null for the defaults.</param>
     [AspireExport]

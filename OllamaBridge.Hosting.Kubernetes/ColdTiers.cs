@@ -4,7 +4,7 @@ using Aspire.Hosting.Kubernetes.Resources;
 
 namespace OllamaBridge.Hosting;
 
-/// <summary>Lets the bridge scale its cold tiers, and nothing else in the cluster.</summary>
+/// <summary>Allows the bridge to scale its cold tiers, and nothing else in the cluster.</summary>
 internal static class ColdTiers
 {
     private const string Rbac = "rbac.authorization.k8s.io";
@@ -23,7 +23,7 @@ internal static class ColdTiers
             Metadata = { Name = $"{bridge.Name}-scales-tiers" },
             Rules =
             {
-                // The requests of the gateway's activator: the scale of these objects only.
+                // The gateway's activator reads and writes only the scale of these objects.
                 new PolicyRuleV1 { ApiGroups = { "apps" }, Resources = { "statefulsets/scale" }, Verbs = { "get", "patch" } },
             },
         };

@@ -4,20 +4,20 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace OllamaBridge.Hosting;
 
-/// <summary>The chart's <c>values.yaml</c>, and how templates refer to it.</summary>
+/// <summary>The chart's <c>values.yaml</c>, and the templates' references to it.</summary>
 internal static partial class HelmValues
 {
     private const string File = "values.yaml";
 
-    /// <summary>The prefix under which templates find a resource's secrets.</summary>
+    /// <summary>The prefix of a resource's secrets in templates.</summary>
     public static string SecretsOf(string resource) => $".Values.secrets.{resource.Replace('-', '_')}.";
 
-    /// <summary>Makes Helm refuse to install while a secret is empty: an empty Redis password means none.</summary>
+    /// <summary>Makes Helm refuse the installation while a secret is empty: an empty Redis password disables authentication.</summary>
     public static string Required(string template) =>
         // Back-quotes, because the template is inside double quotes in YAML.
         Secret().Replace(template, match => $"{{{{ required `Set {match.Groups[1].Value}.` .Values.{match.Groups[1].Value} }}}}");
 
-    /// <summary>Corrects the publisher's values: the bridge's image under its own name, and no value that no template reads.</summary>
+    /// <summary>Corrects the publisher's values: sets the bridge's image and removes values that no template reads.</summary>
     /// <param name="folder">The chart.</param>
     /// <param name="bridge">The bridge.</param>
     /// <param name="cancellationToken">Cancels the work.</param>

@@ -13,7 +13,7 @@ internal static class InstanceWorkload
     private const string RocmSuffix = "-rocm";
 
 
-    // Longer than most responses take: they complete before the server stops.
+    // Longer than most responses, so that they complete before the server stops.
     private const int GraceSeconds = 120;
 
     /// <summary>Completes the publisher's objects.</summary>

@@ -49,11 +49,10 @@ internal sealed class ModelJob() : BaseKubernetesResource("batch/v1", "Job")
         return job;
     }
 
-    // A job is immutable: other models make another job.
+    // A job is immutable, so other models need another job.
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..8];
 }
 
-/// <summary>The specification of a job.</summary>
 internal sealed class JobSpec
 {
     /// <summary>The number of retries: a registry may be unreachable for a while.</summary>

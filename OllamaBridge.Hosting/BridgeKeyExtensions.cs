@@ -46,7 +46,7 @@ public static class BridgeKeyExtensions
     /// <param name="bridge">The bridge.</param>
     /// <param name="name">The tenant's name: up to 63 lower-case letters, digits, <c>.</c>, <c>-</c> and <c>_</c>.</param>
     /// <param name="key">The tenant's key; see <see cref="AddBridgeKey"/>.</param>
-    /// <param name="options">What the tenant may do; null for inference with all models.</param>
+    /// <param name="options">The tenant's scopes, models and limits; null for inference with all models.</param>
     [AspireExport]
     public static IResourceBuilder<IOllamaBridgeResource> WithTenant(
         this IResourceBuilder<IOllamaBridgeResource> bridge, string name, IResourceBuilder<ParameterResource> key, BridgeTenantOptions? options = null)
@@ -59,7 +59,7 @@ public static class BridgeKeyExtensions
         fleet.Tenants.Add(new BridgeTenant(name, key.Resource, options ?? new BridgeTenantOptions()));
         if (bridge.ApplicationBuilder.ExecutionContext.IsRunMode && fleet.OperatorKey is null)
         {
-            // With the first key the gateway refuses callers without one; the dashboard's commands need their own, another one at each start.
+            // With the first key the gateway refuses requests without a key. The dashboard's commands use a separate key, generated at each start.
             fleet.OperatorKey = new ParameterResource($"{fleet.Name}-operator-key", _ => GeneratedKey.Create(), secret: true);
             fleet.Tenants.Add(new BridgeTenant(OperatorTenant, fleet.OperatorKey, new BridgeTenantOptions { Scopes = OperatorScopes }));
         }

@@ -80,7 +80,6 @@ internal sealed class BridgeModel
     /// <summary>The pulls of the fleet's models.</summary>
     public List<IResourceBuilder<OllamaModelPullResource>> Pulls { get; } = [];
 
-    /// <summary>Adds an instance.</summary>
     public void Add(BridgeInstance instance)
     {
         _instances.Add(instance);
@@ -94,7 +93,6 @@ internal sealed class BridgeModel
         _instances.ForEach(action);
     }
 
-    /// <summary>Sets the store.</summary>
     public void UseState(IResource state)
     {
         State = state;
@@ -155,7 +153,7 @@ internal sealed class BridgeModel
 /// <param name="Options">Its scopes, models and limits.</param>
 internal sealed record BridgeTenant(string Name, ParameterResource Key, BridgeTenantOptions Options);
 
-/// <summary>A group of like instances. A platform that replicates runs it as one resource.</summary>
+/// <summary>A group of like instances that scales together. A platform that replicates runs it as one resource.</summary>
 /// <param name="bridge">The bridge's fleet.</param>
 /// <param name="name">The tier's name, and the prefix of its instances' names.</param>
 internal sealed class InstanceTier(BridgeModel bridge, string name)
@@ -165,10 +163,10 @@ internal sealed class InstanceTier(BridgeModel bridge, string name)
     /// <summary>The key that <c>WithTier</c> uses; null for the default tier.</summary>
     public string? Key { get; init; }
 
-    /// <summary>The number of instances, also where a platform replicates one resource.</summary>
+    /// <summary>The number of instances, even if a platform replicates one resource.</summary>
     public int Count { get; set; }
 
-    /// <summary>What differs from the fleet's settings.</summary>
+    /// <summary>The differences from the fleet's settings.</summary>
     public BridgeTierOptions Options { get; set; } = new();
 
     public BridgeServerOptions Server => Options.Server.Or(bridge.Server);
@@ -176,15 +174,13 @@ internal sealed class InstanceTier(BridgeModel bridge, string name)
     /// <summary>The models that the tier serves, with their tags.</summary>
     public IEnumerable<string> OwnModels => Options.Models.Select(Names.WithTag);
 
-    /// <summary>Whether the bridge starts the instances. Without models of its own no request could ask for the tier.</summary>
+    /// <summary>Whether the bridge starts the instances. Without its own models, no request could need the tier.</summary>
     public bool StartsOnDemand => Key is not null && Options.ExplicitStart && Count > 0 && OwnModels.Any();
 
     public BridgeLimitOptions Limits => Options.Limits ?? bridge.Limits;
 
     public BridgeGpuOptions Gpus => Options.Gpus ?? bridge.Gpus;
 
-    /// <summary>The name of an instance.</summary>
-    /// <param name="index">From 0.</param>
     public string InstanceName(int index) => string.Create(CultureInfo.InvariantCulture, $"{Name}-{index + 1}");
 }
 

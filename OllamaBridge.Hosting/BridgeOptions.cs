@@ -21,7 +21,7 @@ public sealed record BridgeServerOptions
     /// <summary>Context length in tokens (<c>OLLAMA_CONTEXT_LENGTH</c>). 0 lets Ollama decide.</summary>
     public int? ContextLength { get; init; }
 
-    /// <summary>These settings, with the other's values where these are null.</summary>
+    /// <summary>These settings; null values are replaced by the other's values.</summary>
     internal BridgeServerOptions Or(BridgeServerOptions other) => new()
     {
         Parallel = Parallel ?? other.Parallel,
@@ -34,7 +34,7 @@ public sealed record BridgeServerOptions
     /// <summary>The environment variables of <c>ollama serve</c>.</summary>
     internal IEnumerable<KeyValuePair<string, string>> ToEnvironment()
     {
-        // Instances share one model folder: a server that prunes at its start would delete what another one is downloading.
+        // Instances share one model folder: a server that prunes at its start would delete another server's unfinished download.
         yield return new("OLLAMA_NOPRUNE", "1");
         if (Parallel is { } parallel)
             yield return new("OLLAMA_NUM_PARALLEL", Text(parallel));
@@ -90,7 +90,7 @@ public sealed record BridgeTierOptions
     public bool ExplicitStart { get; init; }
 }
 
-/// <summary>A tenant: what the holder of a key may do. <c>docs/tenants.md</c> describes each setting.</summary>
+/// <summary>The rights and limits of a tenant. <c>docs/tenants.md</c> describes each setting.</summary>
 public sealed record BridgeTenantOptions
 {
     /// <summary><c>Inference</c>, <c>Management</c>, <c>Admin</c>, <c>Drain</c>; empty for <c>Inference</c>.</summary>

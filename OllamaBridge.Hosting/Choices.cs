@@ -5,7 +5,7 @@ namespace OllamaBridge.Hosting;
 /// <summary>A choice and its reason.</summary>
 internal readonly record struct Choice<T>(T Value, string Reason);
 
-/// <summary>Decides what <c>Auto</c> means on a machine.</summary>
+/// <summary>Selects the values for <c>Auto</c> on a machine.</summary>
 internal static class Choices
 {
     /// <summary>The store that gateways share.</summary>

@@ -42,16 +42,12 @@ internal sealed class HostProbe : IHostProbe
     /// <summary>The probe of an application.</summary>
     public static HostProbe Of(IDistributedApplicationBuilder builder) => Probes.GetValue(builder, b => new HostProbe(b.Configuration));
 
-    /// <inheritdoc/>
     public string? ContainerRuntime => _runtime.Value;
 
-    /// <inheritdoc/>
     public int NvidiaGpus => _nvidia.Value;
 
-    /// <inheritdoc/>
     public int AmdGpus => _amd.Value;
 
-    /// <inheritdoc/>
     public bool HasProgram(string name)
     {
         var file = OperatingSystem.IsWindows() ? $"{name}.exe" : name;

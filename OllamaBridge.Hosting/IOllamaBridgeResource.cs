@@ -18,7 +18,7 @@ public interface IOllamaBridgeResource :
     /// <summary>The endpoint that clients use.</summary>
     EndpointReference PrimaryEndpoint => Fleet.PrimaryEndpoint;
 
-    /// <summary>The endpoint that operators use: the fleet page, the admin API and the metrics. Clients' endpoint does not answer these.</summary>
+    /// <summary>The endpoint for operators: the fleet page, the admin API and the metrics. The clients' endpoint does not serve these.</summary>
     EndpointReference AdminEndpoint => Fleet.AdminEndpoint;
 
     /// <summary>The base address, <c>http://host:port</c>.</summary>

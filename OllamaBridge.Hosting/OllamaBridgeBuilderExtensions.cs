@@ -39,7 +39,7 @@ public static class OllamaBridgeBuilderExtensions
             .WithHttpHealthCheck(HealthPath, endpointName: BridgeModel.HttpEndpoint)
             .WithProbes(startup: new(HealthPath, 5, 30), readiness: new(HealthPath, 5, 2), liveness: new(AlivePath, 5, 6))
             .WithIconName("BranchFork");
-        // The gateway reads the connection string and service discovery. A password in further variables would only be a further place to leak.
+        // The gateway reads the connection string and service discovery. Further variables with the password would only be further places to leak it.
         bridge.WithReferenceEnvironment(ReferenceEnvironmentInjectionFlags.ConnectionString | ReferenceEnvironmentInjectionFlags.ServiceDiscovery);
         bridge.WithEnvironment(context => BridgeEnvironment.Write(bridge.Resource.Fleet, context.EnvironmentVariables, publish));
         if (!publish)
@@ -78,7 +78,7 @@ public static class OllamaBridgeBuilderExtensions
         return bridge;
     }
 
-    /// <summary>Sets how every Ollama server is configured, unless its tier differs. Values that are null keep what was set before.</summary>
+    /// <summary>Sets the configuration of every Ollama server, unless its tier differs. Null values leave earlier ones unchanged.</summary>
     /// <param name="bridge">The bridge.</param>
     /// <param name="server">The settings.</param>
     [AspireExport]
@@ -147,7 +147,7 @@ public static class OllamaBridgeBuilderExtensions
     /// <remarks>The methods that add instances put them into the tier by its name.</remarks>
     /// <param name="bridge">The bridge.</param>
     /// <param name="name">The tier's name. Its instances are named <c>ollama-NAME-1</c> and so on.</param>
-    /// <param name="options">How the tier differs from the fleet.</param>
+    /// <param name="options">The differences between the tier and the fleet.</param>
     [AspireExport]
     public static IResourceBuilder<IOllamaBridgeResource> WithTier(this IResourceBuilder<IOllamaBridgeResource> bridge, string name, BridgeTierOptions options)
     {

@@ -5,7 +5,7 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace OllamaBridge.Hosting;
 
-/// <summary>Where an application finds OllamaBridge's programs: in projects of this repository, or in .NET tools from a package feed.</summary>
+/// <summary>The source of OllamaBridge's programs: projects of this repository, or .NET tools from a package feed.</summary>
 internal sealed class Programs
 {
     public const string GatewayPackage = "OllamaBridge.Gateway";

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>A program that a test runs, with its output. Disposing it ends the program and its children.</summary>
+/// <summary>A program that a test runs, with its output. Disposing it ends the program and its child processes.</summary>
 internal sealed class ChildProgram : IAsyncDisposable
 {
     private readonly Process _process;
@@ -41,7 +41,7 @@ internal sealed class ChildProgram : IAsyncDisposable
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        // The test's own host settings are not the program's.
+        // The test host's own settings must not reach the program.
         foreach (var variable in start.Environment.Keys.Where(k => k.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || k.StartsWith("ASPNETCORE_", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(variable);
         return new ChildProgram(Process.Start(start)!);
@@ -76,7 +76,7 @@ internal sealed class ChildProgram : IAsyncDisposable
     {
         if (!_process.HasExited)
         {
-            // SIGTERM to the application, so that the orchestrator ends what it started.
+            // SIGTERM to the application, so that the orchestrator stops its child processes.
             using (var kill = Process.Start("kill", ["-TERM", Id.ToString(CultureInfo.InvariantCulture)]))
                 await kill.WaitForExitAsync();
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));

@@ -4,7 +4,7 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>What <c>Auto</c> comes to on different machines, and that it says why.</summary>
+/// <summary>The choice for <c>Auto</c> on different machines, with its reason.</summary>
 public sealed class ChoicesTests
 {
     public static TheoryData<FleetBackend, bool, bool, string?, string, FleetBackend> Backends => new()
@@ -22,7 +22,7 @@ public sealed class ChoicesTests
 
     [Theory]
     [MemberData(nameof(Backends))]
-    public void Backend_Machine_Chosen(FleetBackend wanted, bool publish, bool urls, string? runtime, string program, FleetBackend expected)
+    public void Backend_Machine_SelectsBackend(FleetBackend wanted, bool publish, bool urls, string? runtime, string program, FleetBackend expected)
     {
         var choice = BackendChoice.Of(wanted, publish, urls, hasContainers: true, new FakeHost(runtime, 0, 0, program));
 
@@ -33,7 +33,7 @@ public sealed class ChoicesTests
     [Theory]
     [InlineData("ollama", FleetBackend.Executable)]
     [InlineData("", FleetBackend.Simulator)]
-    public void Backend_BuildWithoutContainers_NotContainersAndSaysWhy(string program, FleetBackend expected)
+    public void Backend_BuildWithoutContainers_SelectsOtherBackendWithReason(string program, FleetBackend expected)
     {
         var choice = BackendChoice.Of(FleetBackend.Auto, publish: false, hasUrls: false, hasContainers: false, new FakeHost("docker", 0, 0, program));
 
@@ -47,11 +47,11 @@ public sealed class ChoicesTests
     [InlineData(BridgeStateBackend.Auto, false, null, "", BridgeStateBackend.Embedded)]
     [InlineData(BridgeStateBackend.Embedded, false, "docker", "redis-server", BridgeStateBackend.Embedded)]
     [InlineData(BridgeStateBackend.Embedded, true, null, "", BridgeStateBackend.Container)]
-    public void State_Machine_Chosen(BridgeStateBackend wanted, bool publish, string? runtime, string program, BridgeStateBackend expected) =>
+    public void State_Machine_SelectsBackend(BridgeStateBackend wanted, bool publish, string? runtime, string program, BridgeStateBackend expected) =>
         Assert.Equal(expected, Choices.State(wanted, publish, new FakeHost(runtime, 0, 0, program)).Value);
 
     [Fact]
-    public void Gpus_AutoWithTwoNvidia_EachInstanceOneInTurn()
+    public void Gpus_AutoWithTwoNvidia_AssignsRoundRobin()
     {
         var plan = Choices.Gpus(new BridgeGpuOptions(), publish: false, new FakeHost("docker", NvidiaGpus: 2)).Value;
 
@@ -63,7 +63,7 @@ public sealed class ChoicesTests
     }
 
     [Fact]
-    public void Gpus_AutoWithAmd_DriverNodesAndOneVisible()
+    public void Gpus_AutoWithAmd_PassesDriverNodesAndOneVisibleDevice()
     {
         var plan = Choices.Gpus(new BridgeGpuOptions(), publish: false, new FakeHost("docker", AmdGpus: 4)).Value;
 
@@ -73,7 +73,7 @@ public sealed class ChoicesTests
     }
 
     [Fact]
-    public void Gpus_DevicesNamed_ThoseInTheirOrder()
+    public void Gpus_DevicesConfigured_UsedInOrder()
     {
         var plan = Choices.Gpus(new BridgeGpuOptions { Vendor = BridgeGpuVendor.Nvidia, Devices = ["3", "GPU-ab"] }, publish: false, new FakeHost("docker", NvidiaGpus: 8)).Value;
 
@@ -91,7 +91,7 @@ public sealed class ChoicesTests
     }
 
     [Fact]
-    public void Gpus_AutoWhenPublishing_DoesNotDependOnTheMachine() =>
+    public void Gpus_AutoWhenPublishing_IndependentOfMachine() =>
         Assert.Same(GpuPlan.None, Choices.Gpus(new BridgeGpuOptions(), publish: true, new FakeHost("docker", NvidiaGpus: 2)).Value);
 
     [Theory]
@@ -99,7 +99,7 @@ public sealed class ChoicesTests
     [InlineData("deepseek-r1:7b", "deepseek-r1:7b", "model-deepseek-r1-7b")]
     [InlineData("registry:5000/team/Model_X", "registry:5000/team/Model_X:latest", "model-registry-5000-team-model-x")]
     [InlineData("hf.co/org/repo-GGUF:Q4_K_M", "hf.co/org/repo-GGUF:Q4_K_M", "model-hf-co-org-repo-gguf-q4-k-m")]
-    public void Names_Model_TagAndResource(string model, string tagged, string resource)
+    public void Names_Model_HasTagAndResourceName(string model, string tagged, string resource)
     {
         Assert.Equal(tagged, Names.WithTag(model));
         Assert.Equal(resource, Names.ForModel("model", Names.WithTag(model), _ => false));

@@ -5,7 +5,7 @@ using OllamaBridge.AppHost;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>Settings are read whole, and every mistake is told at once with its key.</summary>
+/// <summary>Settings are read completely, and all errors are reported together with their keys.</summary>
 public sealed class FleetSettingsTests
 {
     [Fact]
@@ -20,20 +20,20 @@ public sealed class FleetSettingsTests
     }
 
     [Fact]
-    public void Read_OwnAppSettings_EveryKeyKnownAndRight()
+    public void Read_OwnAppSettings_KeysAreKnownAndEqualDefaults()
     {
         var file = Path.Combine(Repository.Root, "OllamaBridge.AppHost", "appsettings.json");
         var configuration = new ConfigurationBuilder().AddJsonFile(file).Build();
 
         var settings = FleetSettingsReader.Read(configuration.GetSection("Fleet"));
 
-        // What the file says and what the code has where the file says nothing must not drift apart.
+        // The values in the file and the defaults in the code must be equal.
         Assert.Equal(new FleetSettings { Server = settings.Server, Tiers = settings.Tiers }, settings);
         Assert.Equal(4, settings.Server.Parallel);
     }
 
     [Fact]
-    public void Read_Tier_OverridesOnlyWhatItSays()
+    public void Read_Tier_OverridesOnlyConfiguredSettings()
     {
         var settings = Read("""
             { "Server": { "Parallel": 4, "KeepAlive": "10m" },
@@ -46,7 +46,7 @@ public sealed class FleetSettingsTests
     }
 
     [Fact]
-    public void Read_ManyMistakes_AllOfThemWithTheirKeys()
+    public void Read_ManyErrors_ReportsAllWithKeys()
     {
         var e = Assert.Throws<DistributedApplicationException>(() => Read("""
             { "Backend": "External", "Instances": 0, "Models": "a b", "Port": 70000, "AdminPort": 70000, "Bridges": 0,
@@ -72,7 +72,7 @@ public sealed class FleetSettingsTests
     [InlineData("""{ "Backend": "Simulator", "Urls": "http://a:1" }""", "Fleet:Urls")]
     [InlineData("""{ "Urls": "ftp://a:1" }""", "Fleet:Urls")]
     [InlineData("""{ "Models": "" }""", "Fleet:Models")]
-    public void Read_Mistake_Told(string json, string word) =>
+    public void Read_Error_ReportsKeyOrValue(string json, string word) =>
         Assert.Contains(word, Assert.Throws<DistributedApplicationException>(() => Read(json)).Message, StringComparison.Ordinal);
 
     [Theory]
@@ -81,7 +81,7 @@ public sealed class FleetSettingsTests
     [InlineData("-1")]
     [InlineData("300")]
     [InlineData("1.5h")]
-    public void Read_Duration_AsGoHasIt(string text) => Assert.Equal(text, Read($$"""{ "Server": { "KeepAlive": "{{text}}" } }""").Server.KeepAlive);
+    public void Read_GoDuration_KeptUnchanged(string text) => Assert.Equal(text, Read($$"""{ "Server": { "KeepAlive": "{{text}}" } }""").Server.KeepAlive);
 
     private static FleetSettings Read(string json)
     {

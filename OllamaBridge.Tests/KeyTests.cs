@@ -8,10 +8,10 @@ namespace OllamaBridge.Tests;
 public sealed class KeyTests
 {
     [Fact]
-    public async Task WithApiKey_Client_ReceivesTheKeyInItsConnectionStrings()
+    public async Task WithApiKey_Client_ReceivesKeyInConnectionStrings()
     {
         var (builder, bridge) = Apps.With(new FakeHost());
-        // The client is wired before the key exists: the order must not matter.
+        // The client is wired before the key exists: the order of calls must not matter.
         builder.AddExecutable("client", "client", ".").WithReference(bridge);
         bridge.WithSimulatedInstances(1).WithModels("a:1").WithApiKey(builder.AddBridgeKey("key"));
 
@@ -25,7 +25,7 @@ public sealed class KeyTests
     }
 
     [Fact]
-    public async Task WithApiKey_RunMode_CommandsHaveAnOperatorsKeyOfTheirOwn()
+    public async Task WithApiKey_RunMode_CommandsUseSeparateOperatorKey()
     {
         var (builder, bridge) = Apps.With(new FakeHost());
         bridge.WithSimulatedInstances(1).WithApiKey(builder.AddBridgeKey("key"));
@@ -41,7 +41,7 @@ public sealed class KeyTests
     }
 
     [Fact]
-    public async Task WithTenant_Options_WrittenAsTheGatewayReadsThem()
+    public async Task WithTenant_Options_WrittenInGatewayFormat()
     {
         var (builder, bridge) = Apps.With(new FakeHost());
         bridge.WithTenant("chat-team", builder.AddBridgeKey("chat-key"), new BridgeTenantOptions
@@ -66,7 +66,7 @@ public sealed class KeyTests
     }
 
     [Fact]
-    public void Published_WithoutKey_RefusedWithWords()
+    public void Published_WithoutKey_RefusedWithMessage()
     {
         var (_, bridge) = Apps.With(new FakeHost());
 
@@ -76,7 +76,7 @@ public sealed class KeyTests
     }
 
     [Fact]
-    public void Published_AnonymousAccessAllowed_SaysSo()
+    public void Published_AnonymousAccessAllowed_SetsAllowAnonymous()
     {
         var (_, bridge) = Apps.With(new FakeHost());
         var environment = new Dictionary<string, object>();

@@ -8,8 +8,8 @@ using OllamaBridge.Hosting;
 namespace OllamaBridge.Tests;
 
 /// <summary>
-/// Local instances, started as <c>ollama serve</c> from PATH. The program on PATH is a script that starts the simulator, which lists, pulls
-/// and fails as a server does.
+/// Local instances that run <c>ollama serve</c> from PATH. The program on PATH is a script that starts the simulator, which lists and pulls
+/// models, and fails, like an Ollama server.
 /// </summary>
 public sealed class LocalInstancesTests : IAsyncLifetime
 {
@@ -62,7 +62,7 @@ public sealed class LocalInstancesTests : IAsyncLifetime
 
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
         patience.CancelAfter(RunningApplication.Patience);
-        // Nothing waits for the model that cannot be pulled.
+        // No resource waits for the model that cannot be pulled.
         foreach (var name in new[] { "ollama-1", "ollama-2", "bridge" })
             await App.ResourceNotifications.WaitForResourceHealthyAsync(name, WaitBehavior.StopOnResourceUnavailable, patience.Token);
         await App.ResourceNotifications.WaitForResourceAsync("model-qwen3-8b", KnownResourceStates.Running, patience.Token);

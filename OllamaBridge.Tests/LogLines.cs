@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>Keeps what an application logs.</summary>
+/// <summary>Records an application's log.</summary>
 internal sealed class LogLines : ILoggerProvider, ILogger
 {
     public ConcurrentQueue<string> Lines { get; } = [];

@@ -5,7 +5,7 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>Reads out of a model what its resources will be given, as expressions where the value is known only later.</summary>
+/// <summary>Reads resources from an application model. A value that is known only at run time is returned as its expression.</summary>
 internal static class ModelReader
 {
     public static T Get<T>(this IDistributedApplicationBuilder builder, string name)
@@ -37,14 +37,14 @@ internal static class ModelReader
         return [.. context.Args.Select(Text)];
     }
 
-    /// <summary>The names of the resources that it waits for.</summary>
+    /// <summary>The names of the resources that a resource waits for.</summary>
     public static IReadOnlyList<string> Waits(this IDistributedApplicationBuilder builder, string name) =>
         [.. builder.Get<IResource>(name).Annotations.OfType<WaitAnnotation>().Select(w => w.Resource.Name).Distinct()];
 
     public static IReadOnlyList<string> Commands(this IDistributedApplicationBuilder builder, string name) =>
         [.. builder.Get<IResource>(name).Annotations.OfType<ResourceCommandAnnotation>().Select(c => c.DisplayName)];
 
-    /// <summary>The links of a resource, as the dashboard shows them: text and address. Its endpoints listen on consecutive ports.</summary>
+    /// <summary>A resource's links as the dashboard shows them: text and address. Its endpoints get consecutive ports, from <paramref name="port"/>.</summary>
     public static async Task<IReadOnlyList<string>> LinksAsync(this IDistributedApplicationBuilder builder, string name, int port)
     {
         var resource = builder.Get<IResourceWithEndpoints>(name);
@@ -56,7 +56,7 @@ internal static class ModelReader
         return [.. context.Urls.Select(u => $"{u.DisplayText} {u.Url}")];
     }
 
-    /// <summary>The texts of a resource's links at a place of the dashboard.</summary>
+    /// <summary>The texts of a resource's links at one location of the dashboard.</summary>
     public static IReadOnlyList<string> Links(this IDistributedApplicationBuilder builder, string name, UrlDisplayLocation location)
     {
         var resource = builder.Get<IResourceWithEndpoints>(name);
@@ -87,7 +87,7 @@ internal static class ModelReader
     };
 }
 
-/// <summary>A machine as the test wants it.</summary>
+/// <summary>The container runtime, GPUs and programs of a machine.</summary>
 internal sealed record FakeHost(string? ContainerRuntime = null, int NvidiaGpus = 0, int AmdGpus = 0, params string[] Programs) : IHostProbe
 {
     public bool HasProgram(string name) => Programs.Contains(name);

@@ -6,13 +6,13 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>The application model for each kind of instance: what runs, and how it is wired.</summary>
+/// <summary>The application model for each kind of instance: resources and their connections.</summary>
 public sealed class ModelTests
 {
     private static readonly string[] InstanceCommandNames = ["Drain", "Undrain", "Preload model…", "Unload model…"];
 
     [Fact]
-    public async Task Bridge_LinksAndLogLine_SayWhereEverythingIs()
+    public async Task Bridge_LinksAndLogLine_ListAllAddresses()
     {
         var (builder, bridge) = Apps.With(new FakeHost());
         bridge.WithSimulatedInstances(1);
@@ -31,7 +31,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public async Task Executable_Instances_OwnPortsTemporaryFoldersAndGpus()
+    public async Task Executable_Instances_HaveOwnPortsFoldersAndGpus()
     {
         var (builder, bridge) = Apps.With(new FakeHost(null, NvidiaGpus: 1, Programs: ["ollama"]));
         bridge.WithLocalInstances(2).WithModels("deepseek-r1:7b").WithServerOptions(new() { Parallel = 2 });
@@ -59,7 +59,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public async Task Simulator_Instances_HaveTheModelsAndPullNone()
+    public async Task Simulator_Instances_HaveModelsWithoutPull()
     {
         await using var builder = await Apps.OwnAsync("--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Instances=2", "--Fleet:Models=a:1,b");
 
@@ -74,7 +74,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public async Task External_Urls_BecomeTheInstances()
+    public async Task External_Urls_BecomeInstances()
     {
         await using var builder = await Apps.OwnAsync("--Fleet:Urls=http://10.0.0.5:11434,https://gpu.example:8443", "--Fleet:State=Embedded");
 
@@ -120,7 +120,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public void Bridge_InTheDashboard_OperatorLinksOnlyAmongTheDetails()
+    public void Bridge_Dashboard_ShowsOperatorLinksOnlyInDetails()
     {
         var (builder, bridge) = Apps.With(new FakeHost());
         bridge.WithSimulatedInstances(1);
@@ -145,7 +145,7 @@ public sealed class ModelTests
     [InlineData("bridge")]
     [InlineData("ollama-1")]
     [InlineData("state")]
-    public async Task Programs_RunMode_ApplicationsEnvironmentAndNoRetriesAgainstAStoppedDashboard(string name)
+    public async Task Programs_RunMode_HaveApplicationEnvironmentWithoutExporterRetries(string name)
     {
         await using var builder = await Apps.OwnAsync("--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--environment=Development");
 
@@ -158,7 +158,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public async Task Replicas_OfTheBridge_BehindProxiedPorts()
+    public async Task Bridge_Replicas_UseProxiedPorts()
     {
         await using var builder = await Apps.OwnAsync("--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Bridges=2");
 

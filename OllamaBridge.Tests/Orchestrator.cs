@@ -2,13 +2,13 @@ using System.Reflection;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>Whether Aspire's orchestrator and dashboard are on this machine: they come as packages with programs for each platform.</summary>
+/// <summary>Aspire's orchestrator and dashboard, which come as NuGet packages with programs for each platform.</summary>
 internal static class Orchestrator
 {
-    // Below this a file is no program but the stand-in of a package that was built without one.
+    // A smaller file is a placeholder from a package that was built without the program.
     private const long SmallestProgram = 64 * 1024;
 
-    /// <summary>Why nothing can be started here; null where it can.</summary>
+    /// <summary>The reason why the application cannot start on this machine; null if it can.</summary>
     public static string? Missing { get; } = Look("dcpclipath", "the orchestrator (DCP)") ?? Look("aspiredashboardpath", "the dashboard");
 
     private static string? Look(string key, string what)
@@ -17,6 +17,6 @@ internal static class Orchestrator
             .FirstOrDefault(a => string.Equals(a.Key, key, StringComparison.OrdinalIgnoreCase))?.Value;
         return path is not null && File.Exists(path) && new FileInfo(path).Length >= SmallestProgram
             ? null
-            : $"{what} is not on this machine: {path ?? "no package brought it"}";
+            : $"{what} is not on this machine: {path ?? "not found in any package"}";
     }
 }

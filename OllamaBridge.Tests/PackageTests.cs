@@ -6,7 +6,7 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>An application outside of this repository uses the packages from a folder feed: the integration as a library, the programs as .NET tools.</summary>
+/// <summary>An application outside this repository uses the packages from a folder feed: the integration as a library, the programs as .NET tools.</summary>
 public sealed class PackageTests : IAsyncLifetime
 {
     private const string Key = "ob-0123456789ab-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -30,7 +30,7 @@ public sealed class PackageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Application_OutsideOfTheRepository_AnswersThroughTools()
+    public async Task Application_OutsideRepository_RespondsThroughTools()
     {
         Assert.SkipWhen(Orchestrator.Missing is not null, Orchestrator.Missing ?? "");
         await PackAsync();
@@ -68,7 +68,7 @@ public sealed class PackageTests : IAsyncLifetime
         var packages = Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } folder
             ? folder
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-        // A package folder of its own, so that nothing of this test stays in the user's; the user's serves what it has.
+        // A separate package folder keeps the test's packages out of the user's folder, which is only a fallback source.
         await File.WriteAllTextAsync(Path.Combine(Application, "nuget.config"), $"""
             <configuration>
               <config><add key="globalPackagesFolder" value="{Path.Combine(_folder, "packages")}" /></config>

@@ -3,7 +3,7 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>Somebody else's application takes the bridge as it is and wires its own clients to it.</summary>
+/// <summary>An external application uses the bridge and connects its own clients to it.</summary>
 public sealed class ReferenceTests
 {
     [Fact]
@@ -26,7 +26,7 @@ public sealed class ReferenceTests
     }
 
     [Fact]
-    public async Task WithReference_NoModel_ConnectionStringWithoutOne()
+    public async Task WithReference_NoModel_ConnectionStringHasNoModel()
     {
         var (builder, bridge) = Apps.With(new FakeHost());
         bridge.WithSimulatedInstances(1);
@@ -36,7 +36,7 @@ public sealed class ReferenceTests
     }
 
     [Fact]
-    public async Task OptionalResources_Flags_AddedAndPointedAtTheBridge()
+    public async Task OptionalResources_Enabled_ReferenceBridge()
     {
         await using var builder = await Apps.OwnAsync(
             "--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Gpus:Vendor=Nvidia", "--Fleet:Gpus:Devices=0",
@@ -49,7 +49,7 @@ public sealed class ReferenceTests
     }
 
     [Fact]
-    public async Task OptionalResources_NoFlags_None()
+    public async Task OptionalResources_Disabled_NotAdded()
     {
         await using var builder = await Apps.OwnAsync("--Fleet:Backend=Simulator", "--Fleet:State=Embedded");
 

@@ -8,13 +8,13 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>The application as <c>dotnet run</c> starts it, with simulators, the embedded state and the dashboard. One for all tests of a class.</summary>
+/// <summary>The application as <c>dotnet run</c> starts it, with simulators, the embedded state and the dashboard. All tests of a class share it.</summary>
 public sealed class RunningApplication : IAsyncLifetime
 {
     internal const string Model = "deepseek-r1:7b";
     internal const string ColdInstance = "ollama-cold-1";
 
-    /// <summary>The key of clients: the value of the parameter <c>bridge-key</c>.</summary>
+    /// <summary>The clients' API key: the value of the parameter <c>bridge-key</c>.</summary>
     internal const string ClientKey = "ob-0123456789ab-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
     private const string DashboardKey = "only-for-this-test-run";
@@ -24,7 +24,7 @@ public sealed class RunningApplication : IAsyncLifetime
 
     internal HttpClient Bridge { get; private set; } = null!;
 
-    /// <summary>A client of the operators' endpoint, with the operator's key.</summary>
+    /// <summary>A client of the admin endpoint, with the operator's key.</summary>
     internal HttpClient Admin { get; private set; } = null!;
 
     internal HttpClient Dashboard { get; private set; } = null!;
@@ -57,7 +57,9 @@ public sealed class RunningApplication : IAsyncLifetime
         Admin = CreateClient(BridgeModel.AdminEndpointName);
         Dashboard = _app.CreateHttpClient("aspire-dashboard");
         Dashboard.DefaultRequestHeaders.Add("x-api-key", DashboardKey);
-        await UntilAsync(async () => (await InstancesAsync()).All(i => i["state"]!.GetValue<string>() == "healthy" || i["name"]!.GetValue<string>() == ColdInstance), "the bridge knows all instances");
+        await UntilAsync(
+            async () => (await InstancesAsync()).All(i => i["state"]!.GetValue<string>() == "healthy" || i["name"]!.GetValue<string>() == ColdInstance),
+            "the bridge reports all instances as healthy");
 
         HttpClient CreateClient(string endpoint)
         {
@@ -80,17 +82,17 @@ public sealed class RunningApplication : IAsyncLifetime
 
     internal async Task<JsonNode> InstanceAsync(string name) => (await InstancesAsync()).Single(i => i["name"]!.GetValue<string>() == name);
 
-    /// <summary>The state of a resource, as the dashboard shows it.</summary>
+    /// <summary>The state of a resource in the dashboard.</summary>
     internal string? StateOf(string resource) =>
         App.ResourceNotifications.TryGetCurrentState(resource, out var current) ? current.Snapshot.State?.Text : null;
 
-    /// <summary>The names of the commands of a resource that are enabled.</summary>
+    /// <summary>The names of a resource's enabled commands.</summary>
     internal IEnumerable<string> EnabledCommandsOf(string resource) =>
         App.ResourceNotifications.TryGetCurrentState(resource, out var current)
             ? current.Snapshot.Commands.Where(c => c.State == ResourceCommandState.Enabled).Select(c => c.Name)
             : [];
 
-    /// <summary>Ends the process of an instance as <c>kill -9</c> does.</summary>
+    /// <summary>Kills the process of an instance with SIGKILL.</summary>
     internal void Kill(string resource)
     {
         Assert.True(App.ResourceNotifications.TryGetCurrentState(resource, out var current));
@@ -99,7 +101,7 @@ public sealed class RunningApplication : IAsyncLifetime
         process.Kill(entireProcessTree: true);
     }
 
-    /// <summary>Sends a chat and returns the response with its headers.</summary>
+    /// <summary>Sends a chat request and returns the response with its headers.</summary>
     internal Task<HttpResponseMessage> ChatAsync(string text = "Why is the sky blue?", string? traceParent = null, int tokens = 6, bool stream = false)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat")
@@ -125,10 +127,10 @@ public sealed class RunningApplication : IAsyncLifetime
             new InteractionInputCollection([.. arguments.Select(a => new InteractionInput { Name = a.Name, InputType = InputType.Text, Value = a.Value })]),
             TestContext.Current.CancellationToken);
 
-    /// <summary>For what no event announces: looks until it is so, within bounds.</summary>
+    /// <summary>Polls a condition that raises no event, until it holds or a deadline passes.</summary>
     internal static Task UntilAsync(Func<Task<bool>> condition, string what) => UntilAsync(condition, () => what);
 
-    /// <summary>The same, with a description that is made only if the condition never holds.</summary>
+    /// <summary>Polls like the overload, with a description that is built only if the condition never holds.</summary>
     internal static async Task UntilAsync(Func<Task<bool>> condition, Func<string> what)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
@@ -141,7 +143,7 @@ public sealed class RunningApplication : IAsyncLifetime
         }
         catch (OperationCanceledException) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
         {
-            Assert.Fail($"never happened: {what()}");
+            Assert.Fail($"the condition never held: {what()}");
         }
     }
 }

@@ -10,13 +10,13 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>The real thing: orchestrator, dashboard, state, three simulated servers and the bridge.</summary>
+/// <summary>The running application: orchestrator, dashboard, state, three simulators and the bridge.</summary>
 public sealed class RunningTests(RunningApplication application) : IClassFixture<RunningApplication>
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chats_ThroughTheBridge_SpreadOverTheInstances()
+    public async Task Chats_ThroughBridge_SpreadOverInstances()
     {
         SkipWithoutOrchestrator();
 
@@ -55,11 +55,11 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     }
 
     [Fact]
-    public async Task Drain_ByAnotherOperator_VisibleOnTheResource()
+    public async Task Drain_ByAnotherOperator_ShownOnResource()
     {
         SkipWithoutOrchestrator();
 
-        // A drain that is older than the application is read in the same way.
+        // A drain from before the application's start is read in the same way.
         using var drained = await application.Admin.PostAsync("/bridge/instances/ollama-3/drain", content: null, Token);
         Assert.True(drained.IsSuccessStatusCode);
         await RunningApplication.UntilAsync(() => Task.FromResult(application.StateOf("ollama-3") == DrainStates.Drained), "the resource shows the drain");
@@ -70,7 +70,7 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     }
 
     [Fact]
-    public async Task Chat_KeyRequired_AnsweredWithTheClientsKeyOnly()
+    public async Task Chat_KeyRequired_AcceptsClientKeyOnly()
     {
         SkipWithoutOrchestrator();
         using var client = new HttpClient { BaseAddress = application.Bridge.BaseAddress };
@@ -84,12 +84,12 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
 
         Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
         Assert.Equal(HttpStatusCode.OK, answered.StatusCode);
-        // The clients' key is for inference; the dashboard's commands have their own.
+        // The clients' key is only for inference. The dashboard's commands use another key.
         Assert.Equal(HttpStatusCode.Forbidden, forbidden.StatusCode);
     }
 
     [Fact]
-    public async Task Listeners_EachEndpoint_AnswersItsOwnRoutesOnly()
+    public async Task Listeners_EachEndpoint_ServesOnlyItsRoutes()
     {
         SkipWithoutOrchestrator();
 
@@ -106,7 +106,7 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     }
 
     [Fact]
-    public async Task Kill_OneInstanceUnderChats_AllAnsweredWhole()
+    public async Task Kill_OneInstanceDuringChats_AllResponsesComplete()
     {
         SkipWithoutOrchestrator();
         var before = await application.InstanceAsync("ollama-1");
@@ -119,24 +119,28 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
             var body = await answer.Content.ReadAsStringAsync(Token);
             return (answer.StatusCode, Whole: body.Contains("\"done\":true", StringComparison.Ordinal), body);
         }).ToList();
-        await RunningApplication.UntilAsync(async () => (await application.InstanceAsync("ollama-1"))["slotsUsed"]!.GetValue<int>() > 0, "the instance works");
+        await RunningApplication.UntilAsync(
+            async () => (await application.InstanceAsync("ollama-1"))["slotsUsed"]!.GetValue<int>() > 0,
+            "the instance serves a request");
 
         application.Kill("ollama-1");
         var answers = await Task.WhenAll(chats);
 
         Assert.Equal(12, begun);
         Assert.All(answers, a => Assert.True(a.StatusCode == HttpStatusCode.OK && a.Whole, $"{a.StatusCode} {a.body}"));
-        // Its address refuses connections: the bridge sees that the instance is gone instead of waiting for it.
+        // The instance's address refuses connections, so the bridge detects the failure without waiting for a timeout.
         await RunningApplication.UntilAsync(
-            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() != "healthy", "the bridge knows that the instance is gone");
+            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() != "healthy",
+            "the bridge reports the instance as unhealthy");
         var started = await application.CommandAsync("ollama-1", KnownResourceCommands.StartCommand);
         Assert.True(started.Success, started.Message);
         await RunningApplication.UntilAsync(
-            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() == "healthy", "it is back");
+            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() == "healthy",
+            "the bridge reports the instance as healthy again");
     }
 
     [Fact]
-    public async Task PreloadAndUnload_ByCommand_ModelInMemoryAndOut()
+    public async Task PreloadAndUnload_ByCommand_LoadsAndUnloadsModel()
     {
         SkipWithoutOrchestrator();
         using var instance = application.App.CreateHttpClient("ollama-3");
@@ -148,7 +152,8 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
         var unloaded = await application.CommandAsync("ollama-3", InstanceCommands.Unload, (InstanceCommands.Model, RunningApplication.Model));
         Assert.True(unloaded.Success, unloaded.Message);
         await RunningApplication.UntilAsync(
-            async () => !(await instance.GetStringAsync("/api/ps", Token)).Contains(RunningApplication.Model, StringComparison.Ordinal), "the model is out");
+            async () => !(await instance.GetStringAsync("/api/ps", Token)).Contains(RunningApplication.Model, StringComparison.Ordinal),
+            "the model is unloaded");
 
         var wrong = await application.CommandAsync("ollama-3", InstanceCommands.Preload, (InstanceCommands.Model, "nobody-has-it:1b"));
         Assert.False(wrong.Success);
@@ -156,7 +161,7 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     }
 
     [Fact]
-    public async Task TestPrompt_ByCommand_AnswerAndWhoGaveIt()
+    public async Task TestPrompt_ByCommand_ReturnsResponseAndInstance()
     {
         SkipWithoutOrchestrator();
 
@@ -186,17 +191,19 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
             }
         }));
 
-        await RunningApplication.UntilAsync(() => Task.FromResult(Volatile.Read(ref answered) > 20), "load is there");
+        await RunningApplication.UntilAsync(() => Task.FromResult(Volatile.Read(ref answered) > 20), "20 requests have completed");
         var stopped = await application.CommandAsync("ollama-1", KnownResourceCommands.StopCommand);
         Assert.True(stopped.Success, stopped.Message);
         await RunningApplication.UntilAsync(
-            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() != "healthy", "the bridge knows that it is gone");
+            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() != "healthy",
+            "the bridge reports the instance as unhealthy");
         var then = Volatile.Read(ref answered);
-        await RunningApplication.UntilAsync(() => Task.FromResult(Volatile.Read(ref answered) > then + 20), "the others answer");
+        await RunningApplication.UntilAsync(() => Task.FromResult(Volatile.Read(ref answered) > then + 20), "the other instances complete 20 more requests");
         var started = await application.CommandAsync("ollama-1", KnownResourceCommands.StartCommand);
         Assert.True(started.Success, started.Message);
         await RunningApplication.UntilAsync(
-            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() == "healthy", "it is back");
+            async () => (await application.InstanceAsync("ollama-1"))["state"]!.GetValue<string>() == "healthy",
+            "the bridge reports the instance as healthy again");
         await stop.CancelAsync();
         await load;
 
@@ -204,22 +211,24 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     }
 
     [Fact]
-    public async Task ColdTier_BridgeAsksForOneAndForNone_InstanceStartsAndStops()
+    public async Task ColdTier_BridgeRequestsOneThenZero_InstanceStartsAndStops()
     {
         SkipWithoutOrchestrator();
         Assert.NotEqual("healthy", (await application.InstanceAsync(RunningApplication.ColdInstance))["state"]!.GetValue<string>());
 
         Assert.Equal(HttpStatusCode.Accepted, await WishAsync(1));
         await RunningApplication.UntilAsync(
-            async () => (await application.InstanceAsync(RunningApplication.ColdInstance))["state"]!.GetValue<string>() == "healthy", "the bridge has the instance");
+            async () => (await application.InstanceAsync(RunningApplication.ColdInstance))["state"]!.GetValue<string>() == "healthy",
+            "the bridge reports the instance as healthy");
 
         Assert.Equal(HttpStatusCode.Accepted, await WishAsync(0));
         await RunningApplication.UntilAsync(
-            async () => (await application.InstanceAsync(RunningApplication.ColdInstance))["state"]!.GetValue<string>() != "healthy", "the instance is gone");
+            async () => (await application.InstanceAsync(RunningApplication.ColdInstance))["state"]!.GetValue<string>() != "healthy",
+            "the bridge reports the instance as unhealthy");
     }
 
     [Fact]
-    public async Task Trace_OfAChat_InTheDashboard()
+    public async Task Trace_Chat_ShownInDashboard()
     {
         SkipWithoutOrchestrator();
         var id = ActivityTraceId.CreateRandom();
@@ -230,7 +239,7 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
         await RunningApplication.UntilAsync(async () => (spans = await SpansAsync(id)).Count >= 5, "the trace has arrived");
 
         var sent = spans.Single(s => Name(s) == $"chat {RunningApplication.Model}");
-        // Two servers take part: the bridge and, as a child of the sending, the instance.
+        // Two servers take part: the bridge, and the instance as a child of the bridge's client span.
         var instance = spans.Single(s => Kind(s) == 2 && Parent(s) == Id(sent));
         var server = spans.Single(s => Kind(s) == 2 && s != instance);
         var queue = spans.Single(s => Name(s) == "queue");
@@ -245,7 +254,7 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
     }
 
     [Fact]
-    public async Task LogsAndMetrics_OfTheBridge_Arrive()
+    public async Task LogsAndMetrics_Bridge_ReachDashboard()
     {
         SkipWithoutOrchestrator();
 
@@ -262,7 +271,7 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
             "the bridge's metrics are in the dashboard");
     }
 
-    /// <summary>Asks as the bridge would.</summary>
+    /// <summary>Sends a scaling request as the bridge does.</summary>
     private async Task<HttpStatusCode> WishAsync(int instances)
     {
         var listener = application.Fleet.Listener!;

@@ -4,11 +4,11 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>The store that gateways share, of each kind.</summary>
+/// <summary>The store that gateways share, for each backend.</summary>
 public sealed class StateTests
 {
     [Fact]
-    public async Task Container_Redis_AppendOnlyOnAVolume()
+    public async Task Container_Redis_UsesAppendOnlyFileOnVolume()
     {
         var builder = Apps.Empty();
         builder.AddBridgeState("state", BridgeStateBackend.Container, new FakeHost());
@@ -19,7 +19,7 @@ public sealed class StateTests
     }
 
     [Fact]
-    public async Task Executable_RedisServer_PasswordInNoArgument()
+    public async Task Executable_RedisServer_PasswordNotInArguments()
     {
         var builder = Apps.Empty();
         builder.AddBridgeState("state", BridgeStateBackend.Auto, new FakeHost(Programs: ["redis-server"]));
@@ -35,7 +35,7 @@ public sealed class StateTests
     }
 
     [Fact]
-    public async Task Embedded_StateServer_ToldByEnvironment()
+    public async Task Embedded_StateServer_ConfiguredByEnvironment()
     {
         var builder = Apps.Empty();
         builder.AddBridgeState("state", BridgeStateBackend.Auto, new FakeHost());

@@ -5,13 +5,13 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>The bridge asks for cold instances; the application hears it from nobody else, and starts the right ones.</summary>
+/// <summary>The bridge requests cold instances, and the application starts and stops them. No other source starts them.</summary>
 public sealed class TierActivationTests
 {
     private const string Body = """{"tier":"cold","instances":1}""";
 
     [Fact]
-    public async Task Listener_RequestWithKey_AcceptedAndPassedOn()
+    public async Task Listener_RequestWithKey_AcceptedAndForwarded()
     {
         await using var listener = WithColdTier();
 
@@ -24,7 +24,7 @@ public sealed class TierActivationTests
     [Theory]
     [InlineData(null)]
     [InlineData("another-key")]
-    public async Task Listener_WithoutKey_RefusedAndNothingPassedOn(string? key)
+    public async Task Listener_WithoutKey_RefusedAndNotForwarded(string? key)
     {
         await using var listener = WithColdTier();
 
@@ -38,7 +38,7 @@ public sealed class TierActivationTests
     [InlineData("""{"tier":"cold","instances":-1}""", HttpStatusCode.BadRequest)]
     [InlineData("""{"tier":"cold"}""", HttpStatusCode.BadRequest)]
     [InlineData("cold", HttpStatusCode.BadRequest)]
-    public async Task Listener_RequestThatCannotBe_Refused(string body, HttpStatusCode expected)
+    public async Task Listener_InvalidRequest_Refused(string body, HttpStatusCode expected)
     {
         await using var listener = WithColdTier();
 
@@ -52,7 +52,7 @@ public sealed class TierActivationTests
     [InlineData("ab", 1, "abc", 1, "", "b")]
     [InlineData("ac", 0, "abc", 0, "", "ac")]
     [InlineData("bc", 2, "abc", 2, "", "")]
-    public void Plan_Wanted_FirstAreStartedLastAreStopped(string running, int wanted, string all, int runs, string start, string stop)
+    public void Plan_WantedInstances_StartsFirstAndStopsLast(string running, int wanted, string all, int runs, string start, string stop)
     {
         var plan = TierPlan.Of([.. all.Select(c => (c.ToString(), running.Contains(c)))], wanted);
 
@@ -62,7 +62,7 @@ public sealed class TierActivationTests
     }
 
     [Fact]
-    public async Task Bridge_TierStartedOnDemand_ToldWhereToAsk()
+    public async Task Bridge_TierStartedOnDemand_ReceivesListenerAddress()
     {
         await using var builder = await Apps.OwnAsync(
             "--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Tiers:cold:Models=deepseek-r1:70b,qwen3", "--Fleet:Tiers:cold:Instances=2",
@@ -78,7 +78,7 @@ public sealed class TierActivationTests
         Assert.Equal("2", environment["Bridge__Tiers__cold__MaxInstances"]);
         Assert.Contains("deepseek-r1:70b,qwen3:latest", await builder.ArgumentsAsync("ollama-cold-1"));
         Assert.Contains("deepseek-r1:7b,a:1", await builder.ArgumentsAsync("ollama-1"));
-        // What starts with the application is nobody's to start.
+        // Instances that start with the application are not started on demand.
         Assert.DoesNotContain(environment.Keys, k => k.StartsWith("Bridge__Tiers__warm", StringComparison.Ordinal));
     }
 

@@ -5,7 +5,6 @@ namespace OllamaBridge.Tests;
 /// <summary>The versions that this repository builds with.</summary>
 internal static class Versions
 {
-    /// <summary>Aspire's packages.</summary>
     public static string Aspire { get; } = XDocument.Load(Path.Combine(Repository.Root, "Directory.Packages.props"))
         .Descendants("PackageVersion").Single(p => p.Attribute("Include")!.Value == "Aspire.Hosting.AppHost").Attribute("Version")!.Value;
 

@@ -2,7 +2,7 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.AppHost;
 
-/// <summary>Decides about the kind of the instances.</summary>
+/// <summary>Selects the kind of the instances.</summary>
 internal static class BackendChoice
 {
     /// <summary>The kind of the instances and the reason for it.</summary>

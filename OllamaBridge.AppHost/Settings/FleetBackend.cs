@@ -9,7 +9,7 @@ public enum FleetBackend
     /// <summary>Ollama's image, run by Docker or Podman.</summary>
     Container,
 
-    /// <summary><c>ollama serve</c> from PATH, several servers over one model folder.</summary>
+    /// <summary><c>ollama serve</c> from PATH, several servers with one model folder.</summary>
     Executable,
 
     /// <summary>Simulated servers, which need nothing installed.</summary>

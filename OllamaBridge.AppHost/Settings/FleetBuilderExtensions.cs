@@ -6,7 +6,7 @@ namespace OllamaBridge.AppHost;
 /// <summary>Adds the instances that the settings describe.</summary>
 internal static partial class FleetBuilderExtensions
 {
-    /// <summary>Adds the instances of every tier, and logs which kind they are and why.</summary>
+    /// <summary>Adds the instances of every tier, and logs their kind and the reason.</summary>
     public static void AddFleet(this IResourceBuilder<IOllamaBridgeResource> bridge, FleetSettings fleet)
     {
         var builder = bridge.ApplicationBuilder;

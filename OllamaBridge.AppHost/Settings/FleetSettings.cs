@@ -62,7 +62,7 @@ internal sealed record FleetSettings
     /// <summary>Whether NVIDIA's DCGM exporter runs. Needs a container runtime with NVIDIA GPUs.</summary>
     public bool DcgmExporter { get; init; }
 
-    /// <summary>Whether Open WebUI runs, pointed at the bridge. Needs a container runtime.</summary>
+    /// <summary>Whether Open WebUI runs, connected to the bridge. Needs a container runtime.</summary>
     public bool OpenWebUI { get; init; }
 
     internal string[] ModelList => [.. Names.Split(Models)];

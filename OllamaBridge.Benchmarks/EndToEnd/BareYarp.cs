@@ -8,17 +8,14 @@ using Yarp.ReverseProxy.Forwarder;
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
 /// <summary>
-/// The baseline: YARP's forwarder in round robin and nothing else. No telemetry, no routing, no look into bodies; the same
-/// handler towards the instances, the same log levels and the same kind of garbage collector as the gateway.
+/// The baseline: YARP's forwarder with round robin and nothing else. It has no telemetry, no routing and does not read bodies. Its HTTP handler
+/// for the instances, its log levels and its garbage collector are those of the gateway.
 /// </summary>
 internal static class BareYarp
 {
-    /// <summary>The command of the child process.</summary>
     public const string Command = "serve-yarp";
 
-    /// <summary>Runs it until the parent has gone; says its address once it listens.</summary>
-    /// <param name="instances">Where the instances listen.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <summary>Runs the server until the parent process ends, and announces its address as soon as it listens.</summary>
     public static async Task ServeAsync(IReadOnlyList<string> instances, CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });

@@ -2,10 +2,10 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>A tenant for each client, each with every limit there is, and a model's besides; and an operator. None is ever reached.</summary>
-/// <param name="Keys">The clients' keys.</param>
-/// <param name="OperatorKey">The operator's.</param>
-/// <param name="Settings">What the gateway is told, as its environment has it.</param>
+/// <summary>
+/// One tenant for each client, with every kind of limit, for all models and for a single model; and one operator. The limits are too high to be
+/// reached. <paramref name="Settings"/> are the gateway's environment variables.
+/// </summary>
 internal sealed record BenchmarkTenants(IReadOnlyList<string> Keys, string OperatorKey, IReadOnlyDictionary<string, string> Settings)
 {
     private static readonly (string Limit, string Value)[] Limits =
@@ -13,7 +13,6 @@ internal sealed record BenchmarkTenants(IReadOnlyList<string> Keys, string Opera
         ("RequestsPerSecond", "1000000"), ("ConcurrentRequests", "1000"), ("TokensPerMinute", "1000000000"), ("TokensPerDay", "1000000000000"),
     ];
 
-    /// <summary>Makes so many.</summary>
     public static BenchmarkTenants Create(int count)
     {
         var settings = new Dictionary<string, string>();

@@ -4,7 +4,7 @@ using System.Net;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>A server in a process of its own, so that what it uses can be told from what others use.</summary>
+/// <summary>A server in its own process, so that its processor time and memory can be measured separately.</summary>
 internal sealed class ChildServer : IAsyncDisposable
 {
     private const string Announcement = "listens on: ";
@@ -16,7 +16,7 @@ internal sealed class ChildServer : IAsyncDisposable
     private ChildServer(Process process)
     {
         _process = process;
-        // Whatever way this process ends short of SIGKILL; those that are ours then see their standard input end.
+        // Runs at every end of this process except SIGKILL. After SIGKILL, the children end because their standard input closes.
         AppDomain.CurrentDomain.ProcessExit += OnExit;
         process.OutputDataReceived += (_, e) => Remember(e.Data);
         process.ErrorDataReceived += (_, e) => Remember(e.Data);
@@ -24,7 +24,6 @@ internal sealed class ChildServer : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
-    /// <summary>Processor time used so far.</summary>
     public TimeSpan Cpu
     {
         get
@@ -34,7 +33,7 @@ internal sealed class ChildServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Memory in RAM now, in bytes (Linux: VmRSS).</summary>
+    /// <summary>The resident memory now, in bytes (Linux: VmRSS).</summary>
     public long Resident
     {
         get
@@ -44,7 +43,7 @@ internal sealed class ChildServer : IAsyncDisposable
         }
     }
 
-    /// <summary>The most memory that was ever in RAM, in bytes (Linux: VmHWM).</summary>
+    /// <summary>The peak resident memory, in bytes (Linux: VmHWM).</summary>
     public long PeakResident
     {
         get
@@ -54,18 +53,12 @@ internal sealed class ChildServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a .NET program that lies beside this one.</summary>
-    /// <param name="assembly">File name of its assembly.</param>
-    /// <param name="arguments">Its command line.</param>
-    /// <param name="environment">What its environment has besides this process's own.</param>
+    /// <summary>Starts a .NET program from the directory of this one. The variables are added to this process's environment.</summary>
     public static ChildServer Start(string assembly, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null) =>
         StartProgram(
             Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments], environment);
 
-    /// <summary>Starts any program.</summary>
-    /// <param name="file">Its file.</param>
-    /// <param name="arguments">Its command line.</param>
-    /// <param name="environment">What its environment has besides this process's own.</param>
+    /// <summary>Starts a program. The variables are added to this process's environment.</summary>
     public static ChildServer StartProgram(string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(file, arguments)
@@ -79,24 +72,23 @@ internal sealed class ChildServer : IAsyncDisposable
         return new ChildServer(Process.Start(start) ?? throw new MeasurementException($"{file} could not be started"));
     }
 
-    /// <summary>In the child: says where it listens.</summary>
+    /// <summary>Called in the child: writes its addresses to standard output.</summary>
     public static void Announce(IEnumerable<Uri> urls) => Console.WriteLine(Announcement + string.Join(' ', urls.Select(u => u.Authority)));
 
-    /// <summary>In the parent: waits until it says where it listens.</summary>
+    /// <summary>Called in the parent: waits until the child has written its addresses.</summary>
     public async Task<IPEndPoint[]> AddressesAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
         var line = await _announced.Task.WaitAsync(patience, cancellationToken);
         return [.. line.Split(' ').Select(IPEndPoint.Parse)];
     }
 
-    /// <summary>Throws if it has ended.</summary>
+    /// <exception cref="MeasurementException">The process has ended.</exception>
     public void ThrowIfEnded()
     {
         if (_process.HasExited)
             throw new MeasurementException($"a server ended with code {_process.ExitCode}: {string.Join('\n', _lastLines)}");
     }
 
-    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         AppDomain.CurrentDomain.ProcessExit -= OnExit;
@@ -115,7 +107,7 @@ internal sealed class ChildServer : IAsyncDisposable
         }
         catch (InvalidOperationException)
         {
-            // It has ended already.
+            // The process has already ended.
         }
     }
 
@@ -123,7 +115,7 @@ internal sealed class ChildServer : IAsyncDisposable
     {
         if (line is null)
         {
-            _announced.TrySetException(new MeasurementException($"a server ended at its start: {string.Join('\n', _lastLines)}"));
+            _announced.TrySetException(new MeasurementException($"a server ended during its start: {string.Join('\n', _lastLines)}"));
             return;
         }
 

@@ -4,10 +4,9 @@ using OllamaBridge.Benchmarks.Report;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Processor time that a proxy spends on one streamed chunk: streams at the pace of a GPU, far from what the machine could do.</summary>
+/// <summary>Measures a proxy's processor time per streamed chunk. The streams have the pace of a GPU, far below the machine's capacity.</summary>
 internal static class ChunkCpuMeasure
 {
-    /// <summary>Measures the proxies; a direct connection has none.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] proxies, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var (costs, rates) = await MeasureAsync(proxies, plan.Rounds, plan, cancellationToken);
@@ -21,8 +20,7 @@ internal static class ChunkCpuMeasure
         ];
     }
 
-    /// <summary>Measures the proxies.</summary>
-    /// <returns>For each the processor time for one chunk, in µs, and chunks per second.</returns>
+    /// <returns>For each proxy the processor time per chunk, in µs, and the chunks per second.</returns>
     public static async Task<(Rounds[] Costs, Rounds[] Rates)> MeasureAsync(Target[] proxies, int rounds, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var loops = new List<ClosedLoop>();
@@ -44,9 +42,9 @@ internal static class ChunkCpuMeasure
                 var before = proxies[i].Process.Cpu;
                 var start = Stopwatch.GetTimestamp();
                 var lines = await loops[i].RunOnceAsync(cancellationToken);
-                // Every token and the last line with "done":true.
+                // One line for each token, and the last line with "done":true.
                 if (lines != GatewayPlan.Streams * (plan.StreamTokens + 1L))
-                    throw new MeasurementException($"{proxies[i].Name}: {lines} lines came instead of {GatewayPlan.Streams * (plan.StreamTokens + 1L)}");
+                    throw new MeasurementException($"{proxies[i].Name}: {lines} lines were received instead of {GatewayPlan.Streams * (plan.StreamTokens + 1L)}");
                 rates[i].Add(lines / Stopwatch.GetElapsedTime(start).TotalSeconds);
                 costs[i].Add((proxies[i].Process.Cpu - before).TotalMicroseconds / lines);
             }

@@ -1,10 +1,8 @@
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>What it costs to read every stream so that it could be gone on with, where nothing breaks off.</summary>
+/// <summary>Measures the cost of reading every stream so that it can be resumed, if no stream is interrupted.</summary>
 internal static class ContinuationCommand
 {
-    /// <summary>Runs the benchmark.</summary>
-    /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(BenchmarkArguments arguments, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -20,7 +18,7 @@ internal static class ContinuationCommand
             stop => bed.StartGatewayAsync("without continuation", new Dictionary<string, string> { ["Bridge__Continuation__Enabled"] = "false" }, null, stop),
             stop => bed.StartGatewayAsync("with continuation", new Dictionary<string, string>(), null, stop));
 
-        Console.Error.WriteLine($"Small streamed answers ({GatewayPlan.Clients} clients) and {GatewayPlan.Streams} streams, with and without continuation…");
+        Console.Error.WriteLine($"Small streamed responses ({GatewayPlan.Clients} clients) and {GatewayPlan.Streams} streams, with and without continuation…");
         await pair.RunAsync(streams: true, plan.PairProcesses, plan, cancellationToken);
         return
         [

@@ -2,14 +2,12 @@ using OllamaBridge.Benchmarks.Report;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Measures the gateway beside bare YARP and a direct connection, and holds it against its targets.</summary>
+/// <summary>Compares the gateway with bare YARP and with a direct connection, and checks its performance targets.</summary>
 internal static class GatewayCommand
 {
-    // Several times what a full run takes on two cores.
+    // Several times the duration of a full run on two cores.
     internal static readonly TimeSpan Deadline = TimeSpan.FromMinutes(20);
 
-    /// <summary>Runs the benchmark.</summary>
-    /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(BenchmarkArguments arguments, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

@@ -1,78 +1,78 @@
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>How much is measured. Targets are the issue's own.</summary>
+/// <summary>The amount of measurement, and the performance targets.</summary>
 internal sealed record GatewayPlan
 {
-    /// <summary>Requests per second of the gateway over those of bare YARP, at least.</summary>
+    /// <summary>The minimum ratio of the gateway's requests per second to those of bare YARP.</summary>
     public const double MinThroughputRatio = 0.75;
 
-    /// <summary>Median latency that the gateway adds, in ms, at most.</summary>
+    /// <summary>The maximum median latency that the gateway adds, in ms.</summary>
     public const double MaxAddedLatency = 0.3;
 
-    /// <summary>Processor time for each streamed chunk over that of bare YARP, at most.</summary>
+    /// <summary>The maximum ratio of the gateway's processor time per streamed chunk to that of bare YARP.</summary>
     public const double MaxChunkCpuRatio = 1.5;
 
-    /// <summary>Memory with all streams open, in MiB, at most.</summary>
+    /// <summary>The maximum memory with all streams open, in MiB.</summary>
     public const double MaxOpenMemory = 250;
 
-    /// <summary>Requests per second with continuation over those without, at least.</summary>
+    /// <summary>The minimum ratio of requests per second with resumption to those without.</summary>
     public const double MinContinuationThroughputRatio = 0.9;
 
-    /// <summary>Processor time for each streamed chunk with continuation over that without, at most.</summary>
+    /// <summary>The maximum ratio of processor time per streamed chunk with resumption to that without.</summary>
     public const double MaxContinuationChunkCpuRatio = 1.1;
 
-    /// <summary>Requests per second with keys, limits and shared state over those without, at least.</summary>
+    /// <summary>The minimum ratio of requests per second with keys, limits and shared state to those without.</summary>
     public const double MinTenantsThroughputRatio = 0.85;
 
-    /// <summary>Requests per second with metrics and traces exported over those with all of it off, at least.</summary>
+    /// <summary>The minimum ratio of requests per second with exported metrics and traces to those without telemetry.</summary>
     public const double MinTelemetryThroughputRatio = 0.9;
 
-    /// <summary>Streams open at once.</summary>
+    /// <summary>Simultaneous streams in the memory measurement.</summary>
     public const int OpenStreams = 2000;
 
     /// <summary>Clients in the closed loop.</summary>
     public const int Clients = 16;
 
-    /// <summary>Tokens of a small answer.</summary>
+    /// <summary>Tokens of a small response.</summary>
     public const int SmallAnswer = 8;
 
-    /// <summary>Streams at once where processor time is measured.</summary>
+    /// <summary>Simultaneous streams in the measurement of processor time.</summary>
     public const int Streams = 64;
 
     /// <summary>Rounds in which the targets take turns.</summary>
     public int Rounds { get; init; } = 9;
 
-    /// <summary>Processes of each of two settings of the gateway that are compared: they differ by little.</summary>
+    /// <summary>The number of processes for each of two compared settings of the gateway. Their difference is small, so one process is not enough.</summary>
     public int PairProcesses { get; init; } = 3;
 
     /// <summary>Rounds in which two processes take turns in the closed loop.</summary>
     public int PairRounds { get; init; } = 20;
 
-    /// <summary>How long each of them lasts: short, for a machine's other tenants to be the same for both.</summary>
+    /// <summary>The duration of one of these rounds. It is short so that other load on the machine affects both processes equally.</summary>
     public TimeSpan PairRound { get; init; } = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>How long each process runs in: code that is met only now and then takes half a minute to be compiled for good.</summary>
+    /// <summary>The warm-up time of each process. Rarely executed code takes half a minute to reach the final compilation tier.</summary>
     public TimeSpan PairWarmUp { get; init; } = TimeSpan.FromSeconds(28);
 
     /// <summary>Rounds of streams for each pair of processes.</summary>
     public int PairChunkRounds { get; init; } = 3;
 
-    /// <summary>How long each target runs in before anything counts: tiered compilation has several steps.</summary>
+    /// <summary>The warm-up time of each target: tiered compilation has several steps.</summary>
     public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>How long one round of the closed loop lasts.</summary>
+    /// <summary>The duration of one round of the closed loop.</summary>
     public TimeSpan Round { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Requests in one round of the latency measurement.</summary>
     public int LatencyRequests { get; init; } = 1500;
 
-    /// <summary>Tokens of each stream where processor time is measured: 10 ms each.</summary>
+    /// <summary>Tokens of each stream in the measurement of processor time, 10 ms each.</summary>
     public int StreamTokens { get; init; } = 400;
 
-    /// <summary>Tokens of each open stream: half a second each.</summary>
+    /// <summary>Tokens of each open stream, 500 ms each.</summary>
     public int OpenStreamTokens { get; init; } = 40;
 
-    /// <summary>Just enough to see that it works.</summary>
+    /// <summary>The smallest amount that exercises every measurement.</summary>
     public static GatewayPlan Quick { get; } = new()
     {
         Rounds = 3,

@@ -3,10 +3,10 @@ using OllamaBridge.Benchmarks.Report;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Small answers in one piece, one at a time.</summary>
+/// <summary>Measures the latency of small responses that are not streamed, one request at a time.</summary>
 internal static class LatencyMeasure
 {
-    /// <summary>Measures. The targets are warm already.</summary>
+    /// <remarks>The targets must be warm.</remarks>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] targets, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var loops = new List<ClosedLoop>();

@@ -2,7 +2,7 @@ using OllamaBridge.Benchmarks.Load;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Memory of a freshly started proxy with all streams open, every one of which must end whole.</summary>
+/// <summary>Measures the memory of a newly started proxy with all streams open. Every stream must end complete.</summary>
 internal static class OpenStreamsMeasure
 {
     private const int FewLines = 3;
@@ -11,7 +11,7 @@ internal static class OpenStreamsMeasure
     private static readonly TimeSpan SampleTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Measures one proxy after the other, in processes of their own.</summary>
+    /// <summary>Measures one proxy after the other, each in its own process.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(TestBed bed, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var yarp = await MeasureAsync(await bed.StartYarpAsync(cancellationToken), plan, cancellationToken);
@@ -34,7 +34,7 @@ internal static class OpenStreamsMeasure
     {
         await using var process = proxy.Process;
         var address = proxy.Addresses[0];
-        // One answer, so that what every process needs once is there.
+        // One request first, so that one-time initialization is not counted as memory of the streams.
         using (var first = await ChatConnection.OpenAsync(address, cancellationToken))
             await first.AskAsync(ChatRequest.Make(address, SimulatorFleet.InstantModel, 0, GatewayPlan.SmallAnswer, stream: true), cancellationToken);
         await Task.Delay(Settle, cancellationToken);
@@ -65,7 +65,7 @@ internal static class OpenStreamsMeasure
         }
     }
 
-    /// <summary>The highest of several samples, all taken while every stream is open and has brought a few lines.</summary>
+    /// <summary>The highest of several samples, all taken while every stream is open and has returned a few lines.</summary>
     private static async Task<long> SampleAsync(
         ChildServer process, List<ChatConnection> connections, List<Task<int>> answers, CancellationToken cancellationToken)
     {
@@ -83,6 +83,6 @@ internal static class OpenStreamsMeasure
         return highest;
     }
 
-    /// <summary>What came of one proxy; memory in MiB.</summary>
+    /// <summary>The figures of one proxy; memory in MiB.</summary>
     private sealed record Figures(double Before, double Open, double Peak, int Whole);
 }

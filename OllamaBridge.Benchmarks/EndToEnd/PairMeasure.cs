@@ -3,38 +3,33 @@ using OllamaBridge.Benchmarks.Report;
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
 /// <summary>
-/// Settings of the gateway beside each other, each in several processes: two processes of one setting differ by up to 6 %, for what of their code is
-/// compiled how, and lies where, is a matter of luck. A setting's cost is seen only over some of them.
+/// Compares settings of the gateway, with several processes for each. Two processes with the same settings differ by up to 6 %, because JIT
+/// compilation and code layout vary by chance. The cost of a setting shows only over several processes.
 /// </summary>
 internal sealed class PairMeasure
 {
     private readonly IReadOnlyList<Func<CancellationToken, Task<Target>>> _starts;
 
-    /// <summary>Makes one.</summary>
-    /// <param name="starts">What starts each; the first is what the others are compared with.</param>
+    /// <param name="starts">Starts a process for each setting. The others are compared with the first.</param>
     public PairMeasure(params Func<CancellationToken, Task<Target>>[] starts)
     {
         _starts = starts;
         (Rates, Costs, ChunkRates, ChunkCosts) = (None(), None(), None(), None());
     }
 
-    /// <summary>Answers per second.</summary>
+    /// <summary>Responses per second, for each setting.</summary>
     public Rounds[] Rates { get; }
 
-    /// <summary>Processor time of the server for each, in µs.</summary>
+    /// <summary>The server's processor time per response, in µs.</summary>
     public Rounds[] Costs { get; }
 
-    /// <summary>Chunks of streams per second.</summary>
+    /// <summary>Streamed chunks per second.</summary>
     public Rounds[] ChunkRates { get; }
 
-    /// <summary>Processor time of the server for each, in µs.</summary>
+    /// <summary>The server's processor time per chunk, in µs.</summary>
     public Rounds[] ChunkCosts { get; }
 
-    /// <summary>Measures.</summary>
-    /// <param name="streams">Whether it is about streams: small answers are streamed, and chunks are measured besides.</param>
-    /// <param name="processes">How many of each setting.</param>
-    /// <param name="plan">How long.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <summary>Measures small responses; if <paramref name="streams"/> is true, these are streamed, and chunks are measured, too.</summary>
     public async Task RunAsync(bool streams, int processes, GatewayPlan plan, CancellationToken cancellationToken)
     {
         for (var i = 0; i < processes; i++)

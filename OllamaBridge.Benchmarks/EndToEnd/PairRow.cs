@@ -2,22 +2,12 @@ using OllamaBridge.Benchmarks.Report;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>One line of a result that sets the gateway beside itself: without something, and with it.</summary>
-/// <param name="What">What was measured.</param>
-/// <param name="Without">Without it.</param>
-/// <param name="With">With it.</param>
-/// <param name="Ratio">With over without, round by round.</param>
-/// <param name="Target">What is asked for; empty where the line only informs.</param>
-/// <param name="Met">Whether it is; null where the line only informs.</param>
+/// <summary>
+/// One row of a result that compares the gateway without a feature and with it. <paramref name="Ratio"/> is with over without, computed round by round.
+/// <paramref name="Target"/> is empty and <paramref name="Met"/> is null if the row has no target.
+/// </summary>
 internal sealed record PairRow(string What, string Without, string With, string Ratio, string Target = "", bool? Met = null)
 {
-    /// <summary>Compares.</summary>
-    /// <param name="what">What was measured.</param>
-    /// <param name="without">Without it, round by round.</param>
-    /// <param name="with">With it.</param>
-    /// <param name="format">How a figure is written.</param>
-    /// <param name="least">The least ratio that is asked for; null for none.</param>
-    /// <param name="most">The highest; null for none.</param>
     public static PairRow Compare(string what, Rounds without, Rounds with, string format, double? least = null, double? most = null)
     {
         var ratio = Rounds.Combine(with, without, (a, b) => a / b);
@@ -30,8 +20,6 @@ internal sealed record PairRow(string What, string Without, string With, string 
             least is { } atLeast ? ratio.Median >= atLeast : most is { } atMost ? ratio.Median <= atMost : null);
     }
 
-    /// <summary>Publishes the rows as a section.</summary>
-    /// <returns>The process's exit code.</returns>
     public static int Publish(string section, IReadOnlyList<PairRow> rows, BenchmarkArguments arguments)
     {
         var table = new MarkdownTable("What", "Without", "With", "Compared", "Target", "Result");

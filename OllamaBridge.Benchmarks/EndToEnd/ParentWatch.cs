@@ -1,17 +1,17 @@
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Lets a child process end with whoever started it.</summary>
+/// <summary>Ends a child process when its parent ends.</summary>
 internal static class ParentWatch
 {
-    /// <summary>Waits until standard input ends, as it does when the parent has gone, however it went.</summary>
+    /// <summary>Waits until standard input closes. It closes when the parent ends, even after SIGKILL.</summary>
     public static async Task WaitAsync(CancellationToken cancellationToken)
     {
         var input = Console.OpenStandardInput();
         var buffer = new byte[16];
-        // Reading a pipe cannot be cancelled everywhere, so the wait is given up rather than the read.
+        // Not every platform can cancel a read from a pipe, so the wait is cancelled instead.
         while (await Task.Run(() => input.Read(buffer), CancellationToken.None).WaitAsync(cancellationToken) > 0)
         {
-            // What it says does not matter.
+            // The content is ignored.
         }
     }
 }

@@ -2,30 +2,28 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>The instances behind everything that is measured: three simulators over one store, in one process.</summary>
+/// <summary>The instances of every measurement: three simulators with one store, in one process.</summary>
 internal static class SimulatorFleet
 {
-    /// <summary>The command of the child process.</summary>
     public const string Command = "serve-simulators";
 
-    /// <summary>Slots of each instance: enough that nobody ever waits.</summary>
+    /// <summary>The slots of each instance: so many that no request waits.</summary>
     public const int Slots = 1024;
 
-    /// <summary>A model whose tokens take no time.</summary>
+    /// <summary>A model with no time per token.</summary>
     public const string InstantModel = "bench-instant:latest";
 
-    /// <summary>A model with a token every 10 ms, about what a busy GPU gives each of its streams.</summary>
+    /// <summary>A model with 10 ms per token, about the pace of one stream on a busy GPU.</summary>
     public const string PacedModel = "bench-paced:latest";
 
-    /// <summary>A model with a token every 500 ms: its streams stay open.</summary>
+    /// <summary>A model with 500 ms per token, so that its streams stay open.</summary>
     public const string SlowModel = "bench-slow:latest";
 
     private const int Servers = 3;
 
-    /// <summary>Every model.</summary>
     public static IReadOnlyList<string> Models { get; } = [InstantModel, PacedModel, SlowModel];
 
-    /// <summary>Runs them until the parent has gone; says their addresses once they listen.</summary>
+    /// <summary>Runs the simulators until the parent process ends, and announces their addresses as soon as they listen.</summary>
     public static async Task ServeAsync(CancellationToken cancellationToken)
     {
         var store = new ModelStore(
@@ -57,7 +55,7 @@ internal static class SimulatorFleet
         }
     }
 
-    // Answers are as long as a request's num_predict says.
+    // The request's num_predict alone limits the length of a response.
     private static SimulatedModel Model(string name, TimeSpan decode) =>
         SimulatedModel.Named(name) with { AnswerTokens = int.MaxValue, DecodePerToken = decode, LoadTime = TimeSpan.Zero };
 }

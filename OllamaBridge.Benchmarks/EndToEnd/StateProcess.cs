@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Where gateways share their state: a redis-server where there is one on PATH, else the project's own.</summary>
+/// <summary>The shared state of the gateways: a redis-server if PATH has one, otherwise the project's StateServer.</summary>
 internal sealed class StateProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -17,14 +17,11 @@ internal sealed class StateProcess : IAsyncDisposable
         _process = process;
     }
 
-    /// <summary>What the report calls it.</summary>
     public string Name { get; }
 
-    /// <summary>Where it listens.</summary>
     public IPEndPoint Address { get; }
 
-    /// <summary>Starts one, in memory.</summary>
-    /// <returns>Once it listens.</returns>
+    /// <summary>Starts a server without persistence. Completes when it listens.</summary>
     public static async Task<StateProcess> StartAsync(CancellationToken cancellationToken)
     {
         var address = TestBed.FreeAddress();
@@ -46,7 +43,6 @@ internal sealed class StateProcess : IAsyncDisposable
         }
     }
 
-    /// <inheritdoc/>
     public ValueTask DisposeAsync() => _process.DisposeAsync();
 
     private async Task AwaitAsync(CancellationToken cancellationToken)
@@ -64,7 +60,7 @@ internal sealed class StateProcess : IAsyncDisposable
             }
             catch (SocketException)
             {
-                // Not yet.
+                // The server does not listen yet.
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(50), patience.Token);

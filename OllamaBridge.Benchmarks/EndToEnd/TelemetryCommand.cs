@@ -2,13 +2,14 @@ using System.Globalization;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>What it costs to be seen: metrics and traces (and logs) sent to a collector and <c>/metrics</c> read every second, beside the same gateway with all of it off.</summary>
+/// <summary>
+/// Measures the cost of telemetry: metrics, traces and logs are sent to a collector, and <c>/metrics</c> is scraped every second. The baseline is
+/// the same gateway without telemetry.
+/// </summary>
 internal static class TelemetryCommand
 {
     private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>Runs the benchmark.</summary>
-    /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(BenchmarkArguments arguments, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -27,11 +28,11 @@ internal static class TelemetryCommand
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://{collector}",
             ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
             ["OTEL_METRIC_EXPORT_INTERVAL"] = "1000",
-            // What is sent late would be paid for by whoever is measured next.
+            // A long delay would move the cost of the export into the next target's round.
             ["OTEL_BSP_SCHEDULE_DELAY"] = "500",
             ["OTEL_BLRP_SCHEDULE_DELAY"] = "500",
         };
-        // All write the log's lines to the console; who sends them besides is the last.
+        // All of them log to the console. Only the last one also exports the logs.
         var quiet = new Dictionary<string, string>(settings) { ["Logging__OpenTelemetry__LogLevel__Default"] = "None" };
         var frameworks = new Dictionary<string, string>(quiet) { ["Bridge__Metrics__HttpRequests"] = "true" };
         var all = new Dictionary<string, string>(settings) { ["Bridge__Tracing__TracesPerSecond"] = "1000000" };
@@ -49,21 +50,21 @@ internal static class TelemetryCommand
         var more = new PairMeasure(
             Off,
             stop => bed.StartGatewayAsync("with the frameworks' figures", frameworks, null, stop),
-            stop => bed.StartGatewayAsync("with every trace and line", all, null, stop));
+            stop => bed.StartGatewayAsync("with every trace and log record", all, null, stop));
 
-        Console.Error.WriteLine($"Small answers with and without telemetry, {GatewayPlan.Clients} clients…");
+        Console.Error.WriteLine($"Small responses with and without telemetry, {GatewayPlan.Clients} clients…");
         using var http = new HttpClient();
         using var scraping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var scrapes = ScrapeAsync(http, () => Volatile.Read(ref metrics), scraping.Token);
         await pair.RunAsync(streams: false, plan.PairProcesses, plan, cancellationToken);
         await scraping.CancelAsync();
         var scraped = await scrapes;
-        Console.Error.WriteLine("… and with more of it…");
+        Console.Error.WriteLine("Small responses with more telemetry…");
         await more.RunAsync(streams: false, processes: 1, plan, cancellationToken);
         var sent = await http.GetStringAsync(new Uri($"http://{collector}{TelemetrySink.Totals}"), cancellationToken);
         foreach (var kind in sent.Split('\n'))
             if (kind.EndsWith(" 0", StringComparison.Ordinal))
-                throw new MeasurementException($"the collector got nothing of: {kind[..^2]}");
+                throw new MeasurementException($"the collector received no data of the kind {kind[..^2]}");
         return
         [
             PairRow.Compare(
@@ -93,13 +94,13 @@ internal static class TelemetryCommand
                 }
                 catch (HttpRequestException)
                 {
-                    // That process has ended, and the next one does not listen yet.
+                    // The process has ended, and the next one does not listen yet.
                 }
             }
         }
         catch (OperationCanceledException)
         {
-            // Over.
+            // The measurement is over.
         }
 
         return count;

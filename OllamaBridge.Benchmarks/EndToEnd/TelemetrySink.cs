@@ -5,18 +5,17 @@ using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Takes what telemetry it is sent (OTLP over HTTP), as a collector would, and keeps nothing of it but how much it was.</summary>
+/// <summary>A collector for OTLP over HTTP that counts the received bytes and discards the data.</summary>
 internal static class TelemetrySink
 {
-    /// <summary>The command of the child process.</summary>
     public const string Command = "serve-telemetry";
 
-    /// <summary>Where it says how many bytes it got of each kind: <c>logs</c>, <c>metrics</c>, <c>traces</c>, as lines of name and number.</summary>
+    /// <summary>The path that returns the received bytes of <c>logs</c>, <c>metrics</c> and <c>traces</c>, one line of name and number each.</summary>
     public const string Totals = "/totals";
 
     private static readonly string[] Kinds = ["logs", "metrics", "traces"];
 
-    /// <summary>Runs it until the parent has gone; says its address once it listens.</summary>
+    /// <summary>Runs the server until the parent process ends, and announces its address as soon as it listens.</summary>
     public static async Task ServeAsync(CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
@@ -38,7 +37,7 @@ internal static class TelemetrySink
                         break;
                 }
 
-                // An empty message: everything was taken.
+                // An empty OTLP response: everything was accepted.
                 context.Response.ContentType = "application/x-protobuf";
             });
         }

@@ -1,10 +1,8 @@
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>What keys, limits, fair shares and a state that is shared through Redis cost each request.</summary>
+/// <summary>Measures the cost per request of API keys, limits, fairness and state that is shared through Redis.</summary>
 internal static class TenantsCommand
 {
-    /// <summary>Runs the benchmark.</summary>
-    /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(BenchmarkArguments arguments, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -23,7 +21,7 @@ internal static class TenantsCommand
             stop => bed.StartGatewayAsync("without tenants", new Dictionary<string, string>(), null, stop),
             async stop => await bed.StartGatewayAsync("with tenants", settings, company.OperatorKey, stop) with { Keys = company.Keys });
 
-        Console.Error.WriteLine($"Small answers with and without tenants, {GatewayPlan.Clients} clients, state in {state.Name}…");
+        Console.Error.WriteLine($"Small responses with and without tenants, {GatewayPlan.Clients} clients, state in {state.Name}…");
         await pair.RunAsync(streams: false, plan.PairProcesses, plan, cancellationToken);
         return
         [

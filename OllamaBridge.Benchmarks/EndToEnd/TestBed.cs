@@ -5,15 +5,14 @@ using System.Text.Json;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>What is measured, each in its own process, all on this machine's loopback.</summary>
+/// <summary>The measured servers, each in its own process, all on this machine's loopback interface.</summary>
 internal sealed class TestBed : IAsyncDisposable
 {
-    /// <summary>How long a server may take to start.</summary>
     public static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
 
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
-    /// <summary>The simulators themselves.</summary>
+    /// <summary>The simulators, reached without a proxy.</summary>
     public required Target Direct { get; init; }
 
     /// <summary>Starts the simulators, with every model in memory.</summary>
@@ -36,23 +35,22 @@ internal sealed class TestBed : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a bare YARP forwarder.</summary>
     public async Task<Target> StartYarpAsync(CancellationToken cancellationToken)
     {
         var process = StartSelf([BareYarp.Command, .. Direct.Addresses.Select(a => a.ToString())]);
         return new Target("bare YARP", await process.AddressesAsync(StartPatience, cancellationToken), process);
     }
 
-    /// <summary>Starts the gateway: as it comes, but for where the instances are and how many slots they have.</summary>
-    /// <returns>Once it knows every model on every instance to be in memory.</returns>
+    /// <summary>
+    /// Starts the gateway with default settings except for the addresses and slots of the instances. Completes when the gateway reports every model in
+    /// memory on every instance.
+    /// </summary>
     public Task<Target> StartGatewayAsync(CancellationToken cancellationToken) => StartGatewayAsync("gateway", new Dictionary<string, string>(), null, cancellationToken);
 
-    /// <summary>Starts the gateway with further settings.</summary>
-    /// <param name="name">What the report calls it.</param>
-    /// <param name="settings">The settings, as its environment has them.</param>
-    /// <param name="operatorKey">The key with which to look at its instances; null where it wants none.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Once it knows every model on every instance to be in memory, and has reached its shared state.</returns>
+    /// <summary>
+    /// Starts the gateway with additional settings. Completes when the gateway reports every model in memory on every instance and has reached its
+    /// shared state. The operator's key is null if the gateway needs none.
+    /// </summary>
     public async Task<Target> StartGatewayAsync(
         string name, IReadOnlyDictionary<string, string> settings, string? operatorKey, CancellationToken cancellationToken)
     {
@@ -76,7 +74,6 @@ internal sealed class TestBed : IAsyncDisposable
         }
     }
 
-    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
@@ -100,7 +97,7 @@ internal sealed class TestBed : IAsyncDisposable
             }
             catch (HttpRequestException)
             {
-                // It does not listen yet.
+                // The gateway does not listen yet.
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(100), patience.Token);
@@ -119,7 +116,7 @@ internal sealed class TestBed : IAsyncDisposable
 
     private static ChildServer StartSelf(params string[] arguments) => ChildServer.Start("OllamaBridge.Benchmarks.dll", arguments);
 
-    /// <summary>An address of this machine where nobody listens.</summary>
+    /// <summary>An address of this machine on which no server listens.</summary>
     public static IPEndPoint FreeAddress()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

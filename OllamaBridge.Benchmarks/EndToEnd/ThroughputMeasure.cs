@@ -3,26 +3,19 @@ using OllamaBridge.Benchmarks.Report;
 
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Small answers, as many as sixteen clients can get.</summary>
+/// <summary>Measures the requests per second of small responses with 16 clients in a closed loop.</summary>
 internal static class ThroughputMeasure
 {
     private const int WarmUpPasses = 4;
 
-    /// <summary>Measures; warms the targets up, too.</summary>
     public static async Task<IReadOnlyList<GatewayRow>> RunAsync(Target[] targets, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var (rates, costs) = await MeasureAsync(targets, stream: false, plan.Rounds, plan.Round, plan.WarmUp, cancellationToken);
         return Rows(rates, costs);
     }
 
-    /// <summary>Measures; warms the targets up, too.</summary>
-    /// <param name="targets">What to measure.</param>
-    /// <param name="stream">Whether the answers are streamed.</param>
-    /// <param name="rounds">In how many rounds.</param>
-    /// <param name="round">How long each lasts.</param>
-    /// <param name="warmUp">How long each target runs in.</param>
-    /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>For each target answers per second, and the processor time of its server for each, in µs.</returns>
+    /// <summary>Warms the targets up and measures them.</summary>
+    /// <returns>For each target the responses per second, and its server's processor time per response, in µs.</returns>
     public static async Task<(Rounds[] Rates, Rounds[] Costs)> MeasureAsync(
         Target[] targets, bool stream, int rounds, TimeSpan round, TimeSpan warmUp, CancellationToken cancellationToken)
     {
@@ -35,7 +28,7 @@ internal static class ThroughputMeasure
                     GatewayPlan.Clients,
                     (server, i) => ChatRequest.Make(server, SimulatorFleet.InstantModel, i, GatewayPlan.SmallAnswer, stream, target.KeyOf(i)),
                     cancellationToken));
-            // In several passes: what one target's code still needs compiled is done while others run.
+            // In several passes: a target's background compilation finishes while the other targets run.
             foreach (var i in Turns.Of(targets.Length, WarmUpPasses))
                 await loops[i].RunForAsync(warmUp / WarmUpPasses, cancellationToken);
 

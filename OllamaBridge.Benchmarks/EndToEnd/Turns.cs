@@ -1,9 +1,11 @@
 namespace OllamaBridge.Benchmarks.EndToEnd;
 
-/// <summary>Who is measured when: in every round all, each round begun by another, so that whatever the machine does hits all alike.</summary>
+/// <summary>
+/// The order of measurement. Every round contains all targets and starts with another one, so that changes of the machine's load affect all targets
+/// equally.
+/// </summary>
 internal static class Turns
 {
-    /// <summary>The targets' indexes in order.</summary>
     public static IEnumerable<int> Of(int targets, int rounds)
     {
         for (var round = 0; round < rounds; round++)

@@ -6,22 +6,21 @@ using System.Runtime.CompilerServices;
 namespace OllamaBridge.Benchmarks.Load;
 
 /// <summary>
-/// One connection of a client that is light enough not to be what is measured: sends ready bytes, and of the answer looks only
-/// for where it ends, how many lines it has and whether it is whole.
+/// One connection of a client whose own cost is small. It sends prepared bytes, and reads from the response only its end, its number of lines and
+/// whether it is complete.
 /// </summary>
 internal sealed class ChatConnection : IDisposable
 {
-    // The last line of a stream and the end of the chunked body fit into this, so that both can be found at the end.
+    // The last line of a stream and the end of the chunked body fit into this size, so both can be checked at the end.
     private const int Kept = 1024;
     private const int ReadSize = 8 * 1024;
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly byte[] _buffer = new byte[Kept + ReadSize];
     private int _lines;
 
-    /// <summary>Lines of the answer that have come so far. May be read while it comes.</summary>
+    /// <summary>The number of lines received so far. May be read while the response is received.</summary>
     public int Lines => Volatile.Read(ref _lines);
 
-    /// <summary>Opens a connection.</summary>
     public static async Task<ChatConnection> OpenAsync(IPEndPoint address, CancellationToken cancellationToken)
     {
         var connection = new ChatConnection();
@@ -37,9 +36,8 @@ internal sealed class ChatConnection : IDisposable
         }
     }
 
-    /// <summary>Sends a request and reads its answer to the end.</summary>
-    /// <returns>How many lines the answer had.</returns>
-    /// <exception cref="MeasurementException">It was not an answer, or not a whole one: nothing measured with it would count.</exception>
+    /// <summary>Sends a request and reads its response to the end.</summary>
+    /// <exception cref="MeasurementException">The response is not 200 or not complete, so the measurement is not valid.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> AskAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken)
     {
@@ -51,24 +49,23 @@ internal sealed class ChatConnection : IDisposable
         Volatile.Write(ref _lines, CountLines(_buffer.AsSpan(start, total)));
         while (!(head.Length is { } length ? total >= length : EndsChunked(_buffer.AsSpan(start, end - start))))
         {
-            // What was kept is moved to the front, the rest has been looked at.
+            // The kept bytes move to the front. The rest has been processed.
             var keep = Math.Min(Kept, end - start);
             _buffer.AsSpan(end - keep, keep).CopyTo(_buffer);
             var read = await _socket.ReceiveAsync(_buffer.AsMemory(keep), cancellationToken);
             if (read == 0)
-                throw new MeasurementException($"an answer was cut after {_lines} lines");
+                throw new MeasurementException($"a response was cut after {_lines} lines");
             (start, end) = (0, keep + read);
             total += read;
-            // A line's end may have been cut in two, so one kept byte is looked at again.
+            // A line's end can span two reads, so one kept byte is read again.
             Volatile.Write(ref _lines, _lines + CountLines(_buffer.AsSpan(Math.Max(0, keep - 1), read + Math.Min(1, keep))));
         }
 
         if (_buffer.AsSpan(start, end - start).LastIndexOf("\"done\":true"u8) < 0)
-            throw new MeasurementException("an answer ended without \"done\":true");
+            throw new MeasurementException("a response ended without \"done\":true");
         return _lines;
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -79,7 +76,7 @@ internal sealed class ChatConnection : IDisposable
         {
             var read = await _socket.ReceiveAsync(_buffer.AsMemory(filled), cancellationToken);
             if (read == 0)
-                throw new MeasurementException("a connection was closed instead of an answer");
+                throw new MeasurementException("a connection was closed before a response");
             filled += read;
             var end = _buffer.AsSpan(0, filled).IndexOf("\r\n\r\n"u8);
             if (end >= 0)
@@ -90,7 +87,7 @@ internal sealed class ChatConnection : IDisposable
     private static Head Parse(ReadOnlySpan<byte> head, int filled)
     {
         if (!head.StartsWith("HTTP/1.1 200 "u8))
-            throw new MeasurementException($"an answer was {System.Text.Encoding.ASCII.GetString(head[..head.IndexOf((byte)'\r')])}");
+            throw new MeasurementException($"a response had the status {System.Text.Encoding.ASCII.GetString(head[..head.IndexOf((byte)'\r')])}");
         var at = head.IndexOf("Content-Length: "u8);
         if (at < 0)
             return new Head(head.Length, filled, null);

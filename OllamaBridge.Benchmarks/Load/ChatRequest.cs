@@ -3,16 +3,13 @@ using System.Text;
 
 namespace OllamaBridge.Benchmarks.Load;
 
-/// <summary>Requests as bytes, made before the clock starts.</summary>
+/// <summary>Requests as bytes, built before the measurement starts.</summary>
 internal static class ChatRequest
 {
-    /// <summary>Makes one request to <c>/api/chat</c>.</summary>
-    /// <param name="server">Whom it is for.</param>
-    /// <param name="model">Which model.</param>
-    /// <param name="conversation">Which conversation: each has its own beginning, so a bridge may spread them.</param>
-    /// <param name="tokens">How long the answer is to be.</param>
-    /// <param name="stream">Whether it is to be streamed.</param>
-    /// <param name="key">The client's API key; null for none.</param>
+    /// <summary>
+    /// Builds one request to <c>/api/chat</c> with a response of the given number of tokens. Each conversation has another beginning, so that a bridge
+    /// can spread them over the instances.
+    /// </summary>
     public static ReadOnlyMemory<byte> Make(IPEndPoint server, string model, int conversation, int tokens, bool stream, string? key = null)
     {
         var body = $$$"""

@@ -3,7 +3,7 @@ using OllamaBridge.Benchmarks.EndToEnd;
 
 namespace OllamaBridge.Benchmarks.Load;
 
-/// <summary>Clients of which each asks again as soon as it has its answer. Connections stay open from round to round.</summary>
+/// <summary>Clients that each send the next request as soon as they have the response. Connections stay open from round to round.</summary>
 internal sealed class ClosedLoop : IDisposable
 {
     private readonly List<(ChatConnection Connection, ReadOnlyMemory<byte> Request)> _clients = [];
@@ -12,7 +12,6 @@ internal sealed class ClosedLoop : IDisposable
     {
     }
 
-    /// <summary>Opens the connections.</summary>
     public static async Task<ClosedLoop> OpenAsync(
         Target target, int clients, Func<System.Net.IPEndPoint, int, ReadOnlyMemory<byte>> request, CancellationToken cancellationToken)
     {
@@ -34,8 +33,7 @@ internal sealed class ClosedLoop : IDisposable
         }
     }
 
-    /// <summary>Asks for a while.</summary>
-    /// <returns>Answers, and the seconds that passed until the last of them.</returns>
+    /// <summary>Sends requests for a period. Returns the number of responses, and the seconds until the last of them.</summary>
     public async Task<(long Answers, double Seconds)> RunForAsync(TimeSpan duration, CancellationToken cancellationToken)
     {
         var start = Stopwatch.GetTimestamp();
@@ -51,18 +49,14 @@ internal sealed class ClosedLoop : IDisposable
         return (counts.Sum(), Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
-    /// <summary>Every client asks once, all at the same time.</summary>
-    /// <returns>The lines of all answers.</returns>
+    /// <summary>Sends one request from every client, all at the same time. Returns the number of lines of all responses.</summary>
     public async Task<long> RunOnceAsync(CancellationToken cancellationToken)
     {
         var lines = await Task.WhenAll(_clients.Select(c => c.Connection.AskAsync(c.Request, cancellationToken).AsTask()));
         return lines.Sum(l => (long)l);
     }
 
-    /// <summary>The clients ask in turn, one at a time.</summary>
-    /// <param name="times">Takes the milliseconds of each answer.</param>
-    /// <param name="count">How many answers.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <summary>Sends requests one at a time; the clients take turns. Adds the milliseconds of each response to <paramref name="times"/>.</summary>
     public async Task TimeAsync(List<double> times, int count, CancellationToken cancellationToken)
     {
         for (var i = 0; i < count; i++)
@@ -74,6 +68,5 @@ internal sealed class ClosedLoop : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _clients.ForEach(c => c.Connection.Dispose());
 }

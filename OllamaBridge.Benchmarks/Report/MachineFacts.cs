@@ -3,12 +3,12 @@ using System.Runtime.InteropServices;
 
 namespace OllamaBridge.Benchmarks.Report;
 
-/// <summary>What a figure depends on and a reader cannot see.</summary>
+/// <summary>The hardware and the software that the figures depend on.</summary>
 internal static class MachineFacts
 {
     private const string CpuInfo = "/proc/cpuinfo";
 
-    /// <summary>Processor, cores, memory, system and runtime in one line.</summary>
+    /// <summary>Processor, cores, memory, operating system and runtime, in one line.</summary>
     public static string Describe()
     {
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1024.0 * 1024 * 1024);

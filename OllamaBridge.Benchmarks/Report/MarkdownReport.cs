@@ -2,13 +2,10 @@ using System.Globalization;
 
 namespace OllamaBridge.Benchmarks.Report;
 
-/// <summary>Shows a table, and writes it into a document so that published numbers are always a tool's own.</summary>
+/// <summary>Prints a table, and writes it into a document, so that published numbers always come from a run.</summary>
 internal static class MarkdownReport
 {
-    /// <summary>Publishes one benchmark's table.</summary>
-    /// <param name="section">The name between the document's markers.</param>
-    /// <param name="table">The table.</param>
-    /// <param name="arguments">Where to, and how long it was measured.</param>
+    /// <summary>Publishes the table of one benchmark between the document's markers with the section's name.</summary>
     public static void Publish(string section, string table, BenchmarkArguments arguments)
     {
         var mode = arguments.Quick ? " with `--quick`: short rounds, for a first look only" : "";

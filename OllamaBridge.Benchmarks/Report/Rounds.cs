@@ -2,27 +2,23 @@ using System.Globalization;
 
 namespace OllamaBridge.Benchmarks.Report;
 
-/// <summary>The same figure from several rounds: its median stands, its range tells how steady it is.</summary>
+/// <summary>The values of one figure from several rounds. The median is the result; the range shows how stable it is.</summary>
 internal sealed class Rounds
 {
     private readonly List<double> _values = [];
 
-    /// <summary>The middle; the mean of the two middles of an even number.</summary>
+    /// <summary>The median; for an even number of rounds the mean of the two middle values.</summary>
     public double Median => Percentile(_values, 0.5);
 
-    /// <summary>The least.</summary>
     public double Least => _values.Min();
 
-    /// <summary>The most.</summary>
     public double Most => _values.Max();
 
-    /// <summary>The rounds in their order.</summary>
     public IReadOnlyList<double> Values => _values;
 
-    /// <summary>Takes in one round.</summary>
     public void Add(double value) => _values.Add(value);
 
-    /// <summary>Pairs the rounds of two figures.</summary>
+    /// <summary>Combines two figures round by round.</summary>
     public static Rounds Combine(Rounds a, Rounds b, Func<double, double, double> combine)
     {
         var result = new Rounds();
@@ -31,9 +27,7 @@ internal sealed class Rounds
         return result;
     }
 
-    /// <summary>A percentile, interpolated between neighbours.</summary>
-    /// <param name="values">In any order; not empty.</param>
-    /// <param name="share">From 0 to 1.</param>
+    /// <summary>A percentile (share 0 to 1), interpolated linearly between adjacent values. The values are in any order; there must be at least one.</summary>
     public static double Percentile(IEnumerable<double> values, double share)
     {
         var sorted = values.Order().ToArray();
@@ -43,7 +37,7 @@ internal sealed class Rounds
         return sorted[below] + ((at - below) * (sorted[above] - sorted[below]));
     }
 
-    /// <summary>Median and range, in a format of the caller's.</summary>
+    /// <summary>Median and range in a .NET format.</summary>
     public string Show(string format)
     {
         return $"{In(Median)} ({In(Least)}–{In(Most)})";

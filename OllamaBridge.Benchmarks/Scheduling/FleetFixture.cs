@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Benchmarks.Scheduling;
 
-/// <summary>A fleet in a situation, made of the gateway's own types: eight models on every disk, two of them fit in memory.</summary>
+/// <summary>Builds a fleet in a given situation from the gateway's own types: eight models on every disk, two of which fit in memory.</summary>
 internal static class FleetFixture
 {
     private const int Slots = 4;
@@ -14,9 +14,6 @@ internal static class FleetFixture
     private const string Asked = "model-0:latest";
     private static readonly string[] Keys = [.. Enumerable.Range(0, ModelsOnDisk).Select(i => $"model-{i}:latest")];
 
-    /// <summary>Builds the fleet and a request for one of its models.</summary>
-    /// <param name="instances">How many instances.</param>
-    /// <param name="situation">What they are doing.</param>
     public static SchedulingRequest Build(int instances, Situation situation)
     {
         var random = new Random(17);
@@ -35,14 +32,14 @@ internal static class FleetFixture
         for (var i = 0; i < instances; i++)
             Arrange(model.Placements[i], i, situation, now, random);
         var waited = situation == Situation.LoadedNowhere ? TimeProvider.System.TimestampFrequency * 10 : 0;
-        // As the owner would after its next look: a snapshot of what is there now.
+        // A snapshot of the current state, as the fleet's owner publishes after a probe.
         model = new ModelView(model.Name, model.State, model.Placements);
         return new SchedulingRequest(model, Affinity: 0, Tried: null, Only: null, NeedsSlot: true, now, waited);
     }
 
     private static void Break(PlacementGuard guard, long now)
     {
-        // For as long as a benchmark may take.
+        // Longer than any benchmark.
         var options = new BreakerOptions { OpenTime = TimeSpan.FromHours(1), MaxOpenTime = TimeSpan.FromHours(1) };
         var rules = BreakerRules.From(options, TimeSpan.Zero, TimeProvider.System);
         for (var i = 0; i < options.ConsecutiveFailures; i++)
@@ -54,7 +51,7 @@ internal static class FleetFixture
         var has = situation is Situation.LoadedEverywhere or Situation.AllBusy or Situation.TenthIsOut
             || (situation is Situation.LoadedOnATenth or Situation.TenthIsBusy && index % 10 == 0);
         var instance = placement.Instance;
-        // The last model of the list is in use wherever there is room for it; it is what stands in the way of others.
+        // The last model of the list is in use wherever memory has room for it. It prevents the load of another model.
         var resident = has ? placement.State : instance.Placements[ModelsOnDisk - 1];
         placement.State.AddTimeToFirstToken(0.05 + random.NextDouble());
         resident.Observe(loaded: true, askedAt: now);

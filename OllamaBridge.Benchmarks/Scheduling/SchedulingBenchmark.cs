@@ -6,10 +6,10 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Benchmarks.Scheduling;
 
-/// <summary>One decision of the scheduler as the gateway configures it, beside the plainest loop that could make one.</summary>
+/// <summary>One decision of the scheduler with the gateway's default policies, compared with the simplest possible loop.</summary>
 public class SchedulingBenchmark
 {
-    // A power of two: the next conversation costs an AND.
+    // A power of two, so that selecting the next conversation costs one AND.
     private const int Conversations = 256;
     private readonly ulong[] _affinities = new ulong[Conversations];
     private ServiceProvider? _services;
@@ -21,11 +21,9 @@ public class SchedulingBenchmark
     [Params(10, 100, 1000)]
     public int Instances { get; set; }
 
-    /// <summary>What they are doing.</summary>
     [ParamsAllValues]
     public Situation Situation { get; set; }
 
-    /// <summary>Builds the fleet and the scheduler with its default policies.</summary>
     [GlobalSetup]
     public void Setup()
     {
@@ -41,16 +39,13 @@ public class SchedulingBenchmark
         _request = FleetFixture.Build(Instances, Situation);
     }
 
-    /// <summary>Lets the scheduler go.</summary>
     [GlobalCleanup]
     public void Cleanup() => _services?.Dispose();
 
-    /// <summary>Counts what decisions allocate: to the byte, on this thread alone. BenchmarkDotNet's own count is the whole process's.</summary>
-    /// <param name="decisions">How many to make.</param>
-    /// <returns>Bytes for all of them together.</returns>
+    /// <summary>Counts the bytes that a number of decisions allocate on this thread. BenchmarkDotNet counts those of the whole process.</summary>
     public long CountAllocated(int decisions)
     {
-        // The first decision may make what stays, such as the random source of this thread.
+        // The first decision can create objects that stay, such as this thread's random source.
         Decide();
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < decisions; i++)
@@ -58,7 +53,7 @@ public class SchedulingBenchmark
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
-    /// <summary>The gateway's decision: every request belongs to a conversation, which is the dearer case.</summary>
+    /// <summary>The gateway's decision. Every request belongs to a conversation, which is the more expensive case.</summary>
     [Benchmark]
     public object? Decide()
     {
@@ -66,7 +61,7 @@ public class SchedulingBenchmark
         return _scheduler.Decide(_request with { Affinity = _affinities[_next] }).Placement;
     }
 
-    /// <summary>The baseline: the usable instance with the fewest requests, whatever it has in memory.</summary>
+    /// <summary>The baseline: the usable instance with the fewest requests, regardless of the models in its memory.</summary>
     [Benchmark(Baseline = true)]
     public object? LeastLoaded()
     {

@@ -11,19 +11,17 @@ using Perfolizer.Horology;
 
 namespace OllamaBridge.Benchmarks.Scheduling;
 
-/// <summary>Measures the scheduling decision and holds it against its targets.</summary>
+/// <summary>Measures the scheduling decision and checks its performance targets.</summary>
 internal static class SchedulingCommand
 {
     private const double MaxMicroseconds = 10;
     private const int JudgedInstances = 1000;
 
-    /// <summary>Runs the benchmark.</summary>
-    /// <returns>The process's exit code.</returns>
     public static int Run(BenchmarkArguments arguments)
     {
         var summary = BenchmarkRunner.Run<SchedulingBenchmark>(Config(arguments.Quick));
         if (summary.HasCriticalValidationErrors || summary.Reports.Any(r => r.ResultStatistics is null))
-            throw new MeasurementException("BenchmarkDotNet reported errors; they are above.");
+            throw new MeasurementException("BenchmarkDotNet reported errors; see its output above.");
         var figures = summary.Reports
             .GroupBy(r => (Instances: Parameter<int>(r, nameof(SchedulingBenchmark.Instances)), Situation: Parameter<Situation>(r, nameof(SchedulingBenchmark.Situation))))
             .OrderBy(g => g.Key.Situation).ThenBy(g => g.Key.Instances)
@@ -34,7 +32,7 @@ internal static class SchedulingCommand
         return met ? ExitCodes.Met : ExitCodes.Missed;
     }
 
-    // In this process: the default toolchain would build a project of its own beside ours, under our rules and our restore.
+    // In this process: the default toolchain would generate and build a separate project, with this repository's build rules and restore.
     private static IConfig Config(bool quick) => ManualConfig.CreateEmpty()
         .AddJob(Job.Default
             .WithToolchain(InProcessEmitToolchain.Instance)

@@ -2,21 +2,16 @@ using BenchmarkDotNet.Reports;
 
 namespace OllamaBridge.Benchmarks.Scheduling;
 
-/// <summary>One line of the result.</summary>
-/// <param name="Situation">What the fleet is doing.</param>
-/// <param name="Instances">How large it is.</param>
-/// <param name="Decide">Mean time of a decision, in µs.</param>
-/// <param name="Error">Half of the mean's 99.9 % confidence interval, in µs.</param>
-/// <param name="Baseline">Mean time of the plain loop, in µs.</param>
-/// <param name="Allocated">Bytes for <see cref="CountedDecisions"/> decisions.</param>
+/// <summary>
+/// One row of the result. <paramref name="Decide"/>, <paramref name="Error"/> (half of the 99.9 % confidence interval) and
+/// <paramref name="Baseline"/> are in µs; <paramref name="Allocated"/> is in bytes for <see cref="CountedDecisions"/> decisions.
+/// </summary>
 internal sealed record SchedulingFigure(Situation Situation, int Instances, double Decide, double Error, double Baseline, long Allocated)
 {
-    /// <summary>How many decisions the count of allocated bytes is of.</summary>
     public const int CountedDecisions = 10_000;
 
     private const double Microsecond = 1000;
 
-    /// <summary>Makes it of the two reports of one situation.</summary>
     public static SchedulingFigure From(Situation situation, int instances, IEnumerable<BenchmarkReport> reports)
     {
         var all = reports.ToDictionary(r => r.BenchmarkCase.Descriptor.WorkloadMethod.Name);

@@ -1,23 +1,23 @@
 namespace OllamaBridge.Benchmarks.Scheduling;
 
-/// <summary>What the fleet is like when the decision is made.</summary>
+/// <summary>The state of the fleet at the time of the decision.</summary>
 public enum Situation
 {
-    /// <summary>Every instance has the model in memory and a slot free.</summary>
+    /// <summary>Every instance has the model in memory and a free slot.</summary>
     LoadedEverywhere,
 
-    /// <summary>One instance in ten has the model in memory and a slot free; the memory of all others is full.</summary>
+    /// <summary>One instance in ten has the model in memory and a free slot. The memory of all others is full.</summary>
     LoadedOnATenth,
 
-    /// <summary>As before, but those that have it are busy, and all others are using what they hold: the request must wait.</summary>
+    /// <summary>Like <see cref="LoadedOnATenth"/>, but these instances are busy and all others use their loaded models. The request must wait.</summary>
     TenthIsBusy,
 
-    /// <summary>Nobody has the model in memory and all memory is full; the request has waited, so that anything may be thrown out.</summary>
+    /// <summary>No instance has the model in memory and all memory is full. The request has waited long enough to evict any idle model.</summary>
     LoadedNowhere,
 
-    /// <summary>Every instance has the model in memory and no slot free.</summary>
+    /// <summary>Every instance has the model in memory and no free slot.</summary>
     AllBusy,
 
-    /// <summary>Every instance has the model in memory and a slot free, but one in ten has failed it and is left alone.</summary>
+    /// <summary>Every instance has the model in memory and a free slot, but the circuit of one in ten is open.</summary>
     TenthIsOut,
 }

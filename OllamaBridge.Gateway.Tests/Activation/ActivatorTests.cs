@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 
-/// <summary>What platforms are asked, on real sockets.</summary>
+/// <summary>The requests to platforms, over real sockets.</summary>
 public sealed class ActivatorTests : IDisposable
 {
     private readonly List<KubernetesConnection> _connections = [];
@@ -27,7 +27,7 @@ public sealed class ActivatorTests : IDisposable
     [InlineData("/apis/apps/v1/namespaces/models/statefulsets/ollama-cold/scale", null, null, "StatefulSet")]
     [InlineData("/apis/apps/v1/namespaces/elsewhere/statefulsets/big/scale", "elsewhere", "big", "StatefulSet")]
     [InlineData("/apis/apps/v1/namespaces/models/deployments/ollama-cold/scale", null, null, "Deployment")]
-    public async Task Kubernetes_ReadAndWrite_TheScaleAndNothingElse(string path, string? space, string? name, string kind)
+    public async Task Kubernetes_ReadAndWrite_UseOnlyScaleSubresource(string path, string? space, string? name, string kind)
     {
         await using var api = await FakeApiServer.StartAsync(path);
         var kubernetes = Activator(api.KubeConfig);
@@ -44,7 +44,7 @@ public sealed class ActivatorTests : IDisposable
     }
 
     [Fact]
-    public async Task Kubernetes_SomebodyElseWasFaster_ConflictAndNothingIsChanged()
+    public async Task Kubernetes_ConcurrentChange_ConflictAndNoChange()
     {
         await using var api = await FakeApiServer.StartAsync();
         var (kubernetes, tier) = (Activator(api.KubeConfig), Tier(new ScaleTargetOptions()));
@@ -59,7 +59,7 @@ public sealed class ActivatorTests : IDisposable
     [InlineData(HttpStatusCode.NotFound, "Refused")]
     [InlineData(HttpStatusCode.TooManyRequests, "Failed")]
     [InlineData(HttpStatusCode.InternalServerError, "Failed")]
-    public async Task Kubernetes_Status_WhatItMeansInTheServersWordsWithoutTheToken(HttpStatusCode status, string expected)
+    public async Task Kubernetes_ErrorStatus_ServersMessageWithoutToken(HttpStatusCode status, string expected)
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Status = status;
@@ -70,7 +70,7 @@ public sealed class ActivatorTests : IDisposable
     }
 
     [Fact]
-    public async Task Kubernetes_NobodyThere_Failed()
+    public async Task Kubernetes_Unreachable_Failed()
     {
         var api = await FakeApiServer.StartAsync();
         var config = await File.ReadAllTextAsync(api.KubeConfig, Token);
@@ -85,10 +85,10 @@ public sealed class ActivatorTests : IDisposable
     [Theory]
     [InlineData(202, null)]
     [InlineData(401, "Refused")]
-    [InlineData(302, "Refused")] // it goes nowhere else
+    [InlineData(302, "Refused")] // redirects are not followed
     [InlineData(409, "Conflict")]
     [InlineData(503, "Failed")]
-    public async Task Http_Status_ToldWithTheKeyAndWhatTheAnswerMeans(int status, string? expected)
+    public async Task Http_Status_MappedToFailureWithKeySent(int status, string? expected)
     {
         var seen = new List<string>();
         var builder = WebApplication.CreateSlimBuilder();

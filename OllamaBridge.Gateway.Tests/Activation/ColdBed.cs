@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 
-/// <summary>A platform under a test's control: what its API is told to scale are simulators, and every gateway's configuration follows.</summary>
+/// <summary>A platform under the test's control. Its API scales simulators, and the configuration of every gateway follows.</summary>
 internal sealed class ColdBed : IAsyncDisposable
 {
     public const string Model = "llama3:70b";
@@ -14,18 +14,18 @@ internal sealed class ColdBed : IAsyncDisposable
 
     private ColdBed(TestFleet hot, FakeApiServer api) => (Hot, Api) = (hot, api);
 
-    /// <summary>One server that is always there, with another model.</summary>
+    /// <summary>One instance that always runs, with another model.</summary>
     public TestFleet Hot { get; }
 
     public FakeApiServer Api { get; }
 
-    /// <summary>The tier's servers; those that were started once, running or not.</summary>
+    /// <summary>The tier's instances: all that were ever started, running or not.</summary>
     public IReadOnlyList<SimulatedServer> Cold => _cold;
 
-    /// <summary>Set: what is scaled does not start.</summary>
+    /// <summary>If true, a scaled instance does not start.</summary>
     public bool NeverStarts { get; set; }
 
-    /// <summary>How many slots each of the tier's servers has.</summary>
+    /// <summary>The slots of each of the tier's instances.</summary>
     public int Slots { get; init; } = 4;
 
     public static async Task<ColdBed> StartAsync(int slots = 4)
@@ -49,7 +49,7 @@ internal sealed class ColdBed : IAsyncDisposable
         return bridge;
     }
 
-    /// <summary>As the platform does it, whoever said so.</summary>
+    /// <summary>Scales the tier as the platform does, for any caller.</summary>
     public async Task ScaleAsync(int replicas)
     {
         await _scaling.WaitAsync(TestContext.Current.CancellationToken);
@@ -64,7 +64,7 @@ internal sealed class ColdBed : IAsyncDisposable
                         TestContext.Current.CancellationToken));
                 else if (!NeverStarts && !_cold[i].IsAlive)
                     await _cold[i].RestartAsync(TestContext.Current.CancellationToken);
-            // As discovery would tell it.
+            // As discovery would report it.
             foreach (var bridge in _bridges)
                 bridge.Configuration.Change(settings =>
                 {

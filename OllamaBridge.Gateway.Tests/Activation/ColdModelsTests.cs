@@ -7,13 +7,13 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 
-/// <summary>The snapshot with models that no instance has at the moment.</summary>
+/// <summary>Snapshots with models that no running instance has.</summary>
 public sealed class ColdModelsTests
 {
     private static readonly ColdTier Tier = new("cold", ["Big:70b", "a"], "cold-", TimeSpan.FromMinutes(1)) { IsExclusive = false };
 
     [Fact]
-    public void Build_NobodyHasTheModel_ThereAndAsleep()
+    public void Build_NoInstanceHasModel_ListedAsAsleep()
     {
         var snapshot = Fleet().With("hot", "a").Build();
 
@@ -21,13 +21,13 @@ public sealed class ColdModelsTests
         Assert.True(model.IsAsleep);
         Assert.Same(Tier, model.Tier);
         Assert.Empty(model.Placements);
-        // A hot instance has the other one.
+        // A hot instance has the other model.
         Assert.False(snapshot.Find("a:latest", default)!.IsAsleep);
         Assert.Null(snapshot.Find("b:latest", default));
     }
 
     [Fact]
-    public void Build_ServersShareAModelFolder_TheModelIsTheTiersAlone()
+    public void Build_SharedModelFolder_ModelBelongsToTierOnly()
     {
         var tier = new ColdTier("cold", ["a"], "cold-", TimeSpan.FromMinutes(1));
         var fleet = new FleetBuilder(new ColdTiers([tier])).With("hot", "a b");
@@ -43,7 +43,7 @@ public sealed class ColdModelsTests
     }
 
     [Fact]
-    public void Build_InstanceComesDrainsAndGoes_StateStaysAndWhatWasSeenIsListed()
+    public void Build_InstanceComesDrainsAndLeaves_StateAndListedModelStay()
     {
         var fleet = Fleet().With("hot", "b");
         var before = fleet.Build().Models["big:70b"].State;
@@ -64,7 +64,7 @@ public sealed class ColdModelsTests
     }
 
     [Fact]
-    public void Build_AnotherInstanceHadIt_NotWhatTheTierIsListedWith()
+    public void Build_OtherInstanceHadModel_NotListedForTier()
     {
         var fleet = Fleet().With("hot", "").Change("hot", v => v with { Catalog = [FleetBuilder.Model("big:70b", FleetBuilder.Day, """{"name":"big:70b","size":7}""")] });
         fleet.Build();
@@ -76,7 +76,7 @@ public sealed class ColdModelsTests
     [InlineData("cold-0", true)]
     [InlineData("*", true)]
     [InlineData("hot", false)]
-    public void For_TenantWithInstancesOfItsOwn_OnlyWhereItMayUseTheTier(string given, bool expected)
+    public void For_TenantWithOwnInstances_OnlyIfTierAllowed(string given, bool expected)
     {
         var tenant = new TenantRecord { Id = "t", Instances = [given] };
         var part = Fleet().With("hot", "b").Build().For(InstanceAccess.Of(tenant, [tenant]));
@@ -87,7 +87,7 @@ public sealed class ColdModelsTests
     }
 
     [Fact]
-    public void For_TenantThatMayNotUseTheTier_StillHasTheModelElsewhere()
+    public void For_TenantWithoutTier_StillHasModelElsewhere()
     {
         var tenant = new TenantRecord { Id = "t", Instances = ["hot"] };
         var model = Fleet().With("hot", "a").With("cold-0", "a").Build().For(InstanceAccess.Of(tenant, [tenant])).Find("a:latest", default)!;
@@ -96,7 +96,7 @@ public sealed class ColdModelsTests
     }
 
     [Fact]
-    public async Task Health_OnlyModelsThatWouldBeStarted_Ready()
+    public async Task Health_OnlyColdModels_Ready()
     {
         var fleet = new FakeFleet();
         var check = new FleetHealthCheck(fleet, new FakeSource());

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 
-/// <summary>The part of a Kubernetes API server that scales: one StatefulSet or Deployment, on a real socket, as a test wants it.</summary>
+/// <summary>The scale subresource of a Kubernetes API server, for one StatefulSet or Deployment, on a real socket.</summary>
 internal sealed class FakeApiServer : IAsyncDisposable
 {
     private const string Bearer = "a-canary-of-a-token";
@@ -28,24 +28,24 @@ internal sealed class FakeApiServer : IAsyncDisposable
         _app.Run(context => AnswerAsync(context, path));
     }
 
-    /// <summary>A kubeconfig that leads here.</summary>
+    /// <summary>The path of a kubeconfig file for this server.</summary>
     public string KubeConfig => _config;
 
-    /// <summary>Called when the number has changed, before that is answered.</summary>
+    /// <summary>Called after the number of replicas has changed and before the response.</summary>
     public Func<int, Task> Scaled { get; set; } = _ => Task.CompletedTask;
 
-    /// <summary>Set: the status that everything is answered with.</summary>
+    /// <summary>The status of every response; null for normal operation.</summary>
     public HttpStatusCode? Status { get; set; }
 
-    /// <summary>Set: nothing is answered until this has ended.</summary>
+    /// <summary>A task that every response waits for; null for none.</summary>
     public Task? Held { get; set; }
 
-    /// <summary>Called when a patch has come, before it is looked at: for somebody else's change in that moment.</summary>
+    /// <summary>Called for a received patch before it is applied, to simulate a concurrent change.</summary>
     public Action? BeforePatch { get; set; }
 
     public int Replicas => Volatile.Read(ref _replicas);
 
-    /// <summary>What was asked: <c>GET</c>, or <c>PATCH</c> and the number.</summary>
+    /// <summary>The requests: <c>GET</c>, or <c>PATCH</c> with the number of replicas.</summary>
     public IReadOnlyList<string> Asked
     {
         get
@@ -72,7 +72,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>As somebody else scales it.</summary>
+    /// <summary>Scales as another client does.</summary>
     public void Set(int replicas)
     {
         lock (_lock)
@@ -117,7 +117,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
                 ["kind"] = "Scale",
                 ["apiVersion"] = "autoscaling/v1",
                 ["metadata"] = new JsonObject { ["name"] = "ollama-cold", ["namespace"] = "models", ["resourceVersion"] = $"{Volatile.Read(ref _version)}" },
-                // As Go writes it: what is zero is left out.
+                // Go's JSON encoder omits zero values.
                 ["spec"] = Replicas == 0 ? [] : new JsonObject { ["replicas"] = Replicas },
                 ["status"] = new JsonObject { ["replicas"] = Replicas, ["selector"] = "app=ollama-cold" },
             });

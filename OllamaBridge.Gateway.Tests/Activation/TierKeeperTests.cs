@@ -11,7 +11,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 
-/// <summary>One tier's keeper, step by step, on a clock that the test moves.</summary>
+/// <summary>The keeper of one tier, step by step, with a controlled clock.</summary>
 public sealed class TierKeeperTests : IDisposable
 {
     private static readonly TierOptions Options = new() { Models = ["big"], Activator = "Fake", MaxInstances = 2, IdleTime = TimeSpan.FromMinutes(10), StartTimeout = TimeSpan.FromMinutes(5) };
@@ -47,14 +47,14 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_NobodyWaits_ThePlatformIsLeftAlone()
+    public async Task Step_NoRequestWaits_PlatformNotCalled()
     {
         await StepAsync();
         Assert.Empty(_platform.Asked);
     }
 
     [Fact]
-    public async Task Step_SomebodyStarves_OneIsAskedForOnceThenLookedAtAgainAndAgain()
+    public async Task Step_RequestStarves_ScalesOnceThenPolls()
     {
         _ = _queue.Ask("big");
         _ = _queue.Ask("big");
@@ -67,7 +67,7 @@ public sealed class TierKeeperTests : IDisposable
         await StepAsync();
         Assert.Equal(["read", "write 1", "read"], _platform.Asked);
 
-        // Another gateway, or an operator, has sent it to zero.
+        // Another gateway or an operator has scaled the tier to zero.
         _platform.Instances = 0;
         Pass(5);
         await StepAsync();
@@ -75,7 +75,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_ThePlatformHasMoreThanTheBridgeWouldAskFor_NothingIsLowered()
+    public async Task Step_PlatformHasMoreInstances_NotScaledDown()
     {
         _platform.Instances = 7;
         _ = _queue.Ask("big");
@@ -85,7 +85,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_SomebodyElseWritesInBetween_ReadAgainAndLeft()
+    public async Task Step_ConcurrentScale_ReadAgainAndUnchanged()
     {
         _platform.OnWrite = _ =>
         {
@@ -99,7 +99,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_ThePlatformFails_AskedAgainLaterAndLater()
+    public async Task Step_PlatformFails_RetriedWithBackOff()
     {
         _platform.OnRead = () => throw new ActivationException(ActivationFailure.Failed, "away");
         var asked = _queue.Ask("big");
@@ -119,7 +119,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_ThePlatformRefuses_WhoeverWaitsAndComesIsSentAwayUntilItIsAskedAnew()
+    public async Task Step_PlatformRefuses_WaitingAndNewRequestsRefusedUntilRetry()
     {
         _platform.OnRead = () => throw new ActivationException(ActivationFailure.Refused, "no");
         var first = _queue.Ask("big");
@@ -139,7 +139,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_EverySlotTakenForLong_OneMoreUpToTheMost()
+    public async Task Step_SaturatedForLong_OneMoreUpToMaximum()
     {
         Start("cold-0", slots: 1);
         _platform.Instances = 1;
@@ -153,7 +153,7 @@ public sealed class TierKeeperTests : IDisposable
         await StepAsync();
         Assert.Equal(["read", "write 2"], _platform.Asked);
 
-        // It has not come yet: another one is not asked for.
+        // The instance has not started yet, so no further one is requested.
         Pass(60);
         await StepAsync();
         Assert.Equal(2, _platform.Instances);
@@ -167,7 +167,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_WaitersAreServedInBetween_NoMoreIsAskedFor()
+    public async Task Step_WaitingRequestsServed_NoFurtherScale()
     {
         Start("cold-0", slots: 1);
         _platform.Instances = 1;
@@ -187,8 +187,8 @@ public sealed class TierKeeperTests : IDisposable
 
     [Theory]
     [InlineData(1)]
-    [InlineData(3)] // whoever scaled it
-    public async Task Step_NotUsedForLong_EmptiedThenZeroThenFreeForTheNextOfItsName(int instances)
+    [InlineData(3)] // regardless of the origin of the scale
+    public async Task Step_UnusedForLong_DrainedThenScaledToZeroThenUndrained(int instances)
     {
         Start("cold-0");
         _platform.Instances = instances;
@@ -203,7 +203,7 @@ public sealed class TierKeeperTests : IDisposable
 
         Assert.Equal(["read", "write 0"], _platform.Asked);
         Assert.True(View("cold-0").Draining);
-        // Still there: it is being stopped, and gets nothing.
+        // The instance is still there while it stops, and gets no requests.
         Pass(1);
         await StepAsync();
         Assert.True(View("cold-0").Draining);
@@ -218,7 +218,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_ThePlatformDoesNotTakeItAway_GivenWorkAgain()
+    public async Task Step_PlatformKeepsInstance_Undrained()
     {
         Start("cold-0");
         _platform.Instances = 1;
@@ -231,7 +231,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_SomebodyComesWhileItIsEmptied_StaysAndIsGivenWork()
+    public async Task Step_RequestArrivesWhileDraining_InstanceKeptAndUndrained()
     {
         Start("cold-0");
         _platform.Instances = 1;
@@ -249,7 +249,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_SomebodyElseUsesIt_NotEvenEmptied()
+    public async Task Step_UsedByOtherGateway_NotDrained()
     {
         Start("cold-0");
         _platform.Instances = 1;
@@ -267,7 +267,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_SomebodyElseUsesItWhileItIsEmptied_Stays()
+    public async Task Step_UsedByOtherGatewayWhileDraining_Kept()
     {
         Start("cold-0");
         _platform.Instances = 1;
@@ -281,7 +281,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_AnotherGatewaysRequestRunsThere_Stays()
+    public async Task Step_OtherGatewaysRequestRuns_Kept()
     {
         Start("cold-0");
         _platform.Instances = 1;
@@ -295,8 +295,8 @@ public sealed class TierKeeperTests : IDisposable
 
     [Theory]
     [InlineData(true)]
-    [InlineData(false)] // asked for, and not there yet
-    public async Task Step_NobodyTellsWhoUsesIt_StaysAndSaidOnce(bool isThere)
+    [InlineData(false)] // requested, but not started yet
+    public async Task Step_UseUnknown_KeptAndLoggedOnce(bool isThere)
     {
         if (isThere)
             Start("cold-0");
@@ -314,7 +314,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_AnOperatorsDrain_StaysTheOperators()
+    public async Task Step_OperatorsDrain_Unchanged()
     {
         Start("cold-0");
         Start("cold-1");
@@ -329,7 +329,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_AGatewayDiedWhileItDrained_TheNextEndsThatForWhoeverWaits()
+    public async Task Step_GatewayDiedWhileDraining_NextGatewayUndrainsForWaitingRequest()
     {
         Start("cold-0");
         _queue.Change("cold-0", v => v with { Draining = true });
@@ -348,9 +348,9 @@ public sealed class TierKeeperTests : IDisposable
 
     [Theory]
     [InlineData(-31, false)]
-    [InlineData(-5, true)] // about to be gone
+    [InlineData(-5, true)] // about to stop
     [InlineData(60, true)]
-    public async Task Step_DrainedByADeadline_AnInstanceThatIsThereLongAfterIsAnotherOne(int deadline, bool expected)
+    public async Task Step_DrainedByDeadline_LaterInstanceIsNewOne(int deadline, bool expected)
     {
         Start("cold-0");
         _queue.Change("cold-0", v => v with { Draining = true, DrainDue = _queue.Clock.GetMoment() + TimeSpan.FromSeconds(deadline) });
@@ -363,7 +363,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Run_SomebodyStarves_AskedAtOnceWithoutTheClock()
+    public async Task Run_RequestStarves_ScalesImmediately()
     {
         using var stop = new CancellationTokenSource();
         _queue.Queue.Starved += _ => _keeper.Starve();
@@ -375,7 +375,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Run_StoppedWhileItIsEmptied_GivenWorkAgain()
+    public async Task Run_StoppedWhileDraining_Undrained()
     {
         Start("cold-0");
         _platform.Instances = 1;
@@ -391,7 +391,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_APlatformThatIsOnlyTold_ToldAgainWhereNobodyCame()
+    public async Task Step_WriteOnlyPlatform_RequestRepeatedIfNoInstanceStarts()
     {
         _platform.Tells = false;
         _ = _queue.Ask("big");
@@ -405,7 +405,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_APlatformThatIsOnlyToldAndNothingThere_NotTold()
+    public async Task Step_WriteOnlyPlatformAndNoInstance_NoRequest()
     {
         _platform.Tells = false;
         Pass(600);

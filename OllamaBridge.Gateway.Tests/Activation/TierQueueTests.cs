@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 
-/// <summary>Those who wait for what must be started first.</summary>
+/// <summary>Requests that wait for the start of a cold instance.</summary>
 public sealed class TierQueueTests : IDisposable
 {
     private static readonly ColdTier Tier = new("cold", ["big"], "cold-", TimeSpan.FromSeconds(60));
@@ -24,7 +24,7 @@ public sealed class TierQueueTests : IDisposable
     public void Dispose() => _queue.Dispose();
 
     [Fact]
-    public async Task Acquire_AsleepThenThere_StarvesWaitsBeyondMaxWaitAndGetsIt()
+    public async Task Acquire_AsleepThenStarted_WaitsBeyondMaxWaitAndIsServed()
     {
         var asked = _queue.Ask("big");
         Assert.Equal((1, new TierDemand(1, 1)), (_starved, _queue.Queue.DemandOn(Tier)));
@@ -36,7 +36,7 @@ public sealed class TierQueueTests : IDisposable
     }
 
     [Fact]
-    public void Acquire_ModelsThatAreThere_NobodyIsToldOfIt()
+    public void Acquire_RunningModels_NoStarvationReported()
     {
         _queue.Fleet.Publish(_queue.Builder.With("cold-0", "big").Build());
         using var one = _queue.Get("big");
@@ -47,7 +47,7 @@ public sealed class TierQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_NeverThere_EndsAfterStartTimeout()
+    public async Task Acquire_NeverStarted_EndsAfterStartTimeout()
     {
         var asked = _queue.Ask("big");
         Pass(59);
@@ -57,7 +57,7 @@ public sealed class TierQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_StartedButBusy_MaxWaitCountsFromThen()
+    public async Task Acquire_StartedButBusy_MaxWaitCountsFromStart()
     {
         var first = _queue.Ask("big");
         var second = _queue.Ask("big");
@@ -71,7 +71,7 @@ public sealed class TierQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_ComesAndGoes_TheWholeWaitIsBounded()
+    public async Task Acquire_InstanceComesAndLeaves_TotalWaitBounded()
     {
         var first = _queue.Ask("big");
         var asked = _queue.Ask("big");
@@ -87,7 +87,7 @@ public sealed class TierQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task RefuseStarving_ThoseWhoWaitForTheTier_EndedAndNoOthers()
+    public async Task RefuseStarving_RequestsOfTier_RefusedAndNoOthers()
     {
         using var busy = _queue.Get();
         var other = _queue.Ask();
@@ -102,7 +102,7 @@ public sealed class TierQueueTests : IDisposable
     [Theory]
     [InlineData("big", true)]
     [InlineData("a", false)]
-    public void TryHedge_SomebodyWaits_OnlyWhereASlotIsOfNoUseToHim(string waitsFor, bool expected)
+    public void TryHedge_RequestWaits_OnlyOnSlotItCannotUse(string waitsFor, bool expected)
     {
         _queue.Fleet.Publish(_queue.Builder.With("first", loaded: "a").With("second", "a b", loaded: "a").Build());
         using var hot = _queue.Get();
@@ -118,7 +118,7 @@ public sealed class TierQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_DeadlineBeforeItIsThere_EndsThen()
+    public async Task Acquire_DeadlineBeforeStart_EndsAtDeadline()
     {
         var deadline = _queue.Clock.GetTimestamp() + (3 * _queue.Clock.TimestampFrequency);
         var asked = _queue.Queue.AcquireAsync(new LeaseRequest("big:latest", 0, NeedsSlot: true, Deadline: deadline), TestContext.Current.CancellationToken).AsTask();
@@ -129,7 +129,7 @@ public sealed class TierQueueTests : IDisposable
     private static async Task<InstanceLease> LeaseAsync(Task<LeaseResult> asked) =>
         Assert.IsType<InstanceLease>((await asked.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken)).Lease);
 
-    /// <summary>Time goes by as the queue looks at it.</summary>
+    /// <summary>Lets time pass in the steps of the queue's checks.</summary>
     private void Pass(int seconds)
     {
         for (var i = 0; i < 10 * seconds; i++)

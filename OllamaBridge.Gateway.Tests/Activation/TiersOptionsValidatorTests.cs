@@ -10,7 +10,7 @@ public sealed class TiersOptionsValidatorTests
     private static readonly TierOptions Fine = new() { Models = ["big"], Activator = "http", Url = "http://127.0.0.1:9" };
 
     [Fact]
-    public void Validate_TwoTiers_Fine() =>
+    public void Validate_TwoTiers_Valid() =>
         Assert.Empty(Validate(new() { ["cold"] = Fine, ["rare"] = Fine with { Models = ["other"], Instances = "rare-*" } }));
 
     public static TheoryData<string, string> Mistakes => new()
@@ -52,7 +52,7 @@ public sealed class TiersOptionsValidatorTests
         StringComparison.Ordinal);
 
     [Fact]
-    public void Validate_TwoTiersWithOneModelAndOneInstance_BothSaid()
+    public void Validate_TwoTiersShareModelAndInstance_BothReported()
     {
         var errors = Validate(new() { ["cold"] = Fine, ["cold-2"] = Fine });
         Assert.Equal(
@@ -64,7 +64,7 @@ public sealed class TiersOptionsValidatorTests
     }
 
     [Fact]
-    public async Task Start_UnknownActivator_StopsWithTheKey()
+    public async Task Start_UnknownActivator_FailsWithKey()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(

@@ -8,18 +8,18 @@ public class CapsTests
     private static readonly CapOptions All = new() { MaxOutputTokens = 100, MaxContext = 4096, MaxImages = 2, MaxKeepAlive = TimeSpan.FromMinutes(10) };
 
     [Fact]
-    public void Check_NoCaps_Nothing() => Assert.Null(Caps.Check(
+    public void Check_NoCaps_NoFault() => Assert.Null(Caps.Check(
         new RequestDemands { Output = -1, Context = long.MaxValue, Images = 9, KeepAlive = TimeSpan.MaxValue }, new CapOptions()));
 
     [Fact]
-    public void Check_NothingSaid_Nothing() => Assert.Null(Caps.Check(default, All));
+    public void Check_NothingRequested_NoFault() => Assert.Null(Caps.Check(default, All));
 
     [Fact]
-    public void Check_AtTheCaps_Nothing() => Assert.Null(Caps.Check(
+    public void Check_AtCaps_NoFault() => Assert.Null(Caps.Check(
         new RequestDemands { Output = 100, OutputField = "max_tokens", Context = 4096, Images = 2, KeepAlive = TimeSpan.FromMinutes(10) }, All));
 
     [Fact]
-    public void Check_OverACap_NamesTheFieldAndTheCap()
+    public void Check_OverCap_NamesFieldAndCap()
     {
         Assert.Equal("max_tokens is 101; at most 100 is allowed (Bridge:Limits:MaxOutputTokens)", Check(new() { Output = 101, OutputField = "max_tokens" }));
         Assert.Equal(

@@ -18,6 +18,6 @@ public sealed class CreateSourceTests
     [InlineData("""{"from":"cut""", null)]
     [InlineData("[]", null)]
     [InlineData("", null)]
-    public void Read_Body_TheModelItStartsFrom(string body, string? expected) =>
+    public void Read_Body_ReturnsBaseModel(string body, string? expected) =>
         Assert.Equal(expected, CreateSource.Read(new ReadOnlySequence<byte>(Encoding.UTF8.GetBytes(body))));
 }

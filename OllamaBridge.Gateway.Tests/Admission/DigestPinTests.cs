@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
-/// <summary>Scheduling, second sendings and resumption stay with one digest.</summary>
+/// <summary>Scheduling, hedges, failover and resumption keep to one digest.</summary>
 public sealed class DigestPinTests : IDisposable
 {
     private readonly QueueHarness _queue = new(Builder());
@@ -13,7 +13,7 @@ public sealed class DigestPinTests : IDisposable
     public void Dispose() => _queue.Dispose();
 
     [Fact]
-    public void Acquire_TwoDigests_OnlyInstancesWithTheServedOne()
+    public void Acquire_TwoDigests_OnlyInstancesWithServedDigest()
     {
         var chosen = Enumerable.Range(0, 6).Select(_ => Got(Request()).Instance.Name).ToHashSet();
         Assert.Equal(["new1", "new2"], chosen.Order());
@@ -22,7 +22,7 @@ public sealed class DigestPinTests : IDisposable
     [Theory]
     [InlineData("old", "old1")]
     [InlineData("new", null)]
-    public void Acquire_AnswerBegunWithADigest_ResumedByThatDigest(string digest, string? expected)
+    public void Acquire_ResponseStartedWithDigest_ResumedWithSameDigest(string digest, string? expected)
     {
         var lease = Got(Request(digest));
         Assert.Equal(digest, lease.Placement.Digest);
@@ -30,16 +30,16 @@ public sealed class DigestPinTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_DigestThatNoInstanceHasAnyMore_RefusedAtOnce()
+    public async Task Acquire_DigestGone_RefusedImmediately()
     {
         var result = await _queue.Queue.AcquireAsync(Request("gone"), CancellationToken.None);
         Assert.Equal(LeaseRefusal.AllTried, result.Refusal);
-        // Nor does an instance without a known digest continue an answer whose digest is known.
+        // An instance without a known digest must not resume a response with a known digest.
         Assert.Equal(LeaseRefusal.AllTried, (await _queue.Queue.AcquireAsync(Request(null, isSet: true), CancellationToken.None)).Refusal);
     }
 
     [Fact]
-    public async Task Acquire_LastOfItsDigestGoesWhileARequestWaits_Refused()
+    public async Task Acquire_LastInstanceOfDigestLeavesWhileWaiting_Refused()
     {
         var held = Enumerable.Range(0, 4).Select(_ => Got(Request("old"))).ToArray();
         var waiting = _queue.Queue.AcquireAsync(Request("old"), CancellationToken.None).AsTask();
@@ -53,7 +53,7 @@ public sealed class DigestPinTests : IDisposable
     [Theory]
     [InlineData("new", "new2")]
     [InlineData("old", null)]
-    public void Hedge_FirstLeaseOfADigest_TheSecondHasTheSame(string digest, string? expected)
+    public void Hedge_FirstLeaseHasDigest_SecondHasSameDigest(string digest, string? expected)
     {
         var first = _queue.Fleet.Current.Instances.First(v => v.Instance.Name == digest + "1").Instance;
         var second = _queue.Queue.TryHedge(Request(digest) with { Tried = [first] });

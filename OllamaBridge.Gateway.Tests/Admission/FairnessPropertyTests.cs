@@ -4,23 +4,23 @@ using OllamaBridge.Gateway.Admission;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
-/// <summary>The paper's bound over random workloads, on the decision alone: no clock, no sockets.</summary>
+/// <summary>The fairness bound of the VTC paper over random workloads. Tests the pure decision, without a clock or sockets.</summary>
 public class FairnessPropertyTests
 {
     private static readonly TokenPrices Prices = new(1, 2);
 
     [Fact]
-    public void Next_TenantsBackloggedThroughout_ServiceWithinTheBound() =>
+    public void Next_BackloggedTenants_ServiceWithinBound() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, Estimates.None).Run())
             .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
 
     [Fact]
-    public void Next_EstimatesAreWrong_ServiceWithinTheBoundAndWhatTheyWereWrongBy() =>
+    public void Next_WrongEstimates_ServiceWithinBoundPlusError() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, Estimates.Prompts).Run())
             .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
 
     [Fact]
-    public void Next_AnswersAreExpectedToo_ServiceWithinTheBoundAndWhatTheyWereWrongBy() =>
+    public void Next_ExpectedOutput_ServiceWithinBoundPlusError() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed => new Workload(seed, Estimates.PromptsAndAnswers).Run())
             .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
 
@@ -32,18 +32,18 @@ public class FairnessPropertyTests
     }
 
     [Fact]
-    public void Next_EqualCounters_WhoCameFirst() =>
+    public void Next_EqualCounters_FirstCome() =>
         Assert.Equal(1, FairShare.Next<Line>([new Line { Counter = 1, Arrival = 1 }, new Line { Arrival = 7 }, new Line { Arrival = 9 }]));
 
     [Fact]
-    public void Next_Nobody_Minus1() => Assert.Equal(-1, FairShare.Next<Line>([]));
+    public void Next_NoTenants_Minus1() => Assert.Equal(-1, FairShare.Next<Line>([]));
 
     [Fact]
-    public void Ahead_OthersPassByTheirWeight_NoMoreThanTheyHave()
+    public void Ahead_OtherTenants_CountByWeightUpToTheirRequests()
     {
         Line[] lines = [new() { Waiting = 5 }, new() { Waiting = 100, Weight = 2 }, new() { Waiting = 3 }];
         Assert.Equal(5 + 12 + 3, FairShare.Ahead(5, 1, lines, self: 0));
-        Assert.Equal(5 + 0, FairShare.Ahead(5, 1, lines.AsSpan(0, 1), self: 0)); // alone: first come first served
+        Assert.Equal(5 + 0, FairShare.Ahead(5, 1, lines.AsSpan(0, 1), self: 0)); // a single tenant: first come, first served
         Assert.Equal(1 + 2 + 1, FairShare.Ahead(0, 1, lines, self: -1));
     }
 
@@ -60,7 +60,7 @@ public class FairnessPropertyTests
 
     private sealed record Running(int Tenant, TokenCharge Charge, long Input, long Output);
 
-    /// <summary>Two to twenty tenants of random weights over one to eight slots. Some always have something waiting, some come and go.</summary>
+    /// <summary>Two to twenty tenants of random weights over one to eight slots. Some are backlogged throughout, the others are not.</summary>
     private sealed class Workload(int seed, Estimates estimates)
     {
         private const int MaxInput = 400;
@@ -74,7 +74,7 @@ public class FairnessPropertyTests
             var tenants = _random.Next(2, 21);
             var slots = _random.Next(1, 9);
             var weights = Enumerable.Range(0, tenants).Select(_ => 0.5 + (_random.NextDouble() * 4)).ToArray();
-            // The first two at least are backlogged throughout; so are half of the others.
+            // At least the first two tenants are backlogged throughout, and about half of the others.
             var always = Enumerable.Range(0, tenants).Select(t => t < 2 || _random.Next(2) == 0).ToArray();
             var waiting = new int[tenants];
             var charged = new double[tenants];
@@ -100,7 +100,7 @@ public class FairnessPropertyTests
                         Arrive(tenant);
                 if (_running.Count == slots)
                 {
-                    // Requests end in any order; each is settled before its slot goes to the next.
+                    // Requests end in any order. Each is settled before its slot goes to the next one.
                     var ended = _running[_random.Next(slots)];
                     _running.Remove(ended);
                     ended.Charge.Settle(answered: true, ended.Input, ended.Output);
@@ -121,7 +121,7 @@ public class FairnessPropertyTests
                 charged[next] += (Prices.Input * estimate) + (Prices.Output * expected);
                 _running.Add(new Running(next, new TokenCharge(_counters, counters[next], Prices, weights[next], estimate, expected), input, output));
 
-                // U: the most that all running requests can cost. With exact estimates nothing is ever given back.
+                // U: the maximum cost of all running requests. With exact estimates no cost is returned.
                 var u = slots * ((Prices.Input * MaxInput) + (Prices.Output * MaxOutput));
                 var e = slots * estimates switch
                 {
@@ -135,7 +135,7 @@ public class FairnessPropertyTests
                         {
                             var gap = (charged[f] / weights[f]) - (charged[g] / weights[g]);
                             worst = Math.Max(worst, gap);
-                            // Both began at 0, so that the service of each is its counter: the lemma's own bound, half the theorem's.
+                            // Both start at 0, so each one's service is its counter. This is the lemma's bound, half of the theorem's.
                             if (gap > (u / weights[f]) + (e / weights[g]) + 1e-6)
                                 Assert.Fail($"seed {seed}, step {step}: {gap} between {f} and {g} of {tenants} on {slots} slots");
                         }

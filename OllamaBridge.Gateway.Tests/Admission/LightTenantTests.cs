@@ -7,13 +7,13 @@ using OllamaBridge.Gateway.Tests.Fleet;
 namespace OllamaBridge.Gateway.Tests.Admission;
 
 /// <summary>
-/// A tenant that asks for less than its share waits beside tenants that flood the queue as if it had its share of the slots for itself,
-/// but for the request that is just running: slots are not taken from whoever has one. Simulated time, the real queue.
+/// Beside tenants that flood the queue, a tenant below its share waits at most as long as with its share of the slots to itself, plus one running
+/// request, because a running request keeps its slot. The tests use simulated time and the real queue.
 /// </summary>
 public class LightTenantTests
 {
     [Fact]
-    public void Acquire_BesideTenantsThatFlood_P95AsAloneOnItsShareAndOneServiceTime() =>
+    public void Acquire_BesideFloodingTenants_P95WithinOneServiceTimeOfOwnShare() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed =>
         {
             var scene = new Scene(seed);
@@ -22,10 +22,10 @@ public class LightTenantTests
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(30));
 
     [Fact]
-    public void Acquire_FirstComeFirstServed_WaitsForTheFlood() =>
+    public void Acquire_FirstComeFirstServed_WaitsForFlood() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed =>
         {
-            // What the test above would say of a queue that does not tell tenants apart.
+            // Shows that the test above detects a queue without fairness.
             var scene = new Scene(seed);
             var (alone, beside) = (P95(new Run(scene).AloneOnItsShare()), P95(new Run(scene).BesideTheHeavy(isFair: false)));
             Assert.True(beside > alone + scene.LongestService, $"{scene}: {beside} beside the heavy, {alone} alone");
@@ -37,7 +37,7 @@ public class LightTenantTests
         return waits[(int)Math.Ceiling(0.95 * waits.Count) - 1];
     }
 
-    /// <summary>What happens: the same in both runs.</summary>
+    /// <summary>The random workload, the same for both runs.</summary>
     private sealed class Scene
     {
         private const int Requests = 150;
@@ -50,7 +50,7 @@ public class LightTenantTests
             Share = random.Next(1, 4);
             var heavy = random.Next(1, 4);
             Others = [.. Enumerable.Range(0, heavy).Select(_ => random.Next(1, 4))];
-            // Weights as the slots are to be divided: each tenant's share is a whole number of them.
+            // The weights divide the slots so that each tenant's share is a whole number of slots.
             Unit = 0.5 + random.NextDouble();
             ShortestAnswer = random.Next(20, 200);
             LongestAnswer = ShortestAnswer + (random.Next(2) == 0 ? 0 : random.Next(20, 400));
@@ -62,26 +62,24 @@ public class LightTenantTests
 
         public int Seed { get; }
 
-        /// <summary>The light tenant's share of the slots.</summary>
         public int Share { get; }
 
-        /// <summary>The heavy tenants' shares.</summary>
         public int[] Others { get; }
 
-        /// <summary>A weight that is worth one slot.</summary>
+        /// <summary>The weight that is worth one slot.</summary>
         public double Unit { get; }
 
-        /// <summary>How much of its share the light tenant wants.</summary>
+        /// <summary>The part of its share that the light tenant uses.</summary>
         public double Load { get; }
 
         public int ShortestAnswer { get; }
 
         public int LongestAnswer { get; }
 
-        /// <summary>In seconds.</summary>
+        /// <summary>The longest service time, in seconds.</summary>
         public double LongestService => Service(LongestAnswer);
 
-        /// <summary>When the light tenant asks, in seconds, and how many tokens the answers have.</summary>
+        /// <summary>The arrival times of the light tenant's requests, in seconds, and the tokens of their responses.</summary>
         public (double At, int Answer)[] Arrivals { get; }
 
         public static double Service(int tokens) => tokens * SecondsPerToken;
@@ -95,7 +93,7 @@ public class LightTenantTests
     private sealed class Run(Scene scene)
     {
         private const int Prompt = 10;
-        // Of each heavy tenant, so many requests wait at any time.
+        // The number of waiting requests of each heavy tenant, at any time.
         private const int Flood = 40;
         private static readonly TimeSpan Guard = TimeSpan.FromSeconds(60);
         private readonly PriorityQueue<(LeaseResult Lease, int Answer), double> _running = new();
@@ -137,7 +135,7 @@ public class LightTenantTests
             return _waits;
         }
 
-        /// <summary>Everything that ends until a time ends, and whoever is next is served.</summary>
+        /// <summary>Ends all requests whose end is due, and starts the next ones.</summary>
         private void EndUntil(QueueHarness harness, double until)
         {
             while (_running.TryPeek(out _, out var end) && end <= until)
@@ -154,7 +152,7 @@ public class LightTenantTests
             Advance(harness, until);
         }
 
-        /// <summary>Somebody was served: one of those who are first of their tenants.</summary>
+        /// <summary>Finds the request that was served: the first one of a tenant.</summary>
         private void TakeNext(QueueHarness harness)
         {
             var first = _waiting.Where(w => w.Value.Count > 0).Select(w => (w.Key, Request: w.Value.Peek())).ToArray();

@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
-/// <summary>A queue over a fleet that a test builds.</summary>
+/// <summary>A request queue over a test fleet.</summary>
 internal sealed class QueueHarness : IDisposable
 {
     private readonly TestMeters _meters = new();
@@ -36,11 +36,11 @@ internal sealed class QueueHarness : IDisposable
     public Task<LeaseResult> Ask(string model = "a", Instance[]? tried = null, Instance? only = null, bool needsSlot = true) =>
         Queue.AcquireAsync(new LeaseRequest(Key(model), 0, needsSlot, only, tried), CancellationToken.None).AsTask();
 
-    /// <summary>Asks for a client that may hang up.</summary>
+    /// <summary>Sends a request for a client that can disconnect.</summary>
     public async Task<LeaseResult> AskUntil(CancellationToken gone, string model = "a") =>
         await Queue.AcquireAsync(new LeaseRequest(Key(model), 0, NeedsSlot: true), gone);
 
-    /// <summary>A lease that must be there at once.</summary>
+    /// <summary>Returns a lease that must be available immediately.</summary>
     public InstanceLease Get(string model = "a") => Got(Ask(model));
 
     public static InstanceLease Got(Task<LeaseResult> asked)
@@ -63,7 +63,7 @@ internal sealed class QueueHarness : IDisposable
     }
 }
 
-/// <summary>Meters that nobody else hears.</summary>
+/// <summary>Meters without a listener.</summary>
 internal sealed class TestMeters : IMeterFactory
 {
     private readonly List<Meter> _meters = [];

@@ -8,7 +8,7 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
-/// <summary>Several gateways against a model that keeps every single answer, whatever happens in whatever order.</summary>
+/// <summary>Several gateways, compared with a model that records every response, for any order of events.</summary>
 public sealed class QuotaModelTests
 {
     private const int Minute = 500, Day = 2000, Most = 6, Largest = 200;
@@ -18,9 +18,9 @@ public sealed class QuotaModelTests
     private static readonly Arbitrary<int> Count = Gen.Choose(2, 4).ToArbitrary();
     private static readonly Arbitrary<int> StartsAt = Gen.Choose(1, (24 * 3600) - 1).ToArbitrary();
 
-    /// <summary>Whatever is lost, comes back, dies or is said late: what was spent and is reserved is within the limits.</summary>
+    /// <summary>Spent and reserved tokens stay within the limits if shares are lost or return, gateways die, or reports arrive late.</summary>
     [Fact]
-    public void FailClosed_AnyInterleaving_SpentAndReservedWithinTheLimits()
+    public void FailClosed_AnyInterleaving_SpentAndReservedWithinLimits()
     {
         var (admitted, admittedWhileLost) = (0, 0);
         Prop.ForAll(Steps, Count, StartsAt, (steps, count, startsAt) =>
@@ -36,14 +36,14 @@ public sealed class QuotaModelTests
 
             (admitted, admittedWhileLost) = (admitted + world.Admitted, admittedWhileLost + world.AdmittedWhileLost);
         }).Check(Check);
-        // Whoever lets nobody in keeps every limit.
+        // A store that refuses every request would keep every limit.
         Assert.True(admitted > 1000, $"{admitted}");
         Assert.True(admittedWhileLost > 20, $"{admittedWhileLost}");
     }
 
-    /// <summary>While nothing is lost, the same holds without refusing anybody for want of an answer.</summary>
+    /// <summary>Without lost shares the same holds, and no request is refused because of a missing response.</summary>
     [Fact]
-    public void FailOpen_NothingLost_SpentAndReservedWithinTheLimits() => Prop.ForAll(Steps, Count, StartsAt, (steps, count, startsAt) =>
+    public void FailOpen_NothingLost_SpentAndReservedWithinLimits() => Prop.ForAll(Steps, Count, StartsAt, (steps, count, startsAt) =>
     {
         var world = new World(count, startsAt, failClosed: false) { CanLose = false };
         foreach (var step in steps)
@@ -55,7 +55,7 @@ public sealed class QuotaModelTests
         }
     }).Check(Check);
 
-    /// <summary>While the shares are lost, each gateway lets in what it has claimed, or an even part, or one request.</summary>
+    /// <summary>While the shares are lost, each gateway admits its claim, its even part, or one request.</summary>
     [Fact]
     public void FailOpen_SharesLost_WithinClaimsAndEvenParts() => Prop.ForAll(Steps, Count, StartsAt, (steps, count, startsAt) =>
     {
@@ -74,11 +74,11 @@ public sealed class QuotaModelTests
         }
     }).Check(Check);
 
-    /// <summary>A tenant that comes through one of the gateways only, in its time, has all of its limits.</summary>
+    /// <summary>A tenant that uses only one gateway, slowly, has all of its limits.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Acquire_OneGatewaySlowly_NobodyRefusedForNothing(bool failClosed) => Prop.ForAll(Steps, Count, StartsAt, (steps, count, startsAt) =>
+    public void Acquire_SlowlyThroughOneGateway_NoNeedlessRefusal(bool failClosed) => Prop.ForAll(Steps, Count, StartsAt, (steps, count, startsAt) =>
     {
         var world = new World(count, startsAt, failClosed) { CanLose = false };
         foreach (var step in steps)
@@ -109,7 +109,7 @@ public sealed class QuotaModelTests
         public (long Requests, long Tokens) Claims { get; set; }
     }
 
-    /// <summary>Gateways, what they share, and all that ever happened.</summary>
+    /// <summary>The gateways, their shares, and the record of all events.</summary>
     private sealed class World
     {
         private readonly FakeTimeProvider _clock;
@@ -126,7 +126,7 @@ public sealed class QuotaModelTests
             _shares = new SpyingShares(new LosableShares(new MemoryQuotaShares(_clock, isShared: true)));
             _old = _shares.Inner.Inner.Copy();
             Gateways = [.. Enumerable.Range(0, count).Select(_ => Start())];
-            Pass(TimeSpan.FromSeconds(5)); // all are there, and nobody is careful any more
+            Pass(TimeSpan.FromSeconds(5)); // all gateways have joined, and none is cautious any more
         }
 
         public List<Gateway> Gateways { get; }
@@ -160,7 +160,7 @@ public sealed class QuotaModelTests
                     Tick(who);
                     break;
                 case 22:
-                    Gateways[who].Open.Clear(); // it dies, and what it had reserved with it
+                    Gateways[who].Open.Clear(); // the gateway dies, and its reservations with it
                     Gateways[who] = Start();
                     break;
                 case 23 when CanLose:
@@ -193,7 +193,7 @@ public sealed class QuotaModelTests
             }
         }
 
-        /// <summary>The shares are away, and nobody dies.</summary>
+        /// <summary>Makes the shares unreachable. No gateway dies.</summary>
         public void Lose()
         {
             for (var n = 0; n < 10; n++)
@@ -214,7 +214,7 @@ public sealed class QuotaModelTests
                 Pass(TimeSpan.FromMilliseconds(size % 20_000));
         }
 
-        /// <returns>How many tokens were refused; null for none.</returns>
+        /// <returns>The number of refused tokens; null if the request was admitted.</returns>
         public int? Acquire(int who, int tokens)
         {
             _shares.Asking = Gateways[who].Store;
@@ -241,10 +241,10 @@ public sealed class QuotaModelTests
             _spent.Add((_clock.GetUtcNow(), used, Gateways[who]));
         }
 
-        /// <summary>In pieces, after each of which all talk.</summary>
+        /// <summary>Lets time pass in steps. All gateways exchange reports after each step.</summary>
         public void Pass(TimeSpan time)
         {
-            // An interval is shorter; what matters is that they talk several times in a timeout.
+            // An interval is shorter. The gateways must exchange reports several times within a timeout.
             var piece = TestQuotas.Sharing.Timeout / 5;
             while (time > TimeSpan.Zero)
             {
@@ -255,10 +255,10 @@ public sealed class QuotaModelTests
             }
         }
 
-        /// <summary>They are back: with what they had, with what they had once, or with nothing.</summary>
+        /// <summary>Makes the shares reachable again: with their state, with an older state, or empty.</summary>
         private void Return(int size)
         {
-            // What the dead have spent is known to nobody else.
+            // The tokens that dead gateways spent are lost with the state of the shares.
             if (size % 3 != 0)
                 _spent.RemoveAll(s => !Gateways.Contains(s.By));
             if (size % 3 == 1)
@@ -267,7 +267,7 @@ public sealed class QuotaModelTests
                 _shares.Inner.Inner = new MemoryQuotaShares(_clock, isShared: true);
             _shares.Inner.IsLost = false;
             (_shares.Inner.AnswersToLose, _shares.Inner.ReportsToDelay) = (0, 0);
-            // Those that are there have spoken before one dies or comes new: what happens otherwise is in the decision's record.
+            // All live gateways report before another one dies or starts. The ADR describes the other case.
             for (var who = 0; who < Gateways.Count; who++)
             {
                 Gateways[who].Store.GreetAsync(CancellationToken.None).GetAwaiter().GetResult();
@@ -289,7 +289,7 @@ public sealed class QuotaModelTests
         }
     }
 
-    /// <summary>Knows what each gateway was granted last.</summary>
+    /// <summary>Records the last grant of each gateway.</summary>
     private sealed class SpyingShares(LosableShares inner) : IQuotaShares
     {
         public LosableShares Inner => inner;

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
-/// <summary>Several gateways' limits; intervals are made by the test.</summary>
+/// <summary>The limits of several gateways. The test controls the exchange intervals.</summary>
 public sealed class QuotaSharingTests
 {
     private static readonly DateTimeOffset Noon = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
@@ -35,7 +35,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_DaySpentElsewhere_UntilTomorrow()
+    public async Task Acquire_DaySpentElsewhere_RefusedUntilTomorrow()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { TokensPerDay = 100 };
@@ -45,24 +45,24 @@ public sealed class QuotaSharingTests
         Assert.Equal(QuotaLimit.Day, refused.Limit);
         Assert.InRange(refused.RetryAfter!.Value, TimeSpan.FromHours(11.9), TimeSpan.FromHours(12));
         await PassAsync(TimeSpan.FromHours(12));
-        await PassAsync(TestQuotas.Sharing.Interval, 100); // nobody was heard for half a day
+        await PassAsync(TestQuotas.Sharing.Interval, 100); // no gateway has reported for half a day
         Assert.True(Ask(b, limits, 100).IsAcquired);
     }
 
     [Fact]
-    public async Task Acquire_DayReservedElsewhere_MayBeFreeSoon()
+    public async Task Acquire_DayReservedElsewhere_RetrySoon()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { TokensPerDay = 100 };
         var lease = Ask(a, limits, 100);
         Assert.Equal(TimeSpan.FromSeconds(1), Ask(b, limits, 1).Refusal.RetryAfter);
         lease.Settle(0);
-        _clock.Advance(TestQuotas.Sharing.Interval); // a refusal is not asked for again at once
-        Assert.True(Ask(b, limits, 75).IsAcquired); // the other keeps its part of a half for who came lately
+        _clock.Advance(TestQuotas.Sharing.Interval); // a refused claim is not repeated immediately
+        Assert.True(Ask(b, limits, 75).IsAcquired); // the other gateway keeps its part of the half for recent demand
     }
 
     [Fact]
-    public async Task Acquire_LastSlotEndsElsewhere_FreeWithinAnInterval()
+    public async Task Acquire_LastSlotFreedElsewhere_FreeWithinInterval()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { ConcurrentRequests = 1 };
@@ -71,7 +71,7 @@ public sealed class QuotaSharingTests
             var lease = Ask(n % 2 == 0 ? a : b, limits);
             Assert.Equal(QuotaLimit.Concurrency, Ask(n % 2 == 0 ? b : a, limits).Refusal.Limit);
             lease.Settle(0);
-            _clock.Advance(TestQuotas.Sharing.Interval); // a refusal is not asked for again at once
+            _clock.Advance(TestQuotas.Sharing.Interval); // a refused claim is not repeated immediately
         }
     }
 
@@ -86,13 +86,13 @@ public sealed class QuotaSharingTests
         _clock.Advance(TimeSpan.FromSeconds(0.25));
         Assert.True(Ask(b, limits).IsAcquired);
         Assert.False(Ask(a, limits).IsAcquired);
-        // What came and went for nothing is given back in time.
+        // The permits of cancelled requests come back in time.
         await PassAsync(TestQuotas.Sharing.Interval, 100);
         Assert.Equal(4, Enumerable.Range(0, 10).Count(_ => Ask(a, limits).IsAcquired));
     }
 
     [Fact]
-    public async Task Acquire_ModelHasLimitsOfItsOwn_BothHoldOverAll()
+    public async Task Acquire_ModelHasOwnLimits_BothHoldAcrossGateways()
     {
         var (a, b) = await TwoAsync();
         var (limits, ofModel) = (new UsageLimits { TokensPerMinute = 100 }, new UsageLimits { TokensPerMinute = 50 });
@@ -103,7 +103,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_OneGatewayInARow_AllOfTheLimit()
+    public async Task Acquire_OneGatewayOnly_WholeLimit()
     {
         var (a, _) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100, TokensPerDay = 100, ConcurrentRequests = 2, RequestsPerSecond = 100 };
@@ -119,7 +119,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_FastTenant_AsksNobody()
+    public async Task Acquire_FastTenant_NoExchange()
     {
         var (a, _) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 10_000_000, TokensPerDay = 100_000_000, ConcurrentRequests = 1000, RequestsPerSecond = 100_000 };
@@ -146,7 +146,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_RefusedAMomentAgo_AsksNobody()
+    public async Task Acquire_RecentlyRefused_NoExchange()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100 };
@@ -159,7 +159,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Tick_IdleTenants_NothingSaidAndForgotten()
+    public async Task Tick_IdleTenants_NotReportedAndForgotten()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { ConcurrentRequests = 5, TokensPerMinute = 100 };
@@ -173,7 +173,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_ManyWait_OneExchangeForAllThatCameBeforeIt()
+    public async Task Acquire_ManyWait_ShareOneExchange()
     {
         var (a, _) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100 };
@@ -185,11 +185,11 @@ public sealed class QuotaSharingTests
         gate.SetResult();
         var leases = await Task.WhenAll(asked);
         Assert.Equal(Enumerable.Repeat(true, 10).Concat([false, false]), leases.Select(l => l.IsAcquired));
-        Assert.Equal(before + 2, _shares.Exchanges); // the first alone, all others with the next
+        Assert.Equal(before + 2, _shares.Exchanges); // the first request alone, all others with the next exchange
     }
 
     [Fact]
-    public async Task Acquire_NobodyAnswersInTime_GoesOnAfterThePatience()
+    public async Task Acquire_NoResponseInTime_ContinuesAfterTimeout()
     {
         var (a, _) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100 };
@@ -204,7 +204,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_ClientGoes_NothingStaysTaken()
+    public async Task Acquire_ClientDisconnects_NothingStaysReserved()
     {
         var (a, _) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100 };
@@ -220,7 +220,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_SharesAreLost_OpenWithinAnEvenPartClosedWithinTheClaim()
+    public async Task Acquire_SharesLost_OpenWithinEvenPartClosedWithinClaim()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100 };
@@ -230,7 +230,7 @@ public sealed class QuotaSharingTests
         _shares.IsLost = true;
         await PassAsync();
 
-        Assert.False(Ask(a, limits, 1).IsAcquired); // it has more than its part
+        Assert.False(Ask(a, limits, 1).IsAcquired); // its claim exceeds its even part
         Assert.True(Ask(b, limits, 50).IsAcquired);
         Assert.False(Ask(b, limits, 1).IsAcquired);
         Assert.Equal(new QuotaRefusal(QuotaLimit.Unavailable, 100, false, TimeSpan.FromSeconds(1)), Ask(b, limits, 10, failClosed: true, tenant: "strict").Refusal);
@@ -242,7 +242,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_SharesAreLostOneSmallLimit_OneAtATimeIsServed()
+    public async Task Acquire_SharesLostSmallLimit_OneRequestAtATime()
     {
         var (a, b) = await TwoAsync();
         _shares.IsLost = true;
@@ -253,9 +253,11 @@ public sealed class QuotaSharingTests
         Assert.False(Ask(b, limits, 90).IsAcquired);
     }
 
-    /// <summary>Others take what a gateway had that is not heard any more; so it must not rely on that itself for as long.</summary>
+    /// <summary>
+    /// After the timeout, other gateways take the claims of a gateway that does not report. That gateway must stop using its claims at the same time.
+    /// </summary>
     [Fact]
-    public async Task Acquire_CutOffWhileOthersAreNot_ReliesOnItsClaimNoLongerThanOthersLeaveIt()
+    public async Task Acquire_GatewayPartitioned_ClaimExpiresBeforeOthersTakeIt()
     {
         var (a, _) = await TwoAsync();
         var link = new LosableShares(_shares.Inner);
@@ -289,7 +291,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_SharesWereEmptied_ClosedUntilAllHaveSpokenThenOpen()
+    public async Task Acquire_SharesEmptied_ClosedUntilAllReported()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100 };
@@ -305,7 +307,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_SharesAreBackWithWhatTheyHadAMomentAgo_ClosedUntilAllHaveSpoken()
+    public async Task Acquire_SharesBackWithOlderState_ClosedUntilAllReported()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100 };
@@ -324,7 +326,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_AGatewaySpentWhileSharesWereLostAndDied_WhatItHadStaysClaimedForAMinute()
+    public async Task Acquire_GatewaySpentDuringLossAndDied_ClaimKeptForMinute()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 100 };
@@ -341,7 +343,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Leave_WhatWasNotUsedIsFreeWhatWasIsNot()
+    public async Task Leave_UnusedClaims_FreedUsedTokensKept()
     {
         var (a, b) = await TwoAsync();
         var limits = new UsageLimits { TokensPerMinute = 1000, ConcurrentRequests = 50, RequestsPerSecond = 1000 };
@@ -355,7 +357,7 @@ public sealed class QuotaSharingTests
     }
 
     [Fact]
-    public async Task Acquire_ManyThreadsThreeGateways_LimitsHoldInSum()
+    public async Task Acquire_ManyThreadsThreeGateways_LimitsHoldInTotal()
     {
         const int Tokens = 30_000, Most = 5;
         var shares = new MemoryQuotaShares(TimeProvider.System, isShared: true);
@@ -403,12 +405,12 @@ public sealed class QuotaSharingTests
         QuotaStore gateway, UsageLimits limits, long tokens = 0, UsageLimits? ofModel = null, bool failClosed = false, string tenant = "t")
     {
         var asked = gateway.AcquireAsync(new QuotaDemand(tenant, limits, "m", ofModel, tokens, failClosed), Cancelled);
-        // These shares answer at once, or not at all.
+        // These shares respond immediately or not at all.
         Assert.True(asked.IsCompleted);
         return asked.Result;
     }
 
-    /// <summary>Two that have been there for a while.</summary>
+    /// <summary>Starts two gateways and lets them pass the cautious time after a start.</summary>
     private async Task<(QuotaStore, QuotaStore)> TwoAsync()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
@@ -424,10 +426,10 @@ public sealed class QuotaSharingTests
         return gateway;
     }
 
-    /// <summary>Until nothing is kept for those who came lately.</summary>
+    /// <summary>Waits until no room is kept for recent demand.</summary>
     private Task RestAsync() => PassAsync(TestQuotas.Sharing.Interval, 40);
 
-    /// <summary>Lets time pass, and everybody talk after each piece of it.</summary>
+    /// <summary>Lets time pass in steps. All gateways exchange reports after each step.</summary>
     private async Task PassAsync(TimeSpan piece = default, int times = 1)
     {
         for (var n = 0; n < times; n++)

@@ -20,10 +20,10 @@ public sealed class QuotaStageTests : IDisposable
         TimeProvider.System);
 
     [Fact]
-    public void Invoke_NoLimits_AllocatesNothingAndHoldsNothing()
+    public void Invoke_NoLimits_NoAllocationNoLease()
     {
         var (context, call) = (new DefaultHttpContext(), Call(new TenantLimits()));
-        // What is made once is made now.
+        // The first call creates objects that stay.
         _ = _stage.InvokeAsync(context, call, Next);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1000; i++)
@@ -35,7 +35,7 @@ public sealed class QuotaStageTests : IDisposable
     }
 
     [Fact]
-    public void Invoke_OnlyAnotherModelIsLimited_HoldsNothing()
+    public void Invoke_OtherModelLimited_NoLease()
     {
         var call = Call(new TenantLimits { Models = [new ModelLimits { Model = "other", TokensPerDay = 1 }] });
         _ = _stage.InvokeAsync(new DefaultHttpContext(), call, Next);
@@ -43,9 +43,9 @@ public sealed class QuotaStageTests : IDisposable
     }
 
     [Fact]
-    public async Task Invoke_ThisModelIsLimited_HoldsALease()
+    public async Task Invoke_ModelLimited_HoldsLease()
     {
-        // As an operator writes it; the call has the canonical name.
+        // The operator's spelling; the call has the canonical name.
         var call = Call(new TenantLimits { Models = [new ModelLimits { Model = "Tiny", TokensPerDay = 10_000 }] });
         await _stage.InvokeAsync(new DefaultHttpContext(), call, Next);
         Assert.True(call.Quota!.IsAcquired);

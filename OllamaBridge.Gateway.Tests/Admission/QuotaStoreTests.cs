@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
-/// <summary>One gateway by itself.</summary>
+/// <summary>The limits of a single gateway.</summary>
 public sealed class QuotaStoreTests
 {
     private static readonly DateTimeOffset Noon = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
@@ -17,7 +17,7 @@ public sealed class QuotaStoreTests
     public QuotaStoreTests() => _store = TestQuotas.Alone(_clock);
 
     [Fact]
-    public void Acquire_RequestsPerSecond_BurstOfASecondThenThePace()
+    public void Acquire_RequestsPerSecond_OneSecondBurstThenRate()
     {
         var limits = new UsageLimits { RequestsPerSecond = 2 };
         Assert.Equal((2, 1), Requests(Ask(limits)));
@@ -33,7 +33,7 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Acquire_LessThanARequestPerSecond_OneAtATime()
+    public void Acquire_LessThanOneRequestPerSecond_OneAtATime()
     {
         var limits = new UsageLimits { RequestsPerSecond = 0.1 };
         Assert.True(Ask(limits).IsAcquired);
@@ -43,7 +43,7 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Acquire_Concurrency_FreeAgainOnceSettled()
+    public void Acquire_Concurrency_FreeAfterSettle()
     {
         var limits = new UsageLimits { ConcurrentRequests = 1 };
         var first = Ask(limits);
@@ -56,7 +56,7 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Acquire_Refused_TakesNothingOfTheOtherLimits()
+    public void Acquire_Refused_OtherLimitsUnchanged()
     {
         var limits = new UsageLimits { RequestsPerSecond = 1, ConcurrentRequests = 5, TokensPerDay = 100 };
         Assert.Equal(QuotaLimit.Day, Ask(limits, 101).Refusal.Limit);
@@ -65,14 +65,14 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Acquire_MoreThanTheLimitEverHas_NoTimeToComeBack()
+    public void Acquire_MoreThanLimit_NoRetryAfter()
     {
         Assert.Null(Ask(new UsageLimits { TokensPerMinute = 100 }, 101).Refusal.RetryAfter);
         Assert.Null(Ask(new UsageLimits { TokensPerDay = 100 }, 101).Refusal.RetryAfter);
     }
 
     [Fact]
-    public void Acquire_NoTokensNeeded_NotHeldBackForWantOfTokens()
+    public void Acquire_NoTokensNeeded_IgnoresTokenLimits()
     {
         var limits = new UsageLimits { TokensPerMinute = 100 };
         Ask(limits, 100).Settle(100);
@@ -81,14 +81,14 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Acquire_MinuteIsSpent_ComesBackWhenItHasPassed()
+    public void Acquire_MinuteSpent_FreeAfterMinute()
     {
         var limits = new UsageLimits { TokensPerMinute = 100 };
         Ask(limits, 60).Settle(60);
         _clock.Advance(TimeSpan.FromSeconds(30));
         Ask(limits, 40).Settle(40);
 
-        // 50 fit again once the 60 have gone; 70 only when the rest has, too.
+        // 50 fit when the 60 have expired; 70 fit only when the rest has expired, too.
         Assert.Equal(TimeSpan.FromSeconds(31), Ask(limits, 50).Refusal.RetryAfter);
         Assert.Equal(TimeSpan.FromSeconds(61), Ask(limits, 70).Refusal.RetryAfter);
         _clock.Advance(TimeSpan.FromSeconds(31));
@@ -96,7 +96,7 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Acquire_DayIsSpent_ComesBackAtMidnightUtc()
+    public void Acquire_DaySpent_FreeAtMidnightUtc()
     {
         var limits = new UsageLimits { TokensPerDay = 100 };
         Ask(limits, 100).Settle(100);
@@ -106,7 +106,7 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Settle_LessThanReserved_TheRestIsFree()
+    public void Settle_LessThanReserved_RestIsFree()
     {
         var limits = new UsageLimits { TokensPerMinute = 100 };
         var lease = Ask(limits, 80);
@@ -116,7 +116,7 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Settle_MoreThanReserved_IsOwed()
+    public void Settle_MoreThanReserved_Charged()
     {
         var limits = new UsageLimits { TokensPerMinute = 100 };
         Ask(limits, 10).Settle(150);
@@ -126,7 +126,7 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Acquire_ModelHasLimitsOfItsOwn_BothHold()
+    public void Acquire_ModelHasOwnLimits_BothHold()
     {
         var limits = new UsageLimits { TokensPerMinute = 100 };
         var ofModel = new UsageLimits { TokensPerMinute = 50 };
@@ -139,16 +139,18 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public void Acquire_OtherTenant_HasItsOwn()
+    public void Acquire_OtherTenant_HasOwnLimits()
     {
         var limits = new UsageLimits { ConcurrentRequests = 1 };
         Assert.True(Ask(limits).IsAcquired);
         Assert.True(Ask(limits, tenant: "other").IsAcquired);
     }
 
-    /// <summary>Against a model that keeps every single answer: what is spent and reserved stays within the limits, nobody is refused for nothing.</summary>
+    /// <summary>
+    /// Compared with a model that records every response: spent and reserved tokens stay within the limits, and no request is refused without need.
+    /// </summary>
     [Fact]
-    public void Store_AnyInterleaving_SpentAndReservedWithinTheLimit() => Prop.ForAll(
+    public void Store_AnyInterleaving_SpentAndReservedWithinLimit() => Prop.ForAll(
         Gen.Choose(0, 1_000_000_000).ListOf(300).ToArbitrary(), Gen.Elements(false, true).ToArbitrary(), Gen.Choose(1, 23 * 3600).ToArbitrary(),
         (steps, overruns, startsAt) => Run(steps, overruns, startsAt)).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
 
@@ -207,7 +209,7 @@ public sealed class QuotaStoreTests
     }
 
     [Fact]
-    public async Task Store_ManyThreads_NothingIsLostAndNoLimitPassed()
+    public async Task Store_ManyThreads_NothingLostLimitsKept()
     {
         const int Limit = 100_000, Most = 5;
         var limits = new UsageLimits { TokensPerDay = Limit, ConcurrentRequests = Most };
@@ -228,7 +230,7 @@ public sealed class QuotaStoreTests
                 var used = random.Next(0, 2);
                 Interlocked.Add(ref spent, used);
                 Interlocked.Decrement(ref inFlight);
-                // Whoever comes first settles it.
+                // The first call settles the lease.
                 Parallel.Invoke(() => lease.Settle(used), () => lease.Settle(used));
             }
         }))).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);

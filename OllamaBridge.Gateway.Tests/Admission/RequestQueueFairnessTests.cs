@@ -14,19 +14,19 @@ public sealed class RequestQueueFairnessTests : IDisposable
     public void Dispose() => _queue.Dispose();
 
     [Fact]
-    public async Task Acquire_HeavyTenantWaits_LightOneIsNextAfterTheRunningRequest()
+    public async Task Acquire_HeavyTenantWaits_LightTenantNextAfterRunningRequest()
     {
         var running = _queue.Get();
         for (var n = 0; n < 20; n++)
             _ = Ask($"heavy{n}", "heavy", tokens: 100);
         var light = Ask("light", "light", tokens: 100);
-        // One of the heavy tenant's came first and both have had nothing: that one, then the light tenant's.
+        // One of the heavy tenant's requests came first and neither tenant had service: that request, then the light tenant's.
         Assert.Equal(["heavy0", "light", "heavy1", "heavy2"], await ServeAsync(running, 4));
         Assert.True(light.IsCompleted);
     }
 
     [Fact]
-    public async Task Acquire_LightTenantAsksNowAndThen_WaitsForOneRequestAndItsShareAtMost()
+    public async Task Acquire_OccasionalLightTenant_WaitsAtMostOneRequestPlusShare()
     {
         var running = _queue.Get();
         var heavy = 0;
@@ -56,7 +56,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_LongAnswers_CountWhenSettled()
+    public async Task Acquire_LongResponses_CountWhenSettled()
     {
         var first = await Hold(Ask("talker", "talker", tokens: 10));
         _ = Ask("talker2", "talker", tokens: 10);
@@ -67,7 +67,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_Interactive_BeforeBatchInOrder()
+    public async Task Acquire_Interactive_ServedBeforeBatchInOrder()
     {
         var running = _queue.Get();
         _ = Ask("b1", "t", Priority.Batch);
@@ -78,17 +78,17 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_BatchOfAnotherModel_NotHeldUp()
+    public async Task Acquire_BatchOfAnotherModel_NotDelayed()
     {
         var running = _queue.Get();
         _ = Ask("a", "t", Priority.Batch);
         _ = Ask("b", "t", model: "b");
-        // First come first served between models: classes are a model's own.
+        // First come, first served between models: priority classes hold only within a model.
         Assert.Equal(["a"], await ServeAsync(running, 1));
     }
 
     [Fact]
-    public async Task Acquire_BatchWaitsForLong_CountsAsInteractive()
+    public async Task Acquire_BatchWaitsLong_CountsAsInteractive()
     {
         var running = _queue.Get();
         _ = Ask("batch", "t", Priority.Batch, tokens: 10);
@@ -110,7 +110,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_FullAndInteractiveComes_YoungestBatchOfTheLargestIsPushedOut()
+    public async Task Acquire_FullAndInteractiveArrives_ShedsYoungestBatchOfLargestTenant()
     {
         Use(new QueueOptions { Length = 4 });
         using var running = _queue.Get();
@@ -122,14 +122,14 @@ public sealed class RequestQueueFairnessTests : IDisposable
         var result = await young.WaitAsync(Guard, Cancelled);
         Assert.Equal(LeaseRefusal.PushedOut, result.Refusal);
         Assert.True(result.RetryAfter > TimeSpan.Zero);
-        Assert.Equal(4, result.Position); // behind one interactive and, of batch, its own and the small tenant's
+        Assert.Equal(4, result.Position); // behind one interactive request and two batch requests: its own tenant's and the small tenant's
         Assert.Equal(["small", "old", "i", "new"], _open.Where(o => !o.Asked.IsCompleted).Select(o => o.Name));
         Assert.False(newcomer.IsCompleted);
         Assert.Equal((4, 4), (_queue.Queue.Count, _queue.Waiting()));
     }
 
     [Fact]
-    public async Task Acquire_FullOfOneTenant_AnotherGetsItsPart()
+    public async Task Acquire_FullOfOneTenant_AnotherGetsItsShare()
     {
         Use(new QueueOptions { Length = 4 });
         using var running = _queue.Get();
@@ -145,7 +145,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_FullAndBatchComes_Refused()
+    public async Task Acquire_FullAndBatchArrives_Refused()
     {
         Use(new QueueOptions { Length = 2 });
         using var running = _queue.Get();
@@ -156,7 +156,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_DeadlinePassesWhileWaiting_RefusedAtTheNextLook()
+    public async Task Acquire_DeadlinePassesWhileWaiting_RefusedAtNextTick()
     {
         using var running = _queue.Get();
         _ = Ask("patient", "t");
@@ -170,7 +170,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_EstimatedWaitBeyondDeadline_RefusedAtOnce()
+    public async Task Acquire_EstimatedWaitBeyondDeadline_RefusedImmediately()
     {
         _queue.Queue.RecordService(TimeSpan.FromSeconds(10));
         using var running = _queue.Get();
@@ -182,14 +182,14 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_DeadlinePassedOnArrival_RefusedThoughASlotIsFree()
+    public async Task Acquire_DeadlinePassedOnArrival_RefusedDespiteFreeSlot()
     {
         var need = new LeaseRequest(FleetBuilder.Key("a"), 0, NeedsSlot: true, Deadline: _queue.Clock.GetTimestamp());
         Assert.Equal(LeaseRefusal.DeadlinePassed, (await _queue.Queue.AcquireAsync(need, Cancelled)).Refusal);
     }
 
     [Fact]
-    public async Task Acquire_SentAgain_ChargedOnceAndNeverPushedOut()
+    public async Task Acquire_Retry_ChargedOnceAndNeverShed()
     {
         Use(new QueueOptions { Length = 1 }, new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));
         InstanceLease first = _queue.Get(), second = _queue.Get();
@@ -204,7 +204,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_ModelsWait_ServedFromEachByWhoCameFirst()
+    public async Task Acquire_SeveralModelsWait_OldestServedFirst()
     {
         Use(null, new FleetBuilder().With("i", "a b", loaded: "a b", capacity: 2));
         var running = _queue.Get();
@@ -216,7 +216,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     }
 
     [Fact]
-    public void Acquire_AtOnce_ChargingAllocatesNothing()
+    public void Acquire_Immediate_ChargingAllocatesNothing()
     {
         var tenant = Of("t");
         long Allocated(bool charged)
@@ -262,7 +262,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
         return await asked.WaitAsync(Guard, Cancelled);
     }
 
-    /// <summary>Gives one slot from hand to hand; each answer has no tokens but its prompt's.</summary>
+    /// <summary>Passes one slot from request to request. Each response counts only its prompt's tokens.</summary>
     private async Task<List<string>> ServeAsync(InstanceLease running, int count, Action<InstanceLease>? last = null)
     {
         var served = new List<string>();

@@ -20,7 +20,7 @@ public sealed class RequestQueueLeaseTests : IDisposable
     }
 
     [Fact]
-    public void Acquire_AnyModel_TakesASlotWithoutTouchingMemory()
+    public void Acquire_AnyModel_TakesSlotWithoutMemoryChange()
     {
         using var lease = _queue.Get("");
         lease.Answered = true;
@@ -30,7 +30,7 @@ public sealed class RequestQueueLeaseTests : IDisposable
     }
 
     [Fact]
-    public void Acquire_ColdModel_BothOfABurstKnowThatItLoads()
+    public void Acquire_ColdModelBurst_BothLeasesMarkedLoading()
     {
         using var cold = new QueueHarness(new FleetBuilder().With("i", slots: 2));
         using InstanceLease first = cold.Get(), second = cold.Get();
@@ -42,7 +42,7 @@ public sealed class RequestQueueLeaseTests : IDisposable
     }
 
     [Fact]
-    public void Describe_PerModelWithTheOldest()
+    public void Describe_SeveralModels_OldestRequestPerModel()
     {
         using var lease = _queue.Get();
         _ = _queue.Ask("a");

@@ -13,7 +13,7 @@ public sealed class RequestQueueTests : IDisposable
     public void Dispose() => _queue.Dispose();
 
     [Fact]
-    public void Acquire_SlotFree_AtOnce()
+    public void Acquire_SlotFree_Immediate()
     {
         using var lease = _queue.Get();
         Assert.Equal("i", lease.Instance.Name);
@@ -23,7 +23,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_Full_WaitsUntilTheSlotIsReturned()
+    public async Task Acquire_Full_WaitsUntilSlotReturned()
     {
         var first = _queue.Get();
         var second = _queue.Ask();
@@ -51,7 +51,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Close_EverybodyWhoWaitsAndWhoeverWould_SentAway()
+    public async Task Close_WaitingAndNewRequests_Refused()
     {
         var lease = _queue.Get();
         Task<LeaseResult>[] waiting = [_queue.Ask(), _queue.Ask(), _queue.Ask("b"), _queue.Ask(tried: [])];
@@ -72,22 +72,22 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_SomebodyWaitsForTheModel_NotOvertaken()
+    public async Task Acquire_OlderRequestWaits_NotOvertaken()
     {
         Use(new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));
         InstanceLease first = _queue.Get(), second = _queue.Get();
         var waiting = _queue.Ask();
-        // A slot that comes free without the queue's knowledge: whoever comes now must not take it.
+        // A slot is returned without the queue's knowledge. The new request must not take it.
         first.Instance.ReturnSlot();
         var late = _queue.Ask();
-        await HeldBy(waiting); // the newcomer's dispatch served the older one
+        await HeldBy(waiting); // the new request's dispatch served the older one
         Assert.False(late.IsCompleted);
         second.Dispose();
         await HeldBy(late);
     }
 
     [Fact]
-    public async Task Acquire_OtherModel_NotBlockedByTheFirst()
+    public async Task Acquire_OtherModel_NotBlocked()
     {
         Use(new FleetBuilder().With("i", "a", loaded: "a").With("j", "b", loaded: "b"));
         _queue.Get("a");
@@ -99,7 +99,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_QueueFull_RefusedAtOnce()
+    public async Task Acquire_QueueFull_RefusedImmediately()
     {
         Use(new FleetBuilder().With("i"), new QueueOptions { Length = 2 });
         var lease = _queue.Get();
@@ -114,7 +114,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_LengthZero_NobodyWaits()
+    public async Task Acquire_LengthZero_NoRequestWaits()
     {
         Use(new FleetBuilder().With("i"), new QueueOptions { Length = 0 });
         using var lease = _queue.Get();
@@ -122,7 +122,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_LongWait_RefusedWithAdvice()
+    public async Task Acquire_LongWait_RefusedWithRetryAfter()
     {
         _queue.Queue.RecordService(TimeSpan.FromSeconds(7));
         using var lease = _queue.Get();
@@ -137,7 +137,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_ManyWaitTooLong_AllRefusedInTheSameTick()
+    public async Task Acquire_ManyWaitTooLong_AllRefusedInSameTick()
     {
         using var lease = _queue.Get();
         var waiting = Enumerable.Range(0, 10).Select(_ => _queue.Ask()).ToArray();
@@ -147,7 +147,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_NoneHealthy_AllRefusedAfterTheSameShortWait()
+    public async Task Acquire_NoneHealthy_AllRefusedAfterSameShortWait()
     {
         _queue.Change("i", v => v with { Status = InstanceStatus.Unhealthy });
         var waiting = Enumerable.Range(0, 10).Select(_ => _queue.Ask()).ToArray();
@@ -189,7 +189,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_ClientGone_LeavesAtOnce()
+    public async Task Acquire_ClientDisconnects_LeavesQueue()
     {
         using var lease = _queue.Get();
         using var gone = new CancellationTokenSource();
@@ -202,7 +202,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_ClientGoneBefore_Throws()
+    public async Task Acquire_ClientAlreadyDisconnected_Throws()
     {
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _queue.AskUntil(new CancellationToken(true)));
         Assert.Equal(0, _queue.Queue.Count);
@@ -210,7 +210,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_FailedElsewhere_GoesFirstButNotWhereItFailed()
+    public async Task Acquire_FailedElsewhere_FirstInLineOnOtherInstance()
     {
         Use(new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));
         InstanceLease onI = GetOn("i"), onJ = GetOn("j");
@@ -224,7 +224,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_RetryCannotUseTheFreeSlot_NextInLineMay()
+    public async Task Acquire_RetryCannotUseFreeSlot_NextInLineTakesIt()
     {
         Use(new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));
         InstanceLease onI = GetOn("i"), onJ = GetOn("j");
@@ -238,7 +238,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_SeveralSentAgain_InTheOrderInWhichTheyCame()
+    public async Task Acquire_SeveralRetries_InOrderOfArrival()
     {
         Use(new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));
         Instance j = _queue.Builder["j"];
@@ -254,7 +254,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_AllTried_RefusedAtOnceAlsoWhileWaiting()
+    public async Task Acquire_AllTried_RefusedImmediatelyAndWhileWaiting()
     {
         Use(new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));
         Instance i = _queue.Builder["i"], j = _queue.Builder["j"];
@@ -266,7 +266,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_ModelVanishesWhileWaiting_Unknown()
+    public async Task Acquire_ModelRemovedWhileWaiting_Unknown()
     {
         using var lease = _queue.Get();
         var waiting = _queue.Ask();
@@ -275,7 +275,7 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task Acquire_UnknownModelOrNobody_RefusedAtOnce()
+    public async Task Acquire_UnknownModelOrNoInstance_RefusedImmediately()
     {
         Assert.Equal(LeaseRefusal.UnknownModel, (await _queue.Ask("nope")).Refusal);
         _queue.Change("i", v => v with { Catalog = [], CatalogKnown = false });

@@ -6,15 +6,15 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.Admission;
 
-/// <summary>Stores of limits without their gateway.</summary>
+/// <summary>Quota stores without a gateway.</summary>
 internal static class TestQuotas
 {
     public static readonly SharingOptions Sharing = new();
 
-    /// <summary>A gateway that is the only one.</summary>
+    /// <summary>The store of a single gateway.</summary>
     public static QuotaStore Alone(TimeProvider time) => Of(new MemoryQuotaShares(time), "alone", time);
 
-    /// <summary>One of several.</summary>
+    /// <summary>The store of one of several gateways.</summary>
     public static QuotaStore Of(IQuotaShares shares, string gateway, TimeProvider time, TimeSpan? patience = null) => new(
         shares,
         gateway,
@@ -24,23 +24,23 @@ internal static class TestQuotas
         NullLogger<QuotaStore>.Instance);
 }
 
-/// <summary>Shares that can be lost, forget, and answer so late that nobody hears it.</summary>
+/// <summary>Shares that can be unreachable, lose their state, or respond after the timeout.</summary>
 internal sealed class LosableShares(MemoryQuotaShares inner) : IQuotaShares
 {
     private readonly List<QuotaReport> _late = [];
 
     public MemoryQuotaShares Inner { get; set; } = inner;
 
-    /// <summary>Nobody answers.</summary>
+    /// <summary>No report is answered.</summary>
     public bool IsLost { get; set; }
 
-    /// <summary>So many reports from now on are heard, and their answers lost.</summary>
+    /// <summary>The number of next reports that are processed but get no response.</summary>
     public int AnswersToLose { get; set; }
 
-    /// <summary>So many reports from now on are heard only when <see cref="HearLateAsync"/> is called.</summary>
+    /// <summary>The number of next reports that are processed only when <see cref="HearLateAsync"/> is called.</summary>
     public int ReportsToDelay { get; set; }
 
-    /// <summary>Waited for before anything is answered.</summary>
+    /// <summary>Every response waits for this task.</summary>
     public Task Gate { get; set; } = Task.CompletedTask;
 
     public int Exchanges { get; private set; }

@@ -13,7 +13,7 @@ public class UrgencyTests
     [InlineData(" Batch ", "Interactive", "Batch")]
     [InlineData("interactive", "Interactive", "Interactive")]
     [InlineData("interactive", "Batch", "Batch")]
-    public void Read_Priority_NoHigherThanTheTenants(string? header, string tenant, string expected)
+    public void Read_Priority_AtMostTenantsPriority(string? header, string tenant, string expected)
     {
         var urgency = Read(header, null, Enum.Parse<Priority>(tenant));
         Assert.Null(urgency.Fault);

@@ -7,7 +7,7 @@ public class VirtualCountersTests
     private readonly VirtualCounters _counters = new();
 
     [Fact]
-    public void Join_AfterIdling_LiftedToTheLeastOfThoseThatWait()
+    public void Join_AfterIdle_LiftedToLowestWaiting()
     {
         Pay("a", 100);
         Pay("b", 70);
@@ -19,14 +19,14 @@ public class VirtualCountersTests
     }
 
     [Fact]
-    public void Join_NobodyWaits_LiftedToTheLastThatLeft()
+    public void Join_NoTenantWaits_LiftedToLastServed()
     {
         Pay("a", 100);
         Assert.Equal(100, _counters.Join("b").Value);
     }
 
     [Fact]
-    public void Join_LastThatLeftIsSettledMeanwhile_LiftedToWhatItReallyHad()
+    public void Join_LastServedSettledMeanwhile_LiftedToSettledValue()
     {
         var a = _counters.Admit("a", 10, 0, out _);
         _counters.Settle(a, 50, null);
@@ -45,7 +45,7 @@ public class VirtualCountersTests
     }
 
     [Fact]
-    public void Join_WaitsAlready_NotLifted()
+    public void Join_AlreadyWaiting_NotLifted()
     {
         var a = _counters.Join("a");
         Pay("b", 500);
@@ -62,7 +62,7 @@ public class VirtualCountersTests
     }
 
     [Fact]
-    public void Admit_ManyTenantsComeAndGo_BoundedMemory()
+    public void Admit_ManyTenants_BoundedMemory()
     {
         for (var n = 0; n < 100_000; n++)
             Pay($"t{n}", 1);
@@ -72,7 +72,7 @@ public class VirtualCountersTests
     [Fact]
     public void Admit_ManyIndebtedTenants_BoundedMemory()
     {
-        // One waits with nothing had: everybody else stays above the floor.
+        // One tenant waits without any service, so all other tenants stay above the floor.
         _counters.Join("waiting");
         for (var n = 0; n < 20_000; n++)
             Pay($"t{n}", 1);
@@ -81,7 +81,7 @@ public class VirtualCountersTests
     }
 
     [Fact]
-    public void Prune_WaitingAndRunning_AreKept()
+    public void Prune_WaitingAndRunning_Kept()
     {
         var running = _counters.Admit("running", 1, 0, out _);
         _counters.Join("waiting");
@@ -94,14 +94,14 @@ public class VirtualCountersTests
 
     [Theory]
     [InlineData(true, 120, 30, 180)] // 120 + 2*30
-    [InlineData(true, 0, 30, 160)] // the answer does not say: the estimate of 100 stands
+    [InlineData(true, 0, 30, 160)] // the response has no prompt count: the estimate of 100 stands
     [InlineData(true, 40, 0, 40)]
-    [InlineData(false, 0, 0, 0)] // nobody answered: given back
-    public void Settle_EstimateOf100_CorrectedToTheTruth(bool answered, long input, long output, double expected)
+    [InlineData(false, 0, 0, 0)] // no response: the charge is returned
+    public void Settle_EstimateOf100_CorrectedToActualCost(bool answered, long input, long output, double expected)
     {
         var prices = new TokenPrices(1, 2);
         const double Weight = 4;
-        _counters.Settle(_counters.Admit("b", 0, 0, out _), 0, 70); // so many are expected of whoever is new
+        _counters.Settle(_counters.Admit("b", 0, 0, out _), 0, 70); // the expected response length of a new tenant
         var counter = _counters.Admit("a", TokenCharge.Cost(100, prices, Weight), prices.Output / Weight, out var tokens);
         Assert.Equal((70, (100 + 140) / Weight), (tokens, counter.Value));
         new TokenCharge(_counters, counter, prices, Weight, 100, tokens).Settle(answered, input, output);
@@ -110,7 +110,7 @@ public class VirtualCountersTests
     }
 
     [Fact]
-    public void Serve_AnswersOfTheTenantAreKnown_TheirMeanIsExpectedAndNotOthers()
+    public void Serve_KnownTenant_ExpectsItsOwnMean()
     {
         for (var n = 0; n < 200; n++)
         {
@@ -122,7 +122,7 @@ public class VirtualCountersTests
         Assert.Equal(1000, _counters.Serve(_counters.Join("long"), 0, 0));
         var failed = _counters.Join("brief");
         _counters.Serve(failed, 0, 0);
-        _counters.Settle(failed, 0, answerTokens: null); // what was never answered says nothing
+        _counters.Settle(failed, 0, answerTokens: null); // a request without a response does not change the mean
         Assert.InRange(_counters.Serve(_counters.Join("brief"), 0, 0), 9.8, 10.2);
     }
 

@@ -26,7 +26,7 @@ public sealed class WriterLockTests : IDisposable
     public void Dispose() => _lock.Dispose();
 
     [Fact]
-    public async Task Enter_OneAfterTheOtherInOrder()
+    public async Task Enter_Several_OneAtATimeInOrder()
     {
         var first = await _lock.EnterAsync(Cancelled);
         Task<IAsyncDisposable?> second = _lock.EnterAsync(Cancelled), third = _lock.EnterAsync(Cancelled);
@@ -49,7 +49,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_TooLong_NullAndTheLockStaysGood()
+    public async Task Enter_TooLong_NullAndLockStaysUsable()
     {
         var first = await _lock.EnterAsync(Cancelled);
         var second = _lock.EnterAsync(Cancelled);
@@ -62,7 +62,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_ClientGone_ThrowsAndTheTurnGoesToTheNext()
+    public async Task Enter_ClientDisconnects_ThrowsAndNextEnters()
     {
         var first = await _lock.EnterAsync(Cancelled);
         using var gone = new CancellationTokenSource();
@@ -74,7 +74,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_ClientGoneBefore_Throws()
+    public async Task Enter_ClientAlreadyDisconnected_Throws()
     {
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _lock.EnterAsync(new CancellationToken(true)));
         await using var turn = await _lock.EnterAsync(Cancelled);
@@ -82,12 +82,12 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_AnotherGatewayWrites_OnlyWhenThatOneHasEnded()
+    public async Task Enter_AnotherGatewayWrites_WaitsForItsEnd()
     {
         using var other = Open();
         var first = await other.EnterAsync(Cancelled);
         for (var n = 0; n < 30; n++)
-            await StepAsync(TimeSpan.FromSeconds(2), null); // far longer than the right lasts: it is renewed
+            await StepAsync(TimeSpan.FromSeconds(2), null); // much longer than the lock's lifetime: the lock is renewed
         var second = _lock.EnterAsync(Cancelled);
         Assert.False(second.IsCompleted);
         await first!.DisposeAsync();
@@ -97,12 +97,12 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_AnotherGatewayDied_WithinTenSeconds()
+    public async Task Enter_AnotherGatewayDied_EntersWithinTenSeconds()
     {
         using var other = Open();
         var first = await other.EnterAsync(Cancelled);
         await StepAsync(TimeSpan.FromSeconds(2), null);
-        _store.IsLost = true; // to that one: it says nothing more
+        _store.IsLost = true; // only for the first gateway, which can no longer renew
         var begun = _clock.GetUtcNow();
         using var mine = new WriterLock(Options.Create(_options), _store.Inner, _clock, NullLogger<WriterLock>.Instance);
         await using var turn = await UntilAsync(mine.EnterAsync(Cancelled));
@@ -112,7 +112,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_AnotherGatewayWritesForTooLong_NullAndNothingHeld()
+    public async Task Enter_AnotherGatewayWritesTooLong_NullAndNothingHeld()
     {
         await _store.HoldAsync("x", TimeSpan.FromDays(1), Cancelled);
         var begun = _clock.GetUtcNow();
@@ -124,7 +124,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_ClientGoneWhileAnotherGatewayWrites_ThrowsAndTheNextComes()
+    public async Task Enter_ClientDisconnectsWhileAnotherGatewayWrites_ThrowsAndNextEnters()
     {
         await _store.HoldAsync("x", TimeSpan.FromDays(1), Cancelled);
         using var gone = new CancellationTokenSource();
@@ -137,7 +137,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_NobodyAnswers_TheOwnLockHolds()
+    public async Task Enter_StoreUnreachable_LocalLockHolds()
     {
         _store.IsLost = true;
         var first = await _lock.EnterAsync(Cancelled);
@@ -149,7 +149,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_TheStateComesBackMeanwhile_HeldFromThenOn()
+    public async Task Enter_StoreReturnsMeanwhile_LockHeldFromThenOn()
     {
         _store.IsLost = true;
         await using var first = await _lock.EnterAsync(Cancelled);
@@ -161,7 +161,7 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
-    public async Task Enter_AnotherGatewayBeganMeanwhile_WhatWasBegunGoesOn()
+    public async Task Enter_AnotherGatewayStartsMeanwhile_RunningWriteContinues()
     {
         _store.IsLost = true;
         var first = await _lock.EnterAsync(Cancelled);
@@ -169,13 +169,13 @@ public sealed class WriterLockTests : IDisposable
         await _store.HoldAsync("x", TimeSpan.FromDays(1), Cancelled);
         _clock.Advance(TimeSpan.FromSeconds(2));
         await Poll.UntilAsync(() => _store.Refused > 0);
-        await first!.DisposeAsync(); // and does not take the other's right away
+        await first!.DisposeAsync(); // and does not release the other gateway's lock
         Assert.Equal(WriterClaim.HeldElsewhere, await _store.HoldAsync("y", TimeSpan.FromSeconds(1), Cancelled));
     }
 
     private WriterLock Open() => new(Options.Create(_options), _store, _clock, NullLogger<WriterLock>.Instance);
 
-    /// <summary>Lets time pass until whoever waits for it has gone on: to the next wait, or to its end.</summary>
+    /// <summary>Advances the clock and waits until the waiting operation has either started its next wait or ended.</summary>
     private async Task StepAsync(TimeSpan time, Task? ends)
     {
         var timers = _clock.Timers;
@@ -190,7 +190,7 @@ public sealed class WriterLockTests : IDisposable
         return await entered.WaitAsync(Guard, Cancelled);
     }
 
-    /// <summary>A clock that knows how often somebody began to wait.</summary>
+    /// <summary>A clock that counts the timers.</summary>
     private sealed class CountingClock : FakeTimeProvider
     {
         private int _timers;
@@ -205,7 +205,7 @@ public sealed class WriterLockTests : IDisposable
         }
     }
 
-    /// <summary>A store that can be taken away.</summary>
+    /// <summary>A store that can be made unreachable.</summary>
     private sealed class LosableStore(IWriterStore inner) : IWriterStore
     {
         private int _refused;

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace OllamaBridge.Gateway.Tests.Common;
 
-/// <summary>The analyzer ignores a line of BannedSymbols.txt that names nothing: a misspelled ban would ban nothing.</summary>
+/// <summary>The analyzer ignores a line of BannedSymbols.txt with an unknown symbol, so a misspelled line would ban nothing.</summary>
 public sealed class BannedSymbolsTests
 {
     private static readonly string Gateway = Path.Combine(Root(), "OllamaBridge.Gateway");
@@ -12,7 +12,7 @@ public sealed class BannedSymbolsTests
 
     [Theory]
     [MemberData(nameof(Symbols))]
-    public void Symbol_OfTheList_Exists(string id)
+    public void Symbol_InList_Exists(string id)
     {
         var name = id[2..];
         var arguments = name.Contains('(', StringComparison.Ordinal) ? name[(name.IndexOf('(', StringComparison.Ordinal) + 1)..^1].Split(',') : [];
@@ -35,7 +35,7 @@ public sealed class BannedSymbolsTests
     }
 
     [Fact]
-    public void Project_UsesTheListAndTheAnalyzer()
+    public void Project_Build_UsesListAndAnalyzer()
     {
         var project = File.ReadAllText(Path.Combine(Gateway, "OllamaBridge.Gateway.csproj"));
         Assert.Contains("<AdditionalFiles Include=\"BannedSymbols.txt\" />", project, StringComparison.Ordinal);
@@ -43,7 +43,7 @@ public sealed class BannedSymbolsTests
     }
 
     [Fact]
-    public void List_BansTheWallClock() =>
+    public void List_Content_BansWallClock() =>
         Assert.Superset(
             new HashSet<string> { "M:System.TimeProvider.GetUtcNow", "P:System.DateTimeOffset.UtcNow", "P:System.DateTime.UtcNow" },
             Symbols.Select(row => row.Data).ToHashSet());

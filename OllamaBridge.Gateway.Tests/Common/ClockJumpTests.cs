@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Common;
 
-/// <summary>Nothing that waits follows the wall clock: neither longer when it is set back, nor shorter when it is set forward.</summary>
+/// <summary>No wait depends on the wall clock: none gets longer if the clock is set back, or shorter if it is set forward.</summary>
 public sealed class ClockJumpTests
 {
     private static readonly HealthOptions Health = new() { RequestFailuresToEject = 1 };
@@ -21,7 +21,7 @@ public sealed class ClockJumpTests
 
     [Theory]
     [MemberData(nameof(Jumps))]
-    public async Task FleetOwner_ClockJumps_LooksGoOnAndEjectionsEndInTime(int hours)
+    public async Task FleetOwner_ClockJumps_ProbesContinueAndEjectionsEndOnTime(int hours)
     {
         using var servers = new FakeServers();
         using var owner = new FleetOwner(
@@ -35,10 +35,10 @@ public sealed class ClockJumpTests
             await UntilAsync(owner, InstanceStatus.Ejected, TimeSpan.Zero);
             _clock.Set(TimeSpan.FromHours(hours));
             var before = _clock.GetMoment();
-            // Set forward, the sentence is not over at once.
+            // After a jump forward, the ejection must not end early.
             await Task.Yield();
             Assert.Equal(InstanceStatus.Ejected, owner.Current.Instances[0].Status);
-            // Set back, it is over when its time has passed, found by a look that is not an hour late.
+            // After a jump back, the ejection ends on time, and the next probe is not an hour late.
             await UntilAsync(owner, InstanceStatus.Healthy, TimeSpan.FromMilliseconds(250));
             Assert.InRange(_clock.GetMoment() - before, Health.EjectionTime - TimeSpan.FromMilliseconds(250), Health.EjectionTime + TimeSpan.FromMinutes(1));
         }
@@ -50,20 +50,20 @@ public sealed class ClockJumpTests
 
     [Theory]
     [MemberData(nameof(Jumps))]
-    public void Watches_DrainDeadlineAndAJump_DueWhenItWasDue(int hours)
+    public void Watches_ClockJumps_DrainDeadlineUnchanged(int hours)
     {
-        var watches = new InstanceWatches(Health, _clock, NullLogger.Instance);
+        var watches = new InstanceWatches(Microsoft.Extensions.Options.Options.Create(Health), _clock, NullLogger.Instance);
         var now = _clock.GetMoment();
         var words = FleetWords.None.Drain("i", draining: true, _clock.GetWallClock(), _clock.GetWallClock() + TimeSpan.FromSeconds(30));
         watches.Reconcile([FakeSource.Definition("i")], words, now);
         _clock.Set(TimeSpan.FromHours(hours));
-        Assert.False(watches.ApplyDrains(words)); // the same word: nothing is computed again
+        Assert.False(watches.ApplyDrains(words)); // the same directive: nothing is recomputed
         Assert.Equal(TimeSpan.FromSeconds(30), watches.Find("i")!.DrainDue! - now);
     }
 
     [Theory]
     [MemberData(nameof(Jumps))]
-    public void TierPause_ClockJumps_EndsInTime(int hours)
+    public void TierPause_ClockJumps_EndsOnTime(int hours)
     {
         var pause = new TierPause(_clock, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(60));
         pause.Set();
@@ -76,7 +76,7 @@ public sealed class ClockJumpTests
 
     [Theory]
     [MemberData(nameof(Jumps))]
-    public async Task MemoryTierStore_ClockJumps_IdleTimeIsTheTimeThatPassed(int hours)
+    public async Task MemoryTierStore_ClockJumps_IdleTimeIsElapsedTime(int hours)
     {
         var store = new MemoryTierStore(_clock);
         await store.TouchAsync("t", TimeSpan.Zero, Cancelled);
@@ -87,7 +87,7 @@ public sealed class ClockJumpTests
 
     [Theory]
     [MemberData(nameof(Jumps))]
-    public async Task MemoryWriterStore_ClockJumps_HeldForItsLifetime(int hours)
+    public async Task MemoryWriterStore_ClockJumps_HeldForLifetime(int hours)
     {
         var store = new MemoryWriterStore(_clock);
         var lifetime = TimeSpan.FromSeconds(10);
@@ -99,9 +99,9 @@ public sealed class ClockJumpTests
     }
 
     [Fact]
-    public void Watch_EjectionHeardThatIsLongerThanAny_Ignored()
+    public void Watch_ImplausiblyLongSharedEjection_Ignored()
     {
-        // The shared store's clock was set back: what it says ends in five seconds ends in an hour by its clock.
+        // The shared store's clock was set back: an ejection that ends in five seconds appears to end in an hour.
         var watch = new InstanceWatch(new Instance(FakeSource.Definition("i")));
         var now = _clock.GetMoment();
         watch.Apply(new ProbeResult(watch.Instance, 1, null, false, "0.1", [], FleetBuilder.Catalog("a")), Health, now);
@@ -119,7 +119,7 @@ public sealed class ClockJumpTests
             void Note() => done.TrySetResult();
             owner.Changed += Note;
             _clock.Advance(step);
-            // The owner may not have set its timer yet: then time must pass again.
+            // The owner may not have set its timer yet, so the clock must advance again.
             if (owner.Current.Instances[0].Status != status)
                 await Task.WhenAny(done.Task, Task.Delay(20, Cancelled));
             owner.Changed -= Note;

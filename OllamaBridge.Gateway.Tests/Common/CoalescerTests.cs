@@ -20,23 +20,23 @@ public sealed class CoalescerTests
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Run_ManyWhileOneRuns_ShareTheNextThatBeginsAfterIt()
+    public async Task Run_ManyWhileOneRuns_ShareNextRun()
     {
         var first = _coalescer.RunAsync();
         var others = Enumerable.Range(0, 10).Select(_ => _coalescer.RunAsync()).ToArray();
         var run = await BegunAsync();
-        Assert.False(_runs.Reader.TryPeek(out _)); // nothing overlaps
+        Assert.False(_runs.Reader.TryPeek(out _)); // runs do not overlap
         run.SetResult();
         await first;
         var next = await BegunAsync();
-        Assert.All(others, o => Assert.False(o.IsCompleted)); // none of them used what began before they called
+        Assert.All(others, o => Assert.False(o.IsCompleted)); // no caller uses a run that began before its call
         next.SetResult();
         await Task.WhenAll(others).WaitAsync(Guard, Cancelled);
         Assert.False(_runs.Reader.TryPeek(out _));
     }
 
     [Fact]
-    public async Task Run_OneAfterTheOther_EachItsOwn()
+    public async Task Run_Sequential_EachHasOwnRun()
     {
         for (var i = 0; i < 3; i++)
         {

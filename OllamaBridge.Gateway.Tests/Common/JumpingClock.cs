@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace OllamaBridge.Gateway.Tests.Common;
 
-/// <summary>A machine whose wall clock can be set while its monotonic time goes on: what NTP, a resume or an operator does.</summary>
+/// <summary>A clock whose wall-clock time can jump while its monotonic time continues, as after an NTP correction, a resume or a manual change.</summary>
 internal sealed class JumpingClock : TimeProvider
 {
     private readonly FakeTimeProvider _monotonic = new();
@@ -10,7 +10,7 @@ internal sealed class JumpingClock : TimeProvider
 
     public override long TimestampFrequency => _monotonic.TimestampFrequency;
 
-    /// <summary>Sets the wall clock, forward or back. No monotonic time passes.</summary>
+    /// <summary>Moves the wall clock forward or back. The monotonic time does not change.</summary>
     public void Set(TimeSpan by) => _offset += by;
 
     public void Advance(TimeSpan time) => _monotonic.Advance(time);

@@ -8,7 +8,7 @@ public sealed class MomentTests
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
 
     [Fact]
-    public void GetMoment_TimePasses_DiffersByThat()
+    public void GetMoment_TimePasses_DiffersByElapsedTime()
     {
         var clock = new FakeTimeProvider();
         var before = clock.GetMoment();
@@ -31,6 +31,6 @@ public sealed class MomentTests
     }
 
     [Fact]
-    public void Add_BeyondTheEndOfTime_TheEndOfTime() =>
+    public void Add_Overflow_MaxValue() =>
         Assert.Equal(TimeSpan.MaxValue, (new Moment(Hour) + TimeSpan.MaxValue).SinceOrigin);
 }

@@ -4,7 +4,7 @@ using YamlDotNet.Serialization;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>A compose file as Docker Compose reads it: anchors and merges resolved, variables left as they stand.</summary>
+/// <summary>A compose file as Docker Compose reads it, with resolved anchors and merges. Variables are not substituted.</summary>
 internal sealed partial class ComposeFile
 {
     public const string Folder = "deploy/compose";
@@ -23,7 +23,7 @@ internal sealed partial class ComposeFile
 
     public static ComposeFile Read(string name) => new(RepositoryFiles.Read($"{Folder}/{name}"));
 
-    /// <summary>The variables that a file asks for, each with its default; null for one that must be set.</summary>
+    /// <summary>The variables of a file with their defaults; null for a required variable.</summary>
     public IReadOnlyDictionary<string, string?> Variables()
     {
         var variables = new Dictionary<string, string?>(StringComparer.Ordinal);
@@ -45,7 +45,6 @@ internal sealed partial class ComposeFile
     private static partial Regex Variable();
 }
 
-/// <summary>One service of it.</summary>
 internal sealed class ComposeService(Dictionary<string, object?> node)
 {
     public string Image => (string)node["image"]!;
@@ -60,7 +59,7 @@ internal sealed class ComposeService(Dictionary<string, object?> node)
 
     public string? Environment(string name) => (string?)Map("environment").GetValueOrDefault(name);
 
-    /// <summary>What another service must have reached before this one starts; null where it need not.</summary>
+    /// <summary>The required state of another service before this one starts; null for none.</summary>
     public string? Awaits(string service) =>
         Has("depends_on") && Map("depends_on").TryGetValue(service, out var condition) ? (string?)ComposeFile.Map(condition)["condition"] : null;
 }

@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>What stands in several places of the compose files stays the same in all of them.</summary>
+/// <summary>Values that occur several times in the compose files are equal.</summary>
 public partial class ComposeFileTests
 {
     private static readonly string[] Overlays = ["compose.nvidia.yaml", "compose.amd.yaml"];
@@ -20,7 +20,7 @@ public partial class ComposeFileTests
     private string[] InstanceNames => [.. _compose.Services.Keys.Where(name => InstanceName().IsMatch(name)).Order(StringComparer.Ordinal)];
 
     [Fact]
-    public void Instances_OfTheBridge_AreTheServices()
+    public void Instances_BridgeSettings_EqualServices()
     {
         Assert.Equal(["ollama-1", "ollama-2", "ollama-3"], InstanceNames);
         for (var i = 0; i < InstanceNames.Length; i++)
@@ -33,7 +33,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Limits_OfTheBridge_AreTheInstances()
+    public void Limits_BridgeSettings_EqualInstances()
     {
         for (var i = 0; i < InstanceNames.Length; i++)
         {
@@ -46,7 +46,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Instances_OnOneModelFolder_NeverPruneIt()
+    public void Instances_SharedModelFolder_NeverPrune()
     {
         foreach (var instance in InstanceNames.Select(name => _compose.Services[name]))
         {
@@ -58,7 +58,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Models_OneWriter_BeforeTheOtherInstances()
+    public void Models_OneWriter_StartsBeforeOtherInstances()
     {
         var models = _compose.Services["models"];
         Assert.Equal("no", models.Text("restart"));
@@ -69,7 +69,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Ports_Published_OnlyTheBridgeOnLoopback()
+    public void Ports_Published_OnlyBridgeOnLoopback()
     {
         Assert.Equal(["bridge"], _compose.Services.Where(s => s.Value.Has("ports")).Select(s => s.Key));
         var admin = Assert.Single(AdminListener.Split(Bridge.Environment("Bridge__Admin__Urls")));
@@ -82,30 +82,30 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Services_ThatRunOn_RestartAndAreChecked()
+    public void Services_LongRunning_RestartAndHaveHealthChecks()
     {
         foreach (var (name, service) in _compose.Services.Where(s => s.Key != "models"))
         {
             Assert.Equal("unless-stopped", service.Text("restart"));
-            // The bridge's image has nothing in it that could ask.
+            // The bridge's image contains no program for a health check.
             Assert.Equal(name != "bridge", service.Has("healthcheck"));
         }
     }
 
     [Fact]
-    public void Bridge_Container_MayDoNothingButServe()
+    public void Bridge_Container_HasMinimalPrivileges()
     {
         Assert.Equal("true", Bridge.Text("read_only"));
         Assert.Equal(["ALL"], Bridge.List("cap_drop"));
         Assert.Equal(["no-new-privileges:true"], Bridge.List("security_opt"));
         Assert.DoesNotContain("*", Bridge.Environment("AllowedHosts")!, StringComparison.Ordinal);
-        // Spooled bodies are on a disk.
+        // Spooled bodies are stored on a disk.
         Assert.Equal(["spool:/tmp"], Bridge.List("volumes"));
         Assert.False(Bridge.Has("tmpfs"));
     }
 
     [Fact]
-    public async Task Keys_OfTheScript_TakenByTheBridgeAndKeptByTheNextRun()
+    public async Task Keys_Script_AcceptedByBridgeAndKeptByNextRun()
     {
         Assert.Equal("true", Bridge.Environment("Bridge__Access__RequireKey"));
         Assert.Null(Bridge.Environment("Bridge__Access__AllowAnonymous"));
@@ -119,7 +119,7 @@ public partial class ComposeFileTests
             var file = await File.ReadAllLinesAsync(Path.Combine(folder, ".env"), TestContext.Current.CancellationToken);
             var values = file.Select(l => l.Split('=', 2)).ToDictionary(l => l[0], l => l[1]);
 
-            // Every variable without a default has a value, and the file is the owner's alone.
+            // Every variable without a default has a value, and only the owner can read the file.
             Assert.Equal(_compose.Variables().Where(v => v.Value is null).Select(v => v.Key).Order(), values.Keys.Order());
             Assert.True(OperatingSystem.IsWindows() || File.GetUnixFileMode(Path.Combine(folder, ".env")) == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
             Assert.Matches("^[0-9a-f]{48}$", values["STATE_PASSWORD"]);
@@ -148,7 +148,7 @@ public partial class ComposeFileTests
         > TimeSpan.Parse(Bridge.Environment("Bridge__Shutdown__GracePeriod")!, CultureInfo.InvariantCulture) + GracefulStop.Reserve);
 
     [Fact]
-    public void Redis_State_KeptAndLocked()
+    public void Redis_State_PersistentAndPasswordProtected()
     {
         var redis = _compose.Services["redis"];
         Assert.Contains("--appendonly yes", redis.List("command")[^1], StringComparison.Ordinal);
@@ -172,7 +172,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Overlays_GpuForEachInstance_NoneTwice()
+    public void Overlays_GpuPerInstance_NoneTwice()
     {
         foreach (var overlay in Overlays.Select(ComposeFile.Read))
         {
@@ -183,7 +183,7 @@ public partial class ComposeFileTests
     }
 
     [Fact]
-    public void Guide_Variables_AllWithTheirDefaults()
+    public void Guide_Variables_AllWithDefaults()
     {
         var rows = GuideRow().Matches(RepositoryFiles.Read("docs/compose.md"))
             .ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value.Trim().Trim('`'));

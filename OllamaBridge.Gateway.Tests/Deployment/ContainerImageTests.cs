@@ -3,14 +3,14 @@ using System.Xml.Linq;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>The image is the same, whether the Dockerfile or the SDK makes it.</summary>
+/// <summary>The Dockerfile and the SDK build the same image.</summary>
 public partial class ContainerImageTests
 {
     private readonly string[] _docker = RepositoryFiles.Read("Dockerfile").Split('\n');
     private readonly XDocument _project = XDocument.Load(RepositoryFiles.PathOf("OllamaBridge.Gateway/OllamaBridge.Gateway.csproj"));
 
     [Fact]
-    public void BaseImage_DockerfileAndProject_Same() =>
+    public void BaseImage_DockerfileAndProject_Equal() =>
         Assert.EndsWith($"/aspnet:10.0-{Property("ContainerFamily")}", _docker.Last(l => l.StartsWith("FROM ", StringComparison.Ordinal)), StringComparison.Ordinal);
 
     [Fact]

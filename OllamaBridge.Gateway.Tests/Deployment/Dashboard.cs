@@ -2,12 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>One panel, or a row's title.</summary>
-/// <param name="Id">Its number.</param>
-/// <param name="Title">What it shows.</param>
-/// <param name="IsRow">A row has no queries.</param>
-/// <param name="Place">Where it is, in Grafana's grid.</param>
-/// <param name="Queries">What it asks Prometheus.</param>
+/// <summary>A panel or a row title, with its place in Grafana's grid. A row has no queries.</summary>
 internal sealed record DashboardPanel(int Id, string Title, bool IsRow, (int X, int Y, int Width, int Height) Place, IReadOnlyList<string> Queries);
 
 /// <summary>The dashboard of <c>deploy/grafana</c>.</summary>
@@ -17,7 +12,7 @@ internal static class Dashboard
 
     public static IReadOnlyList<DashboardPanel> Panels { get; } = [.. Root["panels"]!.AsArray().Select(Panel)];
 
-    /// <summary>Its variables: name and query.</summary>
+    /// <summary>The dashboard's variables: name and query.</summary>
     public static IReadOnlyList<(string Name, string Query)> Variables { get; } =
         [.. Root["templating"]!["list"]!.AsArray().Select(v => ((string)v!["name"]!, (string)v["query"]!["query"]!))];
 

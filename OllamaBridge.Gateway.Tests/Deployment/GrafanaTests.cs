@@ -2,20 +2,20 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>The dashboard asks for metrics that there are, and Grafana can lay it out.</summary>
+/// <summary>The dashboard's queries use existing metrics, and Grafana can lay out its panels.</summary>
 public sealed partial class GrafanaTests
 {
     private const int Columns = 24;
 
     [Fact]
-    public void Dashboard_Expressions_MetricsAndLabelsOfTheGuide()
+    public void Dashboard_Expressions_DocumentedMetricsAndLabels()
     {
         Assert.All(Dashboard.Panels, panel => Assert.Equal(panel.IsRow, panel.Queries.Count == 0));
         Assert.All(Dashboard.Panels.SelectMany(p => p.Queries), query => PromQl.AssertKnown(query, PrometheusFiles.Recorded));
     }
 
     [Fact]
-    public void Dashboard_Variables_LabelsOfTheGuide()
+    public void Dashboard_Variables_DocumentedLabels()
     {
         Assert.Equal(["instance", "model", "tenant"], Dashboard.Variables.Select(v => v.Name));
         foreach (var (name, query) in Dashboard.Variables)
@@ -30,7 +30,7 @@ public sealed partial class GrafanaTests
     }
 
     [Fact]
-    public void Dashboard_Panels_NumbersOfTheirOwnAndNoOverlap()
+    public void Dashboard_Panels_UniqueIdsAndNoOverlap()
     {
         Assert.Equal(Dashboard.Panels.Count, Dashboard.Panels.Select(p => p.Id).Distinct().Count());
         var taken = new Dictionary<(int, int), string>();
@@ -43,7 +43,7 @@ public sealed partial class GrafanaTests
     }
 
     [Fact]
-    public void Dashboard_Rows_WhatIsLookedFor() =>
+    public void Dashboard_Rows_ExpectedTopics() =>
         Assert.Equal(["Fleet", "Models", "Tenants", "Latency", "Failures", "GPU", "Tiers and regions"], Dashboard.Panels.Where(p => p.IsRow).Select(p => p.Title));
 
     [GeneratedRegex("(?:ollama|gen_ai)_[a-z_]+")]

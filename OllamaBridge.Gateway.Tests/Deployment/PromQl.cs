@@ -3,16 +3,16 @@ using OllamaBridge.Gateway.Tests.Telemetry;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>What a query names, held against <c>docs/metrics.md</c>. Whether it is a query, Prometheus itself says.</summary>
+/// <summary>Checks the names in a query against <c>docs/metrics.md</c>. Prometheus itself checks the syntax.</summary>
 internal static partial class PromQl
 {
-    // Of the target and of histograms; `bridge` is given by deploy/prometheus/prometheus.yml.
+    // Labels of targets and of histograms; deploy/prometheus/prometheus.yml sets `bridge`.
     private static readonly string[] Foreign = ["job", "instance", "bridge", "le"];
     private static readonly string[] Keywords = ["or", "and", "unless", "offset", "bool"];
 
-    /// <summary>Fails unless each metric that a query names is in the guide, or recorded, and has the labels that the query asks it for.</summary>
+    /// <summary>Fails unless every metric of a query is documented or recorded, and has the labels that the query uses.</summary>
     /// <param name="query">The query.</param>
-    /// <param name="recorded">Names of recording rules.</param>
+    /// <param name="recorded">The names of recording rules.</param>
     public static void AssertKnown(string query, IReadOnlySet<string> recorded)
     {
         var grouped = Grouping().Matches(query).SelectMany(m => m.Groups["labels"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToArray();
@@ -29,10 +29,10 @@ internal static partial class PromQl
         rest = Range().Replace(Selector().Replace(rest, "${name}"), "");
         foreach (var name in Name().Matches(rest).Select(m => m.Value).Except(Keywords).Where(n => !recorded.Contains(n)))
             labels.UnionWith(LabelsOf(name, query));
-        Assert.All(grouped, label => Assert.True(labels.Contains(label), $"nothing has a label {label}: {query}"));
+        Assert.All(grouped, label => Assert.True(labels.Contains(label), $"no metric has a label {label}: {query}"));
     }
 
-    /// <summary>The labels that the guide gives a series, a histogram's parts included.</summary>
+    /// <summary>The documented labels of a series, including a histogram's parts.</summary>
     public static IReadOnlySet<string> LabelsOf(string name, string query)
     {
         var guide = MetricsGuide.Read();
@@ -41,7 +41,7 @@ internal static partial class PromQl
         var family = Suffix().Replace(name, "");
         if (family != name && guide.TryGetValue(family, out var histogram) && histogram.Type == "histogram")
             return histogram.Labels;
-        Assert.True(guide.TryGetValue(name, out var row) && row.Type != "histogram", $"{name} is no series of docs/metrics.md: {query}");
+        Assert.True(guide.TryGetValue(name, out var row) && row.Type != "histogram", $"{name} is not a series in docs/metrics.md: {query}");
         return row.Labels;
     }
 
@@ -57,7 +57,7 @@ internal static partial class PromQl
     [GeneratedRegex(@"\[[^\]]*\]")]
     private static partial Regex Range();
 
-    // What a bracket follows is a function; what begins with a digit is a number or a time.
+    // A name before a parenthesis is a function. A token that begins with a digit is a number or a duration.
     [GeneratedRegex(@"(?<![\w:.])(?>[a-zA-Z_:][\w:]*)(?!\s*\()")]
     private static partial Regex Name();
 

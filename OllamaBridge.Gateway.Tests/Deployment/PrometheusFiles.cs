@@ -2,12 +2,7 @@ using YamlDotNet.Serialization;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>One rule.</summary>
-/// <param name="Name">Of an alert, or of what is recorded.</param>
-/// <param name="IsAlert">Which of the two.</param>
-/// <param name="Expression">Its query.</param>
-/// <param name="Labels">What it is marked with.</param>
-/// <param name="Annotations">What people are told.</param>
+/// <summary>An alerting or recording rule. The annotations are the texts for operators.</summary>
 internal sealed record PrometheusRule(
     string Name, bool IsAlert, string Expression, IReadOnlyDictionary<string, string> Labels, IReadOnlyDictionary<string, string> Annotations);
 
@@ -19,17 +14,17 @@ internal static class PrometheusFiles
     public static IReadOnlyList<PrometheusRule> Rules { get; } =
         [.. Yaml("rules").SelectMany(f => List(f, "groups")).SelectMany(g => List(g, "rules")).Select(Rule)];
 
-    /// <summary>Names of recording rules.</summary>
+    /// <summary>The names of the recording rules.</summary>
     public static IReadOnlySet<string> Recorded { get; } = Rules.Where(r => !r.IsAlert).Select(r => r.Name).ToHashSet();
 
-    /// <summary>What the tests expect of alerts: the alert, and whether it fires.</summary>
+    /// <summary>The expectations of the alert tests: the alert, and whether it fires.</summary>
     public static IReadOnlyList<(string Alert, bool Fires)> Cases { get; } =
     [
         .. Yaml("tests").SelectMany(f => List(f, "tests")).SelectMany(t => List(t, "alert_rule_test"))
             .Select(c => ((string)Map(c)["alertname"], List(c, "exp_alerts").Any())),
     ];
 
-    /// <summary>The files of a folder, as paths.</summary>
+    /// <summary>The paths of a folder's files.</summary>
     public static string[] In(string folder) => [.. Directory.GetFiles(RepositoryFiles.PathOf($"{Folder}/{folder}"), "*.yml").Order()];
 
     private static IEnumerable<object> Yaml(string folder) =>

@@ -1,12 +1,12 @@
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>Rules and alerts are sound, ask for metrics that there are, and each alert is tested and explained.</summary>
+/// <summary>Rules and alerts are valid and use existing metrics, and each alert is tested and documented.</summary>
 public sealed class PrometheusTests
 {
     public static TheoryData<string> Alerts => [.. PrometheusFiles.Rules.Where(r => r.IsAlert).Select(r => r.Name)];
 
     [Fact]
-    public async Task Files_Promtool_FindsNothingWrong()
+    public async Task Files_Promtool_NoErrors()
     {
         await AssertAsync(["check", "config", RepositoryFiles.PathOf($"{PrometheusFiles.Folder}/prometheus.yml")]);
         await AssertAsync(["check", "rules", .. PrometheusFiles.In("rules")]);
@@ -16,10 +16,10 @@ public sealed class PrometheusTests
     public Task Alerts_PromtoolsTests_Pass() => AssertAsync(["test", "rules", .. PrometheusFiles.In("tests")]);
 
     [Fact]
-    public void Alerts_Names_Once() => Assert.Equal(Alerts.Count, PrometheusFiles.Rules.Where(r => r.IsAlert).Select(r => r.Name).Distinct().Count());
+    public void Alerts_Names_Unique() => Assert.Equal(Alerts.Count, PrometheusFiles.Rules.Where(r => r.IsAlert).Select(r => r.Name).Distinct().Count());
 
     [Theory, MemberData(nameof(Alerts))]
-    public void Alert_Tests_OneThatFiresAndOneThatDoesNot(string name)
+    public void Alert_Tests_OneFiringAndOneNotFiring(string name)
     {
         var cases = PrometheusFiles.Cases.Where(c => c.Alert == name).ToArray();
         Assert.Contains(cases, c => c.Fires);
@@ -27,7 +27,7 @@ public sealed class PrometheusTests
     }
 
     [Theory, MemberData(nameof(Alerts))]
-    public void Alert_LabelsAndAnnotations_WhatToDoIsWritten(string name)
+    public void Alert_LabelsAndAnnotations_LinkToRunbook(string name)
     {
         var alert = PrometheusFiles.Rules.Single(r => r.Name == name);
         Assert.True(alert.Labels["severity"] is "page" or "ticket");
@@ -41,11 +41,11 @@ public sealed class PrometheusTests
     }
 
     [Fact]
-    public void Tests_Alerts_ThoseOfTheRules() =>
+    public void Tests_Alerts_EqualAlertsInRules() =>
         Assert.Empty(PrometheusFiles.Cases.Select(c => c.Alert).Except(PrometheusFiles.Rules.Where(r => r.IsAlert).Select(r => r.Name)));
 
     [Fact]
-    public void Rules_Expressions_MetricsAndLabelsOfTheGuide() =>
+    public void Rules_Expressions_DocumentedMetricsAndLabels() =>
         Assert.All(PrometheusFiles.Rules, rule => PromQl.AssertKnown(rule.Expression, PrometheusFiles.Recorded));
 
     private static async Task AssertAsync(IEnumerable<string> arguments)

@@ -2,10 +2,10 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>Prometheus' own tools, where they are on PATH.</summary>
+/// <summary>Runs Prometheus' own tools from PATH.</summary>
 internal static class Promtool
 {
-    /// <summary>Where a program is; skips the test where it is not on PATH.</summary>
+    /// <summary>The path of a program; skips the test if the program is not on PATH.</summary>
     public static string Find(string program)
     {
         var file = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(f => Path.Combine(f, program)).FirstOrDefault(File.Exists);
@@ -15,9 +15,9 @@ internal static class Promtool
     }
 
     /// <summary>Runs promtool.</summary>
-    /// <param name="arguments">What for.</param>
-    /// <param name="input">What it reads; null for nothing.</param>
-    /// <returns>Its exit code, and all that it said.</returns>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="input">Its standard input; null for none.</param>
+    /// <returns>Its exit code, and its output.</returns>
     public static async Task<(int Code, string Said)> RunAsync(IEnumerable<string> arguments, string? input = null)
     {
         var ended = await EndedProcess.RunAsync(Find("promtool"), arguments, input: input);

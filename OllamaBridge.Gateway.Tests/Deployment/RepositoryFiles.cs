@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;
 
-/// <summary>Files of the repository that are no code, read where they lie.</summary>
+/// <summary>Reads files of the repository that are not code.</summary>
 internal static class RepositoryFiles
 {
     private static readonly string Root = FindRoot();
@@ -13,11 +13,11 @@ internal static class RepositoryFiles
 
     private static string FindRoot([CallerFilePath] string here = "")
     {
-        // Beside the sources where they are; else, for an output that was moved, above it.
+        // Next to the sources if they exist; otherwise, for a moved build output, above the output.
         foreach (var start in new[] { Path.GetDirectoryName(here), AppContext.BaseDirectory })
             for (var folder = start; folder is not null; folder = Path.GetDirectoryName(folder))
                 if (File.Exists(Path.Combine(folder, "OllamaBridge.sln")))
                     return folder;
-        throw new DirectoryNotFoundException("OllamaBridge.sln is nowhere above the tests.");
+        throw new DirectoryNotFoundException("No folder above the tests contains OllamaBridge.sln.");
     }
 }

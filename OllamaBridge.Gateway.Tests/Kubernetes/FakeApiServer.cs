@@ -14,8 +14,8 @@ using Microsoft.Extensions.Logging;
 namespace OllamaBridge.Gateway.Tests.Kubernetes;
 
 /// <summary>
-/// As much of Kubernetes' API as a test wants, on a real socket: collections of objects that are listed and watched, and whatever other
-/// routes a test adds. It fails, falls silent, hangs up and forgets on demand.
+/// A partial Kubernetes API server on a real socket: collections of objects that are listed and watched, and any further routes of a test. On
+/// demand it returns errors, stops responding, closes connections and forgets its history.
 /// </summary>
 internal sealed class FakeApiServer : IAsyncDisposable
 {
@@ -33,19 +33,18 @@ internal sealed class FakeApiServer : IAsyncDisposable
 
     private FakeApiServer(WebApplication app) => _app = app;
 
-    /// <summary>Where it listens.</summary>
     public Uri Url { get; private set; } = null!;
 
-    /// <summary>A kubeconfig file that leads here; its context's namespace is <c>ai</c>.</summary>
+    /// <summary>The path of a kubeconfig file for this server; the namespace of its context is <c>ai</c>.</summary>
     public string KubeConfig => _kubeConfig;
 
-    /// <summary>Every request: method, path and query.</summary>
+    /// <summary>All requests: method, path and query.</summary>
     public IReadOnlyCollection<string> Requests => _requests;
 
-    /// <summary>Answers everything with this status; null for as it should.</summary>
+    /// <summary>The status of every response; null for normal operation.</summary>
     public HttpStatusCode? Refuses { get; set; }
 
-    /// <summary>Takes requests and answers none until this ends.</summary>
+    /// <summary>If true, the server accepts requests but does not respond until the value is false.</summary>
     public bool IsSilent
     {
         get => !_speaks.Task.IsCompleted;
@@ -58,10 +57,10 @@ internal sealed class FakeApiServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Hangs up on every request.</summary>
+    /// <summary>If true, the server closes the connection of every request.</summary>
     public bool IsAway { get; set; }
 
-    /// <summary>Watches that are open.</summary>
+    /// <summary>The number of open watches.</summary>
     public int Watches
     {
         get
@@ -85,7 +84,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>A kubeconfig that leads to an address.</summary>
+    /// <summary>Writes a kubeconfig file for an address.</summary>
     public static Task WriteKubeConfigAsync(string path, Uri server) => File.WriteAllTextAsync(path, $$"""
         apiVersion: v1
         kind: Config
@@ -95,12 +94,12 @@ internal sealed class FakeApiServer : IAsyncDisposable
         current-context: fake
         """);
 
-    /// <summary>Answers a route by itself, before all else.</summary>
+    /// <summary>Adds a route, which takes precedence over all others.</summary>
     public void On(string method, string path, Func<HttpContext, Task> answer) => _routes[$"{method} {path}"] = answer;
 
-    /// <summary>Creates an object, or replaces the one of its name.</summary>
+    /// <summary>Creates an object, or replaces the one with the same name.</summary>
     /// <param name="collection">For example <c>/apis/discovery.k8s.io/v1/namespaces/ai/endpointslices</c>.</param>
-    /// <param name="value">One of KubernetesClient's models, or JSON.</param>
+    /// <param name="value">A model class of KubernetesClient, or JSON.</param>
     public void Put(string collection, object value)
     {
         var node = value as JsonNode ?? JsonNode.Parse(KubernetesJson.Serialize(value))!;
@@ -127,7 +126,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Tells watchers the newest version, and nothing else.</summary>
+    /// <summary>Sends the newest resource version to all watches, without an event.</summary>
     public void SendBookmarks()
     {
         lock (_lock)
@@ -141,7 +140,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the watches as it does when their time is over.</summary>
+    /// <summary>Ends the watches as an API server does at their timeout.</summary>
     public void EndWatches()
     {
         lock (_lock)
@@ -149,7 +148,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
                 watch.Lines.Writer.TryComplete();
     }
 
-    /// <summary>Cuts the watches' connections.</summary>
+    /// <summary>Aborts the watches' connections.</summary>
     public void CutWatches()
     {
         lock (_lock)
@@ -157,8 +156,8 @@ internal sealed class FakeApiServer : IAsyncDisposable
                 watch.Context.Abort();
     }
 
-    /// <summary>From now on a watch from before now is too old; those that are open are told so.</summary>
-    /// <param name="tell">Whether open ones are told.</param>
+    /// <summary>Makes all resource versions up to now too old for a watch.</summary>
+    /// <param name="tell">Whether open watches receive the error.</param>
     public void ForgetHistory(bool tell = true)
     {
         lock (_lock)
@@ -214,7 +213,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
         lock (_lock)
         {
             var slash = path.LastIndexOf('/');
-            // Of what nobody has made yet there are none.
+            // A collection without objects is empty.
             var isCollection = path.Split('/') is ["", "apis", _, _, "namespaces", _, _] or ["", "api", _, "namespaces", _, _];
             var objects = _collections.GetValueOrDefault(path, []);
             answer = isCollection || objects.Count > 0
@@ -266,7 +265,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // Either side has hung up.
+            // Either side has closed the connection.
         }
         finally
         {
@@ -287,7 +286,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
                 watch.Lines.Writer.TryWrite(Line(kind, node));
     }
 
-    /// <summary>The selector of labels, of which it knows only equality.</summary>
+    /// <summary>Parses a label selector; only equality is supported.</summary>
     private static Func<JsonNode, bool> Selector(HttpContext context)
     {
         var pairs = (context.Request.Query["labelSelector"].FirstOrDefault() ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(p => p.Split('=')).ToArray();

@@ -3,7 +3,7 @@ using k8s.Models;
 
 namespace OllamaBridge.Gateway.Tests.Kubernetes;
 
-/// <summary>EndpointSlices as the control plane writes them.</summary>
+/// <summary>Creates EndpointSlices as the control plane does.</summary>
 internal static class Slices
 {
     public static string Collection(string space = "ai") => $"/apis/discovery.k8s.io/v1/namespaces/{space}/endpointslices";
@@ -18,7 +18,10 @@ internal static class Slices
         Ports = port is null ? null : [new Discoveryv1EndpointPort { Name = "http", Port = port, Protocol = "TCP" }],
     };
 
-    /// <summary>A pod that is ready, leaving (<c>true</c>: serving, too), or neither.</summary>
+    /// <summary>
+    /// An endpoint for a pod. <paramref name="leaving"/>: null if it is not terminating, true if it is terminating and still serving, false if it is
+    /// terminating and not serving.
+    /// </summary>
     public static V1Endpoint Pod(string name, string address, bool ready = true, bool? leaving = null, string? uid = null) => new()
     {
         Addresses = [address],
@@ -26,7 +29,7 @@ internal static class Slices
         TargetRef = new V1ObjectReference { Kind = "Pod", Name = name, NamespaceProperty = "ai", Uid = uid ?? $"uid-{name}" },
     };
 
-    /// <summary>A pod in a slice of its own: all of a test are on one address, so each has its own port.</summary>
+    /// <summary>A pod in its own slice. All pods of a test have one address, so each needs its own port.</summary>
     public static V1EndpointSlice Alone(string service, string pod, Uri at, bool? leaving = null, string? uid = null) => Slice(
         string.Create(CultureInfo.InvariantCulture, $"{service}-{pod}"), service, at.Port, Pod(pod, at.Host, leaving: leaving, uid: uid));
 }

@@ -6,12 +6,12 @@ namespace OllamaBridge.Gateway.Tests.Naming;
 public class ModelsOptionsValidatorTests
 {
     [Fact]
-    public void Validate_AliasesAndFallbacks_Fine()
+    public void Validate_AliasesAndFallbacks_Valid()
     {
         Assert.Empty(Validate(
             new() { Name = "gpt-4", Target = "deepseek-r1:70b", Fallbacks = ["deepseek-r1:7b", "fast"] },
             new() { Name = "fast", Target = "Org/Model.v1" },
-            // Two may stand in for each other: a list is followed once, the lists of those in it are not.
+            // Two models may be each other's fallback: the bridge does not follow the fallbacks of a fallback.
             new() { Name = "a", Fallbacks = ["b"] },
             new() { Name = "b", Fallbacks = ["a"] }));
     }
@@ -27,7 +27,7 @@ public class ModelsOptionsValidatorTests
     [InlineData("a", "", "b,a", ":Fallbacks:1")] // back to itself
     [InlineData("a", "x", "b,x", ":Fallbacks:1")] // back to its target
     [InlineData("a", "", "b,B:latest", ":Fallbacks:1")] // twice
-    [InlineData("a", "real", "alias", ":Fallbacks:0")] // back by way of an alias
+    [InlineData("a", "real", "alias", ":Fallbacks:0")] // back through an alias
     [InlineData("alias", "x", "", ":Name")] // named twice
     public void Validate_Mistake_NamesItsKey(string name, string target, string fallbacks, string where)
     {
@@ -42,8 +42,8 @@ public class ModelsOptionsValidatorTests
     [InlineData("", "0123456789AB", null)]
     [InlineData("", "0123", ":Digest")]
     [InlineData("", "no-digest-at-all", ":Digest")]
-    [InlineData("x", "0123456789ab", ":Digest")] // of an alias
-    public void Validate_Digest_HexadecimalAndOfAModel(string target, string digest, string? where)
+    [InlineData("x", "0123456789ab", ":Digest")] // digest of an alias
+    public void Validate_Digest_HexadecimalAndNotOnAlias(string target, string digest, string? where)
     {
         var errors = Validate(new ModelOptions { Name = "a", Target = target, Digest = digest }).ToList();
         if (where is null)
@@ -53,7 +53,7 @@ public class ModelsOptionsValidatorTests
     }
 
     [Fact]
-    public void Find_AnySpelling_TheChainWithAliasesFollowed()
+    public void Find_AnySpelling_ChainWithResolvedAliases()
     {
         var options = new ModelsOptions { new() { Name = "GPT-4", Target = "big:70b", Fallbacks = ["fast"] }, new() { Name = "fast", Target = "small:1b" } };
         var chains = new ModelChains(Options.Create(options));

@@ -34,11 +34,11 @@ public class AffinityTests
     [InlineData("/v1/messages", $$"""{"messages":[{{User}},{{Answer}},{{More}}],"system":"s"}""", true)]
     [InlineData("/v1/responses", $$"""{"input":[{{User}},{{Answer}},{{More}}]}""", true)]
     [InlineData("/api/generate", """{"prompt":"a"}""", false)]
-    public void IsLaterTurn_MessagesBehindTheUsersFirst_Yes(string path, string body, bool expected) =>
+    public void IsLaterTurn_MessagesAfterFirstUserMessage_True(string path, string body, bool expected) =>
         Assert.Equal(expected, Read(path, body).IsLaterTurn);
 
     [Fact]
-    public void Affinity_GrowingPrompt_EqualBeyondItsBeginning()
+    public void Affinity_GrowingPrompt_EqualBeyondPrefix()
     {
         var beginning = new string('x', 300);
         Assert.Equal(Of("/api/generate", $$"""{"prompt":"{{beginning}}"}"""), Of("/api/generate", $$"""{"prompt":"{{beginning}} and more"}"""));
@@ -67,7 +67,7 @@ public class AffinityTests
     public void Affinity_NoConversation_None(string path, string body) => Assert.Equal(0UL, Of(path, body));
 
     [Fact]
-    public void Affinity_NullBesideAPrompt_AsIfAbsent() =>
+    public void Affinity_NullNextToPrompt_AsIfAbsent() =>
         Assert.Equal(Of("/api/generate", """{"prompt":"a"}"""), Of("/api/generate", """{"prompt":"a","system":null}"""));
 
     private static ulong Of(string path, string body) => Read(path, body).Affinity;

@@ -12,14 +12,14 @@ public class CondensedJsonTests
     [InlineData("""{"a":"x","n":-1.5e3,"b":[true,null,{"c":"\"\\"}]}""")]
     [InlineData("""{"t":"\\\\\"{\\","done":true}""")]
     [InlineData("""{"emoji":"👩‍👩‍👧‍👦 \ud83d"}""")]
-    public void Append_ShortStringsInAnyPieces_TheSameText(string json)
+    public void Append_ShortStringsInAnyPieces_SameText(string json)
     {
         for (var size = 1; size < 12; size++)
             Assert.Equal(json, Condense(json, size));
     }
 
     [Fact]
-    public void Append_LongStringsInAnyPieces_SameValueButForTheLongStrings()
+    public void Append_LongStringsInAnyPieces_SameExceptLongStrings()
     {
         var text = Gen.Elements("A", "\\\"", "\\\\", "ü", "漢", "{", "}", "\\u0041").ListOf().Select(string.Concat);
         Prop.ForAll(text.ToArbitrary(), Gen.Choose(1, 5000).ToArbitrary(), (content, size) =>
@@ -32,7 +32,7 @@ public class CondensedJsonTests
     }
 
     [Fact]
-    public void Append_MuchBesidesStrings_TooLong()
+    public void Append_TooMuchOutsideStrings_TooLong()
     {
         var condensed = new CondensedJson();
         var numbers = Encoding.UTF8.GetBytes(string.Join(',', Enumerable.Repeat(1, 100_000)));

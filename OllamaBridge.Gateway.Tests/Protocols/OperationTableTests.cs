@@ -29,7 +29,7 @@ public class OperationTableTests
     [InlineData("/v1/models", "models", "Inventory", "GET")]
     [InlineData("/v1/models/tiny", "model", "Lookup", "GET")]
     [InlineData("/v1/messages", "messages", "Inference", "POST")]
-    public void Find_Route_WithItsKindAndAllow(string path, string name, string kind, string allow)
+    public void Find_Route_ReturnsKindAndAllow(string path, string name, string kind, string allow)
     {
         var operation = OperationTable.Find(path, out _);
         Assert.NotNull(operation);
@@ -44,17 +44,17 @@ public class OperationTableTests
     [InlineData("/api/experimental/web_fetch")]
     [InlineData("/api/experimental/model-recommendations")]
     [InlineData("/api/experimental/whatever-comes-next")]
-    public void Find_OwnersRoute_Refused(string path) => Assert.Equal(OperationKind.Refused, OperationTable.Find(path, out _)!.Kind);
+    public void Find_ServerOwnersRoute_Refused(string path) => Assert.Equal(OperationKind.Refused, OperationTable.Find(path, out _)!.Kind);
 
     [Theory]
     [InlineData("/api/blobs/sha256:0123", "sha256:0123")]
     [InlineData("/v1/models/x:1", "x:1")]
-    [InlineData("/v1/models/me/x:1", "me/x:1")] // other servers' ids have slashes
+    [InlineData("/v1/models/me/x:1", "me/x:1")] // the ids of other servers contain slashes
     [InlineData("/v1/models/me//x:1", "")]
     [InlineData("/v1/models/me/", "")]
-    [InlineData("/api/blobs/a/b", "")] // one segment, as the server's router has it
+    [InlineData("/api/blobs/a/b", "")] // one segment, as in Ollama's router
     [InlineData("/api/chat", "")]
-    public void Find_Rest_IsTheName(string path, string rest)
+    public void Find_RestOfPath_IsModelName(string path, string rest)
     {
         OperationTable.Find(path, out var found);
         Assert.Equal(rest, found);
@@ -73,7 +73,7 @@ public class OperationTableTests
     [InlineData("")]
     [InlineData("/api/chat/completions")]
     [InlineData("/metrics")]
-    public void Find_NoRoute_Null(string path) => Assert.Null(OperationTable.Find(path, out _));
+    public void Find_UnknownRoute_Null(string path) => Assert.Null(OperationTable.Find(path, out _));
 
     [Theory]
     [InlineData("//api/tags", "/api/tags")] // 04-err-double-slash-path
@@ -84,14 +84,14 @@ public class OperationTableTests
     [InlineData("/api/nothing/", null)]
     [InlineData("/", null)]
     [InlineData("", null)]
-    public void Correct_AlmostRight_WhereItLeads(string path, string? expected) => Assert.Equal(expected, OperationTable.Correct(path));
+    public void Correct_UncleanPath_RedirectTarget(string path, string? expected) => Assert.Equal(expected, OperationTable.Correct(path));
 
     [Theory]
     [InlineData("/v1/messages", "Anthropic")]
     [InlineData("/v1/other", "OpenAI")]
     [InlineData("/api/chat", "Ollama")]
     [InlineData("/", "Ollama")]
-    public void ProtocolOf_Path_ItsProtocol(string path, string protocol) => Assert.Equal(protocol, OperationTable.ProtocolOf(path).ToString());
+    public void ProtocolOf_Path_ReturnsProtocol(string path, string protocol) => Assert.Equal(protocol, OperationTable.ProtocolOf(path).ToString());
 
     [Theory]
     [InlineData("/api/chat", "Done", true)]

@@ -26,7 +26,7 @@ public class ProtocolErrorTests
     }
 
     [Fact]
-    public void Body_Anthropic_AsRecordedButForItsId()
+    public void Body_Anthropic_AsRecordedExceptId()
     {
         // 03-v1-messages-anthropic-unknown
         var body = Text(ProtocolError.Body(Protocol.Anthropic, 404, "model 'nope' not found"));
@@ -70,7 +70,7 @@ public class ProtocolErrorTests
     [InlineData(502, "api_error", "api_error")]
     [InlineData(503, "api_error", "overloaded_error")]
     [InlineData(504, "api_error", "timeout_error")]
-    public void Body_Status_HasItsType(int status, string openai, string anthropic)
+    public void Body_Status_HasErrorType(int status, string openai, string anthropic)
     {
         Assert.Contains($"\"type\":\"{openai}\"", Text(ProtocolError.Body(Protocol.OpenAI, status, "x")), StringComparison.Ordinal);
         Assert.Contains($"\"error\":{{\"type\":\"{anthropic}\"", Text(ProtocolError.Body(Protocol.Anthropic, status, "x")), StringComparison.Ordinal);
@@ -82,7 +82,7 @@ public class ProtocolErrorTests
     [InlineData("DoneMarker", "data: ", "\n\n")]
     [InlineData("ResponseEvent", "event: error\ndata: ", "\n\n")]
     [InlineData("MessageStop", "event: error\ndata: ", "\n\n")]
-    public void StreamTail_EachProtocol_ParsesAndIsAnErrorButNoEnd(string end, string prefix, string suffix)
+    public void StreamTail_EachProtocol_IsErrorWithoutTerminalMarker(string end, string prefix, string suffix)
     {
         var kind = Enum.Parse<StreamEnd>(end);
         var tail = ProtocolError.StreamTail(kind, "it \"broke\"\n");

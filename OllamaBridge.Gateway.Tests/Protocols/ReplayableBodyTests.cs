@@ -20,7 +20,7 @@ public class ReplayableBodyTests
     [InlineData((2 * Segment) - 1)]
     [InlineData(2 * Segment)]
     [InlineData((3 * Segment) + 17)]
-    public async Task Read_AnySize_SameBytesAsOftenAsAsked(int size)
+    public async Task Read_AnySize_SameBytesEachTime(int size)
     {
         var bytes = Random(size);
         foreach (var announced in new long?[] { size, null })
@@ -54,7 +54,7 @@ public class ReplayableBodyTests
     }
 
     [Fact]
-    public async Task Read_AnnouncedLengthIsALie_TheTruthCounts()
+    public async Task Read_WrongContentLength_ActualLengthCounts()
     {
         using var body = await ReadAsync(Random(500), 100, announced: 10, limit: 1000);
         Assert.Equal(500, body!.Length);
@@ -62,7 +62,7 @@ public class ReplayableBodyTests
     }
 
     [Fact]
-    public async Task Read_ClientBreaksOff_Throws()
+    public async Task Read_ClientDisconnects_Throws()
     {
         var request = new DefaultHttpContext().Request;
         request.Body = new PiecesStream([Random(10)], new BadHttpRequestException("gone"));
@@ -82,7 +82,7 @@ public class ReplayableBodyTests
         }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
 
     [Fact]
-    public async Task SequenceStream_EmptyBuffer_TakesNothing()
+    public async Task SequenceStream_EmptyBuffer_ReadsNothing()
     {
         await using var stream = new SequenceStream(new ReadOnlySequence<byte>([1, 2]));
         Assert.Equal(0, await stream.ReadAsync(Memory<byte>.Empty, TestContext.Current.CancellationToken));
@@ -96,7 +96,7 @@ public class ReplayableBodyTests
     [InlineData(Segment - 3, Segment + 4)]
     [InlineData(Segment, Segment)]
     [InlineData((2 * Segment) + 10, (2 * Segment) + 20)]
-    public async Task Replace_AnyRange_TheRestAsReceivedEachTimeAnew(int start, int end)
+    public async Task Replace_AnyRange_RestUnchangedForEachReplacement(int start, int end)
     {
         var bytes = Random((2 * Segment) + 20);
         using var body = (await ReadAsync(bytes, Segment, bytes.Length, limit: bytes.Length))!;
@@ -129,7 +129,6 @@ public class ReplayableBodyTests
     }
 }
 
-/// <summary>Byte sequences of several segments.</summary>
 internal static class Segments
 {
     public static ReadOnlySequence<byte> Of(params byte[][] parts)

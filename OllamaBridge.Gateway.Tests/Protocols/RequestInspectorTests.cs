@@ -18,7 +18,7 @@ public class RequestInspectorTests
     [InlineData("""{"model":"a","model":"b"}""", "b")]
     [InlineData("""{"model":"a","Model":"b"}""", "b")]
     [InlineData("""{"Model":"b","model":"a"}""", "a")]
-    [InlineData("""{"model":"a","model":null}""", "a")] // null changes nothing in Go
+    [InlineData("""{"model":"a","model":null}""", "a")] // null leaves the value unchanged in Go
     [InlineData("""{"model":null}""", null)]
     [InlineData("""{"model":""}""", "")]
     [InlineData("""{"model":"tiny"} trailing {garbage""", "tiny")]
@@ -29,7 +29,7 @@ public class RequestInspectorTests
     [InlineData("""{"name":"x"}""", null)]
     [InlineData("""{}""", null)]
     [InlineData("""null""", null)]
-    public void Inspect_Model_AsGoReadsIt(string body, string? model)
+    public void Inspect_Model_AsInGo(string body, string? model)
     {
         var facts = Inspect(body);
         Assert.Null(facts.Fault);
@@ -45,7 +45,7 @@ public class RequestInspectorTests
     [InlineData("/api/chat", """{"model":"t\ud800y"}""", "t\ufffdy")]
     [InlineData("/api/chat", """{"model":"t\ud83d\ude00\ud83dy\n\"\\\u0041"}""", "t\U0001f600\ufffdy\n\"\\A")]
     [InlineData("/api/chat", """{"model":"tiny","messages":[{"role":"us\ud800","content":[{"type":"\udc00"}]}],"options":{"\ud800":1},"keep_alive":"\ud800"}""", "tiny")]
-    public void Inspect_FieldsOfOtherRoutesAndLoneSurrogates_AsGoReadsThem(string path, string body, string model)
+    public void Inspect_FieldsOfOtherRoutesAndLoneSurrogates_AsInGo(string path, string body, string model)
     {
         var facts = Inspect(body, path);
         Assert.Null(facts.Fault);
@@ -64,9 +64,9 @@ public class RequestInspectorTests
     [InlineData("/api/chat", """{"model":"a","MODEL":"t\u0069ny","model":null}""", "\"t\\u0069ny\"")]
     [InlineData("/api/show", """{"name":"tiny","model":""}""", "\"tiny\"")]
     [InlineData("/api/show", """{"name":"x","model":"tiny"}""", "\"tiny\"")]
-    [InlineData("/api/copy", """{"source":"tiny"}""", "")] // nothing to be replaced there
+    [InlineData("/api/copy", """{"source":"tiny"}""", "")] // nothing to replace
     [InlineData("/api/chat", """{"name":"tiny"}""", "")]
-    public void Inspect_Model_WhereItStands(string path, string body, string written)
+    public void Inspect_Model_ReturnsItsPosition(string path, string body, string written)
     {
         var facts = Inspect(body, path);
         Assert.Equal(written, body[(int)facts.ModelStart..(int)facts.ModelEnd]);
@@ -82,7 +82,7 @@ public class RequestInspectorTests
     [InlineData("""{"model":"a","MODEL":"b"}""", false)]
     [InlineData("""{"model":"a","max_tokens":9,"Max_Tokens":1}""", false)]
     [InlineData("""{"model":"a","stream":true,"stream":false}""", false)]
-    public void Inspect_IsPlain_WhereEveryReaderReadsTheSame(string body, bool isPlain)
+    public void Inspect_IsPlain_OnlyUnambiguousBodies(string body, bool isPlain)
     {
         Assert.Equal(isPlain, Inspect(body, "/v1/chat/completions").IsPlain);
         Assert.Equal(isPlain, Inspect(Segments.Of([.. Encoding.UTF8.GetBytes(body).Chunk(1)]), "/v1/chat/completions").IsPlain);
@@ -109,7 +109,7 @@ public class RequestInspectorTests
     public void Inspect_Stream_AsWritten(string body, bool? stream) => Assert.Equal(stream, Inspect(body).Stream);
 
     [Theory]
-    [InlineData("/api/chat", false, null)] // a pointer in Go's struct: null empties it
+    [InlineData("/api/chat", false, null)] // a pointer in Go's struct: null resets it
     [InlineData("/v1/chat/completions", true, true)]
     public void Inspect_StreamThenNull_ByProtocol(string path, bool stays, bool? stream)
     {
@@ -133,7 +133,7 @@ public class RequestInspectorTests
     [InlineData("""[]""", "json: cannot unmarshal array into Go value of type api.ChatRequest")]
     [InlineData("\"x\"", "json: cannot unmarshal string into Go value of type api.ChatRequest")]
     [InlineData("""true""", "json: cannot unmarshal bool into Go value of type api.ChatRequest")]
-    public void Inspect_WrongType_InGosWords(string body, string fault) => Assert.Equal(fault, Inspect(body).Fault);
+    public void Inspect_WrongType_GosErrorMessage(string body, string fault) => Assert.Equal(fault, Inspect(body).Fault);
 
     [Theory]
     [InlineData("{]", "invalid character ']' looking for beginning of object key string")]
@@ -165,7 +165,7 @@ public class RequestInspectorTests
     [InlineData("\uFEFF{}", "invalid character 'ï' looking for beginning of value")]
     [InlineData("""{"a":1} // fine""", null)]
     [InlineData("""{/* no */}""", "invalid character '/' looking for beginning of object key string")]
-    public void Inspect_Malformed_InGosWords(string body, string? fault)
+    public void Inspect_Malformed_GosErrorMessage(string body, string? fault)
     {
         Assert.Equal(fault, Inspect(body).Fault);
         var bytes = Encoding.UTF8.GetBytes(body);
@@ -193,7 +193,7 @@ public class RequestInspectorTests
     }
 
     [Theory]
-    [InlineData("[", "]", 9_999, null)] // the object around it makes 10,000
+    [InlineData("[", "]", 9_999, null)] // the enclosing object makes it 10,000
     [InlineData("[", "]", 10_000, "invalid character '[' exceeded max depth")]
     [InlineData("{\"a\":", "}", 9_999, null)]
     [InlineData("{\"a\":", "}", 10_000, "invalid character '{' exceeded max depth")]
@@ -231,7 +231,7 @@ public class RequestInspectorTests
     [Theory]
     [InlineData("/api/chat", """{"options":{"num_predict":7,"num_ctx":4096}}""", 7L, "options.num_predict", 4096L)]
     [InlineData("/api/chat", """{"OPTIONS":{"num_predict":7e3}}""", 7000L, "options.num_predict", null)]
-    [InlineData("/api/chat", """{"options":{"NUM_PREDICT":7,"Num_Ctx":1}}""", null, null, null)] // keys of a map count to the letter
+    [InlineData("/api/chat", """{"options":{"NUM_PREDICT":7,"Num_Ctx":1}}""", null, null, null)] // keys of a map are case-sensitive
     [InlineData("/api/chat", """{"options":{"num_predict":7,"num_predict":8}}""", 8L, "options.num_predict", null)]
     [InlineData("/api/chat", """{"options":{"num_predict":7},"options":{"num_ctx":1}}""", 7L, "options.num_predict", 1L)]
     [InlineData("/api/chat", """{"options":{"num_predict":7},"options":null}""", null, null, null)]
@@ -246,7 +246,7 @@ public class RequestInspectorTests
     [InlineData("/v1/completions", """{"max_tokens":1e400}""", long.MaxValue, "max_tokens", null)]
     [InlineData("/v1/responses", """{"max_output_tokens":6}""", 6L, "max_output_tokens", null)]
     [InlineData("/v1/messages", """{"max_tokens":6,"max_output_tokens":9}""", 6L, "max_tokens", null)]
-    public void Inspect_LengthAndContext_AsServersReadThem(string path, string body, long? output, string? field, long? context)
+    public void Inspect_LengthAndContext_AsInServer(string path, string body, long? output, string? field, long? context)
     {
         var demands = Inspect(body, path).Demands;
         Assert.Equal((output, field, context), (demands.Output, demands.OutputField, demands.Context));
@@ -279,11 +279,11 @@ public class RequestInspectorTests
     [InlineData("\"-1m\"", double.PositiveInfinity)]
     [InlineData("1e300", double.PositiveInfinity)]
     [InlineData("\"999999999999h\"", double.PositiveInfinity)]
-    [InlineData("\"5\"", null)] // a server refuses it
+    [InlineData("\"5\"", null)] // a server refuses this value
     [InlineData("\"soon\"", null)]
     [InlineData("\"\\ud800\"", null)]
     [InlineData("null", null)]
-    public void Inspect_KeepAlive_AsServersReadIt(string value, double? seconds)
+    public void Inspect_KeepAlive_AsInServer(string value, double? seconds)
     {
         var facts = Inspect($$"""{"keep_alive":{{value}}}""");
         Assert.Null(facts.Fault);
@@ -291,7 +291,7 @@ public class RequestInspectorTests
     }
 
     [Fact]
-    public void Inspect_KeepAliveOfManyDigits_ForEver() =>
+    public void Inspect_KeepAliveOfManyDigits_Unlimited() =>
         Assert.Equal(TimeSpan.MaxValue, Inspect($$"""{"keep_alive":"{{new string('0', 500)}}1h"}""").Demands.KeepAlive);
 
     private static bool AssertSame(in RequestFacts expected, in RequestFacts actual)

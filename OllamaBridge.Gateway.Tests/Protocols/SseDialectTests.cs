@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Tests.Protocols;
 
-/// <summary>Event streams as the specification allows them, compared with .NET's own parser, which follows the same specification.</summary>
+/// <summary>Event streams in all forms that the specification allows, compared with .NET's own parser.</summary>
 public class SseDialectTests
 {
     private static readonly Config Quick = Config.QuickThrowOnFailure.WithQuietOnSuccess(true);
@@ -18,7 +18,7 @@ public class SseDialectTests
     ];
 
     [Fact]
-    public void Parse_AnyLinesAndEndings_SameEventsAsTheReferenceParser()
+    public void Parse_AnyLinesAndEndings_SameEventsAsReferenceParser()
     {
         var line = Gen.Zip(Gen.Elements(Lines), Gen.Elements(Endings)).ListOf();
         Prop.ForAll(line.ToArbitrary(), Gen.Elements(true, false).ToArbitrary(), (lines, hasMark) =>
@@ -33,7 +33,7 @@ public class SseDialectTests
     [InlineData("\n")]
     [InlineData("\r\n")]
     [InlineData("\r")]
-    public void Find_EventWithBlankLine_EndsAtTheBlankLineWithoutWaiting(string ending)
+    public void Find_EventWithBlankLine_EndsAtBlankLineWithoutWaiting(string ending)
     {
         var text = $"data: x{ending}{ending}";
         Assert.Equal(text.Length, MessageSplitter.Find(Encoding.UTF8.GetBytes(text), hasEvents: true, out var length));
@@ -44,9 +44,9 @@ public class SseDialectTests
     [InlineData("{\"error\":\"no event\"}")]
     [InlineData("<html>")]
     [InlineData("data: x\n[1]")]
-    public void Parse_AnotherFormat_NotReadable(string text) => Assert.False(SseEvent.Parse(Encoding.UTF8.GetBytes(text)).IsReadable);
+    public void Parse_OtherFormat_NotReadable(string text) => Assert.False(SseEvent.Parse(Encoding.UTF8.GetBytes(text)).IsReadable);
 
-    /// <summary>The data of the events that have some.</summary>
+    /// <summary>The data of the events that have data, according to .NET's parser.</summary>
     private static string[] Reference(string text)
     {
         using var stream = new MemoryStream(Encoding.UTF8.GetBytes(text));

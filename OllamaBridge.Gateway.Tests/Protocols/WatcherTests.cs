@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Tests.Protocols;
 
 public class WatcherTests
 {
-    // Shortened from the recordings that are named.
+    // Shortened from the named recordings.
     private const string Chat = """
         {"model":"tiny","created_at":"2026-11-23T21:11:22.582756244Z","message":{"role":"assistant","content":"A"},"done":false}
         {"model":"tiny","created_at":"2026-11-23T21:11:22.582936592Z","message":{"role":"assistant","content":" server"},"done":false}
@@ -142,7 +142,7 @@ public class WatcherTests
     [InlineData("\",\"done\":true}\n", true, false)]
     [InlineData("\",\"done\":false}\n", false, false)]
     [InlineData("\",\"error\":\"x\"}\n", false, true)]
-    public void Observe_LineOfManyMegabytes_ReadWithoutItsLongStrings(string ending, bool complete, bool error)
+    public void Observe_VeryLongLine_ReadWithoutLongStrings(string ending, bool complete, bool error)
     {
         using var watcher = StreamWatcher.For(StreamEnd.Done);
         watcher.Observe("{\"x\":\""u8);
@@ -164,7 +164,7 @@ public class WatcherTests
     [InlineData("""{"done":tru""")]
     [InlineData("""{"eval_count":"many","prompt_eval_count":1e99}""")]
     [InlineData("""{"eval_count":1.5}""")]
-    public void Usage_Nonsense_Nothing(string json) => Assert.Equal(default, Usage.Read(Encoding.UTF8.GetBytes(json)) with { IsReadable = false });
+    public void Usage_Invalid_Empty(string json) => Assert.Equal(default, Usage.Read(Encoding.UTF8.GetBytes(json)) with { IsReadable = false });
 
     [Theory]
     [InlineData("""{"prompt_eval_count":12,"eval_count":6,"done":true}""", true, 12, 6)]

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Tests.Regions;
 
-/// <summary>A bounded memory of where conversations are at home.</summary>
+/// <summary>The bounded table of the conversations' home regions.</summary>
 public sealed class ConversationHomesTests
 {
     private static readonly RegionOptions Small = new() { MaxConversations = 2, ConversationMemory = TimeSpan.FromMinutes(10) };
@@ -14,7 +14,7 @@ public sealed class ConversationHomesTests
     public ConversationHomesTests() => _homes = new ConversationHomes(Options.Create(Small), _clock);
 
     [Fact]
-    public void Find_NotedForAModel_ForThatModelAlone()
+    public void Find_NotedForModel_OnlyThatModel()
     {
         _homes.Note(1, "a", "us");
         Assert.Equal("us", _homes.Find(1, "a"));
@@ -23,7 +23,7 @@ public sealed class ConversationHomesTests
     }
 
     [Fact]
-    public void Find_Forgotten_AtHomeHere()
+    public void Find_Forgotten_HomeIsHere()
     {
         _homes.Note(1, "a", "us");
         _homes.Forget(1, "a");
@@ -31,7 +31,7 @@ public sealed class ConversationHomesTests
     }
 
     [Fact]
-    public void Find_LastTurnLongAgo_AtHomeHere()
+    public void Find_LastTurnLongAgo_HomeIsHere()
     {
         _homes.Note(1, "a", "us");
         _clock.Advance(Small.ConversationMemory - TimeSpan.FromTicks(1));
@@ -41,7 +41,7 @@ public sealed class ConversationHomesTests
     }
 
     [Fact]
-    public void Note_AnotherTurn_RememberedAnew()
+    public void Note_AnotherTurn_ExtendsRetention()
     {
         _homes.Note(1, "a", "us");
         _clock.Advance(TimeSpan.FromMinutes(9));
@@ -51,7 +51,7 @@ public sealed class ConversationHomesTests
     }
 
     [Fact]
-    public void Note_MoreThanItHolds_WhoHadNoTurnForLongestGoes()
+    public void Note_Full_EvictsLeastRecentlyUsed()
     {
         _homes.Note(1, "a", "us");
         _homes.Note(2, "a", "us");

@@ -3,20 +3,20 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Regions;
 
-/// <summary>How much a peer may be given by what it said.</summary>
+/// <summary>The free slots of a peer, according to its last load report.</summary>
 public sealed class PeerLoadTests
 {
     private readonly Instance _peer = new FleetBuilder().WithPeer("us", "a", free: 2)["us"];
 
     [Fact]
-    public void FreeSlots_NothingSent_AsItSaid()
+    public void FreeSlots_NothingSent_AsReported()
     {
         Assert.Equal(2, _peer.FreeSlots(Key("a")));
         Assert.Equal(0, _peer.FreeSlots(Key("b")));
     }
 
     [Fact]
-    public void FreeSlots_OthersWaitThere_None()
+    public void FreeSlots_PeerHasWaitingRequests_None()
     {
         _peer.TakeLoad(FleetBuilder.Report("a", free: 2, waiting: 1), used: 0);
         Assert.Equal(0, _peer.FreeSlots(Key("a")));
@@ -24,7 +24,7 @@ public sealed class PeerLoadTests
     }
 
     [Fact]
-    public void FreeSlots_SentSince_CountsAtOnceAndEndedOnlyOnceItSaysSo()
+    public void FreeSlots_SentSinceReport_CountedImmediatelyAndFreedByNextReport()
     {
         Assert.True(_peer.TryTakeSlot(_peer.PeerLimit(Key("a"))));
         Assert.True(_peer.TryTakeSlot(_peer.PeerLimit(Key("a"))));
@@ -33,7 +33,7 @@ public sealed class PeerLoadTests
         _peer.TakeLoad(FleetBuilder.Report("a", free: 0), used: 2);
         _peer.TakeLoad(FleetBuilder.Report("a", free: 0), used: 2);
         _peer.ReturnSlot();
-        // It had two of ours and no room: the one that has ended may have been followed by one of its own.
+        // The report has two of our requests and no room. The one that ended may have been replaced by one of the peer's own.
         Assert.Equal(1, _peer.SlotsUsed);
         Assert.Equal(0, _peer.FreeSlots(Key("a")));
 
@@ -42,10 +42,10 @@ public sealed class PeerLoadTests
     }
 
     [Fact]
-    public void FreeSlots_SentJustBeforeItWasAsked_NotTakenForThereAlready()
+    public void FreeSlots_SentJustBeforeReport_NotCountedAsReported()
     {
         Assert.True(_peer.TryTakeSlot());
-        // The request was on its way: two were free still.
+        // The request was still under way when the peer reported two free slots.
         _peer.TakeLoad(FleetBuilder.Report("a", free: 2), used: 1);
         Assert.Equal(1, _peer.FreeSlots(Key("a")));
         _peer.TakeLoad(FleetBuilder.Report("a", free: 1), used: 1);
@@ -53,7 +53,7 @@ public sealed class PeerLoadTests
     }
 
     [Fact]
-    public void FreeSlots_NotAnswered_None()
+    public void FreeSlots_NoReport_None()
     {
         _peer.TakeLoad(null, used: 0);
         Assert.Equal((0, false), (_peer.FreeSlots(Key("a")), _peer.PeerCanServe(Key("a"))));
@@ -61,10 +61,10 @@ public sealed class PeerLoadTests
 
     [Theory]
     [InlineData(8, int.MaxValue, 8)]
-    [InlineData(8, 4, 2)] // a quarter of the slots: a quarter of the room
+    [InlineData(8, 4, 2)] // a quarter of the slots gives a quarter of the room
     [InlineData(1, 4, 1)]
     [InlineData(0, 4, 0)]
-    public void FreeSlots_SeveralGateways_ItsPartOfTheRoom(int free, int allowance, int expected)
+    public void FreeSlots_SeveralGateways_OwnShareOfRoom(int free, int allowance, int expected)
     {
         _peer.TakeLoad(FleetBuilder.Report("a", free), used: 0);
         _peer.Allowance = allowance;

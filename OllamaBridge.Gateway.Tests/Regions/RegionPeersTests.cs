@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Tests.Regions;
 
-/// <summary>What is configured of other regions.</summary>
+/// <summary>The configuration of peers in other regions.</summary>
 public sealed class RegionPeersTests
 {
     private static readonly RegionOptions Two = new()
@@ -15,7 +15,7 @@ public sealed class RegionPeersTests
     };
 
     [Fact]
-    public void Read_TwoPeers_InstancesOfTheirKind()
+    public void Read_TwoPeers_InstancesOfPeerKind()
     {
         var errors = new List<string>();
 
@@ -29,7 +29,7 @@ public sealed class RegionPeersTests
     }
 
     [Fact]
-    public void Read_ManyMistakes_AllAtOnceByTheirKeysWithoutTheSecret()
+    public void Read_ManyErrors_AllReportedWithKeysWithoutSecret()
     {
         var errors = new List<string>();
         RegionPeers.Read(
@@ -53,7 +53,7 @@ public sealed class RegionPeersTests
     [Theory]
     [InlineData(null, "us", "Self")]
     [InlineData("us", "US", "Peers:0:Name")]
-    public void Read_NoNameOfItsOwn_Mistake(string? self, string peer, string key)
+    public void Read_MissingOwnName_Error(string? self, string peer, string key)
     {
         var errors = new List<string>();
         RegionPeers.Read(new RegionOptions { Self = self, Peers = [new PeerOptions { Name = peer, Url = "http://us" }] }, errors);
@@ -63,7 +63,7 @@ public sealed class RegionPeersTests
     [Theory]
     [InlineData("us-east", "http://elsewhere")]
     [InlineData("one", "https://us.example")]
-    public void Append_InstanceHasAPeersNameOrAddress_TheInstanceStays(string name, string url)
+    public void Append_InstanceHasPeersNameOrAddress_InstanceKept(string name, string url)
     {
         var peers = new RegionPeers(Options.Create(Two));
         var all = peers.Append([new InstanceDefinition(name, new Uri(url), 1, 0)]);
@@ -72,7 +72,7 @@ public sealed class RegionPeersTests
     }
 
     [Fact]
-    public void Here_OwnerOfAPeer_WithoutIt()
+    public void Here_TenantWithPeer_ExcludesPeer()
     {
         var peers = new RegionPeers(Options.Create(Two));
         var owner = new TenantRecord { Id = "owner", OwnInstances = ["us-*", "gpu-1"] };
@@ -88,7 +88,7 @@ public sealed class RegionPeersTests
     }
 
     [Fact]
-    public void Read_InstanceOfKindBridge_SentToWhereRegionsStand()
+    public void Read_InstanceOfKindBridge_ErrorPointsToRegions()
     {
         var errors = new List<string>();
         InstanceDefinitions.Read(new FleetOptions { Instances = [new InstanceOptions { Url = "http://a", Kind = InstanceKind.Bridge }] }, errors);

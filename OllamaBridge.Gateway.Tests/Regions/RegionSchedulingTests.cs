@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Regions;
 
-/// <summary>Who is here goes before who is elsewhere.</summary>
+/// <summary>Local instances are preferred to peers in other regions.</summary>
 public sealed class RegionSchedulingTests
 {
     private static readonly RegionOptions Options = new();
@@ -18,14 +18,14 @@ public sealed class RegionSchedulingTests
     public RegionSchedulingTests() => _scheduler = Deciding.Scheduler(_clock, regions: Options);
 
     [Fact]
-    public void Decide_SlotFreeHere_HereHoweverLongItHasWaited()
+    public void Decide_LocalSlotFree_LocalAfterAnyWait()
     {
         _fleet.With("i", loaded: "").WithPeer("us", free: 9, loaded: "a").Build();
         Assert.Equal(("i", SpillReason.None), Decide(waited: TimeSpan.FromHours(1)));
     }
 
     [Fact]
-    public void Decide_BusyHere_ThereOnlyAfterTheTime()
+    public void Decide_LocalBusy_PeerOnlyAfterSpillDelay()
     {
         _fleet.With("i", loaded: "a").WithPeer("us").Build();
         Deciding.Take(_fleet, "i");
@@ -36,7 +36,7 @@ public sealed class RegionSchedulingTests
     [Theory]
     [InlineData(0, 0, 1)]
     [InlineData(4, 1, 1)]
-    public void Decide_NoRoomThere_WaitsHere(int free, int waiting, int instances)
+    public void Decide_PeerFull_WaitsLocally(int free, int waiting, int instances)
     {
         _fleet.With("i", loaded: "a").WithPeer("us", free: free, waiting: waiting, instances: instances).Build();
         Deciding.Take(_fleet, "i");
@@ -44,21 +44,21 @@ public sealed class RegionSchedulingTests
     }
 
     [Fact]
-    public void Decide_NobodyUsableHere_ThereAtOnce()
+    public void Decide_NoLocalInstanceUsable_PeerImmediately()
     {
         _fleet.With("i").WithPeer("us").Change("i", v => v with { Status = InstanceStatus.Unhealthy }).Build();
         Assert.Equal(("us", SpillReason.Unhealthy), Decide());
     }
 
     [Fact]
-    public void Decide_ModelOnlyThere_Absent()
+    public void Decide_ModelOnlyAtPeer_Absent()
     {
         _fleet.With("i", "b").WithPeer("us").Build();
         Assert.Equal(("us", SpillReason.Absent), Decide());
     }
 
     [Fact]
-    public void Decide_AllHereHaveFailedIt_ThereAtOnce()
+    public void Decide_AllLocalTried_PeerImmediately()
     {
         _fleet.With("i").WithPeer("us").Build();
         var decision = _scheduler.Decide(Deciding.For(_fleet, tried: [_fleet["i"]]));
@@ -66,35 +66,35 @@ public sealed class RegionSchedulingTests
     }
 
     [Fact]
-    public void Decide_AllHereAndThereHaveFailedIt_AllTried()
+    public void Decide_AllLocalAndPeersTried_AllTried()
     {
         _fleet.With("i").WithPeer("us").Build();
         Assert.Equal(SchedulingOutcome.AllTried, _scheduler.Decide(Deciding.For(_fleet, tried: [_fleet["i"], _fleet["us"]])).Outcome);
     }
 
     [Fact]
-    public void Decide_NobodyHereAndFullThere_WaitsForRoomThere()
+    public void Decide_NoLocalInstanceAndPeerFull_WaitsForPeer()
     {
         _fleet.With("i", "b").WithPeer("us", free: 0).Build();
         Assert.Equal(SchedulingOutcome.Busy, Outcome());
     }
 
     [Fact]
-    public void Decide_NobodyHereNorThere_AsIfThereWereNobody()
+    public void Decide_NoLocalInstanceNorPeer_NoneUsable()
     {
         _fleet.With("i", "b").WithPeer("us", free: 0, instances: 0).Build();
         Assert.Equal(SchedulingOutcome.NoneUsable, Outcome());
     }
 
     [Fact]
-    public void Decide_SeveralRegions_OneThatHasRoom()
+    public void Decide_SeveralRegions_PicksOneWithRoom()
     {
         _fleet.With("i", "b").WithPeer("us", free: 0, instances: 0).WithPeer("asia", free: 1).WithPeer("africa", free: 1, waiting: 1).Build();
         Assert.Equal(("asia", SpillReason.Absent), Decide());
     }
 
     [Fact]
-    public void Decide_AtHomeThere_ThereAlthoughASlotIsFreeHere()
+    public void Decide_HomeAtPeer_PeerDespiteLocalFreeSlot()
     {
         _fleet.With("i", loaded: "a").WithPeer("us", free: 1).WithPeer("asia", free: 9).Build();
         Assert.Equal(("us", SpillReason.Conversation), Decide(home: "us"));
@@ -103,14 +103,14 @@ public sealed class RegionSchedulingTests
     [Theory]
     [InlineData("us")] // full
     [InlineData("gone")]
-    public void Decide_AtHomeWhereItCannotGo_Here(string home)
+    public void Decide_HomeUnavailable_Local(string home)
     {
         _fleet.With("i", loaded: "a").WithPeer("us", free: 0).Build();
         Assert.Equal(("i", SpillReason.None), Decide(home: home));
     }
 
     [Fact]
-    public void Decide_AtHomeHere_WaitsLongerThanOthers()
+    public void Decide_HomeIsLocal_WaitsLonger()
     {
         _fleet.With("i", loaded: "a").WithPeer("us").Build();
         Deciding.Take(_fleet, "i");
@@ -119,7 +119,7 @@ public sealed class RegionSchedulingTests
     }
 
     [Fact]
-    public void Decide_NoSlotNeeded_ThereOnlyWhereNobodyIsHere()
+    public void Decide_NoSlotNeeded_PeerOnlyWithoutLocalInstance()
     {
         _fleet.With("i", "a").WithPeer("us", "a b", free: 0).Build();
         Assert.Equal("i", _scheduler.Decide(Deciding.For(_fleet, needsSlot: false)).Placement?.Instance.Name);
@@ -127,14 +127,14 @@ public sealed class RegionSchedulingTests
     }
 
     [Fact]
-    public void Decide_NoModelNamed_NeverThere()
+    public void Decide_NoModel_NeverPeer()
     {
         _fleet.With("i").WithPeer("us").Build();
         Assert.DoesNotContain(_fleet.Current.Anything.Placements, p => p.Instance.IsPeer);
     }
 
     [Fact]
-    public void Build_ModelInMemoryThere_IsNoCopyHere()
+    public void Build_ModelInMemoryAtPeer_NotCountedLocally()
     {
         _fleet.With("i", loaded: "a").WithPeer("us", loaded: "a").Build();
         Assert.True(_fleet.Placement("us").State.IsResident);
@@ -142,7 +142,7 @@ public sealed class RegionSchedulingTests
     }
 
     [Fact]
-    public void TryTake_AtAPeer_NeverMoreThanItHasRoomAndNothingIsThrownOut()
+    public void TryTake_Peer_WithinItsRoomAndNoEviction()
     {
         _fleet.WithPeer("us", "a b", free: 2, loaded: "a").Build();
         using var one = Deciding.Take(_fleet, "us", "b");

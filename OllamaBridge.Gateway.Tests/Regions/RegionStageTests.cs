@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Regions;
 
-/// <summary>Where a request says that it has been.</summary>
+/// <summary>The request header with the visited regions.</summary>
 public sealed class RegionStageTests
 {
     [Theory]
@@ -14,13 +14,13 @@ public sealed class RegionStageTests
     [InlineData("us", false)]
     [InlineData("eu-west", false)]
     [InlineData("", false)]
-    public void HasBeen_OneHeader_ByWholeNames(string visited, bool expected) => Assert.Equal(expected, RegionStage.HasBeen("eu", visited));
+    public void HasBeen_OneHeader_MatchesWholeNames(string visited, bool expected) => Assert.Equal(expected, RegionStage.HasBeen("eu", visited));
 
     [Fact]
-    public void HasBeen_SeveralHeaders_AllAreRead() => Assert.True(RegionStage.HasBeen("eu", new StringValues(["us", "asia, eu"])));
+    public void HasBeen_SeveralHeaders_ReadsAll() => Assert.True(RegionStage.HasBeen("eu", new StringValues(["us", "asia, eu"])));
 
     [Fact]
-    public void Authorize_Peer_ToldWhereTheRequestHasBeenAndNobodyElseIs()
+    public void Authorize_Peer_SendsVisitedRegionsOnlyToPeer()
     {
         var fleet = new FleetBuilder().With("i").WithPeer("us");
         using var there = new HttpRequestMessage();
@@ -39,6 +39,6 @@ public sealed class RegionStageTests
     [InlineData("US", null)]
     [InlineData("here", "its URL points to this region, here")]
     [InlineData("asia", "it reports the name 'asia'")]
-    public void Mistake_WhatAPeerCallsItself_MustBeItsName(string? says, string? expected) =>
+    public void Mistake_PeersOwnName_MustMatchConfiguration(string? says, string? expected) =>
         Assert.Equal(expected, new RegionReport(says, null, 1, []).Mistake("us", "here"));
 }

@@ -10,18 +10,18 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
 
-/// <summary>Affinity bounded by load and weighted by the prefill that it saves.</summary>
+/// <summary>Affinity, bounded by the load and weighted by the saved prefill time.</summary>
 public class AffinityBoundTests
 {
     [Fact]
-    public void Acquire_FortyRequestsWithOneBeginning_SpreadOverAllInstances()
+    public void Acquire_FortyRequestsWithOnePrefix_SpreadOverAllInstances()
     {
         using var queue = new QueueHarness(Fleet(3, slots: 40));
         for (var i = 1; i <= 40; i++)
         {
             Acquire(queue, affinity: 7);
             var used = Used(queue);
-            // One request more where the conversation was last, and the one that has just come.
+            // One request above the bound on the conversation's last instance, and the current request.
             Assert.InRange(used.Max(), 0, (AffinityScorer.Factor * used.Average()) + 3);
         }
 
@@ -29,7 +29,7 @@ public class AffinityBoundTests
     }
 
     [Fact]
-    public void Score_AnyLoads_NeverAnInstanceBeyondTheBound()
+    public void Score_AnyLoads_NeverExceedsBound()
     {
         Prop.ForAll(Gen.Choose(0, 20).ListOf(6).ToArbitrary(), Gen.Choose(1, 1000).ToArbitrary(), (loads, affinity) =>
         {
@@ -45,7 +45,7 @@ public class AffinityBoundTests
     }
 
     [Fact]
-    public void Score_LastPlaceWithinTheBound_ThereElseByHash()
+    public void Score_LastInstanceWithinBound_PreferredElseHash()
     {
         var fleet = Fleet(4, slots: 8);
         var request = Deciding.For(fleet, affinity: 11);
@@ -53,24 +53,24 @@ public class AffinityBoundTests
         var other = Enumerable.Range(0, 4).First(i => i != hashed);
         var placed = request with { Place = fleet[$"i{other}"].Seed };
         Assert.Equal(other, Chosen(placed));
-        // Two in use where the mean is a half: the beginning in the cache is worth one request more than the bound, not two.
+        // Two requests against a mean of one half: a cached prefix allows one request above the bound, not two.
         fleet[$"i{other}"].TryTakeSlot();
         fleet[$"i{other}"].TryTakeSlot();
         Assert.Equal(other, Chosen(placed));
         fleet[$"i{other}"].TryTakeSlot();
         Assert.Equal(hashed, Chosen(placed));
-        Assert.Equal(hashed, Chosen(request with { Place = 12345 })); // an instance that has gone
+        Assert.Equal(hashed, Chosen(request with { Place = 12345 })); // an instance that has left
     }
 
     [Fact]
-    public void Score_PrefillSaved_TheMoreTheHigher()
+    public void Score_MorePrefillSaved_Higher()
     {
         var fleet = Fleet(1, slots: 8);
-        fleet.Placement("i0").State.AddTimeToFirstToken(0.5, bytes: 1000); // half a millisecond for each byte
+        fleet.Placement("i0").State.AddTimeToFirstToken(0.5, bytes: 1000); // 0.5 ms per byte
         float Of(long bytes) => Deciding.Score(new AffinityScorer(), Deciding.For(fleet, affinity: 3) with { Bytes = bytes })[0];
-        Assert.Equal(1f, Of(0)); // not known
+        Assert.Equal(1f, Of(0)); // unknown saving
         Assert.InRange(Of(1), 0.5f, 0.51f);
-        Assert.Equal(0.75f, Of(200), 2); // a tenth of a second counts half
+        Assert.Equal(0.75f, Of(200), 2); // a saving of 0.1 s counts half
         Assert.True(Of(200) < Of(2000) && Of(2000) < Of(200_000));
         Assert.InRange(Of(10_000_000), 0.99f, 1f);
     }
@@ -87,12 +87,12 @@ public class AffinityBoundTests
     [InlineData(4, 0.3)]
     [InlineData(8, 0.3)]
     [InlineData(8, 0.7)]
-    public void Acquire_MultiTurnTrace_KeepsAtLeast95PercentOfItsHits(int instances, double load)
+    public void Acquire_MultiTurnTrace_KeepsAtLeast95PercentOfHits(int instances, double load)
     {
         const int Slots = 16;
         var random = new Random(42);
         using var queue = new QueueHarness(Fleet(instances, Slots));
-        // Conversations of several turns that come at random, as in the Mooncake trace: a turn takes a while, the next one comes some time after.
+        // Conversations of several turns arrive at random, as in the Mooncake trace. A turn takes some time, and the next turn follows after a pause.
         var events = new PriorityQueue<(int Conversation, int Turn, InstanceLease? Ends), double>();
         var at = 0.0;
         const double Service = 8;
@@ -127,12 +127,12 @@ public class AffinityBoundTests
                 events.Enqueue((next.Conversation, next.Turn + 1, null), end + 1 + (random.NextDouble() * 60));
         }
 
-        // Without a bound every later turn would hit as long as there is a free slot.
+        // Without a bound, every later turn would hit as long as a slot is free.
         Assert.True(hits >= 0.95 * later, $"{hits} of {later}");
     }
 
     [Fact]
-    public void Places_ManyConversations_FoundOrForgottenNeverMistaken()
+    public void Places_ManyConversations_FoundOrForgottenNeverConfused()
     {
         var places = new ConversationPlaces();
         var fleet = Fleet(8, slots: 1);

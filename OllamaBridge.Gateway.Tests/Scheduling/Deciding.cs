@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
 
-/// <summary>Schedulers and requests for tests.</summary>
+/// <summary>Creates schedulers and requests for tests.</summary>
 internal static class Deciding
 {
     public static Scheduler Scheduler(TimeProvider time, SchedulingOptions? options = null, Random? random = null, RegionOptions? regions = null)
@@ -36,7 +36,7 @@ internal static class Deciding
         TimeSpan waited = default) =>
         new(model.Length == 0 ? fleet.Current.Anything : fleet.Current.Models[FleetBuilder.Key(model)], affinity, tried, only, needsSlot, now, waited.Ticks);
 
-    /// <summary>Which of a model's instances a filter keeps.</summary>
+    /// <summary>The names of the instances that a filter keeps.</summary>
     public static IEnumerable<string> Keep(IInstanceFilter filter, in SchedulingRequest request)
     {
         var usable = request.Model.Usable;
@@ -45,7 +45,7 @@ internal static class Deciding
         return [.. candidates.Index.ToArray().Select(i => usable[i].Instance.Name)];
     }
 
-    /// <summary>What a scorer adds to each of a model's instances, with weight 1.</summary>
+    /// <summary>The scores that a scorer with weight 1 gives to the instances of a model.</summary>
     public static float[] Score(IInstanceScorer scorer, in SchedulingRequest request)
     {
         var candidates = Gather(request);
@@ -63,5 +63,5 @@ internal static class Deciding
     /// <summary>Takes a slot for a model, as a lease does.</summary>
     public static InstanceLease Take(FleetBuilder fleet, string instance, string model = "a", TimeProvider? time = null) =>
         InstanceLease.TryTake(fleet.Placement(instance, model), () => { }, time ?? new FakeTimeProvider())
-        ?? throw new InvalidOperationException("no slot");
+        ?? throw new InvalidOperationException("no free slot");
 }

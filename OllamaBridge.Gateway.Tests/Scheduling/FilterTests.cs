@@ -9,7 +9,7 @@ public class FilterTests
     private readonly FleetBuilder _fleet = new FleetBuilder().With("i").With("j").With("k");
 
     [Fact]
-    public void Usable_HealthyThatDoNotDrain()
+    public void Usable_MixedStates_HealthyAndNotDraining()
     {
         _fleet.With("l")
             .Change("i", v => v with { Status = InstanceStatus.Unhealthy })
@@ -27,14 +27,14 @@ public class FilterTests
     }
 
     [Fact]
-    public void NotTriedFilter_Tried_LeftOut()
+    public void NotTriedFilter_Tried_Excluded()
     {
         _fleet.Build();
         Assert.Equal(["j"], Deciding.Keep(new NotTriedFilter(), Deciding.For(_fleet, tried: [_fleet["i"], _fleet["k"]])));
     }
 
     [Fact]
-    public void NotTriedFilter_Bound_ThatOneUnlessTried()
+    public void NotTriedFilter_BoundInstance_KeptUnlessTried()
     {
         _fleet.Build();
         Assert.Equal(["k"], Deciding.Keep(new NotTriedFilter(), Deciding.For(_fleet, only: _fleet["k"])));
@@ -42,7 +42,7 @@ public class FilterTests
     }
 
     [Fact]
-    public void FreeSlotFilter_KeepsThoseWithASlot()
+    public void FreeSlotFilter_MixedLoads_KeepsInstancesWithFreeSlot()
     {
         _fleet.Build();
         _fleet["j"].TryTakeSlot();
@@ -51,7 +51,7 @@ public class FilterTests
     }
 
     [Fact]
-    public void FreeSlotFilter_MoreUsedThanThereAre_Full()
+    public void FreeSlotFilter_MoreUsedThanExist_Full()
     {
         _fleet.With("l", slots: 2).Build();
         _fleet["l"].TryTakeSlot();
@@ -61,7 +61,7 @@ public class FilterTests
     }
 
     [Fact]
-    public void FreeSlotFilter_AnyNumberOfSlotsAllTaken_Full()
+    public void FreeSlotFilter_AllSlotsTaken_Full()
     {
         for (var slots = 1; slots <= 256; slots++)
         {

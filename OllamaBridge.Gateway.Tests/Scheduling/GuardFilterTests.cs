@@ -18,34 +18,35 @@ public class GuardFilterTests
     private long Now => _clock.GetTimestamp();
 
     [Fact]
-    public void Keep_OneOpen_TheOthers()
+    public void Keep_OneOpen_KeepsOthers()
     {
         var fleet = Fleet("open", "steady", "steady");
         Assert.Equal(["i1", "i2"], Keep(fleet));
     }
 
     [Fact]
-    public void Keep_ALookup_EvenThoseThatAreOpen() => Assert.Equal(2, Deciding.Keep(new GuardFilter(), Request(Fleet("open", "steady"), needsSlot: false)).Count());
+    public void Keep_Lookup_KeepsOpenInstances() =>
+        Assert.Equal(2, Deciding.Keep(new GuardFilter(), Request(Fleet("open", "steady"), needsSlot: false)).Count());
 
     [Fact]
-    public void Decide_AllOpen_NoneUsableAndForOneSentAgainAllTried()
+    public void Decide_AllOpen_NoneUsableAndForRetryAllTried()
     {
         var fleet = Fleet("open", "open");
         Assert.Equal(SchedulingOutcome.NoneUsable, Decide(Request(fleet)).Outcome);
         Assert.Equal(SchedulingOutcome.AllTried, Decide(Request(fleet, tried: [fleet["i0"]])).Outcome);
-        Assert.Equal(SchedulingOutcome.NoneUsable, Decide(Request(fleet, tried: [])).Outcome); // whoever comes back first may have it
+        Assert.Equal(SchedulingOutcome.NoneUsable, Decide(Request(fleet, tried: [])).Outcome); // the first instance that recovers may serve it
     }
 
     [Theory]
     [InlineData("busy")]
     [InlineData("probing")]
-    public void Decide_NobodyNowButSoon_Busy(string condition) => Assert.Equal(SchedulingOutcome.Busy, Decide(Request(Fleet(condition, "open"))).Outcome);
+    public void Decide_NoInstanceNowButSoon_Busy(string condition) => Assert.Equal(SchedulingOutcome.Busy, Decide(Request(Fleet(condition, "open"))).Outcome);
 
     [Fact]
-    public void Keep_HalfOpenWithTheModelInMemory_TheNextRequestShows() => Assert.Equal(["i1"], Keep(Fleet("steady", "half")));
+    public void Keep_HalfOpenWithModelLoaded_GetsNextRequest() => Assert.Equal(["i1"], Keep(Fleet("steady", "half")));
 
     [Fact]
-    public void Keep_HalfOpen_NotForOneThatWasFailedAlready()
+    public void Keep_HalfOpen_ExcludedForRetry()
     {
         var fleet = Fleet("steady", "half", "steady");
         Assert.Equal(["i0", "i2"], Deciding.Keep(new GuardFilter(), Request(fleet, tried: [fleet["none"]])));
@@ -55,11 +56,11 @@ public class GuardFilterTests
     [Theory]
     [InlineData("half")]
     [InlineData("start")]
-    public void Keep_SentAgainAndNobodySteadyHasASlot_WhoIsJustBack(string condition)
+    public void Keep_RetryWithoutSteadyFreeSlot_KeepsRecoveringInstance(string condition)
     {
         var fleet = Fleet("steady", condition);
         Take(fleet, "i0", 8);
-        Take(fleet, "i1", 5); // more than may be used so soon
+        Take(fleet, "i1", 5); // more than slow start allows so early
         Assert.Equal(["i0", "i1"], Deciding.Keep(new GuardFilter(), Request(fleet, tried: [fleet["none"]])));
         Assert.NotNull(Grip(fleet, tried: [fleet["none"]]));
         if (condition == "start")
@@ -67,7 +68,7 @@ public class GuardFilterTests
     }
 
     [Fact]
-    public void Keep_HalfOpenAndNobodyElse_AnyRequest()
+    public void Keep_OnlyHalfOpen_KeptForAnyRequest()
     {
         var fleet = Fleet("half", "open");
         Assert.Equal(["i0"], Deciding.Keep(new GuardFilter(), Request(fleet, tried: [fleet["none"]])));
@@ -75,19 +76,19 @@ public class GuardFilterTests
     }
 
     [Fact]
-    public void Keep_HalfOpenFull_NotWaitedFor()
+    public void Keep_HalfOpenFull_DoesNotWait()
     {
         var fleet = Fleet("steady", "half");
         while (fleet["i1"].TryTakeSlot())
         {
-            // Another model's requests.
+            // Requests of another model.
         }
 
         Assert.Contains("i0", Keep(fleet));
     }
 
     [Fact]
-    public void Keep_HalfOpenWithoutTheModelInMemory_OneOfSeveral()
+    public void Keep_HalfOpenWithoutModelLoaded_OneOfSeveral()
     {
         var fleet = Fleet(loaded: false, "steady", "half");
         Assert.Equal(["i0", "i1"], Keep(fleet));
@@ -96,7 +97,7 @@ public class GuardFilterTests
     [Theory]
     [InlineData("cpu")]
     [InlineData("slow")]
-    public void Keep_Quarantined_OnlyWhereNobodyElseHasIt(string condition)
+    public void Keep_Quarantined_OnlyWithoutAlternative(string condition)
     {
         Assert.Equal(["i0"], Keep(Fleet("steady", condition)));
         Assert.Equal(["i0"], Keep(Fleet("start", condition)));
@@ -105,7 +106,7 @@ public class GuardFilterTests
     }
 
     [Fact]
-    public void Keep_QuarantinedAndOthersWouldHaveToMakeRoom_Stays()
+    public void Keep_QuarantinedAndOthersMustEvict_Kept()
     {
         var fleet = new FleetBuilder().With("i0", "a b", loaded: "b", slots: 8, capacity: 1).With("i1", "a b", loaded: "a", slots: 8, capacity: 1);
         fleet.Build();
@@ -114,7 +115,7 @@ public class GuardFilterTests
     }
 
     [Fact]
-    public void Keep_SlowAndTimeToSee_TheNextRequestShows()
+    public void Keep_SlowAndProbeDue_GetsNextRequest()
     {
         var fleet = Fleet("steady", "slow");
         Assert.Equal(["i0"], Keep(fleet));
@@ -123,12 +124,12 @@ public class GuardFilterTests
     }
 
     [Fact]
-    public void Decide_JustBack_OneRequestAtFirst()
+    public void Decide_SlowStart_OneRequestAtFirst()
     {
         var fleet = Fleet("start", "steady");
         Take(fleet, "i1", 7);
         Assert.Equal("i0", Grip(fleet)); // idle beats nearly full
-        Assert.Equal("i1", Grip(fleet)); // but not for a second one
+        Assert.Equal("i1", Grip(fleet)); // but not for a second request
         Assert.Equal(SchedulingOutcome.Busy, Decide(Request(fleet)).Outcome);
         _clock.Advance(TimeSpan.FromSeconds(5)); // 1 + 7 ÷ 2
         for (var i = 0; i < 3; i++)
@@ -142,7 +143,7 @@ public class GuardFilterTests
     [InlineData("start", "open")]
     [InlineData("start", "cpu")]
     [InlineData("start", "busy")]
-    public void Decide_JustBackAndNobodySteady_AllThereIs(string first, string second)
+    public void Decide_SlowStartWithoutSteadyInstance_UsesAllSlots(string first, string second)
     {
         var fleet = Fleet(first, second);
         for (var i = 0; i < 8; i++)
@@ -150,7 +151,7 @@ public class GuardFilterTests
     }
 
     [Fact]
-    public void Decide_WholeFleetJustBack_AllThereIs()
+    public void Decide_WholeFleetInSlowStart_UsesAllSlots()
     {
         var fleet = Fleet("start", "start");
         for (var i = 0; i < 16; i++)
@@ -158,7 +159,7 @@ public class GuardFilterTests
     }
 
     [Fact]
-    public void Decide_AnyConditions_NobodyForbiddenAndSomebodyWhereAnyoneMay()
+    public void Decide_AnyConditions_PicksAllowedInstanceIfAny()
     {
         string[] all = ["steady", "start", "cpu", "slow", "half", "open", "busy", "probing"];
         Prop.ForAll(Gen.Choose(0, all.Length - 1).NonEmptyListOf().ToArbitrary(), Gen.Choose(0, 3).ToArbitrary(), (picks, bits) =>
@@ -202,7 +203,7 @@ public class GuardFilterTests
 
     private FleetBuilder Fleet(params string[] conditions) => Fleet(loaded: true, conditions);
 
-    /// <summary>An instance i0, i1, … with eight slots for each condition, and one without the model.</summary>
+    /// <summary>One instance (i0, i1, …) with eight slots for each condition, and one without the model.</summary>
     private FleetBuilder Fleet(bool loaded, params string[] conditions)
     {
         var fleet = new FleetBuilder().With("none", models: "z");
@@ -236,7 +237,7 @@ public class GuardFilterTests
             case "open" or "half" or "probing":
                 while (!guard.Failed(guard.Entry, InstanceFailure.Broken, Now, Rules, 0))
                 {
-                    // Until it opens.
+                    // Until the circuit opens.
                 }
 
                 if (condition != "open")
@@ -254,7 +255,7 @@ public class GuardFilterTests
 
     private SchedulingDecision Decide(in SchedulingRequest request) => Deciding.Scheduler(_clock).Decide(request);
 
-    /// <summary>Decides and takes the slot.</summary>
+    /// <summary>Decides and takes the slot; null if there is no slot.</summary>
     private string? Grip(FleetBuilder fleet, Instance[]? tried = null)
     {
         var decision = Decide(Request(fleet, tried: tried));

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
 
-/// <summary>Three instances, each with room for one model, all of which have a, b, c and d on disk.</summary>
+/// <summary>Three instances with memory for one model each. All have the models a, b, c and d on disk.</summary>
 public class KeepModelsFilterTests
 {
     private static readonly SchedulingOptions Options = new();
@@ -16,7 +16,7 @@ public class KeepModelsFilterTests
     public KeepModelsFilterTests() => _filter = new KeepModelsFilter(Microsoft.Extensions.Options.Options.Create(Options), _clock);
 
     [Fact]
-    public void Keep_InMemoryWithAFreeSlot_OnlyThere()
+    public void Keep_InMemoryWithFreeSlot_OnlyThatInstance()
     {
         Fleet("a", "", "b");
         Assert.Equal(["i"], Keep("a"));
@@ -27,7 +27,7 @@ public class KeepModelsFilterTests
     {
         Fleet("a", "a", "b");
         Take("i", "a");
-        Assert.Equal(["i", "j"], Keep("a")); // which has a slot is another filter's matter
+        Assert.Equal(["i", "j"], Keep("a")); // another filter checks for free slots
     }
 
     [Fact]
@@ -41,7 +41,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_InMemoryButBusyOneHasRoom_MayLoadThere()
+    public void Keep_InMemoryButBusyOtherHasRoom_MayLoad()
     {
         Fleet("a", "", "b");
         Take("i", "a");
@@ -50,7 +50,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_InMemoryButBusyAnotherNotNeededLately_MayLoadThere()
+    public void Keep_InMemoryButBusyOtherModelIdle_MayLoad()
     {
         Fleet("a", "b", "c");
         Take("i", "a");
@@ -61,7 +61,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_JustInsideTheDemandWindow_Waits()
+    public void Keep_WithinDemandWindow_Waits()
     {
         Fleet("a", "b", "c");
         Take("i", "a");
@@ -72,7 +72,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_InMemoryButBusyForLong_SpillsAnywhere()
+    public void Keep_InMemoryButBusyForLong_LoadsAnywhere()
     {
         Fleet("a", "b", "c");
         Take("i", "a");
@@ -83,7 +83,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_InMemoryNowhereSomeIdle_LoadsThereAlthoughUsedLately()
+    public void Keep_NotInMemorySomeIdle_LoadsDespiteRecentUse()
     {
         Fleet("a", "b", "c");
         Take("i", "a");
@@ -93,7 +93,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_InMemoryNowhereAllBusy_WaitsThenAnywhere()
+    public void Keep_NotInMemoryAllBusy_WaitsThenLoadsAnywhere()
     {
         Fleet("a", "b", "c", slots: 2);
         foreach (var (instance, model) in new[] { ("i", "a"), ("j", "b"), ("k", "c") })
@@ -103,7 +103,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_OnItsWayToMemory_CountsAsThere()
+    public void Keep_Loading_CountsAsInMemory()
     {
         Fleet("", "", "", slots: 2);
         Take("i", "a");
@@ -111,7 +111,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_OnItsWayElsewhereAndBusy_EmptyInstanceMayLoadToo()
+    public void Keep_LoadingElsewhereAndBusy_EmptyInstanceMayLoad()
     {
         Fleet("", "", "b");
         Take("i", "a");
@@ -128,7 +128,7 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_RoomForTwo_NothingIsDisplaced()
+    public void Keep_RoomForTwo_NoEviction()
     {
         _fleet.With("i", "a b c", loaded: "a", capacity: 2).Build();
         Take("i", "a").Dispose();
@@ -138,11 +138,11 @@ public class KeepModelsFilterTests
     }
 
     [Fact]
-    public void Keep_NeverUsedYet_NotInUseHoweverShortTheMachineIsUp()
+    public void Keep_NeverUsed_NotInUseShortlyAfterBoot()
     {
         Fleet("a", "b", "c");
         Take("i", "a");
-        var justBooted = TimeSpan.FromSeconds(5).Ticks; // timestamps count from the machine's start
+        var justBooted = TimeSpan.FromSeconds(5).Ticks; // timestamps start at the machine's boot
         var kept = Deciding.Keep(_filter, Deciding.For(_fleet, now: justBooted));
         Assert.Equal(["i", "j", "k"], kept);
     }

@@ -11,14 +11,14 @@ public class PickerTests
     [InlineData(new[] { 1f, 2f, 3f }, 2)]
     [InlineData(new[] { 3f, 2f, 1f }, 0)]
     [InlineData(new[] { -3f, -2f, -5f }, 1)]
-    public void Best_OneHighest_AlwaysThat(float[] sums, int expected) =>
+    public void Best_OneHighest_AlwaysPicked(float[] sums, int expected) =>
         Assert.All(Enumerable.Range(0, 100), seed => Assert.Equal(expected, new BestPicker().Pick(sums, new Random(seed))));
 
     [Theory]
     [InlineData(new[] { 2f, 2f, 2f, 2f }, 4)]
     [InlineData(new[] { 2f, 1f, 2f, 0f, 2f }, 3)]
-    [InlineData(new[] { 1f, 2f, 2.00001f, 1.5f }, 2)] // equal but for rounding
-    public void Best_Equals_EachAsOften(float[] sums, int equals)
+    [InlineData(new[] { 1f, 2f, 2.00001f, 1.5f }, 2)] // equal except for rounding
+    public void Best_EqualScores_PickedEquallyOften(float[] sums, int equals)
     {
         var counts = Count(new BestPicker().Pick, sums);
         Assert.Equal(equals, counts.Count(c => c > 0));
@@ -26,7 +26,7 @@ public class PickerTests
     }
 
     [Fact]
-    public void Weighted_InProportion()
+    public void Weighted_Scores_PickedInProportion()
     {
         var counts = Count(new WeightedPicker().Pick, [1f, 3f, 0f, -5f]);
         Assert.InRange(counts[0], Picks * 0.22, Picks * 0.28);
@@ -35,7 +35,7 @@ public class PickerTests
     }
 
     [Fact]
-    public void Weighted_NothingScored_ByChance()
+    public void Weighted_NoScores_PickedAtRandom()
     {
         var counts = Count(new WeightedPicker().Pick, [0f, 0f]);
         Assert.InRange(counts[0], Picks * 0.45, Picks * 0.55);

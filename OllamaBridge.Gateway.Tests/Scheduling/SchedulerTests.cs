@@ -15,7 +15,7 @@ public class SchedulerTests
     private readonly FakeTimeProvider _clock = new();
 
     [Fact]
-    public void Decide_NoneUsable_Says()
+    public void Decide_NoneUsable_ReportsOutcome()
     {
         var fleet = new FleetBuilder().With("i").Change("i", v => v with { Draining = true });
         fleet.Build();
@@ -24,11 +24,11 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Decide_NobodyHasAnything_NoneUsable() =>
+    public void Decide_NoModels_NoneUsable() =>
         Assert.Equal(SchedulingOutcome.NoneUsable, Decide(new(FleetSnapshot.Empty.Anything, 0, null, null, true, 0, 0)).Outcome);
 
     [Fact]
-    public void Decide_AllTried_Says()
+    public void Decide_AllTried_ReportsOutcome()
     {
         var fleet = new FleetBuilder().With("i").With("j");
         fleet.Build();
@@ -36,7 +36,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Decide_AllFull_BusyButALookupGoes()
+    public void Decide_AllFull_BusyExceptForLookup()
     {
         var fleet = new FleetBuilder().With("i");
         fleet.Build();
@@ -46,7 +46,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Decide_InMemoryBeatsEmptyAndIdle()
+    public void Decide_ModelInMemory_PreferredToIdleInstance()
     {
         var fleet = new FleetBuilder().With("i", slots: 4).With("j", loaded: "a", slots: 4);
         fleet.Build();
@@ -55,7 +55,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Decide_ScorerSwitchedOff_HasNoSay()
+    public void Decide_ScorerDisabled_NoInfluence()
     {
         var fleet = new FleetBuilder().With("i", loaded: "a", slots: 8).With("j", loaded: "a", slots: 8);
         fleet.Build();
@@ -88,7 +88,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Decide_MoreThanFitOnTheStack_Chooses()
+    public void Decide_MoreInstancesThanStackBuffer_Chooses()
     {
         var fleet = new FleetBuilder();
         for (var i = 0; i < 1500; i++)
@@ -98,9 +98,9 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Decide_AnyFleet_NeverUnusableFullOrTried()
+    public void Decide_AnyFleet_NeverPicksUnusableFullOrTried()
     {
-        // Each number is one instance: bits for status, draining, full, tried, in memory, and of the other model.
+        // Each number is one instance. Its bits are: status, draining, full, tried, model in memory, and other model in memory.
         Prop.ForAll(Gen.Choose(0, 255).ListOf().ToArbitrary(), Gen.Choose(0, 40).ToArbitrary(), (bits, seconds) =>
         {
             var fleet = new FleetBuilder().With("none", models: "z");
@@ -135,7 +135,7 @@ public class SchedulerTests
     [InlineData("affinity")]
     [InlineData("Affinity")]
     [InlineData("AFFINITY")]
-    public void Options_WeightInAnyCase_OverridesTheDefault(string key)
+    public void Options_WeightInAnyCase_OverridesDefault(string key)
     {
         var options = Bind(($"Bridge:Scheduling:Scorers:{key}", "0"));
         Assert.Equal(0f, options.Scorers["affinity"]);

@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Tests.Scheduling;
 public class ScorerTests
 {
     [Fact]
-    public void ModelLoaded_CheaperLoadsScoreHigher()
+    public void ModelLoaded_CheaperLoad_ScoresHigher()
     {
         var fleet = new FleetBuilder()
             .With("resident", "a b", loaded: "a", capacity: 1)
@@ -19,7 +19,7 @@ public class ScorerTests
     }
 
     [Fact]
-    public void Load_ShareOfFreeSlots()
+    public void Load_FreeSlots_ScoresTheirShare()
     {
         var fleet = new FleetBuilder().With("i", slots: 4).With("j", slots: 1).With("k", slots: 2);
         fleet.Build();
@@ -29,14 +29,14 @@ public class ScorerTests
     }
 
     [Fact]
-    public void TimeToFirstToken_BestOverOwnUnknownIsTried()
+    public void TimeToFirstToken_Unknown_ScoresBest()
     {
         var fleet = new FleetBuilder().With("i").With("j").With("k").With("l");
         fleet.Build();
         fleet.Placement("i").State.AddTimeToFirstToken(0.1);
         fleet.Placement("j").State.AddTimeToFirstToken(0.4);
         fleet.Placement("l").State.AddTimeToFirstToken(0);
-        fleet.Build(); // a decision knows what the newest snapshot knows
+        fleet.Build(); // a decision uses the newest snapshot
         var scores = Deciding.Score(new TimeToFirstTokenScorer(), Deciding.For(fleet));
         Assert.Equal([1f, 1f], [scores[2], scores[3]]);
         Assert.InRange(scores[0], 0, 0.001f);
@@ -44,7 +44,7 @@ public class ScorerTests
     }
 
     [Fact]
-    public void TimeToFirstToken_NothingKnown_AllEqual()
+    public void TimeToFirstToken_AllUnknown_Equal()
     {
         var fleet = new FleetBuilder().With("i").With("j");
         fleet.Build();
@@ -60,7 +60,7 @@ public class ScorerTests
     }
 
     [Fact]
-    public void Affinity_ManyConversations_ExactlyOneEachAndSpreadEvenly()
+    public void Affinity_ManyConversations_OneInstanceEachSpreadEvenly()
     {
         var fleet = Fleet(8);
         var counts = new int[8];
@@ -75,7 +75,7 @@ public class ScorerTests
     }
 
     [Fact]
-    public void Affinity_InstanceLeaves_OnlyItsConversationsMove()
+    public void Affinity_InstanceRemoved_OnlyItsConversationsMove()
     {
         var fleet = Fleet(5);
         var before = Homes(fleet);
@@ -87,7 +87,7 @@ public class ScorerTests
     }
 
     [Fact]
-    public void Affinity_InstanceComes_TakesItsShareOnly()
+    public void Affinity_InstanceAdded_TakesOnlyItsShare()
     {
         var fleet = Fleet(5);
         var before = Homes(fleet);

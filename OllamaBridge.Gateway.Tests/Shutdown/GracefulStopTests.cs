@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.Tests.Shutdown;
 
 public sealed class GracefulStopTests : IDisposable
 {
-    // Nobody waits for it unless a test fails.
+    // Reached only if a test fails.
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
     private readonly FakeTimeProvider _clock = new();
     private readonly Lifetime _lifetime = new();
@@ -26,7 +26,7 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public async Task Stopping_NothingRuns_Done()
+    public async Task Stopping_NothingRuns_Completes()
     {
         var stop = Make();
         stop.Enter();
@@ -38,7 +38,7 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public async Task Signal_ComesBeforeTheHostStops_NothingNewIsTakenAndNotReady()
+    public async Task Signal_BeforeHostStops_NotReadyAndNoNewRequests()
     {
         var stop = Make();
         var health = new StopHealthCheck(stop);
@@ -49,7 +49,7 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public async Task Stopping_RequestsRun_DoneWithTheLastWhateverComesAndIsSentAway()
+    public async Task Stopping_RequestsRun_CompletesWithLastDespiteRefusedRequests()
     {
         var stop = Make();
         stop.Enter();
@@ -58,7 +58,7 @@ public sealed class GracefulStopTests : IDisposable
         stop.Leave();
         for (var i = 0; i < 3; i++)
         {
-            stop.Enter(); // too late
+            stop.Enter(); // after the signal
             stop.Leave();
         }
 
@@ -70,7 +70,7 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public async Task Stopping_GraceOver_WhatStillRunsIsToldAndWaitedForAMoment()
+    public async Task Stopping_GracePeriodOver_RunningRequestsNotifiedAndAwaitedBriefly()
     {
         var stop = Make();
         stop.Enter();
@@ -86,7 +86,7 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public async Task Stopping_WhatRunsDoesNotEnd_NotWaitedForWithoutEnd()
+    public async Task Stopping_RequestsNeverEnd_WaitIsBounded()
     {
         var stop = Make();
         stop.Enter();
@@ -95,7 +95,7 @@ public sealed class GracefulStopTests : IDisposable
         await UntilAsync(() => _over == 1);
         while (!stopping.IsCompleted)
         {
-            _clock.Advance(TimeSpan.FromSeconds(1)); // the wait may begin after this was called
+            _clock.Advance(TimeSpan.FromSeconds(1)); // the wait can begin after this line
             await Task.Yield();
         }
 
@@ -103,7 +103,7 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public async Task Stopping_Delay_RequestsAreTakenForThatLongAndWaitedFor()
+    public async Task Stopping_Delay_AcceptsRequestsForDelayAndAwaitsThem()
     {
         var stop = Make(new ShutdownOptions { GracePeriod = TimeSpan.FromSeconds(10), Delay = TimeSpan.FromSeconds(4) });
         _lifetime.StopApplication();
@@ -124,7 +124,7 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public async Task Stopping_Delay_ThatLongAlsoWhereNothingRuns()
+    public async Task Stopping_Delay_AlsoWithoutRequests()
     {
         var stop = Make(new ShutdownOptions { GracePeriod = TimeSpan.FromSeconds(10), Delay = TimeSpan.FromSeconds(4) });
         var stopping = stop.StoppingAsync(Cancelled);
@@ -135,7 +135,7 @@ public sealed class GracefulStopTests : IDisposable
     }
 
     [Fact]
-    public void Validate_DelayLongerThanTheGracePeriod_Said() => Assert.Contains(
+    public void Validate_DelayLongerThanGracePeriod_Error() => Assert.Contains(
         "Bridge:Shutdown:Delay",
         new ShutdownTimesValidator().Validate(null, new ShutdownOptions { Delay = TimeSpan.FromMinutes(5) }).FailureMessage,
         StringComparison.Ordinal);
@@ -148,7 +148,7 @@ public sealed class GracefulStopTests : IDisposable
             Options.Create(_host),
             _clock,
             NullLogger<GracefulStop>.Instance);
-        Assert.Equal(TimeSpan.FromSeconds(20), _host.ShutdownTimeout); // time to say so, beyond the grace period
+        Assert.Equal(TimeSpan.FromSeconds(20), _host.ShutdownTimeout); // the grace period and time to end the responses with an error
         _stop.Over += () => _over++;
         return _stop;
     }

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>Scenarios of the recordings 16-*. The uploaded files were not kept, so a text of our own and its digest stand in.</summary>
+/// <summary>The scenarios of the recordings 16-*. The uploaded files were not kept, so the tests use another text and its digest.</summary>
 internal static partial class BlobScenarios
 {
     private const string Content = "not a model, only some bytes";

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>The requests and servers around a replayed request.</summary>
+/// <summary>The concurrent requests and the other servers of a replayed request.</summary>
 internal sealed class Company : IAsyncDisposable
 {
     private readonly HttpClient _client = new();

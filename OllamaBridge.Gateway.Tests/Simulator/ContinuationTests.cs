@@ -2,7 +2,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>The same text for the same seed, from any point, on any server (recordings 06-*, 11-*).</summary>
+/// <summary>The text is the same for the same seed, from any point, on any server (recordings 06-*, 11-*).</summary>
 public class ContinuationTests
 {
     private const string Rendered = "<|user|>Why is the sky blue?<|end|><|assistant|>";
@@ -25,7 +25,7 @@ public class ContinuationTests
     [InlineData(9)]
     [InlineData(25)]
     [InlineData(39)]
-    public async Task Generate_RawFromAnyPoint_ContinuesTheUninterruptedText(int tokens)
+    public async Task Generate_RawFromAnyPoint_ContinuesUninterruptedText(int tokens)
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Plain);
         using var client = new SimulatorClient(server);
@@ -49,23 +49,23 @@ public class ContinuationTests
     }
 
     [Fact]
-    public async Task Generate_RawFromMidThought_ContinuesThoughtAndAnswer()
+    public async Task Generate_RawFromMidThought_ContinuesThoughtAndResponse()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Thinker);
         using var client = new SimulatorClient(server);
         const string Prompt = Rendered + "<think>\\n";
-        var whole = await client.GenerateAsync($$"""{"model":"thinker","raw":true,"prompt":"{{Prompt}}","stream":false}""");
+        var whole = await client.GenerateAsync($$"""{"model":"thinker","raw":true,"think":false,"prompt":"{{Prompt}}","stream":false}""");
         foreach (var tokens in (int[])[5, 16, 17, 20])
         {
-            var begun = await client.GenerateAsync($$$"""{"model":"thinker","raw":true,"prompt":"{{{Prompt}}}","stream":false,"options":{"num_predict":{{{tokens}}}}}""");
-            var rest = await client.GenerateAsync($$"""{"model":"thinker","raw":true,"prompt":"{{Prompt}}{{begun.Replace("\n", "\\n")}}","stream":false}""");
+            var begun = await client.GenerateAsync($$$"""{"model":"thinker","raw":true,"think":false,"prompt":"{{{Prompt}}}","stream":false,"options":{"num_predict":{{{tokens}}}}}""");
+            var rest = await client.GenerateAsync($$"""{"model":"thinker","raw":true,"think":false,"prompt":"{{Prompt}}{{begun.Replace("\n", "\\n")}}","stream":false}""");
             Assert.Equal(whole, begun + rest);
         }
         Assert.Contains("</think>", whole);
     }
 
     [Fact]
-    public async Task Chat_RenderOnly_ShowsWhetherTheTurnStaysOpen()
+    public async Task Chat_RenderOnly_ShowsWhetherTurnStaysOpen()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Plain, Open);
         using var client = new SimulatorClient(server);

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>The request that a recorded curl command sends.</summary>
+/// <summary>The request of a recorded curl command.</summary>
 internal sealed record CurlCommand
 {
     public string Method { get; private init; } = "GET";
@@ -13,7 +13,7 @@ internal sealed record CurlCommand
 
     public bool Http10 { get; private init; }
 
-    /// <summary>Whether the recording keeps the body (-o /dev/null throws it away).</summary>
+    /// <summary>Whether the recording has the body (<c>-o /dev/null</c> discards it).</summary>
     public bool KeepsBody { get; private init; } = true;
 
     public string? Upload { get; init; }

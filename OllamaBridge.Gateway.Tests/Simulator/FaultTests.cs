@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>Every fault does what it says, once as often as it says.</summary>
+/// <summary>Every fault has its documented effect, exactly as many times as configured.</summary>
 public class FaultTests
 {
     private const string Chat = """{"model":"m","messages":[{"role":"user","content":"x"}],"options":{"num_predict":6}}""";
@@ -38,7 +38,7 @@ public class FaultTests
     [InlineData(503, "/api/chat", "\"error\":\"server busy")]
     [InlineData(500, "/v1/chat/completions", "\"type\":\"api_error\"")]
     [InlineData(503, "/v1/messages", "\"type\":\"overloaded_error\"")]
-    public async Task Status_AnyProtocol_ErrorInItsShape(int status, string path, string expected)
+    public async Task Status_AnyProtocol_ErrorInProtocolFormat(int status, string path, string expected)
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Model);
         server.Faults.Add(new Fault { Kind = FaultKind.Status, Status = status, Model = "m:latest" });
@@ -79,7 +79,7 @@ public class FaultTests
     }
 
     [Fact]
-    public async Task MalformedLine_Stream_GoesOnAfterIt()
+    public async Task MalformedLine_Stream_ContinuesAfterIt()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Model);
         server.Faults.Add(new Fault { Kind = FaultKind.MalformedLine, AfterTokens = 1 });
@@ -93,7 +93,7 @@ public class FaultTests
     [Theory]
     [InlineData(FaultKind.SlowFirstToken, 0)]
     [InlineData(FaultKind.Stall, 2)]
-    public async Task Delay_OnFakeClock_WaitsThatLong(FaultKind kind, int linesBefore)
+    public async Task Delay_OnFakeClock_WaitsForDelay(FaultKind kind, int linesBefore)
     {
         var time = new FakeTimeProvider();
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant with { TimeProvider = time }, Model);
@@ -114,7 +114,7 @@ public class FaultTests
     }
 
     [Fact]
-    public async Task Frozen_UntilCleared_GenerationStandsHealthAnswers()
+    public async Task Frozen_UntilCleared_GenerationStopsAndHealthResponds()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Model);
         server.Faults.Add(new Fault { Kind = FaultKind.Frozen });
@@ -143,7 +143,7 @@ public class FaultTests
     }
 
     [Fact]
-    public async Task SideChannel_FaultAndStats_ArriveAsJson()
+    public async Task SideChannel_FaultAndStats_ReturnedAsJson()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Model);
         using var client = new SimulatorClient(server);

@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>Capabilities: thinking, tools, formats, stops; and clients that leave.</summary>
+/// <summary>Thinking, tools, formats, stop sequences, and clients that disconnect.</summary>
 public class GenerationTests
 {
     private static readonly SimulatedModel Model = SimulatedModel.Named("deepseek-r1:7b") with { AnswerTokens = 12, ThinkingTokens = 5 };
@@ -12,7 +12,7 @@ public class GenerationTests
         """{"type":"function","function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}""";
 
     [Fact]
-    public async Task Chat_ClientHangsUp_GenerationIsCancelled()
+    public async Task Chat_ClientDisconnects_GenerationCancelled()
     {
         await using var server = await TestServer.StartAsync(
             SimulatorOptions.Instant with { DecodePerToken = TimeSpan.FromMilliseconds(1) }, Model with { AnswerTokens = int.MaxValue });
@@ -28,7 +28,7 @@ public class GenerationTests
     [InlineData("""{"think":true,""", true)]
     [InlineData("""{"think":false,""", false)]
     [InlineData("{", true)]
-    public async Task Chat_Think_ThoughtsApartFromAnswer(string open, bool thinks)
+    public async Task Chat_Think_ThoughtsSeparateFromResponse(string open, bool thinks)
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Model);
         using var client = new SimulatorClient(server);
@@ -39,7 +39,7 @@ public class GenerationTests
     }
 
     [Fact]
-    public async Task Chat_ToolNamed_CallsItInEveryProtocol()
+    public async Task Chat_ToolNamed_CalledInEveryProtocol()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Model);
         using var client = new SimulatorClient(server);
@@ -62,7 +62,7 @@ public class GenerationTests
     }
 
     [Fact]
-    public async Task Chat_Schema_AnswerFitsIt()
+    public async Task Chat_Schema_ResponseMatchesSchema()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Model);
         using var client = new SimulatorClient(server);

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>What no recording shows but the facts tell: preflights, redirects, side channel on a dying server.</summary>
+/// <summary>Behaviour without a recording: preflight requests, redirects, and the control API of a server that is being killed.</summary>
 public class HttpTests
 {
     [Fact]
@@ -19,7 +19,7 @@ public class HttpTests
     [InlineData("127.0.0.1:1/api/tags/", "301 Moved Permanently", "/api/tags")]
     [InlineData("-X POST 127.0.0.1:1/api/chat/", "307 Temporary Redirect", "/api/chat")]
     [InlineData("127.0.0.1:1//api//version", "307 Temporary Redirect", "/api/version")]
-    public async Task Redirect_UntidyPath_ToTheTidyOne(string request, string status, string location)
+    public async Task Redirect_UncleanPath_ToCleanPath(string request, string status, string location)
     {
         var response = await AskAsync(request);
         Assert.Equal("HTTP/1.1 " + status, response.StatusLine);
@@ -31,7 +31,7 @@ public class HttpTests
     [InlineData("nonsense", "invalid character 'o' in literal null (expecting 'u')")]
     [InlineData("[]", "json: cannot unmarshal array into Go value of type api.ChatRequest")]
     [InlineData("{\"model\":3}", "json: cannot unmarshal number into Go struct field ChatRequest.model of type string")]
-    public async Task Chat_BadJson_400InGosWords(string body, string message)
+    public async Task Chat_BadJson_400WithGosErrorMessage(string body, string message)
     {
         var response = await AskAsync($"127.0.0.1:1/api/chat -d '{body}'");
         Assert.Equal("HTTP/1.1 400 Bad Request", response.StatusLine);
@@ -39,7 +39,7 @@ public class HttpTests
     }
 
     [Fact]
-    public async Task Kill_OverItsOwnPort_AnswersThenDies()
+    public async Task Kill_ThroughOwnPort_RespondsThenDies()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, SimulatedModel.Named("m"));
         using var client = new SimulatorClient(server);

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>JSON with everything masked that may differ: times, ids, digests, generated text, counts of tokens. Key order stays.</summary>
+/// <summary>Masks all JSON values that may differ: times, ids, digests, generated text and token counts. The order of keys stays.</summary>
 internal static partial class JsonShape
 {
     private static readonly HashSet<string> Masked =
@@ -15,12 +15,12 @@ internal static partial class JsonShape
         "response", "content", "text", "token", "logprob",
     ];
 
-    /// <summary>Arrays whose elements are made up; how many there are depends on the tokenizer.</summary>
+    /// <summary>Arrays with generated elements. Their length depends on the tokenizer.</summary>
     private static readonly HashSet<string> MaskedArrays = ["context", "bytes"];
 
     /// <param name="json">One object.</param>
-    /// <param name="size">Whether sizes may differ: what a loaded model takes is a matter of its runner.</param>
-    /// <param name="count">Whether the length of the answer may differ: it ended by itself.</param>
+    /// <param name="size">Whether sizes may differ: the memory of a loaded model depends on its runner.</param>
+    /// <param name="count">Whether the length of the response may differ, because the model ended it.</param>
     public static string Of(string json, bool size, bool count)
     {
         using var document = JsonDocument.Parse(json);
@@ -69,7 +69,7 @@ internal static partial class JsonShape
         }
     }
 
-    /// <summary>Digests, token counts and resolvers inside of texts.</summary>
+    /// <summary>Masks digests, token counts and resolvers inside texts.</summary>
     public static string Digits(string text) => Resolver().Replace(Counts().Replace(Hex().Replace(text, "HEX"), "#"), "on RESOLVER");
 
     [GeneratedRegex(@"\b[0-9a-f]{64}\b|(?<=pulling )[0-9a-f]{12}\b")]

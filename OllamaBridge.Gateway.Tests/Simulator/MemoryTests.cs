@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>Memory, eviction, keep_alive, slots and the queue.</summary>
+/// <summary>Memory, eviction, <c>keep_alive</c>, slots and the queue.</summary>
 public class MemoryTests
 {
     private static readonly SimulatedModel Big = SimulatedModel.Named("big") with { AnswerTokens = int.MaxValue };
@@ -13,7 +13,7 @@ public class MemoryTests
     private static SimulatorOptions Endless => SimulatorOptions.Instant with { DecodePerToken = TimeSpan.FromHours(1) };
 
     [Fact]
-    public async Task Generate_SecondModelWithRoomForOne_EvictsTheFirst()
+    public async Task Generate_SecondModelWithRoomForOne_EvictsFirst()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Big, Small);
         using var client = new SimulatorClient(server);
@@ -24,7 +24,7 @@ public class MemoryTests
     }
 
     [Fact]
-    public async Task Generate_MemoryTooSmallForBoth_EvictsTheFirst()
+    public async Task Generate_MemoryTooSmallForBoth_EvictsFirst()
     {
         await using var server = await TestServer.StartAsync(
             SimulatorOptions.Instant with { MaxLoadedModels = 5, MemoryBytes = Big.SizeBytes + (Small.SizeBytes / 2) }, Big, Small);
@@ -62,7 +62,7 @@ public class MemoryTests
     }
 
     [Fact]
-    public async Task KeepAlive_ZeroWhileStreaming_UnloadsAfterTheStream()
+    public async Task KeepAlive_ZeroWhileStreaming_UnloadsAfterStream()
     {
         var time = new FakeTimeProvider();
         await using var server = await TestServer.StartAsync(
@@ -78,7 +78,7 @@ public class MemoryTests
     }
 
     [Fact]
-    public async Task Load_TakesTime_NoAnswerBeforeIt()
+    public async Task Load_TakesTime_NoResponseBeforeEnd()
     {
         var time = new FakeTimeProvider();
         await using var server = await TestServer.StartAsync(
@@ -110,7 +110,7 @@ public class MemoryTests
         using var stop = new CancellationTokenSource();
         var running = Enumerable.Range(0, 6).Select(_ => client.SendAsync("/api/generate", """{"model":"big","prompt":"x"}""", stop.Token)).ToArray();
         await Poll.UntilAsync(() => server.Statistics is { ConcurrentRequests: 6, ActiveGenerations: 4 });
-        // Those that have a slot have begun: their first token comes as soon as the prompt is read.
+        // Requests with a slot have started: their first token follows as soon as the prompt is processed.
         await Poll.UntilAsync(() => running.Count(r => r.IsCompleted) == 4);
         foreach (var begun in running.Where(r => r.IsCompleted))
             (await begun).Dispose();
@@ -120,7 +120,7 @@ public class MemoryTests
     }
 
     [Fact]
-    public async Task Generate_QueueFull_503OnlyWhereALoadIsNeeded()
+    public async Task Generate_QueueFull_503OnlyIfLoadIsNeeded()
     {
         await using var server = await TestServer.StartAsync(Endless with { MaxQueue = 1, ParallelSlots = 1 }, Big, Small);
         using var client = new SimulatorClient(server);

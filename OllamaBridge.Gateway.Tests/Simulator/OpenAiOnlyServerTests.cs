@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>A server that speaks OpenAI's API alone, in vLLM's shapes.</summary>
+/// <summary>A server with OpenAI's API only, in vLLM's formats.</summary>
 public sealed class OpenAiOnlyServerTests : IAsyncLifetime
 {
     private const string Id = "Org/Model";
@@ -38,7 +38,7 @@ public sealed class OpenAiOnlyServerTests : IAsyncLifetime
     [InlineData("/api/version")]
     [InlineData("/")]
     [InlineData("/v1/models/Org/Model")]
-    public async Task Get_NoRouteOfIt_404(string path)
+    public async Task Get_UnsupportedRoute_404(string path)
     {
         using var answer = await _client.GetAsync(path, Token);
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
@@ -49,7 +49,7 @@ public sealed class OpenAiOnlyServerTests : IAsyncLifetime
     [InlineData(1)]
     [InlineData(7)]
     [InlineData(19)]
-    public async Task Chat_ContinueFinalMessage_ExactlyTheRest(int tokens)
+    public async Task Chat_ContinueFinalMessage_ExactRest(int tokens)
     {
         var whole = await ChatAsync(new { model = Id, messages = User, seed = 3 });
         var begun = await ChatAsync(new { model = Id, messages = User, seed = 3, max_tokens = tokens });
@@ -63,7 +63,7 @@ public sealed class OpenAiOnlyServerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Chat_LastMessageOfTheAssistantWithoutAsking_ANewAnswer()
+    public async Task Chat_TrailingAssistantMessageWithoutFlag_NewResponse()
     {
         var whole = await ChatAsync(new { model = Id, messages = User, seed = 3 });
         var again = await ChatAsync(new { model = Id, seed = 3, messages = new[] { User[0], new Message("assistant", whole[..10]) } });
@@ -81,7 +81,7 @@ public sealed class OpenAiOnlyServerTests : IAsyncLifetime
     [Theory]
     [InlineData("org/model")]
     [InlineData("Org/Model:latest")]
-    public async Task Chat_IdNotToTheLetter_404(string id)
+    public async Task Chat_InexactModelId_404(string id)
     {
         var (status, error) = await FailAsync(new { model = id, messages = User });
         Assert.Equal((404, "error", "NotFoundError", 404), (status, error["object"]!.GetValue<string>(), error["type"]!.GetValue<string>(), error["code"]!.GetValue<int>()));
@@ -98,7 +98,7 @@ public sealed class OpenAiOnlyServerTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Chat_Stream_RoleAloneFirstAndUsageOnlyIfAsked(bool usage)
+    public async Task Chat_Stream_RoleFirstAndUsageOnlyIfRequested(bool usage)
     {
         using var answer = await _client.PostAsJsonAsync("/v1/chat/completions", new { model = Id, messages = User, stream = true, stream_options = new { include_usage = usage } }, Token);
         var events = (await answer.Content.ReadAsStringAsync(Token)).Split("\n\n", StringSplitOptions.RemoveEmptyEntries);

@@ -2,7 +2,7 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>Waits for what other threads do.</summary>
+/// <summary>Polls for effects of other threads.</summary>
 internal static class Poll
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);

@@ -5,13 +5,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>A simulated server keeps its port through deaths: nobody gets it in between, as an outgoing connection otherwise may.</summary>
+/// <summary>A killed simulator keeps its port until its restart. Otherwise an outgoing connection could take the port.</summary>
 public class PortReservationTests
 {
     private const int Deaths = 300;
 
     [Fact]
-    public async Task KillAndRestart_OthersTryForThePort_NeverTheirs()
+    public async Task KillAndRestart_OthersTryToBind_PortKept()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux lets a second socket keep the port.");
         var ct = TestContext.Current.CancellationToken;
@@ -29,13 +29,13 @@ public class PortReservationTests
     }
 
     [Fact]
-    public async Task Start_PortOfALivingServer_AddressInUse()
+    public async Task Start_PortOfRunningServer_AddressInUse()
     {
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant);
         await Assert.ThrowsAnyAsync<IOException>(() => TestServer.StartAsync(SimulatorOptions.Instant with { Port = server.Url.Port }));
     }
 
-    /// <summary>How often the port could be had without SO_REUSEADDR, which .NET's own bind sets.</summary>
+    /// <summary>Counts how often the port can be bound without SO_REUSEADDR, which .NET's own bind sets.</summary>
     private static Task<int> StealAsync(IPEndPoint port, CancellationToken done)
     {
         var stolen = 0;

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>A plain socket to a simulator, so that framing is seen as it is.</summary>
+/// <summary>A plain socket to a simulator, so that tests see the framing.</summary>
 internal sealed class RawConnection : IDisposable
 {
     private readonly TcpClient _client = new() { NoDelay = true };
@@ -16,7 +16,7 @@ internal sealed class RawConnection : IDisposable
     {
     }
 
-    /// <summary>Called with the number of lines that have come so far.</summary>
+    /// <summary>Called with the number of lines received so far.</summary>
     public Func<int, Task>? OnLines { get; set; }
 
     public bool HasBytes => _client.Available > 0;
@@ -30,7 +30,7 @@ internal sealed class RawConnection : IDisposable
 
     public Task SendAsync(byte[] bytes) => _client.GetStream().WriteAsync(bytes, TestContext.Current.CancellationToken).AsTask();
 
-    /// <summary>Reads one answer; null where the peer hung up before a whole head.</summary>
+    /// <summary>Reads one response; null if the peer closed the connection before the end of the head.</summary>
     public async Task<RawResponse?> ReceiveAsync(bool head = false)
     {
         while (true)

@@ -1,10 +1,10 @@
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>An answer as it stood on the wire, chunks joined.</summary>
-/// <param name="StatusLine">First line.</param>
+/// <summary>A response as received on the wire, with its chunks joined.</summary>
+/// <param name="StatusLine">The first line.</param>
 /// <param name="Headers">Names and values.</param>
-/// <param name="Body">The body.</param>
-/// <param name="Complete">Whether the body came to its announced end.</param>
+/// <param name="Body">The body without chunk framing.</param>
+/// <param name="Complete">Whether the body reached its announced end.</param>
 internal sealed record RawResponse(string StatusLine, IReadOnlyDictionary<string, string> Headers, string Body, bool Complete = true)
 {
     public bool IsChunked => Headers.ContainsKey("Transfer-Encoding");

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>The servers on which the recordings were made: their models as the recorded lists tell them.</summary>
+/// <summary>The servers of the recordings, with the models of the recorded lists.</summary>
 internal static class RecordedWorld
 {
     public const string Registry = "127.0.0.1:21500/library/";
@@ -19,7 +19,7 @@ internal static class RecordedWorld
 
     public static ModelStore Store(string recording = "01-tags") => new(Models(recording));
 
-    /// <summary>The empty folder of the recordings 14-* and what its servers could pull.</summary>
+    /// <summary>The empty folder of the recordings 14-* and the models that its servers could pull.</summary>
     public static SimulatorOptions PullOptions { get; } = Options with
     {
         ModelFolder = "<ollama>/models2",

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>A recorded exchange: the command, and what the real server answered.</summary>
+/// <summary>A recorded exchange: the command, and the real server's response.</summary>
 internal sealed partial class Recording
 {
     private Recording(string name, CurlCommand command, RawResponse? response, int exit)
@@ -19,10 +19,10 @@ internal sealed partial class Recording
 
     public CurlCommand Command { get; }
 
-    /// <summary>Null where nothing came.</summary>
+    /// <summary>Null if the server sent no response.</summary>
     public RawResponse? Response { get; }
 
-    /// <summary>curl's exit code: 0 whole, 18 cut, 28 timed out, 52 empty, 55 hung up on.</summary>
+    /// <summary>curl's exit code: 0 complete, 18 cut, 28 timeout, 52 empty, 55 connection closed.</summary>
     public int Exit { get; }
 
     public static IEnumerable<string> Names() =>
@@ -47,7 +47,7 @@ internal sealed partial class Recording
     [GeneratedRegex(@"exit=(\d+)")]
     private static partial Regex ExitCode();
 
-    /// <summary>What curl -v says in between.</summary>
+    /// <summary>The output of <c>curl -v</c> between the parts of the response.</summary>
     [GeneratedRegex(@"^([*<>](?: .*)?|[{}] \[\d+ bytes data\])\n|\* Connection #0.*\n?", RegexOptions.Multiline)]
     private static partial Regex Chatter();
 

@@ -1,13 +1,12 @@
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>Compares an answer with the recorded one: all but times, ids, digests and generated text.</summary>
+/// <summary>Compares a response with the recorded one, except for times, ids, digests and generated text.</summary>
 internal static class RecordingComparison
 {
     private static readonly string[] Lengths = ["Content-Length", "Date"];
 
     public static void Same(Recording recording, RawResponse actual) => Same(recording, recording.Response!, actual);
 
-    /// <summary>Compares with the recorded answer as the caller expects it here.</summary>
     public static void Same(Recording recording, RawResponse expected, RawResponse actual)
     {
         Assert.Equal(expected.StatusLine, actual.StatusLine);
@@ -27,7 +26,7 @@ internal static class RecordingComparison
     private static string Headers(RawResponse response) => string.Join('\n',
         response.Headers.Where(h => !Lengths.Contains(h.Key)).Select(h => $"{h.Key}: {h.Value}").Order(StringComparer.Ordinal));
 
-    /// <summary>The body line by line with JSON masked; where an answer ends by itself, like lines in a row count as one.</summary>
+    /// <summary>The body line by line with masked JSON. If the model ends the response itself, successive lines of the same shape count as one.</summary>
     private static string Shape(string body, bool endsByItself, bool cut)
     {
         List<string> lines = [];

@@ -2,7 +2,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>The simulator answers as the real server did, recording for recording.</summary>
+/// <summary>The simulator's response equals the real server's for every recording.</summary>
 public class RecordingContractTests
 {
     public static TheoryData<string> Replayed() => [.. Recording.Names().Where(n => !RecordingTable.NotReplayed.ContainsKey(n))];
@@ -17,7 +17,7 @@ public class RecordingContractTests
 
     [Theory]
     [MemberData(nameof(Replayed))]
-    public async Task Replay_Recording_SameAnswer(string name)
+    public async Task Replay_Recording_SameResponse(string name)
     {
         var recording = Recording.Load(name);
         var scenario = RecordingScenario.For(recording);
@@ -57,7 +57,7 @@ public class RecordingContractTests
         Assert.True(second!.IsChunked);
     }
 
-    /// <summary>The request is in the server, which answers others; this one has no byte of an answer.</summary>
+    /// <summary>Asserts that the server has the request and serves other requests, but sends no byte of this response.</summary>
     private static async Task AssertSilenceAsync(SimulatedServer server, RawConnection connection, string path)
     {
         await Poll.UntilAsync(() => server.Statistics.Seen.Any(r => r.Path == path));

@@ -2,28 +2,28 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>What must be so before a recorded request is sent: by default a fresh server with the recorded models.</summary>
+/// <summary>The state before a recorded request: by default a fresh server with the recorded models.</summary>
 internal sealed record RecordingScenario
 {
     public SimulatorOptions Options { get; init; } = RecordedWorld.Options;
 
     public ModelStore? Store { get; init; }
 
-    /// <summary>Bodies sent to /api/generate before.</summary>
+    /// <summary>Bodies sent to <c>/api/generate</c> beforehand.</summary>
     public IReadOnlyList<string> Before { get; init; } = [];
 
     public Fault? Fault { get; init; }
 
-    /// <summary>Requests that the server works on meanwhile, none of which ends.</summary>
+    /// <summary>Requests that run at the same time and do not end.</summary>
     public IReadOnlyList<string> Meanwhile { get; init; } = [];
 
-    /// <summary>Whether a second server on the same folder pulls the same, faster.</summary>
+    /// <summary>Whether a second server with the same folder pulls the same model, faster.</summary>
     public bool Rival { get; init; }
 
-    /// <summary>Kills the server once so many lines have come.</summary>
+    /// <summary>Kills the server after this number of lines.</summary>
     public int? KillAfterLines { get; init; }
 
-    /// <summary>Changes the command where the recording names a file that was not kept.</summary>
+    /// <summary>Changes the command if the recording names a file that was not kept.</summary>
     public Func<CurlCommand, CurlCommand> Command { get; init; } = c => c;
 
     public static RecordingScenario For(Recording recording) => recording.Name switch

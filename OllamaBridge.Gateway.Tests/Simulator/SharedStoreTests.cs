@@ -4,11 +4,11 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>Several servers over one model folder (recordings 13-*, 14-*).</summary>
+/// <summary>Several servers with one model folder (recordings 13-*, 14-*).</summary>
 public class SharedStoreTests
 {
     [Fact]
-    public async Task Create_OnOneServer_SeenByTheOther()
+    public async Task Create_OnOneServer_VisibleOnOther()
     {
         var store = new ModelStore([SimulatedModel.Named("base")]);
         await using var a = await TestServer.StartAsync(SimulatorOptions.Instant with { Store = store });

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>A client of one simulator with short words for what the tests ask.</summary>
+/// <summary>A client of one simulator with short methods for the tests' requests.</summary>
 internal sealed class SimulatorClient(SimulatedServer server) : IDisposable
 {
     private readonly HttpClient _client = new() { BaseAddress = server.Url, Timeout = TimeSpan.FromSeconds(30) };

@@ -2,7 +2,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Simulator;
 
-/// <summary>Starts simulators that end with the test.</summary>
+/// <summary>Starts simulators that stop at the end of the test.</summary>
 internal static class TestServer
 {
     public static Task<SimulatedServer> StartAsync(SimulatorOptions options) =>

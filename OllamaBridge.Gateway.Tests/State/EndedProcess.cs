@@ -2,21 +2,17 @@ using System.Diagnostics;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>A program that ran to its end.</summary>
-/// <param name="Code">Its exit code.</param>
-/// <param name="Output">What it wrote for others.</param>
-/// <param name="Error">What it complained of.</param>
+/// <summary>A program that has ended, with its exit code, standard output and standard error.</summary>
 internal sealed record EndedProcess(int Code, string Output, string Error)
 {
-    /// <summary>All that it said.</summary>
     public string Said => $"{Output}\n{Error}";
 
-    /// <summary>Runs a program; one that does not end in time is killed, with what it started.</summary>
-    /// <param name="file">The program.</param>
+    /// <summary>Runs a program. If it does not end in time, it is killed together with its child processes.</summary>
+    /// <param name="file">The executable.</param>
     /// <param name="arguments">Its arguments.</param>
-    /// <param name="environment">Of its environment, what is not the tests' own.</param>
-    /// <param name="input">What it reads; null for nothing.</param>
-    /// <param name="within">How long it may take; five minutes where nothing is said.</param>
+    /// <param name="environment">Environment variables in addition to those of the tests.</param>
+    /// <param name="input">Its standard input; null for none.</param>
+    /// <param name="within">The time limit; null for five minutes.</param>
     public static async Task<EndedProcess> RunAsync(
         string file, IEnumerable<string> arguments, IEnumerable<(string Name, string Value)>? environment = null, string? input = null, TimeSpan? within = null)
     {
@@ -41,7 +37,7 @@ internal sealed record EndedProcess(int Code, string Output, string Error)
         }
     }
 
-    /// <summary>Runs a .NET program that lies beside the tests.</summary>
+    /// <summary>Runs a .NET program from the directory of the tests.</summary>
     /// <inheritdoc cref="RunAsync"/>
     public static Task<EndedProcess> RunDotnetAsync(string assembly, IEnumerable<string> arguments, IEnumerable<(string Name, string Value)> environment, TimeSpan within) =>
         RunAsync(RunningProcess.Dotnet, [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments], environment, within: within);

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>What every store of the fleet does, whatever it is made of.</summary>
+/// <summary>The contract of every fleet store.</summary>
 public abstract class FleetStoreContract : StateContract
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
@@ -17,7 +17,7 @@ public abstract class FleetStoreContract : StateContract
     protected override async Task OpenStoresAsync() => (_a, _b) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
-    public async Task Exchange_TwoGateways_EachSeesBothInOneOrder()
+    public async Task Exchange_TwoGateways_SeeBothInSameOrder()
     {
         await SayAsync(_a, "a", new SlotReport("an instance", 4, 1, 3, 2));
         var seen = await SayAsync(_b, "b", new SlotReport("an instance", 4, 0, 0, 2));
@@ -28,16 +28,16 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_MoreAskedThanIsLeft_OnlyWhatIsLeft()
+    public async Task Exchange_MoreRequestedThanLeft_GrantsRest()
     {
         Assert.Equal(4, Claim(await SayAsync(_a, "a", new SlotReport("i", 4, 0, 0, 9)), "a"));
         Assert.Equal(0, Claim(await SayAsync(_b, "b", new SlotReport("i", 4, 0, 0, 4)), "b"));
-        Assert.Equal(3, Claim(await SayAsync(_a, "a", new SlotReport("i", 4, 3, 0, 1)), "a")); // what is in use stays claimed
+        Assert.Equal(3, Claim(await SayAsync(_a, "a", new SlotReport("i", 4, 3, 0, 1)), "a")); // slots in use stay claimed
         Assert.Equal(1, Claim(await SayAsync(_b, "b", new SlotReport("i", 4, 0, 0, 4)), "b"));
     }
 
     [Fact]
-    public async Task Exchange_ManyAtOnce_NeverMoreThanThereAre()
+    public async Task Exchange_ManyConcurrent_NeverMoreThanTotal()
     {
         var seen = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => Task.Run(() =>
             SayAsync(n % 2 == 0 ? _a : _b, $"g{n:00}", new SlotReport("i", 7, 0, 0, 1 + (n % 3))))));
@@ -46,7 +46,7 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_AGatewayFellSilent_CountsNoLongerAndItsSlotsAreFree()
+    public async Task Exchange_GatewayTimedOut_RemovedAndSlotsFreed()
     {
         await SayAsync(_a, "a", TimeSpan.FromMilliseconds(50), new SlotReport("i", 4, 4, 9, 4));
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
@@ -62,7 +62,7 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Leave_ItsSlotsAreFreeAtOnce()
+    public async Task Leave_Gateway_SlotsFreedImmediately()
     {
         await SayAsync(_a, "a", new SlotReport("i", 4, 4, 0, 4));
         await _a.LeaveAsync("a", Cancelled);
@@ -72,14 +72,14 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_AnInstanceNoLongerReported_Forgotten()
+    public async Task Exchange_InstanceNoLongerReported_Removed()
     {
         await SayAsync(_a, "a", new SlotReport("i", 4, 0, 0, 2), new SlotReport("j", 4, 0, 0, 2));
         Assert.Equal(["j"], (await SayAsync(_a, "a", new SlotReport("j", 4, 0, 0, 2))).Claims.Select(c => c.Instance));
     }
 
     [Fact]
-    public async Task Exchange_Drains_TheNewestWordHoldsInWhateverOrderItComes()
+    public async Task Exchange_Drains_NewestDirectiveWinsInAnyOrder()
     {
         await _a.ExchangeAsync(Report("a") with { Drains = [new DrainMark("i", true, Now + 2)] }, Cancelled);
         await _b.ExchangeAsync(Report("b") with { Drains = [new DrainMark("i", false, Now + 1), new DrainMark("j k", true, 5)] }, Cancelled);
@@ -89,7 +89,7 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_DrainWithADeadline_HeardToTheMillisecondAndGoneWithTheNextWord()
+    public async Task Exchange_DrainWithDeadline_ExactUntilNextDirective()
     {
         var mark = new DrainMark("j k", true, Now + 1, Now + 90_001);
         await _a.ExchangeAsync(Report("a") with { Drains = [mark, new DrainMark("i", true, Now + 1)] }, Cancelled);
@@ -103,7 +103,7 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_Members_TheNewestWordHoldsWhateverItSays()
+    public async Task Exchange_Members_NewestDirectiveWins()
     {
         var one = new InstanceDefinition("GPU:1", new Uri("http://[::1]:11434/under/a/path"), 4, 2);
         var other = new InstanceDefinition("gpu:2", new Uri("https://elsewhere"), 1, 0)
@@ -118,7 +118,7 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_WordsThatOnlyUndoOthers_ForgottenInTimeAndNoOthers()
+    public async Task Exchange_UndoingDirectives_ExpireAndOthersStay()
     {
         var spent = DateTimeOffset.UtcNow - FleetWords.Memory - TimeSpan.FromMinutes(1);
         var instance = new InstanceDefinition("i", new Uri("http://i"), 1, 0);
@@ -139,7 +139,7 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_WordsOnOnePod_HeardAsOnThatOne()
+    public async Task Exchange_DirectiveForOnePod_ReturnedForThatPod()
     {
         DrainMark[] drains = [new("i", true, Now + 1, Now + 90_001, "10.0.0.1:11434"), new("j k", true, Now + 1, 0, "7d1f-uid")];
         await _a.ExchangeAsync(Report("a") with { Drains = [.. drains], Ejections = [new EjectionMark("i", "a", Long, "[fd00::1]:80")] }, Cancelled);
@@ -151,7 +151,7 @@ public abstract class FleetStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_Ejections_HeardWithTheTimeThatIsLeftThenOver()
+    public async Task Exchange_Ejections_ReturnedWithRemainingTimeUntilExpiry()
     {
         await _a.ExchangeAsync(Report("a") with { Ejections = [new EjectionMark("i", "a", Long), new EjectionMark("j", "a", TimeSpan.FromMilliseconds(40))] }, Cancelled);
         var heard = (await SayAsync(_b, "b")).Ejections.Single(e => e.Instance == "i");
@@ -163,7 +163,7 @@ public abstract class FleetStoreContract : StateContract
             patience.Token.ThrowIfCancellationRequested();
     }
 
-    /// <summary>The store as one gateway has it.</summary>
+    /// <summary>Opens the store for one more gateway.</summary>
     private protected abstract Task<IFleetStore> OpenAsync();
 
     private protected async Task<IFleetStore> ConnectAsync(int port) => new RedisFleetStore(Own(await TestConnection.OpenAsync(port)).State.Open("fleet", ""));
@@ -206,7 +206,7 @@ public sealed class RedisFleetStoreTests : FleetStoreContract
     protected override async Task StartAsync() => _server = Own(await RunningRedis.StartAsync());
 
     [Fact]
-    public async Task Exchange_Drains_WrittenAndReadAsGatewaysDoThatKnowNoDeadlines()
+    public async Task Exchange_Drains_CompatibleWithGatewaysWithoutDeadlines()
     {
         var store = await OpenAsync();
         using var redis = await StackExchange.Redis.ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{_server.Port}");
@@ -217,7 +217,7 @@ public sealed class RedisFleetStoreTests : FleetStoreContract
             new GatewayReport("a", TimeSpan.FromMinutes(1), [], [.. marks], [], []), TestContext.Current.CancellationToken);
         Assert.Equal([.. marks, new DrainMark("old", true, 1000)], seen!.Drains.OrderBy(d => d.Instance, StringComparer.Ordinal));
         Assert.Equal("2000 1", await redis.GetDatabase().HashGetAsync(Key, "i"));
-        // Whoever splits at blanks and looks at the second part finds what it always found.
+        // An older gateway splits at blanks and reads the second part, which is unchanged.
         Assert.Equal("3000 1 4000", await redis.GetDatabase().HashGetAsync(Key, "j"));
     }
 

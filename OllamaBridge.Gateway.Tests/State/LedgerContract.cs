@@ -5,12 +5,12 @@ using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>What every ledger does, whatever it is made of.</summary>
+/// <summary>The contract of every ledger.</summary>
 public abstract class LedgerContract : StateContract
 {
     private protected static readonly LedgerOptions Options = new() { Records = 2000 };
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-    // Redis forgets by its own clock.
+    // Redis expires keys by its own clock, so records need the current time.
     private readonly DateTimeOffset _now = DateTimeOffset.UtcNow;
     private ILedger _a = null!;
     private ILedger _b = null!;
@@ -27,7 +27,7 @@ public abstract class LedgerContract : StateContract
     }
 
     [Fact]
-    public async Task Latest_WrittenByTwo_BothReadAllAsItWasWrittenNewestFirst()
+    public async Task Latest_WrittenByTwo_BothReadAllNewestFirst()
     {
         var first = Record(1) with { Instance = null, FirstByteSeconds = null, Model = "", Outcome = "rejected", Status = 404, Attempts = 0 };
         var second = Record(2) with { Model = "größer/\"q\":7b", FirstByteSeconds = 0.123456789, Outcome = "cancelled", Status = 499 };
@@ -68,7 +68,7 @@ public abstract class LedgerContract : StateContract
     }
 
     [Fact]
-    public async Task Write_ManyAtOnce_EachOnceAndTheSumsAreTheirs()
+    public async Task Write_ManyConcurrent_EachOnceWithMatchingSums()
     {
         await Task.WhenAll(Enumerable.Range(0, 4).Select(w => Task.Run(() =>
         {
@@ -85,7 +85,7 @@ public abstract class LedgerContract : StateContract
     }
 
     [Fact]
-    public async Task Write_MoreThanAreKept_TheNewestStay()
+    public async Task Write_MoreThanKept_NewestStay()
     {
         for (var i = 0; i < 2 * Options.Records; i++)
             _a.Write(Record(i));
@@ -94,7 +94,7 @@ public abstract class LedgerContract : StateContract
         Assert.Equal(Enumerable.Range(0, Options.Records).Select(i => (long)((2 * Options.Records) - 1 - i)), (await _a.LatestAsync(100_000, Token)).Items.Select(r => r.InputTokens));
     }
 
-    /// <summary>The ledger as one gateway has it.</summary>
+    /// <summary>Opens the ledger for one more gateway.</summary>
     private protected abstract Task<ILedger> OpenAsync();
 
     private protected LedgerRecord Record(long input) => new(_now, "a", "chat", "ollama", "m", "sim-1", input, 20, 0.5, 0.25, 1, "succeeded", 200, 1);
@@ -112,13 +112,13 @@ public sealed class MemoryLedgerContractTests : LedgerContract
     private protected override Task<ILedger> OpenAsync() => Task.FromResult<ILedger>(_ledger);
 }
 
-/// <summary>And what those do that several gateways share.</summary>
+/// <summary>The contract of ledgers that several gateways share.</summary>
 public abstract class SharedLedgerContract : LedgerContract
 {
     private protected abstract string Address { get; }
 
     [Fact]
-    public async Task TryWrite_ABatchOnceMore_WrittenOnce()
+    public async Task TryWrite_SameBatchAgain_WrittenOnce()
     {
         var ledger = await StartLedgerAsync(Address);
         await Poll.UntilAsync(() => ledger.IsHealthy);
@@ -134,7 +134,7 @@ public abstract class SharedLedgerContract : LedgerContract
             batch.Clear();
         }
 
-        // One that was long under way comes after those that followed it.
+        // A batch that was delayed for long arrives after later batches.
         var old = new LedgerBatch();
         old.Add(Record(9));
         Assert.True(await ledger.Store.TryWriteAsync(old, Token));
@@ -142,7 +142,7 @@ public abstract class SharedLedgerContract : LedgerContract
     }
 
     [Fact]
-    public async Task Write_AnswersAreLost_EachOnceAllTheSame()
+    public async Task Write_ResponsesLost_EachWrittenOnce()
     {
         await using var proxy = new RedisProxy { Target = int.Parse(Address.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture) };
         var ledger = await StartLedgerAsync(proxy.Address);
@@ -160,12 +160,12 @@ public abstract class SharedLedgerContract : LedgerContract
     }
 
     [Fact]
-    public async Task Write_RedisAwayThenBack_OwnPartMeanwhileThenAllOfItOnce()
+    public async Task Write_RedisUnreachableThenBack_PartialResultThenAllOnce()
     {
         await using var proxy = new RedisProxy();
         var ledger = await StartLedgerAsync(proxy.Address);
         Write(ledger, 0, 700);
-        await PartialAsync(ledger, 700); // never there so far
+        await PartialAsync(ledger, 700); // Redis has not been reachable so far
 
         proxy.Target = int.Parse(Address.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
         await AllAreThereAsync(ledger, 700);
@@ -182,12 +182,12 @@ public abstract class SharedLedgerContract : LedgerContract
     }
 
     [Fact]
-    public async Task Write_MoreThanTheBufferHolds_OldestAreDroppedAndCounted()
+    public async Task Write_BufferFull_OldestDroppedAndCounted()
     {
         await using var proxy = new RedisProxy();
         var ledger = await StartLedgerAsync(proxy.Address, Options with { Buffer = 10 });
         Write(ledger, 0, 30);
-        // The buffer holds ten, and what the writer has taken out already is no longer in it.
+        // The buffer holds ten records. Records that the writer has already taken are no longer in it.
         var dropped = (int)ledger.Dropped;
         Assert.InRange(dropped, 1, 20);
 
@@ -200,7 +200,7 @@ public abstract class SharedLedgerContract : LedgerContract
     }
 
     [Fact]
-    public async Task Stop_RecordsWait_AreWritten()
+    public async Task Stop_RecordsWaiting_Written()
     {
         var ledger = await StartLedgerAsync(Address);
         await Poll.UntilAsync(() => ledger.IsHealthy);
@@ -211,7 +211,7 @@ public abstract class SharedLedgerContract : LedgerContract
     }
 
     [Fact]
-    public async Task Stop_NoRedis_EndsAtOnceAndCountsThem()
+    public async Task Stop_NoRedis_EndsImmediatelyAndCountsDropped()
     {
         var ledger = await StartLedgerAsync($"127.0.0.1:{RunningProcess.FreePort()}");
         Write(ledger, 0, 500);
@@ -245,7 +245,7 @@ public abstract class SharedLedgerContract : LedgerContract
         Assert.Equal([count - 1, count - 2, count - 3], latest.Items.Select(r => r.InputTokens));
     }
 
-    /// <summary>Each of a run of records is there once, in order, also in the sums.</summary>
+    /// <summary>Asserts that each record of a series is stored exactly once and in order, and that the sums match.</summary>
     private static async Task AllAreThereAsync(TestLedger ledger, int count)
     {
         await Poll.UntilAsync(() => ledger.IsHealthy && ledger.Ledger.Buffer.Count == 0);

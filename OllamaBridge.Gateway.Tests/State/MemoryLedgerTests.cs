@@ -11,7 +11,7 @@ public class MemoryLedgerTests
     private readonly MemoryLedger _ledger = new(Options.Create(new LedgerOptions { Records = 3, Days = 2 }));
 
     [Fact]
-    public async Task Latest_MoreThanTheRingHolds_NewestFirst()
+    public async Task Latest_MoreThanCapacity_NewestFirst()
     {
         Assert.Empty((await _ledger.LatestAsync(5, Token)).Items);
         for (var i = 1; i <= 5; i++)
@@ -43,7 +43,7 @@ public class MemoryLedgerTests
     }
 
     [Fact]
-    public async Task Usage_MoreDaysThanAreKept_OldestIsForgotten()
+    public async Task Usage_MoreDaysThanKept_OldestRemoved()
     {
         for (var day = 0; day < 4; day++)
             _ledger.Write(Record(seconds: day * 86400));

@@ -3,10 +3,10 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>What all shares of limits do, whatever they are made of.</summary>
+/// <summary>The contract of all quota shares.</summary>
 public abstract class QuotaSharesContract : StateContract
 {
-    // Nobody falls silent on a busy machine, and nobody is careful for long.
+    // Long: no gateway times out on a busy machine. Short: the cautious time after a start ends soon.
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(40);
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
     private const long Day = 739_000;
@@ -22,19 +22,19 @@ public abstract class QuotaSharesContract : StateContract
     [InlineData("Concurrency")]
     [InlineData("Minute")]
     [InlineData("Day")]
-    public async Task Exchange_MoreAskedThanIsLeft_OnlyWhatIsLeft(string limit)
+    public async Task Exchange_MoreRequestedThanLeft_GrantsRest(string limit)
     {
         var kind = Enum.Parse<QuotaLimit>(limit);
         Assert.Equal(new QuotaGrant(1000, 0, 0, 0), await SayAsync(_a, "a", Use(kind, 1000, 100, 2000, spent: 60)));
         Assert.Equal(new QuotaGrant(0, 100, 60, 0), await SayAsync(_b, "b", Use(kind, 1000, 0, 400)));
-        Assert.Equal(700, (await SayAsync(_a, "a", Use(kind, 1000, 700, 0))).Granted); // what is used stays claimed
+        Assert.Equal(700, (await SayAsync(_a, "a", Use(kind, 1000, 700, 0))).Granted); // used amounts stay claimed
         Assert.Equal(new QuotaGrant(300, 700, 0, 0), await SayAsync(_b, "b", Use(kind, 1000, 0, 400)));
-        Assert.Equal(1100, (await SayAsync(_a, "a", Use(kind, 1000, 1100, 0))).Granted); // also where it is too much
+        Assert.Equal(1100, (await SayAsync(_a, "a", Use(kind, 1000, 1100, 0))).Granted); // also above the limit
         Assert.Equal(0, (await SayAsync(_b, "b", Use(kind, 1000, 0, 400))).Granted);
     }
 
     [Fact]
-    public async Task Exchange_LargeNumbersAndAModelWithBlanks_ExactAndApart()
+    public async Task Exchange_LargeNumbersAndModelWithBlanks_ExactAndSeparate()
     {
         const long Many = 900_000_000_000_123;
         var (total, ofModel) = (Use(QuotaLimit.Day, Many, 3, Many - 5), Use(QuotaLimit.Day, 50, 0, 40) with { Model = "a b:c" });
@@ -46,7 +46,7 @@ public abstract class QuotaSharesContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_AUseNoLongerReported_IsFree()
+    public async Task Exchange_UseNoLongerReported_Freed()
     {
         await SayAsync(_a, "a", Use(QuotaLimit.Minute, 10, 0, 10));
         await SayAsync(_a, "a", Use(QuotaLimit.Day, 10, 0, 10));
@@ -54,7 +54,7 @@ public abstract class QuotaSharesContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_OtherTenant_HasItsOwn()
+    public async Task Exchange_OtherTenant_HasOwnLimits()
     {
         await SayAsync(_a, "a", Use(QuotaLimit.Minute, 10, 0, 10));
         var answer = await ExchangeAsync(_b, Report("b", Long, Use(QuotaLimit.Minute, 10, 0, 10)) with { Tenant = "other" });
@@ -62,7 +62,7 @@ public abstract class QuotaSharesContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_ManyAtOnce_NeverMoreThanThereIs()
+    public async Task Exchange_ManyConcurrent_NeverMoreThanLimit()
     {
         var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => Task.Run(() =>
             ExchangeAsync(n % 2 == 0 ? _a : _b, Report($"g{n}", Long, Use(QuotaLimit.Minute, 70, 0, 1 + (n % 5)), Use(QuotaLimit.Requests, 0.01, 0, 2))))));
@@ -70,7 +70,7 @@ public abstract class QuotaSharesContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_SaidBefore_NotHeardAgain()
+    public async Task Exchange_OldSequence_Ignored()
     {
         var report = Report("a", Long, Use(QuotaLimit.Minute, 10, 0, 4));
         await ExchangeAsync(_a, report);
@@ -80,7 +80,7 @@ public abstract class QuotaSharesContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_AGatewayFellSilent_RequestsLapseTokensDoNot()
+    public async Task Exchange_GatewayTimedOut_RequestsLapseTokensStay()
     {
         await ExchangeAsync(_a, Report("a", Short, Use(QuotaLimit.Concurrency, 4, 4, 4), Use(QuotaLimit.Minute, 4, 3, 4), Use(QuotaLimit.Day, 4, 2, 3)));
         QuotaAnswer answer;
@@ -96,7 +96,7 @@ public abstract class QuotaSharesContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_ANewDay_WhatTheDeadHadIsFreeWhatTheLivingCarryIsNot()
+    public async Task Exchange_NewDay_DeadGatewaysClaimFreedLiveClaimKept()
     {
         await SayAsync(_a, "alive", Use(QuotaLimit.Day, 10, 3, 4));
         await ExchangeAsync(_a, Report("dead", Long, Use(QuotaLimit.Day, 10, 5, 5)));
@@ -108,7 +108,7 @@ public abstract class QuotaSharesContract : StateContract
         do
         {
             patience.Token.ThrowIfCancellationRequested();
-            // Only "alive" goes on speaking; with so short a lifetime "dead" is.
+            // Only "alive" continues to report; with such a short timeout "dead" lapses.
             await ExchangeAsync(_a, Report("alive", Long, Use(QuotaLimit.Day, 10, 3, 4)));
             granted = (await ExchangeAsync(_b, tomorrow with { Sequence = Interlocked.Increment(ref _sequence), Timeout = TimeSpan.FromSeconds(1) })).Grants[0].Granted;
         }
@@ -117,7 +117,7 @@ public abstract class QuotaSharesContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_Empty_CarefulForATimeout()
+    public async Task Exchange_EmptyStore_CautiousForOneTimeout()
     {
         var use = Use(QuotaLimit.Minute, 10, 0, 9) with { AskedCarefully = 2 };
         var answer = await ExchangeAsync(_a, Report("a", Long, use));
@@ -136,19 +136,19 @@ public abstract class QuotaSharesContract : StateContract
     }
 
     [Fact]
-    public async Task Exchange_LessIsKnownThanWasSaid_CarefulAnew()
+    public async Task Exchange_StoreLostState_CautiousAgain()
     {
         var since = await UntilCarefulIsOverAsync();
         var answer = await ExchangeAsync(_a, Report("a", Long, Use(QuotaLimit.Minute, 10, 0, 9)) with { Acknowledged = 5, Since = since });
         Assert.True(answer.IsCareful);
         Assert.True(answer.Since > since);
-        // Who finds the same loss later does not begin it anew.
+        // A gateway that detects the same loss later does not restart the cautious time.
         var later = await ExchangeAsync(_b, Report("b", Long) with { Acknowledged = 7, Since = since });
         Assert.Equal((true, answer.Since), (later.IsCareful, later.Since));
     }
 
     [Fact]
-    public async Task Exchange_Permits_ABurstThenThePaceAndWhatIsGivenBack()
+    public async Task Exchange_Permits_BurstThenRateAndReturnedPermits()
     {
         const double Rate = 0.5; // one at a time, the next in two seconds
         Assert.Equal(1, (await SayAsync(_a, "a", Use(QuotaLimit.Requests, Rate, 0, 5))).Granted);
@@ -162,7 +162,7 @@ public abstract class QuotaSharesContract : StateContract
             patience.Token.ThrowIfCancellationRequested();
     }
 
-    /// <summary>The shares as one gateway has them.</summary>
+    /// <summary>Opens the shares for one more gateway.</summary>
     private protected abstract Task<IQuotaShares> OpenAsync();
 
     private protected async Task<IQuotaShares> ConnectAsync(int port) => new RedisQuotaShares(Own(await TestConnection.OpenAsync(port)).State.Open("quota", ""));

@@ -5,18 +5,18 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>Real Redis servers that change roles and addresses. Alone: they look at the clock.</summary>
+/// <summary>Real Redis servers that change roles and addresses. These tests run alone because they measure time.</summary>
 [Collection(nameof(Alone))]
 public sealed class RedisFailoverTests
 {
-    // What is promised, and some room for a loaded machine.
+    // The documented limit, with a margin for a loaded machine.
     private static readonly TimeSpan Promised = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Slack = TimeSpan.FromSeconds(10);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task AddressMoves_OldPrimaryFollowsTheNew_ChangesWorkAgain()
+    public async Task AddressMoves_OldPrimaryBecomesReplica_WritesRecover()
     {
         await using var old = await RunningRedis.StartAsync();
         await using var replacement = await RunningRedis.StartAsync();
@@ -25,7 +25,7 @@ public sealed class RedisFailoverTests
         var store = connection.State.Open("test", "nothing");
         Assert.True(await WriteAsync(store));
 
-        // The name now leads to the new primary; the old one, to which the connection still is open, only reads.
+        // The name now resolves to the new primary. The open connection still leads to the old one, which is read-only.
         address.Target = replacement.Port;
         await old.AskAsync("REPLICAOF", "127.0.0.1", $"{replacement.Port}");
 
@@ -34,7 +34,7 @@ public sealed class RedisFailoverTests
     }
 
     [Fact]
-    public async Task AddressMoves_OldPrimarySaysNothingMore_ChangesWorkAgain()
+    public async Task AddressMoves_OldPrimaryHangs_WritesRecover()
     {
         await using var old = await RunningRedis.StartAsync();
         await using var replacement = await RunningRedis.StartAsync();
@@ -43,7 +43,7 @@ public sealed class RedisFailoverTests
         var store = connection.State.Open("test", "nothing");
         Assert.True(await WriteAsync(store));
 
-        // Nothing refuses, nothing answers: the open connection leads nowhere.
+        // The open connection neither fails nor responds.
         address.Delay = TimeSpan.FromHours(1);
         await WriteAsync(store);
         (address.Target, address.Delay) = (replacement.Port, TimeSpan.Zero);
@@ -52,7 +52,7 @@ public sealed class RedisFailoverTests
     }
 
     [Fact]
-    public async Task PrimaryTurnsReadOnly_TwoAddresses_TheOtherIsUsed()
+    public async Task PrimaryTurnsReadOnly_TwoAddresses_OtherIsUsed()
     {
         await using var first = await RunningRedis.StartAsync();
         await using var second = await RunningRedis.StartAsync(null, "--replicaof", "127.0.0.1", $"{first.Port}");
@@ -67,7 +67,7 @@ public sealed class RedisFailoverTests
     }
 
     [Fact]
-    public async Task Sentinel_PrimaryDies_TheOneThatIsPromotedIsUsed()
+    public async Task Sentinel_PrimaryDies_PromotedReplicaIsUsed()
     {
         await using var primary = await RunningRedis.StartAsync();
         await using var follower = await RunningRedis.StartAsync(null, "--replicaof", "127.0.0.1", $"{primary.Port}");
@@ -76,7 +76,7 @@ public sealed class RedisFailoverTests
         await using var connection = await OpenAsync($"127.0.0.1:{sentinel.Port},serviceName=bridge-state");
         var store = connection.State.Open("test", "nothing");
         Assert.True(await WriteAsync(store));
-        // A sentinel learns of followers by asking the primary, every ten seconds.
+        // A sentinel discovers replicas by asking the primary every ten seconds.
         await Eventually.BecomesAsync(() => sentinel.HasLogged("+slave "), TimeSpan.FromSeconds(30));
 
         await primary.KillAsync();
@@ -86,7 +86,7 @@ public sealed class RedisFailoverTests
     }
 
     [Fact]
-    public async Task ScriptsRefused_PingAnswered_DegradedUntilTheyAreAllowed()
+    public async Task ScriptsRefused_PingWorks_DegradedUntilAllowed()
     {
         await using var redis = await RunningRedis.StartAsync();
         await using var connection = await OpenAsync($"127.0.0.1:{redis.Port}");

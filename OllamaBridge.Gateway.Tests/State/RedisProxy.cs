@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>Stands between a gateway and Redis: lets everything through, late, or not at all; and can change where to.</summary>
+/// <summary>A proxy between a gateway and Redis that can delay or drop responses and change its target.</summary>
 internal sealed class RedisProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -19,19 +19,19 @@ internal sealed class RedisProxy : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
-    /// <summary>The address as a gateway is told it.</summary>
+    /// <summary>The address for a gateway's connection string.</summary>
     public string Address => $"127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}";
 
-    /// <summary>Redis's port; 0: there is none, and who comes is sent away.</summary>
+    /// <summary>The port of Redis; 0 closes every new connection.</summary>
     public int Target { get; set; }
 
-    /// <summary>How late answers come.</summary>
+    /// <summary>The delay of responses.</summary>
     public TimeSpan Delay { get; set; }
 
-    /// <summary>So many answers are not passed on: the connection ends in place of each, after Redis has done what it was asked.</summary>
+    /// <summary>The number of next responses to drop. Redis has executed the command, and the connection closes instead of the response.</summary>
     public int Swallow { get => Volatile.Read(ref _swallow); set => Volatile.Write(ref _swallow, value); }
 
-    /// <summary>There is no Redis any more.</summary>
+    /// <summary>Closes all connections and refuses new ones.</summary>
     public void Lose()
     {
         Target = 0;
@@ -72,7 +72,7 @@ internal sealed class RedisProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // Either side has gone.
+            // Either side has closed the connection.
         }
         finally
         {
@@ -101,7 +101,7 @@ internal sealed class RedisProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
-            // Either side has gone.
+            // Either side has closed the connection.
         }
     }
 }

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>A server in a process of its own, which can be killed as the kernel kills: without a chance to say anything.</summary>
+/// <summary>A server in its own process, which can be killed with SIGKILL.</summary>
 internal sealed class RunningProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -21,7 +21,7 @@ internal sealed class RunningProcess : IAsyncDisposable
         {
             if (line is null)
             {
-                _ready.TrySetException(new InvalidOperationException($"{process.StartInfo.FileName} ended at its start: {string.Join('\n', _lines)}"));
+                _ready.TrySetException(new InvalidOperationException($"{process.StartInfo.FileName} ended during its start: {string.Join('\n', _lines)}"));
                 return;
             }
 
@@ -36,7 +36,7 @@ internal sealed class RunningProcess : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
-    /// <summary>Sends it a signal: <c>STOP</c> freezes it as a whole, <c>CONT</c> lets it go on.</summary>
+    /// <summary>Sends a signal: <c>STOP</c> freezes the process, <c>CONT</c> continues it.</summary>
     public async Task SignalAsync(string signal)
     {
         using var kill = Process.Start("kill", [$"-{signal}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
@@ -44,13 +44,13 @@ internal sealed class RunningProcess : IAsyncDisposable
         Assert.Equal(0, kill.ExitCode);
     }
 
-    /// <summary>What runs .NET programs.</summary>
+    /// <summary>The path of the .NET host.</summary>
     public static string Dotnet => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
 
-    /// <summary>What it has said.</summary>
+    /// <summary>Its output.</summary>
     public IReadOnlyCollection<string> Lines => _lines;
 
-    /// <summary>Memory in RAM now, in bytes (Linux: VmRSS).</summary>
+    /// <summary>The resident memory now, in bytes (Linux: VmRSS).</summary>
     public long Resident
     {
         get
@@ -60,8 +60,8 @@ internal sealed class RunningProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a program and waits until it says that it is ready.</summary>
-    /// <returns>The process, and the line that said so.</returns>
+    /// <summary>Starts a program and waits until its output reports that it is ready.</summary>
+    /// <returns>The process, and the line of output that matched.</returns>
     public static async Task<(RunningProcess Process, string Line)> StartAsync(
         string file, IEnumerable<string> arguments, Func<string, bool> isReady, IReadOnlyDictionary<string, string>? environment = null)
     {
@@ -85,7 +85,7 @@ internal sealed class RunningProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a .NET program that lies beside the tests.</summary>
+    /// <summary>Starts a .NET program from the directory of the tests.</summary>
     /// <inheritdoc cref="StartAsync"/>
     public static Task<(RunningProcess Process, string Line)> StartDotnetAsync(
         string assembly, IEnumerable<string> arguments, Func<string, bool> isReady, IReadOnlyDictionary<string, string>? environment = null) =>
@@ -102,7 +102,7 @@ internal sealed class RunningProcess : IAsyncDisposable
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
-    /// <summary>SIGKILL; gone when it returns.</summary>
+    /// <summary>Sends SIGKILL and waits for the end.</summary>
     public async Task KillAsync()
     {
         if (!_process.HasExited)
@@ -110,15 +110,14 @@ internal sealed class RunningProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
-    /// <summary>SIGTERM, without waiting for what comes of it.</summary>
+    /// <summary>Sends SIGTERM and does not wait.</summary>
     public void Terminate()
     {
         using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
 
-    /// <summary>Waits for its end.</summary>
-    /// <returns>What it ended with.</returns>
+    /// <summary>Waits for the end and returns the exit code.</summary>
     public async Task<int> EndAsync()
     {
         await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience);

@@ -1,12 +1,12 @@
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>A real redis-server, where there is one on PATH, in memory.</summary>
+/// <summary>A real redis-server from PATH, without persistence.</summary>
 internal sealed class RunningRedis(RunningProcess process, int port) : IAsyncDisposable
 {
     public int Port => port;
 
-    /// <summary>Starts one; skips the test where there is none.</summary>
-    /// <param name="port">Where; null for a free port.</param>
+    /// <summary>Starts a server; skips the test if redis-server is not on PATH.</summary>
+    /// <param name="port">The port; null for a free port.</param>
     /// <param name="arguments">Further arguments.</param>
     public static async Task<RunningRedis> StartAsync(int? port = null, params string[] arguments)
     {
@@ -19,9 +19,9 @@ internal sealed class RunningRedis(RunningProcess process, int port) : IAsyncDis
         return new RunningRedis(process, at);
     }
 
-    /// <summary>Starts a sentinel that watches a primary, with a quorum of itself.</summary>
+    /// <summary>Starts a sentinel that monitors a primary, with a quorum of one.</summary>
     /// <param name="primary">The primary's port.</param>
-    /// <param name="service">What it calls the primary and those that follow it.</param>
+    /// <param name="service">The sentinel's name for the primary and its replicas.</param>
     public static async Task<RunningRedis> StartSentinelAsync(int primary, string service)
     {
         var at = RunningProcess.FreePort();
@@ -41,14 +41,14 @@ internal sealed class RunningRedis(RunningProcess process, int port) : IAsyncDis
         return new RunningRedis(process, at);
     }
 
-    /// <summary>Asks it as an operator would.</summary>
+    /// <summary>Runs a command as an operator does.</summary>
     public async Task<StackExchange.Redis.RedisResult> AskAsync(string command, params object[] arguments)
     {
         await using var redis = await StackExchange.Redis.ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{port},allowAdmin=true");
         return await redis.GetServer($"127.0.0.1:{port}").ExecuteAsync(command, arguments);
     }
 
-    /// <summary>Whether it has written a line with a text.</summary>
+    /// <summary>Whether the output has a line with a text.</summary>
     public bool HasLogged(string text) => process.Lines.Any(line => line.Contains(text, StringComparison.Ordinal));
 
     public Task KillAsync() => process.KillAsync();

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>A state server in this process, on a free port.</summary>
+/// <summary>A StateServer in this process, on a free port.</summary>
 internal sealed class RunningStateServer : IAsyncDisposable
 {
     private readonly GarnetService _service;
@@ -23,7 +23,7 @@ internal sealed class RunningStateServer : IAsyncDisposable
         return new RunningStateServer(service, asked);
     }
 
-    /// <summary>A client as the Gateway has one.</summary>
+    /// <summary>Connects with a gateway's client library.</summary>
     public Task<ConnectionMultiplexer> ConnectAsync(string? password = null) => ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions
     {
         EndPoints = { new IPEndPoint(IPAddress.Loopback, Options.Port) },

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>What the contracts of all stores begin and end with: a server, and the store as several gateways have it.</summary>
+/// <summary>The base of the store contracts: a server, and one store for each of several gateways.</summary>
 public abstract class StateContract : IAsyncLifetime
 {
     private readonly List<IAsyncDisposable> _owned = [];
@@ -19,13 +19,12 @@ public abstract class StateContract : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Starts what the stores keep their things in.</summary>
+    /// <summary>Starts the server that holds the stores' data.</summary>
     protected abstract Task StartAsync();
 
-    /// <summary>Opens the stores.</summary>
     protected abstract Task OpenStoresAsync();
 
-    /// <summary>Has something disposed of at the end, in reverse order.</summary>
+    /// <summary>Registers an object for disposal at the end of the test, in reverse order.</summary>
     private protected T Own<T>(T owned)
         where T : IAsyncDisposable
     {

@@ -2,16 +2,16 @@ using OllamaBridge.StateServer;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>What the state server's command line and environment say.</summary>
+/// <summary>The StateServer's command line and environment variables.</summary>
 public class StateServerCommandTests
 {
     private static readonly Dictionary<string, string?> Nothing = [];
 
     [Fact]
-    public async Task Parse_Nothing_RedisPortInMemory() => Assert.Equal(new StateServerOptions(6379), await ReadAsync([], Nothing));
+    public async Task Parse_NoArguments_RedisPortInMemory() => Assert.Equal(new StateServerOptions(6379), await ReadAsync([], Nothing));
 
     [Fact]
-    public async Task Parse_Environment_IsUsed() => Assert.Equal(
+    public async Task Parse_Environment_Used() => Assert.Equal(
         new StateServerOptions(7000, "secret", "/data"),
         await ReadAsync([], new() { ["STATE_PORT"] = "7000", ["STATE_PASSWORD"] = "secret", ["STATE_DATA"] = "/data" }));
 
@@ -28,7 +28,7 @@ public class StateServerCommandTests
     [InlineData("--prot", "7000")]
     [InlineData("--password", "pässword")]
     [InlineData("7000")]
-    public void Parse_Wrong_OneLine(params string[] args)
+    public void Parse_Invalid_OneErrorLine(params string[] args)
     {
         var errors = StateServerCommand.Create(_ => null, (_, _) => throw new InvalidOperationException()).Parse(args).Errors;
         Assert.NotEmpty(errors);
@@ -37,7 +37,7 @@ public class StateServerCommandTests
     }
 
     [Fact]
-    public void ToString_WithPassword_KeepsItToItself() =>
+    public void ToString_WithPassword_OmitsPassword() =>
         Assert.DoesNotContain("secret", new StateServerOptions(Password: "secret").ToString(), StringComparison.Ordinal);
 
     private static async Task<StateServerOptions?> ReadAsync(string[] args, Dictionary<string, string?> environment)

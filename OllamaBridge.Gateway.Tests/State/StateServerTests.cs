@@ -4,10 +4,10 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>The state server does what a gateway wants of Redis, asked by the client that a gateway uses.</summary>
+/// <summary>The StateServer supports the commands that a gateway uses, tested with the gateway's client library.</summary>
 public class StateServerTests
 {
-    // As a rate limit does it: counts, and starts the window with the first.
+    // As in a rate limiter: counts, and starts the window with the first count.
     private const string CountInWindow = """
         local n = redis.call('INCR', KEYS[1])
         if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
@@ -17,7 +17,7 @@ public class StateServerTests
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     [Fact]
-    public async Task Ping_NoPassword_Answers()
+    public async Task Ping_NoPassword_Pong()
     {
         await using var server = await RunningStateServer.StartAsync();
         await using var client = await server.ConnectAsync();
@@ -25,7 +25,7 @@ public class StateServerTests
     }
 
     [Fact]
-    public async Task Set_WithExpiry_LivesAsLongAsItWasTold()
+    public async Task Set_WithExpiry_ExpiresOnTime()
     {
         await using var server = await RunningStateServer.StartAsync();
         await using var client = await server.ConnectAsync();
@@ -38,7 +38,7 @@ public class StateServerTests
     }
 
     [Fact]
-    public async Task Eval_FromManyAtOnce_CountsEachOnce()
+    public async Task Eval_Concurrent_CountsEachOnce()
     {
         await using var server = await RunningStateServer.StartAsync();
         await using var client = await server.ConnectAsync();
@@ -54,7 +54,7 @@ public class StateServerTests
     }
 
     [Fact]
-    public async Task Publish_ToASubscriber_Arrives()
+    public async Task Publish_Subscriber_ReceivesMessage()
     {
         var ct = TestContext.Current.CancellationToken;
         await using var server = await RunningStateServer.StartAsync();
@@ -80,13 +80,13 @@ public class StateServerTests
     }
 
     [Fact]
-    public async Task Restart_WithDataFolder_KnowsWhatItKnew()
+    public async Task Restart_WithDataFolder_DataRestored()
     {
         var folder = Directory.CreateTempSubdirectory("state-server-");
         try
         {
             var options = new StateServerOptions(Password: "secret", Data: folder.FullName);
-            // Twice: the second start also reads what the first one had read.
+            // Several rounds: the later starts also read the data of the earlier ones.
             for (var round = 1; round <= 3; round++)
             {
                 await using var server = await RunningStateServer.StartAsync(options);
@@ -109,7 +109,7 @@ public class StateServerTests
     }
 
     [Fact]
-    public async Task Start_PortOfAnotherStateServer_SaysSoInOneLine()
+    public async Task Start_PortInUse_OneErrorLine()
     {
         await using var server = await RunningStateServer.StartAsync();
         using var second = new GarnetService(server.Options, NullLoggerFactory.Instance);
@@ -119,7 +119,7 @@ public class StateServerTests
     }
 
     [Fact]
-    public async Task Start_FolderOfAnotherStateServer_SaysSo()
+    public async Task Start_DataFolderInUse_Error()
     {
         var folder = Directory.CreateTempSubdirectory("state-server-");
         try

@@ -7,7 +7,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>What every store of tenants does, whatever it is made of.</summary>
+/// <summary>The contract of every tenant store.</summary>
 public abstract class TenantStoreContract : StateContract
 {
     private protected ITenantStore A { get; private set; } = null!;
@@ -19,7 +19,7 @@ public abstract class TenantStoreContract : StateContract
     protected override async Task OpenStoresAsync() => (A, B) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
-    public async Task Read_NothingStored_EmptyAndThatIsKnown()
+    public async Task Read_NothingStored_EmptyList()
     {
         var list = await ReadAsync(A);
         Assert.Empty(list.Tenants);
@@ -27,7 +27,7 @@ public abstract class TenantStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Replace_ATenantWithEverything_ReadAsItWasWrittenByTheOther()
+    public async Task Replace_TenantWithAllFields_ReadByOtherGateway()
     {
         var (_, verifier) = ApiKey.Create();
         var time = new DateTimeOffset(2026, 1, 31, 12, 30, 15, 250, TimeSpan.Zero);
@@ -55,7 +55,7 @@ public abstract class TenantStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Replace_AnotherWasQuicker_ConflictAndNothingIsChanged()
+    public async Task Replace_ConcurrentChange_ConflictAndNoChange()
     {
         var known = (await ReadAsync(A)).Version;
         Assert.Equal(WriteOutcome.Done, (await B.ReplaceAsync(known, "b", new TenantRecord { Id = "b" }, Token)).Outcome);
@@ -65,7 +65,7 @@ public abstract class TenantStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Replace_WithNothing_Forgotten()
+    public async Task Replace_WithNull_Removed()
     {
         var one = await A.ReplaceAsync(TenantVersion.None, "a", new TenantRecord { Id = "a" }, Token);
         var two = await A.ReplaceAsync(one.Version, "b", new TenantRecord { Id = "b", Weight = 2 }, Token);
@@ -78,7 +78,7 @@ public abstract class TenantStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Replace_ManyChangesFromTwoAtOnce_NoneIsLost()
+    public async Task Replace_ConcurrentChangesFromTwo_NoneLost()
     {
         await Task.WhenAll(Enumerable.Range(0, 8).Select(w => Task.Run(async () =>
         {
@@ -102,7 +102,7 @@ public abstract class TenantStoreContract : StateContract
         Assert.Equal(80, all.Tenants.Single().Models.Distinct().Count());
     }
 
-    /// <summary>The store as one gateway has it.</summary>
+    /// <summary>Opens the store for one more gateway.</summary>
     private protected abstract Task<ITenantStore> OpenAsync();
 
     private protected static async Task<TenantList> ReadAsync(ITenantStore store) => Assert.IsType<TenantList>((await store.ReadAsync(null, Token)).List);
@@ -117,13 +117,13 @@ public sealed class MemoryTenantStoreTests : TenantStoreContract
     private protected override Task<ITenantStore> OpenAsync() => Task.FromResult<ITenantStore>(_store);
 }
 
-/// <summary>And what those do that several gateways share.</summary>
+/// <summary>The contract of tenant stores that several gateways share.</summary>
 public abstract class SharedTenantStoreContract : TenantStoreContract
 {
     private protected abstract int Port { get; }
 
     [Fact]
-    public async Task Replace_AnswersAreLost_DoneOnce()
+    public async Task Replace_ResponsesLost_AppliedOnce()
     {
         await using var proxy = new RedisProxy { Target = Port };
         var store = await OpenAsync(proxy.Address);
@@ -135,7 +135,7 @@ public abstract class SharedTenantStoreContract : TenantStoreContract
             TenantWriting written;
             while ((written = await store.ReplaceAsync(version, "team", new TenantRecord { Id = "team", Weight = round }, Token)).Outcome == WriteOutcome.NoAnswer)
             {
-                // Whether it was done is to be seen there.
+                // A read shows whether the write was applied.
                 await Poll.UntilAsync(() => Connections[^1].State.IsHealthy);
                 if ((await store.ReadAsync(null, Token)).List is { } list && list.Version != version)
                 {
@@ -154,14 +154,14 @@ public abstract class SharedTenantStoreContract : TenantStoreContract
     }
 
     [Fact]
-    public async Task Replace_AnswerIsLate_AskedAgainAndDoneOnce()
+    public async Task Replace_ResponseLate_RetriedAndAppliedOnce()
     {
         await using var proxy = new RedisProxy { Target = Port };
-        // Nothing else is said on this connection meanwhile.
+        // The long interval keeps other commands off this connection during the test.
         var store = await OpenAsync(proxy.Address, TimeSpan.FromMinutes(1));
         await Poll.UntilAsync(() => Connections[^1].State.IsHealthy);
         await ReadAsync(store);
-        proxy.Delay = TimeSpan.FromSeconds(2.5); // longer than the first attempt waits
+        proxy.Delay = TimeSpan.FromSeconds(2.5); // longer than the timeout of the first attempt
         var writing = store.ReplaceAsync(TenantVersion.None, "team", new TenantRecord { Id = "team" }, Token).AsTask();
         var list = await ReadAsync(A);
         await Eventually.BecomesAsync(async () => (list = await ReadAsync(A)).Version != TenantVersion.None, TimeSpan.FromSeconds(20));
@@ -172,7 +172,7 @@ public abstract class SharedTenantStoreContract : TenantStoreContract
     }
 
     [Fact]
-    public async Task ReadAndReplace_NoRedis_NoAnswer()
+    public async Task ReadAndReplace_NoRedis_ReportUnreachable()
     {
         await using var proxy = new RedisProxy();
         var store = await OpenAsync(proxy.Address);
@@ -188,7 +188,7 @@ public abstract class SharedTenantStoreContract : TenantStoreContract
     [InlineData("""{ "id": "odd", "scopes": "Inference", "weight": 1, "models": null }""")]
     [InlineData("""{ "id": "odd", "scopes": "Inference", "weight": 0 }""")]
     [InlineData("""{ "id": "odd", "scopes": "Inference", "weight": 1, "keys": [ { "verifier": "in clear", "created": "2026-01-31T00:00:00Z" } ] }""")]
-    public async Task Read_OneThatIsNoTenant_TheOthersAreRead(string json)
+    public async Task Read_OneInvalidTenant_OthersRead(string json)
     {
         await A.ReplaceAsync(TenantVersion.None, "good", new TenantRecord { Id = "good" }, Token);
         await using (var redis = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{Port}"))
@@ -197,7 +197,7 @@ public abstract class SharedTenantStoreContract : TenantStoreContract
     }
 
     [Fact]
-    public async Task Read_WithoutWhatMayBeLeftOut_ItsDefaults()
+    public async Task Read_OptionalFieldsMissing_Defaults()
     {
         await using (var redis = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{Port}"))
             await redis.GetDatabase().HashSetAsync("test:{tenants}:records", "t", """{ "id": "t", "scopes": "Inference", "weight": 1, "something": "new" }""");

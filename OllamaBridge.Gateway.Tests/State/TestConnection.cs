@@ -7,14 +7,14 @@ using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>A gateway's connection, without the gateway.</summary>
+/// <summary>A gateway's state connection without the gateway.</summary>
 internal sealed class TestConnection : IAsyncDisposable
 {
     private readonly TestMeters _meters = new();
 
     public TestConnection(string connectionString, string prefix = "test:", TimeSpan? probeInterval = null, TimeSpan? operationTimeout = null)
     {
-        // A busy machine is no failure here.
+        // Long, so that a busy machine does not cause a failure.
         var options = new StateOptions { ConnectionString = connectionString, KeyPrefix = prefix, OperationTimeout = operationTimeout ?? TimeSpan.FromSeconds(20) };
         if (probeInterval is { } interval)
             options = options with { ProbeInterval = interval };

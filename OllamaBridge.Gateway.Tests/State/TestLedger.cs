@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>A gateway's ledger, without the gateway.</summary>
+/// <summary>A gateway's ledger without the gateway.</summary>
 internal sealed class TestLedger : IAsyncDisposable
 {
     private readonly TestConnection _connection;
@@ -37,7 +37,7 @@ internal sealed class TestLedger : IAsyncDisposable
 
     public bool IsHealthy => Store.IsHealthy;
 
-    /// <summary>Records that were counted as dropped.</summary>
+    /// <summary>The number of dropped records, according to the metric.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
 
     public static async Task<TestLedger> StartAsync(string address, LedgerOptions options)
@@ -48,7 +48,7 @@ internal sealed class TestLedger : IAsyncDisposable
         return ledger;
     }
 
-    /// <summary>As the host stops it: what waits is written.</summary>
+    /// <summary>Stops the ledger as the host does: waiting records are written.</summary>
     public async Task StopAsync()
     {
         await _writer.StopAsync(CancellationToken.None);

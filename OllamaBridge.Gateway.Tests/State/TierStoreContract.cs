@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>What every store of the tiers' use does, whatever it is made of.</summary>
+/// <summary>The contract of every store of the tiers' use.</summary>
 public abstract class TierStoreContract : StateContract
 {
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(20);
@@ -15,7 +15,7 @@ public abstract class TierStoreContract : StateContract
     protected override async Task OpenStoresAsync() => (_a, _b) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
-    public async Task Touch_OneUsedItLaterThanTheOther_BothHearTheLater()
+    public async Task Touch_TwoGateways_BothReadLatestUse()
     {
         await _a.TouchAsync("cold", TimeSpan.Zero, Cancelled);
         Assert.InRange((await _b.TouchAsync("cold", TimeSpan.FromHours(1), Cancelled))!.Unused, TimeSpan.Zero, Moment);
@@ -23,7 +23,7 @@ public abstract class TierStoreContract : StateContract
     }
 
     [Fact]
-    public async Task NoteDrained_HeardByAllUntilItIsOver()
+    public async Task NoteDrained_UntilItEnds_ReadByAllGateways()
     {
         Assert.True(await _a.NoteDrainedAsync("cold", ["cold-0", "cold-1"], Cancelled));
         await _a.NoteDrainedAsync("other", ["other-0"], Cancelled);
@@ -33,7 +33,7 @@ public abstract class TierStoreContract : StateContract
         Assert.Equal(["other-0"], (await _a.TouchAsync("other", TimeSpan.Zero, Cancelled))!.Drained);
     }
 
-    /// <summary>The store as one gateway has it.</summary>
+    /// <summary>Opens the store for one more gateway.</summary>
     private protected abstract Task<ITierStore> OpenAsync();
 
     private protected async Task<ITierStore> ConnectAsync(int port) => new RedisTierStore(Own(await TestConnection.OpenAsync(port)).State.Open("tiers", ""));
@@ -48,7 +48,7 @@ public sealed class MemoryTierStoreTests : TierStoreContract
     private protected override Task<ITierStore> OpenAsync() => Task.FromResult<ITierStore>(_store);
 
     [Fact]
-    public async Task Touch_TimePasses_UnusedForAsLong()
+    public async Task Touch_TimePasses_UnusedForThatTime()
     {
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
         var store = new MemoryTierStore(clock);

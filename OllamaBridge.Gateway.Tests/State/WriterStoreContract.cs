@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
-/// <summary>What every store of the writer's right does, whatever it is made of.</summary>
+/// <summary>The contract of every store of the writer lock.</summary>
 public abstract class WriterStoreContract : StateContract
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
@@ -15,19 +15,19 @@ public abstract class WriterStoreContract : StateContract
     protected override async Task OpenStoresAsync() => (_a, _b) = (await OpenAsync(), await OpenAsync());
 
     [Fact]
-    public async Task Hold_SomebodyHasIt_NotForOthersUntilGivenBack()
+    public async Task Hold_HeldElsewhere_RefusedUntilReleased()
     {
         Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", Long, Cancelled));
         Assert.Equal(WriterClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
         Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", Long, Cancelled));
-        await _b.ReleaseAsync("b", Cancelled); // not theirs to give
+        await _b.ReleaseAsync("b", Cancelled); // "b" does not hold the lock
         Assert.Equal(WriterClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
         await _a.ReleaseAsync("a", Cancelled);
         Assert.Equal(WriterClaim.Held, await _b.HoldAsync("b", Long, Cancelled));
     }
 
     [Fact]
-    public async Task Hold_NothingMoreIsHeard_AnothersInTime()
+    public async Task Hold_HolderTimedOut_FreeAfterLifetime()
     {
         Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", TimeSpan.FromMilliseconds(50), Cancelled));
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
@@ -38,7 +38,7 @@ public abstract class WriterStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Hold_KeptBeforeItEnds_ForAsLongAsSaidThen()
+    public async Task Hold_RenewedBeforeEnd_ExtendedByLifetime()
     {
         await _a.HoldAsync("a", TimeSpan.FromSeconds(2), Cancelled);
         await _a.HoldAsync("a", Long, Cancelled);
@@ -48,14 +48,14 @@ public abstract class WriterStoreContract : StateContract
     }
 
     [Fact]
-    public async Task Hold_ManyAtOnce_One()
+    public async Task Hold_Concurrent_OneHolder()
     {
         var claims = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => Task.Run(async () => await (n % 2 == 0 ? _a : _b).HoldAsync($"{n}", Long, Cancelled))));
         Assert.Single(claims, WriterClaim.Held);
         Assert.Equal(39, claims.Count(c => c == WriterClaim.HeldElsewhere));
     }
 
-    /// <summary>The store as one gateway has it.</summary>
+    /// <summary>Opens the store for one more gateway.</summary>
     private protected abstract Task<IWriterStore> OpenAsync();
 
     private protected async Task<IWriterStore> ConnectAsync(int port) => new RedisWriterStore(Own(await TestConnection.OpenAsync(port)).State.Open("writer", ""));

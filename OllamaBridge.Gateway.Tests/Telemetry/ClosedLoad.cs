@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry;
 
-/// <summary>So many clients, each of which asks again as soon as it is answered: models in turn, all answers streamed.</summary>
+/// <summary>Clients that each send the next request as soon as they have the response. The models take turns, and all responses are streamed.</summary>
 internal sealed class ClosedLoad : IAsyncDisposable
 {
     private readonly HttpClient _client;
@@ -23,7 +23,7 @@ internal sealed class ClosedLoad : IAsyncDisposable
         })));
     }
 
-    /// <summary>What was not answered as it should be.</summary>
+    /// <summary>Descriptions of the failed requests.</summary>
     public IReadOnlyCollection<string> Failures => _failures;
 
     public async ValueTask DisposeAsync()

@@ -8,7 +8,7 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry;
 
-/// <summary>What a collector is sent by OTLP: the names in its messages.</summary>
+/// <summary>The names of the metrics that a collector receives through OTLP.</summary>
 public sealed class ExportedMetricsTests
 {
     private static readonly string[] OfEachRequest =
@@ -20,7 +20,7 @@ public sealed class ExportedMetricsTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Metrics_AsItComes_BridgesOwnAndNoOtherOfEachRequest()
+    public async Task Metrics_Default_NoFrameworkMetricsPerRequest()
     {
         var sent = await CollectAsync("ollama.requests", "gen_ai.client.operation.duration", "kestrel.active_connections");
 
@@ -28,13 +28,13 @@ public sealed class ExportedMetricsTests
     }
 
     [Fact]
-    public async Task Metrics_FrameworksWanted_TheyAreSentToo() =>
+    public async Task Metrics_FrameworkMetricsEnabled_Exported() =>
         await CollectAsync([("Bridge:Metrics:HttpRequests", "true")], ["ollama.requests", .. OfEachRequest]);
 
     private static Task<string> CollectAsync(params string[] until) => CollectAsync([], until);
 
-    /// <summary>Asks a bridge once, and waits until all these names have been sent.</summary>
-    /// <returns>All that was sent by then, of messages that were whole.</returns>
+    /// <summary>Sends one request to a bridge, and waits until all these names have been exported.</summary>
+    /// <returns>The text of all complete messages up to then.</returns>
     private static async Task<string> CollectAsync((string Key, string Value)[] settings, string[] until)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -57,7 +57,7 @@ public sealed class ExportedMetricsTests
         });
         await collector.StartAsync(Token);
         await using var fleet = await TestFleet.StartAsync(1);
-        // In a process of its own: where it sends them is read before a test's settings are, and what others in this one record is not its.
+        // In its own process: the exporter's address is read before a test's settings, and other tests in this process record metrics, too.
         await using var bridge = await GatewayProcess.StartAsync(
             fleet.Servers,
             1,

@@ -3,12 +3,11 @@ using OllamaBridge.Gateway.Tests.Deployment;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry;
 
-/// <summary>The tables of <c>docs/metrics.md</c>: each series' name, type and labels.</summary>
+/// <summary>The tables of <c>docs/metrics.md</c>: the name, type and labels of each series.</summary>
 internal static partial class MetricsGuide
 {
     private static readonly string[] GenAiLabels = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"];
 
-    /// <summary>The series by name.</summary>
     public static IReadOnlyDictionary<string, (string Type, IReadOnlySet<string> Labels)> Read() =>
         RepositoryFiles.Read("docs/metrics.md").Split('\n')
             .Select(line => Row().Match(line))

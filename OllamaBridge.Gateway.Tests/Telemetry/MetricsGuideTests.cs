@@ -6,17 +6,17 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry;
 
-/// <summary>What <c>docs/metrics.md</c> says is what there is. Alone: metrics of all gateways in one process come together.</summary>
+/// <summary><c>docs/metrics.md</c> lists the exported metrics. These tests run alone, because all gateways of a process share their metrics.</summary>
 [Collection(nameof(Alone))]
 public sealed class MetricsGuideTests
 {
-    // Labels of the exporter itself.
+    // Labels that the exporter adds.
     private static readonly string[] Foreign = ["le", "otel_scope_name", "otel_scope_version"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Guide_Names_ThoseOfAllInstruments()
+    public async Task Guide_Names_EqualAllInstruments()
     {
         var names = new Dictionary<string, string>();
         using var listener = new MeterListener
@@ -39,7 +39,7 @@ public sealed class MetricsGuideTests
     }
 
     [Fact]
-    public async Task Scrape_AfterMixedTraffic_LabelsOfTheGuideAndNoOthers()
+    public async Task Scrape_AfterMixedTraffic_OnlyDocumentedLabels()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -71,7 +71,7 @@ public sealed class MetricsGuideTests
             await AskUnknownAsync(bridge, $"made-up-{i}");
 
         IReadOnlyList<ScrapedMetric> after = [];
-        // A scrape is answered from memory for a moment.
+        // The endpoint caches a scrape for a moment.
         await Eventually.BecomesAsync(
             async () => (after = await ScrapeAsync(bridge)).Where(m => m.Name == "ollama_requests_total" && m.Labels["model"] == "other").Sum(m => m.Value) == 21,
             TimeSpan.FromSeconds(10));
@@ -80,7 +80,7 @@ public sealed class MetricsGuideTests
     }
 
     [Fact]
-    public async Task Scrape_ModelLeavesMemory_EvictionIsCounted()
+    public async Task Scrape_ModelLeavesMemory_EvictionCounted()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -130,7 +130,7 @@ public sealed class MetricsGuideTests
         .Select(m => $"{m.Name} {string.Join(',', m.Labels.Select(l => $"{l.Key}={l.Value}"))}")
         .Order();
 
-    /// <summary>As the exporter makes it: the unit behind the name, then what a counter is called.</summary>
+    /// <summary>The exporter's name for an instrument: the name, its unit, and the suffix of a counter.</summary>
     private static string PrometheusName(Instrument instrument)
     {
         var unit = instrument.Unit switch { "s" => "_seconds", "By" => "_bytes", "Cel" => "_celsius", _ => "" };

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry;
 
-/// <summary>A real Prometheus reads a bridge whose fleet loses an instance under load. Alone: it wants the machine.</summary>
+/// <summary>A real Prometheus scrapes a bridge whose fleet loses an instance under load. These tests run alone because they need the whole machine.</summary>
 [Collection(nameof(Alone))]
 public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
 {
@@ -17,14 +17,14 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
     private static readonly string[] Models = ["deepseek-r1:7b", "qwen3:8b"];
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    // Whatever else happens: a busy machine may make answers late, and a death many continuations.
+    // Alerts that must not fire. Others may: a busy machine can delay responses, and the loss of an instance causes resumptions.
     private static readonly string[] Silent =
     [
         "OllamaBridgeDown", "OllamaStateLost", "OllamaStateStoreLost", "OllamaLedgerDropped", "OllamaColdTierNotStarting", "OllamaSpillingOver", "OllamaModelOnCpu", "OllamaGpuMemoryFull",
         "OllamaErrorBudgetBurnFast", "OllamaErrorBudgetBurnHigh", "OllamaErrorBudgetBurnSlow", "OllamaErrorBudgetBurnCreeping",
     ];
 
-    // What this fleet has no reason to show: it has no GPUs, no tenants' limits, no fallbacks, no hedging, no cold tiers, no other regions.
+    // Panels without data here, because the fleet has no GPUs, quotas, fallbacks, hedging, cold tiers or other regions.
     private static readonly string[] MayBeEmpty =
     [
         "Model evictions", "Not steady", "Retries by reason", "Ejections", "Breaker openings", "Fallbacks", "Limit refusals", "Hedges",
@@ -34,7 +34,7 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Load_InstanceKilled_ItsAlertFiresAndTheDashboardShowsIt()
+    public async Task Load_InstanceKilled_AlertFiresAndDashboardHasData()
     {
         Promtool.Find("prometheus");
         await using var fleet = await StartFleetAsync();
@@ -43,7 +43,7 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
         await using var load = new ClosedLoad(bridge.Url, 9, Models);
         await Eventually.BecomesAsync(async () => (await prometheus.QueryAsync("sum(rate(ollama_requests_total[5s])) > 0")).Count == 1, Patience);
         Assert.Empty(await prometheus.QueryAsync("""ALERTS{alertname="OllamaInstanceDown"}"""));
-        // Full, so that its death breaks off answers.
+        // All slots in use, so that the kill interrupts responses.
         await Eventually.BecomesAsync(
             async () => (await prometheus.QueryAsync($$"""max_over_time(ollama_instance_slots_used{instance="sim-{{Lost}}"}[2s]) == {{Slots}}""")).Count == 1, Patience);
 
@@ -51,7 +51,7 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
         await Eventually.BecomesAsync(
             async () => (await prometheus.QueryAsync("""ALERTS{alertname="OllamaInstanceDown",alertstate="firing"}""")).Count == 1, Patience);
 
-        // Rates want two looks at a counter: what has just begun needs a moment.
+        // A rate needs two samples, so a new counter needs a moment.
         Dictionary<string, int> seen = [];
         try
         {
@@ -75,7 +75,7 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Trace_ThatAClientKeeps_IsNamedByTheBucketsOfItsRequest()
+    public async Task Trace_SampledByClient_IsExemplarOfItsBuckets()
     {
         Promtool.Find("prometheus");
         await using var fleet = await StartFleetAsync();
@@ -100,7 +100,7 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Scrape_Promtool_FindsNothingWrong()
+    public async Task Scrape_Promtool_NoErrors()
     {
         Promtool.Find("promtool");
         await using var fleet = await StartFleetAsync();
@@ -115,7 +115,7 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
         Assert.True(code == 0 && said.Trim().Length == 0, said);
     }
 
-    /// <summary>How many series each panel shows now. Fails where one of its queries is none.</summary>
+    /// <summary>The number of series of each panel. Fails if a query is not valid.</summary>
     private static async Task<Dictionary<string, int>> SeriesAsync(RunningPrometheus prometheus)
     {
         var seen = new Dictionary<string, int>();
@@ -132,7 +132,7 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
     private static Task<TestFleet> StartFleetAsync() => TestFleet.StartAsync(
         Instances, SimulatorOptions.Instant with { ParallelSlots = 4, MaxLoadedModels = 2, DecodePerToken = TimeSpan.FromMilliseconds(50) }, Models);
 
-    /// <summary>As Grafana fills a query in where everything is chosen.</summary>
+    /// <summary>Inserts the variables into a query as Grafana does if all values are selected.</summary>
     private static string Filled(string query) =>
         Variable().Replace(query.Replace("$__rate_interval", "30s", StringComparison.Ordinal), ".*");
 

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry;
 
-/// <summary>A real Prometheus with the files of <c>deploy/prometheus</c>, made quick: it looks every second, and no alert waits.</summary>
+/// <summary>A real Prometheus with the files of <c>deploy/prometheus</c>. It scrapes every second, and alerts fire without delay.</summary>
 internal sealed partial class RunningPrometheus : IAsyncDisposable
 {
     private readonly RunningProcess _process;
@@ -21,7 +21,7 @@ internal sealed partial class RunningPrometheus : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    /// <summary>Starts one that reads a bridge; skips the test where it is not on PATH.</summary>
+    /// <summary>Starts a Prometheus that scrapes a bridge; skips the test if it is not on PATH.</summary>
     public static async Task<RunningPrometheus> StartAsync(Uri bridge)
     {
         var file = Promtool.Find("prometheus");
@@ -34,7 +34,7 @@ internal sealed partial class RunningPrometheus : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(folder, "prometheus.yml"), configuration.Replace("interval: 15s", "interval: 1s", StringComparison.Ordinal), Token);
 
         var port = RunningProcess.FreePort();
-        // It speaks on standard error.
+        // Prometheus logs to standard error.
         var (process, _) = await RunningProcess.StartAsync(
             "/bin/sh",
             [
@@ -45,7 +45,7 @@ internal sealed partial class RunningPrometheus : IAsyncDisposable
         return new RunningPrometheus(process, folder, port);
     }
 
-    /// <summary>What a query comes to now: labels and value of each series. Fails where it is none.</summary>
+    /// <summary>The labels and the value of each series of a query. Fails if the query is not valid.</summary>
     public async Task<IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)>> QueryAsync(string query)
     {
         using var answer = await _client.GetAsync($"api/v1/query?query={Uri.EscapeDataString(query)}", Token);
@@ -59,7 +59,7 @@ internal sealed partial class RunningPrometheus : IAsyncDisposable
         ];
     }
 
-    /// <summary>The traces that buckets of a query's series name.</summary>
+    /// <summary>The trace ids of the exemplars of a query's series.</summary>
     public async Task<IReadOnlyList<string>> TracesAsync(string query)
     {
         var (from, to) = (DateTimeOffset.UtcNow.AddMinutes(-10), DateTimeOffset.UtcNow.AddMinutes(1));
@@ -68,7 +68,7 @@ internal sealed partial class RunningPrometheus : IAsyncDisposable
         return [.. JsonNode.Parse(text)!["data"]!.AsArray().SelectMany(s => s!["exemplars"]!.AsArray()).Select(e => (string)e!["labels"]!["trace_id"]!).Distinct()];
     }
 
-    /// <summary>Each rule's name, and what went wrong with it; empty for nothing.</summary>
+    /// <summary>The name of each rule, its health, and its error; empty for none.</summary>
     public async Task<IReadOnlyList<(string Name, string Health, string Error)>> RulesAsync() =>
     [
         .. JsonNode.Parse(await _client.GetStringAsync("api/v1/rules", Token))!["data"]!["groups"]!.AsArray()

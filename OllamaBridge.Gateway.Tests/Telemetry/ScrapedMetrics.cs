@@ -3,16 +3,12 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry;
 
-/// <summary>One line of a scrape in Prometheus' text format.</summary>
-/// <param name="Name">With its suffix.</param>
-/// <param name="Labels">By name.</param>
-/// <param name="Value">Its value.</param>
+/// <summary>One line of a scrape in Prometheus' text format. The name has its suffix.</summary>
 internal sealed partial record ScrapedMetric(string Name, IReadOnlyDictionary<string, string> Labels, double Value)
 {
-    /// <summary>The name without what a histogram adds to it.</summary>
+    /// <summary>The name without a histogram's suffix.</summary>
     public string Family => Suffix().Replace(Name, "");
 
-    /// <summary>Reads a scrape.</summary>
     public static IReadOnlyList<ScrapedMetric> Read(string text) =>
     [
         .. text.Split('\n').Where(line => line.Length > 0 && line[0] != '#').Select(line =>

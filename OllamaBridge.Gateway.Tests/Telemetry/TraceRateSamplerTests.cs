@@ -10,7 +10,7 @@ public sealed class TraceRateSamplerTests
     private readonly FakeTimeProvider _clock = new();
 
     [Fact]
-    public void ShouldSample_MoreThanASecondMayHave_TheFirstAreTaken()
+    public void ShouldSample_MoreThanRate_FirstAreSampled()
     {
         var sampler = new TraceRateSampler(3, _clock);
         Assert.Equal([true, true, true, false, false], Ask(sampler, 5));
@@ -19,7 +19,7 @@ public sealed class TraceRateSamplerTests
     }
 
     [Fact]
-    public void ShouldSample_SecondsInWhichNobodyAsked_AreNotSavedUp()
+    public void ShouldSample_IdleSeconds_NotSavedUp()
     {
         var sampler = new TraceRateSampler(2, _clock);
         _clock.Advance(TimeSpan.FromMinutes(5));
@@ -27,10 +27,10 @@ public sealed class TraceRateSamplerTests
     }
 
     [Fact]
-    public void ShouldSample_None_None() => Assert.Equal([false, false], Ask(new TraceRateSampler(0, _clock), 2));
+    public void ShouldSample_RateZero_None() => Assert.Equal([false, false], Ask(new TraceRateSampler(0, _clock), 2));
 
     [Fact]
-    public void ShouldSample_ManyAtOnce_NotOneTooMany()
+    public void ShouldSample_Concurrent_NeverAboveRate()
     {
         var sampler = new TraceRateSampler(100, _clock);
         var taken = 0;

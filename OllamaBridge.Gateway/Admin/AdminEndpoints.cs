@@ -22,7 +22,7 @@ internal static class AdminEndpoints
     {
         var identity = app.Services.GetRequiredService<IdentityStage>();
         var bridge = app.MapGroup("/bridge").AddEndpointFilter(async (context, next) =>
-            await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is not { } status ? await next(context) : Refuse(status));
+            await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is { } status ? Refuse(status) : StrictRequests.FindMistake(context.HttpContext) ?? await next(context));
         bridge.MapTenants();
         bridge.MapInstances();
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)))

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Identity;
 
@@ -20,7 +21,9 @@ internal static class TenantEndpoints
             directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id))
             .Produces<TenantReport>().Describe("getTenant", "One tenant.", 404);
         bridge.MapPut("/tenants/{id}", PutAsync).Takes<TenantSettings>().Produces<TenantReport>()
-            .Describe("putTenant", "Makes a tenant, or changes its settings; keys stay.", 400, 409);
+            .Describe("putTenant", "Makes a tenant, or replaces its settings: those that are left out get their defaults. Keys stay.", 400, 409);
+        bridge.MapPatch("/tenants/{id}", PatchAsync).Takes<TenantSettings>(ApiDescription.MergePatch).Produces<TenantReport>()
+            .Describe("patchTenant", "Changes single settings of a tenant by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409);
         bridge.MapDelete("/tenants/{id}", async (string id, TenantDirectory directory, CancellationToken gone) =>
             Answer((await directory.RemoveAsync(id, gone)).Change, id) ?? TypedResults.NoContent())
             .Produces(StatusCodes.Status204NoContent).Describe("removeTenant", "Forgets a tenant and its keys.", 404, 409);
@@ -38,35 +41,31 @@ internal static class TenantEndpoints
 
     private static async Task<IResult> PutAsync(string id, HttpRequest request, TenantDirectory directory, CancellationToken gone)
     {
-        TenantSettings? settings;
-        try
-        {
-            settings = await JsonSerializer.DeserializeAsync(request.Body, AdminJson.Default.TenantSettings, gone);
-        }
-        catch (JsonException e)
-        {
-            return TypedResults.Problem($"The body is no tenant's settings: {e.Path ?? "$"} cannot be read.", statusCode: StatusCodes.Status400BadRequest);
-        }
+        var (body, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.TenantSettings, gone);
+        if (body is null || TenantSettings.Read(id, body, out mistake) is not { } settings)
+            return TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest);
+        var (change, tenant) = await directory.ChangeAsync(id, was => settings.ApplyTo(was ?? new TenantRecord { Id = id }), gone);
+        return Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
+    }
 
-        settings ??= new TenantSettings();
-        var mistakes = TenantsOptionsValidator.Mistakes(id, settings.Weight, settings.Scopes, settings.Models, [.. settings.Instances, .. settings.OwnInstances], settings.Limits)
-            .Select(m => $"{m.Where.TrimStart(':')} {m.What}".Trim()).ToList();
-        if (mistakes.Count > 0)
-            return TypedResults.Problem(string.Join(' ', mistakes), statusCode: StatusCodes.Status400BadRequest);
+    private static async Task<IResult> PatchAsync(string id, HttpRequest request, TenantDirectory directory, CancellationToken gone)
+    {
+        var (patch, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.TenantSettings, gone);
+        if (patch is null || (mistake = AdminBody.FindMistake(patch, AdminJson.Default.TenantSettings)) is not null)
+            return TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest);
         var (change, tenant) = await directory.ChangeAsync(
             id,
-            was => (was ?? new TenantRecord { Id = id }) with
+            was =>
             {
-                Scopes = settings.Scopes,
-                Models = settings.Models,
-                Instances = settings.Instances,
-                OwnInstances = settings.OwnInstances,
-                Weight = settings.Weight,
-                Priority = settings.Priority,
-                Limits = settings.Limits,
+                // Another gateway may have changed the tenant since: the patch is for what it is now.
+                mistake = null;
+                var before = was is null ? null : JsonSerializer.SerializeToNode(TenantSettings.Of(was), AdminJson.Default.TenantSettings)!.AsObject();
+                return before is null ? null : TenantSettings.Read(id, AdminBody.Merge(before, patch), out mistake)?.ApplyTo(was!);
             },
             gone);
-        return Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
+        return mistake is not null
+            ? TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest)
+            : Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
     }
 
     private static async Task<IResult> SetDisabledAsync(TenantDirectory directory, string id, bool disabled, CancellationToken gone)
@@ -168,6 +167,42 @@ internal sealed record TenantSettings
     public Priority Priority { get; set; }
 
     public TenantLimits Limits { get; set; } = new();
+
+    /// <summary>Reads settings out of a body and checks them.</summary>
+    /// <returns>The settings; null if there is a mistake.</returns>
+    public static TenantSettings? Read(string id, JsonObject body, out string? mistake)
+    {
+        if (AdminBody.Convert(body, AdminJson.Default.TenantSettings, out mistake) is not { } read)
+            return null;
+        var mistakes = TenantsOptionsValidator.Mistakes(id, read.Weight, read.Scopes, read.Models, [.. read.Instances, .. read.OwnInstances], read.Limits)
+            .Select(m => $"{m.Where.TrimStart(':')} {m.What}".Trim()).ToList();
+        mistake = mistakes.Count == 0 ? null : string.Join(' ', mistakes);
+        return mistake is null ? read : null;
+    }
+
+    /// <summary>The settings that a tenant has.</summary>
+    public static TenantSettings Of(TenantRecord tenant) => new()
+    {
+        Scopes = tenant.Scopes,
+        Models = tenant.Models,
+        Instances = tenant.Instances,
+        OwnInstances = tenant.OwnInstances,
+        Weight = tenant.Weight,
+        Priority = tenant.Priority,
+        Limits = tenant.Limits,
+    };
+
+    /// <summary>The tenant with these settings; its keys stay.</summary>
+    public TenantRecord ApplyTo(TenantRecord tenant) => tenant with
+    {
+        Scopes = Scopes,
+        Models = Models,
+        Instances = Instances,
+        OwnInstances = OwnInstances,
+        Weight = Weight,
+        Priority = Priority,
+        Limits = Limits,
+    };
 }
 
 /// <summary>A tenant as operators see it. Nothing in it opens anything.</summary>

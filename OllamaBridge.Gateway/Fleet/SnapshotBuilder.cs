@@ -13,14 +13,18 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <remarks>Used by the fleet's owner alone.</remarks>
 internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null, ModelDigests? digests = null, ModelWeights? weights = null)
 {
-    private readonly ModelDigests _digests = digests ?? ModelDigests.Newest;
-    private readonly ColdTiers _tiers = tiers ?? ColdTiers.None;
     private readonly Dictionary<string, CatalogModel> _lastSeen = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ModelState> _models = [];
     private readonly Dictionary<Instance, Dictionary<string, PlacementState>> _placements = [];
     private readonly ModelState _anything = new("");
     private readonly Dictionary<Instance, PlacementState> _anythingPlacements = [];
     private long _version;
+
+    /// <summary>Whose models are there while no instance has them, from the next snapshot on.</summary>
+    public ColdTiers Tiers { get; set; } = tiers ?? ColdTiers.None;
+
+    /// <summary>Which digest of a name is served, from the next snapshot on.</summary>
+    public ModelDigests Digests { get; set; } = digests ?? ModelDigests.Newest;
 
     /// <summary>Builds the next snapshot.</summary>
     /// <param name="views">Every instance, in configured order.</param>
@@ -36,7 +40,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             {
                 if (!placements.TryGetValue(model.Key, out var entry))
                     placements[model.Key] = entry = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
-                if (_tiers.Find(model.Key) is { } tier)
+                if (Tiers.Find(model.Key) is { } tier)
                 {
                     if (tier.Owns(view.Instance.Name))
                         _lastSeen[model.Key] = model;
@@ -60,7 +64,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             anything.Add(new ModelPlacement(view, any));
         }
 
-        ImmutableArray<ColdModel> cold = [.. _tiers.All.SelectMany(t => t.Models.Select(m => new ColdModel(t, _lastSeen.GetValueOrDefault(m.Key, m))))];
+        ImmutableArray<ColdModel> cold = [.. Tiers.All.SelectMany(t => t.Models.Select(m => new ColdModel(t, _lastSeen.GetValueOrDefault(m.Key, m))))];
         foreach (var (_, model) in cold)
             if (!placements.ContainsKey(model.Key))
                 placements[model.Key] = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
@@ -69,7 +73,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
         keeper?.Observe(views, _placements);
         var models = placements.ToFrozenDictionary(
             p => p.Key,
-            p => ModelView.Of(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable(), _digests) with { Tier = _tiers.Find(p.Key) },
+            p => ModelView.Of(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable(), Digests) with { Tier = Tiers.Find(p.Key) },
             StringComparer.Ordinal);
         return new FleetSnapshot(
             ++_version,
@@ -79,7 +83,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             Inventory.Build(views, cold: cold, digests: FleetSnapshot.Served(models.Values)))
         {
             Cold = cold,
-            DigestRules = _digests,
+            DigestRules = Digests,
         };
     }
 
@@ -177,7 +181,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
 
         foreach (var gone in _anythingPlacements.Keys.Where(i => !present.Contains(i)).ToArray())
             _anythingPlacements.Remove(gone);
-        var models = views.SelectMany(v => v.Catalog).Select(m => m.Key).Concat(_tiers.All.SelectMany(t => t.Models).Select(m => m.Key)).ToHashSet();
+        var models = views.SelectMany(v => v.Catalog).Select(m => m.Key).Concat(Tiers.All.SelectMany(t => t.Models).Select(m => m.Key)).ToHashSet();
         // A model that somebody still waits for keeps its state, so that counts stay right if it comes back.
         foreach (var gone in _models.Where(m => !models.Contains(m.Key) && m.Value.Waiting == 0).Select(m => m.Key).ToArray())
             _models.Remove(gone);

@@ -37,7 +37,7 @@ internal sealed class AnswerTransformer(
 
     private const int FirstRead = 4 * 1024;
     private const int ErrorLimit = 64 * 1024;
-    private readonly ForwardingOptions _options = options.Value;
+    private ForwardingOptions Settings => options.Value;
 
     private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
 
@@ -47,7 +47,7 @@ internal sealed class AnswerTransformer(
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         var connection = httpContext.Request.Headers.Connection;
-        HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization, connection);
+        HeaderHygiene.Clean(proxyRequest.Headers, Settings.PassAuthorization, connection);
         if (proxyRequest.Content is { } content)
             HeaderHygiene.Clean(content.Headers, connection);
         var attempt = httpContext.Features.Get<ForwardAttempt>()!;
@@ -252,7 +252,7 @@ internal sealed class AnswerTransformer(
         var ended = false;
         if (attempt.Call.Operation.Kind == OperationKind.Inference)
         {
-            ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
+            ended = await HoldAsync(held, source, Settings.MaxHeldAnswer, cancellationToken);
             var usage = Usage.Read(held.Span.StartsWith(ByteOrderMark) ? held.Span[ByteOrderMark.Length..] : held.Span);
             // A model's answer is never nothing, and what is said to be JSON is some.
             if (ended && held.Length > 0 && !usage.IsReadable && isJson)

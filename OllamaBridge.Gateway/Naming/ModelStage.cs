@@ -11,7 +11,7 @@ namespace OllamaBridge.Gateway.Naming;
 internal sealed class ModelStage(
     IFleet fleet, ModelChains chains, InventoryStage inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time)
 {
-    private readonly bool _cloudModels = options.Value.CloudModels;
+    private bool CloudModels => options.Value.CloudModels;
 
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
@@ -66,7 +66,7 @@ internal sealed class ModelStage(
         // A model that the tenant may not use is reported as unknown; a forbidden change is reported as forbidden.
         if (chain is not { IsAlias: true } && call.Tenant.Models?.Allows(key) == false)
             return operation.Kind == OperationKind.Management ? ModelNameErrors.NotForModel : Unknown(call, written);
-        if (chain is not { IsAlias: true } && !_cloudModels && LeavesTheFleet(call, snapshot, key, isCloud))
+        if (chain is not { IsAlias: true } && !CloudModels && LeavesTheFleet(call, snapshot, key, isCloud))
             return ModelNameErrors.CloudDisabled(operation);
         if (CheckOtherModel(call) is { } error)
             return error;
@@ -123,7 +123,7 @@ internal sealed class ModelStage(
     {
         var all = chain.IsAlias ? chain.Candidates : [new ModelCandidate(written, call.ModelKey), .. chain.Candidates];
         ImmutableArray<ModelCandidate> candidates = call.Tenant.Models is { } allowed ? all.RemoveAll(c => !allowed.Allows(c.Key)) : all;
-        if (!_cloudModels)
+        if (!CloudModels)
             candidates = candidates.RemoveAll(c => c.IsCloud || snapshot.IsRemote(c.Key));
         if (candidates.IsEmpty)
             return false;

@@ -9,7 +9,7 @@ namespace OllamaBridge.Hosting;
 /// <summary>Lets the bridge start the instances of a cold tier when a request needs one of its models.</summary>
 internal static class TierActivation
 {
-    /// <summary>Tells the bridge about the tier and accepts its requests. A published application asks the platform instead.</summary>
+    /// <summary>Configures the tier in the bridge and accepts the bridge's requests. A published application uses the platform instead.</summary>
     public static void WithActivation(this IResourceBuilder<IOllamaBridgeResource> bridge, InstanceTier tier)
     {
         if (bridge.ApplicationBuilder.ExecutionContext.IsPublishMode || !tier.StartsOnDemand)

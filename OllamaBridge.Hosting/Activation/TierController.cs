@@ -16,14 +16,12 @@ internal sealed class TierController(
     private static readonly string[] Starting =
         [KnownResourceStates.Starting, KnownResourceStates.Waiting, KnownResourceStates.Building, KnownResourceStates.RuntimeUnhealthy];
 
-    /// <inheritdoc/>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
         await listener.DisposeAsync();
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await foreach (var request in listener.Requests.ReadAllAsync(stoppingToken))

@@ -19,7 +19,7 @@ internal sealed class TierListener : IValueProvider, IManifestExpressionProvider
     private const int KeyBytes = 32;
     private const int MaxBody = 4096;
 
-    // The latest request for a tier counts; few ever wait before it.
+    // Only the latest request for a tier counts, so the queue stays short.
     private readonly Channel<TierRequest> _requests = Channel.CreateUnbounded<TierRequest>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Dictionary<string, Func<int>> _tiers = new(StringComparer.OrdinalIgnoreCase);
     private readonly Lazy<Task<WebApplication>> _server;
@@ -32,7 +32,6 @@ internal sealed class TierListener : IValueProvider, IManifestExpressionProvider
     /// <summary>The accepted requests, in order.</summary>
     public ChannelReader<TierRequest> Requests => _requests.Reader;
 
-    /// <inheritdoc/>
     public string ValueExpression => "{tiers.url}";
 
     /// <summary>Accepts requests for a tier.</summary>
@@ -45,7 +44,6 @@ internal sealed class TierListener : IValueProvider, IManifestExpressionProvider
     public async ValueTask<string?> GetValueAsync(CancellationToken cancellationToken = default) =>
         (await _server.Value.WaitAsync(cancellationToken)).Urls.First() + Path;
 
-    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         if (_server.IsValueCreated)

@@ -28,7 +28,7 @@ internal static class BridgeClient
     public static async Task<HttpResponseMessage> PostAsync(BridgeInstance instance, string path, HttpContent content, CancellationToken cancellationToken) =>
         await Http.PostAsync(new Uri((instance.Endpoint?.Url ?? instance.Url) + path), content, cancellationToken);
 
-    /// <summary>Runs a command; a server that does not answer becomes a failure with its reason.</summary>
+    /// <summary>Runs a command. If the server does not respond, the command fails with the reason.</summary>
     public static async Task<ExecuteCommandResult> GuardAsync(Func<Task<ExecuteCommandResult>> action)
     {
         try

@@ -42,11 +42,11 @@ internal static class BridgeCommands
             });
     }
 
-    /// <summary>Adds the command <em>Send a test prompt</em>, which shows the answer and the instance that gave it.</summary>
+    /// <summary>Adds the command <em>Send a test prompt</em>, which shows the response and the instance that served it.</summary>
     public static IResourceBuilder<IOllamaBridgeResource> WithTestPrompt(this IResourceBuilder<IOllamaBridgeResource> bridge) =>
         bridge.WithCommand(TestPrompt, "Send a test prompt", context => SendAsync(bridge.Resource.Fleet, context), new CommandOptions
         {
-            Description = "Asks a model through the bridge and shows the answer.",
+            Description = "Sends a prompt to a model through the bridge and shows the response.",
             IconName = "ChatSparkle",
             IsHighlighted = true,
             // The dashboard focuses the first input; it must be a text input (a list whose options load later can crash the dialog).

@@ -43,7 +43,7 @@ internal static class DrainStates
         var resource = instance.Resource.Resource;
         if (!states.TryGetCurrentState(instance.Name, out var current) || Next(current.Snapshot.State?.Text, isDraining, running) is null)
             return;
-        // The state can change between the look and the update, for example because the instance stops.
+        // The state can change between the read and the update, for example because the instance stops.
         await states.PublishUpdateAsync(resource, current.ResourceId, snapshot =>
             Next(snapshot.State?.Text, isDraining, running) is { } next ? snapshot with { State = next } : snapshot);
     }
@@ -62,7 +62,6 @@ internal sealed class DrainStateWatcher(BridgeModel fleet, IServiceProvider serv
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Interval, services.GetService<TimeProvider>() ?? TimeProvider.System);

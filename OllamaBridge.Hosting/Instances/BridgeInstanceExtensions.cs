@@ -6,7 +6,7 @@ namespace Aspire.Hosting;
 /// <summary>Adds instances to a bridge: simulated, local and external ones. Containers come with <c>OllamaBridge.Hosting.Containers</c>.</summary>
 public static class BridgeInstanceExtensions
 {
-    /// <summary>Adds simulated Ollama servers: the whole API, made-up answers, no GPU. They have the fleet's models from the start.</summary>
+    /// <summary>Adds simulated Ollama servers: the whole API, generated text, no GPU. They have the fleet's models from the start.</summary>
     /// <param name="bridge">The bridge.</param>
     /// <param name="count">The number of instances to add.</param>
     /// <param name="tier">The name of their tier; null for the default one.</param>
@@ -15,7 +15,7 @@ public static class BridgeInstanceExtensions
         this IResourceBuilder<IOllamaBridgeResource> bridge, int count, string? tier = null) =>
         bridge.AddInstances(count, tier, SimulatedInstances.Add, pullsModels: false);
 
-    /// <summary>Adds local Ollama servers: <c>ollama serve</c> from PATH, all over the user's own model folder.</summary>
+    /// <summary>Adds local Ollama servers: <c>ollama serve</c> from PATH, all with the user's own model folder.</summary>
     /// <param name="bridge">The bridge.</param>
     /// <param name="count">The number of instances to add.</param>
     /// <param name="tier">The name of their tier; null for the default one.</param>
@@ -83,7 +83,7 @@ public static class BridgeInstanceExtensions
         fleet.Pulls.Add(builder.AddModelPull(name, model, owner, endpoint));
     }
 
-    /// <summary>Ties an instance to its bridge.</summary>
+    /// <summary>Registers an instance with its bridge.</summary>
     private static void Register(this IResourceBuilder<IOllamaBridgeResource> bridge, BridgeInstance instance)
     {
         var fleet = bridge.Resource.Fleet;
@@ -98,13 +98,13 @@ public static class BridgeInstanceExtensions
         if (instance.Endpoint is null)
             return;
 
-        // The orchestrator's proxy accepts connections for a server that has died, and never answers: the bridge could not tell it from a slow one.
+        // The orchestrator's proxy accepts connections for a dead server and never responds, so the bridge could not distinguish it from a slow one.
         bridge.ApplicationBuilder.CreateResourceBuilder((IResourceWithEndpoints)instance.Resource.Resource)
             .WithEndpoint(BridgeModel.HttpEndpoint, e => e.IsProxied = false);
-        // The bridge is usable as soon as one instance is. It discovers by itself when the others are ready.
+        // The bridge is usable as soon as one instance is, and detects by itself when the others are ready.
         if (isFirst && instance.Resource is IResourceBuilder<IResourceWithWaitSupport> first)
             bridge.WaitFor(first);
-        // Servers over one folder start one after the other: the first one creates the keys and folders that all of them use.
+        // Servers with one folder start one after the other: the first one creates the keys and folders for all of them.
         else if (!isFirst && fleet.Instances[0].Resource is IResourceBuilder<IResourceWithEndpoints> { Resource: not ISimulatedOllama } owner && instance.Resource is IResourceBuilder<IResourceWithWaitSupport> waiting)
             waiting.WaitFor(owner);
     }
@@ -115,7 +115,7 @@ public static class BridgeInstanceExtensions
         if (instance.Resource is not IResourceBuilder<ContainerResource> container || !container.ApplicationBuilder.ExecutionContext.IsRunMode)
             return;
         container.WithLifetime(ContainerLifetime.Persistent)
-            // A container whose port changes is another container for the orchestrator: it would be created again at each start.
+            // For the orchestrator, a container with another port is another container, which it would create again at each start.
             .WithEndpoint(BridgeModel.HttpEndpoint, e => e.Port ??= PersistentPorts.Of(instance.Name));
     }
 }

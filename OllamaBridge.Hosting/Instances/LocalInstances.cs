@@ -8,7 +8,7 @@ namespace OllamaBridge.Hosting;
 /// <summary><c>ollama serve</c> from PATH.</summary>
 internal sealed class LocalOllamaResource(string name, string workingDirectory) : ExecutableResource(name, LocalInstances.Program, workingDirectory), IResourceWithServiceDiscovery;
 
-/// <summary>Creates local instances: several servers over the user's own model folder.</summary>
+/// <summary>Creates local instances: several servers with the user's own model folder.</summary>
 internal static class LocalInstances
 {
     public const string Program = "ollama";

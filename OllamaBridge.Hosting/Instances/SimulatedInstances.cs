@@ -4,7 +4,7 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace OllamaBridge.Hosting;
 
-/// <summary>A simulated Ollama server: the whole API, made-up answers, no GPU.</summary>
+/// <summary>A simulated Ollama server: the whole API, generated text, no GPU.</summary>
 internal interface ISimulatedOllama : IResourceWithEndpoints, IResourceWithEnvironment, IResourceWithArgs, IResourceWithWaitSupport, IResourceWithProbes;
 
 /// <summary>The simulator as a project of this repository.</summary>
@@ -44,7 +44,7 @@ internal static class SimulatedInstances
             ? Programs.AddProject(builder, new SimulatedOllamaProjectResource(name), project())
             : Programs.AddTool(builder, new SimulatedOllamaToolResource(name));
 
-    /// <summary>The models of an instance. Only a cold tier has its own models; otherwise no request would ever have to start it.</summary>
+    /// <summary>The models of an instance. Only a cold tier has its own models; otherwise no request would ever start the tier.</summary>
     private static IEnumerable<string> ModelsOf(BridgeModel fleet, InstanceTier tier) => tier.StartsOnDemand
         ? tier.OwnModels
         : fleet.Models.Except(fleet.Tiers.Where(t => t.StartsOnDemand).SelectMany(t => t.OwnModels), StringComparer.OrdinalIgnoreCase);

@@ -95,7 +95,7 @@ public static class BridgeObservabilityExtensions
             .WaitFor(bridge)
             .ExcludeFromManifest();
 
-        // The address as a container sees it, which can differ from the one that this process sees.
+        // The address as containers see it, which can differ from the address for this process.
         async ValueTask<string> AddressAsync(EndpointReference endpoint, CancellationToken cancellationToken) =>
             await endpoint.Property(EndpointProperty.HostAndPort).GetValueAsync(
                 new ValueProviderContext { Network = KnownNetworkIdentifiers.DefaultAspireContainerNetwork }, cancellationToken)

@@ -136,7 +136,7 @@ public static class BridgeStateExtensions
         await file.WriteLineAsync($"requirepass {await password.GetValueAsync(cancellationToken)}".AsMemory(), cancellationToken);
     }
 
-    // The data outlives a clean build. By default applications are told apart by Aspire's key for that (KnownConfigNames); a setting moves the folder,
+    // The data outlives a clean build. By default Aspire's key (KnownConfigNames) distinguishes applications; a setting moves the folder,
     // for example for two runs of one application at the same time.
     private static string DataFolder(IDistributedApplicationBuilder builder, string name) =>
         Path.Combine(builder.Configuration[DataFolderKey] is { Length: > 0 } folder ? Path.GetFullPath(folder) : DefaultDataFolder(builder), name);

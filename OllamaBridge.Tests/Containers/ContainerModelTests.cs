@@ -9,7 +9,7 @@ public sealed class ContainerModelTests
     private static readonly string[] InstanceCommandNames = ["Drain", "Undrain", "Preload model…", "Unload model…"];
 
     [Fact]
-    public async Task Container_ThreeInstances_WholeModel()
+    public async Task Container_ThreeInstances_CompleteApplicationModel()
     {
         await using var builder = await Apps.OwnAsync(
             "--Fleet:Backend=Container", "--Fleet:State=Container", "--Fleet:Models=deepseek-r1:7b,nomic-embed-text", "--Fleet:Gpus:Vendor=Nvidia",
@@ -33,7 +33,7 @@ public sealed class ContainerModelTests
             Assert.NotEmpty(builder.Get<IResource>(name).Annotations.OfType<HealthCheckAnnotation>());
         }
 
-        // The first server pulls. The others wait for that server, never for a model, which may fail.
+        // The first server pulls. The other servers wait for the first server but not for its models, because a pull can fail.
         Assert.Equal("deepseek-r1:7b", builder.Get<OllamaModelPullResource>("model-deepseek-r1-7b").Model);
         Assert.Equal("nomic-embed-text:latest", builder.Get<OllamaModelPullResource>("model-nomic-embed-text").Model);
         Assert.All(builder.Resources.OfType<OllamaModelPullResource>(), m => Assert.Equal("ollama-1", m.Parent.Name));
@@ -50,7 +50,7 @@ public sealed class ContainerModelTests
     }
 
     [Fact]
-    public async Task Bridge_ThreeInstances_ToldByReference()
+    public async Task Bridge_ThreeInstances_ReceivesReferences()
     {
         await using var builder = await Apps.OwnAsync("--Fleet:Backend=Container", "--Fleet:State=Container", "--Fleet:Gpus:Vendor=None");
 
@@ -75,7 +75,7 @@ public sealed class ContainerModelTests
     }
 
     [Fact]
-    public async Task Container_Amd_RocmImageAndOneVisibleDevice()
+    public async Task Container_Amd_UsesRocmImageAndOneVisibleDevice()
     {
         var (builder, bridge) = Apps.With(new FakeHost("docker", AmdGpus: 2));
         bridge.WithContainerInstances(2);
@@ -89,7 +89,7 @@ public sealed class ContainerModelTests
     }
 
     [Fact]
-    public async Task Container_Podman_DeviceByItsInterfaceName()
+    public async Task Container_Podman_UsesCdiDeviceName()
     {
         var (builder, bridge) = Apps.With(new FakeHost("podman", NvidiaGpus: 2));
         bridge.WithContainerInstances(2);
@@ -98,7 +98,7 @@ public sealed class ContainerModelTests
     }
 
     [Fact]
-    public async Task Tier_Cold_OwnSettingsAndStartedByHand()
+    public async Task Tier_Cold_HasOwnSettingsAndExplicitStart()
     {
         await using var builder = await Apps.OwnAsync(
             "--Fleet:Backend=Container", "--Fleet:State=Container", "--Fleet:Gpus:Vendor=None", "--Fleet:Instances=1",
@@ -138,7 +138,7 @@ public sealed class ContainerModelTests
     }
 
     [Fact]
-    public async Task PersistentContainers_Instances_KeepTheirPortsAndOutliveTheApplication()
+    public async Task PersistentContainers_Instances_KeepPortsAndOutliveApplication()
     {
         await using var builder = await Apps.OwnAsync(
             "--Fleet:Backend=Container", "--Fleet:State=Container", "--Fleet:Gpus:Vendor=None", "--Fleet:PersistentContainers=true");
@@ -154,7 +154,7 @@ public sealed class ContainerModelTests
     }
 
     [Fact]
-    public async Task OpenWebUI_Flag_PointedAtTheBridgeAndWaitsForIt()
+    public async Task OpenWebUI_Enabled_ReferencesBridgeAndWaitsForIt()
     {
         await using var builder = await Apps.OwnAsync(
             "--Fleet:Backend=Container", "--Fleet:State=Container", "--Fleet:Gpus:Vendor=None", "--Fleet:OpenWebUI=true");
@@ -165,7 +165,7 @@ public sealed class ContainerModelTests
     }
 
     [Fact]
-    public async Task OpenWebUI_BridgeWithKey_ReceivesTheKeyForTheOpenAIProtocol()
+    public async Task OpenWebUI_BridgeWithKey_ReceivesOpenAIKey()
     {
         await using var builder = await Apps.OwnAsync(
             "--Fleet:Backend=Container", "--Fleet:State=Container", "--Fleet:Gpus:Vendor=None", "--Fleet:OpenWebUI=true", "--Fleet:RequireKey=true");
@@ -179,7 +179,7 @@ public sealed class ContainerModelTests
     private static IEnumerable<string> Kinds(IDistributedApplicationBuilder builder, string name) =>
         builder.Get<IResource>(name).Annotations.Select(a => a.GetType().Name).Where(n => n is "ExplicitStartupAnnotation" or "ContainerLifetimeAnnotation").Order();
 
-    // The listener for cold tiers makes another key at each start.
+    // The listener for cold tiers generates a new key at each start.
     private static Dictionary<string, string> WithoutKey(IReadOnlyDictionary<string, string> environment) =>
         environment.Where(e => !e.Key.EndsWith("ApiKey", StringComparison.Ordinal)).ToDictionary();
 }

@@ -2,11 +2,11 @@ using System.Text.Json.Nodes;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>The manifest at the root is what the application publishes now.</summary>
+/// <summary>The manifest in the repository's root is current.</summary>
 public sealed class ManifestTests
 {
     [Fact]
-    public async Task Manifest_Regenerated_SameAsTheOneAtTheRoot()
+    public async Task Manifest_Regenerated_EqualsCommittedFile()
     {
         var committed = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "aspire-manifest.json"), TestContext.Current.CancellationToken);
 
@@ -14,11 +14,11 @@ public sealed class ManifestTests
 
         Assert.True(
             committed.ReplaceLineEndings() == now.ReplaceLineEndings(),
-            $"aspire-manifest.json is not current; ./deploy/manifest.sh writes it. It would be:\n{now}");
+            $"aspire-manifest.json is not current. Run ./deploy/manifest.sh to update it. Expected content:\n{now}");
     }
 
     [Fact]
-    public async Task Manifest_LikeInstances_OneResourceThatThePlatformReplicates()
+    public async Task Manifest_IdenticalInstances_PublishedAsOneReplicatedResource()
     {
         var resources = JsonNode.Parse(await PublishAsync("--Fleet:Instances=5", "--Fleet:Backend=Simulator", "--Fleet:Tiers:cold:Instances=2"))!["resources"]!.AsObject();
 
@@ -39,14 +39,14 @@ public sealed class ManifestTests
             Assert.True(resources[secret]!["inputs"]!["value"]!["secret"]!.GetValue<bool>());
         var environment = resources["bridge"]!["env"]!.AsObject();
         Assert.Equal("{bridge-key.value}", environment["Bridge__Tenants__clients__Keys__0"]!.GetValue<string>());
-        // The published bridge is reachable from outside.
+        // The published bridge can be reached from outside, so anonymous access must be off.
         Assert.DoesNotContain("Bridge__Access__AllowAnonymous", environment.Select(e => e.Key));
         Assert.Equal(
             ["ConnectionStrings__state"],
             resources["bridge"]!["env"]!.AsObject().Where(e => e.Value!.GetValue<string>().Contains("state", StringComparison.Ordinal)).Select(e => e.Key));
     }
 
-    /// <summary>Publishes next to the real one, because paths in it are relative to where it lies.</summary>
+    /// <summary>Publishes into the repository's root, because the manifest's paths are relative to its own directory.</summary>
     private static async Task<string> PublishAsync(params string[] arguments)
     {
         var path = Path.Combine(Repository.Root, $"aspire-manifest.{Guid.NewGuid():n}.json");

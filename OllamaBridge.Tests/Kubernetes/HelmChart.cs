@@ -5,13 +5,13 @@ using YamlDotNet.Serialization;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>A chart as the application publishes it, read back.</summary>
+/// <summary>The chart that the application publishes, parsed.</summary>
 internal sealed partial class HelmChart
 {
-    /// <summary>What somebody who installs it would set.</summary>
+    /// <summary>The password that a user sets at installation.</summary>
     public const string Password = "pass-for-this-test";
 
-    /// <summary>The clients' key.</summary>
+    /// <summary>The clients' API key.</summary>
     public const string Key = "ob-0123456789ab-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
     private HelmChart(string values, IReadOnlyDictionary<string, string> templates)
@@ -23,10 +23,9 @@ internal sealed partial class HelmChart
     /// <summary><c>values.yaml</c>.</summary>
     public string Values { get; }
 
-    /// <summary>The templates by their paths.</summary>
     public IReadOnlyDictionary<string, string> Templates { get; }
 
-    /// <summary>Publishes into a folder that is gone afterwards.</summary>
+    /// <summary>Publishes into a temporary folder and reads the chart.</summary>
     public static async Task<HelmChart> PublishAsync(params string[] arguments)
     {
         var folder = Directory.CreateTempSubdirectory("ollamabridge-chart-").FullName;
@@ -46,8 +45,8 @@ internal sealed partial class HelmChart
         }
     }
 
-    /// <summary>Every object, with values put in and fields that Kubernetes does not know refused.</summary>
-    /// <param name="set">Values in place of the chart's own, as <c>helm install --set</c> has them.</param>
+    /// <summary>All objects, with values inserted. A field that Kubernetes does not know fails.</summary>
+    /// <param name="set">Overrides of the chart's values, as in <c>helm install --set</c>.</param>
     public IReadOnlyList<IKubernetesObject<V1ObjectMeta>> Render(params (string Key, string Value)[] set)
     {
         var values = Flatten("", new DeserializerBuilder().Build().Deserialize<Dictionary<string, object>>(Values)).ToDictionary(v => v.Key, v => v.Value);
@@ -59,14 +58,14 @@ internal sealed partial class HelmChart
         return [.. Templates.Values.SelectMany(t => KubernetesYaml.LoadAllFromString(Render(t, values), strict: true)).Cast<IKubernetesObject<V1ObjectMeta>>()];
     }
 
-    /// <summary>What Helm makes of the few words that the templates use; every other is a failure.</summary>
+    /// <summary>Evaluates the small part of Helm's template language that the chart uses. Any other expression fails.</summary>
     private static string Render(string template, Dictionary<string, string> values) => Expression().Replace(template, expression =>
     {
         var match = Word().Match(expression.Groups[1].Value);
-        Assert.True(match.Success, $"A template says {expression.Value}, which this test does not know.");
+        Assert.True(match.Success, $"A template contains {expression.Value}, which this test does not support.");
         var key = match.Groups["key"].Value;
         key = key.StartsWith("Values.", StringComparison.Ordinal) ? key["Values.".Length..] : key;
-        Assert.True(values.TryGetValue(key, out var value), $"A template reads {key}, which the values do not have.");
+        Assert.True(values.TryGetValue(key, out var value), $"A template reads {key}, which is missing from the values.");
         return match.Groups["message"].Success && value.Length == 0 ? throw new InvalidOperationException(match.Groups["message"].Value) : value;
     });
 

@@ -5,14 +5,14 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.Tests;
 
-/// <summary>The Helm chart is right on the first apply: what Aspire's publisher leaves out or gets wrong is put right.</summary>
+/// <summary>The Helm chart works without manual changes: the application corrects the output of Aspire's publisher.</summary>
 public sealed class HelmChartTests
 {
     private const string Gpu = "nvidia.com/gpu";
     private static readonly (string, string)[] Secrets = [("secrets.state.state_password", HelmChart.Password), ("secrets.bridge.bridge_key", HelmChart.Key)];
 
     [Fact]
-    public async Task Instances_ThreeOfThem_OneClaimAndAGpuEach()
+    public async Task Instances_Three_EachHasVolumeClaimAndGpu()
     {
         var objects = (await HelmChart.PublishAsync()).Render(Secrets);
 
@@ -28,12 +28,12 @@ public sealed class HelmChartTests
         Assert.Equal("1", container.Resources.Limits[Gpu].ToString());
         Assert.All([container.StartupProbe, container.ReadinessProbe, container.LivenessProbe], p => Assert.Equal("/", p.HttpGet.Path));
 
-        // Nothing else gets a GPU.
+        // No other pod gets a GPU.
         Assert.All(Pods(objects).Where(p => p.Owner != set.Metadata.Name), p => Assert.All(p.Spec.Containers, c => Assert.Null(c.Resources?.Limits)));
     }
 
     [Fact]
-    public async Task Bridge_FindsEachInstance_ThroughAHeadlessService()
+    public async Task Bridge_HeadlessService_ResolvesEachInstance()
     {
         var objects = (await HelmChart.PublishAsync()).Render(Secrets);
 
@@ -71,7 +71,7 @@ public sealed class HelmChartTests
             Assert.DoesNotContain(HelmChart.Key, KubernetesYaml.Serialize(other), StringComparison.Ordinal);
         }
 
-        // The chart brings none, and an empty one is refused: a server with it would be open.
+        // The chart contains no password and refuses an empty one, because the server would then be open.
         Assert.Contains("state_password: \"\"", chart.Values, StringComparison.Ordinal);
         foreach (var (secret, _) in Secrets)
             Assert.Contains(
@@ -84,7 +84,7 @@ public sealed class HelmChartTests
     }
 
     [Fact]
-    public async Task Objects_OfTheWholeChart_BelongTogether()
+    public async Task Objects_WholeChart_ReferencesResolve()
     {
         var objects = (await HelmChart.PublishAsync("--Fleet:Tiers:cold:Models=deepseek-r1:70b")).Render(Secrets);
 
@@ -95,7 +95,7 @@ public sealed class HelmChartTests
             var pod = Assert.Single(pods, p => service.Spec.Selector.All(l => p.Labels.Contains(l)));
             Assert.All(service.Spec.Ports, port => Assert.Equal(port.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), port.TargetPort.Value));
             Assert.Equal(service.Spec.Ports.Select(p => p.Port).Order(), pod.Spec.Containers.Single().Ports.Select(p => p.ContainerPort).Order());
-            // Clients' port comes first.
+            // The port for clients is the first one.
             Assert.All(Probes(pod.Spec.Containers.Single()), p => Assert.Equal(service.Spec.Ports[0].TargetPort.Value, (p.HttpGet?.Port ?? p.TcpSocket.Port).Value));
         }
 
@@ -113,7 +113,7 @@ public sealed class HelmChartTests
     }
 
     [Fact]
-    public async Task Tiers_WithTheirOwn_ReplicasGpusAndLimits()
+    public async Task Tiers_OwnSettings_SetReplicasGpusAndLimits()
     {
         var objects = (await HelmChart.PublishAsync(
             "--Fleet:Instances=5", "--Fleet:Gpus:Vendor=None", "--Fleet:Limits:Memory=16g", "--Fleet:Limits:Cpus=4.5",
@@ -139,7 +139,7 @@ public sealed class HelmChartTests
     }
 
     [Fact]
-    public async Task Models_OfAllTiers_PulledOnceByAJobThatIsNoInstance()
+    public async Task Models_AllTiers_PulledOnceBySeparateJob()
     {
         var objects = (await HelmChart.PublishAsync("--Fleet:Models=a:1,b", "--Fleet:Tiers:cold:Models=c:70b")).Render(Secrets);
         var others = (await HelmChart.PublishAsync("--Fleet:Models=a:1")).Render(Secrets);
@@ -149,12 +149,12 @@ public sealed class HelmChartTests
         Assert.Equal("a:1 b:latest c:70b", environment["MODELS"]);
         Assert.Equal("http://ollama-service:11434", environment["OLLAMA_HOST"]);
         Assert.DoesNotContain(objects.OfType<V1Service>(), s => s.Spec.Selector.All(l => job.Spec.Template.Metadata.Labels.Contains(l)));
-        // A job cannot be changed, so an upgrade with other models must bring another one.
+        // A job is immutable, so an upgrade with other models needs a job with another name.
         Assert.NotEqual(Assert.Single(others.OfType<V1Job>()).Metadata.Name, job.Metadata.Name);
     }
 
     [Fact]
-    public async Task ColdTier_AtZero_BridgeMayScaleItAndNothingElse()
+    public async Task ColdTier_AtZero_BridgeMayScaleOnlyThatTier()
     {
         var objects = (await HelmChart.PublishAsync(
             "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:Instances=2", "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:Tiers:warm:Models=a:1")).Render(Secrets);
@@ -176,12 +176,12 @@ public sealed class HelmChartTests
         Assert.Equal(objects.OfType<V1Role>().Single().Metadata.Name, binding.RoleRef.Name);
         Assert.Equal(("test-space", pod.ServiceAccountName), (binding.Subjects.Single().NamespaceProperty, Assert.Single(objects.OfType<V1ServiceAccount>()).Metadata.Name));
         Assert.True(pod.AutomountServiceAccountToken);
-        // Everybody else has no key to the cluster.
+        // No other pod gets a token for the cluster.
         Assert.All(Pods(objects).Where(p => p.Spec != pod), p => Assert.False(p.Spec.AutomountServiceAccountToken));
     }
 
     [Fact]
-    public async Task Bridge_WithoutColdTiers_NoKeyToTheCluster()
+    public async Task Bridge_WithoutColdTiers_HasNoClusterToken()
     {
         var objects = (await HelmChart.PublishAsync()).Render(Secrets);
 
@@ -195,14 +195,14 @@ public sealed class HelmChartTests
     [InlineData("64k", "64Ki")]
     [InlineData("1024b", "1024")]
     [InlineData("1024", "1024")]
-    public void QuantityOf_RuntimesAmount_InKubernetesWords(string memory, string expected) => Assert.Equal(expected, InstanceWorkload.QuantityOf(memory));
+    public void QuantityOf_RuntimeAmount_KubernetesQuantity(string memory, string expected) => Assert.Equal(expected, InstanceWorkload.QuantityOf(memory));
 
     [Fact]
     public void Values_OfAnotherPublisher_Refused() =>
         Assert.Throws<DistributedApplicationException>(() => HelmValues.Complete("parameters: {}\n", "bridge"));
 
     [Fact]
-    public async Task Chart_TierStartedOnDemand_SaysNothingOfThisMachine() =>
+    public async Task Chart_TierStartedOnDemand_ContainsNoApiKey() =>
         Assert.DoesNotContain("ApiKey", (await HelmChart.PublishAsync("--Fleet:Tiers:cold:Models=a:1", "--Fleet:Tiers:cold:ExplicitStart=true")).Templates["bridge/deployment.yaml"], StringComparison.Ordinal);
 
     private static IEnumerable<(string Owner, IDictionary<string, string> Labels, V1PodSpec Spec)> Pods(IEnumerable<IKubernetesObject<V1ObjectMeta>> objects) =>

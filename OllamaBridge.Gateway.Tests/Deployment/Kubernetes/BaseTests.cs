@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>The base is what aspirate makes of the manifest that is there, with its defects repaired. Wants neither aspirate nor kubectl.</summary>
+/// <summary>The base is aspirate's output for the current manifest, with its defects repaired. The tests need neither aspirate nor kubectl.</summary>
 public sealed partial class BaseTests
 {
     private static readonly string[] Templates =
@@ -17,11 +17,11 @@ public sealed partial class BaseTests
         [.. Resources.Where(r => ((string)r.Value!["type"]!).Split('.')[0] is "container" or "project").Select(r => r.Key)];
 
     [Fact]
-    public void Templates_OurOwn_AllThatAspirateAsksFor() => Assert.Equal(
+    public void Templates_Custom_CompleteForAspirate() => Assert.Equal(
         Templates, Directory.GetFiles(RepositoryFiles.PathOf($"{Overlay.Folder}/templates")).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
 
     [Fact]
-    public void Files_NothingUnresolvedEscapedSecretOrMadeUp() => Assert.All(Files, file =>
+    public void Files_Content_NothingUnresolvedEscapedOrSecret() => Assert.All(Files, file =>
     {
         var text = File.ReadAllText(file);
         Assert.DoesNotMatch(Defect(), text);
@@ -29,11 +29,11 @@ public sealed partial class BaseTests
     });
 
     [Fact]
-    public void Resources_OfTheManifest_AllThere() =>
+    public void Resources_InManifest_AllPresent() =>
         Assert.Equal(Deployed.Select(d => (string)d.Data).Order(StringComparer.Ordinal), Directory.GetDirectories(RepositoryFiles.PathOf($"{Overlay.Folder}/base")).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
 
     [Theory, MemberData(nameof(Deployed))]
-    public void Settings_OfTheManifest_AllThereButSecrets(string resource)
+    public void Settings_InManifest_AllPresentExceptSecrets(string resource)
     {
         var written = Literal().Matches(RepositoryFiles.Read($"{Overlay.Folder}/base/{resource}/kustomization.yaml")).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
         var said = (Resources[resource]!["env"]?.AsObject() ?? []).Where(e => !Kept().IsMatch(e.Key)).ToDictionary(e => e.Key, e => (string)e.Value!);
@@ -42,7 +42,7 @@ public sealed partial class BaseTests
     }
 
     [Theory, MemberData(nameof(Deployed))]
-    public void ImageAndPort_OfTheManifest_Same(string resource)
+    public void ImageAndPort_InManifest_Same(string resource)
     {
         var node = Resources[resource]!;
         var folder = RepositoryFiles.PathOf($"{Overlay.Folder}/base/{resource}");
@@ -61,14 +61,14 @@ public sealed partial class BaseTests
     }
 
     [Fact]
-    public void Version_OfTheBridge_TheAssemblys()
+    public void Version_Bridge_EqualsAssembly()
     {
         var version = typeof(GatewayServer).Assembly.GetName().Version!.ToString(3);
         Assert.Equal(version, OverlayTests.Versions()["ollamabridge/gateway"]);
     }
 
     [Fact]
-    public void Rules_ForTheOperator_ThoseOfThePrometheusFolder()
+    public void Rules_PrometheusOperator_EqualPrometheusFolder()
     {
         var rule = CustomResource.ToJson(RepositoryFiles.Read($"{Overlay.Folder}/components/monitoring/prometheusrule.yaml"));
         var groups = new JsonArray([.. PrometheusFiles.In("rules").SelectMany(f => CustomResource.ToJson(File.ReadAllText(f))["groups"]!.AsArray()).Select(g => g!.DeepClone())]);
@@ -78,7 +78,7 @@ public sealed partial class BaseTests
     [GeneratedRegex(@"\{[a-z][\w.-]*\}|&(amp|quot|lt|gt|#)|8443|ASPNETCORE_URLS|[Pp]assword=|_PASSWORD=|Recreate|storage: 1Gi|AllowAnonymous")]
     private static partial Regex Defect();
 
-    // generate.sh leaves out secrets.
+    // generate.sh omits secrets.
     [GeneratedRegex("^ConnectionStrings__|PASSWORD$|URI$|^Bridge__Tenants__.*__Keys__")]
     private static partial Regex Kept();
 

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>The bridge in a cluster: never fewer than two, replaced without a lost request, reached and watched as it should be.</summary>
+/// <summary>The bridge in a cluster: replicas, rolling updates without lost requests, network access and monitoring.</summary>
 public sealed class BridgeTests
 {
     public static TheoryData<string> Overlays => [.. Overlay.Names];
@@ -18,7 +18,7 @@ public sealed class BridgeTests
         Assert.Equal(("RollingUpdate", "0"), (spec.Strategy.Type, spec.Strategy.RollingUpdate.MaxUnavailable.Value));
         Assert.Single(overlay.All<V1PodDisruptionBudget>(), b => b.Spec.Selector.MatchLabels["app"] == "bridge" && b.Spec.MaxUnavailable.Value == "1");
 
-        // It takes requests until all have heard, then lets what is under way end, then has its moment to say what did not.
+        // The bridge accepts requests until all routes are updated, then lets running requests end, then has time to end the remaining ones with an error.
         var container = overlay.Bridge.Containers.Single();
         var environment = overlay.Environment(overlay.Bridge, container);
         var (delay, grace) = (TimeSpan.Parse(environment["Bridge__Shutdown__Delay"], CultureInfo.InvariantCulture), TimeSpan.Parse(environment["Bridge__Shutdown__GracePeriod"], CultureInfo.InvariantCulture));
@@ -31,7 +31,7 @@ public sealed class BridgeTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Scaling_Where_ThreeToTenAndNobodyInAHurry(string name)
+    public void Scaling_Overlays_ThreeToTenWithSlowScaleDown(string name)
     {
         var overlay = Overlay.Read(name);
         var scaled = overlay.CustomResources.Where(o => (string)o["kind"]! == "ScaledObject").Select(o => o["spec"]!).Select(s => (
@@ -50,23 +50,23 @@ public sealed class BridgeTests
             Assert.True(window >= 300);
         }
 
-        // Whoever is scaled has no number of its own, which an apply would set back; the others have.
+        // A scaled workload has no replica count of its own, because an apply would reset it. The other workloads have one.
         Assert.Equal(scaled.Length == 0 ? 3 : null, hot.Spec.Replicas);
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Queries_OfTheScaler_AskWhatIsRecorded(string name)
+    public void Queries_Scaler_UseRecordedSeries(string name)
     {
         foreach (var trigger in Overlay.Read(name).CustomResources.Where(o => (string)o["kind"]! == "ScaledObject").SelectMany(o => o["spec"]!["triggers"]!.AsArray()))
         {
             PromQl.AssertKnown(((string)trigger!["metadata"]!["query"]!).Replace("max_over_time", "", StringComparison.Ordinal), PrometheusFiles.Recorded);
-            // A Prometheus that says nothing must not look like an idle fleet.
+            // A Prometheus without data must not look like an idle fleet.
             Assert.Equal("false", (string)trigger["metadata"]!["ignoreNullValues"]!);
         }
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Monitor_OfTheBridge_ItsServiceUnderTheJobOfTheAlerts(string name)
+    public void Monitor_Bridge_SelectsServiceWithAlertsJobName(string name)
     {
         var overlay = Overlay.Read(name);
         foreach (var monitor in overlay.CustomResources.Where(o => (string)o["kind"]! == "ServiceMonitor").Select(o => o["spec"]!))
@@ -83,7 +83,7 @@ public sealed class BridgeTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void AdminPort_Everywhere_ForOperatorsInstancesAndPrometheusOnly(string name)
+    public void AdminPort_Policies_OnlyOperatorsInstancesAndPrometheus(string name)
     {
         var overlay = Overlay.Read(name);
         var container = overlay.Bridge.Containers.Single();
@@ -97,7 +97,7 @@ public sealed class BridgeTests
         string[] operators = ["ollamabridge/operator=true", "app.kubernetes.io/component=instance", "app.kubernetes.io/name=prometheus"];
         foreach (var rule in overlay.All<V1NetworkPolicy>().Where(p => p.Spec.PodSelector.MatchLabels?.Contains(KeyValuePair.Create("app", "bridge")) == true).SelectMany(p => p.Spec.Ingress))
         {
-            // A rule is for one of the two listeners, and every peer of the operators' is one of those that need it.
+            // A rule is for one of the two listeners. Only operators, instances and Prometheus may reach the admin port.
             var port = Assert.Single(rule.Ports).Port.Value;
             Assert.All(rule.FromProperty, peer => Assert.Equal(
                 port == "admin", Labels(peer.PodSelector).Concat(Labels(peer.NamespaceSelector)).Intersect(operators).Any()));
@@ -111,10 +111,10 @@ public sealed class BridgeTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Routes_FromOutside_TheThreeApisAndStreamsMayTakeTheirTime(string name)
+    public void Routes_External_OnlyThreeApisWithLongTimeouts(string name)
     {
         var overlay = Overlay.Read(name);
-        // A region's peers also ask what room there is.
+        // The peers of a region also request its load.
         var isRegion = name.StartsWith("region-", StringComparison.Ordinal);
         string[] open = ["/", "/api", "/v1", .. isRegion ? ["/bridge/region"] : Array.Empty<string>()];
         foreach (var ingress in overlay.All<V1Ingress>())

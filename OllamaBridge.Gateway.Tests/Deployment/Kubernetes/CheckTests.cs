@@ -3,14 +3,14 @@ using OllamaBridge.Gateway.Tests.State;
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
 /// <summary>
-/// The script that asks an API server about the overlays: with a stand-in for kubectl, and with a real cluster where the variable
-/// <c>OLLAMABRIDGE_TEST_KUBECONFIG</c> names a kubeconfig (kind, k3s, or any cluster in which namespaces may be made).
+/// The script that validates the overlays with an API server. It runs with a fake kubectl, and with a real cluster if the variable
+/// <c>OLLAMABRIDGE_TEST_KUBECONFIG</c> names a kubeconfig (kind, k3s, or any cluster that allows new namespaces).
 /// </summary>
 public sealed class CheckTests : IDisposable
 {
     private const string Cluster = "OLLAMABRIDGE_TEST_KUBECONFIG";
 
-    // Two namespaces of which one is there; $TAKEN and $SAID are what the server answers.
+    // Two namespaces, one of which exists. $SAID and $GET are the server's responses.
     private const string StandIn = """
         #!/usr/bin/env bash
         echo "$*" >> "$ASKED"
@@ -30,7 +30,7 @@ public sealed class CheckTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Check_AllTaken_ZeroAndNothingLeftBehind()
+    public async Task Check_AllAccepted_ExitCodeZeroAndCleanedUp()
     {
         var (code, said) = await RunWithStandInAsync("");
 
@@ -38,7 +38,7 @@ public sealed class CheckTests : IDisposable
         Assert.Contains("1 objects taken", said, StringComparison.Ordinal);
         var asked = await File.ReadAllLinesAsync(Asked, TestContext.Current.CancellationToken);
         Assert.Contains(asked, a => a.StartsWith("apply --dry-run=server --validate=strict", StringComparison.Ordinal));
-        // The one that was there is left alone.
+        // The existing namespace is not changed.
         Assert.Equal(["made apiVersion: v1", "made kind: Namespace", "made metadata:", "made   labels:", "made     a: b", "made   name: missing"], asked.Where(a => a.StartsWith("made", StringComparison.Ordinal)));
         Assert.Equal("delete namespace missing", asked[^1]);
     }
@@ -47,7 +47,7 @@ public sealed class CheckTests : IDisposable
     [InlineData("Warning: would violate PodSecurity \"restricted:latest\"\\n", "PodSecurity")]
     [InlineData("Error from server (BadRequest): strict decoding error: unknown field \"spec.x\"\\n", "spec.x")]
     [InlineData("no matches for kind \"ScaledObject\" in version \"keda.sh/v1alpha1\"\\nensure CRDs are installed first\\nWarning: old\\n", "Warning: old")]
-    public async Task Check_RefusedOrWarned_FailsAndSaysWhy(string answer, string why)
+    public async Task Check_RefusedOrWarned_FailsWithReason(string answer, string why)
     {
         var (code, said) = await RunWithStandInAsync(answer);
 
@@ -58,7 +58,7 @@ public sealed class CheckTests : IDisposable
     [Theory]
     [InlineData("resource mapping not found for name: \"o\": no matches for kind \"ScaledObject\" in version \"keda.sh/v1alpha1\"\\nensure CRDs are installed first\\n", "ScaledObject (keda.sh/v1alpha1)")]
     [InlineData("Error from server (NotFound): the server could not find the requested resource (post scaledobjects.keda.sh)\\n", "scaledobjects.keda.sh")]
-    public async Task Check_KindThatTheClusterLacks_NamedAndNoFailure(string answer, string kind)
+    public async Task Check_KindMissingInCluster_ReportedWithoutFailure(string answer, string kind)
     {
         var (code, said) = await RunWithStandInAsync(answer);
 
@@ -67,7 +67,7 @@ public sealed class CheckTests : IDisposable
     }
 
     [Fact]
-    public async Task Check_NobodyAnswers_FailsAtOnce()
+    public async Task Check_ServerUnreachable_FailsImmediately()
     {
         var (code, said) = await RunWithStandInAsync("", ("GET", "The connection to the server was refused"));
 
@@ -77,10 +77,10 @@ public sealed class CheckTests : IDisposable
     }
 
     [Fact]
-    public async Task Check_ARealCluster_TakesAllOverlays()
+    public async Task Check_RealCluster_AcceptsAllOverlays()
     {
         var cluster = Environment.GetEnvironmentVariable(Cluster);
-        Assert.SkipWhen(string.IsNullOrEmpty(cluster), $"{Cluster} names no kubeconfig of a cluster to ask");
+        Assert.SkipWhen(string.IsNullOrEmpty(cluster), $"{Cluster} does not name the kubeconfig of a test cluster");
         Promtool.Find("kubectl");
 
         var (code, said) = await RunAsync(null, ("KUBECONFIG", cluster!));

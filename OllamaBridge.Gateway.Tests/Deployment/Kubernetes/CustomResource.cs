@@ -6,14 +6,14 @@ using YamlDotNet.Core.Events;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>Objects of kinds that others have added to Kubernetes, held against the schemas beside the tests.</summary>
+/// <summary>Custom resources, validated with the schemas in the tests' folder.</summary>
 internal static class CustomResource
 {
-    /// <summary>Reads one; what its schema does not have is an error.</summary>
+    /// <summary>Parses an object. A field that its schema does not have is an error.</summary>
     public static JsonNode Parse(KubernetesObject head, string yaml)
     {
         var file = RepositoryFiles.PathOf($"OllamaBridge.Gateway.Tests/Deployment/Kubernetes/Schemas/{head.Kind}.json");
-        Assert.True(File.Exists(file), $"Nobody here knows the kind {head.Kind} ({head.ApiVersion}).");
+        Assert.True(File.Exists(file), $"There is no schema for the kind {head.Kind} ({head.ApiVersion}).");
         var node = ToJson(yaml);
         var result = JsonSchema.FromText(File.ReadAllText(file)).Evaluate(
             System.Text.Json.JsonSerializer.SerializeToElement(node), new EvaluationOptions { OutputFormat = OutputFormat.List });
@@ -22,7 +22,7 @@ internal static class CustomResource
         return node;
     }
 
-    /// <summary>YAML as an API server sees it: what is quoted is text, what looks like a number or a truth value is one.</summary>
+    /// <summary>Converts YAML as an API server does: quoted values are strings, unquoted numbers and booleans are typed.</summary>
     public static JsonNode ToJson(string yaml)
     {
         var parser = new Parser(new StringReader(yaml));

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>The script that pods of Ollama run before they end and after they start, by the real bash against a real bridge.</summary>
+/// <summary>The lifecycle hooks of Ollama's pods, run by the real bash against a real bridge.</summary>
 public sealed class HooksTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -28,7 +28,7 @@ public sealed class HooksTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Stopping_WithAStream_MovedByTheDeadlineAndTheHookEndsThen()
+    public async Task Stopping_WithStream_MovedByDeadlineThenHookEnds()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(400) });
         await using var bridge = await StartAsync(fleet);
@@ -47,7 +47,7 @@ public sealed class HooksTests : IDisposable
     }
 
     [Fact]
-    public async Task Started_AfterOnlyTheContainerEnded_UsedAgain()
+    public async Task Started_AfterContainerRestart_Undrained()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await StartAsync(fleet);
@@ -61,7 +61,7 @@ public sealed class HooksTests : IDisposable
     }
 
     [Fact]
-    public async Task Started_NewPod_AnOperatorsDrainHolds()
+    public async Task Started_NewPod_OperatorsDrainKept()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await StartAsync(fleet);
@@ -82,7 +82,7 @@ public sealed class HooksTests : IDisposable
     [InlineData("wrong key", "sim-1", "does not take the key")]
     [InlineData("no key", "sim-1", "does not take the key")]
     [InlineData("nonsense", "sim-1", "usage: hooks.sh")]
-    public async Task Stopping_CannotBeDrained_EndsAtOnceWithoutAnError(string what, string instance, string word)
+    public async Task Stopping_CannotDrain_EndsImmediatelyWithoutError(string what, string instance, string word)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await StartAsync(fleet);
@@ -98,9 +98,9 @@ public sealed class HooksTests : IDisposable
     }
 
     [Fact]
-    public async Task Stopping_NobodyThere_TriedAFewTimesAndNoError()
+    public async Task Stopping_BridgeUnreachable_RetriedWithoutError()
     {
-        // Where nobody listens: bound, and left.
+        // A port without a listener: bound, but not listening.
         using var taken = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
         taken.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
         var port = ((System.Net.IPEndPoint)taken.LocalEndPoint!).Port;
@@ -119,17 +119,17 @@ public sealed class HooksTests : IDisposable
             fleet.Servers,
             ("Bridge:Tenants:instances:Keys:0", _verifier.ToString()),
             ("Bridge:Tenants:instances:Scopes", "Inference, Drain"),
-            // Or whoever is on this machine were its operator.
+            // Without an operator's key, any local client would be an operator.
             ("Bridge:Tenants:operators:Keys:0", ApiKey.Create().Verifier.ToString()),
             ("Bridge:Tenants:operators:Scopes", "Admin"));
         bridge.Client.DefaultRequestHeaders.Authorization = new("Bearer", _key);
-        await bridge.UntilAsync(s => s.Instances.All(i => i.CatalogKnown), "all are known");
+        await bridge.UntilAsync(s => s.Instances.All(i => i.CatalogKnown), "the catalogs of all instances are known");
         return bridge;
     }
 
     private async Task<(int Code, string Said)> RunAsync(Uri bridge, string what, string instance, int drainSeconds = 5)
     {
-        // What it leaves running holds on to 5 as well, so that the output ends only when that has ended, too.
+        // A background process of the hook keeps descriptor 5 open, so the output ends only when that process has ended, too.
         var ended = await EndedProcess.RunAsync(
             Promtool.Find("bash"),
             ["-c", "exec 5>&1 bash \"$0\" \"$1\"", RepositoryFiles.PathOf($"{Overlay.Folder}/components/instance/hooks.sh"), what],

@@ -4,13 +4,13 @@ using k8s.Models;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>Ollama's servers in a cluster: a GPU each, never killed for being busy, drained before they end, and known to the bridge as they are.</summary>
+/// <summary>Ollama's servers in a cluster: one GPU each, probes that tolerate load, a drain before the stop, and matching settings of the bridge.</summary>
 public sealed partial class InstanceTests
 {
-    // What hooks.sh waits beyond the deadline (its read), and a moment for bash itself.
+    // The time that hooks.sh waits beyond the deadline (its read timeout), and a margin for bash itself.
     private const int HookSlack = 5 + 3;
 
-    // envconfig of 0.32.15, and what hooks.sh reads.
+    // The variables of Ollama 0.32.15 (envconfig), and those of hooks.sh.
     private static readonly string[] Known =
     [
         "HOME", "POD_NAME", "BRIDGE_ADDRESS", "BRIDGE_DRAIN_SECONDS", "OLLAMA_HOST", "OLLAMA_MODELS", "OLLAMA_NOPRUNE", "OLLAMA_NUM_PARALLEL", "OLLAMA_MAX_LOADED_MODELS",
@@ -20,7 +20,7 @@ public sealed partial class InstanceTests
     public static TheoryData<string> Overlays => [.. Overlay.Names];
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Server_Each_OneGpuProbesAndSettingsThatThereAre(string name)
+    public void Server_Each_OneGpuProbesAndKnownSettings(string name)
     {
         foreach (var (overlay, workload, server, settings) in Servers(name))
         {
@@ -30,7 +30,7 @@ public sealed partial class InstanceTests
 
             var (start, ready, live) = (server.StartupProbe, server.ReadinessProbe, server.LivenessProbe);
             Assert.True(start.PeriodSeconds * start.FailureThreshold > Minutes(settings["OLLAMA_LOAD_TIMEOUT"]) * 60);
-            // Routes that a busy server answers (docs and recordings: /, /api/version); a minute of silence kills nobody.
+            // Routes that a busy server answers (docs and recordings: /, /api/version). A minute without a response must not cause a restart.
             Assert.All([start, ready, live], p => Assert.Contains(p.HttpGet.Path, (string[])["/", "/api/version"]));
             Assert.True(live.PeriodSeconds * live.FailureThreshold >= 60);
             Assert.Single(overlay.All<V1PodDisruptionBudget>(), b => b.Spec.MaxUnavailable.Value == "1"
@@ -41,7 +41,7 @@ public sealed partial class InstanceTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Server_Stop_DrainedThroughTheBridgeWithinItsGrace(string name)
+    public void Server_Stop_DrainedThroughBridgeWithinGracePeriod(string name)
     {
         foreach (var (overlay, workload, server, settings) in Servers(name))
         {
@@ -57,7 +57,7 @@ public sealed partial class InstanceTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Models_OneWriterOrAFolderEach(string name)
+    public void Models_Folders_OneWriterOrOwnFolders(string name)
     {
         var overlay = Overlay.Read(name);
         foreach (var (_, workload, server, settings) in Servers(name))
@@ -66,7 +66,7 @@ public sealed partial class InstanceTests
             var claim = workload.Pod.Volumes.SingleOrDefault(v => v.Name == folder.Name)?.PersistentVolumeClaim?.ClaimName;
             if (claim is null)
             {
-                // Its own disk, filled before it starts.
+                // Its own disk, filled before the server starts.
                 Assert.Contains(overlay.Find<V1StatefulSet>(workload.Metadata.NamespaceProperty, workload.Name)!.Spec.VolumeClaimTemplates, t => t.Metadata.Name == folder.Name);
                 Assert.Single(workload.Pod.InitContainers);
                 continue;
@@ -75,7 +75,7 @@ public sealed partial class InstanceTests
             Assert.Equal(["ReadWriteMany"], overlay.Find<V1PersistentVolumeClaim>(workload.Metadata.NamespaceProperty, claim)!.Spec.AccessModes);
             Assert.Equal("1", settings["OLLAMA_NOPRUNE"]);
             var job = Assert.Single(overlay.Workloads, w => w.Kind == "Job" && w.Metadata.NamespaceProperty == workload.Metadata.NamespaceProperty);
-            // Through one server: the first pod of one that is never at zero.
+            // Through one server: the first pod of a workload that is never scaled to zero.
             var writer = WriterHost().Match(overlay.Environment(job, Assert.Single(job.Containers))["OLLAMA_HOST"]).Groups;
             Assert.NotEqual(0, overlay.Find<V1StatefulSet>(job.Metadata.NamespaceProperty, writer["set"].Value)!.Spec.Replicas);
             Assert.Equal(writer["set"].Value, writer["service"].Value);
@@ -83,7 +83,7 @@ public sealed partial class InstanceTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Bridge_Settings_TheServersAsTheyAre(string name)
+    public void Bridge_Settings_MatchServers(string name)
     {
         var overlay = Overlay.Read(name);
         var settings = overlay.Environment(overlay.Bridge, overlay.Bridge.Containers.Single());
@@ -106,7 +106,7 @@ public sealed partial class InstanceTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Bridge_ColdTiers_AtZeroAndItsToScale(string name)
+    public void Bridge_ColdTiers_AtZeroWithPermissionToScale(string name)
     {
         var overlay = Overlay.Read(name);
         var settings = overlay.Environment(overlay.Bridge, overlay.Bridge.Containers.Single());
@@ -135,7 +135,7 @@ public sealed partial class InstanceTests
         return servers;
     }
 
-    /// <summary>What the bridge may do in a namespace.</summary>
+    /// <summary>The rules of the bridge's roles in a namespace.</summary>
     private static IEnumerable<V1PolicyRule> RulesOf(Overlay overlay, string? space) => overlay.All<V1RoleBinding>()
         .Where(b => b.Metadata.NamespaceProperty == space && b.Subjects.Any(s => s.Name == overlay.Bridge.Pod.ServiceAccountName && s.NamespaceProperty == overlay.Bridge.Metadata.NamespaceProperty))
         .SelectMany(b => overlay.Find<V1Role>(space, b.RoleRef.Name)!.Rules);

@@ -3,13 +3,12 @@ using System.Diagnostics;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>What <c>kubectl kustomize</c> makes of a folder, where kubectl is on PATH. It needs no cluster.</summary>
+/// <summary>The output of <c>kubectl kustomize</c> for a folder, if kubectl is on PATH. It needs no cluster.</summary>
 internal static class Kubectl
 {
     private static readonly ConcurrentDictionary<string, Lazy<(int Code, string Output, string Error)>> Built = new(StringComparer.Ordinal);
 
-    /// <summary>The objects of a folder as YAML. Built once for all tests.</summary>
-    /// <param name="folder">Its path.</param>
+    /// <summary>The objects of a folder as YAML. Each folder is built once for all tests.</summary>
     public static string Kustomize(string folder)
     {
         var program = Promtool.Find("kubectl");

@@ -4,11 +4,7 @@ using k8s.Models;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>What runs pods.</summary>
-/// <param name="Kind">Deployment, StatefulSet or Job.</param>
-/// <param name="Metadata">Its name and namespace.</param>
-/// <param name="Template">Its pods.</param>
-/// <param name="Selector">By which it knows them; null for a job.</param>
+/// <summary>A Deployment, StatefulSet or Job with its pod template. A job has no selector.</summary>
 internal sealed record Workload(string Kind, V1ObjectMeta Metadata, V1PodTemplateSpec Template, IDictionary<string, string>? Selector)
 {
     public string Name => Metadata.Name;
@@ -22,12 +18,12 @@ internal sealed record Workload(string Kind, V1ObjectMeta Metadata, V1PodTemplat
     public override string ToString() => $"{Kind} {Metadata.NamespaceProperty}/{Name}";
 }
 
-/// <summary>One overlay of <c>deploy/kubernetes/overlays</c>, read as strictly as an API server with <c>--validate=strict</c> would.</summary>
+/// <summary>One overlay of <c>deploy/kubernetes/overlays</c>, parsed as strictly as an API server does with <c>--validate=strict</c>.</summary>
 internal sealed class Overlay
 {
     public const string Folder = "deploy/kubernetes";
 
-    /// <summary>Kinds that are Kubernetes' own. Another one wants a schema beside the tests.</summary>
+    /// <summary>The built-in kinds of Kubernetes. Any other kind needs a schema in the tests' folder.</summary>
     private static readonly Dictionary<string, Type> Kinds = new[]
     {
         typeof(V1Namespace), typeof(V1ResourceQuota), typeof(V1ServiceAccount), typeof(V1Role), typeof(V1RoleBinding), typeof(V1ConfigMap), typeof(V1Secret),
@@ -47,28 +43,27 @@ internal sealed class Overlay
         ];
     }
 
-    /// <summary>All overlays, by their folders' names.</summary>
+    /// <summary>All overlays, by the names of their folders.</summary>
     public static IReadOnlyList<string> Names { get; } =
         [.. Directory.GetDirectories(RepositoryFiles.PathOf($"{Folder}/overlays")).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal)];
 
     public string Name { get; }
 
-    /// <summary>Typed objects, and custom resources as JSON.</summary>
+    /// <summary>Built-in kinds as typed objects, and custom resources as JSON.</summary>
     public IReadOnlyList<object> Objects { get; }
 
     public IReadOnlyList<Workload> Workloads { get; }
 
     public IEnumerable<JsonNode> CustomResources => Objects.OfType<JsonNode>();
 
-    /// <summary>The bridge's.</summary>
     public Workload Bridge => Workloads.Single(w => w.Name == "bridge");
 
     public static Overlay Read(string name) => new(name, Kubectl.Kustomize(RepositoryFiles.PathOf($"{Folder}/overlays/{name}")));
 
-    /// <summary>The documents of a stream of YAML.</summary>
+    /// <summary>Splits a YAML stream into its documents.</summary>
     public static IEnumerable<string> Split(string yaml) => yaml.Split("\n---\n", StringSplitOptions.RemoveEmptyEntries);
 
-    /// <summary>Reads one object; a field that its kind does not have is an error.</summary>
+    /// <summary>Parses one object. A field that its kind does not have is an error.</summary>
     public static object Parse(string yaml)
     {
         var head = KubernetesYaml.Deserialize<KubernetesObject>(yaml);
@@ -84,12 +79,12 @@ internal sealed class Overlay
 
     public IEnumerable<T> All<T>() => Objects.OfType<T>();
 
-    /// <summary>The object of a name in a namespace; null where there is none.</summary>
+    /// <summary>Finds an object by namespace and name; null if there is none.</summary>
     public T? Find<T>(string? space, string name)
         where T : class, IKubernetesObject<V1ObjectMeta> =>
         All<T>().SingleOrDefault(o => o.Metadata.Name == name && o.Metadata.NamespaceProperty == space);
 
-    /// <summary>What a container finds in its environment, Secrets left out.</summary>
+    /// <summary>A container's environment variables, without those from Secrets.</summary>
     public Dictionary<string, string> Environment(Workload workload, V1Container container)
     {
         var all = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -3,10 +3,10 @@ using k8s.Models;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>Each overlay's objects are whole, and fit each other. Reading one is half of the test: no object may have a field that its kind lacks.</summary>
+/// <summary>Each overlay's objects are complete and consistent. Parsing is part of the test: no object may have a field that its kind lacks.</summary>
 public sealed partial class OverlayTests
 {
-    // Made by whoever installs it: deploy/kubernetes/secrets, and what the overlay's comment names.
+    // Created during installation: deploy/kubernetes/secrets, and the Secrets in the overlay's comment.
     internal static readonly Dictionary<string, string[]> Secrets = new(StringComparer.Ordinal)
     {
         ["bridge-state"] = ["password", "connection-string"], ["bridge-tenants"] = [], ["bridge-hook"] = ["key"], ["bridge-metrics"] = ["key"], ["bridge-regions"] = ["peer-0"], ["bridge-tls"] = [],
@@ -15,7 +15,7 @@ public sealed partial class OverlayTests
     public static TheoryData<string> Overlays => [.. Overlay.Names];
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Objects_StrictlyRead_OnceEachInANamespaceThatIsThere(string name)
+    public void Objects_StrictlyParsed_UniqueInExistingNamespaces(string name)
     {
         var overlay = Overlay.Read(name);
         Assert.NotEmpty(overlay.Objects);
@@ -28,7 +28,7 @@ public sealed partial class OverlayTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Selectors_EachWorkload_ItsOwnPodsAndNobodyElses(string name)
+    public void Selectors_EachWorkload_OnlyItsOwnPods(string name)
     {
         var overlay = Overlay.Read(name);
         foreach (var workload in overlay.Workloads.Where(w => w.Selector is not null))
@@ -53,12 +53,13 @@ public sealed partial class OverlayTests
         {
             var near = (workload.Pod.Affinity?.PodAntiAffinity?.PreferredDuringSchedulingIgnoredDuringExecution ?? []).Select(t => t.PodAffinityTerm.LabelSelector)
                 .Concat((workload.Pod.TopologySpreadConstraints ?? []).Select(t => t.LabelSelector));
-            Assert.All(near, s => Assert.True(Selects(s.MatchLabels, workload.Metadata.NamespaceProperty, workload), $"{workload} keeps away from others than its own"));
+            Assert.All(near, s => Assert.True(
+                Selects(s.MatchLabels, workload.Metadata.NamespaceProperty, workload), $"{workload} has anti-affinity to pods of another workload"));
         }
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void References_OfPods_AllThere(string name)
+    public void References_InPods_AllExist(string name)
     {
         var overlay = Overlay.Read(name);
         foreach (var workload in overlay.Workloads)
@@ -67,13 +68,15 @@ public sealed partial class OverlayTests
             foreach (var map in MapsOf(workload))
                 Assert.True(overlay.Find<V1ConfigMap>(space, map) is not null, $"{workload}: there is no ConfigMap {map}");
             foreach (var (secret, key) in SecretsOf(workload))
-                Assert.True(Secrets.TryGetValue(secret, out var keys) && (key is null || keys.Contains(key)), $"{workload}: nobody makes the Secret {secret} with {key}");
+                Assert.True(
+                    Secrets.TryGetValue(secret, out var keys) && (key is null || keys.Contains(key)),
+                    $"{workload}: there is no Secret {secret} with the key {key}");
             var claims = (workload.Pod.Volumes ?? []).Select(v => v.PersistentVolumeClaim?.ClaimName).OfType<string>();
             Assert.All(claims, c => Assert.NotNull(overlay.Find<V1PersistentVolumeClaim>(space, c)));
             if (workload.Pod.ServiceAccountName is { } account)
                 Assert.NotNull(overlay.Find<V1ServiceAccount>(space, account));
             else
-                Assert.False(workload.Pod.AutomountServiceAccountToken, $"{workload} has a token that it does not need");
+                Assert.False(workload.Pod.AutomountServiceAccountToken, $"{workload} has a service account token without need");
 
             var volumes = (workload.Pod.Volumes ?? []).Select(v => v.Name)
                 .Concat(overlay.Find<V1StatefulSet>(space, workload.Name)?.Spec.VolumeClaimTemplates?.Select(t => t.Metadata.Name) ?? []).ToArray();
@@ -92,7 +95,7 @@ public sealed partial class OverlayTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Policies_Ports_OfThePodsThatTheyAreFor(string name)
+    public void Policies_Ports_ExistInSelectedPods(string name)
     {
         var overlay = Overlay.Read(name);
         foreach (var policy in overlay.All<V1NetworkPolicy>())
@@ -101,30 +104,30 @@ public sealed partial class OverlayTests
             Assert.NotEmpty(pods);
             foreach (var port in (policy.Spec.Ingress ?? []).SelectMany(i => i.Ports))
                 Assert.All(pods, w => Assert.Contains(w.Containers.SelectMany(c => c.Ports ?? []), p => p.Name == port.Port.Value));
-            // An empty list of peers would let everybody in.
+            // An empty list of peers would admit all traffic.
             Assert.All(policy.Spec.Ingress ?? [], i => Assert.NotEmpty(i.FromProperty));
             var peers = (policy.Spec.Ingress ?? []).SelectMany(i => i.FromProperty).Concat((policy.Spec.Egress ?? []).SelectMany(e => e.To ?? []));
             foreach (var peer in peers.Where(p => p.PodSelector is not null && p.NamespaceSelector is null))
                 Assert.True(
-                    // The job is not in every overlay.
+                    // Not every overlay has the job.
                     (peer.PodSelector.MatchLabels.TryGetValue("app", out var app) && app == "models")
                     || overlay.Workloads.Any(w => Selects(peer.PodSelector.MatchLabels, policy.Metadata.NamespaceProperty, w)),
-                    $"{policy.Metadata.Name} lets in pods that there are not");
+                    $"{policy.Metadata.Name} admits pods that do not exist");
         }
 
-        // Nobody is reached whom no policy names.
+        // Every workload must be covered by a policy.
         Assert.All(overlay.Workloads.Where(w => w.Kind != "Job"), w => Assert.Contains(
             overlay.All<V1NetworkPolicy>(), p => p.Spec.Ingress is { Count: > 0 } && Selects(p.Spec.PodSelector.MatchLabels ?? new Dictionary<string, string>(), p.Metadata.NamespaceProperty, w)));
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Images_All_OfTheVersionsInOnePlace(string name)
+    public void Images_All_VersionsFromComponent(string name)
     {
         var versions = Versions();
         Assert.All(Overlay.Read(name).Workloads.SelectMany(w => w.Containers), c =>
         {
             var parts = PinnedImage().Match(c.Image);
-            Assert.True(parts.Success && versions[parts.Groups[1].Value] == parts.Groups[2].Value, $"{c.Image} is not of components/versions");
+            Assert.True(parts.Success && versions[parts.Groups[1].Value] == parts.Groups[2].Value, $"{c.Image} is not in components/versions");
         });
     }
 
@@ -147,14 +150,14 @@ public sealed partial class OverlayTests
     }
 
     [Theory, MemberData(nameof(Overlays))]
-    public void Values_OfConfigMaps_NoSecretNoPlaceholderNothingEscaped(string name) =>
+    public void Values_InConfigMaps_NoSecretPlaceholderOrEscape(string name) =>
         Assert.All(Overlay.Read(name).All<V1ConfigMap>().Where(m => m.Metadata.Name.Contains("-env", StringComparison.Ordinal)).SelectMany(m => m.Data), e =>
         {
             Assert.DoesNotMatch(Suspicious(), e.Value);
             Assert.DoesNotMatch(SecretName(), e.Key);
         });
 
-    /// <summary>The images and their tags that <c>components/versions</c> says.</summary>
+    /// <summary>The images and their tags in <c>components/versions</c>.</summary>
     internal static Dictionary<string, string> Versions() => VersionEntry()
         .Matches(RepositoryFiles.Read($"{Overlay.Folder}/components/versions/kustomization.yaml")).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
 

@@ -6,7 +6,7 @@ using k8s.Models;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 
-/// <summary>The Secrets that the guide has made: under the names that pods ask for, with keys that the bridge takes, and never committed.</summary>
+/// <summary>The Secrets of the guide have the names that pods use and keys that the bridge accepts, and git ignores them.</summary>
 public sealed class SecretsTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("secrets").FullName;
@@ -16,7 +16,7 @@ public sealed class SecretsTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Script_NothingThereYet_SecretsThatTheBridgeTakes()
+    public async Task Script_FirstRun_SecretsAcceptedByBridge()
     {
         var shown = await MakeAsync();
 
@@ -42,7 +42,7 @@ public sealed class SecretsTests : IDisposable
             (tenants["instances"].Scopes, tenants["chat"].Scopes, tenants["monitoring"].Scopes));
         var metrics = Encoding.UTF8.GetString(secrets["bridge-metrics"]["key"]);
         Assert.StartsWith($"ob-{tenants["monitoring"].Keys[0].Split('.')[0]}-", metrics, StringComparison.Ordinal);
-        // The hook's key is the one that the bridge knows, and it is shown to nobody.
+        // The bridge has the hook's key, and the script does not print it.
         var hook = Encoding.UTF8.GetString(secrets["bridge-hook"]["key"]);
         Assert.StartsWith($"ob-{tenants["instances"].Keys[0].Split('.')[0]}-", hook, StringComparison.Ordinal);
         Assert.DoesNotContain(hook, shown, StringComparison.Ordinal);
@@ -50,7 +50,7 @@ public sealed class SecretsTests : IDisposable
     }
 
     [Fact]
-    public async Task Script_FilesAreThere_NothingIsOverwritten()
+    public async Task Script_FilesExist_NotOverwritten()
     {
         await File.WriteAllTextAsync(Path.Combine(_folder, "tenants.env"), "mine", TestContext.Current.CancellationToken);
         await MakeAsync(expected: 1);
@@ -58,7 +58,7 @@ public sealed class SecretsTests : IDisposable
     }
 
     [Fact]
-    public void Files_WithSecrets_GitIgnoresThem()
+    public void Files_WithSecrets_IgnoredByGit()
     {
         var ignored = RepositoryFiles.Read(".gitignore").Split('\n');
         Assert.Contains($"{Overlay.Folder}/secrets/*.env", ignored);

@@ -21,7 +21,7 @@ public class CircuitBreakerTests
     private long _now = Rule.Second;
 
     [Fact]
-    public void Fail_AsManyInARow_Opens()
+    public void Fail_ConsecutiveFailures_Opens()
     {
         Assert.False(Fail());
         Assert.False(Fail());
@@ -31,7 +31,7 @@ public class CircuitBreakerTests
     }
 
     [Fact]
-    public void Fail_SuccessBetween_StaysClosedBelowTheShare()
+    public void Fail_SuccessBetween_StaysClosedBelowRatio()
     {
         for (var i = 0; i < 20; i++)
         {
@@ -42,14 +42,14 @@ public class CircuitBreakerTests
     }
 
     [Fact]
-    public void Fail_TimeOuts_OpensAfterFewer()
+    public void Fail_Timeouts_OpensAfterFewer()
     {
         Assert.False(Fail(timedOut: true));
         Assert.True(Fail(timedOut: true));
     }
 
     [Fact]
-    public void Fail_HalfOfEnough_Opens()
+    public void Fail_HalfOfSufficientSamples_Opens()
     {
         Succeed();
         Assert.False(Fail());
@@ -58,7 +58,7 @@ public class CircuitBreakerTests
     }
 
     [Fact]
-    public void Fail_HalfOfTooFew_StaysClosed()
+    public void Fail_HalfOfTooFewSamples_StaysClosed()
     {
         Succeed();
         Assert.False(Fail());
@@ -66,7 +66,7 @@ public class CircuitBreakerTests
     }
 
     [Fact]
-    public void Fail_OldOnesOutsideTheWindow_DoNotCount()
+    public void Fail_FailuresOutsideWindow_DoNotCount()
     {
         Fail();
         Succeed();
@@ -125,7 +125,7 @@ public class CircuitBreakerTests
     }
 
     [Fact]
-    public void Succeed_AfterTheTrial_NextOpeningIsShortAgain()
+    public void Succeed_AfterTrial_NextOpenTimeIsShortAgain()
     {
         OpenAndProbe();
         _breaker.Succeed(_breaker.Epoch, isProbe: true, _now, Rules);
@@ -136,7 +136,7 @@ public class CircuitBreakerTests
     }
 
     [Fact]
-    public void Outcome_OfARequestFromBeforeTheOpening_ChangesNothing()
+    public void Outcome_RequestFromBeforeOpening_NoEffect()
     {
         var before = _breaker.Epoch;
         OpenAndProbe();
@@ -151,7 +151,7 @@ public class CircuitBreakerTests
     }
 
     [Fact]
-    public void EndOpenTime_Open_HalfOpenAtOnce()
+    public void EndOpenTime_Open_HalfOpenImmediately()
     {
         Open();
         _breaker.EndOpenTime(_now);
@@ -159,7 +159,7 @@ public class CircuitBreakerTests
     }
 
     [Fact]
-    public void Replace_Open_ClosedOnTrialAndWhatBeganBeforeSaysNothing()
+    public void Replace_Open_ClosedOnTrialAndIgnoresEarlierRequests()
     {
         var before = _breaker.Epoch;
         Open();
@@ -173,11 +173,11 @@ public class CircuitBreakerTests
         Assert.True(Fail());
     }
 
-    /// <summary>Against a model that keeps every outcome in a list.</summary>
+    /// <summary>Compares the breaker with a model that records every outcome.</summary>
     [Fact]
-    public void Any_Sequence_OpensExactlyWhenTheRulesSayAndNeverTwoProbes()
+    public void Any_Sequence_MatchesModelAndNeverTwoProbes()
     {
-        // Each number is one event: what happens, and how many tenths of a second pass before it.
+        // Each number is one event: its kind, and the tenths of a second before it.
         Prop.ForAll(Gen.Choose(0, 999).ArrayOf(200).ToArbitrary(), events =>
         {
             var breaker = new CircuitBreaker();
@@ -256,7 +256,7 @@ public class CircuitBreakerTests
     {
         while (!Fail())
         {
-            // Until it does.
+            // Until the breaker opens.
         }
     }
 
@@ -268,7 +268,7 @@ public class CircuitBreakerTests
     }
 }
 
-/// <summary>Rules for tests, in a clock whose ticks are a <see cref="TimeSpan"/>'s.</summary>
+/// <summary>Rules for tests, with a clock whose ticks equal those of <see cref="TimeSpan"/>.</summary>
 internal static class Rule
 {
     public const long Second = TimeSpan.TicksPerSecond;

@@ -20,7 +20,7 @@ public class PlacementGuardTests
     private PlacementGuard Guard => _state.MakeGuard()!;
 
     [Fact]
-    public void TryEnter_NothingWrong_NoRestriction()
+    public void TryEnter_Steady_NoRestriction()
     {
         Enter();
         Assert.False(_state.IsRestricted);
@@ -30,7 +30,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void Limit_LearnedParallelism_NoMoreRequestsThanThatUntilItEnds()
+    public void Limit_LearnedParallelism_LimitsRequestsUntilItEnds()
     {
         Assert.True(Guard.Limit(2, _now + (10 * Rule.Second), _now));
         Assert.False(Guard.Limit(2, _now + (20 * Rule.Second), _now));
@@ -41,7 +41,7 @@ public class PlacementGuardTests
         Enter();
         Assert.False(TryEnter(out _));
         Assert.Equal(PlacementCondition.Busy, Guard.ConditionFor(_now));
-        // It has nothing to do with how the model does there.
+        // The learned parallelism is independent of the condition.
         Assert.Equal(PlacementCondition.Steady, Guard.ConditionAt(_now));
 
         Leave(first);
@@ -63,7 +63,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void Failed_Often_OpenThenProbeThenSlowlyThenSteady()
+    public void Failed_Often_OpenThenProbeThenSlowStartThenSteady()
     {
         FailUntilOpen();
         Assert.Equal(PlacementCondition.Open, Guard.ConditionAt(_now));
@@ -79,7 +79,7 @@ public class PlacementGuardTests
 
         Assert.True(Guard.Answering(probe, _now, Rules)); // the first byte is enough
         Assert.Equal(PlacementCondition.SlowStart, Guard.ConditionAt(_now));
-        Assert.False(TryEnter(out _)); // one at first, and that is the probe
+        Assert.False(TryEnter(out _)); // the first slot is the probe's
         Leave(probe);
         Enter();
 
@@ -89,7 +89,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void TryEnter_SlowStartButNobodyElse_AllThereIs()
+    public void TryEnter_SlowStartWithoutAlternative_AllSlots()
     {
         Guard.Return(_now, Rules.SlowStart);
         for (var i = 0; i < 8; i++)
@@ -97,17 +97,17 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void Leave_ProbeWithoutAnOutcome_TheNextMay()
+    public void Leave_ProbeWithoutOutcome_NextRequestProbes()
     {
         FailUntilOpen();
         _now += 2 * Rule.Second;
-        Leave(Enter()); // its client hung up
+        Leave(Enter()); // its client disconnected
         Assert.Equal(PlacementCondition.HalfOpen, Guard.ConditionAt(_now));
         Assert.True(Enter().IsProbe);
     }
 
     [Fact]
-    public void Failed_AfterTheProbesFirstByte_OneFailureOfMany()
+    public void Failed_AfterProbesFirstByte_CountsAsOneFailure()
     {
         FailUntilOpen();
         _now += 2 * Rule.Second;
@@ -119,7 +119,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void Busy_Asked_LeftAloneThatLongAndNoFailure()
+    public void Busy_WithRetryAfter_ExcludedForThatTimeWithoutFailure()
     {
         Guard.Busy(3 * Rule.Second, _now, Rules, 0);
         Assert.Equal(PlacementCondition.Busy, Guard.ConditionAt(_now));
@@ -127,17 +127,17 @@ public class PlacementGuardTests
         _now += 3 * Rule.Second;
         Assert.Equal(PlacementCondition.Steady, Guard.ConditionAt(_now));
         Assert.False(Enter().IsProbe);
-        Assert.Equal(0, _state.Model.Restricted); // seen by whoever came
+        Assert.Equal(0, _state.Model.Restricted); // the next request refreshed the state
     }
 
     [Fact]
-    public void Busy_AgainAndAgain_BacksOffAndAnAnswerEndsIt()
+    public void Busy_Repeatedly_BacksOffUntilSuccess()
     {
         double[] expected = [0.5, 1, 2, 4];
         foreach (var seconds in expected)
         {
             Guard.Busy(0, _now, Rules, 0);
-            Guard.Busy(0, _now, Rules, 0); // two at once are one
+            Guard.Busy(0, _now, Rules, 0); // two responses at the same time count once
             Assert.Equal(seconds * Rule.Second, Guard.Left(_now));
             _now += Guard.Left(_now);
         }
@@ -148,7 +148,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void Return_Open_MayBeTriedAtOnce()
+    public void Return_Open_ProbedImmediately()
     {
         FailUntilOpen();
         Guard.Return(_now, Rules.SlowStart);
@@ -156,7 +156,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void Succeeded_FarSlowerThanUsual_ProbedNowAndThenUntilItIsNot()
+    public void Succeeded_MuchSlowerThanUsual_ProbedUntilRecovered()
     {
         for (var i = 0; i < 20; i++)
             Assert.Equal(GuardChange.None, Answer(100));
@@ -170,7 +170,7 @@ public class PlacementGuardTests
         Assert.Equal(PlacementCondition.SlowDue, Guard.ConditionAt(_now));
         var probe = Enter();
         Assert.True(probe.IsProbe);
-        Assert.Equal(PlacementCondition.Slow, Guard.ConditionAt(_now)); // no second one
+        Assert.Equal(PlacementCondition.Slow, Guard.ConditionAt(_now)); // no second probe
         Assert.Equal(GuardChange.None, Guard.Succeeded(probe, 5, _now, Rules));
         Leave(probe);
         Assert.Equal(PlacementCondition.Slow, Guard.ConditionAt(_now));
@@ -181,7 +181,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void Retire_Open_CountsNoLonger()
+    public void Retire_Open_NoLongerCounted()
     {
         FailUntilOpen();
         _state.Retire();
@@ -216,7 +216,7 @@ public class PlacementGuardTests
     }
 
     [Fact]
-    public void TryEnter_SlowStartFromManyThreads_NeverMoreThanTheLimit()
+    public void TryEnter_SlowStartFromManyThreads_WithinLimit()
     {
         FailUntilOpen();
         _now += 2 * Rule.Second;

@@ -18,7 +18,7 @@ public class PlacementKeeperTests
     [Theory]
     [InlineData("Unhealthy")]
     [InlineData("Ejected")]
-    public void Observe_BackFromBeingAway_SlowlyForAWhile(string status)
+    public void Observe_InstanceReturns_SlowStart(string status)
     {
         var away = Enum.Parse<InstanceStatus>(status);
         Build(InstanceStatus.Healthy);
@@ -36,15 +36,15 @@ public class PlacementKeeperTests
     }
 
     [Theory]
-    [InlineData("Unhealthy", "SlowStart")] // nobody was there: another process
+    [InlineData("Unhealthy", "SlowStart")] // no process responded: a new process
     [InlineData("Ejected", "HalfOpen")]
-    public void Observe_BackWithAnOpenBreaker_HeldAgainstTheSameProcessOnly(string status, string expected)
+    public void Observe_InstanceReturnsWithOpenBreaker_KeptOnlyForSameProcess(string status, string expected)
     {
         Build(InstanceStatus.Healthy);
         var guard = Cell(_i).MakeGuard()!;
         while (!guard.Failed(guard.Entry, InstanceFailure.Broken, _clock.GetTimestamp(), Rule.Of(), 0))
         {
-            // As all its streams break off.
+            // As if all its streams broke off.
         }
 
         Build(Enum.Parse<InstanceStatus>(status));
@@ -53,7 +53,7 @@ public class PlacementKeeperTests
     }
 
     [Fact]
-    public void Observe_NewInstance_NotSlowly()
+    public void Observe_NewInstance_NoSlowStart()
     {
         Build(InstanceStatus.Unknown);
         Build(InstanceStatus.Healthy);
@@ -61,7 +61,7 @@ public class PlacementKeeperTests
     }
 
     [Fact]
-    public void Observe_SlidToTheProcessor_QuarantinedUntilItIsBack()
+    public void Observe_ModelMovedToCpu_QuarantinedUntilBackOnGpu()
     {
         Build(loaded: Loaded(inVram: true));
         Build(loaded: Loaded(inVram: false));
@@ -69,13 +69,13 @@ public class PlacementKeeperTests
         Build(loaded: Loaded(inVram: true));
         Assert.Equal(PlacementCondition.Steady, Condition(_i));
         Build(loaded: Loaded(inVram: false));
-        Build(loaded: []); // unloaded: nobody knows where it will be next
+        Build(loaded: []); // unloaded: the device of the next load is unknown
         Assert.Equal(PlacementCondition.Steady, Condition(_i));
         Assert.Equal(0, Model.State.Restricted);
     }
 
     [Fact]
-    public void Observe_OnTheProcessorButElsewhereOnAGpu_Quarantined()
+    public void Observe_OnCpuButElsewhereOnGpu_Quarantined()
     {
         Build(loaded: Loaded(inVram: false));
         Assert.Equal(PlacementCondition.Steady, Condition(_i));
@@ -85,14 +85,14 @@ public class PlacementKeeperTests
     }
 
     [Fact]
-    public void Observe_AFleetWithoutGpus_NobodyIsQuarantined()
+    public void Observe_FleetWithoutGpus_NoQuarantine()
     {
         Build(loaded: Loaded(inVram: false), other: Loaded(inVram: false));
         Assert.Equal(0, Model.State.Restricted);
     }
 
     [Fact]
-    public void Observe_SwitchedOff_NobodyIsQuarantined()
+    public void Observe_Disabled_NoQuarantine()
     {
         var builder = Builder(new HealthOptions { QuarantineCpu = false });
         Build(loaded: Loaded(inVram: true), builder: builder);
@@ -101,7 +101,7 @@ public class PlacementKeeperTests
     }
 
     [Fact]
-    public void Observe_ModelDeletedWhileQuarantined_CountsNoLonger()
+    public void Observe_ModelDeletedWhileQuarantined_NoLongerCounted()
     {
         Build(loaded: Loaded(inVram: true));
         Build(loaded: Loaded(inVram: false));
@@ -112,7 +112,7 @@ public class PlacementKeeperTests
 
     private ModelView Model => _fleet.Models["a:latest"];
 
-    private SnapshotBuilder Builder(HealthOptions options) => new(new PlacementKeeper(options, _clock));
+    private SnapshotBuilder Builder(HealthOptions options) => new(new PlacementKeeper(Microsoft.Extensions.Options.Options.Create(options), _clock));
 
     private PlacementState Cell(Instance instance) => Model.Placements.Single(p => p.Instance == instance).State;
 

@@ -10,7 +10,7 @@ public class SmallRulesTests
     private static readonly BreakerRules Rules = Rule.Of();
 
     [Fact]
-    public void FailureWindow_Any_CountsTheLast64AfterAMoment() => Prop.ForAll(
+    public void FailureWindow_AnyOutcomes_CountsLast64SinceStart() => Prop.ForAll(
         Gen.Choose(0, 199).ArrayOf(150).ToArbitrary(), Gen.Choose(0, 100).ToArbitrary(), (events, since) =>
         {
             var window = new FailureWindow();
@@ -30,7 +30,7 @@ public class SmallRulesTests
     }
 
     [Fact]
-    public void SlowStart_Any_BetweenOneAndAllAndNeverLess() => Prop.ForAll(
+    public void SlowStart_AnyTimes_MonotonicBetweenOneAndAll() => Prop.ForAll(
         Gen.Choose(1, 1024).ToArbitrary(), Gen.Choose(1, 3600).ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (slots, seconds, thousandths) =>
         {
             var until = seconds * Rule.Second;
@@ -51,7 +51,7 @@ public class SmallRulesTests
         Assert.Equal(expected, SlowStart.Limit(slots, 0, 10 * Rule.Second, (long)(seconds * Rule.Second)));
 
     [Fact]
-    public void BackOff_Any_WithinItsBoundsAndNeverShorterForMore() => Prop.ForAll(
+    public void BackOff_AnyCount_WithinBoundsAndMonotonic() => Prop.ForAll(
         Gen.Choose(0, 100_000).ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (times, thousandths) =>
         {
             var chance = thousandths / 1000.0;
@@ -60,23 +60,24 @@ public class SmallRulesTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void BackOff_BusyThatSaysForHowLong_NeverBackBeforeAndNotLongAfter() => Prop.ForAll(
+    public void BackOff_BusyWithRetryAfter_NotBeforeAndNotMuchLater() => Prop.ForAll(
         Gen.Choose(1, 60).ToArbitrary(), Gen.Choose(0, 20).ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (seconds, times, thousandths) =>
             BackOff.Busy(seconds * Rule.Second, times, Rules, thousandths / 1000.0) is var time
             && time >= seconds * Rule.Second && time <= seconds * Rule.Second * 1.1).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void BackOff_BusyForAYear_AMinute() => Assert.Equal(60 * Rule.Second, BackOff.Busy(long.MaxValue / 4, 0, Rules, 0));
+    public void BackOff_BusyForAYear_OneMinute() => Assert.Equal(60 * Rule.Second, BackOff.Busy(long.MaxValue / 4, 0, Rules, 0));
 
     [Theory]
     [InlineData(0, 0.5)]
     [InlineData(1, 1)]
     [InlineData(3, 4)]
     [InlineData(30, 60)]
-    public void BackOff_BusyThatDoesNotSay_Doubles(int times, double seconds) => Assert.Equal((long)(seconds * Rule.Second), BackOff.Busy(0, times, Rules, 0));
+    public void BackOff_BusyWithoutRetryAfter_Doubles(int times, double seconds) =>
+        Assert.Equal((long)(seconds * Rule.Second), BackOff.Busy(0, times, Rules, 0));
 
     [Fact]
-    public void Speed_FarBelowItsOwnHistory_SlowUntilOneGoodAnswer()
+    public void Speed_FarBelowHistory_SlowUntilRecovered()
     {
         var speed = new SpeedHistory();
         var options = new BreakerOptions();
@@ -85,18 +86,18 @@ public class SmallRulesTests
         var slow = 0;
         while (!speed.Add(10, options) && slow++ < 50)
         {
-            // Several: one slow answer is no verdict.
+            // Several, because one slow response is not conclusive.
         }
 
         Assert.InRange(slow, 2, 12);
         Assert.True(speed.IsSlow);
-        Assert.False(speed.Add(40, options)); // better, but not what it was
+        Assert.False(speed.Add(40, options)); // better, but below its usual speed
         Assert.True(speed.Add(60, options));
         Assert.False(speed.IsSlow);
     }
 
     [Fact]
-    public void Speed_HalfOfItsHistory_NotSlow()
+    public void Speed_HalfOfHistory_NotSlow()
     {
         var speed = new SpeedHistory();
         for (var i = 0; i < 30; i++)
@@ -106,7 +107,7 @@ public class SmallRulesTests
     }
 
     [Fact]
-    public void Speed_SlowFromTheBeginning_IsItsUsualOne()
+    public void Speed_SlowFromStart_NotSlow()
     {
         var speed = new SpeedHistory();
         for (var i = 0; i < 200; i++)
@@ -114,7 +115,7 @@ public class SmallRulesTests
     }
 
     [Fact]
-    public void Speed_SlowForGood_TakenForUsualInTheEnd()
+    public void Speed_SlowPermanently_BecomesUsual()
     {
         var speed = new SpeedHistory();
         for (var i = 0; i < 30; i++)
@@ -125,7 +126,7 @@ public class SmallRulesTests
     }
 
     [Fact]
-    public void Speed_SwitchedOff_NeverSlow()
+    public void Speed_Disabled_NeverSlow()
     {
         var speed = new SpeedHistory();
         for (var i = 0; i < 100; i++)
@@ -145,7 +146,7 @@ public class SmallRulesTests
     }
 
     [Fact]
-    public void Options_TimesThatCannotGrow_EachNamed()
+    public void Options_InvalidTimes_EachReported()
     {
         var second = TimeSpan.FromSeconds(1);
         var result = new BreakerTimesValidator().Validate(null, new BreakerOptions
@@ -157,7 +158,7 @@ public class SmallRulesTests
     }
 
     [Fact]
-    public void FailureRow_OneModel_CountsForHalf()
+    public void FailureRow_OneModel_CountsHalf()
     {
         var row = new FailureRow();
         ModelState a = new("a"), b = new("b");

@@ -4,13 +4,13 @@ using static OllamaBridge.Gateway.Tests.Kubernetes.Slices;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Discovery;
 
-/// <summary>The decisions of discovery, without a network.</summary>
+/// <summary>The pure decisions of discovery, without a network.</summary>
 public class DiscoveryPartsTests
 {
     private static readonly InstanceDefinition Group = new("hot", new Uri("http://ollama.ai:11434"), 4, 0, InstanceDiscovery.Kubernetes);
 
     [Fact]
-    public void Search_PodsSettings_ShortNamesInTheDomainsFirst()
+    public void Search_PodSettings_SearchDomainsFirstForShortNames()
     {
         var list = SearchList.Read("nameserver 10.96.0.10\nsearch ai.svc.cluster.local svc.cluster.local. cluster.local\noptions ndots:5 timeout:2\n");
 
@@ -33,7 +33,7 @@ public class DiscoveryPartsTests
     public void Search_Settings_Domains(string text, string domains) => Assert.Equal(domains, string.Join(' ', SearchList.Read(text).Domains));
 
     [Fact]
-    public void Search_TooLong_NotAsked() =>
+    public void Search_TooLong_NotQueried() =>
         Assert.Single(new SearchList([new string('d', 200)]).Names(new string('h', 60)));
 
     [Theory]
@@ -42,7 +42,7 @@ public class DiscoveryPartsTests
     [InlineData("ollama.ai.svc", "ollama", "ai")]
     [InlineData("ollama-1.my-space.svc.cluster.local", "ollama-1", "my-space")]
     [InlineData("ollama.ai.svc.cluster.local.", "ollama", "ai")]
-    public void Service_AsPodsWriteIt_Read(string host, string name, string? space) => Assert.Equal(new ServiceName(name, space), ServiceName.Read(host));
+    public void Service_ClusterNames_Parsed(string host, string name, string? space) => Assert.Equal(new ServiceName(name, space), ServiceName.Read(host));
 
     [Theory]
     [InlineData("ollama.ai.example.com")]
@@ -50,10 +50,10 @@ public class DiscoveryPartsTests
     [InlineData("-a")]
     [InlineData("a..svc")]
     [InlineData("")]
-    public void Service_SomethingElse_None(string host) => Assert.Null(ServiceName.Read(host));
+    public void Service_OtherNames_Null(string host) => Assert.Null(ServiceName.Read(host));
 
     [Fact]
-    public void Endpoints_Conditions_ReadyStaysLeavingGetsNothingNewTheRestIsNotThere()
+    public void Endpoints_Conditions_ReadyKeptTerminatingDrainedOthersOmitted()
     {
         var unsaid = Pod("unsaid", "10.0.0.5");
         unsaid.Conditions = null;
@@ -68,7 +68,7 @@ public class DiscoveryPartsTests
     }
 
     [Fact]
-    public void Endpoints_APodInSeveralSlices_OneServerByItsIPv4AndLeavingForGood()
+    public void Endpoints_PodInSeveralSlices_OneInstanceByIPv4AndTerminatingWins()
     {
         var read = Endpoints.Read(
             [Slice("six", "ollama", 1, Pod("a", "fd00::1"), Pod("b", "fd00::2")), Slice("four", "ollama", 1, Pod("a", "10.0.0.1", leaving: true)),
@@ -78,7 +78,7 @@ public class DiscoveryPartsTests
     }
 
     [Fact]
-    public void Endpoints_Ports_ByNameElseTheOnlyOneElseTheEntrys()
+    public void Endpoints_Ports_ByNameElseSingleElseConfigured()
     {
         var slice = Slice("s", "ollama", 1, Pod("a", "10.0.0.1"));
         slice.Ports = [new() { Name = "metrics", Port = 2 }, new() { Name = "http", Port = 3 }];
@@ -94,7 +94,7 @@ public class DiscoveryPartsTests
     }
 
     [Fact]
-    public void Endpoints_WithoutAPod_ByHostNameOrAddress()
+    public void Endpoints_WithoutPod_NamedByHostNameOrAddress()
     {
         var named = Pod("x", "10.0.0.1");
         (named.TargetRef, named.Hostname) = (null, "mine");
@@ -109,11 +109,11 @@ public class DiscoveryPartsTests
     }
 
     [Fact]
-    public void Endpoints_EmptySlices_Nobody() =>
+    public void Endpoints_EmptySlices_NoInstances() =>
         Assert.Empty(Endpoints.Read([Slice("s", "ollama", 1), new k8s.Models.V1EndpointSlice()], Group));
 
     [Fact]
-    public void Names_TwoGroupsWithTheSamePods_PrefixedOnlyWhereTakenAndTheSameInAnyOrder()
+    public void Names_TwoGroupsWithSamePods_PrefixedIfTakenInAnyOrder()
     {
         var cold = Group with { Name = "cold" };
         GroupMember[] hot = [Member("ollama-1", 2), Member("ollama-0", 1)];
@@ -121,14 +121,14 @@ public class DiscoveryPartsTests
         var names = new GroupNames([new InstanceDefinition("Mine", new Uri("http://10.9.9.9:1"), 1, 0)]);
 
         Assert.Equal(["ollama-0", "ollama-1"], names.Name(Group, hot).Select(d => d.Name));
-        // The last is a server that is there already: it would get twice its slots.
+        // The last server is already a member of another group, and a second entry would double its slots.
         Assert.Equal(["cold-10.0.0.1", "cold-a b", "cold-mine", "cold-ollama-0"], names.Name(cold, others).Select(d => d.Name));
 
         static GroupMember Member(string? name, int port) => new(name, new Uri($"http://10.0.0.1:{port}"), name);
     }
 
     [Fact]
-    public void Names_AGroup_ItsSettingsAtEachMember()
+    public void Names_Group_SettingsCopiedToEachMember()
     {
         var named = Assert.Single(new GroupNames([]).Name(Group with { MaxLoadedModels = 3 }, [new("p", new Uri("http://10.0.0.1:1"), "uid", true)]));
 
@@ -147,7 +147,7 @@ public class DiscoveryPartsTests
     [InlineData("http://ollama.ai.example.com", "Srv", "api", null)]
     [InlineData("http://_http._tcp.ollama.ai.svc.cluster.local:11434", "Srv", null, null)]
     [InlineData("http://ollama.ai.svc.cluster.local", "Kubernetes", null, null)]
-    public void Settings_Mistakes_NamedByKey(string url, string discovery, string? port, string? setting)
+    public void Settings_Errors_NameKey(string url, string discovery, string? port, string? setting)
     {
         var errors = new List<string>();
         InstanceDefinitions.Read(

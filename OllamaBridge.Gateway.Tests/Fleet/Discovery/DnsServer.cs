@@ -6,7 +6,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Discovery;
 
-/// <summary>How a server of names behaves.</summary>
+/// <summary>The behaviour of a DNS server.</summary>
 public enum DnsMood
 {
     Answers,
@@ -14,11 +14,11 @@ public enum DnsMood
     Refuses,
     Silent,
 
-    /// <summary>Over UDP it only says that the answer does not fit.</summary>
+    /// <summary>Over UDP, every response is only a truncation notice.</summary>
     Truncates,
 }
 
-/// <summary>A server of names on a real socket, UDP and TCP, with as much of RFC 1035 as a test needs.</summary>
+/// <summary>A DNS server on a real socket, UDP and TCP, with the part of RFC 1035 that the tests need.</summary>
 internal sealed class DnsServer : IAsyncDisposable
 {
     private const ushort A = 1, Aaaa = 28, Srv = 33;
@@ -42,7 +42,7 @@ internal sealed class DnsServer : IAsyncDisposable
             }
             catch (SocketException) when (attempt < 20)
             {
-                // The port is somebody's for TCP.
+                // The TCP port is in use.
                 _udp.Dispose();
             }
         }
@@ -55,20 +55,20 @@ internal sealed class DnsServer : IAsyncDisposable
 
     public DnsMood Mood { get; set; }
 
-    /// <summary>Names about which it is in trouble.</summary>
+    /// <summary>The names for which the server returns a failure.</summary>
     public ConcurrentDictionary<string, byte> Failing { get; } = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Whether addresses stand beside the records that name servers.</summary>
+    /// <summary>Whether responses contain the addresses of the servers in SRV records as additional records.</summary>
     public bool TellsMore { get; set; } = true;
 
-    /// <summary>Each question as <c>udp 33 _http._tcp.ollama.ai</c>.</summary>
+    /// <summary>The questions, in the form <c>udp 33 _http._tcp.ollama.ai</c>.</summary>
     public IReadOnlyCollection<string> Asked => _asked;
 
-    /// <summary>A name's addresses, in place of what it had.</summary>
+    /// <summary>Replaces the addresses of a name.</summary>
     public void Addresses(string name, params string[] addresses) =>
         _zone[name] = [.. addresses.Select(IPAddress.Parse).Select(a => new Record(a.AddressFamily == AddressFamily.InterNetwork ? A : Aaaa, a.GetAddressBytes(), null))];
 
-    /// <summary>The servers of a headless Service: their host names below it, and ports; none takes the name away.</summary>
+    /// <summary>Replaces the servers of a headless Service: host names below its name, and ports. Without servers the name is removed.</summary>
     public void Service(string name, params (string Target, int Port)[] servers)
     {
         if (servers.Length == 0)
@@ -105,7 +105,7 @@ internal sealed class DnsServer : IAsyncDisposable
             using var client = await _tcp.AcceptTcpClientAsync(_stop.Token);
             var stream = client.GetStream();
             var length = new byte[2];
-            // One question after the other, until the client hangs up; that suffices for one client.
+            // One question after the other, until the client closes the connection. This is sufficient for one client.
             while (await stream.ReadAtLeastAsync(length, 2, throwOnEndOfStream: false, _stop.Token) == 2)
             {
                 var asked = new byte[BinaryPrimitives.ReadUInt16BigEndian(length)];
@@ -118,7 +118,7 @@ internal sealed class DnsServer : IAsyncDisposable
         }
     }
 
-    /// <returns>Null for silence.</returns>
+    /// <returns>Null for no response.</returns>
     private byte[]? Answer(byte[] asked, bool isUdp)
     {
         var labels = new List<string>();
@@ -137,7 +137,7 @@ internal sealed class DnsServer : IAsyncDisposable
             return Message(asked, question, code: 5);
         if (Mood == DnsMood.Truncates && isUdp)
             return Message(asked, question, code: 0, isTruncated: true);
-        // A name above another exists, although it has nothing.
+        // A name above an existing name exists, with no records.
         if (!_zone.TryGetValue(name, out var records))
             return Message(asked, question, code: _zone.Keys.Any(k => k.EndsWith($".{name}", StringComparison.OrdinalIgnoreCase)) ? 0 : 3);
         var answers = records.Where(r => r.Type == type).Select(r => Bytes(name, r)).ToArray();
@@ -151,7 +151,7 @@ internal sealed class DnsServer : IAsyncDisposable
     {
         answers ??= [];
         more ??= [];
-        // It answers with authority, and would ask others.
+        // The flags: an authoritative response, with recursion available.
         byte[] head = [asked[0], asked[1], (byte)(0x84 | (isTruncated ? 2 : 0) | (asked[2] & 1)), (byte)(0x80 | code), 0, 1, 0, (byte)answers.Length, 0, 0, 0, (byte)more.Length];
         return [.. head, .. question, .. answers.SelectMany(a => a), .. more.SelectMany(a => a)];
     }

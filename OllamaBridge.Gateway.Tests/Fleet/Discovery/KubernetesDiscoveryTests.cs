@@ -7,13 +7,13 @@ using static OllamaBridge.Gateway.Tests.Kubernetes.Slices;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Discovery;
 
-/// <summary>Instances from EndpointSlices, told by an API server on a real socket.</summary>
+/// <summary>Instances from EndpointSlices of an API server on a real socket.</summary>
 public sealed class KubernetesDiscoveryTests
 {
     private const string Forbidden = "endpointslices";
 
     [Fact]
-    public async Task List_AService_ItsPodsAndNobodyElses()
+    public async Task List_Service_OnlyItsPods()
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Put(Collection(), Slice("a", "ollama", 11434, Pod("ollama-1", "10.0.0.2"), Pod("ollama-0", "10.0.0.1")));
@@ -30,7 +30,7 @@ public sealed class KubernetesDiscoveryTests
     }
 
     [Fact]
-    public async Task List_AnotherNamespaceInTheName_AskedThere()
+    public async Task List_OtherNamespaceInName_QueriesThatNamespace()
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Put(Collection("elsewhere"), Slice("c", "ollama", 11434, Pod("ollama-0", "10.0.0.4")));
@@ -40,7 +40,7 @@ public sealed class KubernetesDiscoveryTests
     }
 
     [Fact]
-    public async Task Watch_PodsComeLeaveAndGo_Told()
+    public async Task Watch_PodsStartTerminateAndDisappear_ListUpdated()
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Put(Collection(), Slice("a", "ollama", 1, Pod("p0", "10.0.0.1")));
@@ -59,7 +59,7 @@ public sealed class KubernetesDiscoveryTests
     }
 
     [Fact]
-    public async Task Watch_EndsInTime_GoesOnFromTheNewestVersionWithoutListing()
+    public async Task Watch_TimesOut_ContinuesFromNewestVersionWithoutList()
     {
         await using var api = await FakeApiServer.StartAsync();
         await using var world = World(api);
@@ -67,7 +67,7 @@ public sealed class KubernetesDiscoveryTests
         await WatchedAsync(api, 1);
         api.Put(Collection(), Slice("a", "ollama", 1, Pod("p0", "10.0.0.1")));
         await world.UntilAsync("p0");
-        // Only the bookmark tells that nothing of the Service's has happened up to here.
+        // Only the bookmark shows that the Service's objects have not changed up to this version.
         api.SendBookmarks();
         api.SendBookmarks();
 
@@ -89,7 +89,7 @@ public sealed class KubernetesDiscoveryTests
     }
 
     [Fact]
-    public async Task Watch_EndsWithoutAWord_NoWarning()
+    public async Task Watch_EndsSilently_NoWarning()
     {
         await using var api = await FakeApiServer.StartAsync();
         await using var world = World(api);
@@ -106,7 +106,7 @@ public sealed class KubernetesDiscoveryTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Watch_TooOld_ListedAnew(bool whileOpen)
+    public async Task Watch_VersionTooOld_ListsAgain(bool whileOpen)
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Put(Collection(), Slice("a", "ollama", 1, Pod("p0", "10.0.0.1")));
@@ -115,7 +115,7 @@ public sealed class KubernetesDiscoveryTests
         await world.StartAsync();
         await WatchedAsync(api, 1);
 
-        // What happens now is never told by a watch.
+        // No watch reports the changes from here on.
         api.IsSilent = true;
         api.EndWatches();
         await WatchedAsync(api, 0);
@@ -131,13 +131,13 @@ public sealed class KubernetesDiscoveryTests
         api.Put(Collection(), Slice("c", "ollama", 1, Pod("p2", "10.0.0.3")));
         await world.UntilAsync("p0", "p2");
 
-        // That is in the order of things: nobody is warned.
+        // This is normal operation, so it must not cause a warning.
         await Eventually.BecomesAsync(() => world.Logs.Lines.Any(l => l.StartsWith("Debug 1654", StringComparison.Ordinal)), SourceWorld.Patience);
         Assert.DoesNotContain(world.Logs.Lines, l => l.StartsWith("Warning", StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task Watch_CutAndAway_ListStaysThenCatchesUp()
+    public async Task Watch_ConnectionLost_ListStaysThenCatchesUp()
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Put(Collection(), Slice("a", "ollama", 1, Pod("p0", "10.0.0.1"), Pod("p1", "10.0.0.2")));
@@ -161,7 +161,7 @@ public sealed class KubernetesDiscoveryTests
     }
 
     [Fact]
-    public async Task Watch_AwayForLong_AskedEverMoreSeldom()
+    public async Task Watch_ServerAwayForLong_BacksOff()
     {
         await using var api = await FakeApiServer.StartAsync();
         api.IsAway = true;
@@ -171,15 +171,15 @@ public sealed class KubernetesDiscoveryTests
 
         await Eventually.BecomesAsync(() => api.Requests.Count >= 4, SourceWorld.Patience);
 
-        // 0.2, 0.4 and 0.8 s: not a loop.
+        // The delays are 0.2, 0.4 and 0.8 s, so this is not a tight loop.
         Assert.InRange(TimeProvider.System.GetElapsedTime(begin), TimeSpan.FromSeconds(1.3), SourceWorld.Patience);
     }
 
     [Theory]
-    // As an API server answered: 403 where the RoleBinding was gone, 401 where the token had expired, whatever rights its account has.
+    // The responses of a real API server: 403 after the RoleBinding was removed, 401 after the token expired.
     [InlineData(HttpStatusCode.Forbidden, "403: ", Forbidden)]
     [InlineData(HttpStatusCode.Unauthorized, "401: ", "token")]
-    public async Task List_NotAllowed_EmptyAndSaidWhatIsMissing(HttpStatusCode status, string code, string missing)
+    public async Task List_NotAllowed_EmptyAndReportsMissingPermission(HttpStatusCode status, string code, string missing)
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Put(Collection(), Slice("a", "ollama", 1, Pod("p0", "10.0.0.1")));
@@ -200,7 +200,7 @@ public sealed class KubernetesDiscoveryTests
     [Theory]
     [InlineData("silent")]
     [InlineData("closed")]
-    public async Task List_NobodyAtStart_EmptyListInTime(string how)
+    public async Task List_ServerUnreachableAtStart_EmptyListInTime(string how)
     {
         await using var api = await FakeApiServer.StartAsync();
         api.IsSilent = true;
@@ -220,7 +220,7 @@ public sealed class KubernetesDiscoveryTests
     }
 
     [Fact]
-    public async Task Change_TheEntryGoes_TheWatchEnds()
+    public async Task Change_EntryRemoved_WatchEnds()
     {
         await using var api = await FakeApiServer.StartAsync();
         api.Put(Collection(), Slice("a", "ollama", 1, Pod("p0", "10.0.0.1")));
@@ -245,7 +245,7 @@ public sealed class KubernetesDiscoveryTests
     }
 
     [Fact]
-    public async Task List_NeitherFileNorServiceAccount_SaysSo()
+    public async Task List_NeitherFileNorServiceAccount_ReportsProblem()
     {
         await using var world = new SourceWorld(("Bridge:Instances:0:Url", "http://ollama"), ("Bridge:Instances:0:Discovery", "Kubernetes"));
         var error = await Assert.ThrowsAsync<InvalidOperationException>(world.StartAsync);
@@ -253,7 +253,7 @@ public sealed class KubernetesDiscoveryTests
     }
 
     [Fact]
-    public async Task Connection_BrokenFile_SaysSoWithoutItsText()
+    public async Task Connection_InvalidFile_ErrorWithoutContent()
     {
         var path = Path.GetTempFileName();
         await File.WriteAllTextAsync(path, "users: [ secret-token", TestContext.Current.CancellationToken);
@@ -268,7 +268,7 @@ public sealed class KubernetesDiscoveryTests
     [InlineData("/nowhere/config", null, "KubeConfig")]
     [InlineData(null, "prod", "Context")]
     [InlineData(null, null, null)]
-    public void Settings_Connection_Checked(string? file, string? context, string? mistake)
+    public void Settings_Connection_Validated(string? file, string? context, string? mistake)
     {
         var result = new KubeConfigValidator().Validate(null, new KubernetesOptions { KubeConfig = file, Context = context });
         Assert.StartsWith(mistake is null ? "" : $"Bridge:Kubernetes:{mistake}:", result.FailureMessage ?? "", StringComparison.Ordinal);

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Discovery;
 
-/// <summary>The list of instances as the fleet gets it, and nothing around it.</summary>
+/// <summary>The source of the fleet's instances, in isolation.</summary>
 internal sealed class SourceWorld : IAsyncDisposable
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -35,7 +35,7 @@ internal sealed class SourceWorld : IAsyncDisposable
     /// <summary>The newest list.</summary>
     public IReadOnlyList<InstanceDefinition> Now { get; private set; } = [];
 
-    /// <summary>As the fleet's owner starts.</summary>
+    /// <summary>Starts the source as the fleet's owner does.</summary>
     public async Task<IReadOnlyList<InstanceDefinition>> StartAsync()
     {
         Now = await Source.ListAsync(TestContext.Current.CancellationToken);
@@ -43,7 +43,7 @@ internal sealed class SourceWorld : IAsyncDisposable
         return Now;
     }
 
-    /// <summary>Waits for the list in which the instances are these, by name in order.</summary>
+    /// <summary>Waits for the list with exactly these instances, in the order of their names.</summary>
     public async Task UntilAsync(params string[] names)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
@@ -59,11 +59,10 @@ internal sealed class SourceWorld : IAsyncDisposable
             }
     }
 
-    /// <summary>Waits for the next list.</summary>
     public async Task<IReadOnlyList<InstanceDefinition>> NextAsync() =>
         Now = await _lists.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken);
 
-    /// <summary>How many lists have come that nobody has looked at.</summary>
+    /// <summary>The number of lists that the test has not read.</summary>
     public int Unread => _lists.Reader.Count;
 
     public ValueTask DisposeAsync() => _services.DisposeAsync();

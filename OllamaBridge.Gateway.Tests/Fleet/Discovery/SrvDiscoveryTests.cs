@@ -2,14 +2,14 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Discovery;
 
-/// <summary>Instances from the records of a headless Service, asked of a real server of names.</summary>
+/// <summary>Instances from the SRV records of a headless Service, with a DNS server on a real socket.</summary>
 public sealed class SrvDiscoveryTests
 {
     private const string Service = "_http._tcp.ollama.ai.svc.cluster.local";
     private const string Host = "ollama.ai.svc.cluster.local";
 
     [Fact]
-    public async Task List_ReadyPods_NamedByPodWithTheRecordsPort()
+    public async Task List_ReadyPods_NamedByPodWithPortFromRecord()
     {
         await using var dns = Pods(3);
         await using var world = World(dns, $"http://{Host}");
@@ -21,13 +21,13 @@ public sealed class SrvDiscoveryTests
                 ("ollama-2", "http://10.0.0.12:11434/", "10.0.0.12:11434")],
             list.Select(d => (d.Name, d.Url.AbsoluteUri, d.Incarnation!)));
         Assert.All(list, d => Assert.Equal((4, true), (d.Slots, d.IsDiscovered)));
-        // Addresses that stand beside the records are not asked for.
+        // Addresses in the additional records need no query.
         Assert.All(dns.Asked, a => Assert.Equal($"udp 33 {Service}", a));
         Assert.Empty(world.Source.Problems);
     }
 
     [Fact]
-    public async Task List_AddressesNotBeside_AskedFor()
+    public async Task List_NoAdditionalRecords_QueriesAddresses()
     {
         await using var dns = Pods(2);
         dns.TellsMore = false;
@@ -51,7 +51,7 @@ public sealed class SrvDiscoveryTests
     }
 
     [Fact]
-    public async Task List_AnotherPortName_ItsRecord()
+    public async Task List_OtherPortName_UsesItsRecord()
     {
         await using var dns = Pods(1);
         dns.Service("_api._tcp.ollama.ai.svc.cluster.local", ($"ollama-0.{Host}", 9));
@@ -72,7 +72,7 @@ public sealed class SrvDiscoveryTests
     }
 
     [Fact]
-    public async Task List_MoreThanADatagramHolds_AskedOverTcp()
+    public async Task List_TruncatedResponse_QueriesOverTcp()
     {
         await using var dns = Pods(40);
         dns.Mood = DnsMood.Truncates;
@@ -83,7 +83,7 @@ public sealed class SrvDiscoveryTests
     }
 
     [Fact]
-    public async Task Watch_PodsComeAndGo_NewLists()
+    public async Task Watch_PodsChange_NewLists()
     {
         await using var dns = Pods(3);
         await using var world = World(dns, $"http://{Host}");
@@ -98,13 +98,13 @@ public sealed class SrvDiscoveryTests
     [Theory]
     [InlineData("name")]
     [InlineData("records")]
-    public async Task Watch_NobodyIsReady_TheGroupIsEmpty(string gone)
+    public async Task Watch_NoPodReady_GroupIsEmpty(string gone)
     {
         await using var dns = Pods(2);
         await using var world = World(dns, $"http://{Host}");
         await world.StartAsync();
 
-        // The name goes with the last ready pod; where one pod is left that is not a server, only the records do.
+        // The name disappears with the last ready pod. If a pod remains that is not an instance, only the SRV records disappear.
         if (gone == "records")
             dns.Addresses(Service, "10.0.0.1");
         else
@@ -120,7 +120,7 @@ public sealed class SrvDiscoveryTests
     [InlineData(DnsMood.ServerFailure)]
     [InlineData(DnsMood.Refuses)]
     [InlineData(DnsMood.Silent)]
-    public async Task Watch_NobodyKnows_ListStaysAndIsSaidOnce(DnsMood mood)
+    public async Task Watch_DnsFails_ListStaysAndOneWarning(DnsMood mood)
     {
         await using var dns = Pods(2);
         await using var world = World(dns, $"http://{Host}");
@@ -141,20 +141,20 @@ public sealed class SrvDiscoveryTests
     }
 
     [Fact]
-    public async Task Watch_OneOfTheNamesIsInTrouble_NotTakenForEmpty()
+    public async Task Watch_OneNameFails_NotTreatedAsEmpty()
     {
         await using var dns = Pods(2);
         await using var world = World(dns, "http://ollama", ("Bridge:Dns:Search", "ai.svc.cluster.local"));
         await world.StartAsync();
 
-        // The name as it stands does not exist; the one in the cluster might.
+        // The literal name does not exist. The name in the cluster's domain may exist.
         dns.Failing[Service] = 0;
         await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceWorld.Patience);
         Assert.Equal(0, world.Unread);
     }
 
     [Fact]
-    public async Task Watch_OneAddressIsNotTold_ListStays()
+    public async Task Watch_OneAddressFails_ListStays()
     {
         await using var dns = Pods(2);
         dns.TellsMore = false;
@@ -164,14 +164,14 @@ public sealed class SrvDiscoveryTests
         dns.Failing[$"ollama-1.{Host}"] = 0;
         await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceWorld.Patience);
         Assert.Equal(0, world.Unread);
-        // A record that outlives its pod's address by a moment is no outage.
+        // A record that outlives its pod's address for a moment is not an outage.
         dns.Failing.Clear();
         dns.Forget($"ollama-1.{Host}");
         await world.UntilAsync("ollama-0");
     }
 
     [Fact]
-    public async Task List_FirstServerIsSilent_TheSecondTells()
+    public async Task List_FirstServerSilent_UsesSecond()
     {
         await using var silent = new DnsServer { Mood = DnsMood.Silent };
         await using var dns = Pods(1);
@@ -182,7 +182,7 @@ public sealed class SrvDiscoveryTests
     }
 
     [Fact]
-    public async Task List_SilenceAtStart_EmptyListInTime()
+    public async Task List_NoResponseAtStart_EmptyListInTime()
     {
         await using var dns = new DnsServer { Mood = DnsMood.Silent };
         await using var world = World(dns, $"http://{Host}");
@@ -193,7 +193,7 @@ public sealed class SrvDiscoveryTests
     }
 
     [Fact]
-    public async Task Watch_APodComesBackElsewhere_AnotherIncarnation()
+    public async Task Watch_PodMoves_NewIncarnation()
     {
         await using var dns = Pods(1);
         await using var world = World(dns, $"http://{Host}");
@@ -206,7 +206,7 @@ public sealed class SrvDiscoveryTests
     }
 
     [Fact]
-    public async Task List_DnsWithOwnServers_AddressesFromThereAndAnOutageMakesNoEmptyGroup()
+    public async Task List_ConfiguredDnsServers_UsedAndOutageKeepsGroup()
     {
         await using var dns = new DnsServer();
         dns.Addresses(Host, "10.0.0.2", "10.0.0.1", "fd00::1");

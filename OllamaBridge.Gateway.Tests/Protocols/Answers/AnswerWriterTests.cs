@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
 namespace OllamaBridge.Gateway.Tests.Protocols.Answers;
 
-/// <summary>What the bridge writes itself, read back: by clients, and by the bridge's own readers.</summary>
+/// <summary>The bridge's own messages are readable for clients and for the bridge's readers.</summary>
 public class AnswerWriterTests
 {
     private const string Ollama = """{"id":"c-1","created":5,"model":"m","system_fingerprint":"fp_ollama"}""";
@@ -22,10 +22,10 @@ public class AnswerWriterTests
 
     [Theory]
     [MemberData(nameof(Paths))]
-    public void Write_AnyWords_ReadBackToTheSame(string path) => Prop.ForAll(
+    public void Write_AnyText_RoundTrips(string path) => Prop.ForAll(
         Words.ListOf().ToArbitrary(), Words.NonEmptyListOf().ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (thoughts, words, prompt) =>
         {
-            // Completions do not tell thinking.
+            // Completions have no field for thinking.
             var thinking = path == "/v1/completions" ? [] : thoughts;
             var stream = Write(path, thinking, words, "length", prompt);
             var client = StreamedAnswer.Parse(path, stream);
@@ -47,7 +47,7 @@ public class AnswerWriterTests
 
     [Theory]
     [MemberData(nameof(Paths))]
-    public void Write_ReasonsOfNoAnswer_StopInTheProtocolsWord(string path)
+    public void Write_OllamaStopReasons_ProtocolsStopReason(string path)
     {
         foreach (var reason in new[] { null, "stop", "load", "unload" })
         {
@@ -57,7 +57,7 @@ public class AnswerWriterTests
     }
 
     [Fact]
-    public void Write_ChunksOfAnotherServer_ThinkingUnderItsOwnName()
+    public void Write_ChunksOfOtherServer_ThinkingInItsField()
     {
         var stream = Write("/v1/chat/completions", ["Why?"], ["Blue"], "stop", 1, """{"id":"c-1","created":5,"model":"m"}""");
         Assert.Contains("\"reasoning_content\":\"Why?\"", stream, StringComparison.Ordinal);
@@ -70,13 +70,13 @@ public class AnswerWriterTests
     [InlineData("{")]
     [InlineData("[1]")]
     [InlineData("""{"id":7,"created":"yesterday","model":null,"system_fingerprint":3}""")]
-    public void Write_FirstMessageLacksWhatIsWanted_StillReadable(string first)
+    public void Write_FirstMessageLacksFields_StillReadable(string first)
     {
         foreach (var path in new[] { "/api/chat", "/v1/chat/completions", "/v1/completions", "/v1/messages" })
             Assert.Equal("Blue", GatedAnswer.Read(path, Write(path, [], ["Blue"], "stop", 1, first)).Text);
     }
 
-    /// <summary>A stream of which every word is the bridge's own.</summary>
+    /// <summary>A stream that the bridge writes from its own pieces of text.</summary>
     private static string Write(string path, IEnumerable<string> thoughts, IEnumerable<string> words, string? reason, int prompt, string first = Ollama)
     {
         var call = new BridgeCall(OperationTable.Find(path, out _)!, "", 0) { WantsUsage = true };

@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Tests.Protocols.Answers;
 public class PooledTextTests
 {
     [Fact]
-    public void Append_UpToTheLimit_KeptAndOneMoreIsNot()
+    public void Append_UpToLimit_KeptAndOneMoreRefused()
     {
         using var text = new PooledText(1000);
         for (var i = 0; i < 100; i++)
@@ -22,7 +22,7 @@ public class PooledTextTests
     }
 
     [Fact]
-    public void Append_AfterSomethingDidNotFit_NothingThatWouldFitEither()
+    public void Append_AfterOverflow_RefusesSmallerTextToo()
     {
         using var text = new PooledText(4);
         text.Append("abc"u8);
@@ -47,7 +47,7 @@ public class PooledTextTests
     }
 
     [Fact]
-    public void Truncate_ThenAppend_GoesOnFromThere()
+    public void Truncate_ThenAppend_ContinuesFromThere()
     {
         using var text = new PooledText(100);
         text.Append("abcdef"u8);

@@ -40,7 +40,7 @@ public sealed class BodyBufferTests : IDisposable
                     Assert.Equal(bytes, await ReadAsync(body));
                 Assert.Equal(inMemory ? size : 0, buffer.Memory.Used);
                 Assert.Equal(inMemory, buffer.Disk.Used == 0);
-                // The file has no name: it cannot outlive the process.
+                // The file has no name, so it cannot outlive the process.
                 Assert.Empty(Directory.GetFiles(_folder));
             }
 
@@ -49,7 +49,7 @@ public sealed class BodyBufferTests : IDisposable
     }
 
     [Fact]
-    public async Task Replace_OnDisk_OtherBytesInTheirPlace()
+    public async Task Replace_OnDisk_RangeReplaced()
     {
         var text = "{\"model\":\"alias\",\"prompt\":\"" + new string('x', 2 * Threshold) + "\"}";
         using var body = (await Buffer().ReadAsync(Request(new MemoryStream(Encoding.UTF8.GetBytes(text)), null), Token)).Body!;
@@ -66,7 +66,7 @@ public sealed class BodyBufferTests : IDisposable
     [Theory]
     [InlineData(100_001L)]
     [InlineData(null)]
-    public async Task Read_TooLarge_NothingStays(long? length)
+    public async Task Read_TooLarge_ReleasesEverything(long? length)
     {
         var buffer = Buffer(o => o with { MaxBody = 100_000 });
         Assert.Equal(BodyRefusal.TooLarge, (await buffer.ReadAsync(Request(new MemoryStream(Bytes(100_001)), length), Token)).Refusal);
@@ -75,9 +75,9 @@ public sealed class BodyBufferTests : IDisposable
     }
 
     [Theory]
-    [InlineData(Threshold, (long)Threshold)] // memory, announced
-    [InlineData(1_000_000, 1_000_000L)] // disk, announced
-    [InlineData(1_500_000, null)] // disk, as it comes
+    [InlineData(Threshold, (long)Threshold)] // in memory, with Content-Length
+    [InlineData(1_000_000, 1_000_000L)] // on disk, with Content-Length
+    [InlineData(1_500_000, null)] // on disk, without Content-Length
     public async Task Read_NoRoom_WaitsThenRefuses(int size, long? length)
     {
         var buffer = Buffer(o => o with { MaxBodyMemory = 2 * Threshold, MaxBodyDisk = 1_600_000, BodyWait = TimeSpan.FromSeconds(10) });
@@ -87,7 +87,7 @@ public sealed class BodyBufferTests : IDisposable
         var source = new CountingStream(new MemoryStream(Bytes(size)));
         var third = buffer.ReadAsync(Request(source, length), Token);
         Assert.False(third.IsCompleted);
-        // Back-pressure: what has no room is not read.
+        // Back-pressure: bytes without room are not read from the client.
         Assert.True(source.Read <= (length is null ? 1024 * 1024 : 0), $"{source.Read} bytes read");
         first.Dispose();
         using (var body = (await third).Body!)
@@ -95,7 +95,7 @@ public sealed class BodyBufferTests : IDisposable
             Assert.Equal(size, body.Length);
             var fourth = buffer.ReadAsync(Request(new MemoryStream(Bytes(size)), length), Token);
             Assert.False(fourth.IsCompleted);
-            // Writing to disk takes its own time: the wait may begin only now.
+            // Writing to disk takes some time, so the wait can begin late.
             while (!fourth.IsCompleted)
             {
                 _time.Advance(TimeSpan.FromSeconds(10));
@@ -127,7 +127,7 @@ public sealed class BodyBufferTests : IDisposable
     }
 
     [Fact]
-    public async Task Read_FolderIsMissing_RefusedWithoutBlame()
+    public async Task Read_FolderMissing_RefusedAsServerError()
     {
         var buffer = Buffer(o => o with { SpoolDirectory = Path.Combine(_folder, "missing") });
         Assert.Equal(BodyRefusal.NoDisk, (await buffer.ReadAsync(Request(new MemoryStream(Bytes(100_000)), null), Token)).Refusal);
@@ -140,10 +140,10 @@ public sealed class BodyBufferTests : IDisposable
     [InlineData("gzip", 3_000_000)]
     [InlineData("zstd", 1000)]
     [InlineData("zstd", 3_000_000)]
-    public async Task Decode_AnySize_ReadDecodedAndSentAsItCame(string encoding, int size)
+    public async Task Decode_AnySize_DecodedForReadingAndForwardedUnchanged(string encoding, int size)
     {
         var buffer = Buffer();
-        // Random bytes do not shrink: a large body is on disk in both forms.
+        // Random bytes do not compress, so a large body is on disk in both forms.
         var plain = Bytes(size);
         var packed = Pack(encoding, plain);
         using (var body = (await buffer.DecodeAsync(await BodyAsync(buffer, packed), encoding, Token)).Body!)
@@ -171,7 +171,7 @@ public sealed class BodyBufferTests : IDisposable
     [InlineData("br", 10, BodyRefusal.UnknownEncoding)]
     [InlineData("gzip", null, BodyRefusal.Undecodable)]
     [InlineData("zstd", null, BodyRefusal.Undecodable)]
-    public async Task Decode_Impossible_NothingStays(string encoding, int? size, object refusal)
+    public async Task Decode_Impossible_ReleasesEverything(string encoding, int? size, object refusal)
     {
         var buffer = Buffer(o => o with { MaxBody = 100_000 });
         var packed = size is { } zeros ? Pack(encoding, new byte[zeros]) : Bytes(50);
@@ -189,7 +189,7 @@ public sealed class BodyBufferTests : IDisposable
     }
 
     [Fact]
-    public async Task Decode_NoRoomForTheDecodedBytes_Refused()
+    public async Task Decode_NoRoomForDecodedBytes_Refused()
     {
         var buffer = Buffer(o => o with { MaxBodyDisk = 2_000_000, BodyWait = TimeSpan.Zero });
         Assert.Equal(BodyRefusal.NoRoom, (await buffer.DecodeAsync(await BodyAsync(buffer, Pack("gzip", new byte[3_000_000])), "gzip", Token)).Refusal);
@@ -197,7 +197,7 @@ public sealed class BodyBufferTests : IDisposable
     }
 
     [Fact]
-    public async Task Take_Cancelled_LeavesTheLine()
+    public async Task Take_Cancelled_LeavesQueue()
     {
         var budget = new ByteBudget(10, _time);
         Assert.True(await budget.TakeAsync(10, TimeSpan.Zero, Token));

@@ -17,7 +17,7 @@ public sealed class BatchedConsoleTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public void Log_ErrorThreshold_DividesTheLines()
+    public void Log_ErrorThreshold_SplitsOutput()
     {
         Log(new() { FormatterName = ConsoleFormatterNames.Simple, LogToStandardErrorThreshold = LogLevel.Warning }, logger =>
         {
@@ -32,7 +32,7 @@ public sealed class BatchedConsoleTests
     }
 
     [Fact]
-    public void Log_Json_IsWhatTheFormatterSaysOfIt()
+    public void Log_Json_EqualsFormatterOutput()
     {
         Log(new() { FormatterName = ConsoleFormatterNames.Json }, logger =>
         {
@@ -48,7 +48,7 @@ public sealed class BatchedConsoleTests
     }
 
     [Fact]
-    public void Log_FormatterNobodyKnows_IsSimple()
+    public void Log_UnknownFormatter_UsesSimple()
     {
         Log(new() { FormatterName = "none such" }, logger => Say(logger, LogLevel.Information, "a line"));
 
@@ -56,7 +56,7 @@ public sealed class BatchedConsoleTests
     }
 
     [Fact]
-    public void Log_WhileFormatting_BothLinesAreWhole()
+    public void Log_WhileFormatting_BothLinesComplete()
     {
         Log(new(), logger => logger.Log(LogLevel.Information, default, "outer", null, (state, _) =>
         {
@@ -68,7 +68,7 @@ public sealed class BatchedConsoleTests
     }
 
     [Fact]
-    public async Task Request_BridgeEndsAtOnce_ItsLineIsThere()
+    public async Task Request_BridgeStopsImmediately_LineWritten()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await GatewayProcess.StartAsync(

@@ -11,7 +11,7 @@ public sealed class BatchedOutputTests
     private readonly Written _written = new();
 
     [Fact]
-    public void Append_Several_OneWriteAfterTheDelay()
+    public void Append_Several_OneWriteAfterDelay()
     {
         using var output = Open();
 
@@ -25,7 +25,7 @@ public sealed class BatchedOutputTests
     }
 
     [Fact]
-    public void Append_AfterABatch_HasItsOwn()
+    public void Append_AfterBatch_NewBatch()
     {
         using var output = Open();
         output.Append(Line("one"), soon: false);
@@ -38,7 +38,7 @@ public sealed class BatchedOutputTests
     }
 
     [Fact]
-    public void Append_Soon_TakesAlongWhatWaits()
+    public void Append_Urgent_WritesWaitingLinesToo()
     {
         using var output = Open();
         output.Append(Line("info"), soon: false);
@@ -50,7 +50,7 @@ public sealed class BatchedOutputTests
     }
 
     [Fact]
-    public void Append_FullAndDrops_TellsHowMuch()
+    public void Append_FullAndDrops_ReportsCount()
     {
         using var output = new BatchedOutput(_written, 2, drops: true, TimeProvider.System);
         _written.Stop();
@@ -65,7 +65,7 @@ public sealed class BatchedOutputTests
     }
 
     [Fact]
-    public async Task Append_Full_WaitsUntilThereIsRoom()
+    public async Task Append_Full_WaitsForRoom()
     {
         using var output = new BatchedOutput(_written, 1, drops: false, TimeProvider.System);
         _written.Stop();
@@ -75,7 +75,7 @@ public sealed class BatchedOutputTests
             for (var i = 0; i < 10; i++)
                 output.Append(Line($"{i}"), soon: false);
         }, TestContext.Current.CancellationToken);
-        // One that is being written, one that waits, and one whose writer does.
+        // One line is being written, one line waits, and one writer waits.
         await Eventually.BecomesAsync(() => _written.IsAsked, TimeSpan.FromSeconds(20));
         Assert.False(all.IsCompleted);
         _written.GoOn();
@@ -86,7 +86,7 @@ public sealed class BatchedOutputTests
     }
 
     [Fact]
-    public void Append_NobodyReads_GoesOn()
+    public void Append_OutputFails_Continues()
     {
         using var output = Open();
         _written.Fails = true;
@@ -101,7 +101,7 @@ public sealed class BatchedOutputTests
     }
 
     [Fact]
-    public void Dispose_WritesWhatWaits()
+    public void Dispose_LinesWaiting_WritesThem()
     {
         var output = Open();
         output.Append(Line("last"), soon: false);
@@ -115,7 +115,7 @@ public sealed class BatchedOutputTests
     }
 
     [Fact]
-    public async Task Append_ManyAtOnce_EveryLineOnceAndInItsOrder()
+    public async Task Append_Concurrent_EveryLineOnceInOrder()
     {
         const int Writers = 8;
         const int Lines = 2000;
@@ -138,7 +138,7 @@ public sealed class BatchedOutputTests
 
     private BatchedOutput Open() => new(_written, 100, drops: false, _clock);
 
-    /// <summary>What was written between two flushes.</summary>
+    /// <summary>Records the text between two flushes.</summary>
     private sealed class Written : StringWriter
     {
         private readonly ManualResetEventSlim _open = new(true);
@@ -162,7 +162,7 @@ public sealed class BatchedOutputTests
             var batch = ToString();
             GetStringBuilder().Clear();
             if (Fails)
-                throw new IOException("nobody reads");
+                throw new IOException("no reader");
             Batches.Add(batch);
         }
 

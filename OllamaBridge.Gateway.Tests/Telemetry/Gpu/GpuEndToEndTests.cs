@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry.Gpu;
 
-/// <summary>From a source to <c>/metrics</c>. Alone: metrics of all gateways in one process come together.</summary>
+/// <summary>GPU figures from their source to <c>/metrics</c>. These tests run alone, because all gateways of a process share their metrics.</summary>
 [Collection(nameof(Alone))]
 public sealed class GpuEndToEndTests
 {
@@ -15,7 +15,7 @@ public sealed class GpuEndToEndTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Metrics_ExporterConfigured_ItsFiguresThenNone()
+    public async Task Metrics_ExporterStops_FiguresDisappear()
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -39,11 +39,11 @@ public sealed class GpuEndToEndTests
     }
 
     [Fact]
-    public async Task Metrics_NvidiaSmiOnThisMachine_AskedForLoopbackInstances()
+    public async Task Metrics_NvidiaSmiOnThisMachine_UsedForLoopbackInstances()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows(), "the stand-in for nvidia-smi is a shell script");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "the fake nvidia-smi is a shell script");
         var program = Path.Combine(Path.GetTempPath(), $"nvidia-smi-{Guid.NewGuid():N}");
-        // Writes down how it was asked; the answer is a card's.
+        // Records its arguments, and prints the figures of one card.
         await File.WriteAllTextAsync(program, $"#!/bin/sh\necho \"$@\" > {program}.asked\necho '0, 42, 10, 20, [N/A]'\n", Token);
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -67,7 +67,7 @@ public sealed class GpuEndToEndTests
     }
 
     [Fact]
-    public async Task Start_ExporterWithoutAddress_RefusedWithItsKey()
+    public async Task Start_ExporterWithoutAddress_ErrorNamesKey()
     {
         await using var fleet = await TestFleet.StartAsync(1);
 

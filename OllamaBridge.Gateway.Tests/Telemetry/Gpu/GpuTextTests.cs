@@ -16,21 +16,21 @@ public sealed class GpuTextTests
     }
 
     [Fact]
-    public void NvidiaSmi_WhatACardDoesNotHave_IsNotThereRatherThanZero() =>
+    public void NvidiaSmi_UnsupportedFigure_AbsentInsteadOfZero() =>
         Assert.Equal([new GpuReading("0", null, null, 16384 * Mebibyte, null)], NvidiaSmiCsv.Read("0, [N/A], [Not Supported], 16384, [Unknown Error]"));
 
     [Theory]
     [InlineData("")]
     [InlineData("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.")]
     [InlineData("a, b, c, d, e\n-1, 2, 3, 4, 5\n0, 1, 2")]
-    public void NvidiaSmi_ForeignText_Nothing(string text) => Assert.Empty(NvidiaSmiCsv.Read(text));
+    public void NvidiaSmi_OtherText_Empty(string text) => Assert.Empty(NvidiaSmiCsv.Read(text));
 
     [Fact]
-    public void NvidiaSmi_AbsurdNumbers_NotThere() =>
+    public void NvidiaSmi_ImplausibleNumbers_Absent() =>
         Assert.Equal([new GpuReading("0", null, null, null, null)], NvidiaSmiCsv.Read("0, NaN, -5, 1e300, Infinity"));
 
     [Fact]
-    public void Dcgm_Exporter_FourOfItsMetrics()
+    public void Dcgm_Exporter_FourMetrics()
     {
         const string Text = """
             # HELP DCGM_FI_DEV_GPU_UTIL GPU utilization (in %).
@@ -51,9 +51,9 @@ public sealed class GpuTextTests
     [InlineData("")]
     [InlineData("<html>not found</html>")]
     [InlineData("DCGM_FI_DEV_GPU_UTIL 5\nDCGM_FI_DEV_GPU_UTIL{UUID=\"x\"} 5\nDCGM_FI_DEV_GPU_UTIL{gpu=\"0\"} much\nDCGM_FI_DEV_GPU_UTIL{gpu=\"0\"")]
-    public void Dcgm_ForeignText_Nothing(string text) => Assert.Empty(DcgmText.Read(text));
+    public void Dcgm_OtherText_Empty(string text) => Assert.Empty(DcgmText.Read(text));
 
     [Fact]
-    public void Dcgm_MoreThanAnyMachineHas_Bounded() =>
+    public void Dcgm_TooManyCards_Bounded() =>
         Assert.Equal(64, DcgmText.Read(string.Join('\n', Enumerable.Range(0, 500).Select(i => $"DCGM_FI_DEV_GPU_TEMP{{gpu=\"{i}\"}} 40"))).Count);
 }

@@ -19,7 +19,7 @@ public sealed class GpuWatchTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Look_ExporterDiesAndReturns_AbsentAfterThreeIntervalsThenBack()
+    public async Task Look_ExporterStopsAndReturns_AbsentAfterThreeIntervalsThenBack()
     {
         var watch = Make(new GpuOptions { Exporters = { ["gpu-1"] = new Uri("http://gpu-1:9400/metrics") } }, "gpu-1", "gpu-2");
         Assert.Empty(watch.Readings);
@@ -42,7 +42,7 @@ public sealed class GpuWatchTests
     }
 
     [Fact]
-    public async Task Look_ThisMachine_OnlyInstancesThatAreHereAndOnlyTheirDevices()
+    public async Task Look_ThisMachine_OnlyLocalInstancesAndTheirDevices()
     {
         var watch = Make(new GpuOptions { Devices = { ["here-2"] = "1" } }, "here-1", "here-2", "elsewhere");
         _source.Machine = [First, Second];
@@ -53,7 +53,7 @@ public sealed class GpuWatchTests
     }
 
     [Fact]
-    public async Task Look_NoProgram_NothingIsThereAndItIsRarelyLookedFor()
+    public async Task Look_NoProgram_AbsentAndRarelyRetried()
     {
         var watch = Make(new GpuOptions(), "here-1");
 
@@ -66,7 +66,7 @@ public sealed class GpuWatchTests
     }
 
     [Fact]
-    public async Task Look_SourceHangs_GivenUpAfterTheTimeout()
+    public async Task Look_SourceHangs_CancelledAfterTimeout()
     {
         var watch = Make(new GpuOptions { Timeout = TimeSpan.FromSeconds(5) }, "here-1");
         _source.Hangs = true;
@@ -80,7 +80,7 @@ public sealed class GpuWatchTests
     }
 
     [Fact]
-    public async Task Look_InstanceHasLeft_ItsFiguresAreForgotten()
+    public async Task Look_InstanceLeft_FiguresRemoved()
     {
         var watch = Make(new GpuOptions(), "here-1");
         _source.Machine = [First];

@@ -23,7 +23,7 @@ internal sealed class SilenceWatch(
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan ManagementSilence = TimeSpan.FromSeconds(5);
-    private readonly ContinuationOptions _options = options.Value;
+    private ContinuationOptions Settings => options.Value;
     private readonly LivenessOptions _liveness = liveness.Value;
     private readonly ConcurrentDictionary<ForwardAttempt, bool> _attempts = new();
     private readonly PlacementProgress _progress = new(time);
@@ -93,11 +93,11 @@ internal sealed class SilenceWatch(
             return;
         }
 
-        var isJudged = attempt.Call.Operation.Kind == OperationKind.Inference && (_options.Enabled || !attempt.HasBegun);
+        var isJudged = attempt.Call.Operation.Kind == OperationKind.Inference && (Settings.Enabled || !attempt.HasBegun);
         if (!isDrained && !isJudged)
             return;
         var facts = Describe(attempt, snapshot, isDrained, isJudged, now);
-        if (SilenceRules.Judge(facts, _options, _liveness) is not { } cause || !(isJudged || cause == Interruption.Drained))
+        if (SilenceRules.Judge(facts, Settings, _liveness) is not { } cause || !(isJudged || cause == Interruption.Drained))
             return;
         if (facts is { Liveness: LivenessState.Loading, HasBegun: false } && cause == Interruption.Stalled)
             loadTimes.AddGivenUp(attempt.Call.ModelKey, attempt.SentAt, now, facts.Silence);
@@ -127,7 +127,7 @@ internal sealed class SilenceWatch(
         var messages = attempt.Messages;
         var state = attempt.Lease.Placement.State;
         var silence = Silence(attempt, now);
-        var liveness = isJudged && silence >= SilenceRules.CheckAfter(attempt.HasBegun, _options, _liveness)
+        var liveness = isJudged && silence >= SilenceRules.CheckAfter(attempt.HasBegun, Settings, _liveness)
             ? Check(attempt, now)
             : LivenessState.Unknown;
         return new SilenceFacts(

@@ -10,7 +10,7 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
     private const double RecentWeight = 0.2;
     // More models than a fleet has; beyond that everything is learned again.
     private const int MaxModels = 1024;
-    private readonly LivenessOptions _options = options.Value;
+    private LivenessOptions Settings => options.Value;
     private readonly ConcurrentDictionary<string, Record> _models = new(StringComparer.Ordinal);
     private double _secondsPerByte = double.NaN;
 
@@ -54,7 +54,7 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
     {
         var seconds = _models.TryGetValue(model, out var known) && !double.IsNaN(known.Seconds) ? known.Seconds
             : Volatile.Read(ref _secondsPerByte) is var rate && !double.IsNaN(rate) ? rate * bytes
-            : bytes / (double)_options.AssumedLoadRate;
+            : bytes / (double)Settings.AssumedLoadRate;
         return TimeSpan.FromSeconds(Math.Min(seconds, 86_400));
     }
 
@@ -64,7 +64,7 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
     /// <param name="startedAt">When it started, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     public TimeSpan Limit(string model, long bytes, long startedAt)
     {
-        var seconds = Math.Max(_options.MinLoadTimeout.TotalSeconds, Usual(model, bytes).TotalSeconds * _options.LoadTimeFactor);
+        var seconds = Math.Max(Settings.MinLoadTimeout.TotalSeconds, Usual(model, bytes).TotalSeconds * Settings.LoadTimeFactor);
         if (_models.TryGetValue(model, out var known))
             seconds = Math.Max(seconds, (startedAt > known.Last.At ? known.Last : known.Before).Seconds * 2);
         return TimeSpan.FromSeconds(Math.Min(seconds, 86_400));
