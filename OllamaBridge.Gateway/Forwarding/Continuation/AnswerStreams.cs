@@ -20,7 +20,7 @@ internal sealed class AnswerStreams(IOptions<ContinuationOptions> options, TimeP
             return null;
         if (attempt.Plan is { IsReplay: true } replay && call.Kept is { HasBegun: true } sent)
         {
-            var again = new KeptAnswer(_options.MaxKept);
+            var again = new KeptAnswer(Settings.MaxKept);
             return new ReplayedStream(source, held, replay.Reader(again), AnswerWriter.For(call, sent, time), again, sent, attempt);
         }
 
