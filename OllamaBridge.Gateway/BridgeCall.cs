@@ -146,6 +146,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The instance that answered.</summary>
     public Instance? AnsweredBy { get; set; }
 
+    /// <summary>Whether it was taken from an instance that answered other routes, but no check: once at most, as the check may have waited for a slot.</summary>
+    public bool WasSuspected { get; set; }
+
     /// <summary>How often it was sent.</summary>
     public int Attempts { get; set; }
 

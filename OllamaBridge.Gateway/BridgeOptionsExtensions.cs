@@ -1,30 +1,41 @@
 using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway;
 
-/// <summary>How the rooms read their options.</summary>
+/// <summary>Registers options that are read from sections of <c>Bridge</c>.</summary>
 internal static class BridgeOptionsExtensions
 {
-    /// <summary>Options read and validated once, when the service starts.</summary>
+    /// <summary>Adds the options of a section: strictly checked, validated at the start, and following accepted changes.</summary>
     /// <remarks>
-    /// Not bound to reloads: a monitor would validate each reload inside the configuration's own callback and throw there. What may
-    /// change at run time (the list of instances) is read by its owner, who can refuse it and go on.
+    /// <see cref="IOptions{TOptions}.Value"/> is always that of the settings in effect. Settings that are read only once are marked with
+    /// <see cref="RestartRequiredAttribute"/>. Every public property is a setting: it is in the strict check and in the JSON schema.
     /// </remarks>
     public static IServiceCollection AddBridgeOptions<TOptions, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TValidator>(
         this IServiceCollection services, string section)
         where TOptions : class, new()
         where TValidator : class, IValidateOptions<TOptions>
     {
+        services.TryAddSingleton(provider => BridgeSettings.Follow(
+            provider.GetRequiredService<IConfiguration>(),
+            provider.GetServices<OptionsSection>(),
+            new SettingsValidation(services, provider),
+            provider.GetService<ConfigurationFiles>(),
+            provider.GetService<ILogger<BridgeSettings>>()));
+        services.AddSingleton(new OptionsSection(section, typeof(TOptions)));
         services.AddOptions<TOptions>()
-            .Configure<IConfiguration>((options, configuration) => Bind(configuration.GetSection(section), options))
+            .Configure<BridgeSettings>((options, settings) => settings.Current.Configuration.GetSection(section).Bind(options))
             .ValidateOnStart();
+        services.AddSingleton<IOptions<TOptions>>(provider => new LiveOptions<TOptions>(
+            provider.GetRequiredService<BridgeSettings>(), provider.GetRequiredService<IOptionsFactory<TOptions>>()));
         return services.AddSingleton<IValidateOptions<TOptions>>(provider => new SectionValidator<TOptions>(
-            section, ActivatorUtilities.CreateInstance<TValidator>(provider), provider.GetRequiredService<IConfiguration>()));
+            section, ActivatorUtilities.CreateInstance<TValidator>(provider), provider.GetRequiredService<BridgeSettings>()));
     }
 
     /// <summary>Validates all options before anything is made of them.</summary>
-    /// <exception cref="OptionsValidationException">With every mistake of every section.</exception>
+    /// <exception cref="OptionsValidationException">With every mistake of every section, each once.</exception>
     public static void ValidateOptions(this IHost host)
     {
         try
@@ -33,38 +44,30 @@ internal static class BridgeOptionsExtensions
         }
         catch (AggregateException e) when (e.InnerExceptions.All(i => i is OptionsValidationException))
         {
-            var failures = e.InnerExceptions.Cast<OptionsValidationException>().SelectMany(i => i.Failures);
-            throw new OptionsValidationException("Bridge", typeof(BridgeOptionsExtensions), failures);
+            throw Join(e.InnerExceptions.Cast<OptionsValidationException>());
+        }
+        catch (OptionsValidationException e)
+        {
+            throw Join([e]);
         }
     }
 
-    /// <returns>What could not be read; null where all could.</returns>
-    private static string? Bind<TOptions>(IConfigurationSection section, TOptions options)
-    {
-        try
-        {
-            section.Bind(options);
-            return null;
-        }
-        catch (InvalidOperationException e)
-        {
-            return e.Message;
-        }
-    }
+    private static OptionsValidationException Join(IEnumerable<OptionsValidationException> mistakes) =>
+        new(BridgeSettings.Root, typeof(BridgeOptionsExtensions), mistakes.SelectMany(i => i.Failures).Distinct());
 
     /// <summary>Names mistakes by their configuration key, and those that are no value of their type, too.</summary>
-    private sealed class SectionValidator<TOptions>(string section, IValidateOptions<TOptions> validator, IConfiguration configuration)
+    private sealed class SectionValidator<TOptions>(string section, IValidateOptions<TOptions> validator, BridgeSettings settings)
         : IValidateOptions<TOptions>
-        where TOptions : class, new()
+        where TOptions : class
     {
         public ValidateOptionsResult Validate(string? name, TOptions options)
         {
-            if (Bind(configuration.GetSection(section), new TOptions()) is { } unreadable)
-                return ValidateOptionsResult.Fail(unreadable);
-            var result = validator.Validate(name, options);
-            return result.Failures is { } failures
-                ? ValidateOptionsResult.Fail(failures.Select(f => f.StartsWith("Bridge:", StringComparison.Ordinal) ? f : $"{section}:{f}"))
-                : result;
+            string[] failures =
+            [
+                .. settings.MistakesOf(section),
+                .. (validator.Validate(name, options).Failures ?? []).Select(f => f.StartsWith("Bridge:", StringComparison.Ordinal) ? f : $"{section}:{f}"),
+            ];
+            return failures.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
         }
     }
 }

@@ -40,16 +40,33 @@ internal static class GatewayServer
             kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
         });
         web.ConfigureServices(services => services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(
-            (kestrel, limits) =>
+            static (kestrel, options) =>
             {
-                kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(limits.Value.MinBodyRate, limits.Value.BodyGracePeriod);
-                kestrel.Limits.MaxRequestHeadersTotalSize = limits.Value.MaxHeaderBytes;
-                kestrel.Limits.MaxRequestHeaderCount = limits.Value.MaxHeaderFields;
+                LimitOptions limits;
+                try
+                {
+                    limits = options.Value;
+                }
+                catch (OptionsValidationException)
+                {
+                    // The server is made before all options are validated: then this is told together with all other mistakes.
+                    return;
+                }
+
+                kestrel.Limits.MaxRequestHeadersTotalSize = limits.MaxHeaderBytes;
                 // Kestrel wants room for all of them in its buffer.
-                kestrel.Limits.MaxRequestBufferSize = Math.Max(kestrel.Limits.MaxRequestBufferSize ?? 0, limits.Value.MaxHeaderBytes);
-                // Counts only while a write waits for the client, not in the silence between two tokens. YARP writes 64 KiB at a time, at most.
-                var slow = limits.Value.SlowClientTimeout;
-                kestrel.Limits.MinResponseDataRate = new MinDataRate(AnyRate, slow > MinGracePeriod ? slow : MinGracePeriod);
+                kestrel.Limits.MaxRequestBufferSize = Math.Max(kestrel.Limits.MaxRequestBufferSize ?? 0, limits.MaxHeaderBytes);
+                Apply(kestrel, limits);
             }));
+    }
+
+    /// <summary>Sets the limits that Kestrel reads for each request.</summary>
+    public static void Apply(KestrelServerOptions kestrel, LimitOptions limits)
+    {
+        kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(limits.MinBodyRate, limits.BodyGracePeriod);
+        kestrel.Limits.MaxRequestHeaderCount = limits.MaxHeaderFields;
+        // Counts only while a write waits for the client, not in the silence between two tokens. YARP writes 64 KiB at a time, at most.
+        var slow = limits.SlowClientTimeout;
+        kestrel.Limits.MinResponseDataRate = new MinDataRate(AnyRate, slow > MinGracePeriod ? slow : MinGracePeriod);
     }
 }

@@ -21,8 +21,8 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
         var flags = Flags(args);
         var defaults = new SimulatorOptions();
         var (host, port) = HostOf(Take("host") ?? environment("OLLAMA_HOST"));
-        var ports = Take("ports") is { } many ? [.. many.Split(',').Select(Number)] : Take("port") is { } one ? [Number(one)] : new[] { port };
-        var answer = Take("answer-tokens") is { } tokens ? Number(tokens) : (int?)null;
+        var ports = Take("ports") is { } many ? [.. many.Split(',').Select(p => Port("--ports", p))] : Take("port") is { } one ? [Port("--port", one)] : new[] { port };
+        var answer = Take("answer-tokens") is { } tokens ? Number("--answer-tokens", tokens) : (int?)null;
         SimulatedModel[] models =
         [
             .. Names(Take("models") ?? "deepseek-r1:7b,nomic-embed-text", answer),
@@ -41,20 +41,20 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
             DecodePerToken = Duration("decode", null, defaults.DecodePerToken),
             KeepAlive = Duration("keep-alive", "OLLAMA_KEEP_ALIVE", defaults.KeepAlive),
             ModelFolder = environment("OLLAMA_MODELS") ?? defaults.ModelFolder,
-            PullBytesPerSecond = Take("pull-speed") is { } speed ? Number(speed) : defaults.PullBytesPerSecond,
+            PullBytesPerSecond = Take("pull-speed") is { } speed ? Number("--pull-speed", speed) : defaults.PullBytesPerSecond,
             RemoteModels = Names(Take("remote-models") ?? "", answer),
             Store = new ModelStore(models),
         };
-        var control = Take("control-port") is { } text ? Number(text) : (int?)null;
-        return flags.Count == 0 ? new CommandLine(ports, options, control) : throw new FormatException($"Unknown: --{flags.Keys.First()}\n{Usage}");
+        var control = Take("control-port") is { } text ? Port("--control-port", text) : (int?)null;
+        return flags.Count == 0 ? new CommandLine(ports, options, control) : throw new FormatException($"Unknown: {string.Join(", ", flags.Keys.Select(k => $"--{k}"))}\n{Usage}");
 
         string? Take(string name) => flags.Remove(name, out var value) ? value : null;
 
         int Integer(string flag, string variable, int otherwise) =>
-            (Take(flag) ?? environment(variable)) is { Length: > 0 } value && Number(value) is var number and > 0 ? number : otherwise;
+            (Take(flag) ?? environment(variable)) is { Length: > 0 } value && Number($"--{flag} ({variable})", value) is var number and > 0 ? number : otherwise;
 
         TimeSpan Duration(string flag, string? variable, TimeSpan otherwise) =>
-            (Take(flag) ?? (variable is null ? null : environment(variable))) is { Length: > 0 } value ? Span(value) : otherwise;
+            (Take(flag) ?? (variable is null ? null : environment(variable))) is { Length: > 0 } value ? Span(variable is null ? $"--{flag}" : $"--{flag} ({variable})", value) : otherwise;
     }
 
     private static Dictionary<string, string> Flags(IReadOnlyList<string> args)
@@ -91,18 +91,22 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
         var isPort = colon >= 0 && int.TryParse(rest[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out _);
         var name = isPort ? rest[..colon] : rest;
         var address = name is "" ? IPAddress.Any : name is "localhost" ? IPAddress.Loopback
-            : IPAddress.TryParse(name, out var parsed) ? parsed : throw new FormatException($"'{name}' is no address");
-        return (address, isPort ? Number(rest[(colon + 1)..]) : OllamaPort);
+            : IPAddress.TryParse(name, out var parsed) ? parsed : throw new FormatException($"--host (OLLAMA_HOST): '{name}' is not an address");
+        return (address, isPort ? Port("--host (OLLAMA_HOST)", rest[(colon + 1)..]) : OllamaPort);
     }
 
-    private static int Number(string text) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"'{text}' is no number\n{Usage}");
+    private static int Number(string name, string text) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"{name}: '{text}' is not a whole number\n{Usage}");
+
+    private static int Port(string name, string text) => Number(name, text) is >= 0 and <= IPEndPoint.MaxPort and var port
+        ? port
+        : throw new FormatException($"{name}: {text} is not a port (0 to {IPEndPoint.MaxPort})\n{Usage}");
 
     /// <summary>A Go duration; a bare number is seconds, as Ollama reads OLLAMA_KEEP_ALIVE.</summary>
-    private static TimeSpan Span(string text)
+    private static TimeSpan Span(string name, string text)
     {
-        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds))
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && Math.Abs(seconds) < TimeSpan.MaxValue.TotalSeconds)
             return TimeSpan.FromSeconds(seconds);
-        return GoDuration.TryParse(text, out var span) ? span : throw new FormatException($"'{text}' is no duration\n{Usage}");
+        return GoDuration.TryParse(text, out var span) ? span : throw new FormatException($"{name}: '{text}' is not a duration such as 2s or 500ms\n{Usage}");
     }
 }

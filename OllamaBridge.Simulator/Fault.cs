@@ -27,6 +27,9 @@ public sealed record Fault
     /// <summary>Seconds in the header <c>Retry-After</c> of <see cref="FaultKind.Status"/>; null sends none, as Ollama does.</summary>
     public int? RetryAfter { get; init; }
 
+    /// <summary>The HTML page that <see cref="FaultKind.Status"/> sends as an edge or a proxy in front of the server does; null for the server's own error.</summary>
+    public string? Page { get; init; }
+
     /// <summary>The error text of <see cref="FaultKind.Status"/> and <see cref="FaultKind.ErrorLine"/>; null means Ollama's own wording.</summary>
     public string? Message { get; init; }
 }

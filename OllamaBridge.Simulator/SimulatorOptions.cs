@@ -78,6 +78,12 @@ public sealed record SimulatorOptions
     /// <summary>Whether it answers <c>/v1/messages/count_tokens</c>, which Ollama itself does not have.</summary>
     public bool CountsTokens { get; init; } = true;
 
+    /// <summary>
+    /// Whether <c>/api/ps</c> waits while a model is being loaded or a frozen runner is pinged, as Ollama does since July 2026
+    /// (<c>loadedModels</c> in <c>server/sched.go</c> waits for each runner's lock).
+    /// </summary>
+    public bool HoldsRunningList { get; init; }
+
     /// <summary>What /api/version tells.</summary>
     public string Version { get; init; } = "0.32.15";
 

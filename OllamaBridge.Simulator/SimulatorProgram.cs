@@ -43,7 +43,7 @@ internal static class SimulatorProgram
             await stop.Task;
             return 0;
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
         {
             await Console.Error.WriteLineAsync(e.Message);
             return 1;

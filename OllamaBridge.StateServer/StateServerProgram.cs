@@ -11,7 +11,8 @@ internal static class StateServerProgram
         var line = StateServerCommand.Create(Environment.GetEnvironmentVariable, RunAsync).Parse(args);
         if (line.Errors.Count > 0)
         {
-            await Console.Error.WriteLineAsync(line.Errors[0].Message);
+            foreach (var error in line.Errors)
+                await Console.Error.WriteLineAsync(error.Message);
             return 1;
         }
         // The host, not the parser, handles signals.

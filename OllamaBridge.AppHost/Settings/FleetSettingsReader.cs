@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Microsoft.Extensions.Configuration;
+using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Hosting;
 
 namespace OllamaBridge.AppHost;
@@ -17,23 +17,19 @@ internal static partial class FleetSettingsReader
     public static FleetSettings GetFleetSettings(this IDistributedApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return Read(builder.Configuration.GetSection(FleetSettings.Section));
+        var misplaced = builder.Configuration.GetChildren()
+            .Where(c => !string.Equals(c.Key, FleetSettings.Section, StringComparison.OrdinalIgnoreCase) && c.GetChildren().Any()
+                && NearestName.Distance(c.Key, FleetSettings.Section) <= 1)
+            .Select(c => $"{c.Key}: there is no such section. The nearest one is {FleetSettings.Section}.");
+        return Read(builder.Configuration.GetSection(FleetSettings.Section), misplaced);
     }
 
-    internal static FleetSettings Read(IConfigurationSection section)
+    internal static FleetSettings Read(IConfigurationSection section, IEnumerable<string>? misplaced = null)
     {
-        FleetSettings settings;
-        try
-        {
-            // An unknown key is almost always a typing error.
-            settings = section.Get<FleetSettings>(o => o.ErrorOnUnknownConfiguration = true) ?? new FleetSettings();
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new DistributedApplicationException($"{section.Path}: {e.InnerException?.Message ?? e.Message}");
-        }
-
-        var errors = new List<string>();
+        // An unknown key is almost always a typing error.
+        var read = SettingsReader.Read(section, SettingTree.Build(typeof(FleetSettings)));
+        var settings = new ConfigurationBuilder().AddInMemoryCollection(read.Values).Build().GetSection(section.Path).Get<FleetSettings>() ?? new FleetSettings();
+        List<string> errors = [.. misplaced ?? [], .. read.Mistakes];
         Check(settings, errors);
         return errors.Count == 0
             ? settings

@@ -52,7 +52,7 @@ public sealed class ClockJumpTests
     [MemberData(nameof(Jumps))]
     public void Watches_ClockJumps_DrainDeadlineUnchanged(int hours)
     {
-        var watches = new InstanceWatches(Health, _clock, NullLogger.Instance);
+        var watches = new InstanceWatches(Microsoft.Extensions.Options.Options.Create(Health), _clock, NullLogger.Instance);
         var now = _clock.GetMoment();
         var words = FleetWords.None.Drain("i", draining: true, _clock.GetWallClock(), _clock.GetWallClock() + TimeSpan.FromSeconds(30));
         watches.Reconcile([FakeSource.Definition("i")], words, now);

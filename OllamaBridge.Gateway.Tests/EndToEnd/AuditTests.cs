@@ -161,9 +161,19 @@ public sealed class AuditTests
             data["Bridge:Instances:1:Url"] = bed.Fleet[1].Url.ToString();
             data["Bridge:Instances:1:Name"] = "sim-2";
         });
+        bed.Bridge.Configuration.Change(data =>
+        {
+            data["Bridge:Tenants:clients:Weight"] = "7";
+            data["Bridge:Models:0:Name"] = "gpt-4";
+            data["Bridge:Models:0:Target"] = TestFleet.Model;
+        });
         await bed.Bridge.UntilAsync(s => s.Instances.Length == 2, "the second instance is there");
 
-        var entries = await bed.AuditAsync(3);
+        var settings = await bed.AuditAsync(1, "?action=tenant");
+        Assert.Equal(("clients", "configuration", 7.0), (Text(settings[0], "target"), Text(settings[0], "actor"), settings[0]["after"]!["weight"]!.GetValue<double>()));
+        Assert.Equal("gpt-4", Text(Assert.Single(await bed.AuditAsync(1, "?action=model.put")), "target"));
+        bed.AssertNoSecrets(settings);
+        var entries = (await bed.AuditAsync(5)).Where(e => Text(e, "action").StartsWith("instance", StringComparison.Ordinal) || Text(e, "action").StartsWith("drain", StringComparison.Ordinal)).ToList();
 
         Assert.Equal(
             ["instance.add sim-2 configuration", "instance.change sim-1 configuration", "drain.start sim-1 cluster hook"],

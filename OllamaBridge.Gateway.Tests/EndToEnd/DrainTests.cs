@@ -139,7 +139,7 @@ public sealed class DrainTests
         await using var one = await StartAsync(fleet, shared);
         await using var other = await StartAsync(fleet, shared);
         await Eventually.BecomesAsync(() => fleet.Servers.Select((_, i) =>
-            new[] { one, other }.Sum(b => b.Fleet.Current.Instances[i].Instance.Allowance)).All(sum => sum == 8), Patience);
+            new[] { one, other }.Sum(b => (long)b.Fleet.Current.Instances[i].Instance.Allowance)).All(sum => sum == 8), Patience);
         var wholes = await Task.WhenAll(Enumerable.Range(0, 4).Select(n => AskAsync(other, n)));
         var streams = await Task.WhenAll(Enumerable.Range(0, 4).Select(n => OpenAsync(other, n)));
         var doomed = streams[0].Instance;
@@ -176,7 +176,7 @@ public sealed class DrainTests
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
         var line = Deployment.RepositoryFiles.Read("docs/operations.md").Split('\n').Single(l => l.Contains("/dev/tcp/", StringComparison.Ordinal)).Trim();
-        var script = line.Replace("/bridge/11400", $"/127.0.0.1/{bridge.Url.Port}", StringComparison.Ordinal).Replace("deadline=25", "deadline=1", StringComparison.Ordinal)
+        var script = line.Replace("/bridge/11401", $"/127.0.0.1/{bridge.Url.Port}", StringComparison.Ordinal).Replace("deadline=25", "deadline=1", StringComparison.Ordinal)
             .Replace("Host: bridge", "Host: localhost", StringComparison.Ordinal);
         var start = new System.Diagnostics.ProcessStartInfo("bash", ["-c", script]) { RedirectStandardOutput = true };
         (start.Environment["POD_NAME"], start.Environment["BRIDGE_KEY"]) = ("sim-1", "none");

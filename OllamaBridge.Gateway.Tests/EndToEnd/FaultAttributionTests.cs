@@ -2,8 +2,6 @@ using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using FsCheck;
-using FsCheck.Fluent;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Simulator;
@@ -13,53 +11,16 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 /// <summary>What one client or one request causes harms no other: it is judged as theirs, not as an instance's fault.</summary>
 public sealed class FaultAttributionTests
 {
-    private const int Instances = 3;
-    private const string Poison = "POISON";
+    private const string Poison = HostileWorld.Poison;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    /// <summary>Whose request breaks what: the hostile client's request, and what every server makes of it.</summary>
-    private sealed record Hostile(string Path, Func<string, string> Body, Func<ScriptedRequest, int, ScriptedReply?> Reply);
-
-    private static readonly Dictionary<string, Hostile> Kinds = new()
-    {
-        ["tool call that can't be parsed"] = Chat(_ => ScriptedReply.Json(500, """{"error":"error parsing tool call: raw='{', err=unexpected end of JSON input"}""")),
-        ["error in the stream"] = Stream(_ => ScriptedReply.Lines(
-            """{"model":"m","message":{"role":"assistant","content":"I will"},"done":false}""", """{"error":"error parsing tool call"}""")),
-        ["error as the stream's first line"] = Stream(_ => ScriptedReply.Lines("""{"error":"an error was encountered while running the model"}""")),
-        ["input without a vector"] = new("/api/embed", t => $$"""{"model":"m","input":"{{t}}"}""", (_, _) => ScriptedReply.Json(500, """{"error":"json: unsupported value: NaN"}""")),
-        ["bad template"] = new("/api/generate", t => $$"""{"model":"m","prompt":"{{t}}","template":"{{"{{"}} x","stream":false}""", (_, _) => ScriptedReply.Json(500, """{"error":"template: :1: function \"x\" not defined"}""")),
-        ["server cuts the connection"] = Chat(_ => ScriptedReply.None),
-        ["too many tokens a minute"] = Chat(_ => ScriptedReply.Json(429, """{"error":"rate limit"}""", "Retry-After: 60\r\n")),
-        ["busy for this request alone"] = Chat(_ => ScriptedReply.Json(503, """{"error":"server busy"}""", "Retry-After: 60\r\n")),
-        ["out of memory"] = Chat(_ => ScriptedReply.Json(500, """{"error":"model requires more system memory (99 GiB) than is available"}""")),
-        ["blocked by a firewall in front"] = Chat(_ => ScriptedReply.Of(403, "text/html", "<html>Attention Required!</html>")),
-        ["body too large for a proxy in front"] = Chat(_ => ScriptedReply.Of(413, "text/html", "<html>413</html>")),
-        ["gateway time-out of a proxy in front"] = Chat(_ => ScriptedReply.Of(504, "text/html", "<html>504</html>")),
-        ["login page in front"] = Chat(_ => ScriptedReply.Of(302, "text/html", "", "Location: /login\r\n")),
-        ["response that is no HTTP"] = Chat(_ => new ScriptedReply("HTTP/1.1 200 OK\r\nno header\r\n\r\n"u8.ToArray(), Closes: true)),
-        ["response that is no JSON"] = Chat(_ => ScriptedReply.Json(200, "{\"model\":")),
-        ["empty response"] = Chat(_ => ScriptedReply.Json(200, "")),
-        ["stream without its end"] = Stream(_ => ScriptedReply.Lines("""{"model":"m","message":{"role":"assistant","content":"a"},"done":false}""")),
-        ["unknown compression"] = Chat(_ => ScriptedReply.Of(200, "application/json", [1, 2, 3], "Content-Encoding: zstd\r\n")),
-        ["broken compression"] = Chat(_ => ScriptedReply.Of(200, "application/json", [1, 2, 3], "Content-Encoding: gzip\r\n")),
-        ["pull that fails in its stream"] = new("/api/pull", t => $$"""{"model":"{{t.ToLowerInvariant().Replace(' ', '-')}}"}""", (_, _) => ScriptedReply.Lines("""{"status":"pulling manifest"}""", """{"error":"pull model manifest: file does not exist"}""")),
-        ["pull that fails at once"] = new("/api/pull", t => $$"""{"model":"{{t}}","stream":false}""", (_, _) => ScriptedReply.Json(500, """{"error":"pull model manifest: file does not exist"}""")),
-        ["push that fails"] = new("/api/push", t => $$"""{"model":"{{t}}"}""", (_, _) => ScriptedReply.Lines("""{"error":"max retries exceeded"}""")),
-        ["create that fails"] = new("/api/create", t => $$"""{"model":"x","from":"{{t}}","quantize":"q9"}""", (_, _) => ScriptedReply.Lines("""{"error":"unsupported quantization type"}""")),
-        ["create whose server cuts the connection"] = new("/api/create", t => $$"""{"model":"x","from":"{{t}}"}""", (_, _) => ScriptedReply.None),
-        ["unknown model"] = new("/api/show", t => $$"""{"model":"m","x":"{{t}}"}""", (_, _) => ScriptedReply.Json(404, """{"error":"model 'm' not found"}""")),
-        ["option of the wrong type"] = Chat(_ => ScriptedReply.Json(500, """{"error":"option \"num_predict\" must be of type integer"}""")),
-        ["fails now here and now there"] = Chat((_, nth) => nth % 2 == 0 ? ScriptedReply.Json(500, """{"error":"bad luck"}""") : null),
-        ["not JSON at all"] = new("/api/chat", t => $"{{ {t}", (_, _) => null),
-    };
 
     public static TheoryData<string, bool> Cases
     {
         get
         {
             var data = new TheoryData<string, bool>();
-            foreach (var kind in Kinds.Keys)
+            foreach (var kind in HostileWorld.Kinds)
             {
                 data.Add(kind, false);
                 // One that fails half of the time says something about instances if it differs each time.
@@ -75,7 +36,7 @@ public sealed class FaultAttributionTests
     [MemberData(nameof(Cases))]
     public async Task Ask_OneClientIsHostile_OthersAreServedAtTheFirstAttempt(string kind, bool differs)
     {
-        await using var world = new World();
+        await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
 
         for (var i = 0; i < 24; i++)
@@ -98,7 +59,7 @@ public sealed class FaultAttributionTests
     [InlineData("gateway time-out of a proxy in front")]
     public async Task Ask_SameRequestFailsAlike_TwoAttemptsThenOneEach(string kind)
     {
-        await using var world = new World();
+        await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
 
         await world.HarmAsync(bridge, kind, "");
@@ -151,27 +112,6 @@ public sealed class FaultAttributionTests
         Assert.Equal(PlacementCondition.Open, Condition(bridge, "s-1"));
         Assert.InRange(bad.Seen.Count, 5, 15);
     }
-
-    [Fact]
-    public void Ask_AnyMixOfHostileRequests_OthersAreServed() => Prop.ForAll(
-        Gen.ArrayOf(Gen.Elements(Kinds.Keys.ToArray()), 30).ToArbitrary(),
-        kinds => Task.Run(async () =>
-        {
-            await using var world = new World();
-            await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
-            var hostile = Task.Run(
-                async () =>
-                {
-                    foreach (var (i, kind) in kinds.Index())
-                        await world.HarmAsync(bridge, kind, kind == "fails now here and now there" ? "" : $"{i}");
-                },
-                Token);
-            await Parallel.ForEachAsync(
-                Enumerable.Range(0, 60), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = Token }, async (i, _) => await AskAsync(bridge, $"innocent {i}"));
-            await hostile;
-            AssertUnharmed(bridge);
-            Assert.Equal(60, world.Servers.Sum(s => s.Count("innocent")));
-        }).GetAwaiter().GetResult()).Check(Config.QuickThrowOnFailure.WithMaxTest(5));
 
     [Theory]
     [InlineData("Jörg Müller", "utf-8")]
@@ -328,7 +268,7 @@ public sealed class FaultAttributionTests
     [Fact]
     public async Task Ask_OneClientsRequestsFailEverywhere_OthersStillHaveRetries()
     {
-        await using var world = new World();
+        await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers, ("Bridge:Forwarding:RetryBurst", "4"), ("Bridge:Forwarding:RetryRatio", "0"));
 
         for (var i = 0; i < 12; i++)
@@ -347,7 +287,7 @@ public sealed class FaultAttributionTests
     [InlineData("/api/chat", "5\r\nhello\r\n", "408")]
     public async Task Send_BodyIsBrokenOrStalls_TheClientIsToldAndNoInstanceHarmed(string path, string body, string status)
     {
-        await using var world = new World();
+        await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers, ("Bridge:Limits:BodyGracePeriod", "00:00:01.5"));
         for (var i = 0; i < (status == "408" ? 2 : 12); i++)
         {
@@ -363,7 +303,7 @@ public sealed class FaultAttributionTests
     [Fact]
     public async Task Send_ConnectionIsResetInTheMiddleOfAnUpload_NoInstanceIsHarmed()
     {
-        await using var world = new World();
+        await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
         for (var i = 0; i < 12; i++)
         {
@@ -377,14 +317,6 @@ public sealed class FaultAttributionTests
         await AskAsync(bridge, "innocent");
         AssertUnharmed(bridge);
     }
-
-    private static Hostile Chat(Func<ScriptedRequest, ScriptedReply?> reply) => Chat((r, _) => reply(r));
-
-    private static Hostile Chat(Func<ScriptedRequest, int, ScriptedReply?> reply) => new(
-        "/api/chat", t => $$"""{"model":"m","stream":false,"messages":[{"role":"user","content":"{{t}}"}]}""", reply);
-
-    private static Hostile Stream(Func<ScriptedRequest, ScriptedReply?> reply) => new(
-        "/api/chat", t => $$"""{"model":"m","tools":[{"type":"function"}],"messages":[{"role":"user","content":"{{t}}"}]}""", (r, _) => reply(r));
 
     private static async Task AskAsync(TestBridge bridge, string text)
     {
@@ -413,43 +345,5 @@ public sealed class FaultAttributionTests
         })
             stream.Write(Encoding.UTF8.GetBytes(text));
         return bytes.ToArray();
-    }
-
-    /// <summary>Servers that all fail the hostile client's requests in the same way, and a client that sends them.</summary>
-    private sealed class World : IAsyncDisposable
-    {
-        private Hostile? _now;
-        private int _poisoned;
-
-        public World() => Servers = [.. Enumerable.Range(0, Instances).Select(_ => new ScriptedServer(Answer))];
-
-        public ScriptedServer[] Servers { get; }
-
-        public async Task HarmAsync(TestBridge bridge, string kind, string suffix)
-        {
-            var hostile = Kinds[kind];
-            Volatile.Write(ref _now, hostile);
-            using var content = new StringContent(hostile.Body($"{Poison} {suffix}".Trim()), Encoding.UTF8, "application/json");
-            try
-            {
-                using var answer = await bridge.Client.PostAsync(hostile.Path, content, Token);
-                await answer.Content.ReadAsStringAsync(Token);
-            }
-            catch (HttpRequestException)
-            {
-                // What it gets is its own matter.
-            }
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            foreach (var server in Servers)
-                await server.DisposeAsync();
-        }
-
-        private ScriptedReply? Answer(ScriptedRequest request) =>
-            request.Body.Contains(Poison, StringComparison.OrdinalIgnoreCase) && !request.Body.Contains("_debug_render_only", StringComparison.Ordinal)
-                ? Volatile.Read(ref _now)!.Reply(request, Interlocked.Increment(ref _poisoned))
-                : null;
     }
 }

@@ -57,14 +57,24 @@ internal sealed class ScriptedServer : IAsyncDisposable
     /// <summary>What an entry of <c>/api/ps</c> takes of memory.</summary>
     public long Size { get; init; } = 1000;
 
+    /// <summary>Changes every response, those to looks included.</summary>
+    public Func<ScriptedReply, ScriptedReply> Transform { get; init; } = static reply => reply;
+
+    /// <summary>Runs before each response; for a test that lets time pass there.</summary>
+    public Func<ScriptedRequest, Task> Before { get; init; } = static _ => Task.CompletedTask;
+
     /// <summary>Requests that were not for the bridge's own looks.</summary>
     public IReadOnlyCollection<ScriptedRequest> Seen => _seen;
 
     public int Count(string words) => _seen.Count(r => r.Body.Contains(words, StringComparison.Ordinal));
 
     /// <summary>Starts a bridge in front of servers named <c>s-1</c>, <c>s-2</c>, …</summary>
-    public static Task<TestBridge> BridgeAsync(IReadOnlyList<ScriptedServer> servers, params (string Key, string Value)[] settings) => TestBridge.StartAsync(
-        [], [.. servers.SelectMany((s, i) => new[] { ($"Bridge:Instances:{i}:Url", s.Url.ToString()), ($"Bridge:Instances:{i}:Name", $"s-{i + 1}"), ($"Bridge:Instances:{i}:Slots", "4") }), .. settings]);
+    public static Task<TestBridge> BridgeAsync(IReadOnlyList<ScriptedServer> servers, params (string Key, string Value)[] settings) =>
+        BridgeAsync(servers, TimeProvider.System, settings);
+
+    /// <summary>Starts a bridge with a clock of its own.</summary>
+    public static Task<TestBridge> BridgeAsync(IReadOnlyList<ScriptedServer> servers, TimeProvider time, params (string Key, string Value)[] settings) => TestBridge.StartAsync(
+        [], time, [.. servers.SelectMany((s, i) => new[] { ($"Bridge:Instances:{i}:Url", s.Url.ToString()), ($"Bridge:Instances:{i}:Name", $"s-{i + 1}"), ($"Bridge:Instances:{i}:Slots", "4") }), .. settings]);
 
     public async ValueTask DisposeAsync()
     {
@@ -97,8 +107,9 @@ internal sealed class ScriptedServer : IAsyncDisposable
                 var isLook = request.Method == "GET";
                 if (!isLook)
                     _seen.Enqueue(request);
-                var reply = _script(request) ?? Default(request);
+                var reply = Transform(_script(request) ?? Default(request));
                 bodies += isLook ? 0 : 1;
+                await Before(request);
                 await stream.WriteAsync(reply.Bytes, _stop.Token);
                 if (reply.Closes)
                     return;

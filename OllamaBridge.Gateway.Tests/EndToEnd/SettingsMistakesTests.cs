@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
@@ -19,7 +20,7 @@ public sealed class SettingsMistakesTests
             ],
             TimeSpan.FromSeconds(60));
 
-        Assert.Equal((SettingsMistakes.ExitCode, ""), (ended.Code, ended.Output));
+        Assert.Equal((StartupFailure.ExitCode, ""), (ended.Code, ended.Output));
         var lines = ended.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(4, lines.Length);
         Assert.All(new[] { "Bridge:Tenants:team:Keys:0", "Bridge:Health:Interval", "Bridge:Tracing:TracesPerSecond" }, key => Assert.Single(lines, l => l.Contains(key, StringComparison.Ordinal)));

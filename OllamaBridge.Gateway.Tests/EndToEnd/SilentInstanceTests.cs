@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
@@ -40,6 +41,45 @@ public sealed class SilentInstanceTests
 
         foreach (var (route, answer) in Routes.Zip(answers))
             Assert.True(answer is { Status: HttpStatusCode.OK, Instance: "sim-2" }, $"{route}: {answer}");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Ask_RunnerIsStuckAndRunningModelsAreHeldBack_TakenForStuckAndNotForLoading(bool isAskedBefore)
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.Zero, holdsRunningList: true);
+        await LoadAsync(fleet[0]);
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 1);
+        if (isAskedBefore)
+            await AskAsync(bridge, "/api/chat", stream: true);
+        fleet[0].Faults.Add(new Fault { Kind = FaultKind.Frozen });
+
+        var answers = await Task.WhenAll(AskAsync(bridge, "/api/chat", stream: true), AskAsync(bridge, "/api/chat", stream: false));
+
+        Assert.All(answers, a => Assert.Equal((HttpStatusCode.OK, "sim-2"), (a.Status, a.Instance)));
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal) && l.Contains("Unresponsive", StringComparison.Ordinal));
+        Assert.DoesNotContain(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal) && l.Contains("Loading", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Ask_RunningModelsAreHeldBackByALoad_HealthyAndNoSecondLoad()
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.FromSeconds(25), holdsRunningList: true);
+        // Looks at their real pace and time-outs, as the clock goes.
+        await using var bridge = await TestBridge.StartAsync(
+            fleet.Servers, _time, ("Bridge:Health:Interval", "00:00:02"), ("Bridge:Health:RecoveryInterval", "00:00:02"), ("Bridge:Health:Timeout", "00:00:06"));
+        await bridge.UntilAsync(s => s.Models.Count == 2 && s.Instances.All(i => i.IsUsable), "both are healthy");
+        var states = new System.Collections.Concurrent.ConcurrentBag<InstanceStatus>();
+        bridge.Fleet.Changed += () => states.Add(bridge.Fleet.Current.Instances.Max(i => i.Status));
+        var first = AskAsync(bridge, "/api/chat", stream: true);
+        await bridge.UntilAsync(s => s.Instances.Any(i => i.Remarks.Any(r => r.StartsWith("/api/ps does not answer", StringComparison.Ordinal))), "the list is held back");
+
+        var answers = await Task.WhenAll([first, .. Enumerable.Range(0, 4).Select(i => AskAsync(bridge, "/api/chat", stream: i % 2 == 0))]);
+
+        Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.Status));
+        Assert.Equal(1, fleet.Sum(s => s.Loads));
+        Assert.All(states, s => Assert.Equal(InstanceStatus.Healthy, s));
     }
 
     [Fact]
@@ -96,6 +136,48 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
+    public async Task Ask_MachineIsStopped_EveryRouteIsAnsweredByTheOther()
+    {
+        string[] models = [TestFleet.Model, Embeddings];
+        string[] arguments = ["--models", string.Join(',', models), "--slots", "32", "--load-time", "0s", "--prefill", "0ms", "--decode", "0ms"];
+        await using var first = await SimulatorProcess.StartAsync(models, arguments);
+        await using var second = await SimulatorProcess.StartAsync(models, arguments);
+        await using var bridge = await TestBridge.StartAsync(
+            [],
+            _time,
+            ("Bridge:Instances:0:Url", first.Url.ToString()), ("Bridge:Instances:0:Name", "sim-1"), ("Bridge:Instances:0:Slots", "32"),
+            ("Bridge:Instances:1:Url", second.Url.ToString()), ("Bridge:Instances:1:Name", "sim-2"), ("Bridge:Instances:1:Slots", "32"),
+            ("Bridge:Health:Interval", "00:00:10"), ("Bridge:Health:RecoveryInterval", "00:00:10"), ("Bridge:Health:Timeout", "00:01:00"));
+        await bridge.UntilAsync(s => s.Instances.Length == 2 && s.Instances.All(i => i.Loaded.Length == 2), "the models are seen in memory");
+        // Connections that are kept, and new ones.
+        await Task.WhenAll(Routes.Select(r => AskAsync(bridge, r.Path, r.Stream)));
+        await first.FreezeAsync();
+
+        var answers = await Task.WhenAll(Routes.Select(r => AskAsync(bridge, r.Path, r.Stream)));
+
+        foreach (var (route, answer) in Routes.Zip(answers))
+            Assert.True(answer is { Status: HttpStatusCode.OK, Instance: "sim-2" }, $"{route}: {answer}");
+    }
+
+    [Fact]
+    public async Task Ask_LoadHangsOnOneInstance_EveryRouteIsAnsweredByTheOther()
+    {
+        await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
+        await using var bridge = await StartBridgeAsync(fleet, loaded: 0);
+        await bridge.Fleet.SetDrainingAsync("sim-2", true, Token);
+        fleet[0].Faults.Add(new Fault { Kind = FaultKind.Hang });
+        var asked = Routes.Select(r => AskAsync(bridge, r.Path, r.Stream)).ToArray();
+        await Eventually.BecomesAsync(() => fleet[0].Statistics.Seen.Select(r => r.Path).Distinct().Count() >= 9, TimeSpan.FromSeconds(30));
+        await bridge.Fleet.SetDrainingAsync("sim-2", false, Token);
+
+        var answers = await Task.WhenAll(asked);
+
+        foreach (var (route, answer) in Routes.Zip(answers))
+            Assert.True(answer is { Status: HttpStatusCode.OK, Instance: "sim-2" }, $"{route}: {answer}");
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal) && l.Contains("Loading", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Ask_LoadHangs_AnotherInstanceLoads()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
@@ -147,7 +229,7 @@ public sealed class SilentInstanceTests
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = parallel, DecodePerToken = TimeSpan.FromMilliseconds(10) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Instances:0:Slots", "4"));
-        var limited = $"sim-1 runs {parallel} requests of {TestFleet.Model} at once, not 4";
+        var limited = $"Slots limited on sim-1 to {parallel} parallel requests of {TestFleet.Model} instead of 4";
 
         async Task AskAgainAsync()
         {
@@ -161,8 +243,8 @@ public sealed class SilentInstanceTests
         Assert.Contains($"model=\"{TestFleet.Model}\"}} {parallel}", await MetricAsync(bridge, "ollama_placement_parallel"), StringComparison.Ordinal);
     }
 
-    private async Task<TestFleet> StartFleetAsync(int count, TimeSpan load) => await TestFleet.StartAsync(
-        count, SimulatorOptions.Instant with { ParallelSlots = 32, MaxLoadedModels = 4, LoadTime = load, TimeProvider = _time }, TestFleet.Model, Embeddings);
+    private async Task<TestFleet> StartFleetAsync(int count, TimeSpan load, bool holdsRunningList = false) => await TestFleet.StartAsync(
+        count, SimulatorOptions.Instant with { ParallelSlots = 32, MaxLoadedModels = 4, LoadTime = load, TimeProvider = _time, HoldsRunningList = holdsRunningList }, TestFleet.Model, Embeddings);
 
     private static async Task LoadAsync(SimulatedServer server)
     {

@@ -34,6 +34,9 @@ internal sealed class SimulatorProcess : IAsyncDisposable
     /// <summary>As kill -9.</summary>
     public Task KillAsync() => _process!.KillAsync();
 
+    /// <summary>Stops it as a machine stops that is suspended: the kernel still accepts connections, and nothing answers.</summary>
+    public Task FreezeAsync() => _process!.SignalAsync("STOP");
+
     /// <summary>Starts it anew, and loads its models again.</summary>
     public async Task RestartAsync()
     {
@@ -45,7 +48,7 @@ internal sealed class SimulatorProcess : IAsyncDisposable
         foreach (var model in _models)
         {
             using var answer = await client.PostAsync(
-                "/api/generate", new ByteArrayContent(Encoding.UTF8.GetBytes($$"""{"model":"{{model}}","keep_alive":-1}""")), TestContext.Current.CancellationToken);
+                "/api/embed", new ByteArrayContent(Encoding.UTF8.GetBytes($$"""{"model":"{{model}}","keep_alive":-1}""")), TestContext.Current.CancellationToken);
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         }
     }

@@ -16,7 +16,11 @@ public sealed class SlowClientTests
 
     [Theory]
     [InlineData("/api/chat")]
+    [InlineData("/api/generate")]
     [InlineData("/v1/chat/completions")]
+    [InlineData("/v1/completions")]
+    [InlineData("/v1/messages")]
+    [InlineData("/v1/responses")]
     public async Task Stream_ClientNeverReads_SlotIsFreed(string path)
     {
         await using var fleet = await EndlessAsync();
@@ -152,7 +156,12 @@ public sealed class SlowClientTests
 
     private static Task<TcpClient> AskAsync(TestBridge bridge, string path)
     {
-        var body = $"{{\"model\":\"{TestFleet.Model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Why?\"}}],\"stream\":true,\"max_tokens\":10000000,\"options\":{{\"num_predict\":10000000}}}}";
+        var json = EveryRoute.Body(path, stream: true);
+        json["max_tokens"] = 10_000_000;
+        json["max_output_tokens"] = 10_000_000;
+        if (path.StartsWith("/api/", StringComparison.Ordinal))
+            json["options"] = new System.Text.Json.Nodes.JsonObject { ["num_predict"] = 10_000_000 };
+        var body = json.ToJsonString();
         return OpenAsync(bridge, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {body.Length}\r\n\r\n{body}");
     }
 

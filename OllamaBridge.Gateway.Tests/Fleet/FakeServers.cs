@@ -35,6 +35,9 @@ internal sealed class FakeServer
 
     public volatile bool Hangs;
 
+    /// <summary>Whether the list of models in memory is not answered, as while a model is being loaded.</summary>
+    public volatile bool HoldsRunning;
+
     public volatile int Status = 200;
 
     /// <summary>Set: the answer's body, whatever is asked.</summary>
@@ -56,7 +59,7 @@ internal sealed class FakeServer
         _arrived.Writer.TryWrite(path);
         if (Refuses)
             throw new HttpRequestException("Connection refused", new SocketException((int)SocketError.ConnectionRefused));
-        if (Hangs)
+        if (Hangs || (HoldsRunning && path == "/api/ps"))
             await Task.Delay(Timeout.Infinite, cancellationToken);
         if (held is not null)
             await held.WaitAsync(cancellationToken);

@@ -107,6 +107,29 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Poll_RunningModelsAreHeldBack_HealthyWithWhatWasKnownAndNewModels()
+    {
+        _servers["i"].Loaded = "a";
+        await StartAsync();
+        _servers["i"].Loaded = "";
+        _servers["i"].HoldsRunning = true;
+        _servers["i"].Models = "a b";
+
+        await UntilAsync(s => s.Models.ContainsKey("b:latest"));
+        for (var i = 0; i < 3; i++)
+        {
+            var version = _owner.Current.Version;
+            await UntilAsync(s => s.Version > version);
+            var view = View(_owner.Current, "i");
+            Assert.Equal((InstanceStatus.Healthy, "a:latest"), (view.Status, Assert.Single(view.Loaded).Key));
+            Assert.Contains(view.Remarks, r => r.Contains("/api/ps does not answer", StringComparison.Ordinal));
+        }
+
+        _servers["i"].HoldsRunning = false;
+        await UntilAsync(s => View(s, "i") is { Loaded.IsEmpty: true, Remarks.IsEmpty: true });
+    }
+
+    [Fact]
     public async Task Starting_ModelListThatTakesLong_WatchedMeanwhileAndUsedWhenItCame()
     {
         var held = new TaskCompletionSource();

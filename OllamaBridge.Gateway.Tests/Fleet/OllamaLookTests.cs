@@ -41,6 +41,19 @@ public class OllamaLookTests
         Assert.Contains("/api/ps", Assert.Single(health.Remarks), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Look_ListOfRunningModelsIsHeldBack_WellWithARemark()
+    {
+        var health = await OllamaLook.LookAsync(path => path == "/api/ps" ? throw new TaskCanceledException() : GetAsync(path));
+        Assert.Equal("0.32.15", health.Version);
+        Assert.True(health.Loaded.IsDefault);
+        Assert.Contains("/api/ps does not answer", Assert.Single(health.Remarks), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Look_NothingAnswers_Fails() =>
+        await Assert.ThrowsAsync<TaskCanceledException>(() => OllamaLook.LookAsync(_ => throw new TaskCanceledException()));
+
     [Theory]
     [InlineData(404, "")]
     [InlineData(405, "")]

@@ -54,11 +54,11 @@ public class ContinuationTests
         await using var server = await TestServer.StartAsync(SimulatorOptions.Instant, Thinker);
         using var client = new SimulatorClient(server);
         const string Prompt = Rendered + "<think>\\n";
-        var whole = await client.GenerateAsync($$"""{"model":"thinker","raw":true,"prompt":"{{Prompt}}","stream":false}""");
+        var whole = await client.GenerateAsync($$"""{"model":"thinker","raw":true,"think":false,"prompt":"{{Prompt}}","stream":false}""");
         foreach (var tokens in (int[])[5, 16, 17, 20])
         {
-            var begun = await client.GenerateAsync($$$"""{"model":"thinker","raw":true,"prompt":"{{{Prompt}}}","stream":false,"options":{"num_predict":{{{tokens}}}}}""");
-            var rest = await client.GenerateAsync($$"""{"model":"thinker","raw":true,"prompt":"{{Prompt}}{{begun.Replace("\n", "\\n")}}","stream":false}""");
+            var begun = await client.GenerateAsync($$$"""{"model":"thinker","raw":true,"think":false,"prompt":"{{{Prompt}}}","stream":false,"options":{"num_predict":{{{tokens}}}}}""");
+            var rest = await client.GenerateAsync($$"""{"model":"thinker","raw":true,"think":false,"prompt":"{{Prompt}}{{begun.Replace("\n", "\\n")}}","stream":false}""");
             Assert.Equal(whole, begun + rest);
         }
         Assert.Contains("</think>", whole);

@@ -36,6 +36,14 @@ internal sealed class RunningProcess : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
+    /// <summary>Sends a signal: <c>STOP</c> freezes the process, <c>CONT</c> continues it.</summary>
+    public async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(0, kill.ExitCode);
+    }
+
     /// <summary>The path of the .NET host.</summary>
     public static string Dotnet => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
 

@@ -1,9 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Accounting;
 
 /// <summary>Retention of the ledger: section <c>Bridge:Ledger</c>.</summary>
+[RestartRequired]
 internal sealed record LedgerOptions
 {
     public const string Section = "Bridge:Ledger";

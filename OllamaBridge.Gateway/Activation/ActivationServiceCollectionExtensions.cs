@@ -25,18 +25,35 @@ internal static class ActivationServiceCollectionExtensions
 /// <summary>The configured tiers, sorted by name.</summary>
 internal sealed class TierDirectory
 {
-    public TierDirectory(IOptions<TiersOptions> options)
-    {
-        All =
-        [
-            .. options.Value.OrderBy(t => t.Key, StringComparer.OrdinalIgnoreCase)
-                .Select(t => new Tier(new ColdTier(t.Key, t.Value.Models, t.Value.PrefixOf(t.Key), t.Value.StartTimeout) { IsExclusive = t.Value.Exclusive }, t.Value)),
-        ];
-        Cold = new ColdTiers(All.Select(t => t.Cold));
-    }
+    private volatile Listing _listing;
 
-    public ImmutableArray<Tier> All { get; }
+    public TierDirectory(IOptions<TiersOptions> options) => _listing = Read(options.Value, []);
+
+    public ImmutableArray<Tier> All => _listing.All;
 
     /// <summary>The same tiers in the form that the fleet and the queue use.</summary>
-    public ColdTiers Cold { get; }
+    public ColdTiers Cold => _listing.Cold;
+
+    /// <summary>Takes in changed settings. A tier whose settings are the same stays the same object.</summary>
+    /// <returns>Whether anything has changed.</returns>
+    public bool Configure(TiersOptions options)
+    {
+        var (before, after) = (_listing, Read(options, _listing.All));
+        _listing = after;
+        return !before.All.SequenceEqual(after.All);
+    }
+
+    private static Listing Read(TiersOptions options, ImmutableArray<Tier> known)
+    {
+        ImmutableArray<Tier> all = [.. options.OrderBy(t => t.Key, StringComparer.OrdinalIgnoreCase).Select(t => Find(known, t.Key, t.Value) ?? Make(t.Key, t.Value))];
+        return new Listing(all, new ColdTiers(all.Select(t => t.Cold)));
+    }
+
+    private static Tier? Find(ImmutableArray<Tier> known, string name, TierOptions options) =>
+        known.FirstOrDefault(t => t.Name == name && t.Options with { Models = options.Models } == options && t.Options.Models.SequenceEqual(options.Models, StringComparer.Ordinal));
+
+    private static Tier Make(string name, TierOptions options) =>
+        new(new ColdTier(name, options.Models, options.PrefixOf(name), options.StartTimeout) { IsExclusive = options.Exclusive }, options);
+
+    private sealed record Listing(ImmutableArray<Tier> All, ColdTiers Cold);
 }

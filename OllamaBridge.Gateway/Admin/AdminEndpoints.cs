@@ -9,16 +9,6 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>The operator's API under <c>/bridge</c>.</summary>
 internal static class AdminEndpoints
 {
-    /// <summary>Adds what the API needs.</summary>
-    public static IServiceCollection AddAdmin(this IServiceCollection services) =>
-        services.AddBridgeOptions<AdminOptions, AdminOptionsValidator>(AdminOptions.Section).AddSingleton<AdminListener>().AddSingleton<OperatorGate>().AddFleetPage().AddApiDescription().ConfigureHttpJsonOptions(options =>
-        {
-            options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default);
-            options.SerializerOptions.TypeInfoResolverChain.Insert(1, UsageJson.Default);
-            options.SerializerOptions.TypeInfoResolverChain.Insert(2, AuditJson.Default);
-            options.SerializerOptions.DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull;
-        });
-
     /// <summary>Maps the endpoints. Until some key has the scope Admin they answer callers on this machine.</summary>
     public static void MapAdmin(this WebApplication app)
     {
@@ -27,7 +17,7 @@ internal static class AdminEndpoints
         var bridge = app.MapGroup("/bridge").AddEndpointFilter((context, next) => AuditEndpointFilter.RunAsync(
             context.HttpContext,
             trail,
-            async () => await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is { } status ? Refuse(status) : null,
+            async () => await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is { } status ? Refuse(status) : StrictRequests.FindMistake(context.HttpContext),
             () => next(context)));
         bridge.MapTenants();
         bridge.MapInstances();

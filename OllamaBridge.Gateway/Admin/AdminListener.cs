@@ -1,10 +1,12 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Admin;
 
 /// <summary>Where operators reach the bridge: section <c>Bridge:Admin</c>.</summary>
+[RestartRequired]
 internal sealed record AdminOptions
 {
     public const string Section = "Bridge:Admin";

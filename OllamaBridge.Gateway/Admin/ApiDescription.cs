@@ -8,6 +8,9 @@ internal static class ApiDescription
     /// <summary>Where it is.</summary>
     public const string Path = "/bridge/openapi.json";
 
+    /// <summary>The type of a JSON merge patch.</summary>
+    public const string MergePatch = "application/merge-patch+json";
+
     private const string Scheme = "operator";
 
     /// <summary>Adds what describes the endpoints. Of the models' routes it says nothing: those are Ollama's, OpenAI's and Anthropic's to describe.</summary>
@@ -40,13 +43,13 @@ internal static class ApiDescription
     public static void MapApiDescription(this IEndpointRouteBuilder endpoints) => endpoints.MapOpenApi(Path);
 
     /// <summary>Says what an endpoint's body is. It reads that itself, whatever type of content a caller names.</summary>
-    public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint) => endpoint.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
+    public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint, string contentType = "application/json") => endpoint.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
         operation.RequestBody = new OpenApiRequestBody
         {
             Required = true,
             Content = new Dictionary<string, OpenApiMediaType>
             {
-                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellationToken) },
+                [contentType] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellationToken) },
             },
         });
 

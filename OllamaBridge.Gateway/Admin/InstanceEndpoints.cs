@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Audit;
@@ -20,7 +21,12 @@ internal static class InstanceEndpoints
             .Describe("listInstances", "Every instance: its state, its slots, its models.");
         bridge.MapPost("/instances", AddAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
-            .Describe("addInstance", "Adds an instance, or changes one that was added.", 400, 409).Audited(AuditActions.InstanceAdd);
+            .Describe("addInstance", "Adds an instance, or replaces the settings of one that was added: those that are left out get their defaults.", 400, 409).Audited(AuditActions.InstanceAdd);
+        bridge.MapPut("/instances/{name}", PutAsync).Takes<NewInstance>()
+            .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
+            .Describe("putInstance", "The same under the name in the path.", 400, 409).Audited(AuditActions.InstanceAdd);
+        bridge.MapPatch("/instances/{name}", PatchAsync).Takes<NewInstance>(ApiDescription.MergePatch).Produces<InstanceReport>()
+            .Describe("patchInstance", "Changes single settings of an instance that was added, by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409).Audited(AuditActions.InstanceChange);
         bridge.MapDelete("/instances/{name}", RemoveAsync).Produces(StatusCodes.Status204NoContent)
             .Describe("removeInstance", "Removes an instance that was added. What it is at goes on.", 404, 409).Audited(AuditActions.InstanceRemove);
         bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain))
@@ -33,18 +39,49 @@ internal static class InstanceEndpoints
     private static async Task<IResult> AddAsync(
         HttpContext context, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
-        NewInstance? asked;
-        try
-        {
-            asked = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.NewInstance, gone);
-        }
-        catch (JsonException e)
-        {
-            return Problem($"The body is no instance: {e.Path ?? "$"} cannot be read. It may have name, url, slots, maxLoadedModels, kind, models, routes and healthPath.", 400);
-        }
+        var (body, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.NewInstance, gone);
+        return body is null ? Problem(mistake!, 400) : await SetAsync(context, body, fleet, options, time, gone);
+    }
 
-        asked ??= new NewInstance();
+    private static async Task<IResult> PutAsync(
+        string name, HttpContext context, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
+    {
+        var (body, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.NewInstance, gone);
+        if (body is null)
+            return Problem(mistake!, 400);
+        return Named(body, name) ? await SetAsync(context, body, fleet, options, time, gone) : Problem(OtherName(name), 400);
+    }
+
+    private static async Task<IResult> PatchAsync(
+        string name, HttpContext context, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
+    {
+        var (patch, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.NewInstance, gone);
+        if (patch is null || (mistake = AdminBody.FindMistake(patch, AdminJson.Default.NewInstance)) is not null)
+            return Problem(mistake!, 400);
+        if (Find(fleet, name) is not { } view)
+            return NotFound(name);
+        var before = JsonSerializer.SerializeToNode(NewInstance.Of(view.Instance), AdminJson.Default.NewInstance)!.AsObject();
+        return Named(patch, view.Instance.Name) ? await SetAsync(context, AdminBody.Merge(before, patch), fleet, options, time, gone) : Problem(OtherName(name), 400);
+    }
+
+    /// <summary>Gives a body the name of the path.</summary>
+    /// <returns>False if it names another instance.</returns>
+    private static bool Named(JsonObject body, string name)
+    {
+        var isOther = body["name"] is { } written && !(written.GetValueKind() == JsonValueKind.String && string.Equals(written.GetValue<string>(), name, StringComparison.OrdinalIgnoreCase));
+        if (!isOther)
+            body["name"] = name;
+        return !isOther;
+    }
+
+    private static string OtherName(string name) => $"name: the path names the instance '{name}', and a name cannot change.";
+
+    private static async Task<IResult> SetAsync(
+        HttpContext context, JsonObject body, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
+    {
         var change = PendingChange.Of(context);
+        if (AdminBody.Convert(body, AdminJson.Default.NewInstance, out var mistake) is not { } asked)
+            return Problem(mistake!, 400);
         change.Target = asked.Name ?? "";
         var mistakes = new List<string>();
         var definition = InstanceDefinitions.ReadOne(
@@ -182,6 +219,19 @@ internal sealed record NewInstance
     public ApiRoutes Routes { get; set; }
 
     public string? HealthPath { get; set; }
+
+    /// <summary>The settings that an instance has.</summary>
+    public static NewInstance Of(Instance instance) => new()
+    {
+        Name = instance.Name,
+        Url = instance.Url.OriginalString,
+        Slots = instance.Slots,
+        MaxLoadedModels = instance.Definition.MaxLoadedModels,
+        Kind = instance.Kind,
+        Models = instance.OpenAI is { Models: { IsDefaultOrEmpty: false } models } ? [.. models] : null,
+        Routes = instance.OpenAI?.Routes ?? ApiRoutes.None,
+        HealthPath = instance.OpenAI?.HealthPath,
+    };
 }
 
 /// <summary>An instance as operators see it.</summary>

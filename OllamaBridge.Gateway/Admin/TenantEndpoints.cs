@@ -22,7 +22,9 @@ internal static class TenantEndpoints
             directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id))
             .Produces<TenantReport>().Describe("getTenant", "One tenant.", 404);
         bridge.MapPut("/tenants/{id}", PutAsync).Takes<TenantSettings>().Produces<TenantReport>()
-            .Describe("putTenant", "Makes a tenant, or changes its settings; keys stay.", 400, 409).Audited(AuditActions.TenantPut);
+            .Describe("putTenant", "Makes a tenant, or replaces its settings: those that are left out get their defaults. Keys stay.", 400, 409).Audited(AuditActions.TenantPut);
+        bridge.MapPatch("/tenants/{id}", PatchAsync).Takes<TenantSettings>(ApiDescription.MergePatch).Produces<TenantReport>()
+            .Describe("patchTenant", "Changes single settings of a tenant by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409).Audited(AuditActions.TenantPatch);
         bridge.MapDelete("/tenants/{id}", RemoveAsync)
             .Produces(StatusCodes.Status204NoContent).Describe("removeTenant", "Forgets a tenant and its keys.", 404, 409).Audited(AuditActions.TenantRemove);
         bridge.MapPost("/tenants/{id}/disable", (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, true, gone))
@@ -39,37 +41,33 @@ internal static class TenantEndpoints
 
     private static async Task<IResult> PutAsync(string id, HttpContext context, TenantDirectory directory, CancellationToken gone)
     {
-        TenantSettings? settings;
-        try
-        {
-            settings = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.TenantSettings, gone);
-        }
-        catch (JsonException e)
-        {
-            return TypedResults.Problem($"The body is no tenant's settings: {e.Path ?? "$"} cannot be read.", statusCode: StatusCodes.Status400BadRequest);
-        }
+        var (body, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.TenantSettings, gone);
+        if (body is null || TenantSettings.Read(id, body, out mistake) is not { } settings)
+            return TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest);
+        var (change, tenant) = await ChangeAsync(context, directory, id, was => settings.ApplyTo(was ?? new TenantRecord { Id = id }), gone);
+        return Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
+    }
 
-        settings ??= new TenantSettings();
-        var mistakes = TenantsOptionsValidator.Mistakes(id, settings.Weight, settings.Scopes, settings.Models, [.. settings.Instances, .. settings.OwnInstances], settings.Limits)
-            .Select(m => $"{m.Where.TrimStart(':')} {m.What}".Trim()).ToList();
-        if (mistakes.Count > 0)
-            return TypedResults.Problem(string.Join(' ', mistakes), statusCode: StatusCodes.Status400BadRequest);
+    private static async Task<IResult> PatchAsync(string id, HttpContext context, TenantDirectory directory, CancellationToken gone)
+    {
+        var (patch, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.TenantSettings, gone);
+        if (patch is null || (mistake = AdminBody.FindMistake(patch, AdminJson.Default.TenantSettings)) is not null)
+            return TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest);
         var (change, tenant) = await ChangeAsync(
             context,
             directory,
             id,
-            was => (was ?? new TenantRecord { Id = id }) with
+            was =>
             {
-                Scopes = settings.Scopes,
-                Models = settings.Models,
-                Instances = settings.Instances,
-                OwnInstances = settings.OwnInstances,
-                Weight = settings.Weight,
-                Priority = settings.Priority,
-                Limits = settings.Limits,
+                // Another gateway may have changed the tenant since: the patch is for what it is now.
+                mistake = null;
+                var before = was is null ? null : JsonSerializer.SerializeToNode(TenantSettings.Of(was), AdminJson.Default.TenantSettings)!.AsObject();
+                return before is null ? null : TenantSettings.Read(id, AdminBody.Merge(before, patch), out mistake)?.ApplyTo(was!);
             },
             gone);
-        return Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
+        return mistake is not null
+            ? TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest)
+            : Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
     }
 
     private static async Task<IResult> RemoveAsync(string id, HttpContext context, TenantDirectory directory, CancellationToken gone)
@@ -94,8 +92,11 @@ internal static class TenantEndpoints
         return edit;
     }
 
-    private static JsonNode? Describe(TenantDirectory directory, TenantRecord tenant) =>
-        JsonSerializer.SerializeToNode(Report(directory, tenant), AdminJson.Default.TenantReport);
+    /// <summary>A tenant as the audit log shows it: its settings and the ids of its keys.</summary>
+    internal static JsonObject Describe(TenantRecord tenant, bool isConfigured) =>
+        JsonSerializer.SerializeToNode(Report(tenant, isConfigured), AdminJson.Default.TenantReport)!.AsObject();
+
+    private static JsonObject Describe(TenantDirectory directory, TenantRecord tenant) => Describe(tenant, directory.IsConfigured(tenant.Id));
 
     private static JsonObject Describe(KeyRecord key)
     {
@@ -190,7 +191,9 @@ internal static class TenantEndpoints
     private static IResult Created(string id, KeyRecord record, string key) =>
         TypedResults.Created($"/bridge/tenants/{id}", new NewKey(record.Id, key, record.Created, record.Expires));
 
-    private static TenantReport Report(TenantDirectory directory, TenantRecord tenant) => new(
+    private static TenantReport Report(TenantDirectory directory, TenantRecord tenant) => Report(tenant, directory.IsConfigured(tenant.Id));
+
+    private static TenantReport Report(TenantRecord tenant, bool isConfigured) => new(
         tenant.Id,
         tenant.Scopes,
         tenant.Models,
@@ -200,7 +203,7 @@ internal static class TenantEndpoints
         tenant.Priority,
         tenant.Limits,
         tenant.Disabled,
-        directory.IsConfigured(tenant.Id),
+        isConfigured,
         [.. tenant.Keys.Select(k => new KeyReport(k.Id, k.Created, k.Expires))]);
 }
 
@@ -221,6 +224,42 @@ internal sealed record TenantSettings
     public Priority Priority { get; set; }
 
     public TenantLimits Limits { get; set; } = new();
+
+    /// <summary>Reads settings out of a body and checks them.</summary>
+    /// <returns>The settings; null if there is a mistake.</returns>
+    public static TenantSettings? Read(string id, JsonObject body, out string? mistake)
+    {
+        if (AdminBody.Convert(body, AdminJson.Default.TenantSettings, out mistake) is not { } read)
+            return null;
+        var mistakes = TenantsOptionsValidator.Mistakes(id, read.Weight, read.Scopes, read.Models, [.. read.Instances, .. read.OwnInstances], read.Limits)
+            .Select(m => $"{m.Where.TrimStart(':')} {m.What}".Trim()).ToList();
+        mistake = mistakes.Count == 0 ? null : string.Join(' ', mistakes);
+        return mistake is null ? read : null;
+    }
+
+    /// <summary>The settings that a tenant has.</summary>
+    public static TenantSettings Of(TenantRecord tenant) => new()
+    {
+        Scopes = tenant.Scopes,
+        Models = tenant.Models,
+        Instances = tenant.Instances,
+        OwnInstances = tenant.OwnInstances,
+        Weight = tenant.Weight,
+        Priority = tenant.Priority,
+        Limits = tenant.Limits,
+    };
+
+    /// <summary>The tenant with these settings; its keys stay.</summary>
+    public TenantRecord ApplyTo(TenantRecord tenant) => tenant with
+    {
+        Scopes = Scopes,
+        Models = Models,
+        Instances = Instances,
+        OwnInstances = OwnInstances,
+        Weight = Weight,
+        Priority = Priority,
+        Limits = Limits,
+    };
 }
 
 /// <summary>A tenant as operators see it. Nothing in it opens anything.</summary>

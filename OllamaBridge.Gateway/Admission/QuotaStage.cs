@@ -9,11 +9,11 @@ namespace OllamaBridge.Gateway.Admission;
 /// <summary>Refuses requests that exceed the caps for a single request or the unused part of their tenant's limits.</summary>
 internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options, BridgeMetrics metrics, TimeProvider time)
 {
-    private readonly CapOptions _caps = options.Value;
+    private CapOptions CapsInEffect => options.Value;
 
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
-        if (call.Operation.Kind == OperationKind.Inference && Caps.Check(call.Facts.Demands, _caps) is { } excess)
+        if (call.Operation.Kind == OperationKind.Inference && Caps.Check(call.Facts.Demands, CapsInEffect) is { } excess)
             return ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status400BadRequest, excess);
         var limits = call.Tenant.Limits;
         return limits.IsUnlimited && (limits.Models.Count == 0 || limits.Of(call.NamedModel) is null)
@@ -50,7 +50,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         var limits = call.Tenant.Limits;
         var ofModel = limits.Of(modelKey);
         call.PromptEstimate = QuotaTokens.Prompt(operation, call.Body?.Length ?? 0, call.Facts.Demands);
-        var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, _caps.AssumedOutputTokens, limits, ofModel);
+        var tokens = QuotaTokens.Reserve(operation, call.PromptEstimate, call.Facts.Demands, CapsInEffect.AssumedOutputTokens, limits, ofModel);
         var lease = await store.AcquireAsync(new QuotaDemand(call.Tenant.Id, limits, modelKey, ofModel, tokens, limits.FailClosed), context.RequestAborted);
         QuotaHeaders.Write(context.Response.Headers, operation.Protocol, lease.Levels, time.GetWallClock());
         return (lease, tokens);

@@ -44,13 +44,13 @@ internal sealed partial class RequestQueue
             && wait > _time.GetElapsedTime(_time.GetTimestamp(), request.Deadline))
             return Refused(LeaseRefusal.DeadlineTooSoon, queue, tenant, request.Priority);
         if (request.GiveWay is { } giveWay
-            && EstimatedWait(queue, queue.Position(tenant, request.Priority)) is { } expected && expected > _options.FallbackAfter
+            && EstimatedWait(queue, queue.Position(tenant, request.Priority)) is { } expected && expected > Settings.FallbackAfter
             && giveWay())
             return new LeaseResult(null, LeaseRefusal.GaveWay, TimeSpan.Zero);
-        if (_count < _options.Length)
+        if (_count < Settings.Length)
             return null;
         if (request.NeedsSlot
-            && ShedOrder.Choose(WaitingByTenant(), _options.Length, tenant.Id, request.Priority) is { } victim
+            && ShedOrder.Choose(WaitingByTenant(), Settings.Length, tenant.Id, request.Priority) is { } victim
             && Youngest(victim.Tenant, victim.Class) is { } youngest)
         {
             End(youngest, Refused(LeaseRefusal.PushedOut, youngest));

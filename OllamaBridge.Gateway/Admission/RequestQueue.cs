@@ -27,15 +27,13 @@ internal sealed partial class RequestQueue : IDisposable
     private readonly List<ModelQueue> _busy = [];
     private readonly IFleet _fleet;
     private readonly Scheduler _scheduler;
-    private readonly QueueOptions _options;
+    private readonly IOptions<QueueOptions> _options;
     private readonly TimeProvider _time;
     private readonly BridgeMetrics _metrics;
     private readonly ITimer _timer;
     private readonly Action _released;
     private readonly Ewma _serviceSeconds = new(0.1);
-    private readonly TokenPrices _prices;
     private readonly ConversationPlaces _places;
-    private readonly long _patience;
     private long _arrivals;
     private int _count;
     private bool _isClosed;
@@ -46,10 +44,8 @@ internal sealed partial class RequestQueue : IDisposable
         _places = places ?? new ConversationPlaces();
         _fleet = fleet;
         _scheduler = scheduler;
-        _options = options.Value;
-        _prices = new TokenPrices(_options.InputTokenWeight, _options.OutputTokenWeight);
+        _options = options;
         _time = time;
-        _patience = (long)(_options.BatchPatience.TotalSeconds * time.TimestampFrequency);
         _metrics = metrics;
         _released = OnReleased;
         _timer = time.CreateTimer(_ => Dispatch(tick: true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -57,9 +53,15 @@ internal sealed partial class RequestQueue : IDisposable
         metrics.ObserveQueue(() => QueueDescription.Lines(Describe()));
     }
 
+    private QueueOptions Settings => _options.Value;
+
+    private TokenPrices Prices => new(Settings.InputTokenWeight, Settings.OutputTokenWeight);
+
+    private long Patience => (long)(Settings.BatchPatience.TotalSeconds * _time.TimestampFrequency);
+
     public int Count => Volatile.Read(ref _count);
 
-    public int Limit => _options.Length;
+    public int Limit => Settings.Length;
 
     /// <summary>Gets a lease, and waits for it if necessary.</summary>
     /// <param name="request">The request's requirements.</param>
@@ -166,8 +168,8 @@ internal sealed partial class RequestQueue : IDisposable
         var tenant = request.Tenant ?? Tenant.Anonymous;
         var weight = ClassQueue.Weight(tenant);
         var counters = Queue(key)[request.Priority].Counters;
-        var counter = counters.Admit(tenant.Id, TokenCharge.Cost(request.InputTokens, _prices, weight), _prices.Output / weight, out var expected);
-        return new TokenCharge(counters, counter, _prices, weight, request.InputTokens, expected);
+        var counter = counters.Admit(tenant.Id, TokenCharge.Cost(request.InputTokens, Prices, weight), Prices.Output / weight, out var expected);
+        return new TokenCharge(counters, counter, Prices, weight, request.InputTokens, expected);
     }
 
     private ModelQueue Queue(in QueueKey key) => _queues.TryGetValue(key, out var queue) ? queue : _queues.GetOrAdd(key, static k => new ModelQueue(k));
@@ -267,7 +269,7 @@ internal sealed partial class RequestQueue : IDisposable
         {
             var queue = _busy[i];
             if (tick && queue[Priority.Batch].Count > 0)
-                queue.Promote(now - _patience);
+                queue.Promote(now - Patience);
             for (var node = queue.Front.First; node is not null;)
             {
                 var waiter = node.Value;
@@ -341,17 +343,17 @@ internal sealed partial class RequestQueue : IDisposable
     {
         if (IsPast(waiter, now))
             return Refused(LeaseRefusal.DeadlinePassed, waiter);
-        if (waiter.Request.GiveWay is { } giveWay && _time.GetElapsedTime(waiter.Since, now) >= _options.FallbackAfter && giveWay())
+        if (waiter.Request.GiveWay is { } giveWay && _time.GetElapsedTime(waiter.Since, now) >= Settings.FallbackAfter && giveWay())
             return new LeaseResult(null, LeaseRefusal.GaveWay, TimeSpan.Zero);
         var without = NoteInstance(waiter, now, outcome);
-        if (_time.GetElapsedTime(waiter.Since, now) - (waiter.Tier is null ? TimeSpan.Zero : waiter.Started + without) >= _options.MaxWait)
+        if (_time.GetElapsedTime(waiter.Since, now) - (waiter.Tier is null ? TimeSpan.Zero : waiter.Started + without) >= Settings.MaxWait)
             return Refused(LeaseRefusal.WaitedTooLong, waiter);
         if (waiter.WithoutInstanceSince == 0)
             return null;
         // If instances of the tier exist, but are ejected after failures, the tier is not being started.
         return waiter.Tier is { } tier && Wanted(waiter.Queue) is { IsAsleep: true }
             ? waiter.Started + without >= tier.StartTimeout ? new LeaseResult(null, LeaseRefusal.NotStarted, RetryAfter()) : null
-            : without >= _options.MaxWaitWithoutInstance ? new LeaseResult(null, LeaseRefusal.NoneHealthy, RetryAfter()) : null;
+            : without >= Settings.MaxWaitWithoutInstance ? new LeaseResult(null, LeaseRefusal.NoneHealthy, RetryAfter()) : null;
     }
 
     private static bool IsPast(Waiter waiter, long now) => waiter.Request.Deadline != 0 && now >= waiter.Request.Deadline;
@@ -381,8 +383,8 @@ internal sealed partial class RequestQueue : IDisposable
             else
             {
                 var weight = ClassQueue.Weight(waiter.Tenant);
-                var expected = counters.Serve(line.Tokens, TokenCharge.Cost(request.InputTokens, _prices, weight), _prices.Output / weight);
-                charge = new TokenCharge(counters, line.Tokens, _prices, weight, request.InputTokens, expected);
+                var expected = counters.Serve(line.Tokens, TokenCharge.Cost(request.InputTokens, Prices, weight), Prices.Output / weight);
+                charge = new TokenCharge(counters, line.Tokens, Prices, weight, request.InputTokens, expected);
             }
         }
         else if (served)

@@ -15,20 +15,20 @@ internal sealed class WriterLock : IDisposable
     private static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestLook = TimeSpan.FromMilliseconds(500);
     private readonly SemaphoreSlim _semaphore = new(1, 1);
-    private readonly ManagementOptions _options;
+    private readonly IOptions<ManagementOptions> _options;
     private readonly IWriterStore _store;
     private readonly TimeProvider _time;
     private readonly ILogger<WriterLock> _logger;
 
     public WriterLock(IOptions<ManagementOptions> options, IWriterStore store, TimeProvider time, ILogger<WriterLock> logger) =>
-        (_options, _store, _time, _logger) = (options.Value, store, time, logger);
+        (_options, _store, _time, _logger) = (options, store, time, logger);
 
     /// <summary>Waits for the lock, first within this gateway, then among the gateways.</summary>
     /// <returns>Releases the lock when disposed; null if the wait took longer than <see cref="ManagementOptions.MaxWait"/>.</returns>
     /// <exception cref="OperationCanceledException">The client disconnected.</exception>
     public async Task<IAsyncDisposable?> EnterAsync(CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(_options.MaxWait, _time);
+        using var deadline = new CancellationTokenSource(_options.Value.MaxWait, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {

@@ -4,6 +4,7 @@ namespace OllamaBridge.Gateway.Audit;
 internal static class AuditActions
 {
     public const string TenantPut = "tenant.put";
+    public const string TenantPatch = "tenant.patch";
     public const string TenantRemove = "tenant.remove";
     public const string TenantDisable = "tenant.disable";
     public const string TenantEnable = "tenant.enable";
@@ -15,7 +16,11 @@ internal static class AuditActions
     public const string InstanceAdd = "instance.add";
     public const string InstanceChange = "instance.change";
     public const string InstanceRemove = "instance.remove";
+    public const string TierPut = "tier.put";
+    public const string TierRemove = "tier.remove";
     public const string TierScale = "tier.scale";
+    public const string ModelPut = "model.put";
+    public const string ModelRemove = "model.remove";
     public const string ModelPull = "model.pull";
     public const string ModelCreate = "model.create";
     public const string ModelCopy = "model.copy";

@@ -8,6 +8,7 @@ internal static class AuditServiceCollectionExtensions
     {
         services.AddBridgeOptions<AuditOptions, AuditOptionsValidator>(AuditOptions.Section);
         services.AddSingleton<ModelAudit>();
+        services.AddSingleton<SettingsAudit>();
         return services.AddSingleton<AuditTrail>();
     }
 }

@@ -1,8 +1,8 @@
 using System.Net;
 using Microsoft.Extensions.Options;
-using Microsoft.Extensions.Primitives;
 using Microsoft.Extensions.ServiceDiscovery;
 using OllamaBridge.Gateway.Fleet.Discovery;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -12,11 +12,12 @@ internal sealed class ConfiguredInstanceSource(
     ServiceEndpointResolver resolver,
     IEnumerable<IGroupDiscovery> discoveries,
     TimeProvider time,
-    IEnumerable<IValidateOptions<FleetOptions>> validators,
+    IOptions<FleetOptions> fleet,
+    BridgeSettings settings,
     ILogger<ConfiguredInstanceSource> logger) : IInstanceSource, IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
-    private IDisposable? _registration;
+    private Action? _reload;
     private ITimer? _timer;
     private IReadOnlyList<InstanceDefinition> _last = [];
     private IReadOnlyList<string> _problems = [];
@@ -36,7 +37,8 @@ internal sealed class ConfiguredInstanceSource(
     /// <inheritdoc/>
     public void Watch(Action<IReadOnlyList<InstanceDefinition>> changed)
     {
-        _registration = ChangeToken.OnChange(configuration.GetReloadToken, () => _ = ReloadAsync(changed));
+        // Also if no setting of Bridge changed: addresses may come from the section of service discovery.
+        settings.Changed += _reload = () => _ = ReloadAsync(changed);
         _timer = time.CreateTimer(_ => _ = ReloadAsync(changed), null, _again, Timeout.InfiniteTimeSpan);
         foreach (var discovery in discoveries)
             discovery.Watch(() => _ = ReloadAsync(changed));
@@ -48,7 +50,7 @@ internal sealed class ConfiguredInstanceSource(
     /// <inheritdoc/>
     public void Dispose()
     {
-        _registration?.Dispose();
+        settings.Changed -= _reload;
         _timer?.Dispose();
         _stopping.Cancel();
         _stopping.Dispose();
@@ -72,10 +74,6 @@ internal sealed class ConfiguredInstanceSource(
         {
             // The service stops.
         }
-        catch (OptionsValidationException e)
-        {
-            FleetLog.BadConfiguration(logger, string.Join(" ", e.Failures));
-        }
         catch (Exception e) when (e is InvalidOperationException or OperationCanceledException)
         {
             FleetLog.BadConfiguration(logger, e.Message);
@@ -88,11 +86,7 @@ internal sealed class ConfiguredInstanceSource(
 
     private async Task<IReadOnlyList<InstanceDefinition>> ReadAsync(CancellationToken cancellationToken)
     {
-        var options = configuration.GetSection(FleetOptions.Section).Get<FleetOptions>() ?? new FleetOptions();
-        var errors = validators.SelectMany(v => v.Validate(Options.DefaultName, options).Failures ?? []).Distinct().ToList();
-        if (errors.Count > 0)
-            throw new OptionsValidationException(Options.DefaultName, typeof(FleetOptions), errors);
-
+        var options = fleet.Value;
         var entries = new List<InstanceDefinition>();
         foreach (var definition in InstanceDefinitions.Read(options, []))
             entries.AddRange(await ResolveAsync(definition, cancellationToken));

@@ -29,6 +29,9 @@ internal sealed record MemberRemoved(string Name, TaskCompletionSource<MemberCha
 /// <summary>The configured list of instances has changed.</summary>
 internal sealed record DefinitionsChanged(IReadOnlyList<InstanceDefinition> Definitions) : FleetEvent;
 
+/// <summary>The settings of cold tiers, digests or peers have changed.</summary>
+internal sealed record RulesChanged(ColdTiers Tiers, ModelDigests Digests) : FleetEvent;
+
 /// <summary>Somebody needs the model lists as they are now.</summary>
 internal sealed record CatalogAsked(TaskCompletionSource Done) : FleetEvent;
 

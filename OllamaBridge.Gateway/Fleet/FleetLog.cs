@@ -38,4 +38,8 @@ internal static partial class FleetLog
     [LoggerMessage(1010, LogLevel.Warning,
         "Digest mismatch for {Model}: {Instance} has {Digest}, the fleet serves {Served}. The instance gets no requests for it; pull the model there, or set Bridge:Models:N:Digest")]
     public static partial void DigestMismatch(ILogger logger, string model, string instance, string digest, string served);
+
+    [LoggerMessage(1011, LogLevel.Information,
+        "Weights of {Model} on {Instance} cannot be read from /api/show; it is not known which other names share them. Next attempt after {Minutes} min")]
+    public static partial void WeightsUnknown(ILogger logger, string model, string instance, double minutes);
 }

@@ -4,6 +4,7 @@ using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Discovery;
+using OllamaBridge.Gateway.Fleet.Weights;
 using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
@@ -18,16 +19,18 @@ internal sealed class FleetOwner(
     ColdTiers? tiers = null,
     RegionPeers? peers = null,
     ModelDigests? digests = null,
+    ModelWeights? weights = null,
     AuditTrail? audit = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
     private static readonly TimeSpan RunningPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
-    private readonly InstanceWatches _watches = new(options.Value, time, logger);
+    private readonly InstanceWatches _watches = new(options, time, logger);
     private readonly CatalogWaits _catalogWaits = new();
-    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options.Value, time), tiers, digests);
-    private readonly HealthOptions _options = options.Value;
+    private readonly SnapshotBuilder _builder = new(new PlacementKeeper(options, time), tiers, digests, weights);
+    private HealthOptions Settings => options.Value;
+    private IReadOnlyList<InstanceDefinition> _here = [];
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private Coalescer? _running;
     private FleetSnapshot _current = FleetSnapshot.Empty;
@@ -44,7 +47,7 @@ internal sealed class FleetOwner(
     {
         // One model alone makes up half of a row: that it is sick says nothing of the instance.
         if (failure is InstanceFailure.Refused or InstanceFailure.StaleCatalog
-            || instance.CountRequestFailure(model, (_options.RequestFailuresToEject + 1) / 2) >= _options.RequestFailuresToEject)
+            || instance.CountRequestFailure(model, (Settings.RequestFailuresToEject + 1) / 2) >= Settings.RequestFailuresToEject)
             _events.Writer.TryWrite(new RequestsFailed(instance, failure));
     }
 
@@ -85,7 +88,7 @@ internal sealed class FleetOwner(
         _events.Writer.TryWrite(new CatalogAsked(done));
         try
         {
-            await done.Task.WaitAsync(_options.Timeout, time, cancellationToken);
+            await done.Task.WaitAsync(Settings.Timeout, time, cancellationToken);
         }
         catch (TimeoutException)
         {
@@ -111,6 +114,9 @@ internal sealed class FleetOwner(
             _events.Writer.TryWrite(heard);
     }
 
+    /// <summary>The settings of tiers, digests or peers have changed: the next snapshot follows them.</summary>
+    internal void Reconfigure(ColdTiers changedTiers, ModelDigests changedDigests) => _events.Writer.TryWrite(new RulesChanged(changedTiers, changedDigests));
+
     /// <summary>This gateway may use slots that it might not use before: whoever waits is to look again.</summary>
     internal void NoteRoom() => Changed?.Invoke();
 
@@ -125,7 +131,7 @@ internal sealed class FleetOwner(
     /// <summary>Before the first request is taken: who is there, and what do they have.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        _configured = WithPeers(await source.ListAsync(cancellationToken));
+        _configured = WithPeers(_here = await source.ListAsync(cancellationToken));
         Reconcile();
         if (_watches.All.Count == 0 && source.IsSearching)
             DiscoveryLog.NobodyFound(logger);
@@ -172,7 +178,7 @@ internal sealed class FleetOwner(
 
     private async Task LookAtAsync(IEnumerable<InstanceWatch> watches, CancellationToken cancellationToken)
     {
-        var looks = await Task.WhenAll(watches.Select(w => probe.LookAsync(w.Instance, true, _options.Timeout, cancellationToken, _options.CatalogTimeout)));
+        var looks = await Task.WhenAll(watches.Select(w => probe.LookAsync(w.Instance, true, Settings.Timeout, cancellationToken, Settings.CatalogTimeout)));
         foreach (var look in looks)
             Apply(new Looked(look), cancellationToken);
         Publish();
@@ -213,7 +219,7 @@ internal sealed class FleetOwner(
 
     private async Task LookAsync(InstanceWatch watch, bool withCatalog, CancellationToken stoppingToken)
     {
-        var result = await probe.LookAsync(watch.Instance, withCatalog, _options.Timeout, stoppingToken, _options.CatalogTimeout);
+        var result = await probe.LookAsync(watch.Instance, withCatalog, Settings.Timeout, stoppingToken, Settings.CatalogTimeout);
         _events.Writer.TryWrite(new Looked(result));
     }
 
@@ -226,13 +232,13 @@ internal sealed class FleetOwner(
             case Looked { Result: var result }:
                 return ApplyLook(result, now);
             case CatalogCame { Result: var late }:
-                _watches.Find(late.Instance)?.Apply(late, _options, now);
+                _watches.Find(late.Instance)?.Apply(late, Settings, now);
                 return true;
             case RequestsFailed { Failure: InstanceFailure.StaleCatalog } stale:
                 _watches.Find(stale.Instance)?.LookNow(now);
                 return false;
             case RequestsFailed failed:
-                if (_watches.Find(failed.Instance) is not { } watch || !watch.Eject(failed.Failure, _options, now))
+                if (_watches.Find(failed.Instance) is not { } watch || !watch.Eject(failed.Failure, Settings, now))
                     return false;
                 FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, failed.Failure.ToString());
                 Volatile.Write(ref _words, _words with { Ejections = _watches.OwnEjections(now) });
@@ -249,10 +255,15 @@ internal sealed class FleetOwner(
             case OthersHeard others:
                 return ApplyWords(_words.Hear(others.Drains, others.Members, time.GetWallClock())) | _watches.ApplyEjections(others.Ejections, now);
             case DefinitionsChanged { Definitions: var definitions }:
-                definitions = WithPeers(definitions);
+                var listed = WithPeers(_here = definitions);
                 if (audit is not null)
-                    InstanceDescription.RecordChanges(audit, _configured, definitions);
-                _configured = definitions;
+                    InstanceDescription.RecordChanges(audit, _configured, listed);
+                _configured = listed;
+                Reconcile();
+                return true;
+            case RulesChanged rules:
+                (_builder.Tiers, _builder.Digests) = (rules.Tiers, rules.Digests);
+                _configured = WithPeers(_here);
                 Reconcile();
                 return true;
             case LookAsked wanted:
@@ -277,7 +288,7 @@ internal sealed class FleetOwner(
             return false;
         watch.Look = null;
         var known = watch.Mistake;
-        if (watch.Apply(result, _options, now))
+        if (watch.Apply(result, Settings, now))
             FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "answers");
         if (watch.Mistake is { } mistake && mistake != known)
             RegionLog.Mistaken(logger, watch.Instance.Name, mistake);
@@ -372,7 +383,7 @@ internal sealed class FleetOwner(
         {
             // Beside a look that may be under way: that one may have read the list before the change.
             watch.Look = LookAsync(watch, withCatalog: true, stoppingToken);
-            watch.NextCatalog = now + _options.CatalogInterval;
+            watch.NextCatalog = now + Settings.CatalogInterval;
         }
 
         _catalogWaits.Add(done, since, watches.Select(w => w.Instance));

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Discovery;
+using OllamaBridge.Gateway.Fleet.Weights;
 using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Fleet;
@@ -24,6 +25,9 @@ internal static class FleetServiceCollectionExtensions
         services.AddDiscovery();
         services.AddSingleton<IInstanceSource, ConfiguredInstanceSource>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceProbe>(
+            provider, provider.GetRequiredKeyedService<HttpMessageInvoker>(InstanceProbe.ClientKey)));
+        services.AddSingleton<ModelWeights>();
+        services.AddHostedService(provider => ActivatorUtilities.CreateInstance<WeightsReader>(
             provider, provider.GetRequiredKeyedService<HttpMessageInvoker>(InstanceProbe.ClientKey)));
         services.AddSingleton<InventoryStage>();
         services.AddSingleton<FleetOwner>();

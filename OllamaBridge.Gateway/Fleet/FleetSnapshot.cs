@@ -34,6 +34,9 @@ internal sealed record CatalogModel(string Key, string Name, DateTimeOffset Modi
     /// <summary>What it is, whatever its name; null if the instance does not tell.</summary>
     public string? Digest { get; init; }
 
+    /// <summary>Size on disk in bytes; null if the instance does not report it.</summary>
+    public long? Size { get; init; }
+
     /// <summary>Whether the instance passes requests for it on to another server.</summary>
     public bool IsRemote { get; init; }
 }

@@ -54,7 +54,7 @@ internal sealed class Instance
     /// <summary>A number that belongs to the name, the same in every process, for rendezvous hashing.</summary>
     public uint Seed { get; }
 
-    /// <summary>Its settings.</summary>
+    /// <summary>How it was described last.</summary>
     public InstanceDefinition Definition => Volatile.Read(ref _definition);
 
     /// <summary>What it speaks.</summary>

@@ -73,10 +73,13 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, either.Token);
         try
         {
+            Task<CatalogResult>? ReadCatalog() => withCatalog ? ReadCatalogAsync(instance, askedAt, catalogTimeout ?? timeout, cancellationToken) : null;
             ProbeResult result;
+            Task<CatalogResult>? catalog;
             if (instance.OpenAI is { } service)
             {
                 await OpenAILook.LookAsync(service, GetAsync);
+                catalog = ReadCatalog();
                 result = new ProbeResult(instance, askedAt, Error: null, Refused: false, Version: null, Loaded: [], Catalog: default);
             }
             else
@@ -85,7 +88,11 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 var region = instance.IsPeer ? await AskRegionAsync(instance, either.Token) : null;
                 if (region?.Mistake(instance.Name, instance.Peer!.Self) is { } mistake)
                     return new ProbeResult(instance, askedAt, mistake, Refused: false, null, [], default) { IsMistaken = true };
-                var health = await OllamaLook.LookAsync(GetAsync);
+                var version = await OllamaLook.ReadVersionAsync(GetAsync);
+                // Beside the list of models in memory, which takes as long as the look if a model is being loaded.
+                catalog = ReadCatalog();
+                var health = await OllamaLook.ReadMemoryAsync(GetAsync, version);
+                cancellationToken.ThrowIfCancellationRequested();
                 result = new ProbeResult(instance, askedAt, Error: null, Refused: false, health.Version, health.Loaded, Catalog: default)
                 {
                     Region = region,
@@ -94,7 +101,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 };
             }
 
-            return withCatalog ? await WithCatalogAsync(result, timeout, catalogTimeout ?? timeout, deadline.Token, cancellationToken) : result;
+            return catalog is null ? result : await WithCatalogAsync(result, catalog, timeout, deadline.Token, cancellationToken);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
@@ -105,10 +112,9 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     }
 
     /// <summary>Adds the list of models, or what came in its place when the time of the look was over.</summary>
-    private async Task<ProbeResult> WithCatalogAsync(
-        ProbeResult result, TimeSpan timeout, TimeSpan catalogTimeout, CancellationToken deadline, CancellationToken cancellationToken)
+    private static async Task<ProbeResult> WithCatalogAsync(
+        ProbeResult result, Task<CatalogResult> reading, TimeSpan timeout, CancellationToken deadline, CancellationToken cancellationToken)
     {
-        var reading = ReadCatalogAsync(result.Instance, result.AskedAt, catalogTimeout, cancellationToken);
         try
         {
             var catalog = await reading.WaitAsync(deadline);

@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>All instances as the fleet's owner knows them. Used by the owner alone.</summary>
-internal sealed class InstanceWatches(HealthOptions options, TimeProvider time, ILogger logger)
+internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvider time, ILogger logger)
 {
     // An instance that ends is told of no longer before it has said so itself (a preStop hook), and before other gateways have been heard on it.
     private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(15);
@@ -122,7 +123,7 @@ internal sealed class InstanceWatches(HealthOptions options, TimeProvider time, 
             var watch = _watches.Find(w => mark.IsOn(w.Instance));
             // The last one is not given up on somebody else's word: it may be their network.
             if (watch is null || !_watches.Exists(w => w != watch && w.Status == InstanceStatus.Healthy && !w.Draining)
-                || !watch.EjectUntil(now + mark.Remaining, options, now))
+                || !watch.EjectUntil(now + mark.Remaining, options.Value, now))
                 continue;
             FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, "another gateway's requests failed");
             changed = true;

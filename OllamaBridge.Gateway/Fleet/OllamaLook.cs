@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>What a look at an Ollama server found.</summary>
 /// <param name="Version">The server's version; null if it does not tell.</param>
-/// <param name="Loaded">The models in its memory; default if it does not tell.</param>
+/// <param name="Loaded">The models in its memory; default if it does not tell, or not now.</param>
 /// <param name="Remarks">What it cannot do that an Ollama server can.</param>
 internal sealed record OllamaHealth(string? Version, ImmutableArray<LoadedModel> Loaded, ImmutableArray<string> Remarks);
 
@@ -29,15 +29,52 @@ internal static class OllamaLook
     /// <summary>Looks at version and memory.</summary>
     /// <param name="get">Asks for a path.</param>
     /// <exception cref="HttpRequestException">It does not answer well, or is no Ollama server.</exception>
-    public static async Task<OllamaHealth> LookAsync(Func<string, Task<ProbeAnswer>> get)
+    public static async Task<OllamaHealth> LookAsync(Func<string, Task<ProbeAnswer>> get) => await ReadMemoryAsync(get, await ReadVersionAsync(get));
+
+    /// <summary>Reads the version.</summary>
+    /// <param name="get">Asks for a path.</param>
+    /// <returns>Null if the server has models, but no version.</returns>
+    /// <exception cref="HttpRequestException">It does not answer well, or is no Ollama server.</exception>
+    public static async Task<string?> ReadVersionAsync(Func<string, Task<ProbeAnswer>> get)
+    {
+        var answer = await get(VersionPath);
+        var version = answer.IsSuccess && answer.ReadObject() is { } json && json.TryGetProperty("version", out var value) ? JsonValues.Text(value) : null;
+        if (version is not null)
+            return version;
+        if (!answer.IsSuccess && !answer.IsMissing)
+            answer.Require(VersionPath);
+        var tags = await get(TagsPath);
+        if (tags.IsSuccess && List(tags) is not null)
+            return null;
+        throw new HttpRequestException(
+            $"this is no Ollama server: {VersionPath} answered {(int)answer.Status} without a version, {TagsPath} {(int)tags.Status} without models; if it speaks OpenAI's API, set Kind to OpenAI");
+    }
+
+    /// <summary>Reads the models in memory of a server that has answered already.</summary>
+    /// <param name="get">Asks for a path; throws <see cref="OperationCanceledException"/> when the time of the look is over.</param>
+    /// <param name="version">The server's version; null if it does not tell.</param>
+    /// <remarks>
+    /// Ollama from July 2026 on holds the answer back while it loads a model (<c>loadedModels</c> in <c>server/sched.go</c> waits for the
+    /// runner's <c>refMu</c>). A server that answers other routes meanwhile is healthy; its memory is as it was seen last.
+    /// </remarks>
+    /// <exception cref="HttpRequestException">It does not answer well.</exception>
+    public static async Task<OllamaHealth> ReadMemoryAsync(Func<string, Task<ProbeAnswer>> get, string? version)
     {
         var remarks = ImmutableArray.CreateBuilder<string>();
-        var version = await ReadVersionAsync(get);
         if (version is null)
             remarks.Add($"it has no {VersionPath}");
-        var loaded = await ReadLoadedAsync(get);
-        if (loaded.IsDefault)
-            remarks.Add($"it has no {RunningPath}: which models are in its memory is guessed from the requests sent there");
+        ImmutableArray<LoadedModel> loaded = default;
+        try
+        {
+            loaded = await ReadLoadedAsync(get);
+            if (loaded.IsDefault)
+                remarks.Add($"it has no {RunningPath}: which models are in its memory is guessed from the requests sent there");
+        }
+        catch (OperationCanceledException)
+        {
+            remarks.Add($"{RunningPath} does not answer, probably because a model is being loaded: the list from before is used");
+        }
+
         return new OllamaHealth(version, loaded, remarks.ToImmutable());
     }
 
@@ -51,24 +88,10 @@ internal static class OllamaLook
             ? Models(list, (key, name, json) => new CatalogModel(key, name, ReadTime(json, "modified_at"), Raw(json))
             {
                 Digest = ReadDigest(json),
+                Size = ReadSize(json, "size"),
                 IsRemote = json.TryGetProperty("remote_host", out var remote) && remote.ValueKind == JsonValueKind.String && JsonValues.Text(remote) is not "",
             })
             : throw new HttpRequestException($"{TagsPath} answered without a list of models");
-    }
-
-    private static async Task<string?> ReadVersionAsync(Func<string, Task<ProbeAnswer>> get)
-    {
-        var answer = await get(VersionPath);
-        var version = answer.IsSuccess && answer.ReadObject() is { } json && json.TryGetProperty("version", out var value) ? JsonValues.Text(value) : null;
-        if (version is not null)
-            return version;
-        if (!answer.IsSuccess && !answer.IsMissing)
-            answer.Require(VersionPath);
-        var tags = await get(TagsPath);
-        if (tags.IsSuccess && List(tags) is not null)
-            return null;
-        throw new HttpRequestException(
-            $"this is no Ollama server: {VersionPath} answered {(int)answer.Status} without a version, {TagsPath} {(int)tags.Status} without models; if it speaks OpenAI's API, set Kind to OpenAI");
     }
 
     private static async Task<ImmutableArray<LoadedModel>> ReadLoadedAsync(Func<string, Task<ProbeAnswer>> get)

@@ -90,6 +90,11 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     /// <summary>Seconds to the first byte over the bytes of the request, lately: what a long prompt may take; 0 where unknown.</summary>
     public double SecondsPerByte => double.IsNaN(Volatile.Read(ref _secondsPerByte)) ? 0 : Volatile.Read(ref _secondsPerByte);
 
+    /// <summary>
+    /// The longer of two times that a byte of a request adds to the first token: as seen here, and as learned for the model; 0 if neither is known.
+    /// </summary>
+    public double LongestSecondsPerByte => Math.Max(SecondsPerByte, Model.Prefill.SecondsPerByte);
+
     /// <summary>Takes in how long a first byte took; a lost sample is harmless.</summary>
     /// <param name="seconds">In seconds.</param>
     /// <param name="bytes">The request's length; 0 where unknown.</param>
@@ -116,6 +121,9 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
 
     /// <summary>Whether requests failed here so lately that none is sent.</summary>
     public bool IsOpenAt(long now) => IsRestricted && Guard?.ConditionAt(now) == PlacementCondition.Open;
+
+    /// <summary>The context (<c>num_ctx</c>) of the last request that was answered here; null if it named none, or there was no request.</summary>
+    public long? LastContext { get; set; }
 
     /// <summary>Whether the model was seen here wholly in the memory of a GPU.</summary>
     public bool WasInVram { get; set; }
@@ -236,6 +244,15 @@ internal sealed class ModelState(string key)
 
     /// <summary>The canonical name.</summary>
     public string Key { get; } = key;
+
+    /// <summary>How fast it evaluates prompts.</summary>
+    public PrefillSpeed Prefill { get; } = new();
+
+    /// <summary>
+    /// Whether a liveness check by a generation was seen to wait although the instance answered the request: its servers run one request at a
+    /// time, and an unanswered check proves nothing.
+    /// </summary>
+    public bool HasWaitingChecks { get; set; }
 
     /// <summary>Requests for it that wait in the bridge's queue.</summary>
     public int Waiting => Volatile.Read(ref _waiting);

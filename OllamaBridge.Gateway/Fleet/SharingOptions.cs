@@ -1,9 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>How gateways tell each other what they do: section <c>Bridge:Sharing</c>. Without effect where there is no shared state.</summary>
+[RestartRequired]
 internal sealed record SharingOptions
 {
     public const string Section = "Bridge:Sharing";

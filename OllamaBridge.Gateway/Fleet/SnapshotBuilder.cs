@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Fleet.Weights;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -8,17 +9,22 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <param name="keeper">Takes in what the instances' looks mean for placements; null for nobody.</param>
 /// <param name="tiers">Whose models are there while no instance has them; null for none.</param>
 /// <param name="digests">Which digest of a name is served; null for the newest.</param>
+/// <param name="weights">Which digests share their weights; null for none.</param>
 /// <remarks>Used by the fleet's owner alone.</remarks>
-internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null, ModelDigests? digests = null)
+internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null, ModelDigests? digests = null, ModelWeights? weights = null)
 {
-    private readonly ModelDigests _digests = digests ?? ModelDigests.Newest;
-    private readonly ColdTiers _tiers = tiers ?? ColdTiers.None;
     private readonly Dictionary<string, CatalogModel> _lastSeen = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ModelState> _models = [];
     private readonly Dictionary<Instance, Dictionary<string, PlacementState>> _placements = [];
     private readonly ModelState _anything = new("");
     private readonly Dictionary<Instance, PlacementState> _anythingPlacements = [];
     private long _version;
+
+    /// <summary>Whose models are there while no instance has them, from the next snapshot on.</summary>
+    public ColdTiers Tiers { get; set; } = tiers ?? ColdTiers.None;
+
+    /// <summary>Which digest of a name is served, from the next snapshot on.</summary>
+    public ModelDigests Digests { get; set; } = digests ?? ModelDigests.Newest;
 
     /// <summary>Builds the next snapshot.</summary>
     /// <param name="views">Every instance, in configured order.</param>
@@ -34,7 +40,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             {
                 if (!placements.TryGetValue(model.Key, out var entry))
                     placements[model.Key] = entry = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
-                if (_tiers.Find(model.Key) is { } tier)
+                if (Tiers.Find(model.Key) is { } tier)
                 {
                     if (tier.Owns(view.Instance.Name))
                         _lastSeen[model.Key] = model;
@@ -58,7 +64,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             anything.Add(new ModelPlacement(view, any));
         }
 
-        ImmutableArray<ColdModel> cold = [.. _tiers.All.SelectMany(t => t.Models.Select(m => new ColdModel(t, _lastSeen.GetValueOrDefault(m.Key, m))))];
+        ImmutableArray<ColdModel> cold = [.. Tiers.All.SelectMany(t => t.Models.Select(m => new ColdModel(t, _lastSeen.GetValueOrDefault(m.Key, m))))];
         foreach (var (_, model) in cold)
             if (!placements.ContainsKey(model.Key))
                 placements[model.Key] = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
@@ -67,7 +73,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
         keeper?.Observe(views, _placements);
         var models = placements.ToFrozenDictionary(
             p => p.Key,
-            p => ModelView.Of(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable(), _digests) with { Tier = _tiers.Find(p.Key) },
+            p => ModelView.Of(p.Value.Name, ModelStateOf(p.Key), p.Value.List.ToImmutable(), Digests) with { Tier = Tiers.Find(p.Key) },
             StringComparer.Ordinal);
         return new FleetSnapshot(
             ++_version,
@@ -77,7 +83,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             Inventory.Build(views, cold: cold, digests: FleetSnapshot.Served(models.Values)))
         {
             Cold = cold,
-            DigestRules = _digests,
+            DigestRules = Digests,
         };
     }
 
@@ -133,23 +139,25 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
         return cells;
     }
 
-    /// <summary>Names of one digest share their weights; a server keeps those in memory once.</summary>
-    private static void SetTwins(InstanceView view, Dictionary<string, PlacementState> cells)
+    /// <summary>Names of one digest, and those created from one base, share their weights; a server keeps those in memory once.</summary>
+    private void SetTwins(InstanceView view, Dictionary<string, PlacementState> cells)
     {
         if (view.Instance.OpenAI is not null)
             return;
-        Dictionary<string, List<PlacementState>>? byDigest = null;
+        Dictionary<string, List<PlacementState>>? byWeights = null;
         foreach (var model in view.Catalog)
-            if (model.Digest is { } digest)
-                ((byDigest ??= new(StringComparer.Ordinal)).TryGetValue(digest, out var same) ? same : byDigest[digest] = []).Add(cells[model.Key]);
+            if (WeightsOf(model) is { } key)
+                ((byWeights ??= new(StringComparer.Ordinal)).TryGetValue(key, out var same) ? same : byWeights[key] = []).Add(cells[model.Key]);
         foreach (var model in view.Catalog)
         {
             var cell = cells[model.Key];
-            var twins = model.Digest is { } digest && byDigest![digest] is { Count: > 1 } same ? same.Where(c => c != cell).ToArray() : [];
+            var twins = WeightsOf(model) is { } key && byWeights![key] is { Count: > 1 } same ? same.Where(c => c != cell).ToArray() : [];
             if (!cell.Twins.SequenceEqual(twins))
                 cell.SetTwins(twins);
         }
     }
+
+    private string? WeightsOf(CatalogModel model) => model.Digest is { } digest ? weights?.KeyOf(digest) ?? digest : null;
 
     /// <summary>Where an OpenAI server may have two models that Ollama would take for one, each has its own.</summary>
     private static string CellOf(Instance instance, CatalogModel model) => instance.OpenAI is null ? model.Key : model.Name;
@@ -173,7 +181,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
 
         foreach (var gone in _anythingPlacements.Keys.Where(i => !present.Contains(i)).ToArray())
             _anythingPlacements.Remove(gone);
-        var models = views.SelectMany(v => v.Catalog).Select(m => m.Key).Concat(_tiers.All.SelectMany(t => t.Models).Select(m => m.Key)).ToHashSet();
+        var models = views.SelectMany(v => v.Catalog).Select(m => m.Key).Concat(Tiers.All.SelectMany(t => t.Models).Select(m => m.Key)).ToHashSet();
         // A model that somebody still waits for keeps its state, so that counts stay right if it comes back.
         foreach (var gone in _models.Where(m => !models.Contains(m.Key) && m.Value.Waiting == 0).Select(m => m.Key).ToArray())
             _models.Remove(gone);

@@ -37,7 +37,7 @@ internal sealed class AnswerTransformer(
 
     private const int FirstRead = 4 * 1024;
     private const int ErrorLimit = 64 * 1024;
-    private readonly ForwardingOptions _options = options.Value;
+    private ForwardingOptions Settings => options.Value;
 
     private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
 
@@ -47,7 +47,7 @@ internal sealed class AnswerTransformer(
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         var connection = httpContext.Request.Headers.Connection;
-        HeaderHygiene.Clean(proxyRequest.Headers, _options.PassAuthorization, connection);
+        HeaderHygiene.Clean(proxyRequest.Headers, Settings.PassAuthorization, connection);
         if (proxyRequest.Content is { } content)
             HeaderHygiene.Clean(content.Headers, connection);
         var attempt = httpContext.Features.Get<ForwardAttempt>()!;
@@ -178,6 +178,16 @@ internal sealed class AnswerTransformer(
             return null;
         attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
         attempt.WaitsForRoom = ended && attempt.BusyFor is not null && BusyWait.IsPossible(attempt, response, time.GetTimestamp());
+        if (attempt is { Failure: not null, WaitsForRoom: false, Call.Operation: { Kind: OperationKind.Inference } operation }
+            && response.Content.Headers.ContentType?.MediaType == "text/html")
+        {
+            // Clients of an API read no pages, and a proxy's status is none of the API's.
+            var shown = AnswerVerdict.StatusOfPage(status);
+            attempt.Retained = new RetainedAnswer(
+                shown, "application/json", ProtocolError.Body(operation.Protocol, shown, $"a proxy in front of the instance answered {status} with an HTML page"), attempt.BusyFor ?? default);
+            return null;
+        }
+
         // Of two sendings a failure is no answer: the other may have one.
         var isKept = attempt.IsTooLong || attempt.WaitsForRoom || (attempt.Failure is not null && ended && (attempt.Race is not null || attempt.TakeRetry()));
         if (!isKept)
@@ -242,7 +252,7 @@ internal sealed class AnswerTransformer(
         var ended = false;
         if (attempt.Call.Operation.Kind == OperationKind.Inference)
         {
-            ended = await HoldAsync(held, source, _options.MaxHeldAnswer, cancellationToken);
+            ended = await HoldAsync(held, source, Settings.MaxHeldAnswer, cancellationToken);
             var usage = Usage.Read(held.Span.StartsWith(ByteOrderMark) ? held.Span[ByteOrderMark.Length..] : held.Span);
             // A model's answer is never nothing, and what is said to be JSON is some.
             if (ended && held.Length > 0 && !usage.IsReadable && isJson)
@@ -254,6 +264,7 @@ internal sealed class AnswerTransformer(
             attempt.Call.InputTokens = usage.InputTokens;
             attempt.Call.OutputTokens = usage.OutputTokens;
             attempt.DecodeNanoseconds = usage.DecodeNanoseconds;
+            attempt.PrefillNanoseconds = usage.PrefillNanoseconds;
         }
 
         return new RelayStream(source, held, ended, attempt, context);

@@ -34,6 +34,14 @@ internal static class AnswerVerdict
     public static bool IsBridgesFault(int status, InstanceFailure? failure) =>
         failure is not null && status is (StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden);
 
+    /// <summary>The status that tells a client of an HTML page with which a proxy answered in an instance's place.</summary>
+    /// <returns>The page's own if it holds for the request wherever it comes from; else 502: a proxy's 404 does not mean that a model is unknown.</returns>
+    public static int StatusOfPage(int status) => status switch
+    {
+        >= StatusCodes.Status500InternalServerError or StatusCodes.Status413PayloadTooLarge or StatusCodes.Status429TooManyRequests => status,
+        _ => StatusCodes.Status502BadGateway,
+    };
+
     /// <summary>Whether the response means "full", which is no fault of the instance.</summary>
     public static bool IsBusy(int status) => status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests;
 

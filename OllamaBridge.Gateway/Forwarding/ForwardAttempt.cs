@@ -69,6 +69,9 @@ internal sealed class ForwardAttempt(
     /// <summary>How long the answer's tokens took, in nanoseconds, as the instance told; 0 where it did not.</summary>
     public long DecodeNanoseconds { get; set; }
 
+    /// <summary>How long the prompt's evaluation took, in nanoseconds, as the instance told in an answer in one piece; 0 if it did not.</summary>
+    public long PrefillNanoseconds { get; set; }
+
     /// <summary>The instance's own words for the failure, to be passed on if nobody does better.</summary>
     public RetainedAnswer? Retained { get; set; }
 
@@ -113,6 +116,9 @@ internal sealed class ForwardAttempt(
 
     /// <summary>Whether another instance could write the rest of its answer; null until the watch has checked.</summary>
     public bool? IsResumable { get; set; }
+
+    /// <summary>Whether its instance answers other routes, but not a check that may have to wait for a slot.</summary>
+    public bool IsSuspect { get; set; }
 
     /// <summary>Whether the load that it waited for has been timed.</summary>
     public bool IsLoadLearned { get; set; }
@@ -177,6 +183,20 @@ internal sealed class ForwardAttempt(
         return told > 0 ? TimeSpan.FromMicroseconds(told / 1000.0)
             : Watcher is not null && Call.AnsweredAt is { } answered ? time.GetElapsedTime(answered)
             : LastByteAt > FirstByteAt ? time.GetElapsedTime(FirstByteAt, LastByteAt)
+            : TimeSpan.Zero;
+    }
+
+    /// <summary>
+    /// How long the prompt's evaluation took: as the instance told, else the time to the first byte of a stream that had the model to itself.
+    /// </summary>
+    /// <returns>Zero if that is not known.</returns>
+    public TimeSpan PrefillTime()
+    {
+        var told = Watcher?.PrefillNanoseconds is > 0 and var streamed ? streamed
+            : Call.Kept is { End.PromptDuration: > 0 } kept ? kept.End.PromptDuration
+            : PrefillNanoseconds;
+        return told > 0 ? TimeSpan.FromMicroseconds(told / 1000.0)
+            : Lease.WasLoaded && InFlight == 1 && FirstByteAt > SentAt && (Watcher is not null || Messages > 1) ? time.GetElapsedTime(SentAt, FirstByteAt)
             : TimeSpan.Zero;
     }
 

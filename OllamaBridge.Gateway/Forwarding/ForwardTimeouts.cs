@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Settings;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -9,19 +10,16 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>How long an instance may be silent, by what it is doing.</summary>
 internal sealed class ForwardTimeouts(IOptions<ForwardingOptions> options)
 {
-    private readonly ForwarderRequestConfig _warm = Config(options.Value.WarmFirstByte);
-    private readonly ForwarderRequestConfig _cold = Config(options.Value.ColdFirstByte);
-    private readonly ForwarderRequestConfig _whole = Config(options.Value.WholeAnswer);
-    private readonly ForwarderRequestConfig _lookup = Config(options.Value.Lookup);
-    private readonly ForwarderRequestConfig _management = Config(options.Value.Management);
+    private readonly Derived<ForwardingOptions, Configs> _configs = new(
+        options, static o => new Configs(Config(o.WarmFirstByte), Config(o.ColdFirstByte), Config(o.WholeAnswer), Config(o.Lookup), Config(o.Management)));
 
     /// <summary>The forwarder's settings for one sending.</summary>
     public ForwarderRequestConfig For(BridgeCall call, InstanceLease lease) => call.Operation.Kind switch
     {
-        OperationKind.Management => _management,
-        OperationKind.Lookup => _lookup,
-        _ when !(call.Facts.Stream ?? call.Operation.StreamsByDefault) => _whole,
-        _ => lease.WasLoaded ? _warm : _cold,
+        OperationKind.Management => _configs.Value.Management,
+        OperationKind.Lookup => _configs.Value.Lookup,
+        _ when !(call.Facts.Stream ?? call.Operation.StreamsByDefault) => _configs.Value.Whole,
+        _ => lease.WasLoaded ? _configs.Value.Warm : _configs.Value.Cold,
     };
 
     private static ForwarderRequestConfig Config(TimeSpan silence) => new()
@@ -30,4 +28,7 @@ internal sealed class ForwardTimeouts(IOptions<ForwardingOptions> options)
         Version = HttpVersion.Version11,
         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
+
+    private sealed record Configs(
+        ForwarderRequestConfig Warm, ForwarderRequestConfig Cold, ForwarderRequestConfig Whole, ForwarderRequestConfig Lookup, ForwarderRequestConfig Management);
 }

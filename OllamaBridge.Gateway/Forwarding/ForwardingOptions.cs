@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -11,6 +12,7 @@ internal sealed record ForwardingOptions
 
     /// <summary>How long a connection may take to open.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:05:00")]
+    [RestartRequired]
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>The longest silence of a stream, with the model in memory, even of an instance that answers liveness checks (<c>Bridge:Liveness</c>).</summary>

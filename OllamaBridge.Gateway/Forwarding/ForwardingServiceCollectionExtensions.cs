@@ -43,6 +43,8 @@ internal static class ForwardingServiceCollectionExtensions
         // Rare questions with a body: a stale connection would lose them.
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQuestions>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
         services.AddSingleton<TemplateProbe>();
+        services.AddSingleton<HiddenTextProbe>();
+        services.AddSingleton<AnswerTokenCount>();
         services.AddSingleton<ContinuationPlanner>();
         services.AddSingleton<AnswerStreams>();
         services.AddSingleton<Continuer>();

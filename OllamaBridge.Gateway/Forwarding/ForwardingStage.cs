@@ -28,7 +28,7 @@ internal sealed class ForwardingStage(
     TimeProvider time,
     ILogger<ForwardingStage> logger)
 {
-    private readonly int _maxAttempts = options.Value.MaxAttempts;
+    private int MaxAttempts => options.Value.MaxAttempts;
 
     /// <summary>Answers a request.</summary>
     /// <param name="context">The request.</param>
@@ -93,9 +93,9 @@ internal sealed class ForwardingStage(
         ModelTries? first = null;
         while (true)
         {
-            if (fallback.Judge(call, tries, _maxAttempts) is { } cause && await fallback.TryMoveAsync(context, call, cause))
+            if (fallback.Judge(call, tries, MaxAttempts) is { } cause && await fallback.TryMoveAsync(context, call, cause))
                 (first, tries) = (first ?? tries, Begin(call));
-            LeaseResult? result = tries.MayBeSent(call, _maxAttempts) ? await AcquireAsync(call, tries, gone) : null;
+            LeaseResult? result = tries.MayBeSent(call, MaxAttempts) ? await AcquireAsync(call, tries, gone) : null;
             if (result?.Lease is not { } lease)
             {
                 if (result is { } refused && FallbackRules.Judge(refused.Refusal) is { } reason && await fallback.TryMoveAsync(context, call, reason))
@@ -124,7 +124,7 @@ internal sealed class ForwardingStage(
             {
                 // A body that is passed on as it comes can be sent only once.
                 var replayable = call.Body is not null || !call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method);
-                var mayBeAgain = tries.Sent(call) + 1 < _maxAttempts || call.Alternatives is { HasNext: true };
+                var mayBeAgain = tries.Sent(call) + 1 < MaxAttempts || call.Alternatives is { HasNext: true };
                 using var sent = await hedger.SendAsync(
                     context, call, lease, replayable && mayBeAgain ? budget : null, tries.Tried, other => NoteFailure(other.Failure!.Value, other));
                 var attempt = sent.Attempt;
@@ -206,7 +206,7 @@ internal sealed class ForwardingStage(
         NoteFailure(InstanceFailure.Broken, attempt);
         tries.Add(attempt.Lease.Instance);
         var next = call.ChooseNext!(tries.Tried!);
-        var again = next is not null && tries.MayBeSent(call, _maxAttempts);
+        var again = next is not null && tries.MayBeSent(call, MaxAttempts);
         ForwardingLog.AttemptFailed(
             logger, call.Operation.Name, attempt.Lease.Instance.Name, InstanceFailure.Broken, call.Attempts, again ? "tried elsewhere" : "given up");
         if (!again)
@@ -331,6 +331,7 @@ internal sealed class ForwardingStage(
             attempt.Lease.Answered = true;
             var decoding = attempt.DecodeTime();
             outcomes.Succeeded(attempt.Lease, call.OutputTokens, decoding);
+            PlacementOutcomes.Prefilled(attempt);
             if (call.Operation.Kind == OperationKind.Inference)
                 metrics.RecordDecoding(Labels.OfGenAi(call.Operation), call.ModelKey, call.OutputTokens, decoding);
         }

@@ -2,7 +2,9 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Forwarding.Faults;
+using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -16,7 +18,7 @@ internal sealed class PlacementOutcomes
     private static readonly TimeSpan Lately = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan MaxUnknownBusyTime = TimeSpan.FromSeconds(5);
     private readonly IFleet _fleet;
-    private readonly BreakerRules _rules;
+    private readonly Derived<BreakerOptions, BreakerRules> _settings;
     private readonly TimeProvider _time;
     private readonly Random _random;
     private readonly BridgeMetrics _metrics;
@@ -32,7 +34,7 @@ internal sealed class PlacementOutcomes
         ILogger<PlacementOutcomes> logger)
     {
         _fleet = fleet;
-        _rules = BreakerRules.From(options.Value, health.Value.SlowStart, time);
+        _settings = new Derived<BreakerOptions, BreakerRules>(options, o => BreakerRules.From(o, health.Value.SlowStart, time));
         _time = time;
         _random = random;
         _metrics = metrics;
@@ -40,10 +42,12 @@ internal sealed class PlacementOutcomes
         metrics.ObservePlacements(() => PlacementReport.All(fleet.Current, time.GetTimestamp()));
     }
 
+    private BreakerRules Rules => _settings.Value;
+
     /// <summary>An instance begins to answer a request as it should.</summary>
     public void Answering(InstanceLease lease)
     {
-        if (lease.Entry is { Guard: { } guard } entry && guard.Answering(entry, _time.GetTimestamp(), _rules))
+        if (lease.Entry is { Guard: { } guard } entry && guard.Answering(entry, _time.GetTimestamp(), Rules))
             BreakerLog.Closed(_logger, lease.Placement.State.Model.Key, lease.Instance.Name);
     }
 
@@ -58,7 +62,7 @@ internal sealed class PlacementOutcomes
             return;
         var speed = tokens >= FewestTokens && decoding >= ShortestDecode ? tokens / decoding.TotalSeconds : 0;
         var (model, instance) = (lease.Placement.State.Model.Key, lease.Instance.Name);
-        switch (guard.Succeeded(entry, speed, _time.GetTimestamp(), _rules))
+        switch (guard.Succeeded(entry, speed, _time.GetTimestamp(), Rules))
         {
             case GuardChange.Closed:
                 BreakerLog.Closed(_logger, model, instance);
@@ -70,6 +74,18 @@ internal sealed class PlacementOutcomes
                 BreakerLog.Recovered(_logger, model, instance, speed);
                 break;
         }
+    }
+
+    /// <summary>Learns from an attempt that succeeded how fast its model evaluates prompts, and with which context it is loaded there.</summary>
+    public static void Prefilled(ForwardAttempt attempt)
+    {
+        var (call, state) = (attempt.Call, attempt.Lease.Placement.State);
+        if (call.Operation.Kind != OperationKind.Inference || attempt.Plan is not null || call.IsUnload)
+            return;
+        state.LastContext = call.Facts.Demands.Context;
+        // Images take tokens that their bytes say nothing about.
+        if (call.Facts.Demands.Images == 0 && call.Body is { } body)
+            state.Model.Prefill.Add(call.InputTokens, body.Length, attempt.PrefillTime());
     }
 
     /// <summary>A failed attempt has been judged.</summary>
@@ -101,7 +117,7 @@ internal sealed class PlacementOutcomes
     {
         if (fault == Fault.Instance)
             Busy(lease, asked);
-        else if (fault == Fault.Unknown && (HasAnsweredLately(lease) ? _rules.Options.BusyTime : MaxUnknownBusyTime) is var most)
+        else if (fault == Fault.Unknown && (HasAnsweredLately(lease) ? Rules.Options.BusyTime : MaxUnknownBusyTime) is var most)
             Busy(lease, asked < most ? asked : most);
     }
 
@@ -124,7 +140,7 @@ internal sealed class PlacementOutcomes
         _fleet.ReportFailure(lease.Instance, failure, model);
         // An unreachable server concerns the instance: a health check tells when that changes.
         if (lease.Entry is not { Guard: { } guard } entry || failure is InstanceFailure.Refused
-            || !guard.Failed(entry, failure, _time.GetTimestamp(), _rules, _random.NextDouble()))
+            || !guard.Failed(entry, failure, _time.GetTimestamp(), Rules, _random.NextDouble()))
             return;
         _metrics.RecordOpened(model!.Key, lease.Instance.Name, failure);
         BreakerLog.Opened(_logger, model.Key, lease.Instance.Name, failure, Seconds(guard.Left(_time.GetTimestamp())));
@@ -138,8 +154,8 @@ internal sealed class PlacementOutcomes
         if (lease.Entry.Guard is not { } guard)
             return;
         // What is longer than any bound is cut here, before it is too much for ticks.
-        var bounded = asked < _rules.Options.MaxBusyTime ? asked : _rules.Options.MaxBusyTime;
-        guard.Busy(BreakerRules.Ticks(bounded, _time), _time.GetTimestamp(), _rules, _random.NextDouble());
+        var bounded = asked < Rules.Options.MaxBusyTime ? asked : Rules.Options.MaxBusyTime;
+        guard.Busy(BreakerRules.Ticks(bounded, _time), _time.GetTimestamp(), Rules, _random.NextDouble());
         BreakerLog.Busy(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, Seconds(guard.Left(_time.GetTimestamp())));
     }
 
@@ -148,8 +164,8 @@ internal sealed class PlacementOutcomes
     {
         if (lease.Entry.Guard is not { } guard)
             return;
-        guard.SetShortOfMemory(_time.GetTimestamp(), _rules.MemoryTime);
-        FaultLog.ShortOfMemory(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, _rules.Options.MemoryTime.TotalSeconds);
+        guard.SetShortOfMemory(_time.GetTimestamp(), Rules.MemoryTime);
+        FaultLog.ShortOfMemory(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, Rules.Options.MemoryTime.TotalSeconds);
     }
 
     private double Seconds(long ticks) => Math.Round(ticks / (double)_time.TimestampFrequency, 3);

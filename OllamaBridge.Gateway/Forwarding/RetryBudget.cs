@@ -8,25 +8,25 @@ internal sealed class RetryBudget(IOptions<ForwardingOptions> options)
 {
     // Thousandths of a retry, so that fractions need no lock.
     private const long Unit = 1000;
-    private readonly long _limit = options.Value.RetryBurst * Unit;
-    private readonly long _deposit = (long)(options.Value.RetryRatio * Unit);
     private long _balance = options.Value.RetryBurst * Unit;
 
+    private long Limit => options.Value.RetryBurst * Unit;
+
     /// <summary>Whether there is no retry left at the moment; false where there never is one.</summary>
-    public bool IsEmpty => _limit >= Unit && Volatile.Read(ref _balance) < Unit;
+    public bool IsEmpty => Limit >= Unit && Volatile.Read(ref _balance) < Unit;
 
     /// <summary>A request has come.</summary>
     public void Deposit()
     {
-        if (Volatile.Read(ref _balance) < _limit)
-            Interlocked.Add(ref _balance, _deposit);
+        if (Volatile.Read(ref _balance) < Limit)
+            Interlocked.Add(ref _balance, (long)(options.Value.RetryRatio * Unit));
     }
 
     /// <summary>Puts retries back that were taken out for a request that fails everywhere.</summary>
     public void Return(int retries)
     {
-        if (Interlocked.Add(ref _balance, retries * Unit) > _limit)
-            Volatile.Write(ref _balance, _limit);
+        if (Interlocked.Add(ref _balance, retries * Unit) > Limit)
+            Volatile.Write(ref _balance, Limit);
     }
 
     /// <summary>Takes one retry out, if there is one.</summary>

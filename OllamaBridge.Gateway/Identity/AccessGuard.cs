@@ -13,7 +13,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
     private const int MaxLogged = 200;
     private readonly ConcurrentDictionary<(string Header, string Value), bool> _logged = new();
     private static readonly string Machine = Dns.GetHostName();
-    private readonly AccessOptions _options = options.Value;
+    private AccessOptions Settings => options.Value;
 
     /// <summary>Lets a request in or sends it away.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
@@ -34,7 +34,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
         {
             if (!IsSameOrigin(origin, request.Host))
             {
-                if (!OriginRules.IsAllowed(origin, _options.Origins))
+                if (!OriginRules.IsAllowed(origin, Settings.Origins))
                     return Refuse(context, "Origin", origin, "this page's Origin is not allowed here; its address belongs into Bridge:Access:Origins");
                 if (isOptions)
                 {
@@ -47,7 +47,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
             }
         }
 
-        if (IsLoopback(context.Connection.LocalIpAddress) && !HostRules.IsAllowed(request.Host, Machine, _options.Hosts))
+        if (IsLoopback(context.Connection.LocalIpAddress) && !HostRules.IsAllowed(request.Host, Machine, Settings.Hosts))
         {
             if (!ProxiedRequests.CameThroughProxy(request, context.Connection.LocalPort))
                 return Refuse(context, "Host", request.Host.Value ?? "", "this Host is not a name of the bridge's machine; a further name belongs into Bridge:Access:Hosts");

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Identity;
 
@@ -41,6 +42,7 @@ internal sealed record LimitOptions
 
     /// <summary>The most bytes of a request's header fields; more is answered 431. Ollama takes 1 MiB.</summary>
     [Range(32 * 1024, 16 * 1024 * 1024)]
+    [RestartRequired]
     public int MaxHeaderBytes { get; init; } = 1024 * 1024;
 
     /// <summary>The most header fields of a request; more is answered 431.</summary>
@@ -57,10 +59,12 @@ internal sealed record LimitOptions
 
     /// <summary>Bytes of memory that all bodies together may take.</summary>
     [Range(1024 * 1024, 1L << 40)]
+    [RestartRequired]
     public long MaxBodyMemory { get; init; } = 256L * 1024 * 1024;
 
     /// <summary>Bytes of disk that all bodies together may take.</summary>
     [Range(1024 * 1024, 1L << 44)]
+    [RestartRequired]
     public long MaxBodyDisk { get; init; } = 4L * 1024 * 1024 * 1024;
 
     /// <summary>How long a body waits for room before its request gets 503.</summary>

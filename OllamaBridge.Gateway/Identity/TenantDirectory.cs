@@ -45,13 +45,14 @@ internal sealed class TenantDirectory
     private readonly TimeProvider _time;
     private readonly ILogger<TenantDirectory> _logger;
     private readonly SemaphoreSlim _change = new(1);
-    private readonly TenantRecord[] _configured;
-    private readonly bool _requireKey;
-    private readonly bool _allowAnonymous;
+    private readonly IOptions<AccessOptions> _access;
+    private readonly Lock _listingLock = new();
+    private volatile TenantRecord[] _configured;
     private volatile Listing _listing;
     private volatile bool _hadKeys;
-    // Both under _change.
-    private TenantList? _stored;
+    // Written under _change.
+    private volatile TenantList? _stored;
+    // Under _change.
     private bool _readAnew;
 
     public TenantDirectory(
@@ -60,8 +61,7 @@ internal sealed class TenantDirectory
         _store = store;
         _time = time;
         _logger = logger;
-        _requireKey = access.Value.RequireKey;
-        _allowAnonymous = access.Value.AllowAnonymous;
+        _access = access;
         _configured = [.. TenantsOptionsValidator.Read(options.Value)];
         _listing = new Listing(_configured, isRead: false);
         _hadKeys = _listing.HasKeys;
@@ -71,14 +71,14 @@ internal sealed class TenantDirectory
     /// Whether every request needs a key: there is one, the settings say so, or there was one. Removing the last key does not open the
     /// bridge; only <c>Bridge:Access:AllowAnonymous</c> does.
     /// </summary>
-    public bool KeysRequired => _requireKey || _listing.HasKeys || (_hadKeys && !_allowAnonymous);
+    public bool KeysRequired => _access.Value is var access && (access.RequireKey || _listing.HasKeys || (_hadKeys && !access.AllowAnonymous));
 
     /// <summary>Whether the store has been read, if only once.</summary>
     public bool IsRead => _listing.IsRead;
 
     /// <summary>Whether callers on this machine are operators: until some key allows the bridge's own API. Where there has to be a key,
     /// one that could not be read yet may be that.</summary>
-    public bool LocalIsOperator => _listing is var listing && !listing.HasAdmin && (listing.IsRead || !_requireKey);
+    public bool LocalIsOperator => _listing is var listing && !listing.HasAdmin && (listing.IsRead || !_access.Value.RequireKey);
 
     /// <summary>Whoever comes without a key, where there are none.</summary>
     public Tenant Anonymous => _listing.Anonymous;
@@ -102,6 +102,13 @@ internal sealed class TenantDirectory
         {
             _change.Release();
         }
+    }
+
+    /// <summary>Replaces the configured tenants. Tenants that operators made stay, behind configured ones of the same name.</summary>
+    public void Configure(TenantsOptions options)
+    {
+        _configured = [.. TenantsOptionsValidator.Read(options)];
+        List();
     }
 
     /// <summary>Finds whose a key is.</summary>
@@ -202,14 +209,25 @@ internal sealed class TenantDirectory
 
     private void Take(TenantList stored)
     {
-        var isFirst = _stored is null;
-        _stored = stored;
-        var hadKeys = _listing.HasKeys;
-        _listing = new Listing([.. _configured, .. stored.Tenants.Where(t => !IsConfigured(t.Id)).OrderBy(t => t.Id, StringComparer.Ordinal)], isRead: true);
         // A list that was changed before this process started may have had keys: removing them is not a request for an open bridge.
-        _hadKeys |= _listing.HasKeys || (isFirst && stored.Version.Count > 0);
-        if (hadKeys && !_listing.HasKeys)
-            IdentityLog.LastKeyRemoved(_logger, _allowAnonymous ? "are let in (Bridge:Access:AllowAnonymous)" : "are refused unless Bridge:Access:AllowAnonymous is set");
+        _hadKeys |= _stored is null && stored.Version.Count > 0;
+        _stored = stored;
+        List();
+    }
+
+    private void List()
+    {
+        lock (_listingLock)
+        {
+            var hadKeys = _listing.HasKeys;
+            var (configured, stored) = (_configured, _stored);
+            IEnumerable<TenantRecord> made = stored is null ? [] : stored.Tenants.Where(t => !Array.Exists(configured, c => c.Id == t.Id));
+            _listing = new Listing([.. configured, .. made.OrderBy(t => t.Id, StringComparer.Ordinal)], isRead: stored is not null);
+            _hadKeys |= _listing.HasKeys;
+            if (hadKeys && !_listing.HasKeys)
+                IdentityLog.LastKeyRemoved(
+                    _logger, _access.Value.AllowAnonymous ? "are let in (Bridge:Access:AllowAnonymous)" : "are refused unless Bridge:Access:AllowAnonymous is set");
+        }
     }
 
     /// <summary>One state of the directory.</summary>

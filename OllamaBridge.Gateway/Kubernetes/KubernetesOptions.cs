@@ -1,9 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Kubernetes;
 
 /// <summary>The connection to the Kubernetes API: section <c>Bridge:Kubernetes</c>. Without effect if no feature uses the API.</summary>
+[RestartRequired]
 internal sealed record KubernetesOptions
 {
     public const string Section = "Bridge:Kubernetes";

@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Naming;
 
@@ -39,12 +40,21 @@ internal sealed record ModelChain(
 /// <summary>The configured aliases and fallbacks by model name.</summary>
 internal sealed class ModelChains
 {
-    private readonly FrozenDictionary<string, ModelChain> _chains;
+    private readonly Derived<ModelsOptions, Listing> _listing;
 
-    public ModelChains(IOptions<ModelsOptions> options)
+    public ModelChains(IOptions<ModelsOptions> options) => _listing = new Derived<ModelsOptions, Listing>(options, Read);
+
+    /// <summary>The aliases, by name.</summary>
+    public ImmutableArray<ModelChain> Aliases => _listing.Value.Aliases;
+
+    /// <summary>What is configured of a name; null for nothing.</summary>
+    /// <param name="key">Its canonical spelling.</param>
+    public ModelChain? Find(string key) => _listing.Value.Chains.GetValueOrDefault(key);
+
+    private static Listing Read(ModelsOptions options)
     {
-        var targets = options.Value.Where(m => !string.IsNullOrEmpty(m.Target)).ToDictionary(m => ModelName.KeyOf(m.Name!), m => m.Target!, StringComparer.Ordinal);
-        _chains = options.Value
+        var targets = options.Where(m => !string.IsNullOrEmpty(m.Target)).ToDictionary(m => ModelName.KeyOf(m.Name!), m => m.Target!, StringComparer.Ordinal);
+        var chains = options
             .Select(m => new ModelChain(
                 m.Name!,
                 ModelName.KeyOf(m.Name!),
@@ -53,11 +63,8 @@ internal sealed class ModelChains
                     .Select(f => new ModelCandidate(targets.GetValueOrDefault(ModelName.KeyOf(f), f)))],
                 m.OnMemoryFailure))
             .ToFrozenDictionary(c => c.Key, StringComparer.Ordinal);
-        Aliases = [.. _chains.Values.Where(c => c.IsAlias).OrderBy(c => c.Key, StringComparer.Ordinal)];
+        return new Listing(chains, [.. chains.Values.Where(c => c.IsAlias).OrderBy(c => c.Key, StringComparer.Ordinal)]);
     }
 
-    public ImmutableArray<ModelChain> Aliases { get; }
-
-    /// <summary>The configuration of a canonical name; null if there is none.</summary>
-    public ModelChain? Find(string key) => _chains.GetValueOrDefault(key);
+    private sealed record Listing(FrozenDictionary<string, ModelChain> Chains, ImmutableArray<ModelChain> Aliases);
 }

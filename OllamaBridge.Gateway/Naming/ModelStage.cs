@@ -11,8 +11,9 @@ namespace OllamaBridge.Gateway.Naming;
 internal sealed class ModelStage(
     IFleet fleet, ModelChains chains, RegistryRules registries, InventoryStage inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time)
 {
-    private readonly bool _cloudModels = options.Value.CloudModels;
-    private readonly bool _imageUrls = options.Value.ImageUrls;
+    private bool CloudModels => options.Value.CloudModels;
+
+    private bool ImageUrls => options.Value.ImageUrls;
 
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
@@ -41,7 +42,7 @@ internal sealed class ModelStage(
         var operation = call.Operation;
         if (operation.Model == ModelSource.None)
             return null;
-        if (call.Facts.HasRemoteMedia && !_imageUrls)
+        if (call.Facts.HasRemoteMedia && !ImageUrls)
             return (StatusCodes.Status400BadRequest, RemoteMedia.Refusal);
         if (registries.Check(operation, call.Facts) is { } refused)
             return refused;
@@ -71,7 +72,7 @@ internal sealed class ModelStage(
         // A model that the tenant may not use is reported as unknown; a forbidden change is reported as forbidden.
         if (chain is not { IsAlias: true } && call.Tenant.Models?.Allows(key) == false)
             return operation.Kind == OperationKind.Management ? ModelNameErrors.NotForModel : Unknown(call, written);
-        if (chain is not { IsAlias: true } && !_cloudModels && LeavesTheFleet(call, snapshot, key, isCloud))
+        if (chain is not { IsAlias: true } && !CloudModels && LeavesTheFleet(call, snapshot, key, isCloud))
             return ModelNameErrors.CloudDisabled(operation);
         if (CheckOtherModel(call) is { } error)
             return error;
@@ -128,7 +129,7 @@ internal sealed class ModelStage(
     {
         var all = chain.IsAlias ? chain.Candidates : [new ModelCandidate(written, call.ModelKey), .. chain.Candidates];
         ImmutableArray<ModelCandidate> candidates = call.Tenant.Models is { } allowed ? all.RemoveAll(c => !allowed.Allows(c.Key)) : all;
-        if (!_cloudModels)
+        if (!CloudModels)
             candidates = candidates.RemoveAll(c => c.IsCloud || snapshot.IsRemote(c.Key));
         if (candidates.IsEmpty)
             return false;

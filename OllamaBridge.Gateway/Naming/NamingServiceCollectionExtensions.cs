@@ -10,11 +10,14 @@ internal static class NamingServiceCollectionExtensions
     {
         services.AddBridgeOptions<ModelsOptions, ModelsOptionsValidator>(ModelsOptions.Section);
         services.AddSingleton<ModelChains>();
-        services.AddSingleton(provider => new ModelDigests(provider.GetRequiredService<IOptions<ModelsOptions>>().Value
-            .Where(m => ModelDigests.Normalize(m.Digest) is not null)
-            .ToDictionary(m => ModelName.KeyOf(m.Name!), m => m.Digest!, StringComparer.Ordinal)));
         services.AddSingleton<RegistryRules>();
+        services.AddSingleton(provider => DigestsOf(provider.GetRequiredService<IOptions<ModelsOptions>>().Value));
         services.AddSingleton<ModelStage>();
         return services;
     }
+
+    /// <summary>Which digests the settings pin.</summary>
+    internal static ModelDigests DigestsOf(ModelsOptions options) => new(options
+        .Where(m => ModelDigests.Normalize(m.Digest) is not null)
+        .ToDictionary(m => ModelName.KeyOf(m.Name!), m => m.Digest!, StringComparer.Ordinal));
 }

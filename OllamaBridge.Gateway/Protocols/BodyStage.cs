@@ -9,18 +9,17 @@ namespace OllamaBridge.Gateway.Protocols;
 internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer, TimeProvider time)
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
-    private readonly long _limit = limits.Value.MaxBody;
-    private readonly TimeSpan _stall = limits.Value.SlowClientTimeout;
+    private LimitOptions Limits => limits.Value;
 
     public async Task InvokeAsync(HttpContext context, BridgeCall call, RequestDelegate next)
     {
         var operation = call.Operation;
         // Kestrel's own limit would apply first and send its own error.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } feature)
-            feature.MaxRequestBodySize = operation.UnbufferedBody ? null : _limit + 1;
+            feature.MaxRequestBodySize = operation.UnbufferedBody ? null : Limits.MaxBody + 1;
         if (operation.UnbufferedBody)
         {
-            context.Request.Body = new StallGuardStream(context.Request.Body, _stall, time);
+            context.Request.Body = new StallGuardStream(context.Request.Body, Limits.SlowClientTimeout, time);
             context.Response.RegisterForDispose(context.Request.Body);
         }
 
@@ -103,7 +102,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
                 break;
             default:
                 await RefuseAsync(
-                    context, protocol, result.Refusal, $"the request's body is larger than {_limit} bytes once decoded (Bridge:Limits:MaxBody)");
+                    context, protocol, result.Refusal, $"the request's body is larger than {Limits.MaxBody} bytes once decoded (Bridge:Limits:MaxBody)");
                 break;
         }
 
@@ -122,5 +121,5 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
         ? RequestInspector.Inspect(call.Body.Bytes, call.Operation)
         : call.Body.Read(bytes => RequestInspector.Inspect(bytes, call.Operation));
 
-    private string TooLarge => $"the request's body is larger than {_limit} bytes (Bridge:Limits:MaxBody)";
+    private string TooLarge => $"the request's body is larger than {Limits.MaxBody} bytes (Bridge:Limits:MaxBody)";
 }

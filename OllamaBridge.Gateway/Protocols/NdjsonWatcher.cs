@@ -27,6 +27,7 @@ internal sealed class NdjsonWatcher(StreamEnd end) : StreamWatcher
             InputTokens = usage.InputTokens;
             OutputTokens = usage.OutputTokens;
             DecodeNanoseconds = usage.DecodeNanoseconds;
+            PrefillNanoseconds = usage.PrefillNanoseconds;
         }
         else
         {

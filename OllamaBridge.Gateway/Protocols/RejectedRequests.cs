@@ -17,7 +17,7 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
     : IHostedService, IObserver<KeyValuePair<string, object?>>, IDisposable
 {
     private const string Event = "Microsoft.AspNetCore.Server.Kestrel.BadRequest";
-    private readonly LimitOptions _limits = limits.Value;
+    private LimitOptions Limits => limits.Value;
     private IDisposable? _subscription;
 
     public Task StartAsync(CancellationToken cancellationToken)
@@ -60,8 +60,8 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
     private string? Word(int status) => status switch
     {
         StatusCodes.Status431RequestHeaderFieldsTooLarge =>
-            $"the request's header fields are too large: at most {_limits.MaxHeaderBytes} bytes (Bridge:Limits:MaxHeaderBytes)"
-            + $" in {_limits.MaxHeaderFields} fields (Bridge:Limits:MaxHeaderFields) are accepted",
+            $"the request's header fields are too large: at most {Limits.MaxHeaderBytes} bytes (Bridge:Limits:MaxHeaderBytes)"
+            + $" in {Limits.MaxHeaderFields} fields (Bridge:Limits:MaxHeaderFields) are accepted",
         StatusCodes.Status414UriTooLong => "the request line is too long",
         _ => null,
     };

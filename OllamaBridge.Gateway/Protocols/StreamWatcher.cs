@@ -29,6 +29,9 @@ internal abstract class StreamWatcher : IDisposable
     /// <summary>The time to generate the response's tokens, in nanoseconds; 0 if not reported.</summary>
     public long DecodeNanoseconds { get; protected set; }
 
+    /// <summary>The time to evaluate the prompt, in nanoseconds; 0 if not reported.</summary>
+    public long PrefillNanoseconds { get; protected set; }
+
     /// <summary>The separator between the observed bytes and another message; empty unless they end inside a message.</summary>
     public virtual string Separator => IsMidLine ? "\n" : "";
 

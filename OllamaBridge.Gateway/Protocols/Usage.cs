@@ -4,11 +4,15 @@ namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>The state and the token counts that a message of a response reports.</summary>
 /// <remarks>
-/// Native responses have <c>prompt_eval_count</c>, <c>eval_count</c>, <c>eval_duration</c>, <c>done</c> and <c>status</c> at the top. Others have
+/// Native responses have <c>prompt_eval_count</c>, <c>eval_count</c>, <c>eval_duration</c>,
+/// <c>prompt_eval_duration</c>, <c>done</c> and <c>status</c> at the top. Others have
 /// <c>usage</c>, which Anthropic's first event and the Responses API nest one level down, in <c>message</c> and <c>response</c>.
 /// </remarks>
 internal readonly record struct Usage(bool Done, bool Succeeded, long InputTokens, long OutputTokens, long DecodeNanoseconds = 0)
 {
+    /// <summary>The time to evaluate the prompt, in nanoseconds; 0 if not reported.</summary>
+    public long PrefillNanoseconds { get; init; }
+
     /// <summary>Whether it was a complete JSON object.</summary>
     public bool IsReadable { get; init; }
 
@@ -19,13 +23,13 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
     public static Usage Read(ReadOnlySpan<byte> json)
     {
         bool done = false, succeeded = false, isReadable = false, hasError = false;
-        long input = 0, output = 0, decode = 0;
+        long input = 0, output = 0, decode = 0, prefill = 0;
         try
         {
             var reader = new Utf8JsonReader(ByteOrderMark.Skip(json));
             if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
             {
-                ReadObject(ref reader, top: true, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode);
+                ReadObject(ref reader, top: true, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode, ref prefill);
                 isReadable = reader.TokenType == JsonTokenType.EndObject;
             }
         }
@@ -34,11 +38,12 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
             // The relay handles malformed lines; they have no tokens to count.
         }
 
-        return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable, HasError = hasError };
+        return new Usage(done, succeeded, input, output, decode) { IsReadable = isReadable, HasError = hasError, PrefillNanoseconds = prefill };
     }
 
     private static void ReadObject(
-        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref bool hasError, ref long input, ref long output, ref long decode)
+        ref Utf8JsonReader reader, bool top, ref bool done, ref bool succeeded, ref bool hasError, ref long input, ref long output, ref long decode,
+        ref long prefill)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -51,6 +56,7 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
             var isError = top && reader.ValueTextEquals("error"u8);
             var isObject = top && reader.ValueTextEquals("object"u8);
             var isDecode = top && reader.ValueTextEquals("eval_duration"u8);
+            var isPrefill = top && reader.ValueTextEquals("prompt_eval_duration"u8);
             var isNested = reader.ValueTextEquals("usage"u8)
                 || (top && (reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("response"u8)));
             reader.Read();
@@ -68,8 +74,10 @@ internal readonly record struct Usage(bool Done, bool Succeeded, long InputToken
                 output = written;
             else if (isDecode && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var took))
                 decode = took;
+            else if (isPrefill && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var evaluated))
+                prefill = evaluated;
             else if (isNested && reader.TokenType == JsonTokenType.StartObject)
-                ReadObject(ref reader, top: false, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode);
+                ReadObject(ref reader, top: false, ref done, ref succeeded, ref hasError, ref input, ref output, ref decode, ref prefill);
             else
                 reader.Skip();
         }

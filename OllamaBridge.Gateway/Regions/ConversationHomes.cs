@@ -10,8 +10,6 @@ internal sealed class ConversationHomes(IOptions<RegionOptions> options, TimePro
     private readonly Dictionary<(ulong Affinity, string Model), LinkedListNode<Home>> _homes = [];
     // Least recently used first.
     private readonly LinkedList<Home> _byAge = new();
-    private readonly TimeSpan _memory = options.Value.ConversationMemory;
-    private readonly int _most = options.Value.MaxConversations;
 
     /// <summary>Finds the peer region of a conversation, which the hash of its beginning identifies; null for this region.</summary>
     public string? Find(ulong affinity, string model)
@@ -30,7 +28,8 @@ internal sealed class ConversationHomes(IOptions<RegionOptions> options, TimePro
         {
             Expire();
             Remove((affinity, model));
-            if (_homes.Count >= _most)
+            // More than one if the setting was lowered.
+            while (_homes.Count >= options.Value.MaxConversations)
                 Remove(_byAge.First!.Value.Key);
             _homes[(affinity, model)] = _byAge.AddLast(new Home((affinity, model), region, time.GetTimestamp()));
         }
@@ -45,7 +44,7 @@ internal sealed class ConversationHomes(IOptions<RegionOptions> options, TimePro
 
     private void Expire()
     {
-        while (_byAge.First is { } oldest && time.GetElapsedTime(oldest.Value.At) >= _memory)
+        while (_byAge.First is { } oldest && time.GetElapsedTime(oldest.Value.At) >= options.Value.ConversationMemory)
             Remove(oldest.Value.Key);
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Regions;
 
@@ -9,18 +10,11 @@ namespace OllamaBridge.Gateway.Regions;
 internal sealed class RegionPeers
 {
     private const int MaxSlots = 1024;
-    private readonly string[] _names;
-    private readonly ConditionalWeakTable<InstanceAccess, InstanceAccess> _here = new();
-    private readonly InstanceAccess? _all;
+    private readonly Derived<RegionOptions, Peers> _peers;
 
-    public RegionPeers(IOptions<RegionOptions> options)
-    {
-        Definitions = Read(options.Value, []);
-        _names = [.. Definitions.Select(d => d.Name)];
-        _all = _names.Length == 0 ? null : InstanceAccess.Without(null, _names);
-    }
+    public RegionPeers(IOptions<RegionOptions> options) => _peers = new Derived<RegionOptions, Peers>(options, static o => new Peers(Read(o, [])));
 
-    public IReadOnlyList<InstanceDefinition> Definitions { get; }
+    public IReadOnlyList<InstanceDefinition> Definitions => _peers.Value.Definitions;
 
     /// <summary>Appends the peers to the instances of this region.</summary>
     /// <remarks>If a reloaded configuration gives an instance the name or URL of a peer, the instance wins and the peer is left out.</remarks>
@@ -29,8 +23,20 @@ internal sealed class RegionPeers
         : [.. here, .. Definitions.Where(p => !here.Any(d => d.Url == p.Url || string.Equals(d.Name, p.Name, StringComparison.OrdinalIgnoreCase)))];
 
     /// <summary>Restricts access to the instances of this region; null is unrestricted access.</summary>
-    public InstanceAccess? Here(InstanceAccess? access) =>
-        access is null || _names.Length == 0 ? access ?? _all : _here.GetValue(access, a => InstanceAccess.Without(a, _names));
+    public InstanceAccess? Here(InstanceAccess? access) => _peers.Value.Here(access);
+
+    /// <summary>One state of the settings.</summary>
+    private sealed class Peers(IReadOnlyList<InstanceDefinition> definitions)
+    {
+        private readonly string[] _names = [.. definitions.Select(d => d.Name)];
+        private readonly ConditionalWeakTable<InstanceAccess, InstanceAccess> _here = new();
+        private readonly InstanceAccess? _all = definitions.Count == 0 ? null : InstanceAccess.Without(null, [.. definitions.Select(d => d.Name)]);
+
+        public IReadOnlyList<InstanceDefinition> Definitions => definitions;
+
+        public InstanceAccess? Here(InstanceAccess? access) =>
+            access is null || _names.Length == 0 ? access ?? _all : _here.GetValue(access, a => InstanceAccess.Without(a, _names));
+    }
 
     /// <summary>Reads the peers. Adds one line per error to <paramref name="errors"/>, with the configuration key and never with an API key.</summary>
     public static IReadOnlyList<InstanceDefinition> Read(RegionOptions options, ICollection<string> errors)

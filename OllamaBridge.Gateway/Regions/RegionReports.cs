@@ -12,7 +12,7 @@ internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<Re
     private static readonly string? Version =
         typeof(RegionReports).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0];
 
-    private readonly string? _self = string.IsNullOrWhiteSpace(options.Value.Self) ? null : options.Value.Self.Trim();
+    private string? Self => options.Value.Self?.Trim() is { Length: > 0 } self ? self : null;
 
     /// <summary>Returns the report for a tenant, limited to the instances and models that the tenant may use.</summary>
     public RegionReport For(Tenant tenant)
@@ -20,7 +20,7 @@ internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<Re
         var snapshot = fleet.Current.For(peers.Here(tenant.Instances));
         var now = time.GetTimestamp();
         return new RegionReport(
-            _self,
+            Self,
             Version,
             snapshot.Instances.Count(i => i.IsUsable),
             [
@@ -42,7 +42,7 @@ internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<Re
             instances++;
             var instance = usable.Instance;
             var used = instance.SlotsUsed + instance.UsedElsewhere;
-            if (!stop.IsLeaving && (usable.State.IsResident || instance.HasRoom || used == 0))
+            if (!stop.IsLeaving && (usable.State.IsWarm || instance.HasRoom || used == 0))
                 free += Math.Max(0, instance.Slots - used);
         }
 

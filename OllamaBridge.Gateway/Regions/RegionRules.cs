@@ -6,15 +6,12 @@ namespace OllamaBridge.Gateway.Regions;
 /// <summary>Decides whether a request that no local instance accepted may spill over to another region. Pure.</summary>
 internal sealed class RegionRules(IOptions<RegionOptions> options, TimeProvider time)
 {
-    private readonly long _spillAfter = Ticks(options.Value.SpillAfter, time);
-    private readonly long _conversationSpillAfter = Ticks(options.Value.ConversationSpillAfter, time);
-
     /// <summary>Judges the outcome <paramref name="here"/>; <paramref name="isHere"/> is whether a local instance has the model.</summary>
     public SpillReason Judge(SchedulingOutcome here, bool isHere, in SchedulingRequest request) => here switch
     {
         SchedulingOutcome.NoneUsable => isHere ? SpillReason.Unhealthy : SpillReason.Absent,
         SchedulingOutcome.AllTried => SpillReason.Failed,
-        SchedulingOutcome.Busy when request.Waited >= (request.Stays ? _conversationSpillAfter : _spillAfter) => SpillReason.Saturated,
+        SchedulingOutcome.Busy when request.Waited >= (request.Stays ? Ticks(options.Value.ConversationSpillAfter, time) : Ticks(options.Value.SpillAfter, time)) => SpillReason.Saturated,
         _ => SpillReason.None,
     };
 

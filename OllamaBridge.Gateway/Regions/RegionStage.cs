@@ -9,18 +9,18 @@ namespace OllamaBridge.Gateway.Regions;
 /// </summary>
 internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> options, ILogger<RegionStage> logger)
 {
-    private readonly string? _self = string.IsNullOrWhiteSpace(options.Value.Self) ? null : options.Value.Self.Trim();
+    private string? Self => options.Value.Self?.Trim() is { Length: > 0 } self ? self : null;
 
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
         var visited = context.Request.Headers[PeerBridge.Header];
         if (visited.Count == 0)
             return next(context, call.Operation.Kind == OperationKind.Management ? Confine(call) : call);
-        if (_self is not null && HasBeen(_self, visited))
+        if (Self is { } self && HasBeen(self, visited))
         {
-            RegionLog.Loop(logger, call.Operation.Name, _self);
+            RegionLog.Loop(logger, call.Operation.Name, self);
             return ProtocolError.WriteAsync(
-                context, call.Operation.Protocol, StatusCodes.Status508LoopDetected, $"the request has already passed through region {_self}");
+                context, call.Operation.Protocol, StatusCodes.Status508LoopDetected, $"the request has already passed through region {self}");
         }
 
         return next(context, Confine(call));

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Regions;
 using OllamaBridge.Gateway.Scheduling.Filters;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
@@ -24,8 +25,7 @@ internal sealed class Scheduler
     private readonly IInstanceFilter _notTried;
     private readonly IInstanceFilter _guard;
     private readonly IInstanceFilter[] _others;
-    private readonly (IInstanceScorer Scorer, float Weight)[] _scorers;
-    private readonly IInstancePicker _picker;
+    private readonly Derived<SchedulingOptions, Policies> _policies;
     private readonly Random _random;
     private readonly PeerRoomFilter _peerRoom = new();
     private readonly RegionRules? _regions;
@@ -42,10 +42,13 @@ internal sealed class Scheduler
         _notTried = all.OfType<NotTriedFilter>().Single();
         _guard = all.OfType<GuardFilter>().Single();
         _others = [.. all.Where(f => f != _notTried && f != _guard)];
-        _scorers = [.. scorers
-            .Select(s => (s, options.Value.Scorers.TryGetValue(s.Name, out var weight) ? weight : 0f))
-            .Where(s => s.Item2 > 0)];
-        _picker = pickers.Single(p => string.Equals(p.Name, options.Value.Picker, StringComparison.OrdinalIgnoreCase));
+        IInstanceScorer[] allScorers = [.. scorers];
+        IInstancePicker[] allPickers = [.. pickers];
+        _policies = new Derived<SchedulingOptions, Policies>(options, o => new Policies(
+            [.. allScorers.Select(s => (s, o.Scorers.TryGetValue(s.Name, out var weight) ? weight : 0f)).Where(s => s.Item2 > 0)],
+            allPickers.Single(p => string.Equals(p.Name, o.Picker, StringComparison.OrdinalIgnoreCase))));
+        // A wrong name fails here, not at the first request.
+        _ = _policies.Value;
         _random = random;
         _regions = regions;
     }
@@ -97,10 +100,11 @@ internal sealed class Scheduler
                 return new SchedulingDecision(SchedulingOutcome.Busy, null);
         }
 
-        foreach (var (scorer, weight) in _scorers)
+        var policies = _policies.Value;
+        foreach (var (scorer, weight) in policies.Scorers)
             scorer.AddScores(request, candidates, weight);
         return new SchedulingDecision(
-            SchedulingOutcome.Chosen, usable[candidates.Index[_picker.Pick(candidates.Sum, _random)]].Placement, candidates.GoSlowly);
+            SchedulingOutcome.Chosen, usable[candidates.Index[policies.Picker.Pick(candidates.Sum, _random)]].Placement, candidates.GoSlowly);
     }
 
     /// <summary>The scores of this thread's last decision with candidates, as <c>NAME=SCORE</c>: best first, at most <paramref name="most"/>.</summary>
@@ -116,6 +120,9 @@ internal sealed class Scheduler
             scores[i] = string.Create(CultureInfo.InvariantCulture, $"{model.Usable[index[i]].Instance.Name}={sums[i]:0.###}");
         return scores;
     }
+
+    /// <summary>The scorers and the picker that the settings select.</summary>
+    private sealed record Policies((IInstanceScorer Scorer, float Weight)[] Scorers, IInstancePicker Picker);
 
     /// <summary>The outcome if the guard or the peers' room exclude all candidates: wait if that may end soon, else as if they didn't exist.</summary>
     private static SchedulingOutcome NobodyMay(in SchedulingRequest request, Candidates candidates) =>

@@ -1,9 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Shutdown;
 
 /// <summary>Graceful shutdown: section <c>Bridge:Shutdown</c>.</summary>
+[RestartRequired]
 internal sealed record ShutdownOptions
 {
     public const string Section = "Bridge:Shutdown";

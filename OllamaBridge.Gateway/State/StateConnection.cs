@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Telemetry;
 using StackExchange.Redis;
 
@@ -21,8 +22,10 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private static readonly TimeSpan MaxProbeInterval = TimeSpan.FromSeconds(1);
     // Maximum time that the start waits for the state that other gateways have shared.
     private static readonly TimeSpan StartPatience = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan RefusalPatience = TimeSpan.FromSeconds(2);
     private readonly StateOptions _options;
     private readonly TimeProvider _time;
+    private readonly IHostApplicationLifetime? _lifetime;
     private readonly ILogger<StateConnection> _logger;
     private readonly Lock _lock = new();
     private Task _firstLook = Task.CompletedTask;
@@ -33,9 +36,10 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private Moment? _reconnectAt;
     private TaskCompletionSource _wake = NewWake();
 
-    public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics)
+    public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics, IHostApplicationLifetime? lifetime = null)
     {
         _options = options.Value;
+        _lifetime = lifetime;
         _time = time;
         _logger = logger;
         metrics.ObserveState(() => IsHealthy, () => Stores);
@@ -82,6 +86,8 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
             return;
         _firstLook = LookAsync(CancellationToken.None);
         await Task.WhenAny(_firstLook, Task.Delay(StartPatience, _time, cancellationToken));
+        if (_firstLook.IsCompleted && await FindRefusalAsync(cancellationToken) is { } refusal)
+            throw new StateRefusedException(refusal);
     }
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -103,6 +109,9 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         try
         {
             await _firstLook.WaitAsync(stoppingToken);
+            // A wrong password is a mistake in the settings. Later, the gateway continues without Redis instead.
+            if ((Refusal = await FindRefusalAsync(stoppingToken)) is not null)
+                _lifetime?.StopApplication();
             while (true)
             {
                 await LookAsync(stoppingToken);
@@ -174,6 +183,32 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
         _wake.TrySetResult();
     }
 
+    /// <summary>Why Redis refused the credentials at the start, if that was found only after the start; else null.</summary>
+    public string? Refusal { get; private set; }
+
+    /// <returns>Why Redis refuses this gateway's credentials; null if it does not. Never what they are.</returns>
+    private async Task<string?> FindRefusalAsync(CancellationToken cancellationToken)
+    {
+        if (IsHealthy || Volatile.Read(ref _redis) is not { } redis)
+            return null;
+        try
+        {
+            await redis.GetDatabase().PingAsync().WaitAsync(RefusalPatience, _time, cancellationToken);
+            return null;
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException)
+        {
+            return IsRefused(e)
+                ? "Bridge:State:ConnectionString (or ConnectionStrings:state): Redis refuses the password, or wants one. Write host:6379,password=…, with user=… for a user of an access list."
+                : null;
+        }
+    }
+
+    private static bool IsRefused(Exception e) =>
+        e is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
+        || (e is RedisServerException && (e.Message.StartsWith("NOAUTH", StringComparison.Ordinal) || e.Message.StartsWith("WRONGPASS", StringComparison.Ordinal)))
+        || (e is AggregateException several ? several.InnerExceptions.Any(IsRefused) : e.InnerException is { } inner && IsRefused(inner));
+
     private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <returns>The error; null if there is none. An unreachable server is not an error: the client keeps retrying.</returns>
@@ -181,7 +216,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     {
         try
         {
-            var settings = ConfigurationOptions.Parse(_options.ConnectionString!);
+            var settings = RedisConnectionString.Parse(_options.ConnectionString!);
             settings.AbortOnConnectFail = false;
             settings.BacklogPolicy = BacklogPolicy.FailFast;
             settings.ClientName ??= "ollamabridge";

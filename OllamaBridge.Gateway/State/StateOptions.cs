@@ -1,10 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
-using StackExchange.Redis;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.State;
 
 /// <summary>The shared state of gateways: section <c>Bridge:State</c>. Without a Redis, each gateway keeps its state in memory.</summary>
+[RestartRequired]
 internal sealed record StateOptions
 {
     public const string Section = "Bridge:State";
@@ -12,7 +13,7 @@ internal sealed record StateOptions
     /// <summary>Name of the connection string that Aspire sets for a reference to the resource <c>state</c>.</summary>
     public const string AspireName = "state";
 
-    /// <summary>A StackExchange.Redis connection string (<c>host:6379,password=…</c>); <c>ConnectionStrings:state</c> by default. Never logged.</summary>
+    /// <summary>A StackExchange.Redis connection string (<c>host:6379,password=…</c>) or a URL (<c>redis://:PASSWORD@host:6379</c>, <c>rediss://</c> with TLS); <c>ConnectionStrings:state</c> by default. Never logged.</summary>
     public string? ConnectionString { get; set; }
 
     /// <summary>Prefix of every key.</summary>
@@ -46,15 +47,15 @@ internal sealed class StateConnectionValidator : IValidateOptions<StateOptions>
             : !options.IsShared || IsReadable(options.ConnectionString!)
             ? ValidateOptionsResult.Success
             : ValidateOptionsResult.Fail(
-                "Bridge:State:ConnectionString (or ConnectionStrings:state): is not a Redis connection string such as host:6379,password=…");
+                "Bridge:State:ConnectionString (or ConnectionStrings:state): is not a Redis connection string such as host:6379,password=… or redis://:PASSWORD@host:6379.");
 
     private static bool IsReadable(string text)
     {
         try
         {
-            return ConfigurationOptions.Parse(text).EndPoints.Count > 0;
+            return RedisConnectionString.Parse(text).EndPoints.Count > 0;
         }
-        catch (ArgumentException)
+        catch (Exception e) when (e is ArgumentException or FormatException)
         {
             return false;
         }

@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
 /// <summary>Which metrics are made, where they are sent anywhere: section <c>Bridge:Metrics</c>.</summary>
+[RestartRequired]
 internal sealed record MetricsOptions
 {
     public const string Section = "Bridge:Metrics";

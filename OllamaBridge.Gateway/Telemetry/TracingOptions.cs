@@ -1,9 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
 /// <summary>Which traces are made, where they are sent anywhere: section <c>Bridge:Tracing</c>.</summary>
+[RestartRequired]
 internal sealed record TracingOptions
 {
     public const string Section = "Bridge:Tracing";

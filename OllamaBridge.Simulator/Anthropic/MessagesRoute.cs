@@ -31,7 +31,8 @@ internal static class MessagesRoute
             Model = model,
             Messages = messages,
             Tools = root.Items("tools"u8),
-            Think = GoFields.TryGet(root, "thinking"u8, out var thinking) && thinking.Text("type"u8) is "enabled" or "adaptive" ? true : null,
+            Think = Think(root),
+            RelaxesThinking = true,
             Options = new SamplingOptions
             {
                 MaxTokens = (int)Math.Min(limit, int.MaxValue),
@@ -45,6 +46,15 @@ internal static class MessagesRoute
         var estimate = messages.Sum(m => m.Content.Length) / 4;
         using var sink = new MessagesSink(call, root.Flag("stream"u8) == true, model, Math.Max(1, estimate));
         await GenerationEngine.RunAsync(call, generation, sink);
+    }
+
+    /// <summary>Whether a request wants thinking; null for the model's default.</summary>
+    private static bool? Think(JsonElement root)
+    {
+        if (GoFields.TryGet(root, "thinking"u8, out var thinking) && thinking.Text("type"u8) is ("enabled" or "disabled") and var type)
+            return type == "enabled";
+        var effort = GoFields.TryGet(root, "output_config"u8, out var output) ? output.Text("effort"u8).Trim().ToLowerInvariant() : "";
+        return effort is "xhigh" or "high" or "medium" or "low" or "max" ? true : null;
     }
 
     /// <summary>The conversation of a request.</summary>

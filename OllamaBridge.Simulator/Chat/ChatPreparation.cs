@@ -18,7 +18,7 @@ internal static class ChatPreparation
         if (IsLoadOnly(request))
             return stored;
         ModelLookup.Require(stored, request.Model, "chat");
-        if (request.Think == true && !stored.Model.Can(ModelCapability.Thinking))
+        if (request.Think == true && !request.RelaxesThinking && !stored.Model.Can(ModelCapability.Thinking))
             throw new ApiError(400, $"\"{request.Model}\" does not support thinking");
         if (request.Tools.Count > 0 && !stored.Model.Can(ModelCapability.Tools))
             throw new ApiError(400, $"{stored.Name.Full} does not support tools");
@@ -36,10 +36,12 @@ internal static class ChatPreparation
         var tool = ToolChoice.Find(request.Tools, request.Messages);
         var seed = request.Options.EffectiveSeed ?? 0;
         var made = tool is null ? null : ToolChoice.Call(tool, request.Messages, seed);
+        var prompt = Render(stored, request);
         return new GenerationRequest
         {
             Stored = stored,
-            Prompt = Render(stored, request),
+            Prompt = prompt,
+            Thinking = ThinkingReader.For(stored.Model, prompt, request.Think, isNative: true),
             Options = request.Options,
             KeepAlive = request.KeepAlive,
             Truncate = request.Truncate,

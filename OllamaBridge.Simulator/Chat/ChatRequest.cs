@@ -19,6 +19,9 @@ internal sealed record ChatRequest
 
     public bool? Think { get; init; }
 
+    /// <summary>Whether a wish for thinking is dropped if the model cannot think, as on <c>/v1/messages</c>.</summary>
+    public bool RelaxesThinking { get; init; }
+
     public TimeSpan? KeepAlive { get; init; }
 
     public bool Truncate { get; init; } = true;

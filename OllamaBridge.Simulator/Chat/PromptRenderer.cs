@@ -19,9 +19,9 @@ internal static class PromptRenderer
         {
             var message = messages[i];
             if (message.Role == "assistant" && i == messages.Count - 1 && model.Template != ChatTemplate.Messages)
-                return Open(text, message);
+                return Open(text, model.Thinking, message);
             if (message.Role == "assistant")
-                Turn(text, PromptMarks.Assistant, message.Content + message.Calls);
+                Turn(text, PromptMarks.Assistant, Thought(model, message, isLast: i == messages.Count - 1) + message.Content + message.Calls);
             else if (Mark(message.Role) is { } mark)
                 Turn(text, mark, message.Content);
         }
@@ -43,16 +43,24 @@ internal static class PromptRenderer
 
     private static string ThinkPrefix(SimulatedModel model, bool? think) =>
         !model.Can(ModelCapability.Thinking) ? ""
-        : think == false ? PromptMarks.ThinkOpen + PromptMarks.ThinkClose
-        : PromptMarks.ThinkOpen;
+        : think == false ? model.Thinking.Before + model.Thinking.After
+        : model.Thinking.Opened;
 
-    private static string Open(StringBuilder text, ChatMessage message)
+    private static string Thought(SimulatedModel model, ChatMessage message, bool isLast) =>
+        message.Thinking.Length == 0 || !model.Can(ModelCapability.Thinking) || (isLast && !model.Thinking.RendersLast)
+            ? ""
+            : model.Thinking.Before + message.Thinking + model.Thinking.After;
+
+    private static string Open(StringBuilder text, ThinkingStyle style, ChatMessage message)
     {
         text.Append(PromptMarks.Assistant);
-        if (message.Thinking.Length > 0)
-            text.Append(PromptMarks.ThinkOpen).Append(message.Thinking);
-        if (message.Thinking.Length > 0 && message.Content.Length > 0)
-            text.Append(PromptMarks.ThinkClose);
+        if (message.Thinking.Length > 0 && style.RendersLast)
+        {
+            text.Append(style.Before).Append(message.Thinking);
+            if (message.Content.Length > 0)
+                text.Append(style.After);
+        }
+
         return text.Append(message.Content).ToString();
     }
 

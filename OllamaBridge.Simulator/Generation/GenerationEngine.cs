@@ -51,6 +51,8 @@ internal static class GenerationEngine
         }, ct);
     }
 
+    private static long samples;
+
     public static long Nanoseconds(TimeSpan span) => Math.Max(1000, span.Ticks * 100);
 
     private static int PromptTokens(GenerationRequest request)
@@ -67,7 +69,7 @@ internal static class GenerationEngine
 
     private static int Limit(GenerationRequest request, int promptTokens)
     {
-        var limit = request.Options.MaxTokens ?? int.MaxValue;
+        var limit = request.Options.MaxTokens ?? request.Stored.Model.MaxTokens ?? int.MaxValue;
         return request.Shift ? limit : Math.Min(limit, Math.Max(1, request.Options.Runner.ContextLength - promptTokens));
     }
 
@@ -91,7 +93,7 @@ internal static class GenerationEngine
         public async Task GoAsync(Call call)
         {
             var answer = new AnswerText(
-                request.Stored.Model, request.Options.EffectiveSeed, Prefix(request), request.Script, request.ScriptKind);
+                request.Stored.Model, request.Options.EffectiveSeed ?? Sample(), Prefix(request), request.Script, request.ScriptKind);
             while (true)
             {
                 if (Tokens >= limit)
@@ -113,7 +115,7 @@ internal static class GenerationEngine
                     return;
             }
             if (_stops?.Rest() is { Length: > 0 } rest && Reason == "stop" && !CalledTool)
-                await sink.SendAsync(new OutputPiece(rest, TokenKind.Content, 0), call.Aborted);
+                await ShowAsync(rest, 0, call.Aborted);
             if (request.Call is { } made && !request.Raw && Reason == "stop")
             {
                 CalledTool = true;
@@ -127,19 +129,32 @@ internal static class GenerationEngine
         /// <summary>False where a stop sequence ends the answer.</summary>
         private async ValueTask<bool> SendAsync(GeneratedToken token, CancellationToken ct)
         {
-            var kind = request.Raw ? TokenKind.Content : token.Kind;
-            if (kind is TokenKind.Markup or TokenKind.Call)
+            if (!request.Raw && token.Kind == TokenKind.Call)
                 return true;
-            var (text, stopped) = _stops is null || kind != TokenKind.Content ? (token.Text, false) : _stops.Add(token.Text);
+            var (text, stopped) = _stops is null ? (token.Text, false) : _stops.Add(token.Text);
             if (text.Length > 0)
-            {
-                Ended = await strike.BeforeTokenAsync();
-                if (Ended)
-                    return true;
-                await sink.SendAsync(new OutputPiece(text, kind, token.Random), ct);
-            }
-            return !stopped;
+                await ShowAsync(text, token.Random, ct);
+            return Ended || !stopped;
         }
+
+        private async ValueTask ShowAsync(string text, ulong random, CancellationToken ct)
+        {
+            var (thinking, content) = request.Thinking?.Add(text) ?? ("", text);
+            if (thinking.Length > 0)
+                await SendAsync(new OutputPiece(thinking, TokenKind.Thinking, random), ct);
+            if (content.Length > 0 || (thinking.Length == 0 && request.ShowsEmptyTokens))
+                await SendAsync(new OutputPiece(content, TokenKind.Content, random), ct);
+        }
+
+        private async ValueTask SendAsync(OutputPiece piece, CancellationToken ct)
+        {
+            Ended = Ended || await strike.BeforeTokenAsync();
+            if (!Ended)
+                await sink.SendAsync(piece, ct);
+        }
+
+        /// <summary>A seed of its own for each answer that is sampled; null for the others.</summary>
+        private long? Sample() => request.Stored.Model.Samples && request.Options.Temperature != 0 ? Interlocked.Increment(ref samples) : null;
 
         private static string Prefix(GenerationRequest request) =>
             request.Context.Count == 0 ? request.Prompt : string.Join(',', request.Context) + request.Prompt;

@@ -25,6 +25,12 @@ internal sealed record GenerationRequest
     /// <summary>Whether old tokens make room for new ones; false ends the answer when the context is full.</summary>
     public bool Shift { get; init; } = true;
 
+    /// <summary>Separates thinking from content; null if the text is passed on as it is.</summary>
+    public ThinkingReader? Thinking { get; init; }
+
+    /// <summary>Whether a token of which nothing is shown still makes a line, as on <c>/api/generate</c>.</summary>
+    public bool ShowsEmptyTokens { get; init; }
+
     /// <summary>A text to say instead of prose.</summary>
     public Func<ulong, string>? Script { get; init; }
 

@@ -27,6 +27,12 @@ internal static class FaultGate
                 var status = fault.Status == 0 ? 500 : fault.Status;
                 if (fault.RetryAfter is { } seconds)
                     call.Http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+                if (fault.Page is { } page)
+                {
+                    await Reply.BytesAsync(call.Http, status, System.Text.Encoding.UTF8.GetBytes(page), ContentTypes.Html);
+                    return true;
+                }
+
                 throw new ApiError(status, fault.Message ?? (status == 503 ? Busy : Broken));
             case { Kind: FaultKind.Die, AfterTokens: 0 }:
                 await call.Server.KillAsync();

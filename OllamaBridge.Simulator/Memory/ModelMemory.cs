@@ -15,6 +15,7 @@ internal sealed class ModelMemory : IDisposable
     private readonly SimulatorOptions _options;
     private readonly SimulatorStatistics _statistics;
     private readonly RunnerShelf _shelf;
+    private readonly RunningListHolds _holds = new();
     private bool _working;
 
     public ModelMemory(SimulatorOptions options, SimulatorStatistics statistics)
@@ -90,6 +91,12 @@ internal sealed class ModelMemory : IDisposable
                 runner.Dead = true;
         }
     }
+
+    /// <summary>Holds back the list of loaded models until it is disposed; does nothing on a server that does not.</summary>
+    public RunningListHold HoldList() => new(_options.HoldsRunningList ? _holds : null);
+
+    /// <summary>Waits while the list of loaded models is held back.</summary>
+    public Task ListIsFreeAsync(CancellationToken cancellationToken) => _holds.WhenNoneAsync(cancellationToken);
 
     /// <summary>What is loaded, the longest-lived first.</summary>
     public IReadOnlyList<(StoredModel Stored, long Size, int Context, DateTimeOffset ExpiresAt)> List()
@@ -213,8 +220,9 @@ internal sealed class ModelMemory : IDisposable
     private async Task LoadAsync(Runner runner, LoadTicket ticket)
     {
         var time = runner.Stored.Model.LoadTime ?? _options.LoadTime;
-        if (time > TimeSpan.Zero)
-            await Task.Delay(time, _options.TimeProvider, _lost.Token);
+        using (HoldList())
+            if (time > TimeSpan.Zero)
+                await Task.Delay(time, _options.TimeProvider, _lost.Token);
         lock (_gate)
         {
             if (runner.Stored.Model.Damage == ModelDamage.BlobCorrupt)

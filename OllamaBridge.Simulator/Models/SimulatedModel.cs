@@ -35,6 +35,12 @@ public sealed record SimulatedModel
     /// <summary>Tokens of thinking before the answer, where the model thinks.</summary>
     public int ThinkingTokens { get; init; } = 16;
 
+    /// <summary>How it writes its thinking, if it thinks.</summary>
+    public ThinkingStyle Thinking { get; init; } = ThinkingStyle.OpenedByTemplate;
+
+    /// <summary>Whether it chooses its words at random: without a seed, and unless the temperature is 0, every answer differs.</summary>
+    public bool Samples { get; init; }
+
     /// <summary>Time to load it; null means <see cref="SimulatorOptions.LoadTime"/>.</summary>
     public TimeSpan? LoadTime { get; init; }
 
@@ -55,6 +61,9 @@ public sealed record SimulatedModel
 
     /// <summary>Parameters that it was created with, as a JSON object.</summary>
     public string Parameters { get; init; } = """{"stop":["<|end|>"]}""";
+
+    /// <summary>Tokens of an answer at most if the request does not say (<c>PARAMETER num_predict</c>); null for no limit.</summary>
+    public int? MaxTokens { get; init; }
 
     /// <summary>Numbers of its architecture.</summary>
     public ModelArchitecture Architecture { get; init; } = new();

@@ -19,11 +19,24 @@ internal static class TemplateTexts
 
     public static string Of(SimulatedModel model) => model.TemplateText ?? model.Template switch
     {
-        ChatTemplate.Prefill => Prefill,
+        ChatTemplate.Prefill => Thinking(model, Prefill),
         ChatTemplate.Legacy => Legacy,
         ChatTemplate.Bare or ChatTemplate.Jinja => Bare,
-        _ => Messages,
+        _ => Thinking(model, Messages),
     };
+
+    /// <summary>The text with the parts that render thinking, from which the server derives the tags.</summary>
+    private static string Thinking(SimulatedModel model, string text)
+    {
+        var style = model.Thinking;
+        if (!model.Can(ModelCapability.Thinking) || style.Parser is not null)
+            return text;
+        const string Turn = "<|assistant|>{{ .Content }}";
+        var condition = style.RendersLast ? ".Thinking" : "and .Thinking (lt $i $lastUser)";
+        var thought = "{{ if " + condition + " }}" + style.Before + "{{ .Thinking }}" + style.After + "{{ end }}";
+        var opened = style.Opened.Length > 0 ? "{{ if .Think }}" + style.Opened + "{{ end }}" : "";
+        return text.Replace(Turn, "<|assistant|>" + thought + "{{ .Content }}", StringComparison.Ordinal) + opened;
+    }
 
     /// <summary>What a template of this text does. Known by its marks, not by running it.</summary>
     public static ChatTemplate Classify(string text) => text switch

@@ -49,6 +49,9 @@ internal static class GenerateRoute
         {
             KeepAlive = keepAlive,
             Raw = raw,
+            // Raw answers are read too.
+            Thinking = ThinkingReader.For(stored.Model, rendered, think),
+            ShowsEmptyTokens = true,
             Context = context,
             Truncate = root.Flag("truncate"u8) ?? true,
             Shift = root.Flag("shift"u8) ?? true,

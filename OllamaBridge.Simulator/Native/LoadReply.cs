@@ -7,6 +7,9 @@ namespace OllamaBridge.Simulator.Native;
 /// <summary>A request without a prompt: loads the model, or unloads it where keep_alive is 0 (recordings 05-*).</summary>
 internal static class LoadReply
 {
+    // needsReload's own, of a runner that is not loading.
+    private static readonly TimeSpan PingTimeout = TimeSpan.FromSeconds(10);
+
     public static async Task SendAsync(
         Call call, StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive, string model, bool chat)
     {
@@ -29,6 +32,11 @@ internal static class LoadReply
     private static async Task LoadAsync(Call call, StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive)
     {
         using var lease = await call.Memory.AcquireAsync(stored, settings, keepAlive, call.Aborted);
-        await call.Server.Faults.WhileFrozenAsync(call.Path, stored.ShortName, call.Aborted);
+        var frozen = call.Server.Faults.WhileFrozenAsync(call.Path, stored.ShortName, call.Aborted).AsTask();
+        if (frozen.IsCompletedSuccessfully)
+            return;
+        using (call.Memory.HoldList())
+            await Task.WhenAny(frozen, Task.Delay(PingTimeout, call.Time, call.Aborted));
+        await frozen;
     }
 }

@@ -33,6 +33,7 @@ internal static class ModelRoutes
 
     public static async Task PsAsync(Call call)
     {
+        await call.Memory.ListIsFreeAsync(call.Aborted);
         using var json = new GoJson();
         json.BeginObject().Name("models"u8).BeginArray();
         foreach (var (stored, size, context, expiresAt) in call.Memory.List())

@@ -6,6 +6,7 @@ namespace OllamaBridge.Simulator.Native;
 /// <summary>POST /api/show.</summary>
 internal static class ShowRoute
 {
+    private const string LimitParameter = "num_predict                    ";
     private const string StopParameter = "stop                           \"<|end|>\"";
 
     public static async Task HandleAsync(Call call)
@@ -22,10 +23,12 @@ internal static class ShowRoute
         using var json = new GoJson();
         json.BeginObject()
             .Field("modelfile"u8, Modelfile(call, stored, template))
-            .Field("parameters"u8, StopParameter)
+            .Field("parameters"u8, model.MaxTokens is { } limit ? $"{LimitParameter}{limit}\n{StopParameter}" : StopParameter)
             .Field("template"u8, template);
         if (model.System is { Length: > 0 } system)
             json.Field("system"u8, system);
+        if (model.Can(ModelCapability.Thinking) && model.Thinking.Parser is { } parser)
+            json.Field("parser"u8, parser);
         ModelJson.Details(json, model, withLengths: false);
         ShowDetails.Info(json, model);
         ShowDetails.Tensors(json, model);

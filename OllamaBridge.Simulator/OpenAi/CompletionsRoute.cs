@@ -21,10 +21,13 @@ internal static class CompletionsRoute
             throw new ApiError(400, $"{stored.Name.Full} does not support insert");
         var usage = GoFields.TryGet(root, "stream_options"u8, out var stream) && stream.Flag("include_usage"u8) == true;
         using var sink = new CompletionsSink(call, root.Flag("stream"u8) == true, asked, usage);
+        var rendered = PromptRenderer.Generate(stored.Model, stored.Model.Template, "", prompt, suffix, think: null);
         await GenerationEngine.RunAsync(call, new GenerationRequest
         {
             Stored = stored,
-            Prompt = PromptRenderer.Generate(stored.Model, stored.Model.Template, "", prompt, suffix, think: false),
+            Prompt = rendered,
+            Thinking = ThinkingReader.For(stored.Model, rendered, think: null),
+            ShowsEmptyTokens = true,
             Options = options,
         }, sink);
     }

@@ -1,6 +1,7 @@
 using OllamaBridge.Simulator.Generation;
 using OllamaBridge.Simulator.Hosting;
 using OllamaBridge.Simulator.Json;
+using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
@@ -9,7 +10,7 @@ internal sealed class CompletionsSink(Call call, bool streams, string model, boo
 {
     private readonly string _id = "cmpl-" + Ids.Short();
 
-    protected override void WritePiece(OutputPiece piece) => Chunk(piece.Text, null, Model);
+    protected override void WritePiece(OutputPiece piece) => Chunk(piece.Kind == TokenKind.Thinking ? "" : piece.Text, null, Model);
 
     protected override void WriteEnd(GenerationEnd end)
     {

@@ -9,10 +9,12 @@ internal sealed class AnswerText
     private readonly SimulatedModel _model;
     private readonly string? _script;
     private readonly TokenKind _scriptKind;
+    private readonly bool _scripted;
     private ulong _hash;
     private SentenceState _sentence;
+    // Text to be written before the next word: the tags of thinking and the whitespace around them.
+    private string _pending = "";
     private bool _thinking;
-    private readonly bool _scripted;
     private int _scriptAt;
     private int _count;
 
@@ -34,26 +36,34 @@ internal sealed class AnswerText
         var atMark = TextHash.Add(basis, prompt.AsSpan(0, start));
         var said = prompt.AsSpan(start);
         _hash = TextHash.Add(atMark, said);
-        Enter(said);
+        Enter(said, isTurn: mark >= 0);
         _sentence = SentenceState.After(prompt);
         if (script is null || _thinking)
             return;
         _script = script(atMark);
         _scripted = true;
-        _scriptAt = Math.Min(_script.Length, Said(said).Length);
+        _scriptAt = Math.Min(_script.Length, Answer(said).TrimStart().Length);
     }
 
     /// <summary>The next token; false where the answer ends by itself.</summary>
     public bool TryNext(out GeneratedToken token)
     {
         var random = TextHash.Mix(_hash);
-        var (text, kind) = _scripted ? Recite() : _thinking ? Think(random) : Speak(random);
+        var (text, kind) = _pending.Length > 0 ? WritePending() : _scripted ? Recite() : _thinking ? Think(random) : Speak(random);
         token = new GeneratedToken(text ?? "", kind, random);
         if (text is null)
             return false;
         _hash = TextHash.Add(_hash, text);
-        _count++;
         return true;
+    }
+
+    private (string? Text, TokenKind Kind) WritePending()
+    {
+        var text = _pending[..Tokenizer.Next(_pending)];
+        _pending = _pending[text.Length..];
+        if (_pending.Length == 0)
+            _sentence = SentenceState.After("\n");
+        return (text, TokenKind.Content);
     }
 
     private (string? Text, TokenKind Kind) Recite()
@@ -68,34 +78,67 @@ internal sealed class AnswerText
 
     private (string? Text, TokenKind Kind) Think(ulong random)
     {
-        if (_count < _model.ThinkingTokens - 1)
-            return (_sentence.Next(random), TokenKind.Thinking);
-        if (_count == _model.ThinkingTokens - 1 && !_sentence.AtStart)
-            return (_sentence.Stop(), TokenKind.Thinking);
+        _count++;
+        if (_count < _model.ThinkingTokens)
+            return (_sentence.Next(random), TokenKind.Content);
+        if (_count == _model.ThinkingTokens && !_sentence.AtStart)
+            return (_sentence.Stop(), TokenKind.Content);
         _thinking = false;
-        _count = -1;
-        _sentence = SentenceState.After("\n");
-        return (PromptMarks.ThinkClose, TokenKind.Markup);
+        _count = 0;
+        _pending = _model.Thinking.Close;
+        return WritePending();
     }
 
     private (string? Text, TokenKind Kind) Speak(ulong random)
     {
-        if (_count >= _model.AnswerTokens)
+        _count++;
+        if (_count > _model.AnswerTokens)
             return (null, TokenKind.Content);
-        if (_count == _model.AnswerTokens - 1 && _count > 1)
+        if (_count == _model.AnswerTokens && _count > 2)
             return (_sentence.AtStart ? null : _sentence.Stop(), TokenKind.Content);
         return (_sentence.Next(random), TokenKind.Content);
     }
 
-    private void Enter(ReadOnlySpan<char> said)
+    /// <summary>Finds the position of the text: before, in or behind the thinking.</summary>
+    private void Enter(ReadOnlySpan<char> said, bool isTurn)
     {
-        _thinking = said.StartsWith(PromptMarks.ThinkOpen) && said.IndexOf(PromptMarks.ThinkClose) < 0;
-        _count = Tokenizer.Count(_thinking ? said[PromptMarks.ThinkOpen.Length..] : Said(said));
+        var style = _model.Thinking;
+        var thinks = isTurn && _model.Can(ModelCapability.Thinking);
+        var isClosed = said.Contains(ThinkingStyle.ClosingTag, StringComparison.Ordinal);
+        if (!thinks || isClosed || !said.StartsWith(style.Opened))
+        {
+            var answer = Answer(said);
+            _pending = thinks && isClosed ? Rest(answer, AfterTag(style)) : "";
+            _count = Tokenizer.Count(_pending.Length > 0 ? "" : answer.TrimStart());
+            return;
+        }
+
+        _thinking = true;
+        var thought = said[style.Opened.Length..];
+        _pending = Rest(thought, style.Lead);
+        if (_pending.Length > 0)
+            return;
+        if (style.Lead.Length > 0 && thought.StartsWith(style.Lead))
+            thought = thought[style.Lead.Length..];
+        var closing = style.Close.Length;
+        while (!thought.EndsWith(style.Close.AsSpan(0, closing)))
+            closing--;
+        _count = Tokenizer.Count(thought[..^closing]);
+        if (closing == 0)
+            return;
+        (_thinking, _count, _pending) = (false, 0, style.Close[closing..]);
     }
 
-    private static ReadOnlySpan<char> Said(ReadOnlySpan<char> said)
+    private static string AfterTag(ThinkingStyle style) =>
+        style.Close[(style.Close.IndexOf(ThinkingStyle.ClosingTag, StringComparison.Ordinal) + ThinkingStyle.ClosingTag.Length)..];
+
+    /// <summary>The rest of a fixed text of which a part has been written; empty if another text has been written.</summary>
+    private static string Rest(ReadOnlySpan<char> written, string whole) =>
+        written.Length < whole.Length && whole.AsSpan().StartsWith(written) ? whole[written.Length..] : "";
+
+    private static ReadOnlySpan<char> Answer(ReadOnlySpan<char> said)
     {
-        var close = said.IndexOf(PromptMarks.ThinkClose);
-        return close < 0 ? said : said[(close + PromptMarks.ThinkClose.Length)..];
+        var close = said.IndexOf(ThinkingStyle.ClosingTag);
+        return close < 0 ? said : said[(close + ThinkingStyle.ClosingTag.Length)..];
     }
 }

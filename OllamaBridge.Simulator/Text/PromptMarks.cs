@@ -8,6 +8,4 @@ internal static class PromptMarks
     public const string Assistant = "<|assistant|>";
     public const string Tool = "<|tool|>";
     public const string End = "<|end|>";
-    public const string ThinkOpen = "<think>\n";
-    public const string ThinkClose = "\n</think>\n\n";
 }

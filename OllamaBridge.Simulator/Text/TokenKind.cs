@@ -6,9 +6,6 @@ internal enum TokenKind
     Content,
     Thinking,
 
-    /// <summary>Marks that a parser takes away and only raw mode shows.</summary>
-    Markup,
-
     /// <summary>A piece of a tool call; its call comes whole when it is complete.</summary>
     Call,
 }

@@ -17,9 +17,10 @@ internal static class Tokenizer
             if (end > 0)
                 return end + 2;
         }
-        // Generated as one, so read as one.
-        if (text.StartsWith(PromptMarks.ThinkClose))
-            return PromptMarks.ThinkClose.Length;
+        if (text.StartsWith(ThinkingStyle.ClosingTag))
+            return ThinkingStyle.ClosingTag.Length;
+        if (text.StartsWith(ThinkingStyle.OpeningTag))
+            return ThinkingStyle.OpeningTag.Length;
         var at = 0;
         while (at < text.Length && char.IsWhiteSpace(text[at]))
             at++;

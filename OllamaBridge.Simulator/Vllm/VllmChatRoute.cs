@@ -25,7 +25,13 @@ internal static class VllmChatRoute
             stored.Model with { Template = Continues(root) ? ChatTemplate.Prefill : ChatTemplate.Messages }, messages, think: null, tools: "");
         VllmRoutes.RequireRoom(call, Tokenizer.Count(prompt) + 1, options.MaxTokens);
         using var sink = new VllmChatSink(call, root.Flag("stream"u8) == true, asked, WantsUsage(root));
-        await GenerationEngine.RunAsync(call, new GenerationRequest { Stored = stored, Prompt = prompt, Options = options }, sink);
+        await GenerationEngine.RunAsync(call, new GenerationRequest
+        {
+            Stored = stored,
+            Prompt = prompt,
+            Options = options,
+            Thinking = ThinkingReader.For(stored.Model, prompt, think: null, isNative: true),
+        }, sink);
     }
 
     public static bool WantsUsage(JsonElement root) =>

@@ -112,7 +112,7 @@ public class PlacementKeeperTests
 
     private ModelView Model => _fleet.Models["a:latest"];
 
-    private SnapshotBuilder Builder(HealthOptions options) => new(new PlacementKeeper(options, _clock));
+    private SnapshotBuilder Builder(HealthOptions options) => new(new PlacementKeeper(Microsoft.Extensions.Options.Options.Create(options), _clock));
 
     private PlacementState Cell(Instance instance) => Model.Placements.Single(p => p.Instance == instance).State;
 

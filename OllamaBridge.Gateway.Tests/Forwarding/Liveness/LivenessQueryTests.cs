@@ -26,7 +26,7 @@ public sealed class LivenessQueryTests
         var query = await QueryAsync(path, """{"model":"m","messages":[{"role":"user","content":"secret"}],"prompt":"secret","input":"secret"}""");
 
         Assert.Equal(asked, query.Path);
-        Assert.False(query.NeedsSlot);
+        Assert.False(query.HasRunnerOptions);
         Assert.DoesNotContain("secret", query.Body, StringComparison.Ordinal);
         var body = JsonNode.Parse(query.Body)!;
         Assert.Equal("m", (string?)body["model"]);
@@ -64,9 +64,16 @@ public sealed class LivenessQueryTests
         var query = await QueryAsync(path, """{"model":"m"}""", instance);
 
         Assert.Equal(path, query.Path);
-        Assert.True(query.NeedsSlot);
         Assert.NotNull(JsonNode.Parse(query.Body)![field]);
     }
+
+    [Theory]
+    [InlineData("""{"model":"m","options":{"num_gpu":3}}""", true)]
+    [InlineData("""{"model":"m","options":{"use_mmap":false}}""", true)]
+    [InlineData("""{"model":"m","shift":false}""", true)]
+    [InlineData("""{"model":"m","options":{"num_ctx":8192,"temperature":0.5}}""", false)] // the context is compared with the last one used
+    public async Task For_NativeRequest_OptionsOfTheRunnerAreRecognized(string body, bool hasRunnerOptions) =>
+        Assert.Equal(hasRunnerOptions, (await QueryAsync("/api/generate", body)).HasRunnerOptions);
 
     [Fact]
     public async Task For_SameModelAndOptions_Equal()

@@ -56,7 +56,7 @@ public sealed class MemoryEvidenceTests
     [Fact]
     public void Add_NoAnswer_Loading()
     {
-        _evidence.AddNoAnswer();
+        _evidence.AddNoAnswer(mayReload: true);
         Assert.True(_evidence.IsLoading);
     }
 

@@ -1,12 +1,12 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
 /// <summary>Derives the restrictions of placements from probe results: slow start after an absence, and models that moved to the CPU.</summary>
 /// <remarks>Called only by the service that owns the fleet's state, before it publishes a snapshot.</remarks>
-internal sealed class PlacementKeeper(HealthOptions options, TimeProvider time)
+internal sealed class PlacementKeeper(IOptions<HealthOptions> options, TimeProvider time)
 {
-    private readonly long _slowStart = BreakerRules.Ticks(options.SlowStart, time);
     private readonly Dictionary<Instance, InstanceStatus> _statuses = [];
     private HashSet<PlacementState> _onCpu = [];
 
@@ -32,7 +32,7 @@ internal sealed class PlacementKeeper(HealthOptions options, TimeProvider time)
         {
             if (isBack)
                 // No process was there, so streams that it interrupted are not held against the process that is there now.
-                cell.MakeGuard()!.Return(now, _slowStart, isAnother: before == InstanceStatus.Unhealthy);
+                cell.MakeGuard()!.Return(now, BreakerRules.Ticks(options.Value.SlowStart, time), isAnother: before == InstanceStatus.Unhealthy);
             if (cell.Guard is not { } guard)
                 continue;
             guard.Refresh(now);
@@ -56,7 +56,7 @@ internal sealed class PlacementKeeper(HealthOptions options, TimeProvider time)
                     continue;
                 if (model.IsInVram)
                     cell.WasInVram = true;
-                else if (options.QuarantineCpu && (cell.WasInVram || (inVram ??= InVram(views)).Contains(model.Key)))
+                else if (options.Value.QuarantineCpu && (cell.WasInVram || (inVram ??= InVram(views)).Contains(model.Key)))
                     onCpu.Add(cell);
             }
         }

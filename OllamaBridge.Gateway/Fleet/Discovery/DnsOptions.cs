@@ -1,10 +1,12 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
 /// <summary>The DNS queries of discovery: section <c>Bridge:Dns</c>. Without effect unless an entry has <c>Discovery: Srv</c> or <c>Dns</c>.</summary>
+[RestartRequired]
 internal sealed record DnsOptions
 {
     public const string Section = "Bridge:Dns";

@@ -84,6 +84,16 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     /// <summary>The stream ends without its mark, but the answer is all there.</summary>
     protected abstract void OnMarkMissing();
 
+    /// <summary>Ends the stream; the client gets nothing more of it.</summary>
+    protected void Reject(Interruption cause)
+    {
+        _finished = true;
+        attempt.IsComplete = false;
+        attempt.Interrupted = cause;
+        held.Cut(_passable);
+        _closing = 0;
+    }
+
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
@@ -269,6 +279,8 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
 
     private void Finish(Interruption cause)
     {
+        if (_finished)
+            return;
         _finished = true;
         if (!attempt.IsComplete && Kept.End.Reason is not null)
         {

@@ -14,11 +14,16 @@ internal sealed class ContinuableRequest
     {
         _call = call;
         _body = body;
-        Limit = ReadLimit();
+        var limit = ReadLimit();
+        Limit = limit > 0 ? limit : null;
+        IsUnlimited = limit <= 0;
     }
 
     /// <summary>Tokens that the answer may have; null for as many as come.</summary>
     public long? Limit { get; }
+
+    /// <summary>Whether the request lifts the model's own limit of tokens.</summary>
+    public bool IsUnlimited { get; }
 
     /// <summary>Whether tools may be called: then only a server that knows them may go on.</summary>
     public bool HasTools => _body["tools"] is JsonArray { Count: > 0 };
@@ -28,6 +33,17 @@ internal sealed class ContinuableRequest
 
     /// <summary>Whether the prompt is sent as it is.</summary>
     public bool IsRaw => _call.Operation is { Protocol: Protocol.Ollama, Name: "generate" } && Flag(_body, "raw");
+
+    /// <summary>The texts that end the answer, as the request names them.</summary>
+    public IEnumerable<string> Stops => (_call.Operation.Protocol == Protocol.Ollama ? (_body["options"] as JsonObject)?["stop"] : _body["stop"] ?? _body["stop_sequences"]) switch
+    {
+        JsonArray stops => stops.Select(Text).OfType<string>(),
+        JsonValue stop when Text(stop) is { } one => [one],
+        _ => [],
+    };
+
+    /// <summary>Whether the same prompt gives the same text each time: nothing is chosen at random, or the seed is given.</summary>
+    public bool IsDeterministic => Sampling("temperature") is 0 || Sampling("seed") is not null;
 
     /// <summary>The body. Not to be changed.</summary>
     public JsonObject Body => _body;
@@ -97,12 +113,18 @@ internal sealed class ContinuableRequest
         body[name] = limit;
     }
 
+    private double? Sampling(string name)
+    {
+        var options = _call.Operation.Protocol == Protocol.Ollama ? _body["options"] as JsonObject : _body;
+        return options?[name] is JsonValue value && value.GetValueKind() == JsonValueKind.Number && value.TryGetValue(out double number) ? number : null;
+    }
+
     private long? ReadLimit()
     {
         var limit = _call.Operation.Protocol == Protocol.Ollama
             ? Whole((_body["options"] as JsonObject)?["num_predict"])
             : Whole(_body["max_tokens"]) ?? Whole(_body["max_completion_tokens"]);
-        return limit > 0 ? limit : null;
+        return limit;
     }
 
     /// <summary>A property's whole number; null for anything else.</summary>

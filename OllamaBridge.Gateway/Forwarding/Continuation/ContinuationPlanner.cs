@@ -10,14 +10,15 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
 /// The ways in which an instance can be asked to go on with an answer, the best first: the same request with the answer so far as the
-/// assistant's open turn, where the model's template leaves it open; else the rendered prompt and the answer so far, raw.
+/// assistant's open turn, where the model's template leaves it open; else the rendered prompt and the answer so far, raw. If the client may have been shown less than the
+/// model wrote, the raw way needs that text first; else the original request is sent again, and its answer compared with the one that was sent.
 /// </summary>
-internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuestions questions)
+internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextProbe hidden, AnswerTokenCount tokens, InstanceQuestions questions)
 {
     /// <summary>Lists the ways, finding out what the next one takes only when it is come to.</summary>
     /// <param name="call">The request.</param>
     /// <param name="request">Its body; null where it cannot be read.</param>
-    /// <param name="kept">What the client has been sent.</param>
+    /// <param name="kept">The answer as the client has it.</param>
     /// <param name="instance">Who is to go on.</param>
     /// <param name="cancellationToken">The client has gone.</param>
     public async IAsyncEnumerable<ContinuationPlan> WaysAsync(
@@ -42,32 +43,65 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
             // It has no routes that tell of templates, and needs none: it goes on where it is asked to.
             if (Continued(call, request, kept) is { } continued && (call.Operation.Name != "chat" || await questions.OpensTurnsAsync(instance, cancellationToken)))
                 yield return continued;
+            if (kept.Thinking.Length > 0)
+                yield return Replay(call, request);
             yield break;
         }
 
-        var native = call.Operation.Name is "chat" or "messages" ? NativeMessages.From(call.Operation.Protocol, request.Body) : null;
         var think = NativeMessages.Think(call.Operation.Protocol, request.Body);
         if (await templates.LearnAsync(call, instance, think, cancellationToken) is not { } facts)
+        {
+            if (kept.Thinking.Length > 0)
+                yield return Replay(call, request);
             yield break;
-        var remaining = request.Limit - kept.Tokens;
-        var isOver = remaining <= 0;
-        var limit = isOver ? 1 : remaining;
-        if (Prefilled(call, request, kept, facts, limit) is { } prefilled)
-            yield return prefilled with { IsOver = isOver };
-        if (!request.HasTools && call.Facts.Demands.Images == 0
-            && await RenderAsync(call, request, native, facts, instance, cancellationToken) is { } prompt
-            && Raw(call, request, kept, facts, prompt, limit) is { } raw)
-            yield return raw with { IsOver = isOver };
+        }
+
+        // The client may have been shown less than the model wrote: then the raw text must be found first.
+        var hides = facts.Hides(think) || kept.Thinking.Length > 0;
+        if (!hides && Prefilled(call, request, kept, facts) is { } prefilled)
+            yield return prefilled;
+        var found = hides ? ProbeOutcome.NotFound : ProbeOutcome.Succeeded;
+        if (!request.HasTools && call.Facts.Demands.Images == 0 && await RenderAsync(call, request, facts, instance, cancellationToken) is { } prompt)
+        {
+            if (hides && facts.Tags is { } tags)
+                found = await hidden.FindAsync(call, request, kept, tags, prompt, instance, cancellationToken);
+            if (found == ProbeOutcome.ErrorTold)
+            {
+                yield return ContinuationPlan.Failed;
+                yield break;
+            }
+
+            if (found == ProbeOutcome.Succeeded)
+            {
+                await tokens.CountAsync(call, request, kept, prompt, RawText(kept), facts, hides, instance, cancellationToken);
+                yield return Raw(call, request, kept, facts, prompt);
+            }
+        }
+
+        if (hides)
+            yield return Replay(call, request);
     }
 
-    private static ContinuationPlan? Prefilled(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, long? limit)
+    /// <summary>Whether an answer that may hide text is resumed for sure: the same request gives the same text again.</summary>
+    internal static bool MayReplay(ContinuableRequest request) => request.IsDeterministic;
+
+    /// <summary>The original request. Its answer is compared with the one that the client has, which is not sent again.</summary>
+    private static ContinuationPlan Replay(BridgeCall call, ContinuableRequest request) =>
+        new(PathOf(call.Operation), Bytes(request.Copy(request.Limit)), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { IsReplay = true };
+
+    /// <summary>How many tokens to ask for, and whether the answer has all that it may have.</summary>
+    private static (long? Limit, bool IsOver) Remaining(ContinuableRequest request, TemplateFacts? facts, KeptAnswer kept) =>
+        (request.IsUnlimited ? null : request.Limit ?? facts?.Limit) - kept.Tokens is not { } remaining ? (null, false) : remaining <= 0 ? (1, true) : (remaining, false);
+
+    private static ContinuationPlan? Prefilled(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts)
     {
-        if (!facts.LeavesOpen || kept.Thinking.Length > 0 || call.Operation.Name is not ("chat" or "messages"))
+        if (!facts.LeavesOpen || call.Operation.Name is not ("chat" or "messages"))
             return null;
+        var (limit, isOver) = Remaining(request, facts, kept);
         var body = request.Copy(limit);
         if (!TryOpenTurn(body, kept))
             return null;
-        return new ContinuationPlan(PathOf(call.Operation), Bytes(body), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { HoldsAnswer = true };
+        return new ContinuationPlan(PathOf(call.Operation), Bytes(body), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { HoldsAnswer = true, IsOver = isOver };
     }
 
     /// <summary>Adds the answer so far as the assistant's turn.</summary>
@@ -89,8 +123,8 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
     {
         if (kept.Thinking.Length > 0 || call.Operation.Protocol != Protocol.OpenAI)
             return null;
-        var remaining = request.Limit - kept.Tokens;
-        var body = request.Copy(remaining <= 0 ? 1 : remaining);
+        var (limit, isOver) = Remaining(request, facts: null, kept);
+        var body = request.Copy(limit);
         if (call.Operation.Name == "chat")
         {
             if (!TryOpenTurn(body, kept))
@@ -108,7 +142,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
         return new ContinuationPlan(PathOf(call.Operation), Bytes(body), k => AnswerReader.For(call.Operation, k, isUnframed: true)!)
         {
             HoldsAnswer = true,
-            IsOver = remaining <= 0,
+            IsOver = isOver,
         };
     }
 
@@ -116,54 +150,37 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, InstanceQuest
     internal static bool MayOpenPrompt(JsonObject body) =>
         body["prompt"] is JsonValue prompt && prompt.TryGetValue(out string? _) && body["suffix"] is null && body["echo"] is null;
 
-    private static ContinuationPlan? Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt, long? limit)
-    {
-        var text = new StringBuilder(prompt);
-        ThoughtSplitter? splitter = null;
-        if (kept.Thinking.Length > 0)
-        {
-            if (facts.ThoughtOpen is null || facts.ThoughtClose?.Trim() is not { Length: > 0 } mark)
-                return null;
-            text.Append(facts.ThoughtOpen).Append(kept.Thinking);
-            if (kept.Text.Length > 0)
-                text.Append(facts.ThoughtClose);
-            else
-                splitter = new ThoughtSplitter(Encoding.UTF8.GetBytes(mark));
-        }
+    /// <summary>The raw text of the answer so far.</summary>
+    private static string RawText(KeptAnswer kept) => kept.Lead?.Text + kept.Thinking + (kept.HasThought ? kept.Close?.Text : "") + kept.Text;
 
-        text.Append(kept.Text);
-        var body = new JsonObject
-        {
-            ["model"] = call.SentModel,
-            ["prompt"] = text.ToString(),
-            ["raw"] = true,
-            ["stream"] = true,
-            // A prompt that was cut would be another.
-            ["truncate"] = false,
-            ["options"] = RawOptions.From(call.Operation.Protocol, request.Body, limit),
-        };
-        if (call.Operation.Protocol == Protocol.Ollama)
-            foreach (var name in (ReadOnlySpan<string>)["keep_alive", "shift"])
-                if (request.Body[name] is { } value)
-                    body[name] = value.DeepClone();
-        return new ContinuationPlan("/api/generate", Bytes(body), k => new NativeReader(k, splitter) { IsUnframed = true }) { HoldsAnswer = true };
+    private static ContinuationPlan Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt)
+    {
+        var (limit, isOver) = Remaining(request, facts, kept);
+        var text = prompt + RawText(kept);
+        var isThinking = kept.Thinking.Length > 0 && kept.Text.Length == 0;
+        return new ContinuationPlan("/api/generate", Bytes(RawRequest.Create(call, request, text, limit)), Reader) { HoldsAnswer = true, IsOver = isOver };
+
+        AnswerReader Reader(KeptAnswer k) =>
+            new NativeReader(k, isThinking ? new RawAnswer(new ThinkingParser(facts.Tags!, ThinkingState.Thinking)) : null) { IsUnframed = true };
     }
 
     /// <summary>The text that the model went on from when the answer began.</summary>
     private async Task<string?> RenderAsync(
-        BridgeCall call, ContinuableRequest request, JsonObject? native, TemplateFacts facts, Instance instance, CancellationToken cancellationToken)
+        BridgeCall call, ContinuableRequest request, TemplateFacts facts, Instance instance, CancellationToken cancellationToken)
     {
         if (request.IsRaw)
             return request.Body["prompt"]?.GetValue<string>();
         if (call.Operation.Name is "chat" or "messages")
         {
-            if (native is null)
+            if (NativeMessages.From(call.Operation.Protocol, request.Body) is not { } native)
                 return null;
+            if (!facts.Thinks && call.Operation.Protocol == Protocol.Anthropic)
+                native.Remove("think");
             native["model"] = call.SentModel;
             return await questions.RenderAsync(instance, "/api/chat", native, cancellationToken) is { } chat ? facts.ToRaw(chat) : null;
         }
 
-        // Completions do not tell thinking: what was thought is not known.
+        // Completions do not show thinking, so it is unknown.
         if (call.Operation.Protocol == Protocol.OpenAI && facts.Thinks)
             return null;
         var generate = new JsonObject { ["model"] = call.SentModel };

@@ -23,7 +23,7 @@ internal sealed class Continuer(
     private const int MaxGoes = 8;
     // Breaks in a row between which not a word came: then it is the request that nobody survives.
     private const int MaxWithoutWords = 3;
-    private readonly ContinuationOptions _options = options.Value;
+    private ContinuationOptions Settings => options.Value;
 
     /// <summary>Goes on with an answer.</summary>
     /// <param name="context">The request.</param>
@@ -59,9 +59,11 @@ internal sealed class Continuer(
                 : null;
             if (gone.IsCancellationRequested)
                 return null;
-            if (next is null)
+            if (next is null or { Interrupted: Interruption.Diverged })
             {
-                ContinuationLog.GivenUp(logger, call.Operation.Name, first.Lease.Instance.Name, cause, obstacle ?? "no instance could");
+                // Neither instance is at fault if it diverged: sampled answers differ.
+                var reason = obstacle ?? (next is null ? "no instance could" : "what another instance writes is not the rest of this answer, or cannot be written");
+                ContinuationLog.GivenUp(logger, call.Operation.Name, first.Lease.Instance.Name, cause, reason);
                 metrics.RecordContinuation(cause, "failed");
                 await EndAsync(context, call, first, response);
                 return null;
@@ -83,7 +85,7 @@ internal sealed class Continuer(
     {
         if (broken.Interrupted == Interruption.Stopped)
             return "the bridge is being stopped";
-        if (times >= _options.MaxContinuations)
+        if (times >= Settings.MaxContinuations)
             return "it broke off too often";
         if (broken.Interrupted == Interruption.ErrorTold && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
             return "the request fails alike on every instance";
@@ -144,10 +146,12 @@ internal sealed class Continuer(
     {
         await foreach (var plan in planner.WaysAsync(call, request, call.Kept!, lease.Instance, context.RequestAborted))
         {
+            if (ReferenceEquals(plan, ContinuationPlan.Failed))
+                return FailedProbe(call, lease, context.RequestAborted);
             response.Renew();
             call.Kept!.End = default;
             var attempt = await sender.SendAsync(context, call, lease, budget: null, plan);
-            if (attempt.Delivered)
+            if (attempt.Delivered || attempt.Interrupted == Interruption.Diverged)
             {
                 lease.Answered = attempt.Interrupted is null;
                 if (lease.Answered)
@@ -183,6 +187,20 @@ internal sealed class Continuer(
         }
 
         return null;
+    }
+
+    /// <summary>An instance that told an error while it wrote hidden text again has failed the answer in the same way as one that tells it while it resumes.</summary>
+    private ForwardAttempt FailedProbe(BridgeCall call, InstanceLease lease, CancellationToken gone)
+    {
+        var attempt = new ForwardAttempt(call, lease, budget: null, time, gone)
+        {
+            Plan = ContinuationPlan.Failed,
+            Status = StatusCodes.Status200OK,
+            Interrupted = Interruption.ErrorTold,
+        };
+        attempt.TryBegin();
+        attempt.Close();
+        return attempt;
     }
 
     private void Note(BridgeCall call, ForwardAttempt broken, Interruption cause)

@@ -11,7 +11,7 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// </summary>
 internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationOptions> options, TimeProvider time)
 {
-    private readonly TimeSpan _lead = options.Value.DrainLead;
+    private TimeSpan Lead => options.Value.DrainLead;
 
     /// <summary>Chooses.</summary>
     /// <param name="attempts">All sendings that are under way.</param>
@@ -31,7 +31,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
             if (deadlines.TryGetValue(attempt.Lease.Instance, out var deadline)
                 && Find(attempt, snapshot) is { } model
                 && IsMovable(attempt, model)
-                && now >= deadline - _lead)
+                && now >= deadline - Lead)
                 near.Add((attempt, model, now >= deadline));
         if (near.Count == 0)
             return null;

@@ -49,6 +49,43 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
     public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) =>
         _openTurns.LearnAsync(instance, () => AskAsync(instance, "/v1/models", null, cancellationToken));
 
+    /// <summary>Has an instance write raw text, and reads it token by token.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="request">The body for <c>/api/generate</c>; it asks for a stream.</param>
+    /// <param name="read">Takes the text of a token; false ends the reading, and with it the instance's work.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<ProbeOutcome> ReadRawAsync(Instance instance, JsonObject request, Func<string, bool> read, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var message = Message(instance, "/api/generate", request);
+        try
+        {
+            using var response = await client.SendAsync(message, either.Token);
+            if (!response.IsSuccessStatusCode)
+                return ProbeOutcome.NotFound;
+            using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(either.Token));
+            while (await lines.ReadLineAsync(either.Token) is { } line)
+            {
+                if (JsonNode.Parse(line) is not JsonObject part)
+                    return ProbeOutcome.NotFound;
+                if (part["error"] is not null)
+                    return ProbeOutcome.ErrorTold;
+                if (part["response"] is JsonValue value && value.TryGetValue(out string? token) && token.Length > 0 && !read(token))
+                    return ProbeOutcome.Succeeded;
+                if (part["done"] is JsonValue done && done.TryGetValue(out bool isDone) && isDone)
+                    return ProbeOutcome.Succeeded;
+            }
+
+            return ProbeOutcome.NotFound;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return ProbeOutcome.NotFound;
+        }
+    }
+
     private static string? Rendered(JsonObject? answer) =>
         answer?["_debug_info"]?["rendered_template"] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 
@@ -58,11 +95,7 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
     {
         using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-        using var message = new HttpRequestMessage(request is null ? HttpMethod.Get : HttpMethod.Post, instance.Prefix + path)
-        {
-            Content = request is null ? null : new ByteArrayContent(Encoding.UTF8.GetBytes(request.ToJsonString())) { Headers = { ContentType = Json } },
-        };
-        instance.Authorize(message);
+        using var message = Message(instance, path, request);
         try
         {
             using var response = await client.SendAsync(message, either.Token);
@@ -81,5 +114,15 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
         {
             return null;
         }
+    }
+
+    private static HttpRequestMessage Message(Instance instance, string path, JsonObject? request)
+    {
+        var message = new HttpRequestMessage(request is null ? HttpMethod.Get : HttpMethod.Post, instance.Prefix + path)
+        {
+            Content = request is null ? null : new ByteArrayContent(Encoding.UTF8.GetBytes(request.ToJsonString())) { Headers = { ContentType = Json } },
+        };
+        instance.Authorize(message);
+        return message;
     }
 }

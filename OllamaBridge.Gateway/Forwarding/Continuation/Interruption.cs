@@ -26,4 +26,7 @@ internal enum Interruption
 
     /// <summary>The gateway stops, and the time for that was over.</summary>
     Stopped,
+
+    /// <summary>The answer, written again from its beginning, differs from the one that was sent, so it cannot be resumed. Labels and the ledger name the break before it.</summary>
+    Diverged,
 }

@@ -51,9 +51,12 @@ internal sealed class MoveQuestion
                 && (isChat ? _opensTurns is { IsCompletedSuccessfully: true, Result: true } && ContinuationPlanner.MayOpenTurn(request.Body) : ContinuationPlanner.MayOpenPrompt(request.Body));
         if (_facts is not { IsCompletedSuccessfully: true, Result: { } facts })
             return false;
-        if (facts.LeavesOpen && isChat && !thinks && ContinuationPlanner.MayOpenTurn(request.Body))
+        // An answer that hides text may turn out not to be resumable; on its instance it can finish.
+        if (thinks || facts.Hides(NativeMessages.Think(call.Operation.Protocol, request.Body)))
+            return ContinuationPlanner.MayReplay(request) && !request.HasTools;
+        if (facts.LeavesOpen && isChat && ContinuationPlanner.MayOpenTurn(request.Body))
             return true;
-        if (request.HasTools || call.Facts.Demands.Images > 0 || (thinks && (facts.ThoughtOpen is null || string.IsNullOrWhiteSpace(facts.ThoughtClose))))
+        if (request.HasTools || call.Facts.Demands.Images > 0)
             return false;
         return isChat
             ? _isText ??= NativeMessages.From(call.Operation.Protocol, request.Body) is not null

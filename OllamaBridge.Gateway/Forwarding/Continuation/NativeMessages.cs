@@ -40,13 +40,25 @@ internal static class NativeMessages
         return chat;
     }
 
-    /// <summary>What a request says of thinking, as <c>think</c>; null for nothing.</summary>
+    /// <summary>The request's wish for thinking, as <c>think</c>; null for none.</summary>
     public static JsonNode? Think(Protocol protocol, JsonObject body) => protocol switch
     {
         Protocol.Ollama => body["think"]?.DeepClone(),
         Protocol.OpenAI when (Text(body["reasoning_effort"]) ?? Text((body["reasoning"] as JsonObject)?["effort"])) is { Length: > 0 } effort =>
-            effort == "none" ? JsonValue.Create(false) : JsonValue.Create(effort),
-        Protocol.Anthropic when Text((body["thinking"] as JsonObject)?["type"]) is "enabled" or "adaptive" => JsonValue.Create(true),
+            effort switch
+            {
+                "none" => JsonValue.Create(false),
+                "minimal" => JsonValue.Create("low"),
+                "xhigh" or "ultra" => JsonValue.Create("max"),
+                _ => JsonValue.Create(effort),
+            },
+        Protocol.Anthropic when Text((body["thinking"] as JsonObject)?["type"]) is ("enabled" or "disabled") and var type => JsonValue.Create(type == "enabled"),
+        Protocol.Anthropic => Text((body["output_config"] as JsonObject)?["effort"])?.Trim().ToLowerInvariant() switch
+        {
+            "xhigh" => JsonValue.Create("high"),
+            ("high" or "medium" or "low" or "max") and var effort => JsonValue.Create(effort),
+            _ => null,
+        },
         _ => null,
     };
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
@@ -9,54 +8,29 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// <param name="reader">Reads it.</param>
 /// <param name="writer">Writes for the client.</param>
 /// <param name="plan">What was asked of the instance.</param>
-/// <param name="kept">What the client has been sent.</param>
+/// <param name="kept">The answer as the client has it.</param>
 /// <param name="attempt">The sending.</param>
 internal sealed class RewrittenStream(
     Stream source, HeldBytes held, AnswerReader reader, AnswerWriter writer, ContinuationPlan plan, KeptAnswer kept, ForwardAttempt attempt)
-    : AnswerStream(source, held, reader, kept, attempt)
+    : WrittenStream(source, held, reader, writer, kept, attempt)
 {
-    private readonly ArrayBufferWriter<byte> _output = new(512);
     private readonly int _tokensBefore = kept.Tokens;
-    private int _taken;
-
-    /// <inheritdoc/>
-    protected override bool PassesOn => false;
-
-    /// <inheritdoc/>
-    protected override bool HasOutput => _taken < _output.WrittenCount;
-
-    /// <inheritdoc/>
-    protected override int TakeOutput(Span<byte> target)
-    {
-        var rest = _output.WrittenSpan[_taken..];
-        var taken = Math.Min(target.Length, rest.Length);
-        rest[..taken].CopyTo(target);
-        _taken += taken;
-        if (_taken == _output.WrittenCount)
-        {
-            _output.ResetWrittenCount();
-            _taken = 0;
-        }
-
-        return taken;
-    }
-
-    /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-            writer.Dispose();
-        base.Dispose(disposing);
-    }
 
     /// <inheritdoc/>
     protected override void OnMessage(AnswerMessage kind, AnswerMark before)
     {
+        if (!Kept.IsWhole)
+        {
+            // A tool's call cannot be written, and text that is not kept would be missing.
+            Reject(Interruption.Diverged);
+            return;
+        }
+
         if (plan.IsOver)
             // One token was asked for to learn what the prompt took; it is none of the answer.
             Kept.Return(before);
         else if (Kept.Text.Length > before.Text || Kept.Thinking.Length > before.Thinking)
-            writer.WriteWords(Kept.Thinking.Span[before.Thinking..], Kept.Text.Span[before.Text..], _output);
+            Writer.WriteWords(Kept.Thinking.Span[before.Thinking..], Kept.Text.Span[before.Text..], Output);
         if (kind == AnswerMessage.End)
             OnMarkMissing();
     }
@@ -64,7 +38,7 @@ internal sealed class RewrittenStream(
     /// <inheritdoc/>
     protected override void OnMarkMissing()
     {
-        ContinuationTotals.Complete(ref Kept.End, plan, _tokensBefore, Kept.Tokens);
-        writer.WriteEnd(_output);
+        ContinuationTotals.Complete(ref Kept.End, plan, Kept.PromptTokens, _tokensBefore, Kept.Tokens);
+        Writer.WriteEnd(Output);
     }
 }

@@ -42,6 +42,12 @@ internal readonly record struct SilenceFacts(
     /// <summary>Whether the answer comes in one piece, so that its first byte is late by the whole generation.</summary>
     public bool ComesWhole { get; init; }
 
+    /// <summary>Whether a check that may be waiting for a slot no longer counts: for this request, or for its model.</summary>
+    public bool IsSuspicionUsed { get; init; }
+
+    /// <summary>How long the instance takes for the prompts that it holds, as learned or assumed.</summary>
+    public TimeSpan ExpectedPrefill { get; init; }
+
     /// <summary>How often this answer has stood still before, on other instances.</summary>
     public int EarlierStalls { get; init; }
 }
@@ -58,6 +64,8 @@ internal static class SilenceRules
     // So many times the shortest stall, of an instance that works: a pause is rather waited for than moved away from.
     private const double PatienceWhileAlive = 3;
     private const double PatienceAlone = 9;
+    // A prompt's evaluation may take so many times the expected time.
+    private const double PrefillPatience = 3;
     // Before the first token, of an instance that cannot be checked.
     private static readonly TimeSpan Unchecked = TimeSpan.FromMinutes(2);
     // A prompt may be evaluated for minutes; a request that its server has lost is noticed at last.
@@ -80,6 +88,7 @@ internal static class SilenceRules
             // A hung load is the server's to end if no other instance can serve the request.
             LivenessState.Loading => facts.HasBegun ? canLeave : facts.CanGoElsewhere && facts.Silence > facts.LoadLimit,
             LivenessState.Pending => false,
+            LivenessState.Suspect => IsStalledWhileSuspect(facts, options),
             LivenessState.Alive => IsStalledWhileAlive(facts, options),
             _ => IsStalled(facts, options),
         };
@@ -104,6 +113,15 @@ internal static class SilenceRules
         var usual = Longer(options.MinStall, facts.Pace, options.StallFactor, unknown: 1);
         return facts.Silence.TotalSeconds > Math.Max(usual.TotalSeconds, options.MinStall.TotalSeconds * patience);
     }
+
+    /// <summary>
+    /// The server answers, but not a check by a generation. It may be waiting for a slot: a prompt gets the time that it takes, and a request is moved
+    /// for this reason once.
+    /// </summary>
+    private static bool IsStalledWhileSuspect(in SilenceFacts facts, ContinuationOptions options) =>
+        facts.HasBegun || facts.IsSuspicionUsed
+            ? IsStalled(facts, options)
+            : CanBeSaved(facts) && facts.Silence.TotalSeconds > facts.ExpectedPrefill.TotalSeconds * PrefillPatience;
 
     /// <summary>The instance cannot be checked.</summary>
     private static bool IsStalled(in SilenceFacts facts, ContinuationOptions options)

@@ -23,9 +23,10 @@ internal sealed class SilenceWatch(
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan ManagementSilence = TimeSpan.FromSeconds(5);
-    private readonly ContinuationOptions _options = options.Value;
+    private ContinuationOptions Settings => options.Value;
     private readonly LivenessOptions _liveness = liveness.Value;
     private readonly ConcurrentDictionary<ForwardAttempt, bool> _attempts = new();
+    private readonly PlacementProgress _progress = new(time);
 
     /// <summary>Whether a sending is to be watched.</summary>
     public static bool IsFor(BridgeCall call) => call.Operation.Kind != OperationKind.Lookup;
@@ -37,6 +38,11 @@ internal sealed class SilenceWatch(
     public void Remove(ForwardAttempt attempt)
     {
         _attempts.TryRemove(attempt, out _);
+        if (attempt is { HasBegun: true, Failure: null, Interrupted: null } && attempt.Call.Operation.Kind == OperationKind.Inference)
+            _progress.AddEnded(attempt);
+        // The check waited for the very request that it was to judge.
+        if (attempt is { IsSuspect: true, HasBegun: true })
+            attempt.Lease.Placement.State.Model.HasWaitingChecks = true;
         attempt.Close();
     }
 
@@ -51,6 +57,7 @@ internal sealed class SilenceWatch(
         }
 
         var snapshot = fleet.Current;
+        _progress.Begin(_attempts.Select(a => a.Key));
         var drained = stop.IsOver ? null : drains.Choose(_attempts.Select(a => a.Key), snapshot);
         foreach (var (attempt, _) in _attempts)
             Look(attempt, snapshot, drained?.Contains(attempt) == true, now);
@@ -86,14 +93,16 @@ internal sealed class SilenceWatch(
             return;
         }
 
-        var isJudged = attempt.Call.Operation.Kind == OperationKind.Inference && (_options.Enabled || !attempt.HasBegun);
+        var isJudged = attempt.Call.Operation.Kind == OperationKind.Inference && (Settings.Enabled || !attempt.HasBegun);
         if (!isDrained && !isJudged)
             return;
         var facts = Describe(attempt, snapshot, isDrained, isJudged, now);
-        if (SilenceRules.Judge(facts, _options, _liveness) is not { } cause || !(isJudged || cause == Interruption.Drained))
+        if (SilenceRules.Judge(facts, Settings, _liveness) is not { } cause || !(isJudged || cause == Interruption.Drained))
             return;
         if (facts is { Liveness: LivenessState.Loading, HasBegun: false } && cause == Interruption.Stalled)
-            loadTimes.AddGivenUp(attempt.Call.ModelKey, facts.Silence);
+            loadTimes.AddGivenUp(attempt.Call.ModelKey, attempt.SentAt, now, facts.Silence);
+        if (facts is { Liveness: LivenessState.Suspect, HasBegun: false } && cause == Interruption.Stalled)
+            attempt.Call.WasSuspected = true;
         attempt.GiveUp(cause, isFinal: !facts.CanGoElsewhere);
     }
 
@@ -118,7 +127,7 @@ internal sealed class SilenceWatch(
         var messages = attempt.Messages;
         var state = attempt.Lease.Placement.State;
         var silence = Silence(attempt, now);
-        var liveness = isJudged && silence >= SilenceRules.CheckAfter(attempt.HasBegun, _options, _liveness)
+        var liveness = isJudged && silence >= SilenceRules.CheckAfter(attempt.HasBegun, Settings, _liveness)
             ? Check(attempt, now)
             : LivenessState.Unknown;
         return new SilenceFacts(
@@ -133,11 +142,13 @@ internal sealed class SilenceWatch(
             isDrained)
         {
             Liveness = liveness,
-            LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt)) : default,
+            LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt), attempt.SentAt) : default,
             IsServerUp = attempt.Liveness?.IsServerUp(now) == true,
             IsUnresumable = attempt.HasBegun && liveness != LivenessState.Unknown && !IsResumable(attempt),
             TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.SilentSince ?? attempt.Call.FirstSentAt ?? attempt.SentAt, now)),
             ComesWhole = !(attempt.Call.Facts.Stream ?? attempt.Call.Operation.StreamsByDefault),
+            IsSuspicionUsed = attempt.Call.WasSuspected || state.Model.HasWaitingChecks,
+            ExpectedPrefill = liveness == LivenessState.Suspect ? _progress.ExpectedPrefill(state) : default,
             EarlierStalls = attempt.Call.Continued?.Count(static c => c == Interruption.Stalled) ?? 0,
         };
     }
@@ -146,6 +157,13 @@ internal sealed class SilenceWatch(
     private LivenessState Check(ForwardAttempt attempt, long now)
     {
         var known = checks.Check(attempt, now);
+        // An engine that stands still writes no other answer of the model either.
+        if (known is LivenessState.Unresponsive or LivenessState.Suspect or LivenessState.Loading && _progress.HasMoved(attempt, _liveness.CheckTimeout, now))
+            return LivenessState.Alive;
+        attempt.IsSuspect |= known == LivenessState.Suspect;
+        // A check that is answered before the request did not wait for it.
+        if (!attempt.HasBegun && attempt.Liveness?.AnsweredAt > attempt.SentAt)
+            attempt.Lease.Placement.State.Model.HasWaitingChecks = false;
         if (known is not (LivenessState.Unresponsive or LivenessState.Pending or LivenessState.Alive) || attempt.Lease.Instance.OpenAI is not null)
             return known;
         var answeredAt = attempt.Liveness?.AnsweredAt ?? 0;
@@ -160,7 +178,9 @@ internal sealed class SilenceWatch(
             return known;
         }
 
-        return known == LivenessState.Unresponsive && !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.IsLoaded) ? LivenessState.Loading : known;
+        // A server answers other routes while it loads a model.
+        var mayLoad = !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.HasLoadedWeights) && attempt.Liveness?.IsServerUp(now) == true;
+        return known == LivenessState.Unresponsive && mayLoad ? LivenessState.Loading : known;
     }
 
     /// <summary>Whether another instance could write the rest of an answer. What is kept decides in the end; this is asked once.</summary>

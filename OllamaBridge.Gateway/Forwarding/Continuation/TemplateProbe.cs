@@ -62,13 +62,18 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
             return chat;
         }
 
+        if (await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = model }, CancellationToken.None) is not { } show)
+            return null;
         var open = await RenderAsync(null);
+        if (open is null && think.Length > 0 && !TemplateFacts.CanThink(show))
+        {
+            // On /v1/messages the server drops the wish for thinking if the model cannot think; elsewhere it refuses it.
+            think = "";
+            open = await RenderAsync(null);
+        }
+
         if (open is null)
             return null;
-        var words = await RenderAsync(new JsonObject { ["role"] = "assistant", ["content"] = TemplateFacts.Words });
-        var thought = await RenderAsync(new JsonObject { ["role"] = "assistant", ["thinking"] = TemplateFacts.Thought, ["content"] = TemplateFacts.Said });
-        var show = await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = model }, CancellationToken.None);
-        // An instance that dies over the questions has told half: nothing to be remembered.
-        return show is null ? null : TemplateFacts.From(open, words, thought, show);
+        return TemplateFacts.From(open, await RenderAsync(new JsonObject { ["role"] = "assistant", ["content"] = TemplateFacts.Words }), show);
     }
 }

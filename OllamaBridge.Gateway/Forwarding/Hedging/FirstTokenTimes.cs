@@ -11,7 +11,6 @@ internal sealed class FirstTokenTimes(IOptions<HedgingOptions> options)
 
     // More models than any fleet has; beyond it, all times are dropped.
     private const int MaxModels = 1024;
-    private readonly bool _isWanted = options.Value.Enabled;
     private readonly ConcurrentDictionary<(string Model, bool IsWhole), Recent> _times = new();
 
     /// <summary>
@@ -20,7 +19,7 @@ internal sealed class FirstTokenTimes(IOptions<HedgingOptions> options)
     /// </summary>
     public void Add(string model, bool isWhole, TimeSpan took)
     {
-        if (!_isWanted)
+        if (!options.Value.Enabled)
             return;
         if (_times.Count >= MaxModels)
             _times.Clear();

@@ -8,15 +8,14 @@ internal sealed class HedgeBudget(IOptions<HedgingOptions> options)
 {
     // In millionths, so that fractions need no lock.
     private const long Unit = 1_000_000;
-    private readonly long _limit = options.Value.Burst * Unit;
-    private readonly long _deposit = (long)(options.Value.MaxShare * Unit);
     private long _balance;
 
     /// <summary>Counts a request that can be hedged.</summary>
     public void Deposit()
     {
-        while (Volatile.Read(ref _balance) is var balance && balance < _limit)
-            if (Interlocked.CompareExchange(ref _balance, Math.Min(_limit, balance + _deposit), balance) == balance)
+        var (limit, deposit) = (options.Value.Burst * Unit, (long)(options.Value.MaxShare * Unit));
+        while (Volatile.Read(ref _balance) is var balance && balance < limit)
+            if (Interlocked.CompareExchange(ref _balance, Math.Min(limit, balance + deposit), balance) == balance)
                 return;
     }
 

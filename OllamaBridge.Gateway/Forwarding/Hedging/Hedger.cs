@@ -20,7 +20,7 @@ internal sealed class Hedger(
     IOptions<HedgingOptions> options,
     TimeProvider time)
 {
-    private readonly HedgingOptions _options = options.Value;
+    private HedgingOptions Settings => options.Value;
 
     /// <summary>Sends the request. The <paramref name="lease"/> is released early if only the second instance responds.</summary>
     /// <remarks>
@@ -36,7 +36,7 @@ internal sealed class Hedger(
         IReadOnlyCollection<Instance>? tried,
         Action<ForwardAttempt> failed)
     {
-        if (!_options.Enabled || call.IsKnownToFail || call.Operation.Kind != OperationKind.Inference || call.IsUnload || call.Body is null || call.ModelKey.Length == 0)
+        if (!Settings.Enabled || call.IsKnownToFail || call.Operation.Kind != OperationKind.Inference || call.IsUnload || call.Body is null || call.ModelKey.Length == 0)
             return new HedgedSending(await sender.SendAsync(context, call, lease, retries));
         budget.Deposit();
         if (Wait(call, lease) is not { } wait)
@@ -69,12 +69,12 @@ internal sealed class Hedger(
     private TimeSpan? Wait(BridgeCall call, InstanceLease lease)
     {
         var isWhole = !(call.Facts.Stream ?? call.Operation.StreamsByDefault);
-        if (times.Within(call.ModelKey, isWhole, _options.Percentile, _options.MinSamples) is not { } usual)
+        if (times.Within(call.ModelKey, isWhole, Settings.Percentile, Settings.MinSamples) is not { } usual)
             return null;
         // A long prompt takes longer.
-        var ofLength = TimeSpan.FromSeconds(isWhole ? 0 : Math.Min(lease.Placement.State.SecondsPerByte * call.Body!.Length, 86_400));
+        var ofLength = TimeSpan.FromSeconds(isWhole ? 0 : Math.Min(lease.Placement.State.LongestSecondsPerByte * call.Body!.Length, 86_400));
         var wait = usual > ofLength ? usual : ofLength;
-        return wait > _options.MinWait ? wait : _options.MinWait;
+        return wait > Settings.MinWait ? wait : Settings.MinWait;
     }
 
     private Runner Begin(HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? retries, HedgeRace race)

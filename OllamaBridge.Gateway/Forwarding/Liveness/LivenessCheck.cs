@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
@@ -12,15 +13,18 @@ internal sealed class LivenessCheck(
     Instance instance, string modelKey, LivenessQuery query, HttpMessageInvoker client, LivenessOptions options, TimeProvider time) : IDisposable
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
-    private static readonly TimeSpan MemoryInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(2);
     private readonly CancellationTokenSource _end = new();
+    private readonly EngineActivity? _engine = instance.OpenAI is null ? null : new EngineActivity();
     private long _nextAt;
     private long _unansweredSince;
     private long _answeredAt;
     private long _upAt;
+    private long _workedAt;
     private bool _wasBad;
     private volatile bool _isChecking;
     private volatile bool _isLoading;
+    private volatile bool _isEngineReadable;
 
     /// <summary>The instance that is checked.</summary>
     public Instance Instance => instance;
@@ -30,6 +34,9 @@ internal sealed class LivenessCheck(
 
     /// <summary>Whether a request is still silent there; reset by each sweep.</summary>
     public bool IsWanted { get; set; }
+
+    /// <summary>Whether a request that is silent there may make the instance load the model.</summary>
+    public bool MayReload { get; set; }
 
     /// <summary>When a check was last answered, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long AnsweredAt => Volatile.Read(ref _answeredAt);
@@ -62,15 +69,20 @@ internal sealed class LivenessCheck(
             return AnsweredAt != 0 ? LivenessState.Alive : LivenessState.Pending;
         if (_isLoading)
             return LivenessState.Loading;
-        // A generation waits for a slot like any other.
-        return query.NeedsSlot && instance.SlotsUsed >= instance.Slots ? LivenessState.Unknown : LivenessState.Unresponsive;
+        if (instance.OpenAI is null || !IsServerUp(now))
+            return LivenessState.Unresponsive;
+        // A generation waits for a slot like any other; the engine's own figures don't.
+        if (!_isEngineReadable)
+            return LivenessState.Suspect;
+        var worked = Volatile.Read(ref _workedAt);
+        return time.GetElapsedTime(worked, Math.Max(worked, now)) < options.CheckTimeout ? LivenessState.Alive : LivenessState.Unresponsive;
     }
 
     /// <summary>The state, if it has become or ceased to be bad since the last call.</summary>
     public LivenessState? NoteState(long now)
     {
         var state = StateAt(now);
-        var isBad = state is LivenessState.Loading or LivenessState.Unresponsive;
+        var isBad = state is LivenessState.Loading or LivenessState.Suspect or LivenessState.Unresponsive;
         if (isBad == _wasBad)
             return null;
         _wasBad = isBad;
@@ -93,13 +105,24 @@ internal sealed class LivenessCheck(
             // Off the loop that started it.
             await Task.Yield();
             var evidence = instance.OpenAI is null ? new MemoryEvidence(modelKey) : null;
-            await LookAtMemoryAsync(evidence, token);
+            Volatile.Write(ref _workedAt, time.GetTimestamp());
+            if (evidence is not null)
+                await LookAtMemoryAsync(evidence, token);
             var sent = SendAsync(token);
-            while (!sent.IsCompleted)
+            using (var looking = CancellationTokenSource.CreateLinkedTokenSource(token))
             {
-                await Task.WhenAny(sent, Task.Delay(MemoryInterval, time, token));
-                if (!sent.IsCompleted)
-                    await LookAtMemoryAsync(evidence, token);
+                var look = Task.CompletedTask;
+                while (!sent.IsCompleted)
+                {
+                    if (_engine is not null && look.IsCompleted)
+                        look = LookAtEngineAsync(_engine, looking.Token);
+                    await Task.WhenAny(sent, Task.Delay(LookInterval, time, token));
+                    if (!sent.IsCompleted && evidence is not null)
+                        await LookAtMemoryAsync(evidence, token);
+                }
+
+                await looking.CancelAsync();
+                await look.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 
             await sent;
@@ -131,46 +154,63 @@ internal sealed class LivenessCheck(
         using var response = await client.SendAsync(message, cancellationToken);
     }
 
-    private async Task LookAtMemoryAsync(MemoryEvidence? evidence, CancellationToken cancellationToken)
+    private async Task LookAtMemoryAsync(MemoryEvidence evidence, CancellationToken cancellationToken)
     {
-        if (evidence is null)
-            return;
-        switch (await GetAsync("/api/ps", cancellationToken))
+        switch (await GetAsync(OllamaLook.RunningPath, cancellationToken))
         {
             case { } running:
-                using (running)
-                    evidence.Add(running.RootElement, time.GetElapsedTime(0));
+                Volatile.Write(ref _upAt, time.GetTimestamp());
+                evidence.Add(ReadJson(running), time.GetElapsedTime(0));
                 break;
             // Servers keep the list of running models locked while they load one. A machine that is gone answers nothing at all.
             case null when !cancellationToken.IsCancellationRequested:
-                using (var version = await GetAsync("/api/version", cancellationToken))
-                    if (version is not null)
-                        evidence.AddNoAnswer();
+                if (await GetAsync(OllamaLook.VersionPath, cancellationToken) is not null)
+                {
+                    Volatile.Write(ref _upAt, time.GetTimestamp());
+                    evidence.AddNoAnswer(MayReload);
+                }
+
                 break;
         }
 
         _isLoading |= evidence.IsLoading;
     }
 
-    /// <returns>Null if there was no answer in time; JSON's null if the answer is no JSON, or an error.</returns>
-    private async Task<JsonDocument?> GetAsync(string path, CancellationToken cancellationToken)
+    /// <summary>Looks at a server's health and at the figures of its engine. Neither waits for a slot.</summary>
+    private async Task LookAtEngineAsync(EngineActivity engine, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(MemoryInterval, time);
+        var health = await GetAsync(instance.OpenAI!.HealthPath ?? OpenAILook.HealthPath, cancellationToken);
+        if (health is { IsMissing: true })
+            health = await GetAsync(OpenAILook.ModelsPath, cancellationToken);
+        // A status of 500 and above is how servers tell that their engine has died.
+        if (health is { Status: < HttpStatusCode.InternalServerError })
+            Volatile.Write(ref _upAt, time.GetTimestamp());
+        if (engine.Path is not { } path || await GetAsync(path, cancellationToken) is not { } figures)
+        {
+            // llama-server answers between two batches, and a batch may take minutes on a processor.
+            _isEngineReadable = false;
+            return;
+        }
+
+        if (engine.Add(figures.Status, Encoding.UTF8.GetString(figures.Body.Span)))
+            Volatile.Write(ref _workedAt, time.GetTimestamp());
+        _isEngineReadable = engine.IsReadable;
+    }
+
+    /// <summary>A server without the route, or whose response is no JSON, says nothing about its memory.</summary>
+    private static JsonElement ReadJson(in ProbeAnswer answer) => answer.IsSuccess && answer.ReadObject() is { } json ? json : default;
+
+    /// <returns>Null if there was no answer in time.</returns>
+    private async Task<ProbeAnswer?> GetAsync(string path, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(LookInterval, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
             using var message = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + path);
             instance.Authorize(message);
             using var response = await client.SendAsync(message, either.Token);
-            Volatile.Write(ref _upAt, time.GetTimestamp());
-            // A server without the route says nothing about its memory.
-            return response.IsSuccessStatusCode
-                ? await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(either.Token), cancellationToken: either.Token)
-                : JsonDocument.Parse("null");
-        }
-        catch (JsonException)
-        {
-            return JsonDocument.Parse("null");
+            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(either.Token));
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {

@@ -9,14 +9,14 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
 {
     // Below this an answer may simply be on its way.
     private static readonly TimeSpan Suspicious = TimeSpan.FromSeconds(2);
-    private readonly LivenessOptions _options = options.Value;
+    private LivenessOptions Settings => options.Value;
     private readonly Dictionary<(Instance Instance, LivenessQuery Query), LivenessCheck> _checks = [];
 
     /// <summary>Checks the instance of a silent request, if a check is due.</summary>
     /// <returns>What the checks say.</returns>
     public LivenessState Check(ForwardAttempt attempt, long now)
     {
-        if (!_options.Enabled)
+        if (!Settings.Enabled)
             return LivenessState.Unknown;
         if (attempt.Liveness is not { } check)
         {
@@ -24,13 +24,18 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
                 return LivenessState.Unknown;
             var instance = attempt.Lease.Instance;
             if (!_checks.TryGetValue((instance, query), out check))
-                _checks.Add((instance, query), check = new LivenessCheck(instance, attempt.Call.ModelKey, query, client, _options, time));
+                _checks.Add((instance, query), check = new LivenessCheck(instance, attempt.Call.ModelKey, query, client, Settings, time));
             attempt.Liveness = check;
+            check.MayReload |= query.HasRunnerOptions || MayReload(attempt);
         }
 
         check.Update(now);
         return check.StateAt(now);
     }
+
+    /// <summary>Whether a request may make its instance load its model: it was not seen in memory, or it was last used with another context.</summary>
+    private static bool MayReload(ForwardAttempt attempt) =>
+        !attempt.Lease.WasLoaded || !attempt.Lease.Placement.State.HasLoadedWeights || attempt.Lease.Placement.State.LastContext != attempt.Call.Facts.Demands.Context;
 
     /// <summary>Whether an instance owes an answer to a check, so that no other request should be moved there.</summary>
     public bool IsSuspicious(Instance instance, long now)

@@ -9,14 +9,17 @@ namespace OllamaBridge.Gateway.Forwarding.Liveness;
 /// <summary>A request that only a working runner answers, and that costs it nothing.</summary>
 /// <param name="Path">Where it is sent.</param>
 /// <param name="Body">Its JSON body.</param>
-/// <param name="NeedsSlot">Whether it is a generation and may have to wait for a slot.</param>
+/// <param name="HasRunnerOptions">Whether it names options with which a model is loaded, besides the context's length.</param>
 /// <remarks>
 /// An Ollama server answers a request without a prompt as soon as it has pinged the runner of the loaded model
 /// (<c>needsReload</c> in <c>server/sched.go</c>), whether or not the runner has a free slot. The options of the
 /// original request are repeated: other runner options would reload the model. See ADR 0033.
 /// </remarks>
-internal readonly record struct LivenessQuery(string Path, string Body, bool NeedsSlot)
+internal readonly record struct LivenessQuery(string Path, string Body, bool HasRunnerOptions)
 {
+    // Fields of api.Runner in api/types.go, without num_ctx.
+    private static readonly string[] RunnerOptions = ["num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"];
+
     /// <summary>The query for a request's model on an instance.</summary>
     /// <returns>Null if the instance cannot be checked.</returns>
     public static LivenessQuery? For(BridgeCall call, Instance instance)
@@ -38,6 +41,7 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Nee
         };
         var (options, shift) = call.Operation.Protocol == Protocol.Ollama && call.Body is { } held ? held.Read(body => ReadOptions(body)) : default;
         options ??= [];
+        var hasRunnerOptions = shift is not null || RunnerOptions.Any(options.ContainsKey);
         // For servers of other kinds that generate from an empty prompt.
         options["num_predict"] = 1;
         var body = new JsonObject { ["model"] = model, ["stream"] = false, ["options"] = options };
@@ -45,7 +49,7 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Nee
             body["messages"] = new JsonArray();
         if (shift is not null)
             body["shift"] = shift;
-        return new LivenessQuery(path, body.ToJsonString(), NeedsSlot: false);
+        return new LivenessQuery(path, body.ToJsonString(), hasRunnerOptions);
     }
 
     private static LivenessQuery ForOpenAI(BridgeCall call, string model)
@@ -55,14 +59,14 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Nee
         {
             case "embeddings":
                 body["input"] = "a";
-                return new LivenessQuery("/v1/embeddings", body.ToJsonString(), NeedsSlot: true);
+                return new LivenessQuery("/v1/embeddings", body.ToJsonString(), HasRunnerOptions: false);
             case "text_completion":
                 (body["prompt"], body["max_tokens"]) = ("a", 1);
-                return new LivenessQuery("/v1/completions", body.ToJsonString(), NeedsSlot: true);
+                return new LivenessQuery("/v1/completions", body.ToJsonString(), HasRunnerOptions: false);
             default:
                 body["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "a" });
                 body["max_tokens"] = 1;
-                return new LivenessQuery("/v1/chat/completions", body.ToJsonString(), NeedsSlot: true);
+                return new LivenessQuery("/v1/chat/completions", body.ToJsonString(), HasRunnerOptions: false);
         }
     }
 

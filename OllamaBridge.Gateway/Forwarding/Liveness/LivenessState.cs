@@ -12,6 +12,9 @@ internal enum LivenessState
     /// <summary>It answers checks: the silence is work or waiting.</summary>
     Alive,
 
+    /// <summary>A check by a generation is overdue although the server answers other routes: the check may be waiting for a slot.</summary>
+    Suspect,
+
     /// <summary>A check is overdue because the model is being loaded.</summary>
     Loading,
 

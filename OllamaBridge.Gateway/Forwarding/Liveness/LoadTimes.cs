@@ -10,7 +10,7 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
     private const double RecentWeight = 0.2;
     // More models than a fleet has; beyond that everything is learned again.
     private const int MaxModels = 1024;
-    private readonly LivenessOptions _options = options.Value;
+    private LivenessOptions Settings => options.Value;
     private readonly ConcurrentDictionary<string, Record> _models = new(StringComparer.Ordinal);
     private double _secondsPerByte = double.NaN;
 
@@ -24,8 +24,8 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
             _models.Clear();
         _models.AddOrUpdate(
             model,
-            static (_, seconds) => new Record(seconds, 0),
-            static (_, known, seconds) => new Record(Blend(known.Seconds, seconds), 0),
+            static (_, seconds) => new Record(seconds, default, default),
+            static (_, known, seconds) => new Record(Blend(known.Seconds, seconds), default, default),
             took.TotalSeconds);
         if (bytes > 0)
             Volatile.Write(ref _secondsPerByte, Blend(Volatile.Read(ref _secondsPerByte), took.TotalSeconds / bytes));
@@ -33,12 +33,19 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
 
     /// <summary>A load was given up: if it was merely slow, the next must not be given up as early.</summary>
     /// <param name="model">Canonical name.</param>
-    /// <param name="after">After this time.</param>
-    public void AddGivenUp(string model, TimeSpan after) => _models.AddOrUpdate(
-        model,
-        static (_, seconds) => new Record(double.NaN, seconds),
-        static (_, known, seconds) => known with { GivenUpAfter = Math.Max(known.GivenUpAfter, seconds) },
-        after.TotalSeconds);
+    /// <param name="startedAt">When it started, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    /// <param name="at">When it was given up, in the same ticks.</param>
+    /// <param name="after">The time between.</param>
+    public void AddGivenUp(string model, long startedAt, long at, TimeSpan after)
+    {
+        var sample = new GivenUp(at, after.TotalSeconds);
+        _models.AddOrUpdate(
+            model,
+            static (_, s) => new Record(double.NaN, s.Sample, default),
+            // Requests that wait for one load are given up one after another, and none of them longer than the first.
+            static (_, known, s) => s.StartedAt > known.Last.At ? known with { Last = s.Sample, Before = known.Last } : known,
+            (Sample: sample, StartedAt: startedAt));
+    }
 
     /// <summary>How long a load usually takes.</summary>
     /// <param name="model">Canonical name.</param>
@@ -47,22 +54,25 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
     {
         var seconds = _models.TryGetValue(model, out var known) && !double.IsNaN(known.Seconds) ? known.Seconds
             : Volatile.Read(ref _secondsPerByte) is var rate && !double.IsNaN(rate) ? rate * bytes
-            : bytes / (double)_options.AssumedLoadRate;
+            : bytes / (double)Settings.AssumedLoadRate;
         return TimeSpan.FromSeconds(Math.Min(seconds, 86_400));
     }
 
     /// <summary>When a load counts as hung.</summary>
     /// <param name="model">Canonical name.</param>
     /// <param name="bytes">The model's size on disk; 0 if unknown.</param>
-    public TimeSpan Limit(string model, long bytes)
+    /// <param name="startedAt">When it started, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    public TimeSpan Limit(string model, long bytes, long startedAt)
     {
-        var seconds = Math.Max(_options.MinLoadTimeout.TotalSeconds, Usual(model, bytes).TotalSeconds * _options.LoadTimeFactor);
+        var seconds = Math.Max(Settings.MinLoadTimeout.TotalSeconds, Usual(model, bytes).TotalSeconds * Settings.LoadTimeFactor);
         if (_models.TryGetValue(model, out var known))
-            seconds = Math.Max(seconds, known.GivenUpAfter * 2);
+            seconds = Math.Max(seconds, (startedAt > known.Last.At ? known.Last : known.Before).Seconds * 2);
         return TimeSpan.FromSeconds(Math.Min(seconds, 86_400));
     }
 
     private static double Blend(double known, double sample) => double.IsNaN(known) ? sample : Math.Max(sample, known + (RecentWeight * (sample - known)));
 
-    private readonly record struct Record(double Seconds, double GivenUpAfter);
+    private readonly record struct Record(double Seconds, GivenUp Last, GivenUp Before);
+
+    private readonly record struct GivenUp(long At, double Seconds);
 }

@@ -20,8 +20,12 @@ internal sealed class MemoryEvidence(string modelKey)
     /// <summary>Whether the model is being loaded, as far as is known.</summary>
     public bool IsLoading { get; private set; }
 
-    /// <summary>The server answers, but not this question.</summary>
-    public void AddNoAnswer() => IsLoading = true;
+    /// <summary>The server answers, but holds back the list of models in memory.</summary>
+    /// <param name="mayReload">
+    /// Whether the request may make the server load the model. Else the list is held back by the server's ping of a frozen runner
+    /// (<c>needsReload</c> in <c>server/sched.go</c> holds the same lock as a load).
+    /// </param>
+    public void AddNoAnswer(bool mayReload) => IsLoading |= mayReload;
 
     /// <summary>Takes in an answer.</summary>
     /// <param name="running">The body of <c>/api/ps</c>.</param>

@@ -11,14 +11,14 @@ namespace OllamaBridge.Gateway.Forwarding.Parallelism;
 internal sealed class ParallelismLearner
 {
     private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(100);
-    private readonly ParallelismOptions _options;
+    private readonly IOptions<ParallelismOptions> _options;
     private readonly TimeProvider _time;
     private readonly ILogger<ParallelismLearner> _logger;
 
     public ParallelismLearner(
         IFleet fleet, IOptions<ParallelismOptions> options, BridgeMetrics metrics, TimeProvider time, ILogger<ParallelismLearner> logger)
     {
-        _options = options.Value;
+        _options = options;
         _time = time;
         _logger = logger;
         metrics.ObserveParallelism(() => Limits(fleet.Current, time.GetTimestamp()));
@@ -27,13 +27,13 @@ internal sealed class ParallelismLearner
     /// <summary>Takes in a request that has ended.</summary>
     public void Add(InstanceLease lease, in OverlapSample sample)
     {
-        if (!_options.Learn || lease.Entry.Guard is not { } guard || lease.Instance.IsPeer)
+        if (!_options.Value.Learn || lease.Entry.Guard is not { } guard || lease.Instance.IsPeer)
             return;
         if (lease.Placement.State.Overlaps.Add(sample, (long)(ShortestWait.TotalSeconds * _time.TimestampFrequency)) is not { } parallel || parallel >= lease.Instance.Slots)
             return;
         var now = _time.GetTimestamp();
-        if (guard.Limit(parallel, now + (long)(_options.Relearn.TotalSeconds * _time.TimestampFrequency), now))
-            BreakerLog.Limited(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, parallel, lease.Instance.Slots, _options.Relearn.TotalMinutes);
+        if (guard.Limit(parallel, now + (long)(_options.Value.Relearn.TotalSeconds * _time.TimestampFrequency), now))
+            BreakerLog.Limited(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, parallel, lease.Instance.Slots, _options.Value.Relearn.TotalMinutes);
     }
 
     private static List<(string Instance, string Model, int Parallel)> Limits(FleetSnapshot fleet, long now)

@@ -41,8 +41,20 @@ internal sealed class KeptAnswer(int limit) : IDisposable
     /// <summary>Whether thinking was sent, and text after it.</summary>
     public bool HasThought => Thinking.Length > 0 && Text.Length > 0;
 
-    /// <summary>Tokens that were generated so far: one for each message, and the hidden one that ends the thinking.</summary>
-    public int Tokens => Pieces + (HasThought ? 1 : 0);
+    /// <summary>The hidden text before the first text; null if it is not known, or if nothing can be hidden there.</summary>
+    public HiddenText? Lead { get; set; }
+
+    /// <summary>The hidden text between thinking and content; null if it is not known.</summary>
+    public HiddenText? Close { get; set; }
+
+    /// <summary>Tokens of the prompt by an instance's count; null if no instance has counted them.</summary>
+    public long? PromptTokens { get; set; }
+
+    /// <summary>Tokens beyond one for each message, if messages had several.</summary>
+    public int JoinedTokens { get; set; }
+
+    /// <summary>Tokens that were generated so far: one for each message, the known hidden ones, and those that came together.</summary>
+    public int Tokens => Pieces + JoinedTokens + (Lead?.Tokens ?? 0) + (HasThought ? Close?.Tokens ?? 1 : 0);
 
     public AnswerMark Mark => new(Text.Length, Thinking.Length, Pieces, IsFramed, HasMore);
 

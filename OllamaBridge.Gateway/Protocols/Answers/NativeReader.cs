@@ -1,9 +1,12 @@
+using System.Text;
 using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>Reads Ollama's own streams: one object per line, the last with <c>"done":true</c> (recordings 02, 08).</summary>
-internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = null) : AnswerReader(kept)
+/// <param name="kept">Receives the answer.</param>
+/// <param name="raw">Separates thinking from content in the answer to a raw request; null if the server has done so.</param>
+internal sealed class NativeReader(KeptAnswer kept, RawAnswer? raw = null) : AnswerReader(kept)
 {
     private bool _words;
     private bool _done;
@@ -37,7 +40,6 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
         {
             // Some servers write a reason into every line; only that of the last line counts.
             Kept.End.Reason = _reason;
-            splitter?.Finish(Kept);
             return AnswerMessage.End;
         }
 
@@ -66,7 +68,7 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
                     ReadObject(ref json, top: false);
                     continue;
                 case Property.Words:
-                    _words |= splitter is null ? Take(ref json, Kept.Text) : splitter.Take(ref json, Kept);
+                    _words |= raw is null ? Take(ref json, Kept.Text) : TakeRaw(ref json, raw);
                     break;
                 case Property.Thinking:
                     _words |= Take(ref json, Kept.Thinking);
@@ -93,6 +95,17 @@ internal sealed class NativeReader(KeptAnswer kept, ThoughtSplitter? splitter = 
 
             json.Skip();
         }
+    }
+
+    private bool TakeRaw(ref Utf8JsonReader json, RawAnswer answer)
+    {
+        if (json.TokenType != JsonTokenType.String || json.GetString() is not { Length: > 0 } text)
+            return false;
+        var (thinking, content) = answer.Add(text);
+        Kept.Thinking.Append(Encoding.UTF8.GetBytes(thinking));
+        Kept.Text.Append(Encoding.UTF8.GetBytes(content));
+        Kept.Close ??= answer.Close;
+        return thinking.Length > 0 || content.Length > 0;
     }
 
     private enum Property

@@ -29,7 +29,7 @@ internal readonly record struct BodyResult(ReplayableBody? Body, BodyRefusal Ref
 /// </summary>
 internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider time, ILogger<BodyBuffer> logger)
 {
-    private readonly LimitOptions _options = options.Value;
+    private LimitOptions Settings => options.Value;
 
     public ByteBudget Memory { get; } = new(options.Value.MaxBodyMemory, time);
 
@@ -39,11 +39,11 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
     public async Task<BodyResult> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         var length = request.ContentLength;
-        if (length > _options.MaxBody)
+        if (length > Settings.MaxBody)
             return new(null, BodyRefusal.TooLarge);
-        request.Body = new StallGuardStream(request.Body, _options.SlowClientTimeout, time);
+        request.Body = new StallGuardStream(request.Body, Settings.SlowClientTimeout, time);
         request.HttpContext.Response.RegisterForDispose(request.Body);
-        return length is { } known && known <= _options.BodyMemoryThreshold
+        return length is { } known && known <= Settings.BodyMemoryThreshold
             ? await InMemoryAsync(request, known, cancellationToken)
             : await SpoolAsync(request.Body, length, cancellationToken);
     }
@@ -88,8 +88,8 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
         ByteReservation? room = new(Memory);
         try
         {
-            return length == 0 || await room.TakeAsync(length, _options.BodyWait, cancellationToken)
-                ? Keep(await ReplayableBody.ReadAsync(request, _options.MaxBody, cancellationToken), ref room)
+            return length == 0 || await room.TakeAsync(length, Settings.BodyWait, cancellationToken)
+                ? Keep(await ReplayableBody.ReadAsync(request, Settings.MaxBody, cancellationToken), ref room)
                 : new(null, BodyRefusal.NoRoom);
         }
         finally
@@ -102,23 +102,23 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
     {
         if (length > Disk.Limit)
             return new(null, BodyRefusal.TooLarge);
-        var threshold = _options.BodyMemoryThreshold;
+        var threshold = Settings.BodyMemoryThreshold;
         ByteReservation? memory = new(Memory), disk = new(Disk);
-        await using var metered = new MeteredStream(source, threshold, disk, _options.BodyWait);
+        await using var metered = new MeteredStream(source, threshold, disk, Settings.BodyWait);
         try
         {
             // Room for an announced body is taken at once; otherwise as the bytes arrive.
-            if (!await memory.TakeAsync(threshold, _options.BodyWait, cancellationToken)
-                || (length is { } known && !await disk.TakeAsync(known, _options.BodyWait, cancellationToken)))
+            if (!await memory.TakeAsync(threshold, Settings.BodyWait, cancellationToken)
+                || (length is { } known && !await disk.TakeAsync(known, Settings.BodyWait, cancellationToken)))
                 return new(null, BodyRefusal.NoRoom);
-            await using var buffered = new FileBufferingReadStream(metered, threshold, _options.MaxBody, Directory());
+            await using var buffered = new FileBufferingReadStream(metered, threshold, Settings.MaxBody, Directory());
             await buffered.DrainAsync(cancellationToken);
             // Seeking also writes the bytes that the stream still holds.
             buffered.Position = 0;
             if (buffered.TempFileName is not null)
                 return Keep(ReplayableBody.Of(SpooledFile.TakeOver(buffered)), ref disk);
             memory.ShrinkTo(buffered.Length);
-            return Keep(await ReplayableBody.ReadAsync(buffered, buffered.Length, _options.MaxBody, cancellationToken), ref memory);
+            return Keep(await ReplayableBody.ReadAsync(buffered, buffered.Length, Settings.MaxBody, cancellationToken), ref memory);
         }
         catch (NoRoomException)
         {
@@ -150,7 +150,7 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
         return new(body);
     }
 
-    private string Directory() => string.IsNullOrWhiteSpace(_options.SpoolDirectory) ? Path.GetTempPath() : _options.SpoolDirectory;
+    private string Directory() => string.IsNullOrWhiteSpace(Settings.SpoolDirectory) ? Path.GetTempPath() : Settings.SpoolDirectory;
 }
 
 /// <summary>Log messages about bodies. Event ids 1480–1489.</summary>

@@ -20,9 +20,6 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
 {
     private const int EnoughToLoad = 128;
     private const int EnoughToAsk = 256;
-    private readonly long _spillAfter = Ticks(options.Value.SpillAfter, time);
-    private readonly long _swapAfter = Ticks(options.Value.SwapAfter, time);
-    private readonly long _demandWindow = Ticks(options.Value.DemandWindow, time);
 
     public string Name => "keep-models";
 
@@ -36,14 +33,14 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
             return;
         var onlyResidents = residents > 0 && TensorPrimitives.Dot(candidates.Resident, candidates.Free) > 0;
         var elsewhere = residents > 0;
-        if (!onlyResidents && request.Waited >= (elsewhere ? _spillAfter : _swapAfter))
+        if (!onlyResidents && request.Waited >= (elsewhere ? Ticks(options.Value.SpillAfter, time) : Ticks(options.Value.SwapAfter, time)))
         {
             if (candidates.Count > EnoughToLoad)
                 KeepSome(request, candidates);
             return;
         }
 
-        var usedSince = elsewhere ? request.Now - _demandWindow : long.MaxValue;
+        var usedSince = elsewhere ? request.Now - Ticks(options.Value.DemandWindow, time) : long.MaxValue;
         var usable = request.Model.Usable.AsSpan();
         var resident = candidates.Resident;
         var index = candidates.Index;

@@ -77,7 +77,8 @@ internal sealed class AffinityScorer : IInstanceScorer
     /// <summary>The value of the saved prefill on the instance, from 0 for none to 1; 1 if unknown.</summary>
     private static float Saving(in SchedulingRequest request, Candidates candidates, int at)
     {
-        var perByte = request.Model.Usable[candidates.Index[at]].State.SecondsPerByte;
+        var here = request.Model.Usable[candidates.Index[at]].State.SecondsPerByte;
+        var perByte = here > 0 ? here : request.Model.State.Prefill.SecondsPerByte;
         if (perByte <= 0 || request.Bytes <= 0)
             return 1;
         var seconds = (float)Math.Min(perByte * request.Bytes, 1e6);

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Telemetry.Gpu;
 
@@ -10,6 +11,7 @@ internal sealed record GpuOptions
 
     /// <summary>Between two looks. What is older than three of them is not shown any more.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    [RestartRequired]
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a look may take.</summary>

@@ -16,7 +16,7 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
     private const int FreshIntervals = 3;
     // A machine without the program gets no GPU while it runs: it is looked for again, but rarely.
     private const int RoundsWithout = 60;
-    private readonly GpuOptions _options = options.Value;
+    private GpuOptions Settings => options.Value;
     private readonly HashSet<string> _silent = new(StringComparer.OrdinalIgnoreCase);
     private ImmutableDictionary<string, GpuState> _states = ImmutableDictionary<string, GpuState>.Empty;
     private int _withoutMachine;
@@ -27,7 +27,7 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         get
         {
             foreach (var (instance, state) in Volatile.Read(ref _states))
-                if (time.GetElapsedTime(state.At) < _options.Interval * FreshIntervals)
+                if (time.GetElapsedTime(state.At) < Settings.Interval * FreshIntervals)
                     foreach (var reading in state.Readings)
                         yield return (instance, reading);
         }
@@ -39,10 +39,12 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         // Looks make no traces.
         using var quiet = SuppressInstrumentationScope.Begin();
         var instances = fleet.Current.Instances.Where(v => !v.Instance.IsPeer).Select(v => v.Instance).ToList();
-        var looks = instances.Where(i => _options.Exporters.ContainsKey(i.Name))
-            .Select(async i => (i.Name, Readings: await AskAsync(gone => source.AskExporterAsync(_options.Exporters[i.Name], gone), cancellationToken)))
+        // One state of the settings for the whole look.
+        var exporters = Settings.Exporters;
+        var looks = instances.Where(i => exporters.ContainsKey(i.Name))
+            .Select(async i => (i.Name, Readings: await AskAsync(gone => source.AskExporterAsync(exporters[i.Name], gone), cancellationToken)))
             .ToList();
-        var here = instances.Where(i => i.Url.IsLoopback && !_options.Exporters.ContainsKey(i.Name)).ToList();
+        var here = instances.Where(i => i.Url.IsLoopback && !exporters.ContainsKey(i.Name)).ToList();
         var machine = here.Count > 0 ? await AskMachineAsync(cancellationToken) : null;
         var now = time.GetTimestamp();
         var seen = here.Where(_ => machine is not null).Select(i => (i.Name, Readings: machine)).Concat(await Task.WhenAll(looks)).ToList();
@@ -60,7 +62,7 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(_options.Interval, time);
+        using var timer = new PeriodicTimer(Settings.Interval, time);
         try
         {
             do
@@ -75,16 +77,16 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
 
     private async Task<IReadOnlyList<GpuReading>?> AskMachineAsync(CancellationToken cancellationToken)
     {
-        if (_options.NvidiaSmi.Length == 0 || (_withoutMachine > 0 && _withoutMachine++ % RoundsWithout != 0))
+        if (Settings.NvidiaSmi.Length == 0 || (_withoutMachine > 0 && _withoutMachine++ % RoundsWithout != 0))
             return null;
-        var readings = await AskAsync(gone => source.AskMachineAsync(_options.NvidiaSmi, gone), cancellationToken);
+        var readings = await AskAsync(gone => source.AskMachineAsync(Settings.NvidiaSmi, gone), cancellationToken);
         _withoutMachine = readings is null ? Math.Max(1, _withoutMachine) : 0;
         return readings;
     }
 
     private async Task<IReadOnlyList<GpuReading>?> AskAsync(Func<CancellationToken, Task<IReadOnlyList<GpuReading>?>> ask, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(_options.Timeout, time);
+        using var patience = new CancellationTokenSource(Settings.Timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
         try
         {
@@ -98,16 +100,16 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
     }
 
     private IReadOnlyList<GpuReading> Own(string instance, IReadOnlyList<GpuReading> readings) =>
-        _options.Devices.TryGetValue(instance, out var devices)
+        Settings.Devices.TryGetValue(instance, out var devices)
             ? [.. readings.Where(r => devices.Split(',', StringSplitOptions.TrimEntries).Contains(r.Gpu))]
             : readings;
 
     private void Note(string instance, bool answers)
     {
         if (!answers && _silent.Add(instance))
-            GpuLog.Silent(logger, instance, _options.Exporters[instance]);
+            GpuLog.Silent(logger, instance, Settings.Exporters[instance]);
         else if (answers && _silent.Remove(instance))
-            GpuLog.Answers(logger, instance, _options.Exporters[instance]);
+            GpuLog.Answers(logger, instance, Settings.Exporters[instance]);
     }
 }
 

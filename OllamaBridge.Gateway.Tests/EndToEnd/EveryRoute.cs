@@ -1,0 +1,105 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using OllamaBridge.Simulator;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>Every inference route, streamed and not, with a request that is always the same, and two servers that have its models in memory.</summary>
+internal static class EveryRoute
+{
+    public const string Embeddings = "nomic-embed-text:latest";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>Routes that stream, each with and without a stream, and those that do not stream.</summary>
+    public static IReadOnlyList<(string Path, bool Stream)> All { get; } =
+    [
+        .. from path in new[] { "/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses" }
+           from stream in new[] { true, false }
+           select (path, stream),
+        ("/api/embed", false), ("/api/embeddings", false), ("/v1/embeddings", false),
+    ];
+
+    /// <summary>A request for a route.</summary>
+    /// <param name="path">The route.</param>
+    /// <param name="stream">Whether it asks for a stream; left out for a route that has none.</param>
+    /// <param name="model">The model; null for one that the servers have.</param>
+    public static JsonObject Body(string path, bool stream, string? model = null)
+    {
+        var isEmbedding = IsEmbedding(path);
+        var body = new JsonObject { ["model"] = model ?? (isEmbedding ? Embeddings : TestFleet.Model) };
+        if (path is "/api/generate" or "/v1/completions" or "/api/embeddings")
+            body["prompt"] = "Why?";
+        else if (path is "/v1/responses" or "/api/embed" or "/v1/embeddings")
+            body["input"] = "Why?";
+        else
+            body["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "Why?" });
+        if (path == "/v1/messages")
+            body["max_tokens"] = 100;
+        if (path is "/api/chat" or "/api/generate")
+            body["options"] = new JsonObject { ["seed"] = 7 };
+        else if (path is "/v1/chat/completions" or "/v1/completions")
+            body["seed"] = 7;
+        if (!isEmbedding)
+            body["stream"] = stream;
+        return body;
+    }
+
+    public static bool IsEmbedding(string path) => path.Contains("embed", StringComparison.Ordinal);
+
+    /// <summary>Sends it.</summary>
+    public static async Task<RouteAnswer> AskAsync(TestBridge bridge, string path, bool stream, string? model = null)
+    {
+        using var answer = await bridge.PostAsync(path, Body(path, stream, model), Token);
+        var text = Normal.Of(await answer.Content.ReadAsStringAsync(Token));
+        return new RouteAnswer(answer.StatusCode, answer.Headers.TryGetValues("X-Bridge-Instance", out var names) ? names.Single() : null, answer.Content.Headers.ContentType?.MediaType, text);
+    }
+
+    /// <summary>Fails the test if an error is not in the caller's protocol.</summary>
+    public static void AssertError(string path, RouteAnswer answer)
+    {
+        Assert.Equal("application/json", answer.Type);
+        var json = JsonNode.Parse(answer.Text)!;
+        if (path.StartsWith("/api/", StringComparison.Ordinal))
+            Assert.NotNull(json["error"]!.GetValue<string>());
+        else
+            Assert.NotNull(json["error"]!["message"]!.GetValue<string>());
+        if (path == "/v1/messages")
+            Assert.Equal("error", json["type"]!.GetValue<string>());
+    }
+
+    /// <summary>Starts two servers with both models in memory.</summary>
+    public static async Task<TestFleet> StartFleetAsync()
+    {
+        var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 8, MaxLoadedModels = 4 }, TestFleet.Model, Embeddings);
+        using var client = new HttpClient();
+        foreach (var server in fleet.Servers)
+            foreach (var model in new[] { TestFleet.Model, Embeddings })
+                (await client.PostAsJsonAsync(new Uri(server.Url, "/api/embed"), new { model, keep_alive = -1 }, Token)).EnsureSuccessStatusCode().Dispose();
+        return fleet;
+    }
+
+    /// <summary>Starts a bridge that never gives an instance up, so that each fault meets the same fleet.</summary>
+    public static async Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings)
+    {
+        var bridge = await TestBridge.StartAsync(
+            fleet.Servers,
+            [
+                ("Bridge:Health:RequestFailuresToEject", "1000"), ("Bridge:Health:SlowStart", "00:00:00"),
+                ("Bridge:Breaker:ConsecutiveFailures", "1000"), ("Bridge:Breaker:TimeOuts", "1000"),
+                ("Bridge:Breaker:MinimumRequests", "64"), ("Bridge:Breaker:Window", "00:00:00.1"),
+                ("Bridge:Forwarding:RetryBurst", "1000"),
+                .. settings,
+            ]);
+        await bridge.UntilAsync(s => s.Models.Count == 2 && s.Instances.All(i => i.Loaded.Length == 2), "the models are seen in every memory");
+        return bridge;
+    }
+}
+
+/// <summary>A response as a client got it.</summary>
+/// <param name="Status">The status.</param>
+/// <param name="Instance">The instance that answered; null for the bridge itself.</param>
+/// <param name="Type">The media type.</param>
+/// <param name="Text">The body, without ids and times.</param>
+internal sealed record RouteAnswer(HttpStatusCode Status, string? Instance, string? Type, string Text);

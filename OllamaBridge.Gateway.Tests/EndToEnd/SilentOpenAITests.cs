@@ -1,0 +1,121 @@
+using System.Net;
+
+namespace OllamaBridge.Gateway.Tests.EndToEnd;
+
+/// <summary>
+/// Servers of kind OpenAI that go silent while all their slots are taken, with default settings (one slot each) and a clock five times as fast as the real one.
+/// </summary>
+public sealed class SilentOpenAITests
+{
+    private readonly ScaledTime _time = new(5);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("/v1/chat/completions", true, false)]
+    [InlineData("/v1/chat/completions", false, false)]
+    [InlineData("/v1/chat/completions", false, true)]
+    [InlineData("/v1/completions", true, false)]
+    [InlineData("/v1/completions", false, false)]
+    [InlineData("/v1/embeddings", false, false)]
+    public async Task Ask_EngineIsStuckAndItsServerAnswers_TheOtherAnswers(string path, bool stream, bool hasMetrics)
+    {
+        await using var first = await OpenAIEngine.StartAsync("one", _time, hasMetrics);
+        await using var second = await OpenAIEngine.StartAsync("two", _time, hasMetrics);
+        await using var bridge = await StartAsync(first, second);
+        first.Freeze();
+
+        // One goes to each: the first that the stuck one gets takes its only slot.
+        var answers = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => AskAsync(bridge, path, stream, "Why?")));
+
+        Assert.All(answers, a => Assert.Equal((HttpStatusCode.OK, "two"), (a.Status, a.Instance)));
+        Assert.Equal(0, first.Answered);
+        // (On a busy machine its server may seem to be silent, too.)
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal)
+            && (l.Contains("Unresponsive", StringComparison.Ordinal) || (!hasMetrics && l.Contains("Suspect", StringComparison.Ordinal))));
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public async Task Ask_LongPromptInTheOnlySlot_FinishesThere(bool hasMetrics, bool stream)
+    {
+        await using var first = await OpenAIEngine.StartAsync("one", _time, hasMetrics);
+        await using var second = await OpenAIEngine.StartAsync("two", _time, hasMetrics);
+        await using var bridge = await StartAsync(first, second);
+
+        // With figures of the engine the length does not matter; without them it explains the time.
+        var answer = await AskAsync(bridge, "/v1/chat/completions", stream, "long" + new string('x', hasMetrics ? 0 : 40_000));
+
+        Assert.Equal(HttpStatusCode.OK, answer.Status);
+        Assert.DoesNotContain(bridge.Logs.Lines, l => l.Contains(" 1200 ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Ask_AnotherAnswerComesFromTheEngineMeanwhile_WaitedFor()
+    {
+        await using var first = await OpenAIEngine.StartAsync("one", _time);
+        await using var second = await OpenAIEngine.StartAsync("two", _time);
+        await using var bridge = await StartAsync(slots: 2, first, second);
+        await bridge.Fleet.SetDrainingAsync("two", true, Token);
+        var speaking = AskAsync(bridge, "/v1/chat/completions", stream: true, "tokens");
+        await Eventually.BecomesAsync(() => first.Asked == 1, TimeSpan.FromSeconds(30));
+        var waiting = AskAsync(bridge, "/v1/chat/completions", stream: true, "Why?");
+        await Eventually.BecomesAsync(() => first.Asked == 2, TimeSpan.FromSeconds(30));
+        await bridge.Fleet.SetDrainingAsync("two", false, Token);
+
+        Assert.All(await Task.WhenAll(speaking, waiting), a => Assert.Equal((HttpStatusCode.OK, "one"), (a.Status, a.Instance)));
+        Assert.Equal(0, Failures(bridge));
+    }
+
+    [Fact]
+    public async Task Ask_ServersOfOneRequestAtATimeAreSlow_MovedOnceAndNeverAgain()
+    {
+        await using var first = await OpenAIEngine.StartAsync("one", _time);
+        await using var second = await OpenAIEngine.StartAsync("two", _time);
+        await using var bridge = await StartAsync(first, second);
+
+        var moved = await AskAsync(bridge, "/v1/chat/completions", stream: false, "long");
+        var before = Failures(bridge);
+        // Alone, so that there is an instance to be moved to.
+        var later = await AskAsync(bridge, "/v1/chat/completions", stream: false, "long");
+
+        Assert.Equal(HttpStatusCode.OK, moved.Status);
+        Assert.Equal(1, before);
+        Assert.Equal(HttpStatusCode.OK, later.Status);
+        Assert.Equal(before, Failures(bridge));
+    }
+
+    private static int Failures(TestBridge bridge) => bridge.Logs.Lines.Count(l => l.Contains(" 1200 ", StringComparison.Ordinal));
+
+    private Task<TestBridge> StartAsync(params OpenAIEngine[] engines) => StartAsync(slots: 1, engines);
+
+    private async Task<TestBridge> StartAsync(int slots, params OpenAIEngine[] engines)
+    {
+        var bridge = await TestBridge.StartAsync(
+            [],
+            _time,
+            [
+                .. engines.SelectMany((e, i) => new[] { ($"Bridge:Instances:{i}:Url", e.Url.ToString()), ($"Bridge:Instances:{i}:Name", e.Name), ($"Bridge:Instances:{i}:Kind", "OpenAI") }),
+                ("Bridge:Slots", $"{slots}"),
+                // Looks at the real pace: the fast clock would leave them hardly any time on a busy machine.
+                ("Bridge:Health:Interval", "00:00:01"), ("Bridge:Health:RecoveryInterval", "00:00:01"), ("Bridge:Health:Timeout", "00:01:00"),
+            ]);
+        await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable) && s.Models.ContainsKey("m:latest"), "all are healthy");
+        return bridge;
+    }
+
+    private static async Task<(HttpStatusCode Status, string? Instance, string Text)> AskAsync(TestBridge bridge, string path, bool stream, string text)
+    {
+        object body = path switch
+        {
+            "/v1/embeddings" => new { model = "m", input = text },
+            "/v1/completions" => new { model = "m", prompt = text, stream },
+            _ => new { model = "m", messages = new[] { new { role = "user", content = text } }, stream },
+        };
+        using var answer = await bridge.PostAsync(path, body, Token);
+        return (answer.StatusCode, answer.Headers.TryGetValues("X-Bridge-Instance", out var names) ? names.Single() : null, await answer.Content.ReadAsStringAsync(Token));
+    }
+}

@@ -1,0 +1,60 @@
+using System.Net;
+using OllamaBridge.Gateway.Forwarding.Liveness;
+
+namespace OllamaBridge.Gateway.Tests.Forwarding.Liveness;
+
+/// <summary>Figures as vLLM, SGLang and llama-server write them.</summary>
+public class EngineActivityTests
+{
+    private readonly EngineActivity _engine = new();
+
+    [Theory]
+    [InlineData("vllm:kv_cache_usage_perc{engine=\"0\",model_name=\"m\"}")]
+    [InlineData("sglang:num_used_tokens{model_name=\"m\"}")]
+    [InlineData("llamacpp:n_decode_total")]
+    [InlineData("llamacpp:prompt_tokens_total")]
+    public void Add_FiguresMove_Works(string name)
+    {
+        Assert.False(Metrics($"{name} 1"));
+        Assert.True(_engine.IsReadable);
+        Assert.False(Metrics($"{name} 2")); // maybe the check itself
+        Assert.True(Metrics($"{name} 3"));
+        Assert.False(Metrics($"{name} 3"));
+        Assert.True(Metrics($"{name} 4"));
+    }
+
+    [Fact]
+    public void Add_OnlyFiguresOfTheHttpServerMove_StandsStill()
+    {
+        for (var i = 0; i < 5; i++)
+            Assert.False(Metrics($"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running 1\nhttp_requests_total {i}\nprocess_cpu_seconds_total {i}"));
+        Assert.True(_engine.IsReadable);
+    }
+
+    [Theory]
+    [InlineData(HttpStatusCode.NotFound, "")]
+    [InlineData(HttpStatusCode.NotImplemented, """{"error":{"code":501,"message":"This server does not support metrics endpoint."}}""")]
+    [InlineData(HttpStatusCode.OK, "http_requests_total 1")]
+    [InlineData(HttpStatusCode.OK, "tgi_batch_current_size 1")] // changes with requests only
+    [InlineData(HttpStatusCode.OK, "<html>vllm:x</html>")]
+    public void Add_NoFigures_SlotsAreReadInstead(HttpStatusCode status, string body)
+    {
+        Assert.False(_engine.Add(status, body));
+        Assert.Equal("/slots", _engine.Path);
+        Assert.False(_engine.IsReadable);
+        // The loop that runs the model has answered.
+        Assert.True(_engine.Add(HttpStatusCode.OK, """[{"id":0,"is_processing":true}]"""));
+        Assert.True(_engine.IsReadable);
+    }
+
+    [Fact]
+    public void Add_NeitherRoute_CannotTell()
+    {
+        _engine.Add(HttpStatusCode.NotFound, "");
+        Assert.False(_engine.Add(HttpStatusCode.NotFound, "{}"));
+        Assert.Null(_engine.Path);
+        Assert.False(_engine.IsReadable);
+    }
+
+    private bool Metrics(string body) => _engine.Add(HttpStatusCode.OK, body);
+}

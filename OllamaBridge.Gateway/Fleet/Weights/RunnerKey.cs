@@ -1,0 +1,62 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Fleet.Weights;
+
+/// <summary>Reads from <c>/api/show</c> the files and options by which a server decides whether a loaded runner serves a model. Pure.</summary>
+/// <remarks>
+/// <c>server/sched.go</c> keeps runners by the path of the weights (<c>schedulerModelKey</c>) and uses one again if adapters, projectors and
+/// the options of <c>api.Runner</c> are equal (<c>needsReload</c>). The Modelfile names the files by their digests, the parameters the options.
+/// System prompt, template and sampling options are each request's own.
+/// </remarks>
+internal static partial class RunnerKey
+{
+    private static readonly string[] RunnerOptions = ["num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"];
+
+    /// <summary>Reads it.</summary>
+    /// <param name="show">The body of <c>/api/show</c>.</param>
+    /// <returns>Null if the response does not tell.</returns>
+    public static string? Read(JsonElement show)
+    {
+        if (show.ValueKind != JsonValueKind.Object || !show.TryGetProperty("modelfile", out var text) || JsonValues.Text(text) is not { } modelfile)
+            return null;
+        var key = new StringBuilder();
+        if (!AppendFiles(key, modelfile))
+            return null;
+        if (show.TryGetProperty("parameters", out var parameters) && JsonValues.Text(parameters) is { } options)
+            AppendOptions(key, options);
+        return key.ToString();
+    }
+
+    /// <summary>The files stand before everything else (<c>Model.String</c> in <c>server/images.go</c>), so that no text of a template is taken for one.</summary>
+    private static bool AppendFiles(StringBuilder key, string modelfile)
+    {
+        foreach (var line in modelfile.AsSpan().EnumerateLines())
+        {
+            if (line.IsWhiteSpace() || line.StartsWith('#'))
+                continue;
+            if (!line.StartsWith("FROM ", StringComparison.Ordinal) && !line.StartsWith("ADAPTER ", StringComparison.Ordinal) && !line.StartsWith("DRAFT ", StringComparison.Ordinal))
+                break;
+            var file = Blob().Match(line.ToString());
+            // Other names than a blob's may stand for different files on different servers.
+            if (!file.Success)
+                return false;
+            key.Append(line[..line.IndexOf(' ')]).Append(' ').Append(file.Groups["digest"].ValueSpan).Append('\n');
+        }
+
+        return key.Length > 0;
+    }
+
+    /// <summary>A line for each parameter: its name, blanks, its value as Go writes it.</summary>
+    private static void AppendOptions(StringBuilder key, string parameters)
+    {
+        var lines = parameters.Split('\n').Select(l => l.Split((char[]?)null, 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        foreach (var line in lines.Where(l => l.Length == 2 && RunnerOptions.Contains(l[0])).OrderBy(l => l[0], StringComparer.Ordinal))
+            key.Append(line[0]).Append(' ').Append(line[1]).Append('\n');
+    }
+
+    [GeneratedRegex("sha256[-:](?<digest>[0-9a-f]{64})\"?\\s*$")]
+    private static partial Regex Blob();
+}

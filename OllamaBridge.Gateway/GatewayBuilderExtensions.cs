@@ -1,0 +1,61 @@
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Activation;
+using OllamaBridge.Gateway.Admin;
+using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Audit;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Settings;
+using OllamaBridge.Gateway.Shutdown;
+using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Telemetry;
+using OllamaBridge.Gateway.Telemetry.Console;
+using OllamaBridge.ServiceDefaults;
+
+namespace OllamaBridge.Gateway;
+
+/// <summary>Composes the gateway.</summary>
+internal static class GatewayBuilderExtensions
+{
+    /// <summary>Adds all services of the gateway.</summary>
+    public static WebApplicationBuilder AddGateway(this WebApplicationBuilder builder)
+    {
+        builder.AddServiceDefaults();
+        builder.Logging.AddDefaults().BatchConsole();
+        builder.WebHost.ConfigureGatewayServer(builder.Configuration);
+        builder.Services
+            .AddSettings(builder.Configuration)
+            .AddIdentity()
+            .AddProtocols()
+            .AddNaming()
+            .AddState()
+            .AddAdmission()
+            .AddFleet()
+            .AddActivation()
+            .AddRegions()
+            .AddScheduling()
+            .AddForwarding()
+            .AddAccounting()
+            .AddAudit()
+            .AddShutdown()
+            .AddBridgeTelemetry()
+            .AddAdmin()
+            .AddHostedService<GatewayReload>();
+        return builder;
+    }
+
+    /// <summary>Maps all routes of the gateway.</summary>
+    public static WebApplication MapGateway(this WebApplication app)
+    {
+        app.UseGateway();
+        app.MapAdmin();
+        app.MapDefaultEndpoints(AdminEndpoints.WriteHealthAsync);
+        app.MapPrometheusScrapingEndpoint("/metrics");
+        return app;
+    }
+}

@@ -1,0 +1,53 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Activation;
+using OllamaBridge.Gateway.Audit;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Settings;
+
+namespace OllamaBridge.Gateway;
+
+/// <summary>Passes accepted changes on to what keeps more of the settings than options objects, in this order.</summary>
+internal sealed class GatewayReload(
+    BridgeSettings settings,
+    TenantDirectory directory,
+    TierDirectory tiers,
+    FleetOwner fleet,
+    ActivationService activation,
+    SettingsAudit audit,
+    IServiceProvider services) : IHostedService
+{
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        audit.Note(Of<TenantsOptions>(), Of<TiersOptions>(), Of<ModelsOptions>());
+        settings.Changed += Apply;
+        // A change during the start came before there was a handler.
+        if (settings.HasChanged)
+            Apply();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        settings.Changed -= Apply;
+        return Task.CompletedTask;
+    }
+
+    private void Apply()
+    {
+        GatewayServer.Apply(Of<KestrelServerOptions>(), Of<LimitOptions>());
+        audit.Record(Of<TenantsOptions>(), Of<TiersOptions>(), Of<ModelsOptions>());
+        directory.Configure(Of<TenantsOptions>());
+        var tiersChanged = tiers.Configure(Of<TiersOptions>());
+        fleet.Reconfigure(tiers.Cold, NamingServiceCollectionExtensions.DigestsOf(Of<ModelsOptions>()));
+        if (tiersChanged)
+            activation.Reconfigure();
+    }
+
+    private TOptions Of<TOptions>()
+        where TOptions : class => services.GetRequiredService<IOptions<TOptions>>().Value;
+}

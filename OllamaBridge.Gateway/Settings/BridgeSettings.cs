@@ -1,0 +1,198 @@
+using System.Collections.Frozen;
+using Microsoft.Extensions.Primitives;
+
+namespace OllamaBridge.Gateway.Settings;
+
+/// <summary>The settings that are in effect: the section <c>Bridge</c> of the configuration, strictly checked, changed only as a whole.</summary>
+internal sealed class BridgeSettings : IDisposable
+{
+    /// <summary>The section.</summary>
+    public const string Root = "Bridge";
+
+    // Read once by other parts than options: listeners and Redis.
+    private static readonly string[] OtherKeys = ["urls", "http_ports", "https_ports", "ConnectionStrings:state"];
+    private readonly IConfiguration _configuration;
+    private readonly SettingsValidation? _validation;
+    private readonly ConfigurationFiles? _files;
+    private readonly ILogger? _logger;
+    private readonly Lock _lock = new();
+    private readonly FrozenDictionary<string, string?> _others;
+    private readonly string[] _sections;
+    private readonly SettingsSnapshot _first;
+    private IDisposable? _registration;
+    private volatile SettingsSnapshot _current;
+    private volatile IReadOnlyList<string> _refused = [];
+    private volatile IReadOnlyList<string> _pending = [];
+
+    /// <summary>Reads the settings of a start.</summary>
+    /// <param name="configuration">The whole configuration.</param>
+    /// <param name="sections">All options types and their sections.</param>
+    /// <param name="validation">Validates changes; null for settings that never change.</param>
+    /// <param name="files">The files of the configuration, if there are any.</param>
+    /// <param name="logger">The log of changes.</param>
+    public BridgeSettings(
+        IConfiguration configuration,
+        IEnumerable<OptionsSection> sections,
+        SettingsValidation? validation = null,
+        ConfigurationFiles? files = null,
+        ILogger<BridgeSettings>? logger = null)
+    {
+        (_configuration, _validation, _files, _logger) = (configuration, validation, files, logger);
+        var all = sections.ToArray();
+        _sections = [.. all.Select(s => s.Section).Distinct(StringComparer.OrdinalIgnoreCase).OrderByDescending(s => s.Length)];
+        Tree = SettingTree.Build(Root, all);
+        var read = Read();
+        Mistakes = read.Mistakes;
+        _others = ReadOthers();
+        _current = _first = new SettingsSnapshot(read.Values);
+    }
+
+    /// <summary>Raised after each accepted change of the configuration, also if no setting of <c>Bridge</c> changed.</summary>
+    /// <remarks>A handler must not block; its exception is logged.</remarks>
+    public event Action? Changed;
+
+    /// <summary>All valid settings.</summary>
+    public SettingObject Tree { get; }
+
+    /// <summary>What could not be read at the start, and which keys are unknown.</summary>
+    public IReadOnlyList<string> Mistakes { get; }
+
+    /// <summary>The settings that are in effect.</summary>
+    public SettingsSnapshot Current => _current;
+
+    /// <summary>Whether they are others than at the start.</summary>
+    public bool HasChanged => !ReferenceEquals(_current, _first);
+
+    /// <summary>Mistakes of the last change, which was refused; empty if it was accepted.</summary>
+    public IReadOnlyList<string> Refused => _refused;
+
+    /// <summary>Keys that were changed and take effect only after a restart.</summary>
+    public IReadOnlyList<string> Pending => _pending;
+
+    /// <summary>The mistakes of one section's options type.</summary>
+    public IEnumerable<string> MistakesOf(string section) => Mistakes.Where(m => string.Equals(Owner(m), section, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Reads the settings of a start, and follows their changes from then on.</summary>
+    /// <inheritdoc cref="BridgeSettings(IConfiguration, IEnumerable{OptionsSection}, SettingsValidation?, ConfigurationFiles?, ILogger{BridgeSettings}?)"/>
+    public static BridgeSettings Follow(
+        IConfiguration configuration, IEnumerable<OptionsSection> sections, SettingsValidation validation, ConfigurationFiles? files, ILogger<BridgeSettings>? logger)
+    {
+        var settings = new BridgeSettings(configuration, sections, validation, files, logger);
+        settings._registration = ChangeToken.OnChange(configuration.GetReloadToken, settings.Reload);
+        return settings;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _registration?.Dispose();
+
+    /// <summary>Takes in a changed configuration, or refuses it as a whole.</summary>
+    internal void Reload()
+    {
+        lock (_lock)
+        {
+            try
+            {
+                if (TryApply())
+                    Notify();
+            }
+            catch (Exception e)
+            {
+                // It would end in the file watcher. The old settings stay.
+                Refuse([$"{Root}: the change cannot be applied ({e.GetType().Name}: {e.Message})"]);
+            }
+        }
+    }
+
+    private bool TryApply()
+    {
+        var read = Read();
+        string[] mistakes = [.. _files?.FindMistakes() ?? [], .. read.Mistakes];
+        var (effective, pending) = RestartRules.Apply(Tree, _current.Values, read.Values);
+        IReadOnlyList<KeyValuePair<Type, object>> options = [];
+        if (mistakes.Length == 0 && _validation is not null)
+        {
+            // First as they would be after a restart, then as they are to run until then.
+            (options, var found) = _validation.Validate(read.Values);
+            if (found.Count == 0 && pending.Count > 0)
+                (options, found) = _validation.Validate(effective);
+            mistakes = [.. found];
+        }
+
+        if (mistakes.Length > 0)
+        {
+            Refuse(mistakes);
+            return false;
+        }
+
+        Accept(effective, [.. pending, .. ReadOthers().Where(o => o.Value != _others[o.Key]).Select(o => o.Key)], options);
+        return true;
+    }
+
+    private void Accept(IReadOnlyDictionary<string, string?> values, IReadOnlyList<string> pending, IReadOnlyList<KeyValuePair<Type, object>> options)
+    {
+        var keys = values.Keys.Union(_current.Values.Keys, StringComparer.OrdinalIgnoreCase)
+            .Where(k => values.ContainsKey(k) != _current.Values.ContainsKey(k) || values.GetValueOrDefault(k) != _current.Values.GetValueOrDefault(k))
+            .Order(StringComparer.OrdinalIgnoreCase).ToArray();
+        if (_logger is not null && pending.Count > 0 && !pending.SequenceEqual(_pending))
+            SettingsLog.RestartNeeded(_logger, string.Join(", ", pending));
+        if (_logger is not null && _refused.Count > 0 && keys.Length == 0)
+            SettingsLog.Restored(_logger);
+        _refused = [];
+        _pending = pending;
+        if (keys.Length == 0)
+            return;
+        _current = new SettingsSnapshot(values, options);
+        if (_logger is not null)
+            SettingsLog.Accepted(_logger, string.Join(", ", keys));
+    }
+
+    private void Refuse(IReadOnlyList<string> mistakes)
+    {
+        if (_logger is not null && !mistakes.SequenceEqual(_refused))
+            SettingsLog.Refused(_logger, string.Join(" ", mistakes));
+        _refused = mistakes;
+    }
+
+    private void Notify()
+    {
+        foreach (var handler in Changed?.GetInvocationList().Cast<Action>() ?? [])
+            try
+            {
+                handler();
+            }
+            catch (Exception e) when (_logger is not null)
+            {
+                SettingsLog.HandlerFailed(_logger, e, handler.Method.DeclaringType?.Name ?? "");
+            }
+    }
+
+    private CheckedSettings Read()
+    {
+        var read = SettingsReader.Read(_configuration.GetSection(Root), Tree);
+        return read with { Mistakes = [.. RootKeys.FindMistakes(_configuration, Tree), .. read.Mistakes] };
+    }
+
+    private FrozenDictionary<string, string?> ReadOthers() => OtherKeys.ToFrozenDictionary(k => k, k => _configuration[k]);
+
+    private string Owner(string mistake) =>
+        Array.Find(_sections, s => mistake.StartsWith(s, StringComparison.OrdinalIgnoreCase) && mistake.Length > s.Length && mistake[s.Length] == ':') ?? Root;
+}
+
+/// <summary>What the log tells of changed settings. Event ids 1800–1809. Keys, never values.</summary>
+internal static partial class SettingsLog
+{
+    [LoggerMessage(1800, LogLevel.Information, "Settings changed and in effect: {Keys}")]
+    public static partial void Accepted(ILogger logger, string keys);
+
+    [LoggerMessage(1801, LogLevel.Error, "Changed settings refused, the old ones stay in effect: {Mistakes}")]
+    public static partial void Refused(ILogger logger, string mistakes);
+
+    [LoggerMessage(1802, LogLevel.Warning, "Restart needed for changed settings: {Keys}")]
+    public static partial void RestartNeeded(ILogger logger, string keys);
+
+    [LoggerMessage(1803, LogLevel.Information, "Settings are again as they are in effect")]
+    public static partial void Restored(ILogger logger);
+
+    [LoggerMessage(1804, LogLevel.Error, "Changed settings cannot be used by {Component}")]
+    public static partial void HandlerFailed(ILogger logger, Exception exception, string component);
+}

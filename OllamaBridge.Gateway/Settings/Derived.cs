@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Settings;
+
+/// <summary>A value that is computed once from each accepted state of options. Thread-safe; it may be computed twice at the same moment.</summary>
+/// <param name="options">The options.</param>
+/// <param name="compute">Computes the value. Other options that it reads are of the same state or a later one.</param>
+internal sealed class Derived<TOptions, TValue>(IOptions<TOptions> options, Func<TOptions, TValue> compute)
+    where TOptions : class
+{
+    private volatile Entry? _entry;
+
+    /// <summary>The value for the options in effect.</summary>
+    public TValue Value
+    {
+        get
+        {
+            var current = options.Value;
+            return _entry is { } entry && ReferenceEquals(entry.Options, current) ? entry.Value : Compute(current);
+        }
+    }
+
+    private TValue Compute(TOptions current)
+    {
+        var value = compute(current);
+        _entry = new Entry(current, value);
+        return value;
+    }
+
+    private sealed record Entry(TOptions Options, TValue Value);
+}

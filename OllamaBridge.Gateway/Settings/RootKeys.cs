@@ -1,0 +1,36 @@
+using Microsoft.Extensions.Configuration.EnvironmentVariables;
+
+namespace OllamaBridge.Gateway.Settings;
+
+/// <summary>Finds sections beside <c>Bridge</c> that were meant to be in it, or to be it.</summary>
+internal static class RootKeys
+{
+    private const int TypingError = 2;
+    private static readonly string[] OfTheFramework =
+        ["Logging", "Kestrel", "ConnectionStrings", "AllowedHosts", "services", "Urls", "OTEL", "ASPNETCORE", "DOTNET", "HTTP_PORTS", "HTTPS_PORTS", "HttpsRedirection"];
+
+    /// <summary>One line for each section in the wrong place.</summary>
+    /// <param name="configuration">The whole configuration.</param>
+    /// <param name="tree">What <c>Bridge</c> may have.</param>
+    public static IEnumerable<string> FindMistakes(IConfiguration configuration, SettingObject tree)
+    {
+        foreach (var section in configuration.GetChildren())
+        {
+            if (string.Equals(section.Key, BridgeSettings.Root, StringComparison.OrdinalIgnoreCase) || !section.GetChildren().Any())
+                continue;
+            if (IsMisspelt(section.Key))
+                yield return $"{section.Key}: there is no such section. The nearest one is {BridgeSettings.Root}.";
+            // An environment belongs to other programs as well: a variable of theirs may have any name.
+            else if (tree.Members.TryGetValue(section.Key, out var node) && node is not SettingValue && IsFromSettings(configuration, section.Key)
+                && !OfTheFramework.Contains(section.Key, StringComparer.OrdinalIgnoreCase))
+                yield return $"{section.Key}: is not a section of the gateway. The nearest one is {BridgeSettings.Root}:{tree.Members.GetAt(tree.Members.IndexOf(section.Key)).Key}.";
+        }
+    }
+
+    private static bool IsMisspelt(string key) =>
+        NearestName.Distance(key, BridgeSettings.Root) <= TypingError || key.StartsWith("Bridge_", StringComparison.OrdinalIgnoreCase);
+
+    private static bool IsFromSettings(IConfiguration configuration, string key) =>
+        configuration is not IConfigurationRoot root
+        || root.Providers.Any(p => p is not EnvironmentVariablesConfigurationProvider && p.GetChildKeys([], key).Any());
+}

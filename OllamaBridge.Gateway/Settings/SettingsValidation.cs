@@ -1,0 +1,48 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace OllamaBridge.Gateway.Settings;
+
+/// <summary>Judges changed settings by the same rules as those at the start: in a service provider of their own, made of the gateway's registrations.</summary>
+/// <param name="services">The gateway's registrations.</param>
+/// <param name="gateway">The running gateway's services.</param>
+internal sealed class SettingsValidation(IServiceCollection services, IServiceProvider gateway)
+{
+    /// <summary>Makes and validates all options of changed settings. Nothing of the running gateway changes.</summary>
+    /// <param name="values">The values of the section <c>Bridge</c>, checked.</param>
+    /// <returns>The options by type, and a line for each mistake.</returns>
+    public (IReadOnlyList<KeyValuePair<Type, object>> Options, IReadOnlyList<string> Mistakes) Validate(IReadOnlyDictionary<string, string?> values)
+    {
+        using var provider = Build(values);
+        var options = new List<KeyValuePair<Type, object>>();
+        var mistakes = new List<string>();
+        foreach (var type in provider.GetServices<OptionsSection>().Select(s => s.Type).Distinct())
+        {
+            try
+            {
+                var made = (IOptions<object>)provider.GetRequiredService(typeof(IOptions<>).MakeGenericType(type));
+                options.Add(new(type, made.Value));
+            }
+            catch (OptionsValidationException e)
+            {
+                mistakes.AddRange(e.Failures);
+            }
+        }
+
+        return (options, [.. mistakes.Distinct()]);
+    }
+
+    private ServiceProvider Build(IReadOnlyDictionary<string, string?> values)
+    {
+        var others = gateway.GetRequiredService<IConfiguration>().AsEnumerable()
+            .Where(p => !p.Key.StartsWith($"{BridgeSettings.Root}:", StringComparison.OrdinalIgnoreCase));
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(others).AddInMemoryCollection(values).Build();
+        var candidate = new ServiceCollection();
+        foreach (var service in services)
+            candidate.Add(service);
+        candidate.Replace(ServiceDescriptor.Singleton<IConfiguration>(configuration));
+        candidate.Replace(ServiceDescriptor.Singleton(gateway.GetRequiredService<ILoggerFactory>()));
+        candidate.Replace(ServiceDescriptor.Singleton(provider => new BridgeSettings(configuration, provider.GetServices<OptionsSection>())));
+        return candidate.BuildServiceProvider();
+    }
+}
