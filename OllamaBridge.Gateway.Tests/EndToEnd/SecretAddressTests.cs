@@ -59,7 +59,8 @@ public sealed class SecretAddressTests
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
         bridge.Configuration.Change(data => data["Bridge:Instances:1:Url"] = "http://user:hidden@127.0.0.1:1");
-        await Eventually.BecomesAsync(() => bridge.Logs.Lines.Any(l => l.StartsWith("Error 1005 ", StringComparison.Ordinal)), TimeSpan.FromSeconds(10));
+        await Eventually.BecomesAsync(
+            () => bridge.Logs.Lines.Any(l => l.StartsWith("Error ", StringComparison.Ordinal) && l.Contains("Bridge:Instances:1:Url", StringComparison.Ordinal)), TimeSpan.FromSeconds(10));
         Assert.DoesNotContain(bridge.Logs.Lines, l => l.Contains("hidden", StringComparison.Ordinal));
         Assert.Single(bridge.Fleet.Current.Instances);
     }
