@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text;
-using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
