@@ -43,7 +43,7 @@ internal sealed class ForwardAttempt(
     /// <summary>Null if tracing has no listener.</summary>
     public Activity? Span { get; init; }
 
-    /// <summary>How the instance failed; null if it did not. Set only if the client received nothing from this attempt.</summary>
+    /// <summary>How the instance failed; null if it did not. The client received nothing, or only the error response of the instance.</summary>
     public InstanceFailure? Failure { get; set; }
 
     /// <summary>The status of the instance's response; 0 before there is one.</summary>
