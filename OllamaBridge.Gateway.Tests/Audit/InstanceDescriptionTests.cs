@@ -13,7 +13,7 @@ public sealed class InstanceDescriptionTests
     private readonly FakeTimeProvider _time = new();
 
     [Fact]
-    public async Task RecordChanges_ListsOfConfigurationAndDiscovery_OnlyWhatDiffers()
+    public async Task RecordChanges_ListsOfConfigurationAndDiscovery_OnlyDifferences()
     {
         var store = new MemoryAuditStore(_options);
         var trail = new AuditTrail(store, _options, _time, NullLoggerFactory.Instance);
@@ -33,7 +33,7 @@ public sealed class InstanceDescriptionTests
     }
 
     [Fact]
-    public async Task Record_ClockIsSetBack_LaterEntriesStayNewer()
+    public async Task Record_ClockSetBack_LaterEntriesSortAsNewer()
     {
         var store = new MemoryAuditStore(_options);
         var trail = new AuditTrail(store, _options, _time, NullLoggerFactory.Instance);
@@ -49,10 +49,10 @@ public sealed class InstanceDescriptionTests
     [InlineData("user:password@host/x", "…@host/x")]
     [InlineData("a\nb\u001b[31m", "a?b?[31m")]
     [InlineData("qwen3:8b", "qwen3:8b")]
-    public void Clean_TextOfARequest_FitForALog(string text, string expected) => Assert.Equal(expected, AuditText.Clean(text));
+    public void Clean_RequestText_SafeForLog(string text, string expected) => Assert.Equal(expected, AuditText.Clean(text));
 
     [Fact]
-    public void Clean_LongText_Cut() => Assert.Equal(500, AuditText.Clean(new string('a', 10_000)).Length);
+    public void Clean_LongText_Truncated() => Assert.Equal(500, AuditText.Clean(new string('a', 10_000)).Length);
 
     private static InstanceDefinition Instance(string name) => new(name, new Uri($"http://{name}:11434"), 1, 0);
 }

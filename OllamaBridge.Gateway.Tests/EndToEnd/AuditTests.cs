@@ -9,13 +9,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Every change has an audit entry: who, what, before and after, and never a secret.</summary>
+/// <summary>Every change has an audit entry with its actor and the states before and after, without secrets.</summary>
 public sealed class AuditTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Audit_TenantsAndKeys_WhoBeforeAndAfterWithoutSecrets()
+    public async Task Audit_TenantsAndKeys_ActorAndStatesWithoutSecrets()
     {
         await using var bed = await Bed.StartAsync();
         await bed.SendAsync(HttpMethod.Put, "/bridge/tenants/team-a", new { models = new[] { "qwen3:*" }, weight = 2.0 });
@@ -51,7 +51,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task Audit_InstancesAndDrains_BeforeAndAfter()
+    public async Task Audit_InstancesAndDrains_StateBeforeAndAfter()
     {
         await using var bed = await Bed.StartAsync();
         var url = bed.Fleet[1].Url.ToString();
@@ -75,7 +75,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task Audit_DrainThatWaits_RecordedBeforeItsResponse()
+    public async Task Audit_WaitingDrain_RecordedBeforeResponse()
     {
         await using var bed = await Bed.StartAsync();
         bed.Fleet[0].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromSeconds(30) });
@@ -96,7 +96,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task Audit_ModelChanges_EachWithItsClient()
+    public async Task Audit_ModelChanges_RecordedWithClient()
     {
         await using var bed = await Bed.StartAsync();
         await bed.SendAsync(HttpMethod.Post, "/api/pull", new { model = "qwen3:4b" });
@@ -123,7 +123,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task Audit_RefusedAttempts_AreThereAsOutcome()
+    public async Task Audit_RefusedAttempts_RecordedWithOutcome()
     {
         await using var bed = await Bed.StartAsync();
         await bed.SendAsync(HttpMethod.Put, "/bridge/tenants/team-a", new { weight = -1 }, HttpStatusCode.BadRequest);
@@ -151,7 +151,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task Audit_HookAndConfiguration_AreNamedAsSuch()
+    public async Task Audit_HookAndConfiguration_ActorRecorded()
     {
         await using var bed = await Bed.StartAsync();
         await bed.SendAsync(HttpMethod.Post, "/bridge/instances/sim-1/drain", key: bed.HookKey);
@@ -222,7 +222,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task Audit_ManyAttemptsWithoutAKey_OperatorsChangesStay()
+    public async Task Audit_ManyAttemptsWithoutKey_OperatorChangesKept()
     {
         await using var bed = await Bed.StartAsync(("Bridge:Audit:Entries", "10"), ("Bridge:Audit:AttemptsPerMinute", "3"));
         await bed.SendAsync(HttpMethod.Put, "/bridge/tenants/team-a", new { weight = 2 });
@@ -240,7 +240,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task Endpoints_ThatChangeSomething_AllHaveAnAction()
+    public async Task Endpoints_ChangingState_AllHaveAuditAction()
     {
         await using var bed = await Bed.StartAsync();
         var changing = bed.Bridge.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
@@ -316,7 +316,7 @@ public sealed class AuditTests
             return Bridge.Client.SendAsync(request, Token);
         }
 
-        /// <summary>The entries, newest first; a client has its response a moment before a model's change is recorded.</summary>
+        /// <summary>Returns the entries, newest first. A client receives its response shortly before a model's change is recorded.</summary>
         public async Task<List<JsonNode>> AuditAsync(int count = 0, string query = "")
         {
             List<JsonNode> entries = [];
@@ -349,7 +349,7 @@ public sealed class AuditTests
             await Fleet.DisposeAsync();
         }
 
-        /// <summary>The secret part of a key, and what it is checked with.</summary>
+        /// <summary>Returns the secret part of a key, and its stored hash.</summary>
         private static IEnumerable<string> Secrets(string key, string verifier) =>
             [key[(key.IndexOf('-', Math.Min(3, key.Length - 1)) + 1)..], .. verifier.Split('.').Skip(1)];
     }

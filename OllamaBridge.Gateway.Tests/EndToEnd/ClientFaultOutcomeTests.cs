@@ -4,7 +4,10 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A client's own error is counted as rejected, whichever status a server gives it. A server's error is not. Alone: gateways in one process share their metrics.</summary>
+/// <summary>
+/// A client's error counts as rejected, regardless of the server's status for it; a server's error does not. Runs alone: gateways in one process share their
+/// metrics.
+/// </summary>
 [Collection(nameof(Alone))]
 public sealed class ClientFaultOutcomeTests
 {
@@ -23,9 +26,9 @@ public sealed class ClientFaultOutcomeTests
     [InlineData("/api/chat", """{"model":"MODEL","messages":"x"}""", 400)]
     [InlineData("/api/chat", "{", 400)]
     [InlineData("/v1/messages", """{"model":"MODEL","messages":[{"role":"user","content":"x"}]}""", 400)]
-    public async Task Ask_ClientsError_RejectedInLedgerLogAndMetrics(string path, string body, int status)
+    public async Task Send_ClientError_RejectedInLedgerLogAndMetrics(string path, string body, int status)
     {
-        // One instance: no second one tells that the request is at fault.
+        // With one instance, no second attempt shows that the request is at fault.
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
         await bridge.UntilAsync(s => s.AnyCatalogKnown, "the model list is read");
@@ -41,7 +44,7 @@ public sealed class ClientFaultOutcomeTests
     }
 
     [Fact]
-    public async Task Ask_EmbeddingsOfAModelThatHasNone_Rejected()
+    public async Task Embed_ModelWithoutEmbeddings_Rejected()
     {
         await using var server = new ScriptedServer(r => r.Path == "/api/embed"
             ? ScriptedReply.Json(501, """{"error":"this model does not support embeddings"}""") : null);
@@ -53,7 +56,7 @@ public sealed class ClientFaultOutcomeTests
     }
 
     [Fact]
-    public async Task Ask_SameRequestFailsAgainWhileOthersAreAnswered_RejectedFromThenOn()
+    public async Task Send_RequestFailsRepeatedlyWhileOthersSucceed_RejectedFromThenOn()
     {
         static ScriptedReply? Script(ScriptedRequest r) => r.Path != "/api/chat" ? null
             : r.Body.Contains("poison", StringComparison.Ordinal) ? ScriptedReply.Json(500, """{"error":"grammar stack is empty"}""")
@@ -77,7 +80,7 @@ public sealed class ClientFaultOutcomeTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task Ask_ServersError_Failed(int servers)
+    public async Task Send_ServerError_Failed(int servers)
     {
         await using var fleet = await TestFleet.StartAsync(servers);
         foreach (var server in fleet.Servers)
@@ -90,7 +93,7 @@ public sealed class ClientFaultOutcomeTests
         }
     }
 
-    /// <summary>The record of the last request: a client has its response a moment before the record is written.</summary>
+    /// <summary>Returns the record of the last request. A client receives its response shortly before the record is written.</summary>
     private static async Task<(string Outcome, int Status)> LastAsync(TestBridge bridge, HttpResponseMessage answer)
     {
         var id = answer.Headers.GetValues("X-Request-Id").Single();

@@ -6,7 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>HTTPS for clients, as docs/tls.md sets it up, with files that change.</summary>
+/// <summary>HTTPS for clients with changing certificate files, configured as in docs/tls.md.</summary>
 public sealed class ClientTlsTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("https").FullName;
@@ -21,7 +21,7 @@ public sealed class ClientTlsTests : IDisposable
     }
 
     [Fact]
-    public async Task Ask_PemFilesOfTheConfiguration_ServedAndRenewedWhenTheyChange()
+    public async Task Send_PemFilesConfigured_ServedAndReloadedOnChange()
     {
         var (certificate, key) = (Path.Combine(_folder, "tls.crt"), Path.Combine(_folder, "tls.key"));
         var first = Write("one.example");
@@ -47,7 +47,7 @@ public sealed class ClientTlsTests : IDisposable
         }
     }
 
-    /// <returns>The thumbprint of the certificate that the bridge has; empty while it changes its listener.</returns>
+    /// <returns>The thumbprint of the bridge's certificate; empty while the listener restarts.</returns>
     private async Task<string> AskAsync(int port, bool stream)
     {
         var thumbprint = "";
@@ -67,7 +67,7 @@ public sealed class ClientTlsTests : IDisposable
         using var client = new HttpClient(handler) 
         {
             BaseAddress = new Uri($"https://127.0.0.1:{port}"),
-            // Offers HTTP/2, which browsers and curl do.
+            // Offers HTTP/2, as browsers and curl do.
             DefaultRequestVersion = HttpVersion.Version20,
         };
         try

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>HTTPS to instances: trusted authorities, client certificates, changed files, and the real reason of a failure.</summary>
+/// <summary>HTTPS to instances: trusted authorities, client certificates, changed files, and the reason of a failure.</summary>
 public sealed class InstanceTlsTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -23,7 +23,7 @@ public sealed class InstanceTlsTests : IDisposable
     }
 
     [Fact]
-    public async Task Ask_CaFile_EveryKindOfRequestReachesTheInstance()
+    public async Task Send_CaFile_AllKindsOfRequestsSucceed()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var front = new TlsFront(fleet[0].Url, TestCertificates.Issue(_authority, ["127.0.0.1"]));
@@ -58,7 +58,7 @@ public sealed class InstanceTlsTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Reasons))]
-    public async Task State_TlsFails_TheRealReasonInStateAndLogAndRequestsGoElsewhere(string kind, string reason)
+    public async Task State_TlsFailure_ReasonInStateAndLogAndOthersServe(string kind, string reason)
     {
         await using var fleet = await TestFleet.StartAsync(2);
         using var other = TestCertificates.Authority("Other CA");
@@ -85,7 +85,7 @@ public sealed class InstanceTlsTests : IDisposable
     }
 
     [Fact]
-    public async Task Ask_CertificateChangesToAnUntrustedOne_FailsOverAndLogsTheReason()
+    public async Task Send_CertificateBecomesUntrusted_FailsOverAndLogsReason()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         using var other = TestCertificates.Authority("Other CA");
@@ -93,7 +93,7 @@ public sealed class InstanceTlsTests : IDisposable
         TestCertificates.Write(CaFile, _authority);
         await using var bridge = await TestBridge.StartAsync([], [
             ("Bridge:Instances:0:Url", front.Url), ("Bridge:Instances:0:Name", "secured"), ("Bridge:Instances:0:Tls:CaFile", CaFile), ("Bridge:Instances:0:Slots", "4"),
-            // The bridge learns of the change by a request, not by a probe.
+            // A request, not a probe, is the first to meet the changed certificate.
             ("Bridge:Health:Interval", "00:05:00"), ("Bridge:Health:CatalogInterval", "00:05:00")]);
         await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable && i.CatalogKnown), "the instance is healthy");
         front.Certificate = TestCertificates.Issue(other, ["127.0.0.1"]);
@@ -105,7 +105,7 @@ public sealed class InstanceTlsTests : IDisposable
     }
 
     [Fact]
-    public async Task Ask_ServerWantsAClientCertificate_ItGetsTheOneOfTheFilesAlsoAfterTheyChange()
+    public async Task Send_ClientCertificateRequired_SentFromFilesAndReloadedOnChange()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var front = new TlsFront(fleet[0].Url, TestCertificates.Issue(_authority, ["127.0.0.1"])) { WantsClientCertificate = true };
@@ -145,7 +145,7 @@ public sealed class InstanceTlsTests : IDisposable
     }
 
     [Fact]
-    public async Task Ask_ServerName_CheckedAndSentInsteadOfTheAddress()
+    public async Task Send_ServerName_UsedInsteadOfAddress()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var front = new TlsFront(fleet[0].Url, TestCertificates.Issue(_authority, ["gpu-1.example"]));
@@ -162,7 +162,7 @@ public sealed class InstanceTlsTests : IDisposable
     }
 
     [Fact]
-    public async Task State_CaFileChanges_TrustedWithoutARestart()
+    public async Task State_CaFileChanges_TrustedWithoutRestart()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         using var next = TestCertificates.Authority("Next CA");
@@ -171,7 +171,7 @@ public sealed class InstanceTlsTests : IDisposable
         await using var bridge = await StartAsync(front, ("CaFile", CaFile));
         await bridge.UntilAsync(s => s.Instances[0].LastError?.Contains("unknown CA CN=Next CA", StringComparison.Ordinal) == true, "the instance is not trusted");
 
-        // As in Kubernetes: a link to another file.
+        // As in Kubernetes: the path is a link, which changes to another file.
         TestCertificates.Write(CaFile + ".new", _authority, next);
         File.Delete(CaFile);
         File.CreateSymbolicLink(CaFile, CaFile + ".new");
@@ -186,7 +186,7 @@ public sealed class InstanceTlsTests : IDisposable
     [InlineData("Tls:ClientKey", "EMPTY", "Bridge:Instances:0:Tls:ClientKey")]
     [InlineData("Tls:ServerName", "not a name", "Bridge:Instances:0:Tls:ServerName")]
     [InlineData("Url", "http://127.0.0.1:1", "Bridge:Instances:0:Tls: is for an address with https")]
-    public async Task Start_TlsSettingThatCannotWork_ReportedWithItsKey(string setting, string value, string expected)
+    public async Task Start_InvalidTlsSetting_ReportedWithKey(string setting, string value, string expected)
     {
         var empty = Path.Combine(_folder, "empty.pem");
         await File.WriteAllTextAsync(empty, "nothing", Token);
@@ -197,7 +197,7 @@ public sealed class InstanceTlsTests : IDisposable
     }
 
     [Fact]
-    public void Read_PeerOfAnotherRegion_HasItsTlsSettings()
+    public void Read_RegionPeer_TlsSettings()
     {
         TestCertificates.Write(CaFile, _authority);
         var errors = new List<string>();

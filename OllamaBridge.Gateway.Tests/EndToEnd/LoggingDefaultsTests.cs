@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What the program logs with an operator's own settings file.</summary>
+/// <summary>Log output of the program with an operator's own settings file.</summary>
 public sealed partial class LoggingDefaultsTests : IDisposable
 {
     private const string Announcement = "Now listening on: ";
@@ -17,7 +17,7 @@ public sealed partial class LoggingDefaultsTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Log_SettingsWithoutLogging_OneLineForEachRequestWithUtcTimeAndNoQueryString()
+    public async Task Log_DefaultSettings_OneLinePerRequestWithUtcTimeAndNoQueryString()
     {
         var lines = await RunAsync("{}", 2);
 
@@ -30,7 +30,7 @@ public sealed partial class LoggingDefaultsTests : IDisposable
     }
 
     [Fact]
-    public async Task Log_OwnLevelForACategory_GoesBeforeTheDefault()
+    public async Task Log_ConfiguredCategoryLevel_OverridesDefault()
     {
         var lines = await RunAsync("""{"Logging":{"LogLevel":{"Microsoft.AspNetCore.Hosting.Diagnostics":"Information"}}}""", 1);
         Assert.Contains(lines, l => l.Contains("Request starting", StringComparison.Ordinal));
@@ -54,14 +54,14 @@ public sealed partial class LoggingDefaultsTests : IDisposable
     }
 
     [Fact]
-    public async Task Log_BehindATrustedProxy_ForwardedAddressAndItsRequestId()
+    public async Task Log_TrustedProxy_ForwardedAddressAndRequestId()
     {
         var lines = await RunAsync(
             "{}", 1, new() { ["ASPNETCORE_FORWARDEDHEADERS_ENABLED"] = "true" }, new() { ["X-Forwarded-For"] = "203.0.113.9", ["X-Request-Id"] = "from-the-proxy" });
         Assert.Contains(lines, l => l.Contains("request from-the-proxy, client 203.0.113.9, key", StringComparison.Ordinal));
     }
 
-    /// <summary>Runs the program with a settings file of its own, sends requests, and returns what it logged.</summary>
+    /// <summary>Runs the program with a settings file, sends requests, and returns the log.</summary>
     private async Task<IReadOnlyCollection<string>> RunAsync(
         string settings, int requests, Dictionary<string, string>? environment = null, Dictionary<string, string>? headers = null)
     {

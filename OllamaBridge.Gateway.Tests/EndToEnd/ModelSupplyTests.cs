@@ -3,7 +3,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Where models come from, and what instances fetch for a request: nothing that the operator has not allowed.</summary>
+/// <summary>Registries of models and media URLs in requests: nothing is fetched that the operator has not allowed.</summary>
 public sealed class ModelSupplyTests
 {
     private static readonly string[] Probes = ["/api/version", "/api/ps", "/api/tags"];
@@ -26,7 +26,7 @@ public sealed class ModelSupplyTests
     [InlineData("/api/pull", """{"model":"qwen3:4b","insecure":true}""")]
     [InlineData("/api/pull", """{"model":"qwen3:4b","Insecure":true}""")]
     [InlineData("/api/push", """{"model":"me/qwen3","insecure":true}""")]
-    public async Task Change_RegistryThatIsNotAllowed_403InWordsAndNoInstanceIsAsked(string path, string body)
+    public async Task Change_DisallowedRegistry_403WithReasonAndNoAttempt(string path, string body)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -43,7 +43,7 @@ public sealed class ModelSupplyTests
     [InlineData("/api/pull", """{"model":"evil.example/ns/ m"}""")]
     [InlineData("/api/pull", """{"model":"user:secret@evil.example/ns/m"}""")]
     [InlineData("/api/push", """{"model":"evil.example/a/b/c/m"}""")]
-    public async Task Change_NameThatOllamaCannotResolve_400AndNoInstanceIsAsked(string path, string body)
+    public async Task Change_UnresolvableName_400AndNoAttempt(string path, string body)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -65,7 +65,7 @@ public sealed class ModelSupplyTests
     [InlineData("models.lab.example/ns/m", "*.lab.example")]
     [InlineData("10.0.0.9:5000/ns/m", "10.0.0.9:5000")]
     [InlineData("anything.example/ns/m", "*")]
-    public async Task Pull_AllowedRegistry_ReachesAnInstance(string model, string? registry)
+    public async Task Pull_AllowedRegistry_ForwardedToInstance(string model, string? registry)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, registry is null ? [] : [("Bridge:Management:Registries:0", registry)]);
@@ -76,7 +76,7 @@ public sealed class ModelSupplyTests
     }
 
     [Fact]
-    public async Task Pull_OwnRegistriesConfigured_DefaultsAreGone()
+    public async Task Pull_RegistriesConfigured_ReplaceDefaults()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Management:Registries:0", "*.lab.example"));
@@ -88,7 +88,7 @@ public sealed class ModelSupplyTests
     }
 
     [Fact]
-    public async Task Start_RegistryThatIsNoHost_Reported()
+    public async Task Start_InvalidRegistry_Reported()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, ("Bridge:Management:Registries:0", "https://user:hidden@lab.example/")));
@@ -116,7 +116,7 @@ public sealed class ModelSupplyTests
 
     [Theory]
     [MemberData(nameof(RemoteMedia))]
-    public async Task Ask_MediaByAddress_400UnlessAllowed(string path, string body)
+    public async Task Send_MediaUrl_400UnlessAllowed(string path, string body)
     {
         body = body.Replace("MODEL", "m", StringComparison.Ordinal);
         await using var server = new ScriptedServer(_ => ScriptedReply.Json(200, """{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"""));
@@ -140,7 +140,7 @@ public sealed class ModelSupplyTests
     [InlineData("/v1/chat/completions", """{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image\/png;base64,iVBO\/Rw0KGgo="}}]}]}""")]
     [InlineData("/v1/chat/completions", """{"model":"m","messages":[{"role":"user","content":"http://example/"}]}""")]
     [InlineData("/v1/chat/completions", """{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":{"image_url":{"url":"http://example/"}}}}],"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{\"image_url\":\"http://example/\"}"}}]}]}""")]
-    public async Task Ask_DataOrPlainText_PassedOn(string path, string body)
+    public async Task Send_DataUrlOrPlainText_Forwarded(string path, string body)
     {
         await using var server = new ScriptedServer(_ => ScriptedReply.Json(200, """{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"""));
         await using var bridge = await StartAsync(server);

@@ -6,13 +6,13 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Each request has an id, in its response, in the log and in the ledger.</summary>
+/// <summary>Each request has an id in its response, the log and the ledger.</summary>
 public sealed partial class RequestIdTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ask_EveryProtocol_IdInResponseLogAndLedger()
+    public async Task Send_EveryProtocol_IdInResponseLogAndLedger()
     {
         var (key, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -47,7 +47,7 @@ public sealed partial class RequestIdTests
     [InlineData("/nowhere")]
     [InlineData("/bridge/instances")]
     [InlineData("/health")]
-    public async Task Get_OtherRoutes_HaveAnId(string path)
+    public async Task Get_OtherRoutes_IdInResponse(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -61,7 +61,7 @@ public sealed partial class RequestIdTests
     [InlineData("has blank", null, false)]
     [InlineData("<script>", null, false)]
     [InlineData("ключ", null, false)]
-    public async Task Ask_IdOfTheSender_KeptIfValidAndFromThisMachine(string sent, string? from, bool isKept)
+    public async Task Send_RequestIdHeader_KeptIfValidAndLocal(string sent, string? from, bool isKept)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -91,7 +91,7 @@ public sealed partial class RequestIdTests
     [InlineData("a,b")]
     [InlineData("a\"b")]
     [InlineData("é")]
-    public void IsValid_CharactersThatHeadersOrLogsMayMisread_False(string id) => Assert.False(RequestIds.IsValid(id));
+    public void IsValid_UnsafeCharacters_False(string id) => Assert.False(RequestIds.IsValid(id));
 
     [GeneratedRegex("^req_[0-9a-f]{24}$")]
     private static partial Regex GeneratedId();

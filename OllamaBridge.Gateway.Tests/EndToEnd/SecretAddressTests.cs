@@ -2,7 +2,7 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>An address with a password is refused everywhere, without repeating it.</summary>
+/// <summary>Addresses with passwords are refused everywhere, and the password is not repeated.</summary>
 public sealed class SecretAddressTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -22,7 +22,7 @@ public sealed class SecretAddressTests
     [InlineData("services:gpu:http:0", "http://user:hidden@127.0.0.1:1", "services:gpu")]
     [InlineData("Bridge:State:ConnectionString", "redis://user:hidden@127.0.0.1:6379", "Bridge:State:ConnectionString")]
     [InlineData("ConnectionStrings:state", "rediss://:hidden@127.0.0.1:6379/0", "ConnectionStrings:state")]
-    public async Task Start_SecretInAnAddress_RefusedWithItsKeyAndNotRepeated(string key, string value, string expected)
+    public async Task Start_SecretInAddress_RefusedWithKeyAndWithoutSecret(string key, string value, string expected)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         (string, string)[] settings =
@@ -40,7 +40,7 @@ public sealed class SecretAddressTests
     [InlineData("http://user:hidden@127.0.0.1:1")]
     [InlineData("hidden@127.0.0.1:1")]
     [InlineData("http://127.0.0.1:1/?token=hidden")]
-    public async Task AddInstance_SecretInItsAddress_400AndNotRepeated(string url)
+    public async Task AddInstance_SecretInAddress_400WithoutSecret(string url)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -53,7 +53,7 @@ public sealed class SecretAddressTests
     }
 
     [Fact]
-    public async Task Reload_SecretInAnAddress_NotUsedAndNotRepeated()
+    public async Task Reload_SecretInAddress_IgnoredWithoutRepeatingSecret()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One audit log of all bridges that share a state; without it each bridge keeps its own.</summary>
+/// <summary>Bridges with shared state have one audit log; without shared state each bridge keeps its own.</summary>
 public sealed class SharedAuditTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -15,7 +15,7 @@ public sealed class SharedAuditTests
     [Theory]
     [InlineData(true)] // a stream
     [InlineData(false)] // Garnet: a list
-    public async Task Audit_TwoBridges_BothShowAllAndNoMoreThanIsKept(bool isRedis)
+    public async Task Audit_TwoBridges_BothReturnAllUpToLimit(bool isRedis)
     {
         await using var redis = isRedis ? await RunningRedis.StartAsync() : null;
         await using var garnet = isRedis ? null : await RunningStateServer.StartAsync();
@@ -36,7 +36,7 @@ public sealed class SharedAuditTests
     }
 
     [Fact]
-    public async Task Audit_StateLostAndBack_NothingIsLost()
+    public async Task Audit_StateLostAndRestored_NoEntryLost()
     {
         await using var redis = await RunningRedis.StartAsync();
         await using var proxy = new RedisProxy { Target = redis.Port };

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Makes certificates.</summary>
+/// <summary>Creates certificates for tests.</summary>
 internal static class TestCertificates
 {
     private static readonly DateTimeOffset Now = DateTimeOffset.UtcNow;
@@ -13,7 +13,7 @@ internal static class TestCertificates
 
     public static X509Certificate2 SelfSigned(string name) => Create($"CN={name}", isAuthority: false, [name], issuer: null, Now.AddDays(-1), Now.AddDays(1));
 
-    /// <summary>A certificate of an authority for names and addresses.</summary>
+    /// <summary>Creates a certificate for names and addresses, issued by an authority.</summary>
     public static X509Certificate2 Issue(X509Certificate2 issuer, string[] names, DateTimeOffset? from = null, DateTimeOffset? to = null) =>
         Create($"CN={names[0]}", isAuthority: false, names, issuer, from ?? Now.AddDays(-1), to ?? Now.AddDays(1));
 

@@ -6,7 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A reverse proxy that speaks TLS before a server without it.</summary>
+/// <summary>A reverse proxy that terminates TLS for a server without it.</summary>
 internal sealed class TlsFront : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -28,7 +28,7 @@ internal sealed class TlsFront : IAsyncDisposable
 
     public bool WantsClientCertificate { get; init; }
 
-    /// <summary>The names that clients asked for and the subjects of their certificates.</summary>
+    /// <summary>The server names (SNI) of clients and the subjects of their certificates.</summary>
     public IReadOnlyCollection<(string Sni, string? Client)> Handshakes => _handshakes;
 
     public async ValueTask DisposeAsync()
@@ -71,7 +71,7 @@ internal sealed class TlsFront : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or System.Security.Authentication.AuthenticationException or SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // The client went away or was refused.
+            // The client disconnected or was refused.
         }
     }
 }

@@ -32,14 +32,14 @@ public sealed class ModelPatternTests
     [InlineData("host/space/*", "host/space/model", true)]
     [InlineData("*", "hf.co/lab/model", true)]
     [InlineData("*", "qwen3:8b", true)]
-    public void Allows_Pattern_StaysInItsNamespaceAndRegistry(string pattern, string written, bool expected)
+    public void Allows_Pattern_OnlyItsNamespaceAndRegistry(string pattern, string written, bool expected)
     {
         var reference = ModelReference.Resolve(written);
         Assert.Equal(expected, reference.IsResolved && new ModelAccess([pattern]).Allows(reference.Key));
     }
 
     [Fact]
-    public void RegistryOf_CanonicalNames_TheirHosts() => Assert.Equal(
+    public void RegistryOf_CanonicalNames_Hosts() => Assert.Equal(
         ["registry.ollama.ai", "registry.ollama.ai", "hf.co", "10.0.0.1:5000"],
         new[] { "qwen3", "lab/qwen3", "hf.co/lab/qwen3", "http://10.0.0.1:5000/lab/qwen3" }.Select(n => ModelName.RegistryOf(ModelReference.Resolve(n).Key)));
 }
