@@ -36,7 +36,7 @@ public sealed class DrainRequestTests
     [InlineData("2027-01-31T12:00:30", null, "deadline")] // of which clock?
     [InlineData("2027-01-31", null, "deadline")]
     [InlineData("5", "perhaps", "wait")]
-    [InlineData(null, "true", "wait needs a deadline")]
+    [InlineData(null, "true", "wait requires a deadline")]
     public void Read_Nonsense_NothingAndWhy(string? deadline, string? wait, string word)
     {
         Assert.Null(DrainRequest.Read(deadline, wait, Now, out var mistake));

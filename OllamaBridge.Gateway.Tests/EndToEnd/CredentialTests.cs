@@ -28,10 +28,10 @@ public sealed class CredentialTests
     [InlineData("Authorization: Bearer", 401, "none was sent")]
     [InlineData("Authorization: Bearer sk-of-another-service", 401, "is not a key of this bridge")]
     [InlineData("Authorization: Basic %%%", 401, "is not a key of this bridge")]
-    [InlineData("x-api-key: WRONG", 401, "the key that was sent is not known here")]
+    [InlineData("x-api-key: WRONG", 401, "the key that was sent is unknown")]
     [InlineData("Authorization: Bearer OLD", 401, "this key has expired (2020-01-31)")]
     [InlineData("Authorization: Bearer OFF", 401, "the tenant of this key, paused, is disabled")]
-    [InlineData("Authorization: Bearer OLDx", 401, "the key that was sent is not known here")] // a wrong secret learns nothing
+    [InlineData("Authorization: Bearer OLDx", 401, "the key that was sent is unknown")] // a wrong secret learns nothing
     public async Task Ask_Credentials_AnyValidOneOrTheReason(string headers, int status, string? words = null)
     {
         var (key, verifier) = ApiKey.Create();

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>The door: on loopback, no foreign <c>Host</c>; from a browser, no foreign <c>Origin</c>; CORS as a real server does it.</summary>
+/// <summary>Refuses foreign <c>Host</c> headers on loopback and foreign <c>Origin</c> headers, and writes CORS headers as Ollama does.</summary>
 internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics? metrics = null, ILogger<AccessGuard>? logger = null)
 {
     private const int MaxLogged = 200;
@@ -15,12 +15,11 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
     private static readonly string Machine = Dns.GetHostName();
     private AccessOptions Settings => options.Value;
 
-    /// <summary>Lets a request in or sends it away.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         var request = context.Request;
         var response = context.Response;
-        // A server's own abilities, and a tunnel: neither is a question to a route (Go's net/http answers the first, no server of Ollama's does the second).
+        // OPTIONS * and CONNECT concern no route. Go's net/http handles the first; no server of Ollama's supports the second.
         if (HttpMethods.IsConnect(request.Method))
             return ProtocolStage.RefuseConnect(context);
         var isOptions = HttpMethods.IsOptions(request.Method);
@@ -35,7 +34,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
             if (!IsSameOrigin(origin, request.Host))
             {
                 if (!OriginRules.IsAllowed(origin, Settings.Origins))
-                    return Refuse(context, "Origin", origin, "this page's Origin is not allowed here; its address belongs into Bridge:Access:Origins");
+                    return Refuse(context, "Origin", origin, "this page's Origin is not allowed; add it to Bridge:Access:Origins");
                 if (isOptions)
                 {
                     CorsHeaders.WritePreflight(response.Headers, request.Headers, origin);
@@ -50,7 +49,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
         if (IsLoopback(context.Connection.LocalIpAddress) && !HostRules.IsAllowed(request.Host, Machine, Settings.Hosts))
         {
             if (!ProxiedRequests.CameThroughProxy(request, context.Connection.LocalPort))
-                return Refuse(context, "Host", request.Host.Value ?? "", "this Host is not a name of the bridge's machine; a further name belongs into Bridge:Access:Hosts");
+                return Refuse(context, "Host", request.Host.Value ?? "", "this Host is not a name of the bridge's machine; add it to Bridge:Access:Hosts");
             ProxiedRequests.MarkRemote(context);
         }
 
@@ -76,7 +75,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
     private Task Refuse(HttpContext context, string header, string value, string message)
     {
         metrics?.RecordAccessRefusal(header);
-        // Each value once: a page that tries again and again does not fill the log.
+        // Each value is logged once, so that repeated requests of a page don't fill the log.
         if (logger is not null && _logged.Count < MaxLogged && _logged.TryAdd((header, value), true))
             AccessLog.Refused(logger, header, Printable(value));
         return ProtocolError.WriteAsync(context, OperationTable.ProtocolOf(context.Request.Path.Value ?? "/"), StatusCodes.Status403Forbidden, message);
@@ -93,6 +92,6 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
 /// <summary>Log messages of the guard. Event ids 1490–1499.</summary>
 internal static partial class AccessLog
 {
-    [LoggerMessage(1490, LogLevel.Warning, "Requests with a foreign {Header} are refused: {Value}")]
+    [LoggerMessage(1490, LogLevel.Warning, "Refused requests with a foreign {Header}: {Value}")]
     public static partial void Refused(ILogger logger, string header, string value);
 }

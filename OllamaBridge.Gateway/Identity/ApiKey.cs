@@ -6,15 +6,15 @@ using System.Text;
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>
-/// An API key's form, <c>ob-ID-SECRET</c>, and what is kept of it: the id in clear, so that it is found without trying all, and a salted
-/// SHA-256 of the secret. The secret has 256 random bits: a slow hash would only help a weak one, and cost every request.
+/// The format of API keys, <c>ob-ID-SECRET</c>. The bridge stores the id in clear, for lookup, and a salted
+/// SHA-256 of the secret. The secret has 256 random bits: a slow hash would only protect weaker secrets, at a cost for every request.
 /// </summary>
 internal static class ApiKey
 {
-    /// <summary>What every key begins with, so that scanners of leaked secrets can know it.</summary>
+    /// <summary>The prefix of every key, by which scanners recognize leaked secrets.</summary>
     public const string Prefix = "ob-";
 
-    /// <summary>Characters of an id.</summary>
+    /// <summary>Length of an id in characters.</summary>
     public const int IdLength = 12;
 
     private static readonly System.Buffers.SearchValues<char> IdCharacters = System.Buffers.SearchValues.Create("0123456789abcdef");
@@ -23,8 +23,7 @@ internal static class ApiKey
     private const int HashBytes = SHA256.HashSizeInBytes;
     private const int MaxSecret = 128;
 
-    /// <summary>Makes a key.</summary>
-    /// <returns>The key, which is shown once, and what is kept of it.</returns>
+    /// <summary>Generates a key and its verifier. The key itself is not stored.</summary>
     public static (string Key, KeyVerifier Verifier) Create()
     {
         var id = RandomNumberGenerator.GetHexString(IdLength, lowercase: true);
@@ -32,8 +31,9 @@ internal static class ApiKey
         return ($"{Prefix}{id}-{secret}", VerifierOf(id, secret));
     }
 
-    /// <summary>The verifier of a whole key.</summary>
-    /// <returns>False if the text is not a key of the form that <see cref="Create"/> makes: its secret must have 256 bits.</returns>
+    /// <summary>
+    /// Makes the verifier of a complete key. Returns false unless the text has the format of <see cref="Create"/> and its secret has 256 bits.
+    /// </summary>
     public static bool TryCreateVerifier(ReadOnlySpan<char> key, [NotNullWhen(true)] out KeyVerifier? verifier)
     {
         verifier = null;
@@ -43,8 +43,7 @@ internal static class ApiKey
         return true;
     }
 
-    /// <summary>Takes a key apart.</summary>
-    /// <returns>False for what cannot be a key of the bridge.</returns>
+    /// <summary>Splits a key into id and secret. Returns false if the text does not have the format of a key.</summary>
     public static bool TrySplit(ReadOnlySpan<char> key, out ReadOnlySpan<char> id, out ReadOnlySpan<char> secret)
     {
         id = secret = default;
@@ -56,7 +55,7 @@ internal static class ApiKey
         return true;
     }
 
-    /// <summary>Whether a secret is the one of a verifier. Takes as long for a wrong one as for the right one.</summary>
+    /// <summary>Whether a secret matches a verifier, in constant time.</summary>
     public static bool Matches(KeyVerifier verifier, ReadOnlySpan<char> secret)
     {
         Span<byte> hash = stackalloc byte[HashBytes];
@@ -88,13 +87,12 @@ internal static class ApiKey
     }
 }
 
-/// <summary>What is kept of a key. As text: <c>ID.SALT.HASH</c>, the last two in base64url.</summary>
-/// <param name="Id">In clear; names the key towards operators.</param>
+/// <summary>The stored part of a key. As text: <c>ID.SALT.HASH</c>, the last two in base64url.</summary>
+/// <param name="Id">The key's id, in clear; it identifies the key to operators.</param>
 /// <param name="Salt">16 bytes.</param>
 /// <param name="Hash">32 bytes.</param>
 internal sealed record KeyVerifier(string Id, byte[] Salt, byte[] Hash)
 {
-    /// <summary>Reads the text.</summary>
     public static bool TryParse(string? text, [NotNullWhen(true)] out KeyVerifier? verifier)
     {
         verifier = null;
@@ -114,6 +112,5 @@ internal sealed record KeyVerifier(string Id, byte[] Salt, byte[] Hash)
         }
     }
 
-    /// <inheritdoc/>
     public override string ToString() => $"{Id}.{Base64Url.EncodeToString(Salt)}.{Base64Url.EncodeToString(Hash)}";
 }

@@ -3,13 +3,13 @@ using Microsoft.AspNetCore.HttpOverrides;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Where a request comes from.</summary>
+/// <summary>The address of a request's client.</summary>
 internal static class Caller
 {
-    /// <summary>Whether a request comes from this machine's loopback.</summary>
+    /// <summary>Whether a request comes from this machine's loopback address.</summary>
     /// <remarks>
-    /// Where <c>ASPNETCORE_FORWARDEDHEADERS_ENABLED</c> is set, the address is what the caller's <c>X-Forwarded-For</c> claims. ASP.NET
-    /// Core then keeps the real one in <c>X-Original-For</c>: whoever comes with that is nobody local.
+    /// If <c>ASPNETCORE_FORWARDEDHEADERS_ENABLED</c> is set, the address comes from the client's <c>X-Forwarded-For</c> header. ASP.NET
+    /// Core then keeps the connection's address in <c>X-Original-For</c>: a request with that header is not local.
     /// </remarks>
     public static bool IsLocal(HttpContext context)
     {

@@ -2,10 +2,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>The CORS headers of answers to pages whose origin is allowed. Pure.</summary>
+/// <summary>The CORS headers of responses to pages whose origin is allowed. Pure.</summary>
 internal static class CorsHeaders
 {
-    // What gin-contrib/cors answers as Ollama configures it (server/routes.go, 0.32.15).
+    // The response of gin-contrib/cors as Ollama configures it (server/routes.go, 0.32.15).
     private const string Methods = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS";
     private const string RequestHeaders = "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,X-Stainless-Arch,"
         + "X-Stainless-Async,X-Stainless-Custom-Poll-Interval,X-Stainless-Helper-Method,X-Stainless-Lang,X-Stainless-Os,"
@@ -13,11 +13,11 @@ internal static class CorsHeaders
         + "X-Stainless-Runtime-Version,X-Stainless-Timeout,X-Api-Key,Anthropic-Version,Anthropic-Beta,"
         + "Anthropic-Dangerous-Direct-Browser-Access";
 
-    // The bridge's own.
+    // The bridge's own headers.
     private const string BridgeHeaders = "X-Bridge-Priority,X-Bridge-Deadline,X-Bridge-Progress,X-Bridge-Continuation,X-Request-Id,traceparent,tracestate";
     private const string Always = $"{BridgeHeaders},{RequestHeaders}";
 
-    /// <summary>The answer's own headers that a page may read.</summary>
+    /// <summary>The response headers that a page may read.</summary>
     private const string Exposed = "X-Bridge-Instance,X-Bridge-Model,X-Bridge-Queue-Position,X-Bridge-Estimated-Wait,X-Bridge-Token-Count,X-Bridge-Partial,"
         + "X-Request-Id,Request-Id,Estimated-Wait,"
         + "Retry-After,WWW-Authenticate,x-should-retry,x-ratelimit-limit-requests,x-ratelimit-remaining-requests,x-ratelimit-reset-requests,"
@@ -25,12 +25,11 @@ internal static class CorsHeaders
         + "anthropic-ratelimit-requests-remaining,anthropic-ratelimit-requests-reset,anthropic-ratelimit-tokens-limit,"
         + "anthropic-ratelimit-tokens-remaining,anthropic-ratelimit-tokens-reset";
 
-    // Longer than any honest list; what is beyond is not repeated.
+    // Longer than any real list. A longer one is not repeated.
     private const int MaxRequested = 4096;
 
     private static readonly HashSet<string> Known = [.. RequestHeaders.Split(',').Select(h => h.ToLowerInvariant())];
 
-    /// <summary>Writes the headers that let a page read an answer.</summary>
     public static void Write(IHeaderDictionary response, string origin)
     {
         response.AccessControlAllowOrigin = origin;
@@ -38,10 +37,7 @@ internal static class CorsHeaders
         response.AccessControlExposeHeaders = Exposed;
     }
 
-    /// <summary>Writes the headers of the answer to a preflight.</summary>
-    /// <param name="response">The answer's headers.</param>
-    /// <param name="request">The preflight's headers.</param>
-    /// <param name="origin">Its origin, which is allowed.</param>
+    /// <summary>Writes the CORS headers of the response to a preflight request whose <paramref name="origin"/> is allowed.</summary>
     public static void WritePreflight(IHeaderDictionary response, IHeaderDictionary request, string origin)
     {
         response.AccessControlAllowOrigin = origin;
@@ -49,12 +45,14 @@ internal static class CorsHeaders
         response.AccessControlAllowMethods = Methods;
         response.AccessControlAllowHeaders = Allowed(request.AccessControlRequestHeaders);
         response.AccessControlMaxAge = "43200";
-        // A page of a public site asks a server in a private network (Private Network Access).
+        // Private Network Access: a page of a public site sends a request to a server in a private network.
         if (request.TryGetValue("Access-Control-Request-Private-Network", out var isPrivate) && isPrivate == "true")
             response["Access-Control-Allow-Private-Network"] = "true";
     }
 
-    /// <summary>Ollama's list, the bridge's own, and whatever else the page asks for: an origin that may ask may send any header; none of them gives it a right.</summary>
+    /// <summary>
+    /// Returns Ollama's list, the bridge's headers, and the other requested ones: an allowed origin may send any header, since no header grants rights to it.
+    /// </summary>
     private static string Allowed(StringValues requested)
     {
         if (requested.ToString() is not { Length: > 0 and <= MaxRequested } text)

@@ -3,14 +3,14 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Every key that a request carries, wherever clients put one.</summary>
+/// <summary>Reads the keys of a request from all headers that clients use.</summary>
 internal static class Credentials
 {
     private const string Bearer = "Bearer ";
     private const string Basic = "Basic ";
     private static readonly string[] Names = ["x-api-key", "api-key"];
 
-    /// <summary>Reads them, in the order in which they are tried. Those of other services are among them.</summary>
+    /// <summary>Returns the keys in the order in which they are tried; they may include keys of other services.</summary>
     public static IEnumerable<string> Of(IHeaderDictionary headers)
     {
         foreach (var value in headers.Authorization)
@@ -20,14 +20,14 @@ internal static class Credentials
                 yield return value[Bearer.Length..].Trim();
             else if (value.StartsWith(Basic, StringComparison.OrdinalIgnoreCase))
                 yield return PasswordOf(value[Basic.Length..].Trim());
-        // Anthropic's clients and Azure's.
+        // Headers of Anthropic's and Azure's clients.
         foreach (var name in Names)
             foreach (var value in headers[name])
                 if (!string.IsNullOrWhiteSpace(value))
                     yield return value.Trim();
     }
 
-    // As clients send it whose base URL is http://any:KEY@bridge.
+    // Clients send Basic credentials if their base URL is http://any:KEY@bridge.
     private static string PasswordOf(string encoded)
     {
         var bytes = new byte[Base64.GetMaxDecodedFromUtf8Length(encoded.Length)];

@@ -1,9 +1,9 @@
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Slows whoever guesses keys, by address: each wrong key makes the answer to the next wrong one later.</summary>
+/// <summary>Delays responses to wrong keys, by client address: each wrong key lengthens the delay of the next one.</summary>
 internal sealed class FailureBrake(TimeProvider time)
 {
-    // Wrong keys that cost nothing: a typing error, a key that was rotated.
+    // Wrong keys without a delay: for typing errors and rotated keys.
     private const int Free = 3;
     private const int MaxAddresses = 10_000;
     private const int MaxDoublings = 5;
@@ -12,9 +12,7 @@ internal sealed class FailureBrake(TimeProvider time)
     private readonly Lock _gate = new();
     private readonly Dictionary<string, (int Failures, long Last)> _addresses = new(StringComparer.Ordinal);
 
-    /// <summary>Notes a wrong key.</summary>
-    /// <param name="address">Whence it came.</param>
-    /// <returns>How long to let the answer wait: 0 to 3.2 s.</returns>
+    /// <summary>Counts a wrong key of <paramref name="address"/> and returns the delay of the response: 0 to 3.2 s.</summary>
     public TimeSpan Fail(string address)
     {
         var now = time.GetTimestamp();
@@ -30,7 +28,7 @@ internal sealed class FailureBrake(TimeProvider time)
         }
     }
 
-    // Many addresses at once are somebody with many addresses: what is remembered stays bounded.
+    // Bounds memory: many addresses at once may belong to one attacker.
     private void Forget(long now)
     {
         foreach (var (address, (_, last)) in _addresses)

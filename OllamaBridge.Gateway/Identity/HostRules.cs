@@ -3,19 +3,16 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Under which names a service on loopback may be asked. Pure.</summary>
+/// <summary>Decides which <c>Host</c> names a service on loopback accepts. Pure.</summary>
 /// <remarks>
-/// A page of a foreign site can have its own name resolve to 127.0.0.1 and so reach what listens there (DNS rebinding); its
-/// <c>Host</c> gives it away. Rules as in Ollama's <c>allowedHostsMiddleware</c> (<c>server/routes.go</c>, 0.32.15).
+/// A page of a foreign site can have its own name resolve to 127.0.0.1 and so reach local services (DNS rebinding); its
+/// <c>Host</c> header reveals that. Rules as in Ollama's <c>allowedHostsMiddleware</c> (<c>server/routes.go</c>, 0.32.15).
 /// </remarks>
 internal static class HostRules
 {
     private static readonly string[] LocalDomains = [".localhost", ".local", ".internal"];
 
-    /// <summary>Whether a <c>Host</c> header is local.</summary>
-    /// <param name="host">The header's value.</param>
-    /// <param name="machine">The machine's own name.</param>
-    /// <param name="alsoAllowed">Names that an operator added.</param>
+    /// <summary>Whether a <c>Host</c> header is local, the name of this <paramref name="machine"/> or one that an operator allowed.</summary>
     public static bool IsAllowed(HostString host, string machine, IList<string> alsoAllowed)
     {
         var name = host.Host ?? "";

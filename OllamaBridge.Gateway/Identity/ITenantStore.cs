@@ -2,66 +2,60 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Keeps the tenants that operators made through the API. Asked in the background and on changes, never on a request's way.</summary>
+/// <summary>Stores the tenants that operators made through the API. Called in the background and on changes, never while a request is handled.</summary>
 internal interface ITenantStore
 {
-    /// <summary>Whether others may change it as well, so that it is to be looked at again and again.</summary>
+    /// <summary>Whether other gateways use the store as well, so that it must be polled.</summary>
     bool IsShared { get; }
 
-    /// <summary>All tenants, where they are not known yet.</summary>
-    /// <param name="known">The version that is known; null to have them in any case.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <summary>Reads all tenants, unless their version is <paramref name="known"/>. Null reads them in any case.</summary>
     ValueTask<TenantReading> ReadAsync(TenantVersion? known, CancellationToken cancellationToken);
 
-    /// <summary>Puts a tenant in place of the one with its name, unless anything was changed since a version.</summary>
-    /// <param name="known">The version that the change is made to.</param>
-    /// <param name="id">The tenant's name.</param>
-    /// <param name="tenant">What it becomes; null to forget it.</param>
-    /// <param name="cancellationToken">Ends the wait; whether the change was made is then not known.</param>
+    /// <summary>
+    /// Replaces or adds the tenant <paramref name="id"/> unless the stored version differs from <paramref name="known"/>. A null <paramref name="tenant"/>
+    /// removes it. If cancelled, whether the change was made is unknown.
+    /// </summary>
     ValueTask<TenantWriting> ReplaceAsync(TenantVersion known, string id, TenantRecord? tenant, CancellationToken cancellationToken);
 }
 
-/// <summary>One state of all stored tenants: how many changes it took, and a mark of the last. None, where nothing was ever stored.</summary>
-/// <param name="Text">As it is stored; empty for none.</param>
+/// <summary>One version of all stored tenants: the number of changes and a random mark of the last one.</summary>
+/// <param name="Text">The stored form; empty if nothing was ever stored.</param>
 internal readonly record struct TenantVersion(string Text)
 {
-    /// <summary>Before the first change.</summary>
+    /// <summary>The version before the first change.</summary>
     public static TenantVersion None { get; } = new("");
 
-    /// <summary>How many changes.</summary>
+    /// <summary>The number of changes.</summary>
     public long Count => long.TryParse(Text.AsSpan(0, Math.Max(0, Text.IndexOf(' ', StringComparison.Ordinal))), CultureInfo.InvariantCulture, out var count) ? count : 0;
 
-    /// <summary>A version that comes after this one and is no other's: a store that lost changes counts again, but never comes to the same.</summary>
+    /// <summary>Returns a unique version after this one: a store that lost changes reuses counts, but never a version.</summary>
     public TenantVersion Next() => new(string.Create(CultureInfo.InvariantCulture, $"{Count + 1} {Guid.NewGuid():N}"));
 }
 
 /// <summary>All stored tenants at one version.</summary>
 internal sealed record TenantList(TenantVersion Version, IReadOnlyList<TenantRecord> Tenants)
 {
-    /// <summary>The list after a change.</summary>
+    /// <summary>Returns the list after a change; a null <paramref name="tenant"/> removes it.</summary>
     public TenantList With(TenantVersion version, string id, TenantRecord? tenant) =>
         new(version, [.. Tenants.Where(t => t.Id != id), .. tenant is null ? Array.Empty<TenantRecord>() : [tenant]]);
 }
 
-/// <summary>What came of reading.</summary>
-/// <param name="Answered">Whether the store answered.</param>
-/// <param name="List">What is new; null where nothing is.</param>
+/// <summary>The result of reading.</summary>
+/// <param name="Answered">Whether the store responded.</param>
+/// <param name="List">The tenants; null if the known version is current.</param>
 internal readonly record struct TenantReading(bool Answered, TenantList? List);
 
-/// <summary>What came of writing.</summary>
-/// <param name="Outcome">Whether it was done.</param>
-/// <param name="Version">The version that it made.</param>
+/// <summary>The result of writing, and the new version if it is <see cref="WriteOutcome.Done"/>.</summary>
 internal readonly record struct TenantWriting(WriteOutcome Outcome, TenantVersion Version = default);
 
-/// <summary>Whether a change was stored.</summary>
 internal enum WriteOutcome
 {
-    /// <summary>It was.</summary>
+    /// <summary>The change was stored.</summary>
     Done,
 
-    /// <summary>It was not: somebody else has changed something. To be read again.</summary>
+    /// <summary>The change was not stored because of a concurrent change. Read again.</summary>
     Conflict,
 
-    /// <summary>The store does not answer.</summary>
+    /// <summary>The store does not respond.</summary>
     NoAnswer,
 }

@@ -2,10 +2,9 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>The room at the door.</summary>
+/// <summary>Registers identity: API keys, tenants and access rules.</summary>
 internal static class IdentityServiceCollectionExtensions
 {
-    /// <summary>Adds the guard and its options.</summary>
     public static IServiceCollection AddIdentity(this IServiceCollection services)
     {
         services.AddBridgeOptions<AccessOptions, AccessOptionsValidator>(AccessOptions.Section);

@@ -3,13 +3,12 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Finds out whose a request is, by its key, and whether that allows it.</summary>
+/// <summary>Authenticates a request by its key or source network, and checks the scopes of its tenant.</summary>
 internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brake, TimeProvider time)
 {
-    /// <summary>When to come back with a key that cannot be checked.</summary>
+    /// <summary><c>Retry-After</c> of a request whose key can't be checked yet.</summary>
     public static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
-    /// <summary>Handles one request of a client.</summary>
     public async Task InvokeAsync(HttpContext context, BridgeCall call, RequestDelegate next)
     {
         if (call.Operation.Kind != OperationKind.Refused && !IsOpen(call.Operation) && WantsKey(context.Request.Headers))
@@ -25,7 +24,7 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         }
         else
         {
-            // A host that knows its callers in another way says so by a feature.
+            // A host with its own authentication sets the tenant as a feature.
             call.Tenant = context.Features.Get<Tenant>() ?? (call.IsLocal ? directory.Local : directory.Anonymous);
         }
 
@@ -34,17 +33,17 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
             await next(context);
         else
             await ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status403Forbidden, needed == Scopes.Inference
-                ? "this API key is not for asking models"
-                : directory.KeysRequired ? "this API key is not for changing models" : "models may be changed from the bridge's own machine only");
+                ? "this API key lacks the Inference scope"
+                : directory.KeysRequired ? "this API key lacks the Management scope" : "models may be changed from the bridge's own machine only");
     }
 
-    /// <summary>Whether a request may use the bridge's own API.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="suffices">What a key may have in the place of <see cref="Scopes.Admin"/>.</param>
-    /// <returns>The status to answer with; null where it may.</returns>
+    /// <summary>
+    /// Checks whether a request may use the operators' API. A key needs <see cref="Scopes.Admin"/> or <paramref name="suffices"/>. Returns the status of the
+    /// refusal; null if the request is allowed.
+    /// </summary>
     public async ValueTask<int?> AuthorizeAdminAsync(HttpContext context, Scopes suffices = Scopes.None)
     {
-        // Whoever is on this machine is its operator until there is a key for operators.
+        // Clients on this machine are operators until a key with the Admin scope exists.
         if (directory.LocalIsOperator && Caller.IsLocal(context))
             return null;
         if (!WantsKey(context.Request.Headers))
@@ -58,8 +57,7 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         };
     }
 
-    /// <summary>Whether a request may see what those may who ask models.</summary>
-    /// <returns>Whose it is, or the status to answer with.</returns>
+    /// <summary>Authenticates a request that needs the Inference or Admin scope. Returns its tenant, or null and the status of the refusal.</summary>
     public async ValueTask<(Tenant? Tenant, int Status)> AuthorizeCallerAsync(HttpContext context)
     {
         if (!WantsKey(context.Request.Headers))
@@ -74,8 +72,10 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         };
     }
 
-    /// <summary>Whether a request's key decides: where one is needed, and where it may be one that could not be read yet. To serve that one's
-    /// owner as nobody in particular would be to forget what it may not.</summary>
+    /// <summary>
+    /// Whether the request's key decides: if keys are required, or if it may be a key that could not be read yet. Serving that one anonymously would ignore its
+    /// tenant's restrictions.
+    /// </summary>
     private bool WantsKey(IHeaderDictionary headers) => directory.KeysRequired || (!directory.IsRead && Credentials.Of(headers).Any(key => directory.MayBeKnownLater(key)));
 
     private static Task RefuseAsync(HttpContext context, Protocol protocol, KeyOutcome outcome, string reason)
@@ -86,11 +86,12 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         return ProtocolError.WriteAsync(context, protocol, StatusCodes.Status401Unauthorized, $"a valid API key is required: {reason}");
     }
 
-    /// <summary>What clients ask before they have a key: whether somebody is there, and which version.</summary>
+    /// <summary>Whether an operation needs no key: clients check liveness and version before they have one.</summary>
     private static bool IsOpen(Operation operation) => operation.Name is "root" or "version";
 
-    /// <summary>Whose a request is: the first of its keys that is valid decides, else the network that it comes from. Keys of other services are passed over.</summary>
-    /// <remarks>A wrong key makes the answer late.</remarks>
+    /// <summary>
+    /// Authenticates by the first valid key, else by the source network. Keys of other services are skipped. The response to a wrong key is delayed.
+    /// </summary>
     private async ValueTask<(KeyOutcome Outcome, Tenant Tenant, string Reason)> AuthenticateAsync(HttpContext context)
     {
         var isUnchecked = false;
@@ -127,7 +128,7 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         return (KeyOutcome.Refused, Tenant.Nobody, directory.Explain(wrong));
     }
 
-    // A network of IPv6 addresses is one customer's: 64 bits of it.
+    // An IPv6 network of 64 bits belongs to one customer.
     private static string AddressOf(ConnectionInfo connection)
     {
         var address = connection.RemoteIpAddress ?? IPAddress.None;

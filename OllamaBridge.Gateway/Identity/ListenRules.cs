@@ -2,19 +2,21 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Whether settings let others than this machine reach the bridge. Pure.</summary>
+/// <summary>Decides from the settings whether other machines can reach the bridge. Pure.</summary>
 internal static class ListenRules
 {
-    /// <summary>The first address that others can reach; null for none.</summary>
-    /// <remarks>Where ASP.NET Core looks: <c>Kestrel:Endpoints</c>, else <c>urls</c>, else <c>http_ports</c> and <c>https_ports</c>, which mean every address.</remarks>
+    /// <summary>Returns the first address that other machines can reach; null for none.</summary>
     public static string? FindOpenAddress(IConfiguration configuration)
     {
-        // Behind the operators' addresses there are no models.
+        // The operators' addresses serve no models.
         var admin = Admin.AdminListener.Split(configuration[Admin.AdminOptions.UrlsKey]);
         return Addresses(configuration).FirstOrDefault(a => IsOpen(a) && !admin.Contains(a, StringComparer.OrdinalIgnoreCase));
     }
 
-    /// <summary>All addresses of the settings, as ASP.NET Core reads them.</summary>
+    /// <summary>
+    /// Returns the configured addresses as ASP.NET Core reads them: <c>Kestrel:Endpoints</c>, else <c>urls</c>, else <c>http_ports</c> and <c>https_ports</c>,
+    /// which mean every address.
+    /// </summary>
     public static IReadOnlyList<string> Addresses(IConfiguration configuration)
     {
         var endpoints = configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(e => e["Url"]).OfType<string>().ToList();
@@ -39,7 +41,7 @@ internal static class ListenRules
         }
         catch (FormatException)
         {
-            // Kestrel will say what is wrong with it.
+            // Kestrel reports the error.
             return false;
         }
     }

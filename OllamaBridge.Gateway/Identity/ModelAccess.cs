@@ -2,7 +2,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Which models a tenant may use: names, or beginnings that end in <c>*</c>.</summary>
+/// <summary>The models that a tenant may use: names, or prefixes that end in <c>*</c>.</summary>
 internal sealed class ModelAccess
 {
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
@@ -19,7 +19,7 @@ internal sealed class ModelAccess
             }
             else
             {
-                // As a client writes it, and as an id that only OpenAI servers have.
+                // As clients write it, and as an id that only OpenAI servers have.
                 _names.Add(ModelReference.KeyOf(pattern));
                 _names.Add(ModelName.KeyOf(pattern));
             }
@@ -28,8 +28,7 @@ internal sealed class ModelAccess
         _patterns = [.. beginnings];
     }
 
-    /// <summary>Whether a model may be used.</summary>
-    /// <param name="key">Its canonical name.</param>
+    /// <summary>Whether the model with a canonical name may be used.</summary>
     public bool Allows(string key)
     {
         if (_names.Contains(key))
@@ -42,26 +41,25 @@ internal sealed class ModelAccess
 }
 
 /// <summary>
-/// The beginning of model names. Where a pattern ends decides which part of a name its <c>*</c> stands for, so that none reaches into another namespace or
+/// A prefix of model names. The number of slashes in a pattern decides which part of a name its <c>*</c> stands for, so that none matches another namespace or
 /// registry: <c>qwen3*</c> covers models of Ollama's library, <c>lab/*</c> those of the namespace <c>lab</c>, <c>hf.co/*</c> and <c>host/space/*</c> those
 /// of a registry, <c>*</c> all.
 /// </summary>
-/// <param name="Beginning">The beginning in the spelling of canonical names.</param>
-/// <param name="Slashes">How many slashes a name has that it covers; negative for any number.</param>
+/// <param name="Beginning">The prefix in the spelling of canonical names.</param>
+/// <param name="Slashes">The number of slashes in matching names; negative for any number.</param>
 internal readonly record struct ModelPattern(string Beginning, int Slashes)
 {
     private const int RegistrySlashes = 2;
     private const int AtMostNamespace = -2;
     private static readonly string[] Home = ["registry.ollama.ai/", "library/"];
 
-    /// <summary>Reads a pattern.</summary>
-    /// <param name="pattern">A beginning and a <c>*</c>.</param>
+    /// <summary>Parses a pattern that ends in <c>*</c>.</summary>
     public static ModelPattern Read(string pattern)
     {
         var beginning = pattern[..^1].Trim().ToLowerInvariant();
         if (beginning.Length == 0)
             return new ModelPattern("", -1);
-        // Canonical names leave Ollama's own registry out, and then its library.
+        // Canonical names omit Ollama's own registry, and then its library.
         var isHome = false;
         foreach (var part in Home)
             if (beginning.StartsWith(part, StringComparison.Ordinal) && (part == Home[0] || beginning.IndexOf('/', part.Length) < 0))
@@ -69,17 +67,16 @@ internal readonly record struct ModelPattern(string Beginning, int Slashes)
                 beginning = beginning[part.Length..];
                 isHome |= part == Home[0];
                 if (beginning.Length == 0)
-                    // "registry.ollama.ai/*" is all of it, "library/*" the library.
+                    // "registry.ollama.ai/*" is the whole registry, "library/*" its library.
                     return part == Home[0] ? new ModelPattern("", AtMostNamespace) : new ModelPattern("", 0);
             }
 
         var slash = beginning.IndexOf('/');
-        // No namespace has a dot or a colon: what stands before the slash is a registry.
+        // A namespace contains neither a dot nor a colon, so such a first part is a registry.
         var isRegistry = !isHome && slash > 0 && beginning.AsSpan(0, slash).ContainsAny('.', ':');
         return new ModelPattern(beginning, isRegistry ? RegistrySlashes : beginning.AsSpan().Count('/'));
     }
 
-    /// <summary>Whether it covers a canonical name.</summary>
     public bool Covers(string key)
     {
         var slashes = key.AsSpan().Count('/');

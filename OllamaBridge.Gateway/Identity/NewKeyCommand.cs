@@ -1,12 +1,11 @@
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary><c>new-key</c>: makes a key for the configuration, without a bridge.</summary>
+/// <summary><c>new-key</c>: makes a key for the configuration, without starting the bridge.</summary>
 internal static class NewKeyCommand
 {
-    /// <summary>The command's name.</summary>
     public const string Name = "new-key";
 
-    /// <summary>Prints the key for whoever is to have it, and what to configure.</summary>
+    /// <summary>Prints a key and the setting of its verifier.</summary>
     public static void Run(TextWriter output)
     {
         var (key, verifier) = ApiKey.Create();

@@ -1,15 +1,13 @@
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>From which origins a browser may ask. Pure.</summary>
-/// <remarks>Ollama's own list (<c>envconfig.AllowedOrigins</c>, 0.32.15): this machine on any port, and what desktop shells use.</remarks>
+/// <summary>Decides which browser origins may send requests. Pure.</summary>
+/// <remarks>Ollama's own list (<c>envconfig.AllowedOrigins</c>, 0.32.15): this machine on any port, and the schemes of desktop shells.</remarks>
 internal static class OriginRules
 {
     private static readonly string[] LocalHosts = ["localhost", "127.0.0.1", "0.0.0.0"];
     private static readonly string[] Schemes = ["app://", "file://", "tauri://", "vscode-webview://", "vscode-file://"];
 
-    /// <summary>Whether an origin may ask.</summary>
-    /// <param name="origin">The <c>Origin</c> header.</param>
-    /// <param name="alsoAllowed">Origins that an operator added; <c>*</c> in one stands for anything.</param>
+    /// <summary>Whether an origin is allowed. <c>*</c> in an entry of <paramref name="alsoAllowed"/> stands for any text.</summary>
     public static bool IsAllowed(string origin, IList<string> alsoAllowed)
     {
         foreach (var scheme in Schemes)

@@ -4,15 +4,14 @@ using IPNetwork = System.Net.IPNetwork;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Tenants by the network that a request comes from. The smallest network decides.</summary>
+/// <summary>Finds a request's tenant by its source network. The smallest network decides.</summary>
 internal sealed class SourceNetworks(IEnumerable<(IPNetwork Network, Tenant Tenant)> networks)
 {
     private readonly (IPNetwork Network, Tenant Tenant)[] _networks = [.. networks.OrderByDescending(n => n.Network.PrefixLength)];
 
-    /// <summary>Whether there are none.</summary>
     public bool IsEmpty => _networks.Length == 0;
 
-    /// <summary>Reads a network, or an address as the network of this one address.</summary>
+    /// <summary>Parses a network, or an address as the network of this single address.</summary>
     public static bool TryParse(string? text, out IPNetwork network)
     {
         network = default;
@@ -26,8 +25,9 @@ internal sealed class SourceNetworks(IEnumerable<(IPNetwork Network, Tenant Tena
         return IPNetwork.TryParse(text, out network);
     }
 
-    /// <summary>Finds whose a request is.</summary>
-    /// <returns>Null if it comes from none of the networks, its address is one that its headers claim, or that of a proxy on this machine.</returns>
+    /// <summary>
+    /// Returns the tenant of a request. Null if no network contains its address, the address comes from its headers, or a proxy on this machine forwarded it.
+    /// </summary>
     public Tenant? Find(HttpContext context)
     {
         if (_networks.Length == 0 || context.Connection.RemoteIpAddress is not { } address

@@ -2,101 +2,96 @@ using System.Text.Json.Serialization;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>What a key allows.</summary>
+/// <summary>The rights of a key.</summary>
 [Flags]
 internal enum Scopes
 {
-    /// <summary>Nothing.</summary>
     None = 0,
 
-    /// <summary>Asking models, and seeing which there are.</summary>
+    /// <summary>Using models and listing them.</summary>
     Inference = 1,
 
     /// <summary>Changing the models on disk.</summary>
     Management = 2,
 
-    /// <summary>The bridge's own API.</summary>
+    /// <summary>The operators' API.</summary>
     Admin = 4,
 
-    /// <summary>Of the bridge's own API the two requests that take an instance out of use and back: what a server says of itself as it ends.</summary>
+    /// <summary>Of the operators' API only the start and end of a drain, for the shutdown hook of a server.</summary>
     Drain = 8,
 
-    /// <summary>Metrics, the details of health and the description of the bridge's own API.</summary>
+    /// <summary>Metrics, the details of health and the description of the operators' API.</summary>
     Metrics = 16,
 }
 
-/// <summary>Whose requests wait longer where not all can be served at once.</summary>
+/// <summary>The priority of requests if not all can be served at once.</summary>
 internal enum Priority
 {
-    /// <summary>Somebody is waiting for the answer.</summary>
+    /// <summary>A user waits for the response.</summary>
     Interactive,
 
-    /// <summary>Nobody is: served when no interactive request for the same model waits.</summary>
+    /// <summary>Served when no interactive request for the same model waits.</summary>
     Batch,
 }
 
-/// <summary>Who an API key belongs to. Immutable: a change makes another one.</summary>
+/// <summary>The owner of API keys. Immutable.</summary>
 internal sealed record Tenant
 {
-    /// <summary>All of them.</summary>
     public const Scopes AllScopes = Scopes.Inference | Scopes.Management | Scopes.Admin | Scopes.Drain | Scopes.Metrics;
 
-    /// <summary>Whoever comes without a key, where there are none.</summary>
+    /// <summary>The tenant of requests without a key, while no key is required.</summary>
     public static Tenant Anonymous { get; } = new() { Id = "anonymous" };
 
-    /// <summary>Whoever comes without a key from the bridge's own machine, where there are none.</summary>
+    /// <summary>The tenant of requests without a key from the bridge's own machine, while no key is required.</summary>
     public static Tenant Local { get; } = Anonymous with { Scopes = AllScopes };
 
-    /// <summary>Whoever is refused.</summary>
+    /// <summary>The tenant of refused requests.</summary>
     public static Tenant Nobody { get; } = Anonymous with { Scopes = Scopes.None };
 
-    /// <summary>What operators call it; a label of metrics.</summary>
+    /// <summary>The name; a label of metrics.</summary>
     public required string Id { get; init; }
 
-    /// <summary>What its keys allow.</summary>
     public Scopes Scopes { get; init; } = Scopes.Inference;
 
-    /// <summary>The models that it may use; null for all.</summary>
+    /// <summary>The allowed models; null for all.</summary>
     public ModelAccess? Models { get; init; }
 
-    /// <summary>The instances that its requests may go to; null for any.</summary>
+    /// <summary>The allowed instances; null for any.</summary>
     public InstanceAccess? Instances { get; init; }
 
-    /// <summary>Its share of a model's tokens where several tenants want it, against others' weights.</summary>
+    /// <summary>Its share of a model's tokens relative to the weights of other tenants that use the model.</summary>
     public double Weight { get; init; } = 1;
 
-    /// <summary>The class of its requests that do not say their own.</summary>
+    /// <summary>The priority of requests that do not set one.</summary>
     public Priority Priority { get; init; }
 
-    /// <summary>What it may use up.</summary>
     public TenantLimits Limits { get; init; } = new();
 }
 
-/// <summary>How much may be used up; null for no limit.</summary>
+/// <summary>Limits of usage; null for no limit.</summary>
 internal record UsageLimits
 {
     /// <summary>Requests per second, with bursts of one second's worth.</summary>
     public double? RequestsPerSecond { get; init; }
 
-    /// <summary>Requests at a time, waiting ones included.</summary>
+    /// <summary>Concurrent requests, including waiting ones.</summary>
     public int? ConcurrentRequests { get; init; }
 
-    /// <summary>Tokens of prompts and answers in any minute.</summary>
+    /// <summary>Tokens of prompts and responses in any minute.</summary>
     public long? TokensPerMinute { get; init; }
 
-    /// <summary>Tokens of prompts and answers in a day (UTC).</summary>
+    /// <summary>Tokens of prompts and responses in a day (UTC).</summary>
     public long? TokensPerDay { get; init; }
 
-    /// <summary>Whether nothing is limited.</summary>
     [JsonIgnore]
     public bool IsUnlimited =>
         RequestsPerSecond is null && ConcurrentRequests is null && TokensPerMinute is null && TokensPerDay is null;
 }
 
-/// <summary>What a tenant may use up of one model.</summary>
+/// <summary>A tenant's limits for one model.</summary>
 internal sealed record ModelLimits : UsageLimits
 {
-    /// <summary>The model as a client would write it.</summary>
+    /// <summary>The model, as clients write it.</summary>
     public string Model
     {
         get;
@@ -107,25 +102,25 @@ internal sealed record ModelLimits : UsageLimits
         }
     } = "";
 
-    /// <summary>The model's canonical name.</summary>
     [JsonIgnore]
     public string Key { get; private init; } = "";
 }
 
-/// <summary>What a tenant may use up: of all models together, and of some by themselves.</summary>
+/// <summary>A tenant's limits: for all models together, and for single models.</summary>
 internal sealed record TenantLimits : UsageLimits
 {
-    /// <summary>Whether its requests are refused where its limits cannot be checked with other gateways; else they are let in within this
-    /// gateway's part. Without effect where gateways share nothing.</summary>
+    /// <summary>
+    /// Whether its requests are refused if its limits cannot be checked with other gateways; else they are admitted within this gateway's part. Without effect
+    /// if gateways share no state.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool FailClosed { get; init; }
 
-    /// <summary>Further limits for single models. A list, because a model's name has colons, which configuration keys cannot have.</summary>
-    /// <remarks>Null is none: source-generated JSON writes it over the default where a document has no such property.</remarks>
+    /// <summary>Further limits for single models. A list, because model names contain colons, which configuration keys cannot have.</summary>
+    /// <remarks>Null means none: source-generated JSON writes it over the default if a document lacks the property.</remarks>
     public IReadOnlyList<ModelLimits> Models { get; init => field = value ?? []; } = [];
 
-    /// <summary>The limits of one model; null where it has none of its own.</summary>
-    /// <param name="modelKey">Canonical model name.</param>
+    /// <summary>Returns the limits of one model by its canonical name; null if it has none of its own.</summary>
     public ModelLimits? Of(string modelKey)
     {
         for (var i = 0; i < Models.Count; i++)

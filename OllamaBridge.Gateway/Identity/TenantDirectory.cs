@@ -4,41 +4,39 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>What came of a key.</summary>
+/// <summary>The result of checking a key.</summary>
 internal enum KeyOutcome
 {
-    /// <summary>It is somebody's.</summary>
+    /// <summary>The key is valid.</summary>
     Known,
 
-    /// <summary>It is nobody's, has expired, or its tenant is disabled.</summary>
+    /// <summary>The key is unknown or has expired, or its tenant is disabled.</summary>
     Refused,
 
-    /// <summary>It may be somebody's: the tenants that were made through the API could not be read yet.</summary>
+    /// <summary>The key may be valid: the tenants that were made through the API could not be read yet.</summary>
     Unchecked,
 }
 
-/// <summary>Why an operator's change was not made.</summary>
+/// <summary>The result of an operator's change.</summary>
 internal enum TenantChange
 {
-    /// <summary>It was made.</summary>
+    /// <summary>The change was made.</summary>
     Done,
 
-    /// <summary>There is no such tenant or key.</summary>
+    /// <summary>No such tenant or key exists.</summary>
     NotFound,
 
-    /// <summary>It comes from the configuration, which an API does not change.</summary>
+    /// <summary>The tenant comes from the configuration, which the API does not change.</summary>
     Configured,
 
-    /// <summary>The store does not answer; whether it was made is not known.</summary>
+    /// <summary>The store does not respond; whether the change was made is unknown.</summary>
     Unavailable,
 }
 
-/// <summary>What came of an operator's change.</summary>
-/// <param name="Change">Whether it was made.</param>
-/// <param name="Tenant">What the tenant is now; null where it is gone, or nothing was changed.</param>
+/// <summary>The result of an operator's change, and the tenant after it; null if it was removed or not changed.</summary>
 internal readonly record struct TenantEdit(TenantChange Change, TenantRecord? Tenant = null);
 
-/// <summary>Knows the tenants and their keys: configured ones, and those that operators made. Readers see one immutable list.</summary>
+/// <summary>The tenants and their keys: configured ones, and those that operators made. Readers use one immutable list.</summary>
 internal sealed class TenantDirectory
 {
     private readonly ITenantStore _store;
@@ -73,24 +71,24 @@ internal sealed class TenantDirectory
     /// </summary>
     public bool KeysRequired => _access.Value is var access && (access.RequireKey || _listing.HasKeys || (_hadKeys && !access.AllowAnonymous));
 
-    /// <summary>Whether the store has been read, if only once.</summary>
+    /// <summary>Whether the store has been read at least once.</summary>
     public bool IsRead => _listing.IsRead;
 
-    /// <summary>Whether callers on this machine are operators: until some key allows the bridge's own API. Where there has to be a key,
-    /// one that could not be read yet may be that.</summary>
+    /// <summary>
+    /// Whether clients on this machine are operators: until a key with the Admin scope exists. If keys are required, one that could not be read yet may have
+    /// it.
+    /// </summary>
     public bool LocalIsOperator => _listing is var listing && !listing.HasAdmin && (listing.IsRead || !_access.Value.RequireKey);
 
-    /// <summary>Whoever comes without a key, where there are none.</summary>
+    /// <summary>The tenant of requests without a key, while no key is required.</summary>
     public Tenant Anonymous => _listing.Anonymous;
 
-    /// <summary>The same from the bridge's own machine.</summary>
+    /// <summary>The tenant of such requests from the bridge's own machine.</summary>
     public Tenant Local => _listing.Local;
 
-    /// <summary>All tenants.</summary>
     public IReadOnlyList<TenantRecord> Tenants => _listing.Tenants;
 
-    /// <summary>Takes in what the store has that is new.</summary>
-    /// <returns>Whether it answered; if not, what is known stays.</returns>
+    /// <summary>Reads changes from the store. Returns whether it responded; if not, the known tenants stay.</summary>
     public async Task<bool> LoadAsync(CancellationToken cancellationToken)
     {
         await _change.WaitAsync(cancellationToken);
@@ -104,20 +102,19 @@ internal sealed class TenantDirectory
         }
     }
 
-    /// <summary>Replaces the configured tenants. Tenants that operators made stay, behind configured ones of the same name.</summary>
+    /// <summary>Replaces the configured tenants. A stored tenant of the same name stays, but is not used.</summary>
     public void Configure(TenantsOptions options)
     {
         _configured = [.. TenantsOptionsValidator.Read(options)];
         List();
     }
 
-    /// <summary>Finds whose a key is.</summary>
-    /// <returns>What came of it, the tenant, and the key's id if it is known and right.</returns>
+    /// <summary>Finds the tenant of a key. The key's id is null unless it is <see cref="KeyOutcome.Known"/>.</summary>
     public (KeyOutcome Outcome, Tenant Tenant, string? KeyId) Find(ReadOnlySpan<char> key)
     {
         if (!ApiKey.TrySplit(key, out var id, out var secret))
             return (KeyOutcome.Refused, Tenant.Nobody, null);
-        // An unknown id is hashed as well: time does not tell which ids there are.
+        // The secret is hashed for an unknown id as well, so that the response time does not reveal which ids exist.
         var listing = _listing;
         var known = listing.Keys.TryGetValue(id, out var entry);
         if (!known && !listing.IsRead)
@@ -128,34 +125,32 @@ internal sealed class TenantDirectory
             : (KeyOutcome.Refused, Tenant.Nobody, null);
     }
 
-    /// <summary>Why a key is refused. Only a request with the right secret learns more than that the key is unknown.</summary>
+    /// <summary>Explains the refusal of a key. Only a request with the right secret learns more than that the key is unknown.</summary>
     public string Explain(ReadOnlySpan<char> key)
     {
         if (!ApiKey.TrySplit(key, out var id, out var secret))
             return "the credential that was sent is not a key of this bridge";
-        return !_listing.Keys.TryGetValue(id, out var entry) || !ApiKey.Matches(entry.Verifier, secret) ? "the key that was sent is not known here"
+        return !_listing.Keys.TryGetValue(id, out var entry) || !ApiKey.Matches(entry.Verifier, secret) ? "the key that was sent is unknown"
             : entry.Disabled ? $"the tenant of this key, {entry.Tenant.Id}, is disabled"
             : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"this key has expired ({entry.Expires:yyyy-MM-dd})");
     }
 
-    /// <summary>Whose the requests of a network are; null for none's.</summary>
+    /// <summary>The tenant of the request's source network; null for none.</summary>
     public Tenant? FindByNetwork(HttpContext context) => _listing.Networks.Find(context);
 
-    /// <summary>Whether a key may turn out to be somebody's once the store could be read.</summary>
+    /// <summary>Whether a key may turn out to be valid when the store has been read.</summary>
     public bool MayBeKnownLater(ReadOnlySpan<char> key) => !IsRead && Find(key).Outcome == KeyOutcome.Unchecked;
 
-    /// <summary>Whether a tenant comes from the configuration.</summary>
     public bool IsConfigured(string id) => Array.Exists(_configured, t => t.Id == id);
 
-    /// <summary>Changes a tenant.</summary>
-    /// <param name="id">Its name.</param>
-    /// <param name="change">From what it was, null where it was not there, to what it will be; null for nothing to do. Asked again where another
-    /// gateway was quicker.</param>
-    /// <param name="cancellationToken">Ends the wait for the store.</param>
+    /// <summary>
+    /// Changes the tenant <paramref name="id"/>. <paramref name="change"/> maps the old tenant, null if there is none, to the new one, null for no change. It
+    /// is called again after a concurrent change of another gateway.
+    /// </summary>
     public Task<TenantEdit> ChangeAsync(string id, Func<TenantRecord?, TenantRecord?> change, CancellationToken cancellationToken) =>
         EditAsync(id, was => change(was) is { } tenant ? (true, tenant) : default, cancellationToken);
 
-    /// <summary>Forgets a tenant and its keys.</summary>
+    /// <summary>Removes a tenant and its keys.</summary>
     public Task<TenantEdit> RemoveAsync(string id, CancellationToken cancellationToken) =>
         EditAsync(id, was => (was is not null, null), cancellationToken);
 
@@ -192,7 +187,7 @@ internal sealed class TenantDirectory
         }
     }
 
-    /// <summary>After a loss all is read anew, whatever its version.</summary>
+    /// <summary>After a failure, the whole list is read regardless of its version.</summary>
     private async ValueTask<bool> ReadAsync(CancellationToken cancellationToken)
     {
         var (answered, list) = await _store.ReadAsync(_readAnew ? null : _stored?.Version, cancellationToken);
@@ -209,7 +204,7 @@ internal sealed class TenantDirectory
 
     private void Take(TenantList stored)
     {
-        // A list that was changed before this process started may have had keys: removing them is not a request for an open bridge.
+        // A list that was changed before this process started may have had keys. Their removal must not open the bridge.
         _hadKeys |= _stored is null && stored.Version.Count > 0;
         _stored = stored;
         List();
@@ -226,11 +221,11 @@ internal sealed class TenantDirectory
             _hadKeys |= _listing.HasKeys;
             if (hadKeys && !_listing.HasKeys)
                 IdentityLog.LastKeyRemoved(
-                    _logger, _access.Value.AllowAnonymous ? "are let in (Bridge:Access:AllowAnonymous)" : "are refused unless Bridge:Access:AllowAnonymous is set");
+                    _logger, _access.Value.AllowAnonymous ? "are allowed (Bridge:Access:AllowAnonymous)" : "are refused unless Bridge:Access:AllowAnonymous is set");
         }
     }
 
-    /// <summary>One state of the directory.</summary>
+    /// <summary>A snapshot of the directory.</summary>
     private sealed class Listing
     {
         public static readonly KeyVerifier NoVerifier = new("", new byte[16], new byte[32]);

@@ -2,13 +2,12 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Reads the stored tenants when the bridge starts, warns where anybody may use it, and looks again and again where others change them.</summary>
+/// <summary>Reads the stored tenants at startup, warns if no key is required, and polls a shared store for changes.</summary>
 internal sealed class TenantLoader(
     TenantDirectory directory, ITenantStore store, IOptions<AccessOptions> options, TimeProvider time, ILogger<TenantLoader> logger) : BackgroundService
 {
     private bool _complained;
 
-    /// <inheritdoc/>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         await LoadAsync(cancellationToken);
@@ -19,7 +18,6 @@ internal sealed class TenantLoader(
         await base.StartAsync(cancellationToken);
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!store.IsShared)
@@ -46,7 +44,7 @@ internal sealed class TenantLoader(
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // Whatever stands there, it is not what gateways write; that must not end this one.
+            // Records that gateways do not write; they must not stop this one.
             if (!_complained)
                 IdentityLog.LoadFailed(logger, e.GetType().Name);
             _complained = true;
@@ -54,17 +52,16 @@ internal sealed class TenantLoader(
     }
 }
 
-/// <summary>Refuses to start where others could use the bridge without a key and nobody has said that they may.</summary>
+/// <summary>Refuses to start if other machines could use the bridge without a key and the settings do not allow that.</summary>
 internal sealed class OpenDoorValidator(IConfiguration configuration, IOptions<TenantsOptions> tenants) : IValidateOptions<AccessOptions>
 {
-    /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, AccessOptions options)
     {
         if (options.AllowAnonymous || options.RequireKey || HasKeys() || ListenRules.FindOpenAddress(configuration) is not { } address)
             return ValidateOptionsResult.Success;
         return ValidateOptionsResult.Fail(
             $"Bridge:Access: {(address.Contains('@', StringComparison.Ordinal) ? "an address of the settings" : address)} can be reached from other machines and there are no API keys. Configure Bridge:Tenants, or set"
-            + " Bridge:Access:RequireKey for keys that are made through the API, or Bridge:Access:AllowAnonymous to let everybody in.");
+            + " Bridge:Access:RequireKey for keys that are made through the API, or Bridge:Access:AllowAnonymous to allow requests without a key.");
     }
 
     private bool HasKeys()
@@ -75,27 +72,27 @@ internal sealed class OpenDoorValidator(IConfiguration configuration, IOptions<T
         }
         catch (OptionsValidationException)
         {
-            // Their own validator says what is wrong with them.
+            // The validator of the tenants reports their errors.
             return true;
         }
     }
 }
 
-/// <summary>What identity says in the log. Event ids 1400–1499.</summary>
+/// <summary>Log messages of identity. Event ids 1400–1499.</summary>
 internal static partial class IdentityLog
 {
-    [LoggerMessage(1400, LogLevel.Warning, "There are no API keys: whoever reaches the bridge may ask models, and whoever is on its machine may change them")]
+    [LoggerMessage(1400, LogLevel.Warning, "No API keys: any client that reaches the bridge may use models, and any client on its machine may change them")]
     public static partial void NoKeys(ILogger logger);
 
-    [LoggerMessage(1401, LogLevel.Warning, "The tenants that were made through the API could not be read yet: their keys are answered with 503 until they are")]
+    [LoggerMessage(1401, LogLevel.Warning, "Tenants made through the API could not be read yet: requests with their keys get status 503 until they are")]
     public static partial void NotRead(ILogger logger);
 
-    [LoggerMessage(1402, LogLevel.Warning, "The shared tenants have seen fewer changes ({Count}) than were known ({Known}): what is there holds now")]
+    [LoggerMessage(1402, LogLevel.Warning, "Shared tenants have fewer changes ({Count}) than known before ({Known}): the stored tenants are used")]
     public static partial void OlderTenants(ILogger logger, long count, long known);
 
     [LoggerMessage(1404, LogLevel.Warning, "The last API key was removed: requests without a key {Consequence}")]
     public static partial void LastKeyRemoved(ILogger logger, string consequence);
 
-    [LoggerMessage(1403, LogLevel.Error, "The shared tenants cannot be read ({Kind}): those that are known hold on")]
+    [LoggerMessage(1403, LogLevel.Error, "Shared tenants could not be read ({Kind}): the known tenants stay in use")]
     public static partial void LoadFailed(ILogger logger, string kind);
 }

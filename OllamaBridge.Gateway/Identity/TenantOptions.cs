@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>Tenants by their names: section <c>Bridge:Tenants</c>.</summary>
+/// <summary>Tenants by name: section <c>Bridge:Tenants</c>.</summary>
 internal sealed class TenantsOptions() : Dictionary<string, TenantOptions>(StringComparer.Ordinal)
 {
     public const string Section = "Bridge:Tenants";
@@ -13,46 +13,47 @@ internal sealed class TenantsOptions() : Dictionary<string, TenantOptions>(Strin
 /// <summary>One tenant: section <c>Bridge:Tenants:NAME</c>.</summary>
 internal sealed record TenantOptions
 {
-    /// <summary>What its keys allow: <c>Inference</c>, <c>Management</c>, <c>Admin</c>, <c>Drain</c>, <c>Metrics</c>, separated by commas.</summary>
+    /// <summary>Rights of its keys: <c>Inference</c>, <c>Management</c>, <c>Admin</c>, <c>Drain</c>, <c>Metrics</c>, separated by commas.</summary>
     public Scopes Scopes { get; init; } = Scopes.Inference;
 
-    /// <summary>Models that it may use, <c>deepseek-r1:*</c> for a beginning; none for all.</summary>
+    /// <summary>Allowed models, <c>deepseek-r1:*</c> for a prefix; empty for all.</summary>
     public IList<string> Models { get; init; } = [];
 
-    /// <summary>Instances that it may use, <c>shared-*</c> for a beginning; none for all that nobody owns, or for those that it owns.</summary>
+    /// <summary>Allowed instances, <c>shared-*</c> for a prefix; empty for its own instances, or if it owns none, for all instances without an owner.</summary>
     public IList<string> Instances { get; init; } = [];
 
-    /// <summary>Instances that nobody else may use.</summary>
+    /// <summary>Instances that only this tenant may use.</summary>
     public IList<string> OwnInstances { get; init; } = [];
 
-    /// <summary>Its share of a model's tokens against others' weights.</summary>
+    /// <summary>Its share of a model's tokens relative to other tenants' weights.</summary>
     public double Weight { get; init; } = 1;
 
-    /// <summary>The class of its requests that do not say their own.</summary>
+    /// <summary>Priority of its requests that do not set one.</summary>
     public Priority Priority { get; init; }
 
-    /// <summary>What it may use up.</summary>
+    /// <summary>Limits of its usage.</summary>
     public TenantLimits Limits { get; init; } = new();
 
     /// <summary>Whether its keys are refused for now.</summary>
     public bool Disabled { get; init; }
 
-    /// <summary>Networks whose requests are its own if they bring no key: <c>10.1.0.0/16</c>, <c>fd00::/8</c>, <c>192.168.1.7</c>. For clients that cannot send one.</summary>
+    /// <summary>
+    /// Source networks that identify its requests without a key: <c>10.1.0.0/16</c>, <c>fd00::/8</c>, <c>192.168.1.7</c>. For clients that cannot send a key.
+    /// </summary>
     public IList<string> Networks { get; init; } = [];
 
     /// <summary>
-    /// Its keys: verifiers as <c>new-key</c> prints them (<c>ID.SALT.HASH</c>), or whole keys (<c>ob-ID-SECRET</c>) from a secret store. Each may
+    /// API keys: verifiers as <c>new-key</c> prints them (<c>ID.SALT.HASH</c>), or complete keys (<c>ob-ID-SECRET</c>) from a secret store. Each may
     /// end with <c>;2027-01-31</c>, its expiry. The gateway keeps only verifiers.
     /// </summary>
     public IList<string> Keys { get; init; } = [];
 }
 
-/// <summary>Reads tenants out of options, finding every mistake at once.</summary>
+/// <summary>Validates the settings of tenants, reporting all errors at once, and converts them to records.</summary>
 internal sealed partial class TenantsOptionsValidator : IValidateOptions<TenantsOptions>
 {
     private const double MaxWeight = 1000;
 
-    /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, TenantsOptions options)
     {
         var errors = new List<string>();
@@ -65,32 +66,32 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
                 errors.Add($"{key}{where}: {what}");
             for (var i = 0; i < settings.Networks.Count; i++)
                 if (!SourceNetworks.TryParse(settings.Networks[i], out var network))
-                    errors.Add($"{key}:Networks:{i}: '{settings.Networks[i]}' is no network such as 10.1.0.0/16, and no address.");
+                    errors.Add($"{key}:Networks:{i}: '{settings.Networks[i]}' is neither a network such as 10.1.0.0/16 nor an address.");
                 else if (!networks.Add(network))
-                    errors.Add($"{key}:Networks:{i}: {network} is there twice.");
+                    errors.Add($"{key}:Networks:{i}: {network} is configured twice.");
             for (var i = 0; i < settings.Keys.Count; i++)
                 if (!TryReadKey(settings.Keys[i], out var record))
-                    errors.Add($"{key}:Keys:{i}: is neither what new-key prints (ID.SALT.HASH) nor a whole key (ob-ID-SECRET), each with ;2027-01-31 if it expires.");
+                    errors.Add($"{key}:Keys:{i}: is neither a verifier of new-key (ID.SALT.HASH) nor a complete key (ob-ID-SECRET), each with ;2027-01-31 if it expires.");
                 else if (!ids.Add(record.Id))
-                    errors.Add($"{key}:Keys:{i}: the key {record.Id} is there twice.");
+                    errors.Add($"{key}:Keys:{i}: the key {record.Id} is configured twice.");
         }
 
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
     }
 
-    /// <summary>What is wrong with a tenant, by setting.</summary>
+    /// <summary>Returns the errors of a tenant's settings, each with its relative configuration key.</summary>
     public static IEnumerable<(string Where, string What)> Mistakes(
         string id, double weight, Scopes scopes, IEnumerable<string> models, IEnumerable<string> instances, TenantLimits limits)
     {
         if (!Id().IsMatch(id) || id == Tenant.Anonymous.Id)
-            yield return ("", "a tenant's name has 1 to 63 lower-case letters, digits, '.', '-' and '_', a letter or digit first; 'anonymous' is taken.");
+            yield return ("", "a tenant's name has 1 to 63 lower-case letters, digits, '.', '-' and '_', a letter or digit first; 'anonymous' is reserved.");
         if (!(weight is > 0 and <= MaxWeight))
             yield return (":Weight", $"{weight.ToString(CultureInfo.InvariantCulture)} is not above 0 and at most {MaxWeight}.");
         if (scopes == Scopes.None || (scopes & ~Tenant.AllScopes) != 0)
-            yield return (":Scopes", "wants Inference, Management, Admin, Drain or Metrics, several separated by commas.");
+            yield return (":Scopes", "must be Inference, Management, Admin, Drain or Metrics, several separated by commas.");
         foreach (var model in models)
             if (model.Length == 0 || (!model.EndsWith('*') && !Fleet.ModelName.IsId(model)))
-                yield return (":Models", $"'{model}' is no model's name, nor the beginning of one with '*' at its end.");
+                yield return (":Models", $"'{model}' is neither a model name nor a prefix of one that ends in '*'.");
         foreach (var instance in instances)
             if (string.IsNullOrWhiteSpace(instance))
                 yield return (":Instances", "a name is empty; '*' stands for all.");
@@ -100,13 +101,13 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
         {
             var where = string.Create(CultureInfo.InvariantCulture, $":Limits:Models:{i}");
             if (!Fleet.ModelName.IsId(limits.Models[i].Model))
-                yield return ($"{where}:Model", $"'{limits.Models[i].Model}' is no model's name.");
+                yield return ($"{where}:Model", $"'{limits.Models[i].Model}' is not a model name.");
             foreach (var mistake in LimitMistakes(where, limits.Models[i]))
                 yield return mistake;
         }
     }
 
-    /// <summary>Whether a tenant is one that could be made, for those that come from elsewhere.</summary>
+    /// <summary>Whether a stored tenant is valid.</summary>
     public static bool IsSound(TenantRecord tenant) =>
         !Mistakes(tenant.Id, tenant.Weight, tenant.Scopes, tenant.Models, [.. tenant.Instances, .. tenant.OwnInstances], tenant.Limits).Any()
         && tenant.Keys.All(k => KeyVerifier.TryParse(k.Verifier, out _));
@@ -123,7 +124,6 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
             yield return ($"{where}:TokensPerDay", "is not above 0.");
     }
 
-    /// <summary>The tenants that are configured.</summary>
     public static IEnumerable<TenantRecord> Read(TenantsOptions options) => options.Select(o => new TenantRecord
     {
         Id = o.Key,
