@@ -5,23 +5,19 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>Reads the JSON bodies of the operators' API strictly: every unknown field is a mistake.</summary>
+/// <summary>Reads the JSON bodies of the operators' API strictly: unknown and duplicate fields are errors.</summary>
 internal static class AdminBody
 {
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
-    /// <summary>Reads a body.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="type">What it is to be; a message lists its fields.</param>
-    /// <param name="gone">Ends the reading.</param>
-    /// <returns>The object, or what is wrong.</returns>
+    /// <summary>Reads a body. Returns the object, or an error that lists the fields of <paramref name="type"/>.</summary>
     public static async Task<(JsonObject? Body, string? Mistake)> ReadAsync(HttpRequest request, JsonTypeInfo type, CancellationToken gone)
     {
         try
         {
             return await JsonNode.ParseAsync(request.Body, documentOptions: Strict, cancellationToken: gone) is JsonObject body
                 ? (body, null)
-                : (null, $"$: the body is not a JSON object. It may have {string.Join(", ", Fields(type).Select(p => p.Name))}.");
+                : (null, $"$: the body is not a JSON object. Its fields are {string.Join(", ", Fields(type).Select(p => p.Name))}.");
         }
         catch (JsonException e)
         {
@@ -29,10 +25,10 @@ internal static class AdminBody
         }
     }
 
-    /// <summary>Makes an object of a body.</summary>
-    /// <param name="body">The body.</param>
-    /// <param name="type">What it is to be.</param>
-    /// <param name="mistake">Every unknown field with the nearest one, or the field that cannot be read; null if all is right.</param>
+    /// <summary>
+    /// Converts a body to an object. <paramref name="mistake"/> receives every unknown field with its nearest match, or the field with an invalid value; null
+    /// if there is none.
+    /// </summary>
     public static T? Convert<T>(JsonObject body, JsonTypeInfo<T> type, out string? mistake)
         where T : class
     {
@@ -50,7 +46,7 @@ internal static class AdminBody
         }
     }
 
-    /// <summary>Every unknown field of a body, with the nearest one; null for none.</summary>
+    /// <summary>Returns an error for every unknown field of a body, with the nearest match; null if there is none.</summary>
     public static string? FindMistake(JsonObject body, JsonTypeInfo type)
     {
         var mistakes = new List<string>();
@@ -96,12 +92,12 @@ internal static class AdminBody
         else if ((Nullable.GetUnderlyingType(type.Type) ?? type.Type) is { IsEnum: true } names && node is JsonValue
             && SettingText.Read(names, node.ToString(), out _) is { } mistake)
         {
-            // The reader takes numbers for names.
+            // The deserializer also accepts numbers as enum values.
             mistakes.Add($"$.{path}: {mistake}.");
         }
     }
 
-    // Those that are ignored have neither.
+    // Ignored properties have neither.
     private static IEnumerable<JsonPropertyInfo> Fields(JsonTypeInfo type) => type.Properties.Where(p => p.Get is not null || p.Set is not null);
 
     private static string Dot(string path) => path.Length == 0 ? "" : ".";

@@ -6,10 +6,10 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>The operator's API under <c>/bridge</c>.</summary>
+/// <summary>Maps the operators' API under <c>/bridge</c>.</summary>
 internal static class AdminEndpoints
 {
-    /// <summary>Maps the endpoints. Until some key has the scope Admin they answer callers on this machine.</summary>
+    /// <summary>Maps the endpoints. Until a key with the scope Admin exists, they accept requests from this machine.</summary>
     public static void MapAdmin(this WebApplication app)
     {
         var identity = app.Services.GetRequiredService<IdentityStage>();
@@ -22,7 +22,7 @@ internal static class AdminEndpoints
         bridge.MapTenants();
         bridge.MapInstances();
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)))
-            .Describe("getQueue", "Who waits, by model and tenant.");
+            .Describe("getQueue", "Waiting requests by model and tenant.");
         bridge.MapTiers();
         bridge.MapUsage();
         bridge.MapAudit();
@@ -31,7 +31,7 @@ internal static class AdminEndpoints
         app.MapApiDescription();
     }
 
-    /// <summary>Writes the answer of <c>/health</c>: the whole and each check's own words.</summary>
+    /// <summary>Writes the body of <c>/health</c>: the overall status and the description of each check.</summary>
     public static Task WriteHealthAsync(HttpContext context, HealthReport report) => context.Items.ContainsKey(OperatorGate.WithoutDetails) ? Task.CompletedTask : context.Response.WriteAsJsonAsync(
         new HealthSummary(
             report.Status.ToString(),
@@ -39,13 +39,13 @@ internal static class AdminEndpoints
         AdminJson.Default.HealthSummary,
         cancellationToken: context.RequestAborted);
 
-    /// <summary>The problem of who may not ask.</summary>
+    /// <summary>The response to a refused request.</summary>
     internal static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
         ? new RetryLater("API keys cannot be checked at the moment.")
         : TypedResults.Problem(
         status == StatusCodes.Status401Unauthorized
-            ? "The bridge's own API wants the API key of an operator."
-            : "The bridge's own API answers operators only: callers on its machine, or an API key with the scope Admin.",
+            ? "The operators' API requires an API key with the scope Admin."
+            : "The operators' API requires an API key with the scope Admin, or, while no such key exists, a client on the bridge's machine.",
         statusCode: status);
 
     private static QueueReport Report(RequestQueue queue) => new(

@@ -5,13 +5,13 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>A model on an instance that is not used like any other.</summary>
-/// <param name="Model">Which.</param>
-/// <param name="State">How it may be used (<see cref="PlacementCondition"/>, in lower case).</param>
-/// <param name="Seconds">For how long at most that stays so; absent where time alone does not change it.</param>
+/// <summary>A model with restricted use on an instance.</summary>
+/// <param name="Model">Name of the model.</param>
+/// <param name="State">Restriction (<see cref="PlacementCondition"/>, in lower case).</param>
+/// <param name="Seconds">Maximum remaining time in seconds; absent if it does not end by time alone.</param>
 internal sealed record ConditionReport(string Model, string State, double? Seconds)
 {
-    /// <summary>Those of an instance; null for none.</summary>
+    /// <summary>Returns the restrictions on an instance; null for none.</summary>
     public static IReadOnlyList<ConditionReport>? Of(Instance instance, TimeProvider time)
     {
         ConditionReport[] reports =
@@ -23,10 +23,10 @@ internal sealed record ConditionReport(string Model, string State, double? Secon
     }
 }
 
-/// <summary>The queue as operators see it.</summary>
+/// <summary>The queue in the operators' API.</summary>
 internal sealed record QueueReport(int Length, int Limit, IReadOnlyList<QueuedModel> Models);
 
-/// <summary>What waits for one model.</summary>
+/// <summary>The waiting requests for one model.</summary>
 internal sealed record QueuedModel(
     string Model,
     int Waiting,
@@ -34,10 +34,10 @@ internal sealed record QueuedModel(
     double? EstimatedWaitSeconds,
     IReadOnlyList<QueuedTenant> Tenants);
 
-/// <summary>What waits of one tenant, by class.</summary>
+/// <summary>The waiting requests of one tenant, by priority.</summary>
 internal sealed record QueuedTenant(string Tenant, int Interactive, int Batch);
 
-/// <summary>What <c>/health</c> says.</summary>
+/// <summary>The body of <c>/health</c>.</summary>
 internal sealed record HealthSummary(string Status, IReadOnlyDictionary<string, string> Checks);
 
 [JsonSourceGenerationOptions(

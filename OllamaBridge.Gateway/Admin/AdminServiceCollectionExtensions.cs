@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>Registers the operators' API.</summary>
 internal static class AdminServiceCollectionExtensions
 {
-    /// <summary>Adds the services that the endpoints, the separate listener and the fleet page need.</summary>
+    /// <summary>Adds the services of the endpoints, the separate listener and the fleet page.</summary>
     public static IServiceCollection AddAdmin(this IServiceCollection services)
     {
         services.AddBridgeOptions<AdminOptions, AdminOptionsValidator>(AdminOptions.Section);

@@ -2,18 +2,17 @@ using Microsoft.OpenApi;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>The bridge's own API as an OpenAPI document, for tools that make clients of it.</summary>
+/// <summary>The operators' API as an OpenAPI document, for generators of clients.</summary>
 internal static class ApiDescription
 {
-    /// <summary>Where it is.</summary>
     public const string Path = "/bridge/openapi.json";
 
-    /// <summary>The type of a JSON merge patch.</summary>
+    /// <summary>The media type of a JSON merge patch (RFC 7396).</summary>
     public const string MergePatch = "application/merge-patch+json";
 
     private const string Scheme = "operator";
 
-    /// <summary>Adds what describes the endpoints. Of the models' routes it says nothing: those are Ollama's, OpenAI's and Anthropic's to describe.</summary>
+    /// <summary>Adds the document of the endpoints under <c>/bridge</c>. The APIs of Ollama, OpenAI and Anthropic are not part of it.</summary>
     public static IServiceCollection AddApiDescription(this IServiceCollection services) => services.AddOpenApi(options =>
     {
         options.ShouldInclude = endpoint => endpoint.RelativePath?.StartsWith("bridge/", StringComparison.Ordinal) == true;
@@ -23,7 +22,7 @@ internal static class ApiDescription
             {
                 Title = "OllamaBridge",
                 Version = "1",
-                Description = "The operator's API. Until some key has the scope Admin it answers callers on the bridge's own machine; then whoever has such a key. Errors are problem details (RFC 9457).",
+                Description = "The operators' API. It requires an API key with the scope Admin. Until such a key exists, it accepts requests from the bridge's own machine. Errors are problem details (RFC 9457).",
             };
             document.Servers?.Clear();
             document.Components ??= new OpenApiComponents();
@@ -39,10 +38,10 @@ internal static class ApiDescription
         });
     });
 
-    /// <summary>Maps the document. <see cref="OperatorGate"/> decides who gets it.</summary>
+    /// <summary>Maps the document. <see cref="OperatorGate"/> controls access to it.</summary>
     public static void MapApiDescription(this IEndpointRouteBuilder endpoints) => endpoints.MapOpenApi(Path);
 
-    /// <summary>Says what an endpoint's body is. It reads that itself, whatever type of content a caller names.</summary>
+    /// <summary>Documents the body of an endpoint that reads it itself, regardless of the request's content type.</summary>
     public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint, string contentType = "application/json") => endpoint.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
         operation.RequestBody = new OpenApiRequestBody
         {
@@ -53,11 +52,10 @@ internal static class ApiDescription
             },
         });
 
-    /// <summary>Says what an endpoint answers besides what it is there for.</summary>
-    /// <param name="endpoint">The endpoint.</param>
-    /// <param name="name">Its name, for clients that are made of the document.</param>
-    /// <param name="summary">What it does.</param>
-    /// <param name="problems">The statuses of its problems, beside 401, 403 and 503, which any may have.</param>
+    /// <summary>
+    /// Documents an endpoint. <paramref name="name"/> is its operation id. <paramref name="problems"/> lists the statuses of its errors besides 401, 403 and
+    /// 503, which every endpoint may return.
+    /// </summary>
     public static RouteHandlerBuilder Describe(this RouteHandlerBuilder endpoint, string name, string summary, params ReadOnlySpan<int> problems)
     {
         endpoint.WithName(name).WithSummary(summary);

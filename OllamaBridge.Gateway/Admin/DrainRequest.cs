@@ -2,23 +2,23 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>What is said of a drain: by when the instance is to be empty, and whether that is waited for.</summary>
-/// <param name="Deadline">By when; null where it may take its time. In whole milliseconds.</param>
-/// <param name="Waits">Whether the answer comes when it is empty.</param>
+/// <summary>The parameters of a drain.</summary>
+/// <param name="Deadline">Time by which the instance must be empty, in whole milliseconds; null for no limit.</param>
+/// <param name="Waits">Whether the response is sent only when the instance is empty.</param>
 internal sealed record DrainRequest(DateTimeOffset? Deadline, bool Waits)
 {
-    // More than any stream takes; what is further off is a mistake.
+    // Longer than any stream; a later deadline is an error.
     private static readonly TimeSpan MaxTime = TimeSpan.FromDays(1);
 
     // RFC 3339, 5.6; the fraction is optional.
     private static readonly string[] Formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz"];
 
-    /// <summary>Reads it. Pure.</summary>
-    /// <param name="deadline">Seconds from now, or a time (RFC 3339); one that is past means at once.</param>
+    /// <summary>Parses the parameters. Pure.</summary>
+    /// <param name="deadline">Seconds from now, or a time (RFC 3339). A past time means immediately.</param>
     /// <param name="wait"><c>true</c> or <c>false</c>.</param>
-    /// <param name="now">The time.</param>
-    /// <param name="mistake">Receives what is wrong.</param>
-    /// <returns>Null where something is wrong.</returns>
+    /// <param name="now">The current time.</param>
+    /// <param name="mistake">Receives the error; null if there is none.</param>
+    /// <returns>Null if there is an error.</returns>
     public static DrainRequest? Read(string? deadline, string? wait, DateTimeOffset now, out string? mistake)
     {
         mistake = null;
@@ -30,13 +30,13 @@ internal sealed record DrainRequest(DateTimeOffset? Deadline, bool Waits)
         {
             until = ReadTime(deadline, now);
             if (until is null)
-                mistake = "deadline must be seconds from now, 0 or more, or a time as 2027-01-31T12:00:00Z.";
+                mistake = "deadline must be seconds from now, 0 or more, or a time such as 2027-01-31T12:00:00Z.";
             else if (until - now > MaxTime)
-                mistake = "deadline must be within a day.";
+                mistake = "deadline must be within one day.";
         }
         else if (waits)
         {
-            mistake = "wait needs a deadline.";
+            mistake = "wait requires a deadline.";
         }
 
         return mistake is null ? new DrainRequest(until, waits) : null;
@@ -52,6 +52,6 @@ internal sealed record DrainRequest(DateTimeOffset? Deadline, bool Waits)
             : null;
     }
 
-    // As it is told to other gateways.
+    // The precision that other gateways receive.
     private static DateTimeOffset Whole(DateTimeOffset time) => DateTimeOffset.FromUnixTimeMilliseconds(time.ToUnixTimeMilliseconds());
 }

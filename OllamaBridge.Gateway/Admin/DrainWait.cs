@@ -3,22 +3,19 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>Waits until an instance that is emptied is empty, or its time is over.</summary>
+/// <summary>Waits until a drained instance is empty or the deadline has passed.</summary>
 internal static class DrainWait
 {
-    // What is moved at the deadline itself leaves within this; whoever then stops the instance cuts nothing.
+    // Time for moving streams at the deadline, so that a stop of the instance afterwards interrupts nothing.
     private static readonly TimeSpan MoveTime = TimeSpan.FromSeconds(1);
 
-    // Until another gateway has heard of the drain and what it still sent there has been heard of here, some exchanges pass.
+    // Exchanges until another gateway knows of the drain and this gateway knows of the other's last requests.
     private const int Exchanges = 5;
 
-    /// <summary>Waits.</summary>
-    /// <param name="fleet">The fleet.</param>
-    /// <param name="name">The instance's name.</param>
-    /// <param name="deadline">When it ends at the latest, but for the moment that moving takes.</param>
-    /// <param name="interval">Time between two exchanges with other gateways.</param>
-    /// <param name="time">The clock.</param>
-    /// <param name="cancellationToken">Whoever asked has gone. The drain stays.</param>
+    /// <summary>
+    /// Waits until the instance is empty, the drain has ended, or <paramref name="deadline"/> and the time for moving streams have passed.
+    /// <paramref name="interval"/> is the time between exchanges with other gateways. Cancellation does not end the drain.
+    /// </summary>
     public static async Task RunAsync(
         IFleet fleet, string name, Moment deadline, TimeSpan interval, TimeProvider time, CancellationToken cancellationToken)
     {

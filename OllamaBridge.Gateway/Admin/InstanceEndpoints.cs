@@ -10,29 +10,29 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>The instances under <c>/bridge/instances</c>: who is there, who is emptied, who comes and goes at run time.</summary>
+/// <summary>The instances under <c>/bridge/instances</c>: their state, drains, and instances added at run time.</summary>
 internal static class InstanceEndpoints
 {
-    /// <summary>Maps the endpoints into the operator's group, whose rule of access holds for them.</summary>
+    /// <summary>Maps the endpoints into the group of the operators' API, which checks access.</summary>
     public static void MapInstances(this IEndpointRouteBuilder bridge)
     {
         bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
             TypedResults.Ok(Report(fleet.Current, time)))
-            .Describe("listInstances", "Every instance: its state, its slots, its models.");
+            .Describe("listInstances", "All instances with their state, slots and models.");
         bridge.MapPost("/instances", AddAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
-            .Describe("addInstance", "Adds an instance, or replaces the settings of one that was added: those that are left out get their defaults.", 400, 409).Audited(AuditActions.InstanceAdd);
+            .Describe("addInstance", "Adds an instance, or replaces the settings of an added one. Omitted settings get their defaults.", 400, 409).Audited(AuditActions.InstanceAdd);
         bridge.MapPut("/instances/{name}", PutAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
-            .Describe("putInstance", "The same under the name in the path.", 400, 409).Audited(AuditActions.InstanceAdd);
+            .Describe("putInstance", "Adds an instance under the name in the path, or replaces its settings.", 400, 409).Audited(AuditActions.InstanceAdd);
         bridge.MapPatch("/instances/{name}", PatchAsync).Takes<NewInstance>(ApiDescription.MergePatch).Produces<InstanceReport>()
-            .Describe("patchInstance", "Changes single settings of an instance that was added, by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409).Audited(AuditActions.InstanceChange);
+            .Describe("patchInstance", "Changes settings of an added instance by a JSON merge patch (RFC 7396). null resets a setting to its default.", 400, 404, 409).Audited(AuditActions.InstanceChange);
         bridge.MapDelete("/instances/{name}", RemoveAsync).Produces(StatusCodes.Status204NoContent)
-            .Describe("removeInstance", "Removes an instance that was added. What it is at goes on.", 404, 409).Audited(AuditActions.InstanceRemove);
+            .Describe("removeInstance", "Removes an added instance. Its running requests continue.", 404, 409).Audited(AuditActions.InstanceRemove);
         bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain))
-            .Describe("drainInstance", "Gives an instance nothing new; by a deadline its streams are moved elsewhere.", 400, 404).Audited(AuditActions.DrainStart);
+            .Describe("drainInstance", "Drains an instance: it gets no new requests. At a deadline its streams are moved to other instances.", 400, 404).Audited(AuditActions.DrainStart);
         bridge.MapPost("/instances/{name}/undrain", UndrainAsync)
-            .Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain)).Describe("undrainInstance", "Gives it work again.", 404)
+            .Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain)).Describe("undrainInstance", "Ends the drain of an instance.", 404)
             .Audited(AuditActions.DrainEnd);
     }
 
@@ -64,8 +64,7 @@ internal static class InstanceEndpoints
         return Named(patch, view.Instance.Name) ? await SetAsync(context, AdminBody.Merge(before, patch), fleet, options, time, gone) : Problem(OtherName(name), 400);
     }
 
-    /// <summary>Gives a body the name of the path.</summary>
-    /// <returns>False if it names another instance.</returns>
+    /// <summary>Sets the name in a body to the one in the path. Returns false if the body names another instance.</summary>
     private static bool Named(JsonObject body, string name)
     {
         var isOther = body["name"] is { } written && !(written.GetValueKind() == JsonValueKind.String && string.Equals(written.GetValue<string>(), name, StringComparison.OrdinalIgnoreCase));
@@ -74,7 +73,7 @@ internal static class InstanceEndpoints
         return !isOther;
     }
 
-    private static string OtherName(string name) => $"name: the path names the instance '{name}', and a name cannot change.";
+    private static string OtherName(string name) => $"name: differs from the name in the path, '{name}'. A name cannot be changed.";
 
     private static async Task<IResult> SetAsync(
         HttpContext context, JsonObject body, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
@@ -107,9 +106,9 @@ internal static class InstanceEndpoints
         return await fleet.AddAsync(definition, gone) switch
         {
             MemberChange.Configured => Problem($"An instance '{definition.Name}' comes from the configuration; change it there.", 409),
-            MemberChange.AddressTaken => Problem($"Another instance has the address {definition.Url}: it would get twice its slots.", 409),
+            MemberChange.AddressTaken => Problem($"Another instance has the address {definition.Url}, so it would get twice its slots.", 409),
             var made => Find(fleet, definition.Name) is not { } view
-                ? Problem($"'{definition.Name}' was removed at the same moment.", 409)
+                ? Problem($"'{definition.Name}' was removed at the same time.", 409)
                 : made == MemberChange.Added
                     ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(fleet.Current, view, time))
                     : TypedResults.Ok(Report(fleet.Current, view, time)),
@@ -123,7 +122,7 @@ internal static class InstanceEndpoints
         return await fleet.RemoveAsync(name, gone) switch
         {
             MemberChange.Configured => Problem(
-                $"'{name}' comes from the configuration; remove it there, or POST /bridge/instances/{name}/drain to give it nothing new.", 409),
+                $"'{name}' comes from the configuration; remove it there, or POST /bridge/instances/{name}/drain to drain it.", 409),
             MemberChange.NotFound => NotFound(name),
             _ => TypedResults.NoContent(),
         };
@@ -199,8 +198,8 @@ internal static class InstanceEndpoints
     }
 }
 
-/// <summary>What an operator says of an instance: the fields of <c>Bridge:Instances:N</c>, by the same rules.</summary>
-/// <remarks>Not a key: what is said so stands in the shared state, where keys do not belong.</remarks>
+/// <summary>Settings of an instance in the operators' API: the fields of <c>Bridge:Instances:N</c>, with the same rules.</summary>
+/// <remarks>Without a key, because these settings are stored in the shared state, which must not contain keys.</remarks>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record NewInstance
 {
@@ -220,7 +219,7 @@ internal sealed record NewInstance
 
     public string? HealthPath { get; set; }
 
-    /// <summary>The settings that an instance has.</summary>
+    /// <summary>Returns the settings of an instance.</summary>
     public static NewInstance Of(Instance instance) => new()
     {
         Name = instance.Name,
@@ -234,25 +233,25 @@ internal sealed record NewInstance
     };
 }
 
-/// <summary>An instance as operators see it.</summary>
-/// <param name="Name">What operators call it.</param>
-/// <param name="Url">Its address.</param>
+/// <summary>An instance in the operators' API.</summary>
+/// <param name="Name">Name of the instance.</param>
+/// <param name="Url">Address of the instance.</param>
 /// <param name="Kind"><see cref="InstanceKind"/> in lower case.</param>
 /// <param name="State"><see cref="InstanceStatus"/> in lower case.</param>
-/// <param name="Draining">Whether it is emptied.</param>
-/// <param name="DrainDeadline">By when; absent where it may take its time.</param>
+/// <param name="Draining">Whether it is drained.</param>
+/// <param name="DrainDeadline">Deadline of the drain; absent if there is none.</param>
 /// <param name="Configured">Whether it comes from the configuration; else it was added at run time.</param>
-/// <param name="Running">How many requests it holds, of all gateways as they last said.</param>
-/// <param name="Slots">How many requests it may hold.</param>
-/// <param name="SlotsUsed">How many it holds of this gateway.</param>
-/// <param name="Allowance">How many of its slots this gateway may use now.</param>
-/// <param name="UsedElsewhere">How many other gateways use, as they last said.</param>
-/// <param name="Models">On its disk.</param>
-/// <param name="Loaded">In its memory.</param>
-/// <param name="Version">Its Ollama's version.</param>
-/// <param name="Error">Why it gets no requests; absent if it does.</param>
-/// <param name="Remarks">What else is to know of it: what it lacks, models that it is not used for; absent for nothing.</param>
-/// <param name="Conditions">Its models that are not used like any others; absent for none.</param>
+/// <param name="Running">Number of its requests from all gateways, as they last reported.</param>
+/// <param name="Slots">Maximum number of requests.</param>
+/// <param name="SlotsUsed">Number of its requests from this gateway.</param>
+/// <param name="Allowance">Number of its slots that this gateway may use now.</param>
+/// <param name="UsedElsewhere">Number of its slots that other gateways use, as they last reported.</param>
+/// <param name="Models">Models on its disk.</param>
+/// <param name="Loaded">Models in its memory.</param>
+/// <param name="Version">Version of its Ollama server.</param>
+/// <param name="Error">Reason why it gets no requests; absent if it does.</param>
+/// <param name="Remarks">Further remarks: missing features, models that are not used on it; absent for none.</param>
+/// <param name="Conditions">Its models with restricted use; absent for none.</param>
 internal sealed record InstanceReport(
     string Name,
     Uri Url,

@@ -2,10 +2,9 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>Metadata of an endpoint for which a key needs less than <see cref="Scopes.Admin"/>.</summary>
-/// <param name="Scope">What it needs.</param>
+/// <summary>Metadata of an endpoint that a key without <see cref="Scopes.Admin"/> may use if it has <paramref name="Scope"/>.</summary>
 internal sealed record LesserScope(Scopes Scope)
 {
-    /// <summary>What suffices for a request's endpoint.</summary>
+    /// <summary>Returns the sufficient scope for a request's endpoint.</summary>
     public static Scopes Of(HttpContext context) => context.GetEndpoint()?.Metadata.GetMetadata<LesserScope>()?.Scope ?? Scopes.None;
 }

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Regions;
 namespace OllamaBridge.Gateway.Admin;
 
 /// <summary>
-/// Decides which of the bridge's own routes a request may use: by the listener that it came to, by the spelling of the path, and for
+/// Decides which of the bridge's own routes a request may use: by its listener, by the spelling of the path, and for
 /// metrics, health and the API's description by its key. The routes under <c>/bridge</c> check keys themselves.
 /// </summary>
 internal sealed class OperatorGate(AdminListener listener, TenantDirectory directory, IdentityStage identity, EndpointDataSource routes)
@@ -15,14 +15,13 @@ internal sealed class OperatorGate(AdminListener listener, TenantDirectory direc
     private const string Health = "/health";
     private const string Alive = "/alive";
 
-    /// <summary>Marks a request for <c>/health</c> whose answer has no body.</summary>
+    /// <summary>Marks a request for <c>/health</c> whose response has no body.</summary>
     public static readonly object WithoutDetails = new();
 
-    /// <summary>Handles one request.</summary>
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         if (context.GetEndpoint() is { } endpoint && !IsExact(endpoint, context.Request.Path.Value!))
-            // Ollama's router compares paths to the letter, and so do the rules of proxies.
+            // Ollama's router and the rules of proxies compare paths exactly.
             context.SetEndpoint(endpoint = null);
         else
             endpoint = context.GetEndpoint();
@@ -60,10 +59,10 @@ internal sealed class OperatorGate(AdminListener listener, TenantDirectory direc
         await next(context);
     }
 
-    /// <returns>The status to refuse with; null if the request may see what operators see.</returns>
+    /// <returns>The status of the refusal; null if the request may use the operators' routes.</returns>
     private async ValueTask<int?> RefusalAsync(HttpContext context)
     {
-        // The operators' listener is guarded by the network; without keys there is nothing to check.
+        // The network protects the operators' listener. Without keys there is nothing to check.
         if (listener.Received(context) || !directory.KeysRequired)
             return null;
         return await identity.AuthorizeAdminAsync(context, Scopes.Metrics);
@@ -74,11 +73,11 @@ internal sealed class OperatorGate(AdminListener listener, TenantDirectory direc
         context.SetEndpoint(null);
         if (status == StatusCodes.Status401Unauthorized)
             context.Response.Headers.WWWAuthenticate = "Bearer";
-        return TypedResults.Problem("This route wants an API key with the scope Metrics or Admin, or the listener of Bridge:Admin:Urls.", statusCode: status)
+        return TypedResults.Problem("This route requires an API key with the scope Metrics or Admin, or the listener of Bridge:Admin:Urls.", statusCode: status)
             .ExecuteAsync(context);
     }
 
-    /// <summary>Whether a path is written as the route is. The endpoint that answers a wrong method is no route's own.</summary>
+    /// <summary>Whether a path is spelled exactly as its route. The framework's endpoint for a wrong method has no route, so all routes are compared.</summary>
     private bool IsExact(Endpoint endpoint, string path)
     {
         if (endpoint is RouteEndpoint route)

@@ -3,16 +3,17 @@ using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>What bridges of other regions ask: <c>/bridge/region</c>.</summary>
+/// <summary>The endpoint for bridges of other regions: <c>/bridge/region</c>.</summary>
 internal static class RegionEndpoints
 {
-    /// <summary>Maps the endpoint. Who may ask this bridge's models may ask it, too: it tells of those models and no others.</summary>
-    /// <param name="app">Not the operator's group: another region's key is none of an operator.</param>
-    /// <param name="identity">Knows whose a key is.</param>
+    /// <summary>
+    /// Maps the endpoint. It requires access to models, and reports only models that the tenant may use. <paramref name="app"/> is not the operators' group,
+    /// since another region's key has no operator's rights.
+    /// </summary>
     public static void MapRegion(this IEndpointRouteBuilder app, IdentityStage identity) =>
         app.MapGet(PeerBridge.Path, async (HttpContext context, RegionReports reports) =>
         {
             var (tenant, status) = await identity.AuthorizeCallerAsync(context);
             return tenant is not null ? TypedResults.Ok(reports.For(tenant)) : AdminEndpoints.Refuse(status);
-        }).Produces<RegionReport>().Describe("getRegion", "What room this bridge's own instances have, for bridges of other regions. For callers that may ask models.");
+        }).Produces<RegionReport>().Describe("getRegion", "Free capacity of this bridge's own instances, for bridges of other regions. Requires the scope Inference.");
 }

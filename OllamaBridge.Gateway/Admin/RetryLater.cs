@@ -3,11 +3,9 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>503 for what another time may do: a problem, and when to come back.</summary>
-/// <param name="detail">What cannot be done.</param>
+/// <summary>A problem with status 503 and a <c>Retry-After</c> header.</summary>
 internal sealed class RetryLater(string detail) : IResult
 {
-    /// <inheritdoc/>
     public Task ExecuteAsync(HttpContext httpContext)
     {
         httpContext.Response.Headers.RetryAfter = IdentityStage.Retry.TotalSeconds.ToString(CultureInfo.InvariantCulture);

@@ -3,10 +3,10 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>Refuses changes whose query has unknown parameters, or that have a body where none is read: a misspelt <c>expires</c> would make a key without an end.</summary>
+/// <summary>Refuses changes with unknown query parameters or an unexpected body: a misspelt <c>expires</c> would make a key that never expires.</summary>
 internal static class StrictRequests
 {
-    /// <summary>What is wrong with a request; null for nothing.</summary>
+    /// <summary>Returns the error of a request; null if there is none.</summary>
     public static IResult? FindMistake(HttpContext context)
     {
         if (HttpMethods.IsGet(context.Request.Method) || context.GetEndpoint() is not RouteEndpoint endpoint || endpoint.Metadata.GetMetadata<MethodInfo>() is not { } handler)
@@ -17,9 +17,9 @@ internal static class StrictRequests
         [
             .. context.Request.Query.Keys.Where(k => !known.Contains(k, StringComparer.OrdinalIgnoreCase)).Select(k => NearestName.Of(k, known) is { } nearest
                 ? $"There is no query parameter {SettingText.Quote(k)}. The nearest one is '{nearest}'."
-                : $"There is no query parameter {SettingText.Quote(k)} here."),
+                : $"There is no query parameter {SettingText.Quote(k)}."),
             .. HasBody(context.Request) && !parameters.Any(p => p.ParameterType == typeof(HttpRequest) || p.ParameterType == typeof(HttpContext))
-                ? (string[])[$"This request has no body.{(known.Length > 0 ? $" Write {string.Join(", ", known)} as a query parameter." : "")}"]
+                ? (string[])[$"This request must not have a body.{(known.Length > 0 ? $" Send {string.Join(", ", known)} as a query parameter." : "")}"]
                 : [],
         ];
         return mistakes.Length == 0 ? null : TypedResults.Problem(string.Join(' ', mistakes), statusCode: StatusCodes.Status400BadRequest);
@@ -27,7 +27,7 @@ internal static class StrictRequests
 
     private static bool HasBody(HttpRequest request) => request.ContentLength > 0 || request.Headers.TransferEncoding.Count > 0;
 
-    // Services and the request itself are no values of a query.
+    // Services and the request itself are not query parameters.
     private static bool IsText(Type type) =>
         (Nullable.GetUnderlyingType(type) ?? type) is { } plain && (plain == typeof(string) || (plain.IsValueType && plain != typeof(CancellationToken)));
 }

@@ -12,31 +12,30 @@ internal static class TenantEndpoints
     private static readonly TimeSpan DefaultOverlap = TimeSpan.FromHours(1);
     private static readonly TimeSpan MaxOverlap = TimeSpan.FromDays(30);
 
-    /// <summary>Maps the endpoints.</summary>
     public static void MapTenants(this RouteGroupBuilder bridge)
     {
         bridge.MapGet("/tenants", (TenantDirectory directory) =>
             TypedResults.Ok<IReadOnlyList<TenantReport>>([.. directory.Tenants.Select(t => Report(directory, t))]))
-            .Describe("listTenants", "Every tenant, with its keys' names; never a key.");
+            .Describe("listTenants", "All tenants with the ids of their keys. Keys themselves are never returned.");
         bridge.MapGet("/tenants/{id}", (string id, TenantDirectory directory) =>
             directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id))
             .Produces<TenantReport>().Describe("getTenant", "One tenant.", 404);
         bridge.MapPut("/tenants/{id}", PutAsync).Takes<TenantSettings>().Produces<TenantReport>()
-            .Describe("putTenant", "Makes a tenant, or replaces its settings: those that are left out get their defaults. Keys stay.", 400, 409).Audited(AuditActions.TenantPut);
+            .Describe("putTenant", "Adds a tenant, or replaces its settings. Omitted settings get their defaults. Its keys stay.", 400, 409).Audited(AuditActions.TenantPut);
         bridge.MapPatch("/tenants/{id}", PatchAsync).Takes<TenantSettings>(ApiDescription.MergePatch).Produces<TenantReport>()
-            .Describe("patchTenant", "Changes single settings of a tenant by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409).Audited(AuditActions.TenantPatch);
+            .Describe("patchTenant", "Changes settings of a tenant by a JSON merge patch (RFC 7396). null resets a setting to its default.", 400, 404, 409).Audited(AuditActions.TenantPatch);
         bridge.MapDelete("/tenants/{id}", RemoveAsync)
-            .Produces(StatusCodes.Status204NoContent).Describe("removeTenant", "Forgets a tenant and its keys.", 404, 409).Audited(AuditActions.TenantRemove);
+            .Produces(StatusCodes.Status204NoContent).Describe("removeTenant", "Removes a tenant and its keys.", 404, 409).Audited(AuditActions.TenantRemove);
         bridge.MapPost("/tenants/{id}/disable", (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, true, gone))
             .Produces<TenantReport>().Describe("disableTenant", "Refuses a tenant's keys.", 404, 409).Audited(AuditActions.TenantDisable);
         bridge.MapPost("/tenants/{id}/enable", (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, false, gone))
-            .Produces<TenantReport>().Describe("enableTenant", "Takes its keys again.", 404, 409).Audited(AuditActions.TenantEnable);
+            .Produces<TenantReport>().Describe("enableTenant", "Accepts a tenant's keys again.", 404, 409).Audited(AuditActions.TenantEnable);
         bridge.MapPost("/tenants/{id}/keys", AddKeyAsync).Produces<NewKey>(StatusCodes.Status201Created)
-            .Describe("addKey", "Makes a key; this answer is the only one that has it.", 400, 404, 409).Audited(AuditActions.KeyAdd);
+            .Describe("addKey", "Adds a key. Only this response contains it.", 400, 404, 409).Audited(AuditActions.KeyAdd);
         bridge.MapPost("/tenants/{id}/keys/{key}/rotate", RotateAsync).Produces<NewKey>(StatusCodes.Status201Created)
-            .Describe("rotateKey", "Makes a key in place of another, which works a while longer.", 400, 404, 409).Audited(AuditActions.KeyRotate);
+            .Describe("rotateKey", "Replaces a key. The old one stays valid for a while.", 400, 404, 409).Audited(AuditActions.KeyRotate);
         bridge.MapDelete("/tenants/{id}/keys/{key}", RemoveKeyAsync).Produces(StatusCodes.Status204NoContent)
-            .Describe("removeKey", "Forgets a key.", 404, 409).Audited(AuditActions.KeyRemove);
+            .Describe("removeKey", "Removes a key.", 404, 409).Audited(AuditActions.KeyRemove);
     }
 
     private static async Task<IResult> PutAsync(string id, HttpContext context, TenantDirectory directory, CancellationToken gone)
@@ -59,7 +58,7 @@ internal static class TenantEndpoints
             id,
             was =>
             {
-                // Another gateway may have changed the tenant since: the patch is for what it is now.
+                // Another gateway may have changed the tenant meanwhile. The patch applies to its current state.
                 mistake = null;
                 var before = was is null ? null : JsonSerializer.SerializeToNode(TenantSettings.Of(was), AdminJson.Default.TenantSettings)!.AsObject();
                 return before is null ? null : TenantSettings.Read(id, AdminBody.Merge(before, patch), out mistake)?.ApplyTo(was!);
@@ -79,7 +78,7 @@ internal static class TenantEndpoints
         return Answer(change, id) ?? TypedResults.NoContent();
     }
 
-    /// <summary>Changes a tenant and notes it for the audit log.</summary>
+    /// <summary>Changes a tenant and provides the change for the audit log.</summary>
     private static async Task<TenantEdit> ChangeAsync(
         HttpContext context, TenantDirectory directory, string id, Func<TenantRecord?, TenantRecord?> change, CancellationToken gone)
     {
@@ -92,7 +91,7 @@ internal static class TenantEndpoints
         return edit;
     }
 
-    /// <summary>A tenant as the audit log shows it: its settings and the ids of its keys.</summary>
+    /// <summary>Describes a tenant for the audit log: its settings and the ids of its keys.</summary>
     internal static JsonObject Describe(TenantRecord tenant, bool isConfigured) =>
         JsonSerializer.SerializeToNode(Report(tenant, isConfigured), AdminJson.Default.TenantReport)!.AsObject();
 
@@ -127,7 +126,7 @@ internal static class TenantEndpoints
         return Answer(change.Change, id) ?? Created(id, record, key);
     }
 
-    /// <summary>Makes a key in place of another, which goes on working for a while.</summary>
+    /// <summary>Replaces a key; the old one stays valid for a while.</summary>
     private static async Task<IResult> RotateAsync(
         string id, string key, double? overlapSeconds, HttpContext context, TenantDirectory directory, TimeProvider time, CancellationToken gone)
     {
@@ -179,11 +178,11 @@ internal static class TenantEndpoints
         TenantChange.NotFound => NotFound(id),
         TenantChange.Configured => TypedResults.Problem(
             $"'{id}' comes from the configuration; change it there.", statusCode: StatusCodes.Status409Conflict),
-        TenantChange.Unavailable => new RetryLater("The shared state does not answer: nothing was changed, or it cannot be told whether. Look before you repeat it."),
+        TenantChange.Unavailable => new RetryLater("The shared state does not respond. The change may have been made or not; check before you repeat it."),
         _ => null,
     };
 
-    // A change may be made twice, where an answer was lost and another gateway's change came between.
+    // A change may be applied twice, if its response was lost and another gateway's change came in between.
     private static IEnumerable<KeyRecord> Without(TenantRecord tenant, string key) => tenant.Keys.Where(k => k.Id != key);
 
     private static IResult NotFound(string id) => TypedResults.Problem($"There is no tenant '{id}'.", statusCode: StatusCodes.Status404NotFound);
@@ -207,8 +206,8 @@ internal static class TenantEndpoints
         [.. tenant.Keys.Select(k => new KeyReport(k.Id, k.Created, k.Expires))]);
 }
 
-/// <summary>What an operator sets of a tenant. What is left out is as in the configuration.</summary>
-/// <remarks>Setters, because generated JSON readers give an <c>init</c> property that is left out its type's default.</remarks>
+/// <summary>A tenant's settings in the operators' API. Defaults are the same as in the configuration.</summary>
+/// <remarks>Setters, because generated JSON readers set an omitted <c>init</c> property to the default of its type.</remarks>
 internal sealed record TenantSettings
 {
     public Scopes Scopes { get; set; } = Scopes.Inference;
@@ -225,8 +224,7 @@ internal sealed record TenantSettings
 
     public TenantLimits Limits { get; set; } = new();
 
-    /// <summary>Reads settings out of a body and checks them.</summary>
-    /// <returns>The settings; null if there is a mistake.</returns>
+    /// <summary>Reads and validates settings. Returns null if there is an error.</summary>
     public static TenantSettings? Read(string id, JsonObject body, out string? mistake)
     {
         if (AdminBody.Convert(body, AdminJson.Default.TenantSettings, out mistake) is not { } read)
@@ -237,7 +235,7 @@ internal sealed record TenantSettings
         return mistake is null ? read : null;
     }
 
-    /// <summary>The settings that a tenant has.</summary>
+    /// <summary>Returns the settings of a tenant.</summary>
     public static TenantSettings Of(TenantRecord tenant) => new()
     {
         Scopes = tenant.Scopes,
@@ -249,7 +247,7 @@ internal sealed record TenantSettings
         Limits = tenant.Limits,
     };
 
-    /// <summary>The tenant with these settings; its keys stay.</summary>
+    /// <summary>Returns a tenant with these settings and its keys.</summary>
     public TenantRecord ApplyTo(TenantRecord tenant) => tenant with
     {
         Scopes = Scopes,
@@ -262,7 +260,7 @@ internal sealed record TenantSettings
     };
 }
 
-/// <summary>A tenant as operators see it. Nothing in it opens anything.</summary>
+/// <summary>A tenant in the operators' API. Contains no secret.</summary>
 internal sealed record TenantReport(
     string Id,
     Scopes Scopes,
@@ -276,8 +274,8 @@ internal sealed record TenantReport(
     bool Configured,
     IReadOnlyList<KeyReport> Keys);
 
-/// <summary>A key as operators see it.</summary>
+/// <summary>A key in the operators' API.</summary>
 internal sealed record KeyReport(string Id, DateTimeOffset Created, DateTimeOffset? Expires);
 
-/// <summary>A key that was just made: the only time that it is shown.</summary>
+/// <summary>A new key. Only this response contains it.</summary>
 internal sealed record NewKey(string Id, string Key, DateTimeOffset Created, DateTimeOffset? Expires);

@@ -8,25 +8,25 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>The cold tiers under <c>/bridge/tiers</c>.</summary>
 internal static class TierEndpoints
 {
-    /// <summary>Maps the endpoint into the operator's group, whose rule of access holds for it.</summary>
+    /// <summary>Maps the endpoint into the group of the operators' API, which checks access.</summary>
     public static void MapTiers(this IEndpointRouteBuilder bridge) => bridge
         .MapGet("/tiers", (ActivationService activation, RequestQueue queue, IFleet fleet) =>
             TypedResults.Ok<IReadOnlyList<TierReport>>([.. activation.Keepers.Select(k => TierReport.Of(k, queue, fleet.Current))]))
-        .Describe("listTiers", "Every cold tier: how it stands, what is asked for and who waits.");
+        .Describe("listTiers", "All cold tiers with their state, requested instances and waiting requests.");
 }
 
-/// <summary>A cold tier as operators see it.</summary>
-/// <param name="Name">What it is called.</param>
+/// <summary>A cold tier in the operators' API.</summary>
+/// <param name="Name">Name of the tier.</param>
 /// <param name="State"><see cref="TierState"/> in lower case.</param>
-/// <param name="Activator">Who is asked for its instances.</param>
+/// <param name="Activator">Activator that starts its instances.</param>
 /// <param name="Models">Its models.</param>
-/// <param name="Instances">The instances of it that are in the fleet.</param>
-/// <param name="Wanted">How many the platform is to have, as this gateway last heard or said; absent where it does not know.</param>
-/// <param name="MaxInstances">How many are asked for at most.</param>
-/// <param name="Waiting">How many requests wait for its models at this gateway.</param>
-/// <param name="UnusedSeconds">How long ago this gateway last used it; from its start on, where it has not.</param>
-/// <param name="IdleSeconds">After how long without use it goes to zero.</param>
-/// <param name="Error">Why the platform did not do what it was last asked; absent where it did.</param>
+/// <param name="Instances">Its instances in the fleet.</param>
+/// <param name="Wanted">Number of instances that the platform should run, as this gateway last requested or read it; absent if unknown.</param>
+/// <param name="MaxInstances">Maximum number of instances.</param>
+/// <param name="Waiting">Number of requests that wait for its models at this gateway.</param>
+/// <param name="UnusedSeconds">Time since this gateway last used it, or else since its start, in seconds.</param>
+/// <param name="IdleSeconds">Time without use after which it is scaled to zero, in seconds.</param>
+/// <param name="Error">Error of the platform's last operation; absent if it succeeded.</param>
 internal sealed record TierReport(
     string Name,
     string State,
@@ -40,7 +40,7 @@ internal sealed record TierReport(
     double IdleSeconds,
     string? Error)
 {
-    /// <summary>What there is to tell of a tier now.</summary>
+    /// <summary>Describes a tier.</summary>
     public static TierReport Of(TierKeeper keeper, RequestQueue queue, FleetSnapshot fleet) => new(
         keeper.Tier.Name,
         Labels.Of(keeper.State),

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>What was used, and by which requests.</summary>
+/// <summary>The usage sums and the records of ended requests.</summary>
 internal static class UsageEndpoints
 {
     private const int DefaultRecords = 100;
@@ -12,11 +12,11 @@ internal static class UsageEndpoints
     private const string DayFormat = "yyyy-MM-dd";
     private const string PartialHeader = "X-Bridge-Partial";
 
-    /// <summary>Maps the endpoints into the operator's group, whose rule of access holds for them.</summary>
+    /// <summary>Maps the endpoints into the group of the operators' API, which checks access.</summary>
     public static void MapUsage(this IEndpointRouteBuilder bridge)
     {
         bridge.MapGet("/usage", UsageAsync).Produces<UsageReport>()
-            .Describe("getUsage", "What was used, by tenant, model and day.", 400);
+            .Describe("getUsage", "Usage by tenant, model and day.", 400);
         bridge.MapGet("/ledger", async (ILedger ledger, HttpResponse response, CancellationToken gone, int? limit) =>
         {
             var records = await ledger.LatestAsync(Math.Clamp(limit ?? DefaultRecords, 0, MaxRecords), gone);
@@ -31,11 +31,11 @@ internal static class UsageEndpoints
         if (!string.IsNullOrEmpty(day))
         {
             if (!DateOnly.TryParseExact(day, DayFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out var parsed))
-                return TypedResults.Problem("day is to be written as 2026-01-31.", statusCode: StatusCodes.Status400BadRequest);
+                return TypedResults.Problem("day must be a date such as 2026-01-31.", statusCode: StatusCodes.Status400BadRequest);
             date = parsed;
         }
 
-        // As requests name it: with or without its tag.
+        // As in requests: with or without its tag.
         var key = string.IsNullOrEmpty(model) ? null : ModelReference.KeyOf(model);
         if (model == Telemetry.TelemetryNames.OtherModel)
             key = model;
@@ -51,7 +51,7 @@ internal static class UsageEndpoints
                 Text(e.Day), e.Tenant, e.Model, e.Sum.Requests, e.Sum.Succeeded, e.Sum.InputTokens, e.Sum.OutputTokens))]));
     }
 
-    /// <summary>Says also in a header that this is one gateway's part: a list has no other place for it.</summary>
+    /// <summary>Marks a response that covers only this gateway by a header, since a list has no field for it.</summary>
     internal static void Mark(HttpResponse response, bool partial)
     {
         if (partial)

@@ -3,13 +3,13 @@ using OllamaBridge.Gateway.Accounting;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>What was used: altogether, by one thing at a time, and in detail.</summary>
-/// <param name="Partial">Whether it is this gateway's part only.</param>
-/// <param name="Total">Altogether.</param>
-/// <param name="Tenants">By tenant.</param>
-/// <param name="Models">By canonical model name.</param>
-/// <param name="Days">By day (UTC).</param>
-/// <param name="Rows">In detail.</param>
+/// <summary>Usage: totals, sums by one dimension, and details.</summary>
+/// <param name="Partial">Whether it covers only this gateway.</param>
+/// <param name="Total">The sum of all rows.</param>
+/// <param name="Tenants">Sums by tenant.</param>
+/// <param name="Models">Sums by canonical model name.</param>
+/// <param name="Days">Sums by day (UTC).</param>
+/// <param name="Rows">Details.</param>
 internal sealed record UsageReport(
     bool Partial,
     UsageSum Total,
@@ -18,7 +18,7 @@ internal sealed record UsageReport(
     IReadOnlyDictionary<string, UsageSum> Days,
     IReadOnlyList<UsageRow> Rows);
 
-/// <summary>What one tenant used of one model on one day.</summary>
+/// <summary>Usage of one model by one tenant on one day.</summary>
 internal sealed record UsageRow(string Day, string Tenant, string Model, long Requests, long Succeeded, long InputTokens, long OutputTokens);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -3,11 +3,11 @@ using System.Threading.Channels;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>One picture of the fleet a second for everybody who looks; made only while somebody does.</summary>
-/// <remarks>Who reads too slowly misses pictures; nothing is kept for them but the newest.</remarks>
+/// <summary>Publishes one picture of the fleet per second to all listeners, and makes none while there are no listeners.</summary>
+/// <remarks>A slow listener misses pictures: its buffer holds only the latest one.</remarks>
 internal sealed class FleetFeed : IDisposable
 {
-    /// <summary>How many may look at the same time: each is an open connection.</summary>
+    /// <summary>Maximum number of listeners: each is an open connection.</summary>
     public const int MaxListeners = 32;
 
     /// <summary>Time between two pictures.</summary>
@@ -34,7 +34,7 @@ internal sealed class FleetFeed : IDisposable
         _signal = stopping.Register(Stop);
     }
 
-    /// <summary>How many look.</summary>
+    /// <summary>The number of listeners.</summary>
     public int Listeners
     {
         get
@@ -44,8 +44,10 @@ internal sealed class FleetFeed : IDisposable
         }
     }
 
-    /// <summary>Begins to look. The first picture is there at once.</summary>
-    /// <returns>Pictures as events, until <see cref="Leave"/> or the gateway stops; null where too many look, or it stops already.</returns>
+    /// <summary>
+    /// Adds a listener, whose channel contains the first picture. It yields events until <see cref="Leave"/> or until the gateway stops. Null if there are too
+    /// many listeners or the gateway stops.
+    /// </summary>
     public Channel<byte[]>? Join()
     {
         lock (_lock)
@@ -53,7 +55,7 @@ internal sealed class FleetFeed : IDisposable
             if (_stopping.IsCancellationRequested || _listeners.Count >= MaxListeners)
                 return null;
             var channel = Channel.CreateBounded<byte[]>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
-            // Before anything is changed: what cannot be made is nobody's to wait for.
+            // Made first, so that an exception leaves the listeners unchanged.
             channel.Writer.TryWrite(_latest ??= Make());
             _listeners.Add(channel);
             _timer ??= _time.CreateTimer(_ => Tell(), null, Interval, Interval);
@@ -61,7 +63,7 @@ internal sealed class FleetFeed : IDisposable
         }
     }
 
-    /// <summary>Ends looking. With the last listener the making ends.</summary>
+    /// <summary>Removes a listener. Without listeners no more pictures are made.</summary>
     public void Leave(Channel<byte[]> channel)
     {
         lock (_lock)
@@ -72,7 +74,6 @@ internal sealed class FleetFeed : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _signal.Dispose();
@@ -91,7 +92,7 @@ internal sealed class FleetFeed : IDisposable
             }
             catch (Exception e)
             {
-                // On a timer nobody would catch it. Who looks comes again, and hears what is wrong.
+                // An exception on a timer is not caught elsewhere. The listeners reconnect, and get the error then.
                 FleetFeedLog.NoPicture(_logger, e);
                 End();
                 return;
@@ -102,7 +103,7 @@ internal sealed class FleetFeed : IDisposable
         }
     }
 
-    /// <summary>The last picture says that there will be no other.</summary>
+    /// <summary>Publishes the last picture, which announces the stop, and ends all listeners.</summary>
     private void Stop()
     {
         Tell();
@@ -126,6 +127,6 @@ internal sealed class FleetFeed : IDisposable
         (_timer, _latest) = (null, null);
     }
 
-    // Framed once for all who look.
+    // Serialized once for all listeners.
     private byte[] Make() => [.. "data: "u8, .. JsonSerializer.SerializeToUtf8Bytes(_take() with { Stopping = _stopping.IsCancellationRequested }, PageJson.Default.FleetPicture), .. "\n\n"u8];
 }

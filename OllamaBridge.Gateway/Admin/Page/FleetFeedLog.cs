@@ -1,8 +1,8 @@
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>What the fleet page's events say in the log.</summary>
+/// <summary>Log messages of the fleet page's events.</summary>
 internal static partial class FleetFeedLog
 {
-    [LoggerMessage(EventId = 1520, Level = LogLevel.Error, Message = "The fleet could not be shown; whoever looks is asked to come again")]
+    [LoggerMessage(EventId = 1520, Level = LogLevel.Error, Message = "The fleet page's picture could not be made; its listeners are disconnected")]
     public static partial void NoPicture(ILogger logger, Exception error);
 }

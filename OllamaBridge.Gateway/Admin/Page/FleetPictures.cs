@@ -6,13 +6,13 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>Makes what the page shows of what the gateway knows.</summary>
+/// <summary>Makes the pictures of the fleet page from the gateway's state.</summary>
 internal sealed class FleetPictures(IFleet fleet, RequestQueue queue, ActivationService activation, RecentFigures recent, TimeProvider time)
 {
-    /// <summary>The fleet as it is now.</summary>
+    /// <summary>Returns the current picture.</summary>
     public FleetPicture Take()
     {
-        // One snapshot, so that what is told of a tier fits to what is told of its instances.
+        // One snapshot, so that the tiers are consistent with the instances.
         var now = fleet.Current;
         return new FleetPicture(
             time.GetWallClock(),

@@ -1,17 +1,16 @@
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>Counts durations in classes that grow by a factor, so that any part of them can be told within a tenth. Not safe for threads.</summary>
+/// <summary>A histogram of durations with exponential buckets, which gives quantiles within a tenth. Not thread-safe.</summary>
 internal sealed class LatencyCounts
 {
-    // From 1 ms in steps of a fifth: the last class is of 10 minutes and more.
+    // From 1 ms in steps of a fifth. The last bucket is for 10 minutes and more.
     private const double Smallest = 0.001;
     private const double Growth = 1.2;
     private const int Classes = 74;
     private readonly int[] _counts = new int[Classes];
     private int _total;
 
-    /// <summary>Counts one.</summary>
-    /// <param name="seconds">How long it took.</param>
+    /// <summary>Counts a duration in seconds.</summary>
     public void Add(double seconds)
     {
         var index = seconds <= Smallest ? 0 : (int)Math.Ceiling(Math.Log(seconds / Smallest, Growth));
@@ -19,16 +18,13 @@ internal sealed class LatencyCounts
         _total++;
     }
 
-    /// <summary>Forgets all.</summary>
     public void Clear()
     {
         Array.Clear(_counts);
         _total = 0;
     }
 
-    /// <summary>What a part of the durations did not exceed.</summary>
-    /// <param name="part">Which part, above 0 and at most 1.</param>
-    /// <returns>Seconds, the middle of the class; null where nothing was counted.</returns>
+    /// <summary>Returns the <paramref name="part"/> quantile (above 0 and at most 1) in seconds, as the middle of its bucket; null without durations.</summary>
     public double? Quantile(double part)
     {
         if (_total == 0)

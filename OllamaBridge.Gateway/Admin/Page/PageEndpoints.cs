@@ -3,32 +3,33 @@ using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>The fleet page at <c>/bridge/</c>, and the events that it shows.</summary>
+/// <summary>The fleet page at <c>/bridge/</c> and its events.</summary>
 internal static class PageEndpoints
 {
-    // Nothing from elsewhere, nothing inline, in nobody's frame.
+    // Nothing from other origins, nothing inline, no embedding in frames.
     private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
         + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-    // The page comes again with its key then: whoever lost it does not look on.
+    // After this time the page reconnects with its key, so that a removed key loses access.
     private static readonly TimeSpan MaxLook = TimeSpan.FromMinutes(5);
 
-    // Who does not read the last picture by then holds up the end of the bridge no longer.
+    // Maximum time to read the last picture, so that a slow listener does not delay the stop of the bridge.
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
 
-    /// <summary>Adds what the page needs.</summary>
+    /// <summary>Adds the services of the page.</summary>
     public static IServiceCollection AddFleetPage(this IServiceCollection services) =>
         services.AddSingleton<RecentFigures>().AddSingleton<FleetPictures>().AddSingleton<FleetFeed>();
 
-    /// <summary>Maps the page, which has no data in it and wants no key, and its events into the operator's group, whose rule of access holds for them.</summary>
-    /// <param name="app">Where the page is mapped.</param>
-    /// <param name="bridge">The operator's group.</param>
+    /// <summary>
+    /// Maps the page, which contains no data and requires no key, to <paramref name="app"/>, and its events into <paramref name="bridge"/>, the group of the
+    /// operators' API, which checks access.
+    /// </summary>
     public static void MapFleetPage(this IEndpointRouteBuilder app, IEndpointRouteBuilder bridge)
     {
         var page = Read("index.html");
         app.MapGet("/bridge/", (HttpContext context) =>
         {
-            // What the page asks for is relative to it, so that it may lie behind a proxy's path.
+            // The page's URLs are relative, so that it works below a proxy's path.
             if (context.Request.Path.Value!.EndsWith('/'))
                 return SendAsync(context, page, "text/html; charset=utf-8");
             context.Response.StatusCode = StatusCodes.Status307TemporaryRedirect;
@@ -49,7 +50,7 @@ internal static class PageEndpoints
     {
         Protect(context.Response.Headers);
         context.Response.Headers.ContentSecurityPolicy = Policy;
-        // A new bridge has a new page.
+        // A new version of the bridge has a new page.
         context.Response.Headers.CacheControl = "no-cache";
         context.Response.ContentType = type;
         context.Response.ContentLength = asset.Length;
@@ -59,7 +60,7 @@ internal static class PageEndpoints
     private static async Task<IResult> ListenAsync(HttpContext context, FleetFeed feed, IHostApplicationLifetime lifetime, TimeProvider time)
     {
         if (feed.Join() is not { } pictures)
-            return new RetryLater("Too many look at the fleet, or the bridge is being stopped.");
+            return new RetryLater("The fleet page has too many listeners, or the bridge is stopping.");
         try
         {
             using var over = new CancellationTokenSource(MaxLook, time);
@@ -67,7 +68,7 @@ internal static class PageEndpoints
             using var gone = CancellationTokenSource.CreateLinkedTokenSource(over.Token, context.RequestAborted);
             Protect(context.Response.Headers);
             context.Response.Headers.CacheControl = "no-store";
-            context.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would hold them back
+            context.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would buffer the events
             context.Response.ContentType = "text/event-stream";
             ProxyBuffering.Disable(context.Response.Headers);
             await foreach (var picture in pictures.Reader.ReadAllAsync(gone.Token))
@@ -78,7 +79,7 @@ internal static class PageEndpoints
         }
         catch (OperationCanceledException)
         {
-            // The time is over, or nobody looks any more. What is written to nobody would have the connection wait for a reader.
+            // The time is over, or the client has disconnected. Unread data would keep the connection open during a stop.
             if (lifetime.ApplicationStopping.IsCancellationRequested)
                 context.Abort();
         }

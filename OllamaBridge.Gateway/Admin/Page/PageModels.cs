@@ -2,14 +2,14 @@ using System.Text.Json.Serialization;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>What the page shows at one moment. Never what was asked or answered.</summary>
-/// <param name="Time">Which moment.</param>
-/// <param name="Stopping">Whether the gateway takes nothing new.</param>
-/// <param name="Instances">Every instance, in the fleet's order.</param>
-/// <param name="Tiers">The cold tiers.</param>
-/// <param name="Queue">Who waits.</param>
-/// <param name="Figures">The last minutes.</param>
-/// <param name="Troubles">The latest requests that did not go straight, newest first.</param>
+/// <summary>The data of the fleet page at one moment. Contains no prompts or responses.</summary>
+/// <param name="Time">Time of the picture.</param>
+/// <param name="Stopping">Whether the gateway accepts no new requests.</param>
+/// <param name="Instances">All instances, in the fleet's order.</param>
+/// <param name="Tiers">All cold tiers.</param>
+/// <param name="Queue">The waiting requests.</param>
+/// <param name="Figures">Figures of the last minutes.</param>
+/// <param name="Troubles">The latest requests that failed, broke off, or needed a resumption or another attempt, newest first.</param>
 internal sealed record FleetPicture(
     DateTimeOffset Time,
     bool Stopping,
@@ -19,19 +19,19 @@ internal sealed record FleetPicture(
     PictureFigures Figures,
     IReadOnlyList<PictureTrouble> Troubles);
 
-/// <summary>One instance.</summary>
-/// <param name="Name">What operators call it.</param>
-/// <param name="Url">Its address.</param>
+/// <summary>An instance on the fleet page.</summary>
+/// <param name="Name">Name of the instance.</param>
+/// <param name="Url">Address of the instance.</param>
 /// <param name="Kind"><see cref="Fleet.InstanceKind"/> in lower case; absent for an Ollama server.</param>
 /// <param name="State"><see cref="Fleet.InstanceStatus"/> in lower case.</param>
-/// <param name="Draining">Whether it is emptied.</param>
-/// <param name="DrainDeadline">By when; absent where it may take its time.</param>
-/// <param name="Used">How many requests it holds, of all gateways as they last said.</param>
-/// <param name="Slots">How many it may hold.</param>
-/// <param name="Loaded">The models in its memory.</param>
-/// <param name="Conditions">Its models that are not used like any others; absent for none.</param>
-/// <param name="Error">Why it gets no requests.</param>
-/// <param name="Remarks">What else is to know of it; absent for nothing.</param>
+/// <param name="Draining">Whether it is drained.</param>
+/// <param name="DrainDeadline">Deadline of the drain; absent if there is none.</param>
+/// <param name="Used">Number of its requests from all gateways, as they last reported.</param>
+/// <param name="Slots">Maximum number of requests.</param>
+/// <param name="Loaded">Models in its memory.</param>
+/// <param name="Conditions">Its models with restricted use; absent for none.</param>
+/// <param name="Error">Reason why it gets no requests.</param>
+/// <param name="Remarks">Further remarks; absent for none.</param>
 internal sealed record PictureInstance(
     string Name,
     Uri Url,
@@ -47,29 +47,29 @@ internal sealed record PictureInstance(
     IReadOnlyList<string>? Remarks);
 
 /// <summary>A model in memory.</summary>
-/// <param name="Name">As the instance writes it.</param>
-/// <param name="Bytes">What it takes; absent where the server does not say.</param>
-/// <param name="OnGpu">Whether all of it is in the memory of a GPU.</param>
+/// <param name="Name">Name as the instance reports it.</param>
+/// <param name="Bytes">Memory in bytes; absent if the server does not report it.</param>
+/// <param name="OnGpu">Whether it is completely in GPU memory.</param>
 internal sealed record PictureModel(string Name, long? Bytes, bool OnGpu);
 
-/// <summary>The queue.</summary>
-/// <param name="Length">How many wait.</param>
-/// <param name="Limit">How many may.</param>
-/// <param name="Lines">By model and tenant.</param>
+/// <summary>The queue on the fleet page.</summary>
+/// <param name="Length">Number of waiting requests.</param>
+/// <param name="Limit">Maximum number of waiting requests.</param>
+/// <param name="Lines">Waiting requests by model and tenant.</param>
 internal sealed record PictureQueue(int Length, int Limit, IReadOnlyList<PictureLine> Lines);
 
-/// <summary>What waits of one tenant for one model.</summary>
-/// <param name="Model">Canonical name; empty where any instance will do.</param>
-/// <param name="Tenant">Whose; empty for requests that are sent again.</param>
-/// <param name="Waiting">How many.</param>
+/// <summary>The waiting requests of one tenant for one model.</summary>
+/// <param name="Model">Canonical name; empty if any instance can serve them.</param>
+/// <param name="Tenant">Name of the tenant; empty for retried requests.</param>
+/// <param name="Waiting">Number of waiting requests.</param>
 internal sealed record PictureLine(string Model, string Tenant, int Waiting);
 
-/// <summary>The last minutes in equal steps, oldest first; the last step is the one under way.</summary>
-/// <param name="StepSeconds">How long a step is.</param>
-/// <param name="Requests">Requests to models that ended.</param>
-/// <param name="TokensPerSecond">Tokens of their answers.</param>
-/// <param name="Median">Seconds that half of the answered ones took at most; null where none was.</param>
-/// <param name="P95">Seconds that 95 of 100 of them took at most.</param>
+/// <summary>Figures of the last minutes in equal steps, oldest first; the last step is the current one.</summary>
+/// <param name="StepSeconds">Length of a step in seconds.</param>
+/// <param name="Requests">Number of inference requests that ended.</param>
+/// <param name="TokensPerSecond">Response tokens per second.</param>
+/// <param name="Median">Median duration of successful requests in seconds; null without such requests.</param>
+/// <param name="P95">95th percentile of these durations in seconds.</param>
 internal sealed record PictureFigures(
     double StepSeconds,
     IReadOnlyList<int> Requests,
@@ -77,15 +77,15 @@ internal sealed record PictureFigures(
     IReadOnlyList<double?> Median,
     IReadOnlyList<double?> P95);
 
-/// <summary>A request that did not go straight.</summary>
-/// <param name="Time">When it ended.</param>
+/// <summary>A request that failed, broke off, or needed a resumption or another attempt.</summary>
+/// <param name="Time">Time of its end.</param>
 /// <param name="Kind"><c>failed</c>, <c>truncated</c>, <c>continued</c> or <c>retried</c>.</param>
 /// <param name="Model">Canonical name, <c>other</c> or empty.</param>
-/// <param name="Tenant">Whose it was.</param>
-/// <param name="Instance">Who answered; absent for nobody.</param>
+/// <param name="Tenant">Name of the tenant.</param>
+/// <param name="Instance">Instance that responded; absent for none.</param>
 /// <param name="Status">HTTP status.</param>
-/// <param name="Attempts">How often it was sent.</param>
-/// <param name="Causes">Why its answer broke off, in order; absent where it did not.</param>
+/// <param name="Attempts">Number of attempts.</param>
+/// <param name="Causes">Reasons of the interruptions of its response, in order; absent for none.</param>
 internal sealed record PictureTrouble(
     DateTimeOffset Time,
     string Kind,
@@ -96,7 +96,7 @@ internal sealed record PictureTrouble(
     int Attempts,
     IReadOnlyList<string>? Causes);
 
-// Nulls stay: in a list of figures they are gaps.
+// Null figures are written, as gaps in the lists.
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(FleetPicture))]
 internal sealed partial class PageJson : JsonSerializerContext;

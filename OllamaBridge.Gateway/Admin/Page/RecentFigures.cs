@@ -3,17 +3,20 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>What the requests of the last minutes come to, and the latest that did not go straight: rings of a fixed size, never content.</summary>
-/// <remarks>Of this gateway only. A request counts where it ends, with all its tokens.</remarks>
+/// <summary>
+/// Figures of the inference requests of the last minutes, and the latest ones that failed, broke off, or needed a resumption or another attempt. Bounded
+/// memory, no content.
+/// </summary>
+/// <remarks>Covers only this gateway. A request counts in the step of its end, with all its tokens.</remarks>
 internal sealed class RecentFigures(TimeProvider time)
 {
-    /// <summary>How long a step is.</summary>
+    /// <summary>Length of a step.</summary>
     public static readonly TimeSpan Step = TimeSpan.FromSeconds(5);
 
-    /// <summary>How many steps are kept: five minutes.</summary>
+    /// <summary>Number of steps: five minutes.</summary>
     public const int Steps = 60;
 
-    /// <summary>How many requests that did not go straight are kept.</summary>
+    /// <summary>Maximum number of stored troubles.</summary>
     public const int MaxTroubles = 30;
 
     private static readonly string Succeeded = Labels.Of(CallOutcome.Succeeded);
@@ -25,7 +28,7 @@ internal sealed class RecentFigures(TimeProvider time)
 
     private long Now => time.GetTimestamp() / (long)(time.TimestampFrequency * Step.TotalSeconds);
 
-    /// <summary>Notes a request to a model that has ended.</summary>
+    /// <summary>Records an ended inference request.</summary>
     public void Note(LedgerRecord record)
     {
         var trouble = TroubleOf(record);
@@ -44,7 +47,6 @@ internal sealed class RecentFigures(TimeProvider time)
         }
     }
 
-    /// <summary>The last minutes.</summary>
     public PictureFigures Figures()
     {
         var (requests, tokens) = (new int[Steps], new double[Steps]);
@@ -66,7 +68,7 @@ internal sealed class RecentFigures(TimeProvider time)
         return new PictureFigures(Step.TotalSeconds, requests, tokens, median, p95);
     }
 
-    /// <summary>The latest requests that did not go straight, newest first.</summary>
+    /// <summary>Returns the stored troubles, newest first.</summary>
     public IReadOnlyList<PictureTrouble> Troubles()
     {
         lock (_lock)
@@ -84,7 +86,7 @@ internal sealed class RecentFigures(TimeProvider time)
             record.Time, kind, record.Model, record.Tenant, record.Instance, record.Status, record.Attempts, record.Interruptions);
     }
 
-    // The place in the ring, emptied where it was an older step's.
+    // Returns the bucket of a step, cleared if it belonged to an older one.
     private Bucket BucketOf(long step)
     {
         var bucket = _ring[step % Steps];
