@@ -11,14 +11,13 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Accounting;
 
-/// <summary>Settles every call exactly once, however it ends.</summary>
+/// <summary>Records every request exactly once, regardless of its outcome.</summary>
 internal sealed class CallAccounting(
     BridgeMetrics metrics, ILedger ledger, ModelAudit audit, RecentFigures recent, IFleet fleet, GracefulStop stop, TimeProvider time, ILogger<CallAccounting> logger)
 {
-    // nginx's number for a client that hung up; it never goes over the wire.
+    // nginx's status for a client that disconnected; never sent to a client.
     private const int ClientClosedRequest = 499;
 
-    /// <summary>Runs the rest of the pipeline around one call.</summary>
     public async Task RunAsync(HttpContext context, BridgeCall call, RequestDelegate next)
     {
         stop.Enter();
@@ -33,7 +32,7 @@ internal sealed class CallAccounting(
         }
         catch (Exception e) when (e is IOException or BadHttpRequestException)
         {
-            // The client's connection broke, or what it sent was no HTTP.
+            // The client's connection broke, or it sent invalid HTTP.
             call.Outcome = CallOutcome.Cancelled;
             AccountingLog.ConnectionBroke(logger, call.Operation.Name, e.GetType().Name);
         }
@@ -44,7 +43,7 @@ internal sealed class CallAccounting(
             if (context.Response.HasStarted)
                 context.Abort();
             else
-                await ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status500InternalServerError, "the bridge failed; its log says why");
+                await ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status500InternalServerError, "the bridge failed; see its log");
         }
         finally
         {
@@ -56,7 +55,7 @@ internal sealed class CallAccounting(
 
     private void Settle(HttpContext context, BridgeCall call)
     {
-        // Done already where an instance answered: before its slot was given to the next.
+        // Without effect if an instance responded: the charge was settled then, before its slot was released.
         call.SettleCharge();
         var status = context.Response.StatusCode;
         var outcome = call.Outcome ?? status switch
@@ -65,7 +64,7 @@ internal sealed class CallAccounting(
             < 500 => CallOutcome.Rejected,
             _ => CallOutcome.Failed,
         };
-        // Servers answer some errors of clients with 5xx. They burn no error budget.
+        // Servers respond to some invalid requests with 5xx. They don't count against the error budget.
         if (call.IsRequestFault && outcome is (CallOutcome.Failed or CallOutcome.Truncated))
             outcome = CallOutcome.Rejected;
         if (outcome == CallOutcome.Cancelled && !context.Response.HasStarted)
@@ -84,7 +83,7 @@ internal sealed class CallAccounting(
             Labels.Of(call.Operation.Protocol),
             model,
             call.AnsweredBy?.Name,
-            // A pull's progress is no answer of a model.
+            // A pull's progress has no tokens of a model.
             isInference ? call.InputTokens : 0,
             isInference ? call.OutputTokens : 0,
             call.Queued.TotalSeconds,

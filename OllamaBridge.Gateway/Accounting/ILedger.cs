@@ -34,8 +34,8 @@ internal readonly record struct LedgerReading<T>(IReadOnlyList<T> Items, bool Is
 /// <param name="Status">HTTP status; 499 if the client disconnected before the response started.</param>
 /// <param name="Attempts">Number of attempts.</param>
 /// <param name="Interruptions">Reasons of the interruptions of the response, in order; null for none. The outcome shows whether it was resumed.</param>
-/// <param name="RequestId">Its id (<c>X-Request-Id</c>); null in records of earlier versions.</param>
-/// <param name="Key">The id of its API key; null for none.</param>
+/// <param name="RequestId">Id of the request (<c>X-Request-Id</c>); null in records of earlier versions.</param>
+/// <param name="Key">Id of the API key; null for none.</param>
 internal sealed record LedgerRecord(
     DateTimeOffset Time,
     string Tenant,

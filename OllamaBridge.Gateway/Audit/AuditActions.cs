@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>The names of changes. The part before the dot names what is changed and decides the event id in the log.</summary>
+/// <summary>Names of changes. The part before the dot names the kind of target and selects the event id of the log message.</summary>
 internal static class AuditActions
 {
     public const string TenantPut = "tenant.put";

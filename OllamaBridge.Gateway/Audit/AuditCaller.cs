@@ -2,7 +2,7 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Who makes a change.</summary>
+/// <summary>The originator of a change.</summary>
 /// <param name="Actor">A value of <see cref="AuditActors"/>.</param>
 /// <param name="Key">The id of the API key; null for none.</param>
 /// <param name="Tenant">Its tenant; null for none.</param>
@@ -10,9 +10,7 @@ namespace OllamaBridge.Gateway.Audit;
 /// <param name="RequestId">The request's id; null if no request makes the change.</param>
 internal sealed record AuditCaller(string Actor, string? Key = null, string? Tenant = null, string? Address = null, string? RequestId = null)
 {
-    /// <summary>The sender of a request to the operators' API.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="isAllowed">Whether it was let in.</param>
+    /// <summary>The sender of a request to the operators' API; <paramref name="isAllowed"/> is false if the request was refused.</summary>
     public static AuditCaller OfOperator(HttpContext context, bool isAllowed)
     {
         var identity = context.Features.Get<CallerIdentity>();
@@ -22,9 +20,7 @@ internal sealed record AuditCaller(string Actor, string? Key = null, string? Ten
         return Of(context, actor, identity?.KeyId, identity?.Tenant.Id);
     }
 
-    /// <summary>The sender of a request that changes models.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="tenant">The tenant that it was given.</param>
+    /// <summary>The sender of a request that changes models, and the tenant of that request.</summary>
     public static AuditCaller OfClient(HttpContext context, Tenant tenant) =>
         context.Response.StatusCode == StatusCodes.Status401Unauthorized
             ? Of(context, AuditActors.Unauthenticated, null, null)

@@ -1,16 +1,13 @@
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Records what endpoints with an <see cref="AuditedAction"/> change, and attempts that were refused.</summary>
+/// <summary>Records the changes of endpoints with an <see cref="AuditedAction"/>, including refused attempts.</summary>
 internal static class AuditEndpointFilter
 {
-    /// <summary>Names the change that an endpoint makes.</summary>
     public static RouteHandlerBuilder Audited(this RouteHandlerBuilder endpoint, string action) => endpoint.WithMetadata(new AuditedAction(action));
 
-    /// <summary>Runs an endpoint and records its change.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="trail">The audit log.</param>
-    /// <param name="authorize">Checks the caller; its result is the response of a caller that is refused, null for one that is not.</param>
-    /// <param name="next">The endpoint.</param>
+    /// <summary>
+    /// Runs an endpoint and records its change. <paramref name="authorize"/> returns the response to a refused request, null for an allowed one.
+    /// </summary>
     public static async ValueTask<object?> RunAsync(
         HttpContext context, AuditTrail trail, Func<ValueTask<IResult?>> authorize, Func<ValueTask<object?>> next)
     {

@@ -3,62 +3,64 @@ using System.Text.Json.Serialization;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>One change of the bridge's or the fleet's settings, or an attempt to make one. It never holds a key, a key's verifier, a prompt or a response.</summary>
+/// <summary>
+/// A change of the settings of the bridge or the fleet, or a refused or failed attempt. Never contains a key, a key's verifier, a prompt or a response.
+/// </summary>
 internal sealed record AuditEntry
 {
-    /// <summary>Unique. Entries of one bridge that were made later have larger ids.</summary>
+    /// <summary>Unique. Later entries of the same bridge have larger ids.</summary>
     public required string Id { get; init; }
 
-    /// <summary>When the change was made or refused, in UTC.</summary>
+    /// <summary>Time of the change or refusal, in UTC.</summary>
     public required DateTimeOffset Time { get; init; }
 
-    /// <summary>The host name of the bridge that made the entry.</summary>
+    /// <summary>Host name of the bridge that recorded the entry.</summary>
     public required string Bridge { get; init; }
 
-    /// <summary>Where the change comes from: a value of <see cref="AuditActors"/>.</summary>
+    /// <summary>Originator of the change: a value of <see cref="AuditActors"/>.</summary>
     public required string Actor { get; init; }
 
-    /// <summary>The id of the API key; null for none.</summary>
+    /// <summary>Id of the API key; null for none.</summary>
     public string? Key { get; init; }
 
-    /// <summary>The tenant of the key or the source network; null for none.</summary>
+    /// <summary>Tenant of the key or the source network; null for none.</summary>
     public string? Tenant { get; init; }
 
-    /// <summary>The client's address; null for changes that no request made.</summary>
+    /// <summary>Address of the client; null for changes without a request.</summary>
     public string? Address { get; init; }
 
-    /// <summary>The request's id (<c>X-Request-Id</c>); null for changes that no request made.</summary>
+    /// <summary>Id of the request (<c>X-Request-Id</c>); null for changes without a request.</summary>
     public string? RequestId { get; init; }
 
-    /// <summary>What was done: a value of <see cref="AuditActions"/>.</summary>
+    /// <summary>Kind of change: a value of <see cref="AuditActions"/>.</summary>
     public required string Action { get; init; }
 
-    /// <summary>What it was done to; empty if a request was refused before that was known.</summary>
+    /// <summary>Name of the changed object; empty if a request was refused before it was known.</summary>
     public required string Target { get; init; }
 
-    /// <summary>Whether it was done: a value of <see cref="AuditOutcomes"/>.</summary>
+    /// <summary>Result of the change: a value of <see cref="AuditOutcomes"/>.</summary>
     public required string Outcome { get; init; }
 
-    /// <summary>The HTTP status of the response; null for changes that no request made.</summary>
+    /// <summary>HTTP status of the response; null for changes without a request.</summary>
     public int? Status { get; init; }
 
-    /// <summary>Why it was not done; null if it was.</summary>
+    /// <summary>Reason of a refusal or failure; null if the change was made.</summary>
     public string? Reason { get; init; }
 
-    /// <summary>The target before; null if it was not there or the change was not made.</summary>
+    /// <summary>State of the target before; null if it did not exist or the change was not made.</summary>
     public JsonNode? Before { get; init; }
 
-    /// <summary>The target after; null if it is gone or the change was not made.</summary>
+    /// <summary>State of the target after; null if it was removed or the change was not made.</summary>
     public JsonNode? After { get; init; }
 }
 
-/// <summary>Where changes come from.</summary>
+/// <summary>Originators of changes.</summary>
 internal static class AuditActors
 {
     /// <summary>A request to the operators' API.</summary>
     public const string Operator = "operator";
 
-    /// <summary>A request with a key that may only drain: the hook by which a server announces its end.</summary>
+    /// <summary>A request with a key that may only drain: the shutdown hook of a server.</summary>
     public const string ClusterHook = "cluster hook";
 
     /// <summary>A client's request that changes models.</summary>
@@ -73,26 +75,26 @@ internal static class AuditActors
     /// <summary>DNS or Kubernetes.</summary>
     public const string Discovery = "discovery";
 
-    /// <summary>The bridge itself, as its settings say: cold tiers, the end of a drain.</summary>
+    /// <summary>The bridge itself, according to its settings: cold tiers, the end of a drain.</summary>
     public const string Bridge = "bridge";
 }
 
-/// <summary>Whether a change was made.</summary>
+/// <summary>Results of changes.</summary>
 internal static class AuditOutcomes
 {
-    /// <summary>It was made.</summary>
+    /// <summary>The change was made.</summary>
     public const string Done = "done";
 
-    /// <summary>It was refused (4xx).</summary>
+    /// <summary>The request was refused (4xx).</summary>
     public const string Refused = "refused";
 
-    /// <summary>It failed (5xx), or its response broke off.</summary>
+    /// <summary>The change failed (5xx), or its response broke off.</summary>
     public const string Failed = "failed";
 
-    /// <summary>Whether it was made is not known: the shared state or the client was lost on the way.</summary>
+    /// <summary>Whether the change was made is unknown: the connection to the shared state or the client was lost meanwhile.</summary>
     public const string Unknown = "unknown";
 
-    /// <summary>The outcome that a response's status tells.</summary>
+    /// <summary>The outcome for the status of a response.</summary>
     public static string Of(int status) => status switch
     {
         < 400 => Done,
@@ -101,7 +103,7 @@ internal static class AuditOutcomes
     };
 }
 
-/// <summary>Reads and writes entries as JSON.</summary>
+/// <summary>JSON serialization of entries.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(IReadOnlyList<AuditEntry>))]

@@ -1,15 +1,14 @@
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Log messages of the audit log, in a category of its own. Event ids 1850–1859.</summary>
+/// <summary>Log messages of the audit log, in a separate category. Event ids 1850–1859.</summary>
 internal static partial class AuditLog
 {
-    /// <summary>The category.</summary>
     public const string Category = "OllamaBridge.Audit";
 
     private const string Message =
         "{Action} {Target} {Outcome} by {Actor}: key {Key}, tenant {Tenant}, address {Address}, request {RequestId}, status {Status}, reason {Reason}, before {Before}, after {After}";
 
-    /// <summary>Logs an entry with the event id of what it changes.</summary>
+    /// <summary>Logs an entry with the event id of its kind of target.</summary>
     public static void Write(ILogger logger, AuditEntry entry)
     {
         Action<ILogger, LogLevel, string, string, string, string, string?, string?, string?, string?, int?, string?, string?, string?> log =

@@ -3,16 +3,19 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>How much is kept of the audit log: section <c>Bridge:Audit</c>.</summary>
+/// <summary>Retention of the audit log: section <c>Bridge:Audit</c>.</summary>
 internal sealed record AuditOptions
 {
     public const string Section = "Bridge:Audit";
 
-    /// <summary>Entries kept; if the state is shared, of all bridges together, and as many of its own by each.</summary>
+    /// <summary>Maximum number of entries. With shared state, it applies to the shared log and to the local log of each bridge.</summary>
     [Range(1, 1_000_000)]
     public int Entries { get; init; } = 10_000;
 
-    /// <summary>Attempts that were not made, and unloads of models, that are kept each minute, of each tenant and of callers without a key. All are logged.</summary>
+    /// <summary>
+    /// Maximum number of stored entries per minute for refused or failed attempts and for unloads of models, per tenant and for all requests without a tenant.
+    /// All are logged.
+    /// </summary>
     [Range(0, 100_000)]
     public int AttemptsPerMinute { get; init; } = 60;
 }

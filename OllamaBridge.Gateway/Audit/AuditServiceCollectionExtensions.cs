@@ -1,9 +1,9 @@
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Adds the audit log.</summary>
+/// <summary>Registers the audit log.</summary>
 internal static class AuditServiceCollectionExtensions
 {
-    /// <summary>Adds the audit log; its store is added with the other stores.</summary>
+    /// <summary>Adds the audit log; its store is registered with the other stores.</summary>
     public static IServiceCollection AddAudit(this IServiceCollection services)
     {
         services.AddBridgeOptions<AuditOptions, AuditOptionsValidator>(AuditOptions.Section);

@@ -1,11 +1,13 @@
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Makes text from requests fit for the audit log. Pure.</summary>
+/// <summary>Sanitizes text from requests for the audit log. Pure.</summary>
 internal static class AuditText
 {
     private const int MaxLength = 500;
 
-    /// <summary>Bounds a text, replaces control characters, and takes credentials out of addresses (<c>http://user:password@host</c>).</summary>
+    /// <summary>
+    /// Truncates a text to 500 characters, replaces control characters, and removes credentials from addresses (<c>http://user:password@host</c>).
+    /// </summary>
     public static string Clean(string text)
     {
         var length = Math.Min(text.Length, MaxLength);
@@ -22,7 +24,7 @@ internal static class AuditText
 
     private static string WithoutCredentials(string text)
     {
-        // What stands before an @ may be a password, whether or not the rest is a valid address.
+        // The text before an @ may be a password, even if the rest is not a valid address.
         var at = text.LastIndexOf('@');
         if (at < 0)
             return text;

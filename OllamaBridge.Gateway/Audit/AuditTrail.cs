@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Records changes: logs each of them and passes it to the store.</summary>
+/// <summary>Records changes: logs each change and writes it to the store.</summary>
 internal sealed class AuditTrail
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
@@ -30,17 +30,13 @@ internal sealed class AuditTrail
         _attemptsPerMinute = options.Value.AttemptsPerMinute;
     }
 
-    /// <summary>Records a change that no request made.</summary>
-    /// <param name="actor">Where it comes from.</param>
-    /// <param name="action">What was done.</param>
-    /// <param name="target">What it was done to.</param>
-    /// <param name="before">The target before; null if it was not there.</param>
-    /// <param name="after">The target after; null if it is gone.</param>
-    /// <param name="failure">Why it was not done; null if it was.</param>
+    /// <summary>
+    /// Records a change without a request. <paramref name="before"/> is null for an added target, <paramref name="after"/> for a removed one;
+    /// <paramref name="failure"/> is null if the change was made.
+    /// </summary>
     public void Record(string actor, string action, string target, JsonNode? before, JsonNode? after, string? failure = null) =>
         Record(new AuditChange(action, target, before, after) { Reason = failure, Outcome = failure is null ? AuditOutcomes.Done : AuditOutcomes.Failed }, new AuditCaller(actor));
 
-    /// <summary>Records a change.</summary>
     public void Record(AuditChange change, AuditCaller caller)
     {
         var now = _time.GetWallClock().ToUniversalTime();
@@ -63,12 +59,14 @@ internal sealed class AuditTrail
             After = change.After,
         };
         AuditLog.Write(_logger, entry);
-        // What anyone can repeat at will must not push changes out of what is kept.
+        // Entries that any client can cause repeatedly must not evict changes from the store.
         if (entry is { Outcome: AuditOutcomes.Done, Action: not AuditActions.ModelUnload } || MayKeepAttempt(caller.Tenant ?? ""))
             _store.Write(entry);
     }
 
-    /// <summary>An id that sorts behind every earlier one of this process, also if the clock is set back: milliseconds, a number, chance.</summary>
+    /// <summary>
+    /// Returns an id that sorts after every earlier one of this process, even if the clock is set back: milliseconds, a sequence number, random digits.
+    /// </summary>
     private string NextId(DateTimeOffset now)
     {
         lock (_lock)
@@ -94,19 +92,15 @@ internal sealed class AuditTrail
     }
 }
 
-/// <summary>A change and what came of it.</summary>
-/// <param name="Action">What was done.</param>
-/// <param name="Target">What it was done to.</param>
-/// <param name="Before">The target before.</param>
-/// <param name="After">The target after.</param>
+/// <summary>A change and its result. <c>Before</c> and <c>After</c> are null under the same conditions as in <see cref="AuditEntry"/>.</summary>
 internal sealed record AuditChange(string Action, string Target, JsonNode? Before, JsonNode? After)
 {
-    /// <summary>Whether it was made.</summary>
+    /// <summary>A value of <see cref="AuditOutcomes"/>.</summary>
     public required string Outcome { get; init; }
 
-    /// <summary>The status of the response; null for none.</summary>
+    /// <summary>HTTP status of the response; null for none.</summary>
     public int? Status { get; init; }
 
-    /// <summary>Why it was not made; null if it was.</summary>
+    /// <summary>Reason of a refusal or failure; null if the change was made.</summary>
     public string? Reason { get; init; }
 }

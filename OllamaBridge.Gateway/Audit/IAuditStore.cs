@@ -1,27 +1,24 @@
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Keeps the audit log, the latest entries of it.</summary>
+/// <summary>Stores the latest entries of the audit log.</summary>
 internal interface IAuditStore
 {
-    /// <summary>Adds an entry. It doesn't wait.</summary>
+    /// <summary>Adds an entry without blocking.</summary>
     void Write(AuditEntry entry);
 
-    /// <summary>Reads entries, newest first.</summary>
-    /// <param name="filter">Which.</param>
-    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <summary>Reads matching entries, newest first.</summary>
     ValueTask<AuditReading> ReadAsync(AuditFilter filter, CancellationToken cancellationToken);
 }
 
-/// <summary>Which entries are wanted; null for any.</summary>
-/// <param name="Limit">The most entries.</param>
-/// <param name="Since">Entries of this time and later.</param>
-/// <param name="Before">Entries that are older than the one with this id.</param>
-/// <param name="Target">Entries of this target, of a part of it (<c>team-a</c> for <c>team-a/KEY</c>), or whose target begins with this and ends in <c>*</c>.</param>
-/// <param name="Action">Entries of this action, or of all that begin so (<c>model</c> for <c>model.pull</c>).</param>
+/// <summary>A filter of entries. A null member matches all.</summary>
+/// <param name="Limit">Maximum number of entries.</param>
+/// <param name="Since">Earliest time.</param>
+/// <param name="Before">Id of an entry; only older entries match.</param>
+/// <param name="Target">Target, the first part of one (<c>team-a</c> for <c>team-a/KEY</c>), or a prefix that ends in <c>*</c>.</param>
+/// <param name="Action">Action, or the first part of one (<c>model</c> for <c>model.pull</c>).</param>
 internal sealed record AuditFilter(int Limit, DateTimeOffset? Since = null, string? Before = null, string? Target = null, string? Action = null)
 {
-    /// <summary>Chooses among entries.</summary>
-    /// <param name="entries">In any order, some perhaps twice.</param>
+    /// <summary>Selects matching entries, newest first. The entries may be unordered and contain duplicates.</summary>
     public AuditReading Choose(IEnumerable<AuditEntry> entries)
     {
         var wanted = entries.Where(Wants).DistinctBy(e => e.Id).OrderByDescending(e => e.Id, StringComparer.Ordinal).Take(Limit + 1).ToList();
@@ -39,8 +36,8 @@ internal sealed record AuditFilter(int Limit, DateTimeOffset? Since = null, stri
         : text.StartsWith(wanted, StringComparison.OrdinalIgnoreCase) && (text.Length == wanted.Length || text[wanted.Length] == separator);
 }
 
-/// <summary>Entries that were read.</summary>
+/// <summary>The result of reading.</summary>
 /// <param name="Entries">Newest first.</param>
-/// <param name="HasMore">Whether older ones match, too.</param>
-/// <param name="IsPartial">Whether they are this bridge's alone, because the shared state does not answer.</param>
+/// <param name="HasMore">Whether older entries match as well.</param>
+/// <param name="IsPartial">Whether the entries are only those of this bridge, because the shared state does not respond.</param>
 internal sealed record AuditReading(IReadOnlyList<AuditEntry> Entries, bool HasMore = false, bool IsPartial = false);

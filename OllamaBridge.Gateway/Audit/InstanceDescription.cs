@@ -5,10 +5,9 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Instances as the audit log shows them: their settings without keys.</summary>
+/// <summary>Describes instances for the audit log: their settings without keys.</summary>
 internal static class InstanceDescription
 {
-    /// <summary>Describes an instance's settings.</summary>
     public static JsonObject Of(InstanceDefinition definition)
     {
         var description = new JsonObject
@@ -30,7 +29,7 @@ internal static class InstanceDescription
         return description;
     }
 
-    /// <summary>Describes whether an instance is drained.</summary>
+    /// <summary>Describes the drain of an instance.</summary>
     public static JsonObject OfDrain(InstanceView view)
     {
         var description = new JsonObject { ["draining"] = view.Draining };
@@ -39,10 +38,7 @@ internal static class InstanceDescription
         return description;
     }
 
-    /// <summary>Records what a new list of instances from the configuration or from discovery changes.</summary>
-    /// <param name="trail">The audit log.</param>
-    /// <param name="before">The list before.</param>
-    /// <param name="after">The list from now on.</param>
+    /// <summary>Records the differences between two lists of instances from the configuration or from discovery.</summary>
     public static void RecordChanges(AuditTrail trail, IReadOnlyList<InstanceDefinition> before, IReadOnlyList<InstanceDefinition> after)
     {
         foreach (var removed in before.Where(b => !after.Any(a => IsSame(a, b))))

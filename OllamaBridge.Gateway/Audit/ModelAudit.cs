@@ -5,20 +5,17 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Records changes of models that clients make through the model API: pull, create, copy, delete, push and unload.</summary>
+/// <summary>Records changes of models through the model API: pull, create, copy, delete, push and unload.</summary>
 internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
 {
-    /// <summary>Notes what the model is before the change.</summary>
+    /// <summary>Stores the state of the model before the change in the call.</summary>
     public void NoteBefore(BridgeCall call)
     {
         if (ActionOf(call) is { } action)
             call.ModelBefore = Describe(action, TargetOf(call));
     }
 
-    /// <summary>Records the change of a request that has ended, if it is one.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="outcome">How it ended.</param>
+    /// <summary>Records the change of an ended request; without effect for requests that change no model.</summary>
     public void Settle(HttpContext context, BridgeCall call, CallOutcome outcome)
     {
         if (ActionOf(call) is not { } action)
@@ -61,7 +58,7 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
 
     private JsonObject? After(string action, BridgeCall call, string target)
     {
-        // A push changes nothing here, and what an unload leaves in memory is seen when its instance is next looked at.
+        // A push changes nothing here. The effect of an unload is known only after the next probe of its instance.
         var after = action is AuditActions.ModelPush or AuditActions.ModelUnload ? null : Describe(action, target);
         var source = call.Operation.Name switch { "copy" => call.Facts.Model, "create" => call.Facts.OtherModel, _ => null };
         if (source is not null)

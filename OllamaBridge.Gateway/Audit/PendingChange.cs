@@ -3,46 +3,42 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Metadata of an endpoint that changes something.</summary>
-/// <param name="Action">A value of <see cref="AuditActions"/>.</param>
+/// <summary>Metadata of an endpoint that makes a change; its action is a value of <see cref="AuditActions"/>.</summary>
 internal sealed record AuditedAction(string Action);
 
-/// <summary>What an endpoint notes about the change that it makes. A feature of the HTTP context.</summary>
+/// <summary>Details that an endpoint provides about its change. A feature of the HTTP context.</summary>
 internal sealed class PendingChange
 {
     private PendingChange()
     {
     }
 
-    /// <summary>What is changed; null for the name in the request's path.</summary>
+    /// <summary>Name of the changed object; null for the name in the request's path.</summary>
     public string? Target { get; set; }
 
-    /// <summary>The target before.</summary>
     public JsonNode? Before { get; set; }
 
-    /// <summary>The target after.</summary>
     public JsonNode? After { get; set; }
 
-    /// <summary>The action, if it is another one than the endpoint's metadata say.</summary>
+    /// <summary>The action, if it differs from the endpoint's metadata.</summary>
     public string? Action { get; set; }
 
-    /// <summary>Whether it cannot be told if the change was made.</summary>
+    /// <summary>Whether it is unknown if the change was made.</summary>
     public bool IsUncertain { get; set; }
 
-    /// <summary>Records the change as made; null while nothing may be recorded.</summary>
+    /// <summary>Records the change as made; null until the request is allowed.</summary>
     public Action? Recorder { get; set; }
 
-    /// <summary>Whether it has been recorded.</summary>
     public bool IsRecorded { get; private set; }
 
-    /// <summary>Records the change before the endpoint ends: it has been made, and what follows only waits.</summary>
+    /// <summary>Records the change before the endpoint ends, for endpoints that wait after their change.</summary>
     public void RecordNow()
     {
         Recorder?.Invoke();
         IsRecorded = Recorder is not null;
     }
 
-    /// <summary>The change of a request.</summary>
+    /// <summary>Returns the change of a request, and adds it if there is none.</summary>
     public static PendingChange Of(HttpContext context)
     {
         if (context.Features.Get<PendingChange>() is { } known)
@@ -52,10 +48,7 @@ internal sealed class PendingChange
         return change;
     }
 
-    /// <summary>What an endpoint did.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="action">The endpoint's action.</param>
-    /// <param name="result">Its result; null if it ended with an exception.</param>
+    /// <summary>Returns the change of an ended endpoint. A null <paramref name="result"/> means that it ended with an exception.</summary>
     public static AuditChange End(HttpContext context, string action, object? result)
     {
         var change = Of(context);

@@ -6,18 +6,18 @@ using OllamaBridge.Gateway.Naming;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Records what changed settings mean for tenants, tiers and models. Instances are recorded by the fleet's owner.</summary>
+/// <summary>Records the effects of changed settings on tenants, tiers and models. The owner of the fleet records instances.</summary>
 internal sealed class SettingsAudit(AuditTrail trail)
 {
     private Dictionary<string, JsonObject> _tenants = [];
     private Dictionary<string, JsonObject> _tiers = [];
     private Dictionary<string, JsonObject> _models = [];
 
-    /// <summary>Notes the settings at the start.</summary>
+    /// <summary>Stores the settings at startup.</summary>
     public void Note(TenantsOptions tenants, TiersOptions tiers, ModelsOptions models) =>
         (_tenants, _tiers, _models) = (Describe(tenants), Describe(tiers), Describe(models));
 
-    /// <summary>Records what differs from the settings before.</summary>
+    /// <summary>Records the differences from the previous settings.</summary>
     public void Record(TenantsOptions tenants, TiersOptions tiers, ModelsOptions models)
     {
         var (tenantsBefore, tiersBefore, modelsBefore) = (_tenants, _tiers, _models);
