@@ -3,18 +3,16 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Reads which model a <c>create</c> starts from. Pure.</summary>
+/// <summary>Reads the source model of a <c>create</c> request. Pure.</summary>
 internal static class CreateSource
 {
-    /// <summary>The value of <c>from</c>, in any case, the last one if there are several, as Go reads it.</summary>
-    /// <param name="body">The request's body.</param>
-    /// <returns>Null if it names none.</returns>
+    /// <summary>Returns the value of <c>from</c>, case-insensitive, the last one if there are several, as Go reads it. Null if there is none.</summary>
     public static string? Read(in ReadOnlySequence<byte> body)
     {
         string? from = null;
         try
         {
-            // A long body may be cut where a real server stops reading, too: after the object.
+            // A long body may be cut. Ollama also stops reading after the object.
             var reader = new Utf8JsonReader(body, isFinalBlock: false, default);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
                 return null;
@@ -31,7 +29,7 @@ internal static class CreateSource
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // The instance words it.
+            // The instance reports the error.
         }
 
         return string.IsNullOrEmpty(from) ? null : from;

@@ -8,24 +8,27 @@ internal sealed record ManagementOptions
 {
     public const string Section = "Bridge:Management";
 
-    /// <summary>The registries that may be used if none are configured: Ollama's library and Hugging Face, as Ollama names them.</summary>
+    /// <summary>The allowed registries if none are configured: Ollama's library and Hugging Face, under the names that Ollama uses.</summary>
     public static readonly IReadOnlyList<string> DefaultRegistries = ["registry.ollama.ai", "ollama.com", "hf.co", "huggingface.co"];
 
-    /// <summary>How long a pull, create, copy, delete or upload waits for the one before it.</summary>
+    /// <summary>Maximum time that a pull, create, copy, delete or upload waits for the previous one.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
     public TimeSpan MaxWait { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Registries that <c>pull</c>, <c>push</c> and <c>create … from</c> may use, instead of <see cref="DefaultRegistries"/>: hosts as they stand in model names, <c>*.example.com</c>, or <c>*</c> for all.</summary>
+    /// <summary>
+    /// Registries that <c>pull</c>, <c>push</c> and <c>create … from</c> may use, instead of <see cref="DefaultRegistries"/>: hosts as in model names,
+    /// <c>*.example.com</c>, or <c>*</c> for all.
+    /// </summary>
     public IList<string> Registries { get; init; } = [];
 
-    /// <summary>Whether requests may set <c>insecure</c>: registries without TLS, or with a certificate that is not checked.</summary>
+    /// <summary>Whether requests may set <c>insecure</c>: for registries without TLS, or with a certificate that is not validated.</summary>
     public bool AllowInsecure { get; init; }
 }
 
 [OptionsValidator]
 internal sealed partial class ManagementOptionsValidator : IValidateOptions<ManagementOptions>;
 
-/// <summary>Finds registries that no model name can have.</summary>
+/// <summary>Rejects registries that no model name can contain.</summary>
 internal sealed class RegistriesValidator : IValidateOptions<ManagementOptions>
 {
     public ValidateOptionsResult Validate(string? name, ManagementOptions options)
@@ -35,7 +38,7 @@ internal sealed class RegistriesValidator : IValidateOptions<ManagementOptions>
         {
             var host = options.Registries[i].StartsWith("*.", StringComparison.Ordinal) ? options.Registries[i][2..] : options.Registries[i];
             if (host != "*" && !Fleet.ModelName.TryGetKey($"{host}/n/m", out _))
-                // A password in it is not repeated.
+                // The value may contain a password, so the message does not repeat it.
                 errors.Add($"{ManagementOptions.Section}:Registries:{i}: is not a host such as registry.example:5000, *.example or *.");
         }
 

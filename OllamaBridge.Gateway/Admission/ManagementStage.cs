@@ -6,29 +6,29 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Admission;
 
-/// <summary>Changes to the models on disk: from this machine only, one at a time, and always on the same instance.</summary>
-/// <remarks>The instances share one model folder, so what one of them does is done for all.</remarks>
+/// <summary>Forwards changes of the models on disk: one at a time, and always to the same instance.</summary>
+/// <remarks>The instances share one model folder, so a change on one of them applies to all.</remarks>
 internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPresence blobs, ForwardingStage forwarding, ModelAudit audit)
 {
-    // Uploads whose create is still to come; far more than anybody prepares at once.
+    // Uploads whose create request is still to come; far more than clients prepare at a time.
     private const int MaxRemembered = 4096;
     private readonly ConcurrentDictionary<string, Instance> _blobs = new(StringComparer.Ordinal);
 
-    /// <summary>Handles one request.</summary>
     public async Task HandleAsync(HttpContext context, BridgeCall call)
     {
         var protocol = call.Operation.Protocol;
         if (call.ModelKey.Length > 0 && fleet.Current.For(call.Tenant.Instances).Models.GetValueOrDefault(call.ModelKey) is { IsAsleep: true })
         {
-            // Nobody is started to have a model taken away, nor does the folder's only writer wait for it.
+            // A change does not start a sleeping tier, and must not hold the lock of the shared folder until the tier is up.
             await ProtocolError.WriteAsync(
-                context, protocol, StatusCodes.Status503ServiceUnavailable, "no instance has this model at the moment: its tier sleeps", TimeSpan.FromSeconds(30));
+                context, protocol, StatusCodes.Status503ServiceUnavailable,
+                "no instance has this model at the moment: its tier is scaled to zero", TimeSpan.FromSeconds(30));
             return;
         }
 
         var source = SourceKey(call);
         call.Pinned = ChooseWriter(call, source, tried: null);
-        // The instances share one folder: if the chosen one dies, another can do the same.
+        // The instances share one folder: if the chosen one fails, another can take over.
         call.ChooseNext = tried => ChooseWriter(call, source, tried);
         if (call.Operation.Name == "blob" && HttpMethods.IsPost(context.Request.Method) && await IsThereAsync(context, call))
             return;
@@ -43,23 +43,28 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
         {
             await ProtocolError.WriteAsync(
                 context, protocol, StatusCodes.Status503ServiceUnavailable,
-                "another change to the models is still under way", TimeSpan.FromSeconds(30));
+                "another change of the models is still running", TimeSpan.FromSeconds(30));
             return;
         }
 
         audit.NoteBefore(call);
-        // A client that pulls a model and requests it the next moment must find it.
+        // A client that pulls a model and requests it immediately must find it.
         call.BeforeCompletion = fleet.RefreshCatalogAsync;
         await forwarding.HandleAsync(context, call);
         if (call.Operation.Name == "blob" && call.AnsweredBy is { } instance)
             Remember(call.Rest, instance);
     }
 
-    /// <summary>Reading a blob's presence changes nothing; sending a model out neither, but it must not be deleted meanwhile.</summary>
+    /// <summary>
+    /// Whether an operation needs the lock. Checking a blob's presence changes nothing. A push changes nothing either, but its model must not be deleted
+    /// meanwhile.
+    /// </summary>
     private static bool IsWrite(string method, Operation operation) => operation.Name != "blob" || !HttpMethods.IsHead(method);
 
-    /// <summary>Answers an upload of a blob that is there: a real server answers without reading, and a client that keeps sending loses that.</summary>
-    /// <returns>Whether it has been answered.</returns>
+    /// <summary>
+    /// Responds to an upload of a blob that exists, and returns whether it did. Ollama responds without reading the body; a client that keeps sending loses
+    /// that response.
+    /// </summary>
     private async Task<bool> IsThereAsync(HttpContext context, BridgeCall call)
     {
         HashSet<Instance>? gone = null;
@@ -80,7 +85,7 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
             call.Pinned = call.ChooseNext!(gone);
         }
 
-        // No instance answers: the forwarding stage tells the client.
+        // No instance responds: the forwarding stage reports the error to the client.
         call.Pinned = call.ChooseNext!(new HashSet<Instance>());
         return false;
     }
@@ -90,7 +95,7 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
         var waits = context.Request.Headers.Expect.Count > 0;
         context.Response.Headers[AnswerTransformer.InstanceHeader] = HeaderText.Encode(instance.Name);
         context.Response.ContentLength = 0;
-        // A client that waits to be asked for the body isn't asked; one that sends it all first must be able to.
+        // A client that sent Expect: 100-continue does not send the body. Other clients must be able to finish sending it.
         if (waits)
             context.Response.Headers.Connection = "close";
         await context.Response.StartAsync(context.RequestAborted);
@@ -99,7 +104,7 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
             await context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted);
     }
 
-    /// <summary>The model that must be on the instance's disk: what a <c>create</c> starts from, or a <c>push</c> sends; null for none.</summary>
+    /// <summary>The model that must be on the instance's disk: the source of a <c>create</c>, or the model of a <c>push</c>; null for none.</summary>
     private static string? SourceKey(BridgeCall call)
     {
         var name = call.Operation.Name switch
@@ -111,7 +116,9 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
         return name is not null && ModelName.TryGetKey(name, out var key) ? key : null;
     }
 
-    /// <summary>The instance that has the blobs or the model that it starts from, else always the same: the first by name that is usable and has what it takes.</summary>
+    /// <summary>
+    /// Chooses the instance that has the blobs or the source model, else the first usable one by name, preferably with the model, so that the choice is stable.
+    /// </summary>
     private Instance? ChooseWriter(BridgeCall call, string? source, IReadOnlySet<Instance>? tried)
     {
         if (call.Operation.Name == "blob" && _blobs.TryGetValue(call.Rest, out var known) && IsUsable(call, known, tried))

@@ -2,7 +2,7 @@ using OllamaBridge.Gateway.Audit;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Writes audit entries to Redis; those that got no answer are written again. Idle if the state is not shared.</summary>
+/// <summary>Writes audit entries to Redis, and repeats writes without a response. Idle if the state is not shared.</summary>
 internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<AuditWriter> logger) : BackgroundService, IHostedLifecycleService
 {
     private const int MaxBatch = 64;
@@ -19,7 +19,7 @@ internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<
     /// <inheritdoc/>
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Writes what is left: by now the last request has ended.</summary>
+    /// <summary>Writes the remaining entries after the last request has ended.</summary>
     public async Task StoppedAsync(CancellationToken cancellationToken)
     {
         if (store is not RedisAuditStore shared)

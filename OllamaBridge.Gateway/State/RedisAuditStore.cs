@@ -49,13 +49,12 @@ internal sealed class RedisAuditStore(SharedStore store, MemoryAuditStore own, I
         new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true },
         entry => StateLog.AuditDropped(logger, entry.Id));
 
-    // What this bridge has recorded and Redis does not have yet.
+    // Entries of this bridge that are not in Redis yet.
     private readonly ConcurrentDictionary<string, AuditEntry> _unwritten = new(StringComparer.Ordinal);
 
     /// <summary>Entries that are not in Redis yet, oldest first.</summary>
     public ChannelReader<AuditEntry> Waiting => _waiting.Reader;
 
-    /// <summary>Whether Redis does what it is asked.</summary>
     public bool IsHealthy => store.IsHealthy;
 
     /// <inheritdoc/>

@@ -3,13 +3,12 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Reads where Redis is: StackExchange.Redis's own form, or a URL as other clients of Redis have it.</summary>
+/// <summary>Parses the connection string of Redis: StackExchange.Redis's own format, or a URL as in other clients of Redis.</summary>
 internal static class RedisConnectionString
 {
     private const string Plain = "redis";
     private const string Tls = "rediss";
 
-    /// <summary>Reads a connection string.</summary>
     /// <param name="text"><c>host:6379,password=…</c>, <c>redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]</c>, or <c>rediss://…</c> for TLS.</param>
     /// <exception cref="FormatException">The URL cannot be read. The message does not repeat it.</exception>
     /// <exception cref="ArgumentException">The connection string cannot be read.</exception>

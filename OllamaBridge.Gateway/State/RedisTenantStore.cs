@@ -4,20 +4,20 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Tenants in Redis: a hash of records and a version, changed together. Of keys only what they are checked with. Keys: <c>docs/state/tenants.md</c>.</summary>
-/// <param name="store">Asks Redis.</param>
-/// <param name="logger">Told of what cannot be read.</param>
+/// <summary>
+/// Tenants in Redis: a hash of records and a version, changed together. Of keys only the verifiers are stored. Keys: <c>docs/state/tenants.md</c>.
+/// </summary>
 internal sealed class RedisTenantStore(SharedStore store, ILogger<RedisTenantStore> logger) : ITenantStore
 {
-    // KEYS: version, records. ARGV: the version that is known.
+    // KEYS: version, records. ARGV: the known version.
     private const string ReadNews = """
         local version = redis.call('GET', KEYS[1]) or ''
         if version == ARGV[1] then return false end
         return {version, redis.call('HGETALL', KEYS[2])}
         """;
 
-    // KEYS: version, records. ARGV: the version that is known, the one that this makes, tenant, its record or nothing. What was done without
-    // an answer is done once.
+    // KEYS: version, records. ARGV: the known version, the new version, tenant, its record or an empty string. A repetition after a lost response has no
+    // effect.
     private const string Replace = """
         local version = redis.call('GET', KEYS[1]) or ''
         if version == ARGV[2] then return 1 end
@@ -27,7 +27,7 @@ internal sealed class RedisTenantStore(SharedStore store, ILogger<RedisTenantSto
         return 1
         """;
 
-    // No version looks so.
+    // Not a valid version.
     private const string Unknown = "-";
     private const int Attempts = 2;
     private readonly RedisKey[] _keys = [store.Key("{tenants}:version"), store.Key("{tenants}:records")];
@@ -69,7 +69,7 @@ internal sealed class RedisTenantStore(SharedStore store, ILogger<RedisTenantSto
         return new TenantWriting(WriteOutcome.NoAnswer);
     }
 
-    /// <returns>Null for what is no tenant, or not this one.</returns>
+    /// <returns>Null if the record is invalid or belongs to another tenant.</returns>
     private static TenantRecord? Read(string id, RedisValue json)
     {
         try

@@ -186,7 +186,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     /// <summary>Why Redis refused the credentials at the start, if that was found only after the start; else null.</summary>
     public string? Refusal { get; private set; }
 
-    /// <returns>Why Redis refuses this gateway's credentials; null if it does not. Never what they are.</returns>
+    /// <returns>The reason why Redis refuses this gateway's credentials, without the credentials; null if it does not.</returns>
     private async Task<string?> FindRefusalAsync(CancellationToken cancellationToken)
     {
         if (IsHealthy || Volatile.Read(ref _redis) is not { } redis)

@@ -5,26 +5,26 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace OllamaBridge.Gateway.Forwarding.Tls;
 
-/// <summary>The certificate of an instance is not accepted. The message is for operators.</summary>
+/// <summary>The exception for a refused certificate of an instance. Its message is for operators.</summary>
 internal sealed class CertificateException(string message) : AuthenticationException(message);
 
-/// <summary>Says why a server's certificate is not accepted.</summary>
+/// <summary>Explains why a server's certificate is refused.</summary>
 internal static class CertificateProblem
 {
     private const int MaxNames = 5;
 
     /// <summary>Checks a certificate during a handshake, as <see cref="RemoteCertificateValidationCallback"/>.</summary>
-    /// <exception cref="CertificateException">It is not accepted.</exception>
+    /// <exception cref="CertificateException">The certificate is refused.</exception>
     public static bool Check(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) => errors == SslPolicyErrors.None
         ? true
         : throw new CertificateException(Describe(certificate as X509Certificate2, chain, errors, (sender as SslStream)?.TargetHostName ?? "", chain?.ChainPolicy.VerificationTime ?? default));
 
-    /// <summary>Describes all that is wrong with a certificate. Pure.</summary>
+    /// <summary>Describes all errors of a certificate. Pure.</summary>
     /// <param name="certificate">The server's certificate; null if it sent none.</param>
-    /// <param name="chain">Its chain as it was built; null for none.</param>
-    /// <param name="errors">What the handshake found.</param>
+    /// <param name="chain">The certificate's chain; null for none.</param>
+    /// <param name="errors">The errors of the handshake.</param>
     /// <param name="host">The name that the certificate must have.</param>
-    /// <param name="now">When it was checked.</param>
+    /// <param name="now">The time of the check.</param>
     public static string Describe(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, string host, DateTime now)
     {
         if (certificate is null || errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable))
@@ -50,15 +50,15 @@ internal static class CertificateProblem
                 case X509ChainStatusFlags.NotTimeValid:
                     break;
                 case X509ChainStatusFlags.UntrustedRoot when IsSelfSigned(certificate):
-                    yield return $"self-signed certificate ({Name(certificate)}) that is not trusted; its file can be the CaFile";
+                    yield return $"self-signed certificate ({Name(certificate)}) that is not trusted; set CaFile to its file to trust it";
                     break;
                 case X509ChainStatusFlags.UntrustedRoot:
-                    yield return $"unknown CA {Name(chain.ChainElements[^1].Certificate)}; its file can be the CaFile";
+                    yield return $"unknown CA {Name(chain.ChainElements[^1].Certificate)}; set CaFile to its file to trust it";
                     break;
                 case X509ChainStatusFlags.PartialChain:
                     yield return IsSelfSigned(certificate)
-                        ? $"self-signed certificate ({Name(certificate)}) that is not trusted; its file can be the CaFile"
-                        : $"unknown CA {chain.ChainElements[^1].Certificate.Issuer}; its file can be the CaFile";
+                        ? $"self-signed certificate ({Name(certificate)}) that is not trusted; set CaFile to its file to trust it"
+                        : $"unknown CA {chain.ChainElements[^1].Certificate.Issuer}; set CaFile to its file to trust it";
                     break;
                 default:
                     yield return $"{status.Status}: {status.StatusInformation.Trim()}";
