@@ -2,7 +2,7 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The door: foreign hosts and origins stay outside, local ones and configured ones come in.</summary>
+/// <summary>Host and Origin headers are checked as by Ollama, and configured hosts and origins are allowed.</summary>
 public sealed class AccessTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

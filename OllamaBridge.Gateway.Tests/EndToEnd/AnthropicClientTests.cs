@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What Anthropic's clients ask beside /v1/messages: their list of models, and how many tokens a prompt has.</summary>
+/// <summary>The routes of Anthropic's clients other than /v1/messages: the model list and token counts.</summary>
 public sealed class AnthropicClientTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

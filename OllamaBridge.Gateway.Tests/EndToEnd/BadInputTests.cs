@@ -3,7 +3,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What no honest client sends gets its 4xx at once and troubles nobody.</summary>
+/// <summary>Malformed requests get a 4xx status immediately and affect no other client.</summary>
 public sealed class BadInputTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

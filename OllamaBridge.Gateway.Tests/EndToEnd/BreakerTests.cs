@@ -7,13 +7,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What fails, freezes, slows down or asks to be left alone is, while clients notice nothing; and it is taken back slowly.</summary>
+/// <summary>Failing, frozen, slow and busy placements are excluded without errors for clients, and return gradually.</summary>
 public sealed class BreakerTests
 {
     private const string Other = "llama3:8b";
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(60);
 
-    // Time that a clock of its own sees pass, and nobody waits for: a loaded machine only makes these tests slower.
+    // The time of a fake clock, so that a loaded machine makes these tests slower but doesn't change their results.
     private static readonly SimulatorOptions Paced = SimulatorOptions.Instant with
     {
         ParallelSlots = 4, MaxLoadedModels = 2, DecodePerToken = TimeSpan.FromMilliseconds(5), SeenCapacity = 10_000,
@@ -36,10 +36,10 @@ public sealed class BreakerTests
             Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(ct), StringComparison.Ordinal);
         });
 
-        // Five in a row, and what its other slots held at that moment.
+        // Five consecutive failures, and the requests that its other slots held at that moment.
         Assert.InRange(fleet[1].Statistics.Requests - before, 5, 8);
         Assert.Equal(PlacementCondition.Open, Condition(bridge, "sim-2"));
-        Assert.Equal(InstanceStatus.Healthy, StatusOf(bridge, "sim-2")); // its other model may be well
+        Assert.Equal(InstanceStatus.Healthy, StatusOf(bridge, "sim-2")); // the instance's other model may work
     }
 
     [Fact]
@@ -51,7 +51,7 @@ public sealed class BreakerTests
         await UntilAsync(bridge, () => Placement(bridge, "sim-1").State.Guard is { WasRestricted: true });
         var before = fleet[0].Statistics.Requests;
 
-        await UntilAsync(bridge, () => fleet[0].Statistics.Requests >= before + 3); // and each that shows is answered elsewhere
+        await UntilAsync(bridge, () => fleet[0].Statistics.Requests >= before + 3); // each probe that fails is answered by another instance
         fleet[0].Faults.Clear();
 
         await UntilAsync(bridge, () => Condition(bridge, "sim-1") is PlacementCondition.SlowStart or PlacementCondition.Steady);
@@ -77,8 +77,8 @@ public sealed class BreakerTests
         var before = fleet[0].Statistics.Requests;
         await Task.WhenAll(Enumerable.Range(0, 16).Select(i => SucceedAsync(bridge, text: $"{i}")));
 
-        Assert.NotEqual(before, fleet[0].Statistics.Requests); // returned to
-        Assert.Equal(1, fleet[0].Statistics.MaxConcurrentRequests); // with one request at a time, though it has four slots
+        Assert.NotEqual(before, fleet[0].Statistics.Requests); // the instance is in use again
+        Assert.Equal(1, fleet[0].Statistics.MaxConcurrentRequests); // one request at a time, although it has four slots
         Assert.Equal(4, fleet[1].Statistics.MaxConcurrentRequests);
     }
 
@@ -133,7 +133,7 @@ public sealed class BreakerTests
         var reported = (await bridge.GetJsonAsync("/bridge/instances"))[0]!["conditions"]![0]!;
         Assert.Equal((TestFleet.Model, "oncpu"), (reported["model"]!.GetValue<string>(), reported["state"]!.GetValue<string>()));
         var metrics = await bridge.Client.GetStringAsync("/metrics", Token);
-        // The endpoint also has the series of bridges of tests that run at the same time.
+        // The endpoint also contains the series of bridges of concurrent tests.
         Assert.Contains(metrics.Split('\n'), l => l.StartsWith("ollama_placement_state", StringComparison.Ordinal)
             && l.Contains($"instance=\"sim-1\",model=\"{TestFleet.Model}\",state=\"oncpu\"", StringComparison.Ordinal)
             && l.EndsWith(" 1", StringComparison.Ordinal));
@@ -151,7 +151,7 @@ public sealed class BreakerTests
     [InlineData("/v1/chat/completions")]
     public async Task Chat_ModelIsFarSlowerThanItWas_LeftAloneUntilAProbeIsFast(string path)
     {
-        // Long enough an answer to tell its speed, and one conversation: it stays where it is.
+        // The response is long enough to measure its speed, and the conversation stays on its instance.
         var store = new ModelStore([SimulatedModel.Named(TestFleet.Model) with { ThinkingTokens = 0, AnswerTokens = 17 }]);
         var options = Paced with { Store = store, DecodePerToken = TimeSpan.FromMilliseconds(7) };
         await using var one = await SimulatedServer.StartAsync(options, Token);
@@ -186,7 +186,7 @@ public sealed class BreakerTests
     }
 
     [Theory]
-    [InlineData(503, 600)] // longer than the bridge honours: still a minute
+    [InlineData(503, 600)] // longer than the limit of the bridge, which is one minute
     [InlineData(503, 30)]
     [InlineData(429, 30)]
     public async Task Chat_InstanceSaysBusyAndForHowLong_AskedOnceAndOthersServe(int status, int seconds)
@@ -254,7 +254,7 @@ public sealed class BreakerTests
 
     private static Task<TestBridge> StartWarmAsync(TestFleet fleet, params (string Key, string Value)[] settings) => StartWarmAsync(fleet.Servers, settings);
 
-    /// <summary>Starts a bridge before servers that have all models in memory, which they have not from it.</summary>
+    /// <summary>Starts a bridge in front of servers that loaded all models before the bridge sent them any request.</summary>
     private static async Task<TestBridge> StartWarmAsync(IReadOnlyList<SimulatedServer> servers, params (string Key, string Value)[] settings)
     {
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
@@ -276,7 +276,7 @@ public sealed class BreakerTests
         Assert.Contains("\"done\":true", body, StringComparison.Ordinal);
     }
 
-    /// <summary>Asks, another conversation each time, until something is so; no client sees an error meanwhile.</summary>
+    /// <summary>Sends requests of new conversations until a condition holds, and fails if a client gets an error.</summary>
     private static async Task UntilAsync(TestBridge bridge, Func<bool> condition)
     {
         var watch = Stopwatch.StartNew();

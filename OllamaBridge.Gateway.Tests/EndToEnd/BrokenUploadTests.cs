@@ -53,7 +53,7 @@ public sealed class BrokenUploadTests
             {
                 var answer = await RawHttp.SendAsync(bridge.Url, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{framing}\r\n\r\n{body}");
                 Assert.True(answer.StartsWith("HTTP/1.1 400 ", StringComparison.Ordinal), $"{what} to {path}: {answer}");
-                // The bytes that follow on the connection have no meaning.
+                // After a framing error the rest of the connection's bytes can't be parsed.
                 Assert.Contains("Connection: close", answer, StringComparison.OrdinalIgnoreCase);
             }
 
@@ -96,9 +96,7 @@ public sealed class BrokenUploadTests
         await AssertServesAsync(bridge);
     }
 
-    /// <summary>
-    /// Kestrel aborts a connection whose client has closed its side (<c>Http1Connection.OnInputOrOutputCompleted</c>), so that no response can be written.
-    /// </summary>
+    /// <summary>Kestrel aborts a half-closed connection (<c>Http1Connection.OnInputOrOutputCompleted</c>), so no response can be written.</summary>
     [Theory]
     [InlineData(Chunked, "5\r\nhello\r\n")]
     [InlineData("Content-Length: 100", "hello")]
@@ -106,7 +104,7 @@ public sealed class BrokenUploadTests
     public async Task Send_ClientClosesItsSideInTheMiddle_ConnectionEndsAtOnceAndNoInstanceIsHarmed(string framing, string body)
     {
         await using var server = new ScriptedServer(_ => null);
-        // The end of the connection ends the request, not a time-out.
+        // The end of the connection must end the request before this time-out does.
         await using var bridge = await ScriptedServer.BridgeAsync([server], ("Bridge:Limits:BodyGracePeriod", "00:10:00"));
         foreach (var path in Paths.Concat(Paths))
         {
@@ -122,7 +120,7 @@ public sealed class BrokenUploadTests
             }
             catch (IOException)
             {
-                // A reset is an end, too.
+                // A reset also ends the connection.
             }
 
             Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 400", StringComparison.Ordinal), answer);

@@ -9,7 +9,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A tier that stands at zero: a request for one of its models starts it, and after a while without use it goes back. Alone: they look at the clock.</summary>
+/// <summary>Scale from zero for a model's tier, and back to zero after its idle time. Not parallel, because the tests measure time.</summary>
 [Collection(nameof(Alone))]
 public sealed class ColdTierTests
 {
@@ -67,7 +67,7 @@ public sealed class ColdTierTests
         Assert.Equal((ColdBed.Model, ColdBed.Model, 0), (unseen["name"]!.GetValue<string>(), unseen["model"]!.GetValue<string>(), unseen["size"]!.GetValue<long>()));
         Assert.Equal(64, unseen["digest"]!.GetValue<string>().Length);
         Assert.True(DateTimeOffset.TryParse(unseen["modified_at"]!.GetValue<string>(), out _));
-        // A server's own entry has more in its details, as later versions may; those have been there from the beginning.
+        // A real server's entry has more details in later versions; these exist in all versions.
         Assert.Equal(
             ["families", "family", "format", "parameter_size", "parent_model", "quantization_level"], unseen["details"]!.AsObject().Select(d => d.Key).Order());
 
@@ -131,7 +131,7 @@ public sealed class ColdTierTests
 
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
         Assert.Equal(0, bed.Cold[0].Statistics.MaxConcurrentRequests);
-        // Which of the two depends on whether the keeper sees first that nobody waits or that the instance is there.
+        // The outcome depends on the order in which the controller observes the empty queue and the new instance.
         await Eventually.BecomesAsync(async () => await MetricAsync(bridge, "abandoned") + await MetricAsync(bridge, "succeeded") >= 1, Patience);
     }
 
@@ -153,7 +153,7 @@ public sealed class ColdTierTests
             Assert.Contains("the platform refuses it", error, StringComparison.Ordinal);
         }
 
-        // The second one is told what the first one was.
+        // The second request gets the error of the first activation.
         Assert.Single(bed.Api.Asked);
         Assert.True(await MetricAsync(bridge, "refused") >= 1);
         Assert.Contains("as the test wants it", await TierAsync(bridge, "error"), StringComparison.Ordinal);
@@ -205,7 +205,7 @@ public sealed class ColdTierTests
     public async Task Chat_TheTierGoesToSleep_WhoComesInBetweenIsAnsweredThere()
     {
         await using var bed = await ColdBed.StartAsync();
-        // Emptied for longer than a request takes to come.
+        // The drain takes longer than a request takes to arrive.
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.5"), ("Bridge:Sharing:Interval", "00:00:01"));
         (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
         await bridge.UntilAsync(s => s.Instances is [_, { Draining: true }], "it is emptied");
@@ -263,7 +263,7 @@ public sealed class ColdTierTests
         Assert.Equal(["PATCH 1"], bed.Api.Asked.Where(a => a != "GET"));
         Assert.True(double.Parse(await TierAsync(other, "unusedSeconds"), System.Globalization.CultureInfo.InvariantCulture) > 0);
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
-        // Who did not drain it knows nothing of that either.
+        // The gateway that did not scale the tier to zero also serves the model again.
         using var again = await other.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
         Assert.Equal(HttpStatusCode.OK, again.StatusCode);
     }
@@ -276,7 +276,7 @@ public sealed class ColdTierTests
         using var both = new CountdownEvent(2);
         bed.Api.BeforePatch = () =>
         {
-            // Each has read the same, as far as they are as quick as each other.
+            // Both read the same state, if they run at the same pace.
             if (!both.IsSet)
                 both.Signal();
             both.Wait(TimeSpan.FromSeconds(2), Token);

@@ -4,7 +4,7 @@ using static OllamaBridge.Gateway.Tests.EndToEnd.FaultBed;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A stream outlives its instance: whatever happens at whichever token, the client gets the very answer that it would have got.</summary>
+/// <summary>An interrupted stream is resumed on another instance, and the client gets the same response as without the failure.</summary>
 public sealed class ContinuationTests
 {
     private const int Tokens = 12;
@@ -89,7 +89,7 @@ public sealed class ContinuationTests
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 4);
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "10"));
         var whole = await AskAsync(bridge, path);
-        // Who begins breaks off, and each who goes on does so once.
+        // The first instance and each instance that resumes the stream break it off once.
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 3, Times = 1 });
         foreach (var server in fleet.Servers.Where((_, i) => i != whole.Instance))
             server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 2, Times = 1, Path = "/api/generate" });
@@ -123,7 +123,7 @@ public sealed class ContinuationTests
 
         Assert.NotNull(answer.Answer.Error);
         Assert.Equal(0, answer.Answer.Ends);
-        // The first, two continuations, and what is asked about the model.
+        // The first attempt, two resumptions, and the queries about the model.
         Assert.InRange(fleet.Sum(s => s.Requests) - before, 3, 3 + 6);
     }
 
@@ -166,7 +166,7 @@ public sealed class ContinuationTests
         Assert.NotNull(answer.Answer.Error);
         Assert.Equal(0, answer.Answer.Ends);
         Assert.StartsWith(answer.Answer.Text, whole.Answer.Text, StringComparison.Ordinal);
-        // Nothing was sent of it: another may have it whole.
+        // No text was sent, so another instance may generate the whole response.
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 0, Times = 1 });
         Assert.Equal(whole.Answer.Text, (await AskAsync(bridge, "/api/chat", body: body)).Answer.Text);
     }
@@ -184,7 +184,7 @@ public sealed class ContinuationTests
         };
         var whole = await AskAsync(bridge, "/api/chat", body: body);
         Assert.Equal(1, whole.Answer.Ends);
-        // The call is one line; behind it the mark is missing.
+        // The tool call is one line; the terminal marker after it is missing.
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.EndEarly, AfterTokens = 1, Times = 1 });
 
         var answer = await AskAsync(bridge, "/api/chat", body: body);
@@ -203,7 +203,7 @@ public sealed class ContinuationTests
         await using var bridge = await StartAsync(fleet);
         var whole = await AskAsync(bridge, path);
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
-        // What is asked about the model passes; the request that goes on is refused.
+        // The queries about the model succeed; the request that resumes the stream is refused.
         await AskAsync(bridge, path);
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
         fleet[1 - whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Status, Status = 400, Message = "no", Path = path, Times = 1 });
@@ -311,7 +311,7 @@ public sealed class ContinuationTests
     public async Task Stream_StandsStillInTheMiddle_TheWholeAnswer(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
-        // Default time-outs; the clock runs forty times as fast.
+        // Default time-outs, with a clock forty times as fast as the real one.
         await using var bridge = await StartAsync(fleet, new ScaledTime(40), ("Bridge:Health:Interval", "00:00:04"), ("Bridge:Health:Timeout", "00:01:00"));
         var whole = await AskAsync(bridge, path);
 
@@ -343,7 +343,7 @@ public sealed class ContinuationTests
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinStall", "00:10:00"));
         var whole = await AskAsync(bridge, "/api/chat");
-        // The open stream stands still, and nobody listens any more: a machine without power.
+        // A stalled stream and a closed listener: a machine without power.
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 4, Times = 1 });
         var asked = AskAsync(bridge, "/api/chat");
         await Eventually.BecomesAsync(() => fleet[whole.Instance].Faults.Faults.Count == 0, TimeSpan.FromSeconds(20));
@@ -359,7 +359,7 @@ public sealed class ContinuationTests
         fleet[whole.Instance].Faults.Add(fault);
         var answer = await AskAsync(bridge, path, limit);
         Assert.True(whole.Answer == answer.Answer, $"{fault.Kind} after {fault.AfterTokens}:\n{whole.Answer}\n{answer.Answer}");
-        // It did strike.
+        // The fault was applied.
         Assert.Empty(fleet[whole.Instance].Faults.Faults);
     }
 

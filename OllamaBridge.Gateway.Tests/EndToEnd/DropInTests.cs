@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What a client notices of the bridge: nothing.</summary>
+/// <summary>Requests and responses through the bridge equal those of a direct connection.</summary>
 public sealed class DropInTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -8,7 +8,7 @@ using ZstdSharp;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Clients that compress their requests: Codex sends zstd to /v1/responses.</summary>
+/// <summary>Compressed request bodies; Codex sends zstd to /v1/responses.</summary>
 public sealed class EncodedBodyTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -99,7 +99,7 @@ public sealed class EncodedBodyTests
 
         using var answer = await SendAsync(bridge, "/v1/chat/completions", packed, encoding);
 
-        // It can't read it and says so itself; what counts is what it was sent.
+        // The server can't decode the body and rejects it; the test checks the bytes that it received.
         Assert.NotEqual(HttpStatusCode.UnsupportedMediaType, answer.StatusCode);
         var seen = server.Statistics.Seen.First(r => r.Path == "/v1/chat/completions");
         Assert.Equal(packed, seen.Body.ToArray());

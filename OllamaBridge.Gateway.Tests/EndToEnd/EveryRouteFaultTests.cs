@@ -35,13 +35,13 @@ public sealed class EveryRouteFaultTests
         await using var fleet = await StartFleetAsync();
         foreach (var (path, stream) in All)
         {
-            // The bridge must not learn from the fault of another route.
+            // A new bridge, so that the fault of another route has no effect.
             await using var bridge = await StartAsync(fleet);
             var whole = await AskAsync(bridge, path, stream);
             var failing = fleet[whole.Instance == "sim-1" ? 0 : 1];
             failing.Faults.Add(Faults[kind] with { Path = path });
 
-            // (Embeddings have no conversation: they go to any instance.)
+            // Embeddings have no conversation, so they go to any instance.
             RouteAnswer answer;
             var asked = 0;
             do
@@ -52,7 +52,7 @@ public sealed class EveryRouteFaultTests
             while (failing.Faults.Faults.Count > 0 && IsEmbedding(path) && ++asked < 100);
 
             Assert.True(failing.Faults.Faults.Count == 0, $"{path} {stream}: the fault did not strike");
-            // A connection that has gone stale says nothing about its instance.
+            // A stale connection is not evidence against its instance.
             var by = failing == fleet[0] ? "sim-1" : "sim-2";
             Assert.True(answer.Instance == by == (kind == "stale kept connection"), $"{path} {stream}: {answer.Instance}, the fault on {by}");
         }

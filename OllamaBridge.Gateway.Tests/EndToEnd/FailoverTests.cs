@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Before the first byte a failure is somebody else's chance; after it, it is an error and never a success.</summary>
+/// <summary>Failures before the first byte cause a failover; later failures end the response with an error.</summary>
 public sealed class FailoverTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -31,7 +31,7 @@ public sealed class FailoverTests
             Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         }
 
-        // A kept connection that is reset may be stale: the same instance gets the request over a new one.
+        // A reset of a kept connection may mean that it was stale, so the same instance gets the request over a new one.
         Assert.Equal(kind != FaultKind.ResetBeforeHeaders, fleet.Servers.Any(s => s != first && s.Statistics.Requests > 0));
     }
 
@@ -146,7 +146,7 @@ public sealed class FailoverTests
     {
         await using var one = await TestFleet.StartAsync(1, null, "llama3:8b");
         await using var two = await TestFleet.StartAsync(1, null, "llama3:8b");
-        // Two folders; looks are so rare that the bridge cannot know of the change.
+        // Two model folders, and probes so rare that the bridge can't observe the change.
         await using var bridge = await TestBridge.StartAsync(
             [one[0], two[0]], ("Bridge:Health:Interval", "00:05:00"), ("Bridge:Health:CatalogInterval", "00:30:00"));
         var first = await FirstChoiceAsync(bridge, "llama3:8b") == "sim-1" ? one : two;
@@ -227,7 +227,7 @@ public sealed class FailoverTests
         return answer.Headers.GetValues("X-Bridge-Instance").Single();
     }
 
-    /// <summary>The server that has the model in memory: the next request goes there.</summary>
+    /// <summary>The server that has the model in memory, which gets the next request.</summary>
     private static async Task<SimulatedServer> FirstChoiceAsync(TestBridge bridge, TestFleet fleet)
     {
         var name = await FirstChoiceAsync(bridge, TestFleet.Model);

@@ -60,7 +60,7 @@ public class FairQueueTests
         Assert.Contains("deadline", await MessageAsync(answer, path), StringComparison.Ordinal);
         Assert.Equal("1", Assert.Single(answer.Headers.GetValues(Urgency.PositionHeader)));
         await busy.EndAsync();
-        // Neither the frozen request's slot nor the queue kept anything of it.
+        // The frozen request's slot is free, and the queue is empty.
         Assert.Equal(2, busy.Fleet[0].Statistics.Requests);
     }
 
@@ -68,7 +68,7 @@ public class FairQueueTests
     public async Task Post_EstimatedWaitBeyondDeadline_504AtOnce()
     {
         await using var busy = await BusyAsync();
-        // As if answers took minutes.
+        // The queue assumes that a response takes minutes.
         busy.Queue.RecordService(TimeSpan.FromSeconds(1000), new QueueKey(busy.Bridge.Fleet.Current.Models.Keys.Single()));
 
         using var answer = await SendAsync(busy.Bridge, "/api/chat", (Urgency.DeadlineHeader, "20"));
@@ -131,7 +131,7 @@ public class FairQueueTests
         return path == "/api/chat" ? error.GetValue<string>() : error["message"]!.GetValue<string>();
     }
 
-    /// <summary>A bridge in front of one slot that has answered once and is now held by a frozen request.</summary>
+    /// <summary>A bridge in front of one slot, which has served one request and is now held by a frozen one.</summary>
     private static async Task<Busy> BusyAsync(params (string Key, string Value)[] settings)
     {
         var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });

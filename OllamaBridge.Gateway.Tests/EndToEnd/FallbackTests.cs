@@ -9,7 +9,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Another model answers where the one that is named cannot: once, before the first byte, and never for what is the client's fault.</summary>
+/// <summary>A fallback model serves a request once, before the first byte, and never after an error of the client.</summary>
 public sealed class FallbackTests
 {
     private const string First = "llama3:8b";
@@ -37,7 +37,7 @@ public sealed class FallbackTests
     public async Task Ask_NoneHealthy_TheNextAnswersAtOnce(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
-        // Nobody waits a minute in this test.
+        // The fallback must not wait for this limit.
         await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Queue:MaxWaitWithoutInstance", "00:01:00")]);
         await two.First.KillAsync();
         await bridge.UntilAsync(s => s.Instances[0].Status == InstanceStatus.Unhealthy, "the first model's server is out");
@@ -57,7 +57,7 @@ public sealed class FallbackTests
             await AnsweredByTheSecondAsync(bridge, path, stream);
         }
 
-        // One that was reset on a kept connection is sent once more over a new one.
+        // A request that was reset on a kept connection is sent again over a new one.
         Assert.InRange(two.First.Statistics.Requests, 2, 3);
         Assert.Equal(2, two.Second.Statistics.Requests);
     }
@@ -146,7 +146,7 @@ public sealed class FallbackTests
         using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(First), Token);
 
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        // The last of the list answers for itself.
+        // The error of the last model in the list is passed on.
         Assert.Contains("maximum context length is 7", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         Assert.Equal((1, 1), (two.First.Statistics.Requests, two.Second.Statistics.Requests));
     }
@@ -209,7 +209,7 @@ public sealed class FallbackTests
             Assert.True(answer.Headers.Contains("X-Bridge-Model"));
         }
 
-        // Nothing was sent where nothing was to be sent.
+        // The model without free slots got no request.
         Assert.Equal(asked, two.First.Statistics.Requests);
         Assert.Contains("reason=\"busy\"", await bridge.Client.GetStringAsync("/metrics", Token), StringComparison.Ordinal);
     }
@@ -269,7 +269,7 @@ public sealed class FallbackTests
             Limits = new TenantLimits
             {
                 TokensPerDay = 100_000,
-                // Room for one reservation of the first at a time, and for two requests of the second.
+                // Limits for one reservation of the first model at a time, and for two requests of the second.
                 Models = [new ModelLimits { Model = First, TokensPerDay = 150 }, new ModelLimits { Model = Second, RequestsPerSecond = 0.001, TokensPerDay = 90_000 }],
             },
         };
@@ -281,13 +281,13 @@ public sealed class FallbackTests
         using var third = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(First, tokens: 100), Token);
 
         Assert.Equal(Second, one.Headers.GetValues("X-Bridge-Model").Single());
-        // The second's limit of requests is used up: nobody stands in, and the first's tokens were given back.
+        // The request limit of the second model is exhausted, so there is no fallback; the first model's tokens were released.
         Assert.Equal(HttpStatusCode.InternalServerError, other.StatusCode);
         Assert.Contains("out of sorts", await other.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, third.StatusCode);
         Assert.False(third.Headers.Contains("X-Bridge-Model"));
         Assert.Equal(1, two.Second.Statistics.Requests);
-        // And nothing of it is counted twice over all models.
+        // The total over all models counts each request once.
         var used = 0L;
         foreach (var answer in new[] { one, third })
             used += JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["usage"]!["total_tokens"]!.GetValue<long>();
@@ -446,7 +446,7 @@ public sealed class FallbackTests
     }
 }
 
-/// <summary>Two servers, each with a model of its own.</summary>
+/// <summary>Two servers with different models.</summary>
 internal sealed class TwoModels : IAsyncDisposable
 {
     public required SimulatedServer First { get; init; }

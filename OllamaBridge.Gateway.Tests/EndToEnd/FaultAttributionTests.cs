@@ -8,7 +8,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What one client or one request causes harms no other: it is judged as theirs, not as an instance's fault.</summary>
+/// <summary>Failures that one client or one request causes are attributed to it, not to an instance, and affect no other client.</summary>
 public sealed class FaultAttributionTests
 {
     private const string Poison = HostileWorld.Poison;
@@ -23,7 +23,7 @@ public sealed class FaultAttributionTests
             foreach (var kind in HostileWorld.Kinds)
             {
                 data.Add(kind, false);
-                // One that fails half of the time says something about instances if it differs each time.
+                // A request that fails half of the time is evidence against instances if it differs each time.
                 if (kind != "fails now here and now there")
                     data.Add(kind, true);
             }
@@ -46,7 +46,7 @@ public sealed class FaultAttributionTests
         }
 
         AssertUnharmed(bridge);
-        // No more attempts than requests: nothing takes longer than without the hostile client.
+        // As many attempts as requests, so no request takes longer than without the hostile client.
         Assert.Equal(24, world.Servers.Sum(s => s.Count("innocent")));
     }
 
@@ -69,7 +69,7 @@ public sealed class FaultAttributionTests
 
         Assert.Equal(7, Sent());
 
-        // (Rendering a prompt generates nothing.)
+        // Rendering a prompt generates no token, so it doesn't count.
         int Sent() => world.Servers.Sum(s => s.Seen.Count(r => r.Body.Contains(Poison, StringComparison.Ordinal) && !r.Body.Contains("_debug_render_only", StringComparison.Ordinal)));
     }
 
@@ -181,7 +181,7 @@ public sealed class FaultAttributionTests
     [InlineData(1, 300_000)]
     public async Task Ask_ServerClosesKeptConnectionsOnUse_NoRequestIsLostNorMoved(int count, int length)
     {
-        // Answers one request on a connection, and closes without an answer when another comes on it.
+        // Serves one request per connection, and closes the connection without a response on the second.
         var servers = Enumerable.Range(0, count).Select(_ => new ScriptedServer(r => r.OnConnection > 0 && r.Method == "POST" ? ScriptedReply.None : null)).ToArray();
         try
         {
@@ -197,7 +197,7 @@ public sealed class FaultAttributionTests
             }
 
             AssertUnharmed(bridge);
-            Assert.Contains(servers.SelectMany(s => s.Seen), r => r.OnConnection > 0); // it did happen
+            Assert.Contains(servers.SelectMany(s => s.Seen), r => r.OnConnection > 0); // a kept connection was used
         }
         finally
         {
@@ -274,7 +274,7 @@ public sealed class FaultAttributionTests
         for (var i = 0; i < 12; i++)
             await world.HarmAsync(bridge, "tool call that can't be parsed", $"{i}");
 
-        Assert.Equal(24, world.Servers.Sum(s => s.Count(Poison))); // a retry each, and each is given back
+        Assert.Equal(24, world.Servers.Sum(s => s.Count(Poison))); // one retry each, and each is returned to the budget
     }
 
     [Theory]

@@ -8,7 +8,7 @@ using OllamaBridge.Gateway.Tests.Activation;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The page at <c>/bridge/</c>: who may see what, and that what it shows follows the fleet.</summary>
+/// <summary>Access to the page at <c>/bridge/</c>, and its updates when the fleet changes.</summary>
 public sealed class FleetPageTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -71,7 +71,7 @@ public sealed class FleetPageTests
 
         using var drained = await bridge.Client.PostAsync("/bridge/instances/sim-2/drain", null, Token);
         Assert.Equal(HttpStatusCode.OK, drained.StatusCode);
-        // One may have been on its way.
+        // One snapshot may have been sent before the drain.
         await NextAsync(reader);
         Assert.True((await NextAsync(reader))["instances"]![1]!["draining"]!.GetValue<bool>());
     }
@@ -89,7 +89,7 @@ public sealed class FleetPageTests
 
         (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
         var picture = await NextAsync(reader);
-        // Those from before are on their way.
+        // Snapshots from before the request may arrive first.
         for (var i = 0; i < 30 && picture["tiers"]![0]!["state"]!.ToString() != "awake"; i++)
             picture = await NextAsync(reader);
 
@@ -163,7 +163,7 @@ public sealed class FleetPageTests
 
         bridge.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
 
-        // To its end, and not to a broken connection.
+        // The stream ends regularly, not with a broken connection.
         await reader.ReadToEndAsync(Token).WaitAsync(Patience, Token);
     }
 

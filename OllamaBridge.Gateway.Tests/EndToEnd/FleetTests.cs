@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The fleet under load: models stay, instances come, go, die and are emptied, and no request is lost.</summary>
+/// <summary>The fleet under load: models stay loaded, instances are added, removed, killed and drained, and no request fails.</summary>
 public sealed class FleetTests
 {
     private static readonly string[] ThreeModels = ["deepseek-r1:7b", "deepseek-r1:1.5b", "llama3:8b"];
@@ -40,7 +40,7 @@ public sealed class FleetTests
             }
         }));
 
-        // One load a model, and a few while the fleet finds its shape.
+        // One load per model, and a few until the distribution is stable.
         var loads = fleet.Sum(s => s.Loads);
         Assert.True(loads is >= 3 and <= 7, $"{loads} loads; " + string.Join(", ", bridge.Fleet.Current.Instances.Select(i =>
             $"{i.Instance.Name}: room for {i.Instance.Capacity}, holds {i.Instance.Residents}")));
@@ -115,7 +115,7 @@ public sealed class FleetTests
                 c.Remove(key);
         });
         await bridge.UntilAsync(s => s.Instances is [{ Instance.Name: "sim-3" }], "only the third is left");
-        // A lease lasts from the decision to the end of the answer: without one, nothing is on its way there.
+        // A lease lasts from the decision to the end of the response, so without leases no request is on its way.
         await Eventually.BecomesAsync(
             () => leaving.All(i => i.SlotsUsed == 0) && fleet[0].Statistics.ConcurrentRequests == 0 && fleet[1].Statistics.ConcurrentRequests == 0,
             TimeSpan.FromSeconds(20));

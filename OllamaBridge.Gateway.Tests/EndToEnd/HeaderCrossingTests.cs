@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Which headers cross the bridge, seen from a client and from a server that sends too many.</summary>
+/// <summary>Headers that the bridge passes on, from a client and from a server that sends too many.</summary>
 public sealed class HeaderCrossingTests
 {
     private static readonly string[] Foreign =
@@ -40,7 +40,7 @@ public sealed class HeaderCrossingTests
             Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
             var names = answer.Headers.Concat(answer.Content.Headers).Select(h => h.Key).ToList();
             Assert.Empty(names.Intersect(Foreign.Except(["Access-Control-Allow-Origin"]), StringComparer.OrdinalIgnoreCase));
-            // One value, the bridge's own: browsers take two for none.
+            // Exactly one value, the bridge's own: browsers reject two.
             Assert.Equal(origin is null ? [] : [origin], answer.Headers.TryGetValues("Access-Control-Allow-Origin", out var allowed) ? allowed : []);
             Assert.Empty(answer.TrailingHeaders);
 

@@ -57,7 +57,7 @@ public sealed class HeaderLimitTests
         }
         catch (IOException)
         {
-            // Refused before all of it was sent; the answer is there.
+            // The server refused the request before all of it was sent; its response can be read.
         }
 
         var answer = await connection.ReceiveAsync();

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Streams that wait: whoever asks for it hears of it in a form that its protocol passes over.</summary>
+/// <summary>A client that opts in gets heartbeats while its stream waits, in a form that its protocol ignores.</summary>
 public sealed class HeartbeatTests
 {
     private const string Header = "X-Bridge-Progress";
@@ -56,7 +56,7 @@ public sealed class HeartbeatTests
         using var busy = await OccupyAsync(fleet, bridge);
         var asked = AskAsync(bridge, "/v1/chat/completions", wish);
         await Eventually.BecomesAsync(() => bridge.Queue.Count == 1, TimeSpan.FromSeconds(20));
-        // Another's heartbeats show that the time for one has passed.
+        // Heartbeats on another stream prove that a heartbeat interval has passed.
         using var other = await OpenAsync(bridge, "/v1/chat/completions", "1");
         busy.Dispose();
 
@@ -89,7 +89,7 @@ public sealed class HeartbeatTests
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await StartAsync(
             fleet, ("Bridge:Forwarding:WarmFirstByte", "00:00:00.5"), ("Bridge:Forwarding:ColdFirstByte", "00:00:00.5"));
-        // In every memory, so that conversations are spread.
+        // The model is in every memory, so conversations are spread.
         foreach (var server in fleet.Servers)
             (await bridge.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), Ask.Chat(stream: false), Token)).Dispose();
         await bridge.UntilAsync(s => s.Instances.All(i => i.Loaded.Length == 1), "the model is seen in both memories");
@@ -122,7 +122,7 @@ public sealed class HeartbeatTests
     private static Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings) =>
         TestBridge.StartAsync(fleet.Servers, [("Bridge:Queue:ProgressInterval", "00:00:00.05"), .. settings]);
 
-    /// <summary>Takes the only slot until it is disposed.</summary>
+    /// <summary>Holds the only slot until it is disposed.</summary>
     private static async Task<HttpResponseMessage> OccupyAsync(TestFleet fleet, TestBridge bridge)
     {
         fleet[0].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 1, Times = 1 });
@@ -152,7 +152,7 @@ public sealed class HeartbeatTests
         _ => Ask.Anthropic(stream: true),
     };
 
-    /// <summary>All text of a stream, heartbeats and frames left away.</summary>
+    /// <summary>All text of a stream, without heartbeats and frames.</summary>
     private static string Text(string stream) => string.Concat(stream.Split('\n')
         .Select(l => l.StartsWith("data: ", StringComparison.Ordinal) ? l[6..] : l)
         .Where(l => l.StartsWith('{'))

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A request whose first token is late goes to a second instance as well; the client hears one, and once. Alone: they look at the clock.</summary>
+/// <summary>A request with a late first token is also sent to a second instance, and the client gets exactly one response. Not parallel: measures time.</summary>
 [Collection(nameof(Alone))]
 public sealed class HedgingTests
 {
@@ -38,11 +38,11 @@ public sealed class HedgingTests
         var record = (await bridge.GetJsonAsync("/bridge/ledger?limit=1"))[0]!;
         Assert.Equal(("succeeded", 2), (record["outcome"]!.GetValue<string>(), record["attempts"]!.GetValue<int>()));
         Assert.Equal(Tokens, record["outputTokens"]!.GetValue<int>());
-        // One request, paid once.
+        // One request is recorded and charged once.
         var after = await bridge.GetJsonAsync("/bridge/usage");
         Assert.Equal(before["total"]!["requests"]!.GetValue<int>() + 1, after["total"]!["requests"]!.GetValue<int>());
         Assert.Equal(before["total"]!["outputTokens"]!.GetValue<int>() + Tokens, after["total"]!["outputTokens"]!.GetValue<int>());
-        // Nobody has failed, and no slot is lost.
+        // No failure was counted, and no slot is lost.
         Assert.All(bridge.Fleet.Current.Instances, i => Assert.True(i is { IsUsable: true, Instance.SlotsUsed: 0 }));
         Assert.DoesNotContain(bridge.Logs.Lines, l => l.StartsWith("Warning 12", StringComparison.Ordinal));
         Assert.Contains("outcome=\"won\"", await MetricAsync(bridge), StringComparison.Ordinal);
@@ -131,7 +131,7 @@ public sealed class HedgingTests
         await using var bridge = await StartAsync(fleet, "/api/chat");
         var whole = await AskAsync(bridge, "/api/chat");
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = Forever, Times = 1 });
-        // Whichever of the others is asked, it stands still until it dies.
+        // Each of the other instances stalls until it is killed.
         foreach (var server in fleet.Servers.Where((_, i) => i != whole.Instance))
             server.Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = Forever, Times = 1 });
         var asked = AskAsync(bridge, "/api/chat");
@@ -156,7 +156,7 @@ public sealed class HedgingTests
         var whole = await AskAsync(bridge, "/v1/chat/completions");
         for (var n = 0; n < 15; n++)
         {
-            // The first token of the one comes when the other's does: the second is sent a wait later.
+            // Both first tokens arrive at about the same time, because the second attempt starts after the hedging delay.
             fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromMilliseconds(300 + (4 * (n - 7))), Times = 1 });
             fleet[1 - whole.Instance].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromMilliseconds(150), Times = 1 });
             var answer = await AskAsync(bridge, "/v1/chat/completions");
@@ -249,7 +249,7 @@ public sealed class HedgingTests
         Assert.Contains("broken within", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
     }
 
-    /// <summary>Takes the one slot of an instance, behind a request that does not end.</summary>
+    /// <summary>Holds the only slot of an instance with a request that does not end.</summary>
     private static async Task<IDisposable> HoldAsync(TestFleet fleet, TestBridge bridge, int instance)
     {
         fleet[instance].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 1, Times = 1 });
@@ -307,7 +307,7 @@ public sealed class HedgingTests
         return fleet;
     }
 
-    /// <summary>A bridge that knows the model to be in memory, and how long its first tokens take.</summary>
+    /// <summary>Starts a bridge that has observed the model in memory and the usual time to the first token.</summary>
     private static async Task<TestBridge> StartAsync(
         TestFleet fleet, string path, bool stream = true, int? warm = null, params (string, string)[] settings)
     {

@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One record for each request, however it ended.</summary>
+/// <summary>Each request has exactly one record in the ledger.</summary>
 public sealed class LedgerTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -112,7 +112,7 @@ public sealed class LedgerTests
 
         await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
         {
-            // Those that hang up have been answered in part: whether a request that is cut on its way in counts is nobody's business.
+            // Clients disconnect only after part of the response: the record of a request that is cut off while it is sent is not defined.
             using var answer = await bridge.OpenAsync("/api/chat", Ask.Chat(stream: true, text: $"{i}"), Token);
             if (i % 3 != 0)
                 await answer.Content.ReadAsStringAsync(Token);
@@ -127,7 +127,7 @@ public sealed class LedgerTests
     private static async Task<long> RequestsAsync(TestBridge bridge, string query) =>
         (await bridge.GetJsonAsync($"/bridge/usage?{query}"))["total"]!["requests"]!.GetValue<long>();
 
-    /// <summary>A client has its answer a moment before the record is written.</summary>
+    /// <summary>A client receives its response slightly before the record is written.</summary>
     private static Task WrittenAsync(TestBridge bridge, int count) =>
         Eventually.BecomesAsync(() => Ledger(bridge).LatestAsync(1000, Token).Result.Items.Count == count, TimeSpan.FromSeconds(20));
 }

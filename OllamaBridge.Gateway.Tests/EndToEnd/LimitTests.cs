@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A tenant's limits and the caps on every request, as its clients meet them.</summary>
+/// <summary>Tenant limits and limits of every request, from the view of a client.</summary>
 public sealed class LimitTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -60,7 +60,7 @@ public sealed class LimitTests
         using var answer = await bridge.PostAsync(path, Body(path, stream), Token);
         var text = await answer.Content.ReadAsStringAsync(Token);
 
-        // The model's limit is the tighter one.
+        // The model's limit is lower than the tenant's.
         Assert.Equal("9000", Header(answer, path == "/v1/messages" ? "anthropic-ratelimit-tokens-limit" : "x-ratelimit-limit-tokens"));
         await SettledAsync(bridge);
         var told = stream && path == "/api/chat" ? Usage(JsonNode.Parse(text.TrimEnd().Split('\n')[^1])!) : stream ? -1 : Usage(JsonNode.Parse(text)!);
@@ -218,7 +218,7 @@ public sealed class LimitTests
 
     private static QuotaStore Quotas(TestBridge bridge) => bridge.Services.GetRequiredService<QuotaStore>();
 
-    /// <summary>A client has its answer a moment before it is settled.</summary>
+    /// <summary>A client receives its response slightly before its quota is settled.</summary>
     private static Task SettledAsync(TestBridge bridge) =>
         Eventually.BecomesAsync(() => Quotas(bridge).Read("team", null, c => c is { InFlight: 0, Reserved: 0 }), TimeSpan.FromSeconds(10));
 

@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Changes to the models go to an instance that is there and has what they take.</summary>
+/// <summary>Management requests go to a reachable instance that has the required models and blobs.</summary>
 public sealed class ManagementFaultTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Changing the shared model folder: one at a time, on one instance, from this machine only.</summary>
+/// <summary>Changes to the shared model folder are made one at a time, on one instance, and only from the local machine.</summary>
 public sealed class ManagementTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -69,7 +69,7 @@ public sealed class ManagementTests
     {
         await using var one = await StartAsync(1);
         await using var two = await StartAsync(1);
-        // Two folders: only the instance that got the blob can create from it.
+        // Two folders: only the instance that received the blob can create a model from it.
         await using var bridge = await TestBridge.StartAsync([one[0], two[0]]);
         var bytes = new byte[3_000_000];
         "GGUF"u8.CopyTo(bytes);
@@ -79,7 +79,7 @@ public sealed class ManagementTests
         using var upload = await bridge.Client.PostAsync($"/api/blobs/{digest}", new StreamContent(new MemoryStream(bytes)), Token);
         var holder = upload.Headers.GetValues("X-Bridge-Instance").Single();
         using var present = await bridge.Client.SendAsync(new HttpRequestMessage(HttpMethod.Head, $"/api/blobs/{digest}"), Token);
-        // The first by name now would be the other one, were it not for the blob.
+        // Without the blob, the other instance would be the first by name.
         using var create = await bridge.PostAsync("/api/create", new { model = "mine", files = new Dictionary<string, string> { ["m.gguf"] = digest }, stream = false }, Token);
 
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);

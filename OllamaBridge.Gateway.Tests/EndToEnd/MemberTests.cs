@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Instances that come and go through the operator's API.</summary>
+/// <summary>Instances that are added and removed through the operators' API.</summary>
 public sealed class MemberTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

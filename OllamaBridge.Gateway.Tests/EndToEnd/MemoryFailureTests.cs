@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A model that doesn't fit into one instance's memory is answered by the instance with most free memory.</summary>
+/// <summary>A model that doesn't fit into one instance's memory is served by the instance with most free memory.</summary>
 public sealed class MemoryFailureTests
 {
     private const string Words = """{"error":"model requires more system memory (9.5 GiB) than is available (2.7 GiB)"}""";

@@ -8,7 +8,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A tenant gets the models it may use and no other, however it spells them.</summary>
+/// <summary>A tenant can use only its allowed models, in any spelling of their names.</summary>
 public sealed class ModelNameAccessTests
 {
     private const string Allowed = "qwen3:8b";
@@ -65,7 +65,7 @@ public sealed class ModelNameAccessTests
         var names = ModelReferenceTests.Names.Sample(150).Select(n => n.Replace("\0", "", StringComparison.Ordinal)).Append(Allowed);
         foreach (var name in names)
         {
-            // What JSON cannot carry is not what Ollama would read.
+            // JSON can't represent a lone surrogate, so Ollama would read another name.
             if (name.Any(char.IsSurrogate))
                 continue;
             var seen = bed.Reached.Count;
@@ -97,8 +97,8 @@ public sealed class ModelNameAccessTests
     }
 
     [Theory]
-    [InlineData("?model=deepseek-r1:7b", Allowed, null)] // Go takes the query's first
-    [InlineData("", Secret, Allowed)] // Go takes the first of several
+    [InlineData("?model=deepseek-r1:7b", Allowed, null)] // Go uses the first query parameter
+    [InlineData("", Secret, Allowed)] // Go uses the first of several values
     [InlineData("", Allowed, Secret)]
     public async Task Transcribe_ModelTwice_NeverReachesAnInstance(string query, string first, string? second)
     {
@@ -148,7 +148,7 @@ public sealed class ModelNameAccessTests
             ("Bridge:Tenants:team:Limits:Models:0:Model", "gpt-oss:120b:cloud"),
             ("Bridge:Tenants:team:Limits:Models:0:TokensPerMinute", "100000"));
         using var answer = await bed.AskAsync("/api/chat", "gpt-oss:120b-cloud");
-        // The simulator has its cloud disabled; that is the proof that an instance was asked.
+        // The simulator's cloud is disabled; its 403 proves that the request reached an instance.
         Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
         Assert.Single(bed.Reached);
         Assert.Contains(answer.Headers, h => h.Key.Contains("ratelimit", StringComparison.OrdinalIgnoreCase));
@@ -204,7 +204,7 @@ public sealed class ModelNameAccessTests
 
         public TestBridge Bridge => bridge;
 
-        /// <summary>What reached the instance, apart from the bridge's own probes.</summary>
+        /// <summary>Requests that reached the instance, without the bridge's own probes.</summary>
         public IReadOnlyList<SeenRequest> Reached => [.. fleet[0].Statistics.Seen.Where(r => !Probes.Contains(r.Path))];
 
         public Task<HttpResponseMessage> AskAsync(string path, string model)

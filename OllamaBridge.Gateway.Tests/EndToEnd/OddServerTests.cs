@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Servers that label and frame their streams in their own way, through a whole gateway.</summary>
+/// <summary>Servers with unusual media types and framing of streams, through a whole gateway.</summary>
 public sealed class OddServerTests
 {
     private const string Line = """{"model":"m:latest","message":{"role":"assistant","content":"one"},"done":false}""" + "\n";
@@ -39,7 +39,7 @@ public sealed class OddServerTests
             response.ContentType = label.Length == 0 ? null : label;
             await response.WriteAsync(first, Token);
             await response.Body.FlushAsync(Token);
-            // The rest only comes once the client has read the first message.
+            // The rest is sent only after the client has read the first message.
             await seen.Task.WaitAsync(Soon, Token);
             await response.WriteAsync(rest, Token);
         });

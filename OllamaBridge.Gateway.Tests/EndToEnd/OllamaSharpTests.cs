@@ -5,7 +5,7 @@ using OllamaSharp.Models.Chat;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The .NET client, unchanged, pointed at the bridge.</summary>
+/// <summary>The unmodified .NET client with the bridge as its server.</summary>
 public sealed class OllamaSharpTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Servers that speak only OpenAI's API, beside Ollama servers: each client sees and gets what its protocol can have.</summary>
+/// <summary>Servers that support only OpenAI's API, beside Ollama servers: each client sees the models that its protocol can use.</summary>
 public sealed class OpenAIInstanceTests
 {
     private const string Id = "deepseek-ai/DeepSeek-R1";
@@ -80,7 +80,7 @@ public sealed class OpenAIInstanceTests
 
         Assert.True(fleet.OpenAI.Statistics.Requests > 0);
         Assert.DoesNotContain(fleet.OpenAI.Statistics.Seen, r => r.Path.StartsWith("/api", StringComparison.Ordinal));
-        // Not even looks at its health.
+        // Health probes use its own route, too.
         Assert.Contains(fleet.OpenAI.Statistics.Seen, r => r.Path == "/health");
     }
 
@@ -91,7 +91,7 @@ public sealed class OpenAIInstanceTests
         await using var bridge = await fleet.BridgeAsync();
         foreach (var server in fleet.Ollama.Servers)
             server.Faults.Add(new Fault { Kind = FaultKind.Frozen });
-        // All slots of both Ollama servers, and one that waits.
+        // Requests for all slots of both Ollama servers, and one that waits.
         var native = Enumerable.Range(0, 9).Select(i => bridge.PostAsync("/api/chat", Ask.Chat(stream: false, text: $"{i}"), Token)).ToArray();
         await Eventually.BecomesAsync(() => bridge.Queue.Count == 1, TimeSpan.FromSeconds(20));
 
@@ -161,7 +161,7 @@ public sealed class OpenAIInstanceTests
         await using var bridge = await fleet.BridgeAsync();
         bridge.Tenant = new Tenant { Id = "team", Models = new ModelAccess([Id]) };
 
-        // Ollama reads the last, vLLM the one in lower case.
+        // Ollama uses the last key, and vLLM the lower-case one.
         using var answer = await PostAsync(bridge, "/v1/chat/completions",
             $$"""{"model":"nomic/Embed-Text","Model":"{{Id}}","messages":[{"role":"user","content":"x"}]}""");
 
@@ -178,7 +178,7 @@ public sealed class OpenAIInstanceTests
         bridge.Tenant = new Tenant { Id = "team", Models = new ModelAccess([TestFleet.Model]) };
 
         using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
-        // Nor does it get whatever the server would take for no name.
+        // A request without a model name must not reach the server's default model.
         using var nameless = await PostAsync(bridge, "/v1/chat/completions", """{"messages":[{"role":"user","content":"x"}]}""");
 
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
@@ -211,7 +211,7 @@ public sealed class OpenAIInstanceTests
         await using var bridge = await fleet.BridgeAsync(
             ("Bridge:Instances:2:ApiKey", "sk-wrong"), ("Bridge:Instances:2:Models:0", Id), ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.2"));
 
-        // Its health route wants no key, so requests find out.
+        // The server's health route needs no key, so only requests reveal the wrong key.
         using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
 
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
@@ -289,7 +289,7 @@ public sealed class OpenAIInstanceTests
         var last = whole;
         for (var i = 0; i < 2; i++)
         {
-            // (If both told the same error, it would be the request's fault.)
+            // Only one instance fails: if both returned the same error, it would be attributed to the request.
             var breaking = last.Headers.GetValues("X-Bridge-Instance").Single() == "sim-1" ? fleet.OpenAI : second;
             breaking.Faults.Add(new Fault { Kind = kind, AfterTokens = 4, Times = 1 });
             using var answer = last = await bridge.PostAsync(path, body, Token);
@@ -329,7 +329,7 @@ public sealed class OpenAIInstanceTests
         bridge.Client.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"), Token);
 }
 
-/// <summary>Two Ollama servers, then one that speaks OpenAI's API alone.</summary>
+/// <summary>Two Ollama servers, then one that supports only OpenAI's API.</summary>
 internal sealed class MixedFleet : IAsyncDisposable
 {
     public required TestFleet Ollama { get; init; }

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Who reaches the operators' routes: by key, by listener, by the spelling of the path.</summary>
+/// <summary>Access to the operators' routes by key, by listener and by the spelling of the path.</summary>
 public sealed class OperatorRoutesTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -44,7 +44,7 @@ public sealed class OperatorRoutesTests
             Assert.Equal((HttpStatusCode.OK, ""), await GetAsync(bridge.Client, "/health", key));
         Assert.Contains("\"status\":\"Healthy\"", (await GetAsync(bridge.Client, "/health", scraper)).Body, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(bridge.Client, "/alive", null)).Status);
-        // What a scraper may see is not what it may do.
+        // The scope for metrics allows no other operation.
         Assert.Equal(HttpStatusCode.Forbidden, (await GetAsync(bridge.Client, "/bridge/tenants", scraper)).Status);
         Assert.Equal(HttpStatusCode.Forbidden, (await GetAsync(bridge.Client, "/api/tags", scraper)).Status);
     }
@@ -89,7 +89,7 @@ public sealed class OperatorRoutesTests
         Assert.Equal((HttpStatusCode.OK, ""), await GetAsync(clients, "/health", null));
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(clients, "/alive", null)).Status);
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(clients, "/api/tags", user)).Status);
-        // What bridges of other regions ask is for clients.
+        // The route for bridges of other regions belongs to the clients' port.
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(clients, "/bridge/region", user)).Status);
 
         Assert.Contains("ollama_", (await GetAsync(operators, "/metrics", null)).Body, StringComparison.Ordinal);
@@ -120,7 +120,7 @@ public sealed class OperatorRoutesTests
             Assert.True(removed.IsSuccessStatusCode);
         Assert.Equal(status, (await GetAsync(bridge.Client, "/api/tags", null)).Status);
         Assert.Contains(bridge.Logs.Lines, l => l.Contains("Warning 1404", StringComparison.Ordinal) && l.Contains("The last API key was removed", StringComparison.Ordinal));
-        // The operator on the bridge's machine is not locked out.
+        // The operator on the bridge's machine keeps access.
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(bridge.Client, "/bridge/tenants", null)).Status);
     }
 

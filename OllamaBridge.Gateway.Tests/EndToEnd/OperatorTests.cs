@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What an operator sees. Alone: metrics of all gateways in one process come together.</summary>
+/// <summary>Reports and metrics for operators. Not parallel, because metrics of all gateways in one process are combined.</summary>
 [Collection(nameof(Alone))]
 public sealed class OperatorTests
 {
@@ -107,6 +107,6 @@ public sealed class OperatorTests
         .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
 }
 
-/// <summary>Tests that share the process with no other.</summary>
+/// <summary>Tests that don't run in parallel with others.</summary>
 [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
 public sealed class Alone;

@@ -2,7 +2,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What nginx with its defaults needs to pass a stream on as it comes.</summary>
+/// <summary>Responses that must stream have the header that disables buffering in nginx with its defaults.</summary>
 public sealed class ProxyBufferingTests
 {
     private const string Header = "X-Accel-Buffering";

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Slots are never exceeded; who finds none waits, within bounds.</summary>
+/// <summary>Requests beyond the number of slots wait in a bounded queue.</summary>
 public sealed class QueueTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

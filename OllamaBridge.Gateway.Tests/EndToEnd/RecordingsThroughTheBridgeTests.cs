@@ -2,10 +2,10 @@ using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What a real server answered, the bridge in front of one answers, too: every recording, over a raw socket.</summary>
+/// <summary>Every recorded response of a real server, compared over a raw socket with the response through the bridge.</summary>
 public sealed class RecordingsThroughTheBridgeTests
 {
-    /// <summary>Where the bridge does better or knows less, and why.</summary>
+    /// <summary>The recordings for which the bridge's response differs on purpose, with the reason.</summary>
     private static readonly Dictionary<string, string> Differs = new()
     {
         ["07-h2c-prior-knowledge"] = "Kestrel says 400 to HTTP/2 without TLS where Go's server hangs up",
@@ -65,7 +65,7 @@ public sealed class RecordingsThroughTheBridgeTests
         Assert.All(Differs.Values, Assert.NotEmpty);
     }
 
-    /// <summary>Without the headers of one connection alone, and without those that the bridge adds.</summary>
+    /// <summary>Removes headers of a single connection and headers that the bridge adds.</summary>
     private static RawResponse Own(RawResponse response) =>
         response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "X-Accel-Buffering" or "X-Request-Id" or "request-id" or "Access-Control-Expose-Headers" or "Connection")).ToDictionary() };
 }

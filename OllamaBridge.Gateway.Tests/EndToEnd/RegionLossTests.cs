@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A whole region is lost while it answers for another. Alone: it takes a process of its own.</summary>
+/// <summary>The loss of a whole region while it serves another. Not parallel, because it needs a separate process.</summary>
 [Collection(nameof(Alone))]
 public sealed class RegionLossTests
 {

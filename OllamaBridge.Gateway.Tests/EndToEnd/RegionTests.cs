@@ -8,7 +8,7 @@ using static OllamaBridge.Gateway.Tests.EndToEnd.RegionBed;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A region answers by itself while it can, and its clients see no difference when it cannot.</summary>
+/// <summary>A region serves its own requests if it can, and otherwise clients get the same responses from another region.</summary>
 public sealed class RegionTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -77,7 +77,7 @@ public sealed class RegionTests
     {
         await using var bed = await StartAsync();
         var here = await OccupyAsync(bed.Here, bed.A);
-        // Two slots more for b than its server has: there is room, and somebody who waits for it all the same.
+        // The bridge assumes two slots more than the server of b has: b has a free slot and a waiting request at the same time.
         await bed.A.UntilAsync(s => Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == 1, "room there");
         bed.B.Fleet.Current.Models[TestFleet.Model].State.AddWaiting(1);
         await bed.UntilRoomAsync(0);
@@ -117,12 +117,12 @@ public sealed class RegionTests
         await bed.Here[0].KillAsync();
         await bed.There[0].KillAsync();
 
-        // At once, while each still takes the other for healthy.
+        // At once, while each bridge still considers the other healthy.
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => AskAsync(i % 2 == 0 ? bed.A : bed.B, "/api/chat", Ask.Chat(stream: i % 4 < 2, text: $"{i}"))));
 
         Assert.All(answers, a => Assert.Contains((int)a.StatusCode, new[] { 502, 503 }));
         await IdleAsync(bed.A, bed.B);
-        // Ten clients' requests at each, each of which may have gone to the other, within its attempts, and from there nowhere.
+        // Each bridge gets its ten clients' requests, and at most the attempts that the other one sent; no request is forwarded again.
         Assert.InRange(Ended(bed.A), 10, 10 + (10 * 3));
         Assert.InRange(Ended(bed.B), 10, 10 + (10 * 3));
         await bed.A.UntilAsync(s => !s.Instances[0].IsUsable && !Peer(s, "b").Instance.PeerCanServe(TestFleet.Model), "a knows that nobody is there");
@@ -188,7 +188,7 @@ public sealed class RegionTests
 
         Assert.Equal("b/sim-1", By(await bed.AskAsync(Turn(2))));
         await bed.UntilRoomAsync(1);
-        // One that begins in the same words is another.
+        // Another conversation that starts with the same words.
         Assert.Equal("sim-1", By(await bed.AskAsync(Turn(1))));
         Assert.Equal("b/sim-1", By(await bed.AskAsync(Turn(3))));
         await bed.There[0].KillAsync();
@@ -283,7 +283,7 @@ public sealed class RegionTests
         Assert.Contains(Theirs, await bed.A.Client.GetStringAsync("/v1/models", Token), StringComparison.Ordinal);
         using (var answer = await bed.AskAsync(Ask.Chat(Theirs, stream: false)))
             Assert.Equal((HttpStatusCode.OK, "b/sim-1"), (answer.StatusCode, By(answer)));
-        // Another region hears of what is here, and of nothing else.
+        // The report to another region contains only local models.
         Assert.DoesNotContain(Theirs, await bed.A.Client.GetStringAsync("/bridge/region", Token), StringComparison.Ordinal);
         using (var tags = new HttpRequestMessage(HttpMethod.Get, "/api/tags") { Headers = { { "X-Bridge-Regions", "c" } } })
         using (var told = await bed.A.Client.SendAsync(tags, Token))
@@ -303,7 +303,7 @@ public sealed class RegionTests
         Assert.Equal(("a", 1), (report["region"]!.GetValue<string>(), report["instances"]!.GetValue<int>()));
         var model = Assert.Single(report["models"]!.AsArray())!;
         Assert.Equal((TestFleet.Model, 1, 3, 0), (model["name"]!.GetValue<string>(), model["instances"]!.GetValue<int>(), model["free"]!.GetValue<int>(), model["waiting"]!.GetValue<int>()));
-        // Who may ask models may ask this, from wherever; for a tenant of other instances there is nothing.
+        // Every client that may list models may read this from any address; a tenant of other instances gets an empty list.
         bed.A.Client.DefaultRequestHeaders.Add("Test-Remote-Address", "203.0.113.7");
         Assert.Single((await bed.A.GetJsonAsync("/bridge/region"))["models"]!.AsArray());
         bed.A.Tenant = new Tenant { Id = "team", Models = new ModelAccess(["qwen3:4b"]) };
@@ -364,7 +364,7 @@ public sealed class RegionTests
     [Fact]
     public async Task Drain_NobodyElseIsHere_TheStreamMovesThere()
     {
-        // A pace that leaves the bridge seconds to move the stream, also on a loaded machine.
+        // A pace that leaves several seconds to move the stream, even on a loaded machine.
         await using var bed = await StartAsync(TimeSpan.FromMilliseconds(150), 1, 1, [], []);
         bed.UseOneModel();
         var body = FaultBed.Body("/api/chat", limit: null);

@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A model of a cold tier that another region has as well: whoever is awake answers, and where nobody is who has room, this region's tier is started.</summary>
+/// <summary>A cold tier's model that another region also serves: the other region gets the request if it has a free slot; otherwise the local tier is started.</summary>
 public sealed class RegionTierTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Each request has one line in the log, which says what became of it and nothing of what was said.</summary>
+/// <summary>Each request has one log line with its outcome and without its content.</summary>
 public sealed class RequestLogTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>/api/ps through the bridge is as current as at a server, though the bridge looks at its instances only now and then.</summary>
+/// <summary>/api/ps through the bridge is as current as on a server, although the bridge probes its instances only at intervals.</summary>
 public sealed class RunningModelsTests
 {
     private const string Second = "llama3.2:3b";
@@ -61,7 +61,7 @@ public sealed class RunningModelsTests
         Assert.Empty(await RunningAsync(bridge));
     }
 
-    // Looks of its own accord come far too late to help.
+    // The intervals are so long that regular probes don't affect the test.
     private static Task<TestBridge> StartAsync(TestFleet fleet) => TestBridge.StartAsync(
         fleet.Servers, ("Bridge:Health:Interval", "00:10:00"), ("Bridge:Health:CatalogInterval", "00:10:00"));
 

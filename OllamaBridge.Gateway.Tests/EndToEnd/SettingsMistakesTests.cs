@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The program as it is started by hand or by an orchestrator, with settings that are wrong.</summary>
+/// <summary>The gateway process with invalid settings.</summary>
 public sealed class SettingsMistakesTests
 {
     [Fact]

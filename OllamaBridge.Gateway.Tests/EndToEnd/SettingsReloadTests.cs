@@ -137,7 +137,7 @@ public sealed class SettingsReloadTests
         });
         await bridge.UntilAsync(s => s.Cold.Length == 1, "one cold model");
 
-        // The tier that stays keeps its keeper and what that knows.
+        // The tier that remains keeps its controller and its state.
         await Eventually.BecomesAsync(() => activation.Keepers.Length == 1, TimeSpan.FromSeconds(10));
         Assert.Same(kept, activation.Keepers.Single());
     }
@@ -182,7 +182,7 @@ public sealed class SettingsReloadTests
 
         Assert.Equal($"Degraded: restart needed for {key}", (await bridge.GetJsonAsync("/health"))["checks"]!["settings"]!.GetValue<string>());
         Assert.Contains(bridge.Logs.Lines, l => l.StartsWith("Warning 1802", StringComparison.Ordinal) && l.Contains(key, StringComparison.Ordinal));
-        // Everything else is in effect.
+        // The other settings stay in effect.
         Assert.Equal(9, (await bridge.GetJsonAsync("/bridge/queue"))["limit"]!.GetValue<int>());
         bridge.Configuration.Change(c => c.Remove(key));
         Assert.Equal("Healthy", (await bridge.GetJsonAsync("/health"))["checks"]!["settings"]!.GetValue<string>());
@@ -208,7 +208,7 @@ public sealed class SettingsReloadTests
         File.Delete(file);
         await BecomesAsync("\"limit\":9", "is gone");
 
-        // All the time nothing was open.
+        // The bridge was never open without a key.
         using var answer = await new HttpClient { BaseAddress = gateway.Url }.PostAsJsonAsync("/api/chat", Ask.Chat(stream: false), Token);
         Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
 

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One record for each request, whatever happens to clients, instances and gateways, told by every gateway alike.</summary>
+/// <summary>Each request has exactly one record that every gateway returns, after failures of clients, instances and gateways.</summary>
 public sealed class SharedLedgerTests
 {
     private const int Requests = 400;
@@ -42,14 +42,14 @@ public sealed class SharedLedgerTests
                     using var answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
                     Interlocked.Increment(ref answered);
                     if (i % 5 == 0)
-                        Interlocked.Increment(ref hungUp); // by throwing the answer away
+                        Interlocked.Increment(ref hungUp); // by disposing the response
                     else
                         await ReadAsync(answer, token);
                     return;
                 }
                 catch (HttpRequestException) when (at == 0)
                 {
-                    // That gateway has gone: the request never began.
+                    // The gateway has stopped, so the request never started.
                 }
             }
         }
@@ -88,7 +88,7 @@ public sealed class SharedLedgerTests
                 await anew.DisposeAsync();
         }
 
-        // What was still under way when the gateways stopped would be one too many now.
+        // A request that was still running at the stop of the gateways would be counted twice here.
         Assert.Equal(Requests, (await other.GetJsonAsync("/bridge/usage"))["total"]!["requests"]!.GetValue<long>());
     }
 
@@ -135,7 +135,7 @@ public sealed class SharedLedgerTests
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            // It broke off: a request all the same.
+            // An interrupted response also counts as a request.
         }
     }
 

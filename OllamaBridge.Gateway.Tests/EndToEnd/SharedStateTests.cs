@@ -7,7 +7,7 @@ using OllamaBridge.StateServer;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Several gateways with one state, and what happens when it is not there. Alone: they look at the clock.</summary>
+/// <summary>Several gateways with one shared state, and their behavior without it. Not parallel, because the tests measure time.</summary>
 [Collection(nameof(Alone))]
 public sealed class SharedStateTests
 {
@@ -65,7 +65,7 @@ public sealed class SharedStateTests
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(2);
         await using var one = await StartAsync(fleet, $"127.0.0.1:{state.Options.Port}");
-        // The other way round: each would write at another instance.
+        // The reverse order of names, so that each gateway would choose another instance for writes.
         await using var other = await StartAsync(
             fleet, $"127.0.0.1:{state.Options.Port}", ("Bridge:Instances:0:Name", "sim-2"), ("Bridge:Instances:1:Name", "sim-1"));
         await Task.WhenAll(Enumerable.Range(0, 8).Select(async i =>
@@ -106,7 +106,7 @@ public sealed class SharedStateTests
         await using var fleet = await TestFleet.StartAsync(4);
         await using var one = await TestBridge.StartAsync(fleet.Servers);
         await using var other = await TestBridge.StartAsync(fleet.Servers);
-        // Nobody is chosen for having the model in memory.
+        // The model is in every memory, so this does not affect the choice.
         foreach (var server in fleet.Servers)
             (await one.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), Ask.Chat(stream: false), Token)).Dispose();
         foreach (var bridge in new[] { one, other })
@@ -148,12 +148,12 @@ public sealed class SharedStateTests
         await ServesAsync(bridge, "Degraded");
 
         proxy.Delay = TimeSpan.Zero;
-        await HealthAsync(bridge, "Healthy"); // with what it had before
+        await HealthAsync(bridge, "Healthy"); // with the state from before the outage
         await ServesAsync(bridge, "Healthy");
 
         await using (var empty = await RunningStateServer.StartAsync(new StateServerOptions { Password = Secret }))
         {
-            proxy.Lose(); // and at another address, with nothing in it
+            proxy.Lose(); // and starts with an empty store at another address
             proxy.Target = empty.Options.Port;
             await HealthAsync(bridge, "Healthy");
             await ServesAsync(bridge, "Healthy");

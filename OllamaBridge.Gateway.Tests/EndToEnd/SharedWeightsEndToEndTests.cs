@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Names that were created from one base: other digests, one runner.</summary>
+/// <summary>Names that were created from one base model have different digests but share one runner.</summary>
 public sealed class SharedWeightsEndToEndTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -16,7 +16,7 @@ public sealed class SharedWeightsEndToEndTests
         foreach (var name in new[] { "cat", "dog" })
             using (await CreateAsync(fleet[1], name))
             {
-                // The folder is shared.
+                // The simulators share the model folder.
             }
 
         using (var load = await new HttpClient().PostAsJsonAsync(new Uri(fleet[1].Url, "/api/generate"), new { model = TestFleet.Model }, Token))
@@ -34,7 +34,7 @@ public sealed class SharedWeightsEndToEndTests
         }
 
         Assert.Equal(1, fleet.Sum(s => s.Loads));
-        // Each digest was asked for once in the whole fleet.
+        // The fleet queries each digest once.
         Assert.Equal(3, fleet.Servers.Sum(s => s.Statistics.Seen.Count(r => r.Path == "/api/show")));
     }
 

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The program started by hand: every cause in a line, an exit code, no stack trace.</summary>
+/// <summary>A failed start writes one line with its cause and an exit code, and no stack trace.</summary>
 public sealed class StartFailureTests
 {
     [Theory]

@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A gateway that is told to stop cuts nothing: a process of its own, and a real SIGTERM.</summary>
+/// <summary>A gateway process completes its requests after a SIGTERM.</summary>
 [Collection(nameof(Alone))]
 public sealed class StopTests
 {
@@ -24,7 +24,7 @@ public sealed class StopTests
 
         gateway.Terminate();
 
-        // Until the signal has arrived.
+        // Waits until the gateway has received the signal.
         await Eventually.BecomesAsync(async () =>
         {
             using var health = await client.GetAsync("/health", Token);
@@ -56,7 +56,7 @@ public sealed class StopTests
         [
             await OpenAsync(client, paths[0], Ask.Chat(stream: true, tokens: 1_000_000)),
             await OpenAsync(client, paths[1], Ask.OpenAI(stream: true, tokens: 1_000_000)),
-            // Passed on unread.
+            // Passed on without parsing.
             await OpenAsync(client, paths[2], new { model = TestFleet.Model, input = "Why?", stream = true, max_output_tokens = 1_000_000 }),
         ];
         var unstreamed = client.PostAsJsonAsync("/api/chat", Ask.Chat(stream: false, tokens: 1_000_000), Token);

@@ -4,10 +4,10 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Streams: passed on as they come, ended honestly, cancelled at once.</summary>
+/// <summary>Streams are passed on without delay, end with an error if they are incomplete, and are cancelled immediately.</summary>
 public sealed class StreamingTests
 {
-    // Otherwise another instance goes on with what one breaks off: see ContinuationTests.
+    // Resumption is off; with it another instance would resume an interrupted stream: see ContinuationTests.
     private static readonly (string, string) NotGoneOnWith = ("Bridge:Continuation:Enabled", "false");
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -29,7 +29,7 @@ public sealed class StreamingTests
             if (IsToken((await reader.ReadLineAsync(Token))!))
                 tokens++;
 
-        // The instance stands still for ever: what came was passed on without waiting for more.
+        // The instance stalls for ever, so the received part was passed on without waiting for more.
         Assert.Equal(1, fleet[0].Statistics.ConcurrentRequests);
     }
 
@@ -60,7 +60,7 @@ public sealed class StreamingTests
         var last = text.TrimEnd('\n').Split('\n')[^1];
         var error = JsonNode.Parse(last.StartsWith("data: ", StringComparison.Ordinal) ? last[6..] : last)!;
         Assert.True(error["error"] is not null || error["type"]?.GetValue<string>() == "error", last);
-        // Nothing is sent again after the first byte.
+        // No other attempt after the first byte.
         Assert.Equal(1, fleet.Sum(s => s.Requests));
     }
 
@@ -141,7 +141,7 @@ public sealed class StreamingTests
         || line.Contains("text_delta", StringComparison.Ordinal);
 }
 
-/// <summary>For what no event announces: looks again and again, and fails when the time is over.</summary>
+/// <summary>Waits for a condition without an event by repeated checks, and fails after a time limit.</summary>
 internal static class Eventually
 {
     public static Task BecomesAsync(Func<bool> condition, TimeSpan within) => BecomesAsync(() => Task.FromResult(condition()), within);

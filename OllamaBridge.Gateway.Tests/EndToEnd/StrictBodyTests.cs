@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Bodies and queries of the operators' API: nothing is ignored. PUT replaces, PATCH changes.</summary>
+/// <summary>Bodies and queries of the operators' API: unknown keys are errors, PUT replaces, and PATCH changes.</summary>
 public sealed class StrictBodyTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Who gets in, to what, and what everybody else is told, in their own protocol.</summary>
+/// <summary>Access of tenants to models and routes, and refusals in the client's protocol.</summary>
 public sealed class TenantTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -162,7 +162,7 @@ public sealed class TenantTests
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
 
-        // No key yet: whoever is on the machine is the operator.
+        // Without any key, a local client is the operator.
         using var created = await SendAsync(bridge, HttpMethod.Put, "/bridge/tenants/ops", null, new { scopes = "Inference, Admin", weight = 2.5 });
         Assert.Equal(HttpStatusCode.OK, created.StatusCode);
         var first = await NewKeyAsync(bridge, "/bridge/tenants/ops/keys", null);

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary><c>ollama stop</c> through the bridge.</summary>
+/// <c>ollama stop</c> through the bridge.
 public sealed class UnloadTests
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
@@ -44,7 +44,7 @@ public sealed class UnloadTests
         var busy = Enumerable.Range(0, 2).Select(_ => bridge.PostAsync("/api/chat", Ask.Chat(), stop.Token)).ToArray();
         await Eventually.BecomesAsync(() => bridge.Fleet.Current.Instances.All(v => v.Instance.SlotsUsed == 1), Soon);
 
-        // Had it to wait for a slot, it would wait for minutes.
+        // If it waited for a slot, it would wait for minutes.
         using var answer = await PostAsync(bridge, "/api/generate", "\"keep_alive\":0").WaitAsync(Soon, Token);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);

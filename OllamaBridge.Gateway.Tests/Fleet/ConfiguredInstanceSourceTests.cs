@@ -13,7 +13,7 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>An entry with discovery stands for every address behind its name.</summary>
+/// <summary>An entry with discovery represents every address of its name.</summary>
 public sealed class ConfiguredInstanceSourceTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -79,7 +79,7 @@ public sealed class ConfiguredInstanceSourceTests
         world.Addresses["ollama"] = [];
         await world.AdvanceUntilLookedAsync();
 
-        // The first list that comes is that of the group without members: the outage made none.
+        // The first list is that of the group without members; the outage produced none.
         Assert.Empty(await world.NextListAsync());
         Assert.Contains(world.Logs.Lines, l => l.Contains("1006", StringComparison.Ordinal) && l.Contains("TryAgain", StringComparison.Ordinal));
     }
@@ -146,7 +146,7 @@ public sealed class ConfiguredInstanceSourceTests
         public async Task<IReadOnlyList<InstanceDefinition>> NextListAsync() =>
             await Lists.Reader.ReadAsync(Token).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Token);
 
-        /// <summary>The next look is due an interval after the last has ended, which the test does not see: time goes on until it has come.</summary>
+        /// <summary>Advances the time until the next lookup, which is due an interval after the end of the previous one.</summary>
         public async Task AdvanceUntilLookedAsync()
         {
             var before = Lookups;

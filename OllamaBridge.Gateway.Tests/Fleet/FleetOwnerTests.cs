@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Tests.Fleet;
 
 public sealed class FleetOwnerTests : IAsyncLifetime
 {
-    // Nobody waits for it unless a test fails.
+    // Only a failed test reaches this time.
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
     private static readonly HealthOptions Health = new() { RequestFailuresToEject = 3, FailuresToEject = 2 };
     private readonly FakeTimeProvider _clock = new();
@@ -63,7 +63,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         _servers["i"].Models = "a b";
         _clock.Advance(Health.Interval);
         await UntilAsync(s => View(s, "i").Loaded.Length == 1);
-        Assert.DoesNotContain("b:latest", _owner.Current.Models.Keys); // model lists are read less often
+        Assert.DoesNotContain("b:latest", _owner.Current.Models.Keys); // model lists are probed less often
         _clock.Advance(Health.CatalogInterval);
         await UntilAsync(s => s.Models.ContainsKey("b:latest"));
         Assert.Equal(1, _owner.Current.Models["a:latest"].State.Copies);
@@ -136,7 +136,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         _servers["i"].TagsHeld = held.Task;
         var starting = _owner.StartingAsync(Cancelled);
         await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled);
-        // A second question gets no answer: only the first list can arrive.
+        // A second request gets no response, so only the first list can arrive.
         _servers["i"].TagsHeld = new TaskCompletionSource().Task;
         while (!starting.IsCompleted)
         {
@@ -237,7 +237,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
             _owner.ReportSuccess(instance);
         }
 
-        await _owner.SetDrainingAsync("j", true, Cancelled); // whatever came before has been taken in by then
+        await _owner.SetDrainingAsync("j", true, Cancelled); // all earlier events have been processed by then
         Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
     }
 
@@ -249,7 +249,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         _owner.Changed += () => seen.Add(View(_owner.Current, "i").Status);
         _owner.ReportFailure(View(_owner.Current, "i").Instance, InstanceFailure.Refused);
         await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy && seen.Contains(InstanceStatus.Unhealthy));
-        Assert.Equal(InstanceStatus.Unhealthy, seen[0]); // it answers, so it is back without any time passing
+        Assert.Equal(InstanceStatus.Unhealthy, seen[0]); // the server responds, so it recovers without a delay
     }
 
     [Fact]
@@ -324,7 +324,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         await _servers["l"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
         Assert.False(added.IsCompleted);
         Assert.Equal(MemberChange.Removed, await _owner.RemoveAsync("l", Cancelled));
-        await added.WaitAsync(Guard, Cancelled); // nobody waits for one that has gone
+        await added.WaitAsync(Guard, Cancelled); // a removed instance is not waited for
     }
 
     [Fact]
@@ -348,7 +348,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
         await _owner.SetDrainingAsync("k", true, Cancelled);
         await _owner.AddAsync(FakeSource.Definition("k", 2), Cancelled);
-        Assert.True(View(_owner.Current, "k").Draining); // more slots do not end a drain
+        Assert.True(View(_owner.Current, "k").Draining); // more slots don't end a drain
         await _owner.RemoveAsync("k", Cancelled);
         await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
         Assert.False(View(_owner.Current, "k").Draining);
@@ -388,7 +388,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         var before = View(_owner.Current, "i").Instance;
         _source.Change(FakeSource.Definition("i") with { Url = new Uri("http://elsewhere") }, FakeSource.Definition("j"));
         await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy && View(s, "i").Instance != before);
-        _owner.ReportFailure(before, InstanceFailure.Refused); // of the one that has gone: not the new one's fault
+        _owner.ReportFailure(before, InstanceFailure.Refused); // a failure of the removed instance does not count against the new one
         await _owner.SetDrainingAsync("j", true, Cancelled);
         Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
     }
@@ -401,7 +401,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         var gate = new TaskCompletionSource();
         _servers["i"].TagsHeld = gate.Task;
         _clock.Advance(Health.CatalogInterval);
-        await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled); // this list still lacks b
+        await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled); // this list does not contain b yet
         _clock.Advance(TimeSpan.FromMilliseconds(1));
 
         var newer = new TaskCompletionSource();
@@ -439,7 +439,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         var refresh = _owner.RefreshCatalogAsync(Cancelled);
         await _servers["i"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
         _source.Change(FakeSource.Definition("j"));
-        await refresh.WaitAsync(Guard, Cancelled); // without any time passing
+        await refresh.WaitAsync(Guard, Cancelled); // without any delay
     }
 
     [Fact]
@@ -471,7 +471,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
 
         _owner.Changed += Check;
         Check();
-        // The owner may have set its timer only after the clock was put forward: then it waits for the clock to go on.
+        // The owner may set its timer only after the clock was advanced; then it waits for the next advance.
         var end = DateTime.UtcNow + Guard;
         while (!done.Task.IsCompleted && DateTime.UtcNow < end)
         {

@@ -123,7 +123,7 @@ public class InstanceTests
         instance.AssumeLoading(c, 4);
         a.Leave(5, answered: true);
 
-        // It answered, but what comes next would find the other there.
+        // The model was loaded for the response, but the next request would need a reload.
         Assert.Equal((false, true, true), (a.IsResident, b.IsResident, c.IsResident));
         Assert.Equal(2, instance.Residents);
     }
@@ -144,7 +144,7 @@ public class InstanceTests
         var (instance, a, _, _) = ThreeModels(capacity: 1);
         instance.AssumeLoading(a, 1);
         Assert.True(a.IsResident);
-        Assert.False(a.IsLoaded); // who comes now waits for the load, too
+        Assert.False(a.IsLoaded); // further requests also wait for the load
         a.Enter(1);
         a.Leave(2, answered: true);
         Assert.True(a.IsLoaded);

@@ -44,7 +44,7 @@ public class InstanceWatchTests
         Assert.Equal("boom", _watch.ToView().LastError);
         Assert.Equal(_now + Options.RecoveryInterval, _watch.NextLook);
         Assert.Equal(_now, _watch.NextCatalog);
-        Assert.Single(_watch.ToView().Catalog); // what it has on disk is still known
+        Assert.Single(_watch.ToView().Catalog); // its known catalog is kept
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public class InstanceWatchTests
         Answer("a");
         Assert.False(Fail());
         Assert.False(Fail());
-        Assert.False(Answer("a")); // the row ends
+        Assert.False(Answer("a")); // the row of failures ends
         Assert.False(Fail());
         Assert.False(Fail());
         Assert.Equal(InstanceStatus.Healthy, _watch.Status);
@@ -97,7 +97,7 @@ public class InstanceWatchTests
     {
         Answer("a", asked: 1);
         Answer(models: null, asked: 10);
-        Answer("a b", asked: 9); // asked for the list, overtaken by a look that did not ask for it
+        Answer("a b", asked: 9); // this probe requested the list before a later probe without the list completed
         Assert.Equal(2, _watch.ToView().Catalog.Length);
         Answer("a", asked: 5);
         Assert.Equal(2, _watch.ToView().Catalog.Length);
@@ -148,7 +148,7 @@ public class InstanceWatchTests
         Assert.True(_watch.Eject(InstanceFailure.Refused, Options, _now));
         Assert.Equal(InstanceStatus.Unhealthy, _watch.Status);
         Assert.Equal(_now, _watch.NextLook);
-        Assert.True(Answer("a")); // back at once: no sentence to serve
+        Assert.True(Answer("a")); // healthy immediately, because it was not ejected
         Assert.Equal(InstanceStatus.Healthy, _watch.Status);
     }
 
@@ -184,7 +184,7 @@ public class InstanceWatchTests
         _watch.Eject(InstanceFailure.Broken, Options, _now);
         Fail(refused: true);
         Pass(1);
-        Assert.True(Answer("a")); // another process: what its forerunner did is not held against it
+        Assert.True(Answer("a")); // a restarted process starts without the ejection of the previous one
         Assert.Equal(InstanceStatus.Healthy, _watch.Status);
     }
 

@@ -53,7 +53,7 @@ public class InventoryTests
     [Fact]
     public void Tags_WithinOneSecond_AsTheInstanceListsThem()
     {
-        // As a server sorts: recording 01-tags has an older model before a newer one of the same second.
+        // The order of a real server: recording 01-tags has an older model before a newer one of the same second.
         CatalogModel older = FleetBuilder.Model("b", Day), newer = FleetBuilder.Model("a", Day.AddMilliseconds(900));
         Assert.Equal("""{"models":[{"name":"b"},{"name":"a"}]}""", Text(Of(("i", [older, newer]), ("j", [older, newer])).Tags));
         Assert.Equal("""{"models":[{"name":"a"},{"name":"b"}]}""", Text(Of(("i", [newer, older])).Tags));
@@ -62,7 +62,7 @@ public class InventoryTests
     [Fact]
     public void OpenAIModels_AsRecorded()
     {
-        // Recording 03-v1-models, made of what 01-tags says.
+        // Recording 03-v1-models, built from the models of 01-tags.
         var inventory = Of(("i",
         [
             FleetBuilder.Model("slow:latest", DateTimeOffset.Parse("2026-11-23T21:10:21.4144445Z", null)),

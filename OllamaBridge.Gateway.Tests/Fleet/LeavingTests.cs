@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>Instances that were found in a group: they leave before they go, and the next of their name starts anew.</summary>
+/// <summary>Discovered instances drain before they are removed, and a new instance with the same name starts without their state.</summary>
 public sealed class LeavingTests : IAsyncLifetime
 {
     private static readonly HealthOptions Health = new() { RequestFailuresToEject = 1, Interval = TimeSpan.FromSeconds(2) };
@@ -105,7 +105,7 @@ public sealed class LeavingTests : IAsyncLifetime
         await UntilAsync(_ => View("pod-1") is { IsLeaving: true, Draining: true });
         await PassAsync(TimeSpan.FromMinutes(1));
         Assert.NotNull(View("pod-1"));
-        // An operator's word does not bring it back.
+        // Undraining does not return it to use.
         await _owner.SetDrainingAsync("pod-1", false, Cancelled);
         Assert.False(View("pod-1")!.IsUsable);
     }
@@ -139,7 +139,7 @@ public sealed class LeavingTests : IAsyncLifetime
         Assert.NotSame(old, View("pod-1")!.Instance);
         Assert.True(View("pod-1") is { Draining: false, DrainDeadline: null, Instance.SlotsUsed: 0 });
         Assert.Empty(_owner.Words.Ejections);
-        // The one that stays is drained for as long as its operator says.
+        // The drain of the instance that remains lasts until its operator ends it.
         Assert.True(View("pod-0")!.Draining);
         Assert.True(await _owner.SetDrainingAsync("pod-1", true, Cancelled));
         Assert.True(View("pod-1")!.Draining);
@@ -171,13 +171,13 @@ public sealed class LeavingTests : IAsyncLifetime
 
     private InstanceView? View(string name) => _owner.Current.Instances.SingleOrDefault(v => v.Instance.Name == name);
 
-    /// <summary>Time goes on, look by look.</summary>
+    /// <summary>Advances the time one probe interval at a time.</summary>
     private async Task PassAsync(TimeSpan time)
     {
         for (var end = _clock.GetUtcNow() + time; _clock.GetUtcNow() < end;)
         {
             _clock.Advance(Health.Interval);
-            // The owner has taken in what was due.
+            // Waits until the owner has processed the due events.
             await _owner.SetDrainingAsync("nobody", true, Cancelled);
         }
     }
@@ -187,7 +187,7 @@ public sealed class LeavingTests : IAsyncLifetime
         for (var n = 0; !holds(_owner.Current); n++)
         {
             Assert.True(n < 500, "never");
-            // Long looks and short: enough of them, but no time to speak of.
+            // Time passes in steps that are shorter than a probe interval.
             _clock.Advance(TimeSpan.FromMilliseconds(200));
             await _owner.SetDrainingAsync("nobody", true, Cancelled);
             await Task.Yield();

@@ -43,7 +43,7 @@ public class ModelDigestsTests
     [Theory]
     [InlineData(A, A)]
     [InlineData("sha256:AAAAAAAAAAAA", A)]
-    [InlineData("dddddddddddd", "dddddddddddd")] // none has it: better no answer than another model's
+    [InlineData("dddddddddddd", "dddddddddddd")] // no instance has it: an error is better than another model's response
     public void Divide_Configured_ThatOne(string configured, string expected)
     {
         var rules = new ModelDigests(new Dictionary<string, string> { ["m:latest"] = configured });
@@ -70,7 +70,7 @@ public class ModelDigestsTests
             if (model.Others.IsEmpty)
                 return;
             Assert.NotEmpty(model.Placements);
-            // What /api/tags shows is what is served.
+            // /api/tags shows the digest that is served.
             var shown = (string?)JsonNode.Parse(snapshot.Inventory.Tags.Span)!["models"]![0]!["digest"];
             Assert.True(shown is null || shown == model.Digest);
         }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
@@ -102,7 +102,7 @@ public class ModelDigestsTests
     {
         var model = Model(Fleet(("i", A, 0), ("j", A, 5)));
         Assert.Same(model, model.For(new DigestPin(true, A)));
-        Assert.Null(model.For(new DigestPin(true, B))); // pulled again everywhere since
+        Assert.Null(model.For(new DigestPin(true, B))); // all instances have pulled a newer one
     }
 
     [Fact]

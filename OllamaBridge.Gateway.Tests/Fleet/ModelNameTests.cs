@@ -26,7 +26,7 @@ public class ModelNameTests
     [InlineData("hf.co/Some_One/Qwen2.5-0.5B.GGUF:Q4", "hf.co/some_one/qwen2.5-0.5b.gguf:q4")]
     [InlineData("llama3.2", "llama3.2:latest")]
     [InlineData("_x", "_x:latest")]
-    [InlineData("http:///library/x", "x:latest")] // no host: Ollama's own
+    [InlineData("http:///library/x", "x:latest")] // no host: Ollama's default
     [InlineData(":///me/x:1", "me/x:1")]
     public void TryGetKey_Valid_Canonical(string name, string expected)
     {
@@ -55,7 +55,7 @@ public class ModelNameTests
     [InlineData("modèle")]
     [InlineData("x\n")]
     [InlineData("x\0")]
-    [InlineData("http://x")] // a scheme belongs to a host
+    [InlineData("http://x")] // a scheme needs a host
     [InlineData("https://me/x")]
     [InlineData("http://http://registry.ollama.ai/library/x")]
     public void TryGetKey_Invalid_False(string name)

@@ -5,13 +5,13 @@ using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>Who can use which of a model's instances.</summary>
+/// <summary>The instances of a model that each protocol can use.</summary>
 public class ModelPartTests
 {
     [Theory]
     [InlineData(ApiRoutes.Ollama, "Org/Model", "o")]
     [InlineData(ApiRoutes.OpenAI, "Org/Model", "o v")]
-    [InlineData(ApiRoutes.OpenAI, "org/model", "o w")] // an id counts to the letter
+    [InlineData(ApiRoutes.OpenAI, "org/model", "o w")] // ids are case-sensitive
     [InlineData(ApiRoutes.OpenAI, "Org/Model:latest", "o")]
     [InlineData(ApiRoutes.OpenAI, null, "o")]
     [InlineData(ApiRoutes.Responses, "Org/Model", "o v")]
@@ -56,9 +56,9 @@ public class ModelPartTests
         var native = fleet.Find("a:latest", new ModelPart(ApiRoutes.Ollama, "a"));
         Assert.Same(native, fleet.Find("a:latest", new ModelPart(ApiRoutes.Messages, "a")));
         Assert.NotEqual(default, native!.Part);
-        // What all can serve is no part.
+        // If all instances can serve a request, the part is the whole model.
         Assert.Same(fleet.Models["a:latest"], fleet.Find("a:latest", new ModelPart(ApiRoutes.OpenAI, "a")));
-        // And a part leads back to itself, as queues are found again by it.
+        // A part resolves to itself, because queues use it as their key.
         Assert.Same(native, fleet.Find("a:latest", native.Part));
     }
 
@@ -89,7 +89,7 @@ public class ModelPartTests
     }
 
     [Theory]
-    [InlineData(false, true, false)] // an Ollama server has told nothing yet: its models are not unknown
+    [InlineData(false, true, false)] // an Ollama server without a catalog: its models are not unknown
     [InlineData(true, true, true)]
     [InlineData(null, true, true)]
     public void AnyCatalogKnown_OfThoseThatCouldHaveIt(bool? ollama, bool openAI, bool known)
@@ -113,7 +113,7 @@ public class ModelPartTests
         var placements = fleet.Models.Values.SelectMany(m => m.Placements).ToList();
         Assert.Equal(["A", "a", "b"], placements.Select(p => p.Id!).Order(StringComparer.Ordinal));
         Assert.All(placements, p => Assert.True(p.State.IsLoaded));
-        // Elsewhere a copy that Ollama's requests cannot use counts for nothing.
+        // Copies on other instances don't count if Ollama's requests can't use them.
         Assert.Equal(0, fleet.Models["a:latest"].State.Copies);
     }
 }

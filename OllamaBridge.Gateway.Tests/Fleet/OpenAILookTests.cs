@@ -37,7 +37,7 @@ public class OpenAILookTests
 
     [Theory]
     [InlineData(400)]
-    [InlineData(401)] // for others than the bridge
+    [InlineData(401)] // access for other clients only
     [InlineData(404)]
     [InlineData(405)]
     [InlineData(501)]
@@ -67,9 +67,9 @@ public class OpenAILookTests
     [Theory]
     [InlineData(null, 301, 200)]
     [InlineData(null, 404, 401)] // the key is wrong
-    [InlineData(null, 503, 200)] // as llama-server while it loads
+    [InlineData(null, 503, 200)] // as llama-server during a load
     [InlineData(null, 404, 500)]
-    [InlineData("/ready", 404, 200)] // a route that is configured must be there
+    [InlineData("/ready", 404, 200)] // a configured health route must exist
     public async Task Look_NotWell_Throws(string? path, int health, int models)
     {
         await Assert.ThrowsAsync<HttpRequestException>(() => LookAsync(new OpenAIService([], HealthPath: path), true, health, models));

@@ -20,7 +20,7 @@ public class OpenAIServicesTests
         Assert.Equal(InstanceKind.OpenAI, definition.Kind);
         Assert.Equal(new OpenAIService(["Org/Model"], ApiRoutes.Responses, "/ready"), definition.OpenAI);
         Assert.Equal("sk-1", definition.ApiKey!.Value);
-        // Read anew it is the same: nothing has changed.
+        // A second read returns an equal definition, so nothing changes.
         Assert.Equal(definition, Assert.Single(InstanceDefinitions.Read(new FleetOptions { Instances = [options] }, errors)));
         Assert.DoesNotContain("sk-1", definition.ToString(), StringComparison.Ordinal);
     }

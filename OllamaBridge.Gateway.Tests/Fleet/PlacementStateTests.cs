@@ -79,7 +79,7 @@ public class PlacementStateTests
         _state.AssumeLoading(1);
         _state.Retire();
         Assert.Equal(0, _state.Model.Copies);
-        _state.Leave(2, answered: true); // the model was deleted while it answered
+        _state.Leave(2, answered: true); // the model was deleted during the response
         Assert.Equal(0, _state.Model.Copies);
         _state.Observe(loaded: true, askedAt: 3);
         Assert.Equal(0, _state.Model.Copies);

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>Names that share their weights are one runner at an instance (<c>ollama cp</c>).</summary>
+/// <summary>Names that share their weights use one runner of an instance (<c>ollama cp</c>).</summary>
 public class SharedWeightsTests
 {
     private readonly FakeTimeProvider _clock = new();
@@ -57,7 +57,7 @@ public class SharedWeightsTests
         Assert.True(fleet.Placement("j", "a").State.IsWarm);
     }
 
-    /// <summary>The names <c>a</c> and <c>copy</c> have one digest, others their own.</summary>
+    /// <summary>The names <c>a</c> and <c>copy</c> have the same digest; each other name has its own.</summary>
     private static FleetBuilder Fleet(params (string Name, string Models, string Loaded)[] instances)
     {
         var fleet = new FleetBuilder();

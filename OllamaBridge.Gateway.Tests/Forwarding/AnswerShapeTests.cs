@@ -8,7 +8,7 @@ public class AnswerShapeTests
 {
     private const bool Labelled = true;
 
-    // What comes, how the operation's streams end, whether the label says stream, whether there is a length, whether it is a stream.
+    // Body, stream format of the operation, whether the content type is a stream, whether a length is given, expected result.
     public static TheoryData<string, string, bool, bool, bool> Answers => new()
     {
         { "{\"model\":\"m\"}\n", "Done", false, false, true },

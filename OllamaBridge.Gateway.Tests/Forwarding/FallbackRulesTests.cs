@@ -24,7 +24,7 @@ public class FallbackRulesTests
 
     [Theory]
     [InlineData("", FallbackCause.Unavailable)]
-    [InlineData("i", FallbackCause.Failed)] // it went away for having failed this very request
+    [InlineData("i", FallbackCause.Failed)] // the instance was removed after it failed this request
     public void Judge_NoneHealthy_AtOnce(string tried, object cause)
     {
         var builder = new FleetBuilder().With("i").Change("i", v => v with { Status = InstanceStatus.Unhealthy });

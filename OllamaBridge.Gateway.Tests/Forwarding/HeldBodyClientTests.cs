@@ -74,7 +74,7 @@ public sealed class HeldBodyClientTests
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 
-    /// <summary>As the forwarder's: the head goes out before the body is looked at.</summary>
+    /// <summary>Content that, like the forwarder's, is serialized after the headers were sent.</summary>
     private sealed class FlushFirstContent(byte[] body) : HttpContent
     {
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
@@ -101,7 +101,7 @@ public sealed class HeldBodyClientTests
         }
     }
 
-    /// <summary>A server that keeps each write and answers with nothing.</summary>
+    /// <summary>A server that records each write and returns an empty response.</summary>
     private sealed class RecordedConnection : MemoryStream
     {
         private readonly MemoryStream _answer = new("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"u8.ToArray());

@@ -32,7 +32,7 @@ public sealed class RelayStreamTests : IDisposable
     [InlineData("/v1/messages", Deltas, Stop)]
     [InlineData("/api/pull", "{\"status\":\"pulling manifest\"}\n", "{\"status\":\"success\"}\n")]
     [InlineData("/api/chat", "", Last)]
-    [InlineData("/api/pull", "{\"status\":\"x\"}\n", "{\"error\":\"no network\"}\n")] // it failed in its own words
+    [InlineData("/api/pull", "{\"status\":\"x\"}\n", "{\"error\":\"no network\"}\n")] // the response ends with the server's own error
     public async Task Read_Whole_Untouched(string path, string held, string rest)
     {
         var text = await RelayAsync(path, held, rest);
@@ -128,7 +128,7 @@ public sealed class RelayStreamTests : IDisposable
         Assert.Equal(0, await relay.ReadAsync(Memory<byte>.Empty, Cancelled));
         Assert.Equal(Line.Length, await relay.ReadAsync(new byte[4096], Cancelled));
         Assert.Equal(0, await relay.ReadAsync(Memory<byte>.Empty, Cancelled));
-        Assert.False(_attempt.Truncated); // an empty read's 0 is no end
+        Assert.False(_attempt.Truncated); // the 0 of an empty read is not the end
         Assert.Equal(Last, await ReadAllAsync(relay, 4096));
         Assert.False(_attempt.Truncated);
     }

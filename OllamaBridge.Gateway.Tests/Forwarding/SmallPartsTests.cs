@@ -17,7 +17,7 @@ public class RetryBudgetTests
         Assert.True(budget.TryWithdraw());
         Assert.True(budget.TryWithdraw());
         Assert.False(budget.TryWithdraw());
-        Assert.False(budget.TryWithdraw()); // asking in vain costs nothing
+        Assert.False(budget.TryWithdraw()); // an unsuccessful withdrawal costs nothing
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public class RetryBudgetTests
     }
 
     [Theory]
-    [InlineData(0, false)] // none is ever there to be missed
+    [InlineData(0, false)] // an empty budget by configuration is not reported
     [InlineData(1, true)]
     public void IsEmpty_AllTaken_Says(int burst, bool expected)
     {
@@ -68,9 +68,9 @@ public class AnswerVerdictTests
     [Theory]
     [InlineData("/api/chat", 404, """{"error":"model 'nope' not found"}""", "StaleCatalog")]
     [InlineData("/api/embed", 404, """{"error":"model \"nope\" not found, try pulling it first"}""", "StaleCatalog")]
-    [InlineData("/api/chat", 404, "404 page", "ServerError")] // a proxy's or an older server's
-    [InlineData("/api/pull", 404, """{"error":"model 'nope' not found"}""", null)] // its absence is why it is pulled
-    [InlineData("/api/generate", 500, """{"error":"option \"num_predict\" must be of type integer"}""", "ServerError")] // words decide nothing
+    [InlineData("/api/chat", 404, "404 page", "ServerError")] // from a proxy or an older server
+    [InlineData("/api/pull", 404, """{"error":"model 'nope' not found"}""", null)] // a pull is for models that are absent
+    [InlineData("/api/generate", 500, """{"error":"option \"num_predict\" must be of type integer"}""", "ServerError")] // the status decides, not the message
     [InlineData("/api/generate", 500, """{"error":"invalid format: \"\\\"yaml\\\"\"; expected \"json\" or a valid JSON Schema object"}""", "ServerError")]
     [InlineData("/api/generate", 500, """{"error":"model requires more system memory (9.5 GiB) than is available (2.7 GiB)"}""", "OutOfMemory")]
     [InlineData("/api/embed", 501, """{"error":"this model does not support embeddings"}""", "ServerError")]
@@ -78,7 +78,7 @@ public class AnswerVerdictTests
     [InlineData("/api/chat", 429, """{"error":"slow down"}""", "ServerError")]
     [InlineData("/api/chat", 302, "", "ServerError")]
     [InlineData("/api/chat", 403, "<html>Just a moment...</html>", "ServerError")]
-    [InlineData("/api/chat", 403, """{"message":"Forbidden"}""", "ServerError")] // an API gateway's
+    [InlineData("/api/chat", 403, """{"message":"Forbidden"}""", "ServerError")] // from an API gateway
     [InlineData("/v1/chat/completions", 400, """{"error":{"message":"x"}}""", null)]
     [InlineData("/v1/chat/completions", 400, """{"object":"error","message":"x"}""", null)] // older vLLM
     [InlineData("/v1/chat/completions", 422, """{"detail":[{"msg":"x"}]}""", null)] // FastAPI
@@ -202,7 +202,7 @@ public class HeldBytesTests
             using var source = new PiecesStream(bytes.Chunk(piece));
             while (held.ReadOnceAsync(source, room, CancellationToken.None).AsTask().GetAwaiter().GetResult() > 0)
             {
-                // Until the end.
+                // Reads to the end.
             }
 
             var read = held.Length == bytes.Length && held.Span.SequenceEqual(bytes);
@@ -232,7 +232,7 @@ public class HeldBytesTests
         var all = new List<byte>();
         var buffer = new byte[4096];
         var most = 0;
-        // One byte always stays, as half a message does.
+        // One byte always stays, as an incomplete message does.
         while (await held.ReadOnceAsync(source, 4096, TestContext.Current.CancellationToken) > 0)
         {
             most = Math.Max(most, held.Capacity);

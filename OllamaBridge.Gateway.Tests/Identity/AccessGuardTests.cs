@@ -117,8 +117,8 @@ public class AccessGuardTests
     [InlineData("chat.example", "X-Forwarded-For", true)] // nginx: proxy_set_header Host $host
     [InlineData("chat.example:8443", "Forwarded", true)]
     [InlineData("chat.example", "X-Real-IP", true)]
-    [InlineData("chat.example", null, false)] // as Ollama
-    [InlineData("evil.example:11400", "X-Forwarded-For", false)] // a page that rebound its name names our port
+    [InlineData("chat.example", null, false)] // as in Ollama
+    [InlineData("evil.example:11400", "X-Forwarded-For", false)] // a page that rebound its name uses the bridge's port
     public async Task Invoke_ForeignHostOnLoopback_PassesIfAProxyAnsweredIt(string host, string? header, bool passes)
     {
         if (header is not null)

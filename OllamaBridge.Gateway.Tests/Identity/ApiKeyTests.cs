@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Tests.Identity;
 
-/// <summary>Keys, what is kept of them, models that they are for, and the brake on guessing.</summary>
+/// <summary>Keys, their verifiers, their allowed models, and the login throttle.</summary>
 public sealed class ApiKeyTests
 {
     [Fact]

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.Identity;
 
-/// <summary>Directories of several gateways over one store, and what each knows while it cannot be had.</summary>
+/// <summary>Tenant directories of several gateways over one store, and their behavior during an outage of the store.</summary>
 public sealed class TenantDirectoryTests
 {
     private readonly LosableStore _store = new();
@@ -132,7 +132,7 @@ public sealed class TenantDirectoryTests
         return directory;
     }
 
-    /// <summary>A store that cannot be had, or whose answers cannot.</summary>
+    /// <summary>A store with simulated outages and lost responses.</summary>
     private sealed class LosableStore : ITenantStore
     {
         public ITenantStore Inner { get; set; } = new MemoryTenantStore(isShared: true);

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Tests.Deployment;
 
 namespace OllamaBridge.Gateway.Tests.Settings;
 
-/// <summary>The JSON schema that is shipped beside the gateway, and the configurations in the repository.</summary>
+/// <summary>The JSON schema that is shipped with the gateway, and the configuration samples in the repository.</summary>
 public sealed partial class ConfigurationSchemaTests
 {
     private const string File = "OllamaBridge.Gateway/configuration.schema.json";
@@ -19,7 +19,7 @@ public sealed partial class ConfigurationSchemaTests
         .. new[] { "OllamaBridge.Gateway/appsettings.json" }.Select(f => new TheoryDataRow<string, string>(f, RepositoryFiles.Read(f))),
     ];
 
-    /// <summary>With OLLAMABRIDGE_UPDATE_SCHEMA=1 in the environment the file is written instead.</summary>
+    /// <summary>OLLAMABRIDGE_UPDATE_SCHEMA=1 in the environment writes the file instead.</summary>
     [Fact]
     public void File_InTheRepository_IsThatOfTheOptionsTypes()
     {
@@ -35,7 +35,7 @@ public sealed partial class ConfigurationSchemaTests
     {
         Assert.NotEmpty(page);
         Assert.True(IsValid(json), json);
-        // Placeholders stand for keys.
+        // Placeholders replace keys.
         var settings = GatewaySettings.Flatten(WithoutComments(json)).Select(s => s.Value is { } v && v.Contains('…', StringComparison.Ordinal) ? KeyValuePair.Create(s.Key, (string?)"placeholder") : s).ToArray();
         Assert.DoesNotContain(GatewaySettings.Mistakes(settings), m => !m.Contains("Keys:", StringComparison.Ordinal) && !m.Contains("Activator", StringComparison.Ordinal));
     }
@@ -71,7 +71,7 @@ public sealed partial class ConfigurationSchemaTests
     private static bool IsValid(string json) => JsonSchema.FromText(RepositoryFiles.Read(File))
         .Evaluate(JsonSerializer.SerializeToElement(JsonNode.Parse(WithoutComments(json))), new EvaluationOptions { OutputFormat = OutputFormat.Flag }).IsValid;
 
-    // Blocks of pages may be the inside of an object.
+    // Code blocks of pages may be fragments of an object.
     private static string WithoutComments(string json)
     {
         var text = json.Trim().TrimEnd(',');

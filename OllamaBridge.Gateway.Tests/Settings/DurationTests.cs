@@ -31,11 +31,11 @@ public sealed class DurationTests
     }
 
     [Theory]
-    [InlineData("5")] // .NET: five days
+    [InlineData("5")] // .NET parses five days
     [InlineData("30")]
     [InlineData("1.5")]
     [InlineData("-1")]
-    [InlineData("24:00:00")] // .NET: 24 days
+    [InlineData("24:00:00")] // .NET parses 24 days
     [InlineData("00:60")]
     [InlineData("")]
     [InlineData(" ")]

@@ -2,11 +2,11 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Tests.Settings;
 
-/// <summary>Every unknown key and every unreadable value is a mistake with its key.</summary>
+/// <summary>Every unknown key and every unreadable value is an error that names its key.</summary>
 public sealed class StrictSettingsTests
 {
     [Theory]
-    // The issue's own.
+    // Examples of the issue.
     [InlineData("Bridge:Tenants:a:Limits:TokensPerDay", "1e6", "whole number")]
     [InlineData("Bridge:Instances:0:Slots", "four", "whole number")]
     [InlineData("Bridge:Queue:Lenght", "5", "Bridge:Queue:Length")]
@@ -21,7 +21,7 @@ public sealed class StrictSettingsTests
     [InlineData("Bridge:Tiers:cold:Kubernetes:Statefulset1", "x", "Bridge:Tiers:cold:Kubernetes:StatefulSet")]
     [InlineData("Bridge:Regions:Peers:0:Key", "x", "Bridge:Regions:Peers:0:ApiKey")]
     [InlineData("Bridge:Limits:MaxOutputToken", "5", "Bridge:Limits:MaxOutputTokens")]
-    // Computed properties are no settings.
+    // Computed properties are not settings.
     [InlineData("Bridge:State:IsShared", "true", "no such setting")]
     [InlineData("Bridge:Tenants:a:Limits:IsUnlimited", "true", "no such setting")]
     // Values of each type.
@@ -41,7 +41,7 @@ public sealed class StrictSettingsTests
     [InlineData("Bridge:Instances:0:Kind", "OpenIA", "the nearest is OpenAI")]
     [InlineData("Bridge:Tenants:a:Scopes", "Inference,Amin", "the nearest is Admin")]
     [InlineData("Bridge:Tenants:a:Scopes", "7", "Inference")]
-    // Sections, lists and values in each other's place.
+    // Sections, lists and values of the wrong kind.
     [InlineData("Bridge", "x", "is a section")]
     [InlineData("Bridge:Queue", "5", "is a section")]
     [InlineData("Bridge:Tenants", "a", "named entries")]
@@ -105,7 +105,7 @@ public sealed class StrictSettingsTests
     public void Start_WrongShapes_Told(string json, string key)
     {
         var mistakes = GatewaySettings.MistakesOfJson(json);
-        // An empty array where a section is wanted is as good as none, and a list's index may name a tenant.
+        // An empty array instead of a section equals no section, and a list's index may be a tenant's name.
         if (key.Length == 0 || key.EndsWith("Weights", StringComparison.Ordinal))
             Assert.Empty(mistakes);
         else
@@ -118,7 +118,7 @@ public sealed class StrictSettingsTests
         var mistakes = GatewaySettings.Mistakes(
             new("Bridge:Queue:Lenght", "5"), new("Bridge:Health:Interval", "often"), new("Bridge:Tracing:TracesPerSecond", "-1"), new("Bridge:Tennants:a:Weight", "2"));
 
-        // The section that the server itself reads is no exception.
+        // The section that the server reads itself is also checked.
         Assert.Equal(2, GatewaySettings.Mistakes(new("Bridge:Limits:MaxBdy", "5"), new("Bridge:Queue:Lenght", "5")).Count);
         Assert.Equal(4, mistakes.Count);
         Assert.Equal(4, mistakes.Distinct().Count());

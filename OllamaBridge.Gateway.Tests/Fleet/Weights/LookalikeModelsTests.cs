@@ -12,7 +12,7 @@ public class LookalikeModelsTests
     [Theory]
     [InlineData(Large, Large + 500, "a b")]
     [InlineData(Large, Large + (1 << 20) + 1, "")]
-    [InlineData(0, 0, "")] // the server does not tell
+    [InlineData(0, 0, "")] // the server does not report it
     public void Find_OnlyThoseOfNearlyOneSize(long one, long two, string found) =>
         Assert.Equal(found, Find(Model("a", one), Model("b", two)));
 

@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>Who leaves an instance that is emptied by a time, and when. Of sendings whose answer has not begun; streams: end to end.</summary>
+/// <summary>Selection of attempts to move from a draining instance before their response has begun. Streams: end-to-end tests.</summary>
 public sealed class DrainMovesTests : IDisposable
 {
     private static readonly RetryBudget Budget = new(Options.Create(new ForwardingOptions()));
@@ -49,7 +49,7 @@ public sealed class DrainMovesTests : IDisposable
         _clock.Advance(TimeSpan.FromSeconds(0.2));
         Assert.Equal(attempts[2..].ToHashSet(), Choose(attempts));
         Assert.True(_fleet["j"].TryTakeSlot());
-        _fleet["k"].Allowance = 1; // the other is another gateway's
+        _fleet["k"].Allowance = 1; // another gateway has the other slot
         Assert.Equal(attempts[4..].ToHashSet(), Choose(attempts));
     }
 
@@ -97,7 +97,7 @@ public sealed class DrainMovesTests : IDisposable
         var budget = new RetryBudget(Options.Create(new ForwardingOptions { RetryBurst = 0 }));
         var attempt = Attempt("i", budget: budget);
         attempt.GiveUp(Interruption.Stalled);
-        Assert.Null(attempt.Cause); // without a retry it is waited for
+        Assert.Null(attempt.Cause); // the attempt continues if no retry is left
 
         attempt = Attempt("i", budget: budget);
         attempt.GiveUp(Interruption.Drained);

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>Recorded streams, cut into any pieces and broken off anywhere.</summary>
+/// <summary>Recorded streams, split into arbitrary pieces and interrupted at any byte.</summary>
 public class GatedStreamTests
 {
     private const string Line = """{"model":"m","message":{"role":"assistant","content":"Blue"},"done":false}""" + "\n";
@@ -61,7 +61,7 @@ public class GatedStreamTests
     {
         var text = Body(recording);
         var bytes = Encoding.UTF8.GetBytes(text);
-        // Every byte where the beginning and the ends are, and some between.
+        // Every position near the beginning and the end, and some between.
         var cuts = Enumerable.Range(0, bytes.Length + 1).Where(i => i < 320 || i > bytes.Length - 512 || i % 131 == 0);
         foreach (var cut in cuts)
             foreach (var breaks in new[] { null, new IOException("reset") })
@@ -92,20 +92,20 @@ public class GatedStreamTests
     }
 
     [Theory]
-    [InlineData("/api/chat", Line, "{\"model\":\"m\",\"mess\n")] // half
-    [InlineData("/api/chat", Line, Line + "{}{}\n", 1)] // two
+    [InlineData("/api/chat", Line, "{\"model\":\"m\",\"mess\n")] // an incomplete line
+    [InlineData("/api/chat", Line, Line + "{}{}\n", 1)] // two objects in one line
     [InlineData("/api/chat", Line, "[]\n")]
     [InlineData("/api/chat", Line, "true\n")]
     [InlineData("/api/chat", Line, "<html>\n")]
-    [InlineData("/api/chat", Line, """{"message":{"content":"More"},"done_reason":"stop","done":true,}""" + "\n")] // the end, but broken
-    [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\\ud800\"}}\n")] // half a character
-    [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\u00ff\u00fe\"}}\n", 0, true)] // no UTF-8
+    [InlineData("/api/chat", Line, """{"message":{"content":"More"},"done_reason":"stop","done":true,}""" + "\n")] // the last message, but malformed
+    [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\\ud800\"}}\n")] // an unpaired surrogate
+    [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\u00ff\u00fe\"}}\n", 0, true)] // invalid UTF-8
     [InlineData("/v1/chat/completions", Event, "data: {\"choices\":[{\"del\n\n")]
     [InlineData("/v1/chat/completions", Event, "data: {}\ndata: {}\n\n")]
-    [InlineData("/v1/chat/completions", Event, "{\"choices\":[]}\n\n")] // no event
+    [InlineData("/v1/chat/completions", Event, "{\"choices\":[]}\n\n")] // not an event
     [InlineData("/v1/chat/completions", Event, """data: {"choices":[{"delta":{},"finish_reason":"stop"}]]}""" + "\n\n")]
     [InlineData("/v1/messages", Delta, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\n\n")]
-    [InlineData("/v1/messages", Delta, "data: {\"index\":0}\n\n")] // of no type
+    [InlineData("/v1/messages", Delta, "data: {\"index\":0}\n\n")] // no type
     [InlineData("/v1/messages", Delta, """data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}""" + "\n\n")]
     public void Read_MalformedMessage_StaysHereAndLeavesNoTrace(string path, string sound, string malformed, int more = 0, bool isLatin = false)
     {
@@ -181,7 +181,7 @@ public class GatedStreamTests
         const int Messages = 2000;
         var pieces = Enumerable.Repeat(Encoding.UTF8.GetBytes(message), Messages).ToArray();
         long allocated = 0;
-        // The first time what is pooled is made.
+        // The first iteration allocates the pooled objects.
         for (var time = 0; time < 2; time++)
             Assert.Equal(Messages, GatedAnswer.Read(path, new PiecesStream(pieces), 4096, 1 << 20, out allocated).Pieces);
         Assert.InRange(allocated, 0, 4 * Messages);
@@ -210,7 +210,7 @@ public class GatedStreamTests
         Assert.True(answer.IsComplete);
     }
 
-    /// <summary>What must come of a stream that ends after these messages, found out by looking for marks in the text.</summary>
+    /// <summary>The expected result for a stream that ends after these messages, determined by text search for the markers.</summary>
     private static void AssertPrefix(string path, string stream, GatedAnswer answer, bool endedCleanly)
     {
         var messages = Messages(path, stream);

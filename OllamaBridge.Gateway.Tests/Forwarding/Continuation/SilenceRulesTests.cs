@@ -18,7 +18,7 @@ public sealed class SilenceRulesTests
     [Theory]
     [InlineData(0.02, 4.9, false)]
     [InlineData(0.02, 5.1, true)]
-    [InlineData(2, 30, false)] // two seconds a token, on a processor without a GPU
+    [InlineData(2, 30, false)] // two seconds per token, without a GPU
     [InlineData(2, 61, true)]
     public void Judge_StreamIsSilent_StalledOnlyBeyondWhatItsPaceExplains(double pace, double silence, bool stalled) =>
         Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(Streaming with { Pace = Seconds(pace), Silence = Seconds(silence) }, Options, Liveness));
@@ -66,7 +66,7 @@ public sealed class SilenceRulesTests
         Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(0.1) }, Options, Liveness));
         Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(dead with { Silence = Seconds(0.6) }, Options, Liveness));
         Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = InstanceStatus.Ejected }, Options, Liveness));
-        // Taken out of the list: what it has it finishes.
+        // An instance that was removed from the fleet completes its requests.
         Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = null }, Options, Liveness));
         Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), HasBegun = false, CanGoElsewhere = false }, Options, Liveness));
     }
@@ -79,9 +79,9 @@ public sealed class SilenceRulesTests
     }
 
     [Theory]
-    [InlineData(false, true, 3600, false)] // a long prompt: not cut, however long
+    [InlineData(false, true, 3600, false)] // a long prompt: never interrupted
     [InlineData(false, false, 3600, false)]
-    [InlineData(true, true, 14, false)] // a pause in a stream is waited for
+    [InlineData(true, true, 14, false)] // a pause in a stream is tolerated
     [InlineData(true, true, 16, true)]
     [InlineData(true, false, 44, false)]
     [InlineData(true, false, 46, true)]

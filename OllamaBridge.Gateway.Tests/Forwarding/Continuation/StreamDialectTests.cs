@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>Streams as servers of all kinds write them: passed on to the letter, understood, and not taken for whole if they are cut.</summary>
+/// <summary>Stream formats of various servers are passed on unchanged, parsed, and not considered complete if they are cut.</summary>
 public class StreamDialectTests
 {
     private static readonly string[] Words = ["Alpha", " béta", " 漢字", "."];
@@ -63,7 +63,7 @@ public class StreamDialectTests
         var pieces = Words.Select(w => Chunk(w).Replace("\"finish_reason\":null", $"\"finish_reason\":{reason}", StringComparison.Ordinal) + "\n\n")
             .Append("data: [DONE]\n\n").Select(Encoding.UTF8.GetBytes).ToArray();
         var reads = GatedAnswer.Read("/v1/chat/completions", pieces).Reads;
-        // A real reason is held until the next chunk shows that it was none; then nothing is held any more.
+        // A finish reason is held until the next chunk shows that it was not the last one; then no chunk is held any more.
         Assert.Equal(reason == "\"stop\"" ? [pieces[0].Length + pieces[1].Length, .. pieces[2..].Select(p => p.Length)] : pieces.Select(p => p.Length), reads);
     }
 

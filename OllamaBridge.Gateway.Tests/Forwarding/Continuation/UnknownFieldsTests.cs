@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>Fields that a server may not know: it would answer the request as if they were not there.</summary>
+/// <summary>A server that does not know a field would ignore it and execute the request, so its support is probed first.</summary>
 public class UnknownFieldsTests
 {
     private const string Rendered = """{"_debug_info":{"rendered_template":"<|user|>Why?"}}""";
@@ -32,7 +32,7 @@ public class UnknownFieldsTests
         Assert.All(await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => RenderAsync("i"))), Assert.Null);
         Assert.Null(await RenderAsync("i"));
         Assert.Equal(1, (int)Assert.Single(_server.Bodies)["options"]!["num_predict"]!);
-        // Another instance is another server.
+        // The result is stored per instance.
         Assert.Null(await RenderAsync("j"));
         Assert.Equal(2, _server.Bodies.Count);
     }
@@ -81,7 +81,7 @@ public class UnknownFieldsTests
     [Theory]
     [InlineData("0.11.5")]
     [InlineData("0.33.0-rc2")]
-    [InlineData("0.0.0")] // built from source
+    [InlineData("0.0.0")] // a build from source
     public async Task Render_VersionThatMayKnowTheField_Asked(string version)
     {
         _fleet.Publish(_builder.Change("i", v => v with { Version = version }).Build());
@@ -110,7 +110,7 @@ public class UnknownFieldsTests
     {
         private readonly Lock _lock = new();
 
-        /// <summary>What it answers; null for an error.</summary>
+        /// <summary>The body of every response; null for an error.</summary>
         public string? Answer { get; set; }
 
         public List<JsonNode> Bodies { get; } = [];

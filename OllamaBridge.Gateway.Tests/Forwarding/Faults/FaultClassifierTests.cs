@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Tests.Forwarding.Faults;
 
 public sealed class FaultClassifierTests
 {
-    // Every failure, with the fault if no other instance was asked, another answered, failed alike, failed otherwise.
+    // Each failure and its fault if no other instance was tried, another succeeded, another failed alike, another failed differently.
     public static TheoryData<string, string, string, string, string> Table => new()
     {
         { nameof(InstanceFailure.Refused), "Instance", "Instance", "Instance", "Instance" },
@@ -36,7 +36,7 @@ public sealed class FaultClassifierTests
             var evidence = new AttemptEvidence(Enum.Parse<InstanceFailure>(failure), OperationKind.Inference, others);
             Assert.Equal((others, expected), (others, FaultClassifier.Classify(evidence).ToString()));
             Assert.Equal(Fault.Client, FaultClassifier.Classify(evidence with { ClientLeft = true }));
-            // A request that is known to fail makes no instance guilty that was reached.
+            // A request that is known to fail is not attributed to an instance that received it.
             if (failure != nameof(InstanceFailure.Refused))
                 Assert.NotEqual(Fault.Instance, FaultClassifier.Classify(evidence with { IsKnownToFail = true }));
         }
@@ -68,7 +68,7 @@ public sealed class FaultClassifierTests
     [InlineData(nameof(InstanceFailure.OutOfMemory), false, false, true)]
     [InlineData(nameof(InstanceFailure.BridgeError), false, false, true)]
     [InlineData(nameof(InstanceFailure.Broken), false, false, true)]
-    [InlineData(nameof(InstanceFailure.Broken), false, true, false)] // two instances may have died
+    [InlineData(nameof(InstanceFailure.Broken), false, true, false)] // both instances may have died
     [InlineData(nameof(InstanceFailure.TimedOut), false, false, false)]
     [InlineData(nameof(InstanceFailure.Refused), false, false, false)]
     public void WillRepeat_WhatPasses_IsNotRemembered(string failure, bool isBusy, bool hasBegun, bool expected) =>

@@ -46,7 +46,7 @@ public sealed class RepeatedFailuresTests
         Assert.False(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["j"], isTold: true));
         Assert.False(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["i"], isTold: true));
         Assert.True(_memory.TryBlame(await CallAsync("y"), "a:latest", _fleet["j"], isTold: true));
-        Assert.False(_memory.IsKnown(await CallAsync("x"))); // it may be answered: it is tried as often as any
+        Assert.False(_memory.IsKnown(await CallAsync("x"))); // the request may succeed, so it gets all its attempts
     }
 
     [Fact]

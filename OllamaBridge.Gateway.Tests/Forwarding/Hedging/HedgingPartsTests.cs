@@ -22,7 +22,7 @@ public sealed class FirstTokenTimesTests
         Assert.Null(_times.Within("m", false, 0.95, 5));
         _times.Add("m", false, Seconds(1));
         Assert.Equal(Seconds(1), _times.Within("m", false, 0.95, 5));
-        Assert.Null(_times.Within("m", true, 0.95, 5)); // whole answers take longer
+        Assert.Null(_times.Within("m", true, 0.95, 5)); // complete responses take longer
         Assert.Null(_times.Within("n", false, 0.95, 5));
     }
 
@@ -128,7 +128,7 @@ public sealed class HedgeRaceTests
         Assert.True(other.TryBegin());
         Assert.True(race.TryWin(other));
         Assert.False(race.TryWin(one));
-        Assert.True(race.TryWin(other)); // asked again
+        Assert.True(race.TryWin(other)); // a second call of the winner
         race.Add(late);
         Assert.Same(other, await race.Won);
         Assert.Equal((true, false, true), (one.IsOvertaken, other.IsOvertaken, late.IsOvertaken));

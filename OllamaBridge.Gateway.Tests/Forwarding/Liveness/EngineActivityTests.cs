@@ -3,7 +3,7 @@ using OllamaBridge.Gateway.Forwarding.Liveness;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Liveness;
 
-/// <summary>Figures as vLLM, SGLang and llama-server write them.</summary>
+/// <summary>Metrics in the formats of vLLM, SGLang and llama-server.</summary>
 public class EngineActivityTests
 {
     private readonly EngineActivity _engine = new();
@@ -17,7 +17,7 @@ public class EngineActivityTests
     {
         Assert.False(Metrics($"{name} 1"));
         Assert.True(_engine.IsReadable);
-        Assert.False(Metrics($"{name} 2")); // maybe the check itself
+        Assert.False(Metrics($"{name} 2")); // may have been caused by the probe itself
         Assert.True(Metrics($"{name} 3"));
         Assert.False(Metrics($"{name} 3"));
         Assert.True(Metrics($"{name} 4"));
@@ -42,7 +42,7 @@ public class EngineActivityTests
         Assert.False(_engine.Add(status, body));
         Assert.Equal("/slots", _engine.Path);
         Assert.False(_engine.IsReadable);
-        // The loop that runs the model has answered.
+        // The loop that runs the model has responded.
         Assert.True(_engine.Add(HttpStatusCode.OK, """[{"id":0,"is_processing":true}]"""));
         Assert.True(_engine.IsReadable);
     }

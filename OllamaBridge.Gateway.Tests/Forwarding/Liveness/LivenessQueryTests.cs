@@ -33,7 +33,7 @@ public sealed class LivenessQueryTests
         Assert.Equal(hasMessages, body["messages"] is JsonArray { Count: 0 });
         Assert.Null(body["prompt"]);
         Assert.Null(body["input"]);
-        // Expiry is the clients' matter.
+        // The query must not change the model's expiry.
         Assert.Null(body["keep_alive"]);
     }
 
@@ -71,7 +71,7 @@ public sealed class LivenessQueryTests
     [InlineData("""{"model":"m","options":{"num_gpu":3}}""", true)]
     [InlineData("""{"model":"m","options":{"use_mmap":false}}""", true)]
     [InlineData("""{"model":"m","shift":false}""", true)]
-    [InlineData("""{"model":"m","options":{"num_ctx":8192,"temperature":0.5}}""", false)] // the context is compared with the last one used
+    [InlineData("""{"model":"m","options":{"num_ctx":8192,"temperature":0.5}}""", false)] // the context length is compared with the last one used
     public async Task For_NativeRequest_OptionsOfTheRunnerAreRecognized(string body, bool hasRunnerOptions) =>
         Assert.Equal(hasRunnerOptions, (await QueryAsync("/api/generate", body)).HasRunnerOptions);
 

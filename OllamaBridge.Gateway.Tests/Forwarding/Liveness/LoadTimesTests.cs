@@ -22,7 +22,7 @@ public sealed class LoadTimesTests
         _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(60));
         Assert.Equal(180, _times.Limit("m", 4 * Gigabyte, Now).TotalSeconds, 3);
         _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(2));
-        // One fast load, out of the page cache, does not undo what was learned.
+        // One fast load from the page cache does not replace the learned time.
         Assert.InRange(_times.Limit("m", 4 * Gigabyte, Now).TotalSeconds, 120, 179);
         _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(100));
         Assert.Equal(300, _times.Limit("m", 4 * Gigabyte, Now).TotalSeconds, 3);
