@@ -56,7 +56,7 @@ public sealed class ApiDescriptionTests
     }
 
     [Fact]
-    public async Task Document_InstanceReport_HasTheFieldsThatAreAnswered()
+    public async Task Document_InstanceReport_HasTheFieldsOfTheResponse()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -68,7 +68,7 @@ public sealed class ApiDescriptionTests
     }
 
     [Fact]
-    public async Task Document_CallerFromElsewhere_IsAnsweredAlthoughTheApiIsNot()
+    public async Task Document_RemoteClient_ServedAlthoughTheApiIsNot()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

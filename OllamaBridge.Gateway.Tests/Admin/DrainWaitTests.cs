@@ -16,7 +16,7 @@ public sealed class DrainWaitTests
     public DrainWaitTests() => _fleet.Publish(_builder.Change("i", v => v with { Draining = true }).Build());
 
     [Fact]
-    public async Task Run_EmptyOnce_WaitsForAnotherLook()
+    public async Task Run_EmptyOnce_WaitsForSecondCheck()
     {
         var waiting = Wait(seconds: 60);
         Assert.False(waiting.IsCompleted);
@@ -30,7 +30,7 @@ public sealed class DrainWaitTests
     }
 
     [Fact]
-    public async Task Run_NeverEmpty_EndsASecondAfterTheDeadline()
+    public async Task Run_NeverEmpty_EndsOneSecondAfterDeadline()
     {
         Assert.True(_builder["i"].TryTakeSlot());
         var waiting = Wait(seconds: 3);
@@ -41,7 +41,7 @@ public sealed class DrainWaitTests
     }
 
     [Fact]
-    public async Task Run_NoLongerDrainedOrThere_Ends()
+    public async Task Run_DrainCancelledOrInstanceRemoved_Ends()
     {
         Assert.True(_builder["i"].TryTakeSlot());
         var (first, second) = (Wait(seconds: 60), Wait(seconds: 60));

@@ -22,7 +22,7 @@ public sealed class BreakerTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_OneAnswersErrorsFasterThanOthersAnswer_AHandfulOfRequestsReachItAndNoClientSeesOne()
+    public async Task Chat_InstanceFailsFast_FewRequestsReachItAndClientsGetNoError()
     {
         await using var fleet = await TestFleet.StartAsync(4, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Breaker:OpenTime", "00:01:00"));
@@ -43,7 +43,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_FailedModelRecovers_OneRequestShowsAndItServesAgain()
+    public async Task Chat_FailedModelRecovers_UsedAgainAfterOneProbe()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Breaker:OpenTime", "00:00:00.2"), ("Bridge:Breaker:MaxOpenTime", "00:00:00.4"));
@@ -60,7 +60,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_FlappingInstance_ServedMeanwhileAndReturnedToSlowly()
+    public async Task Chat_FlappingInstance_OthersServeAndLoadReturnsGradually()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced with { DecodePerToken = TimeSpan.FromMilliseconds(30) }, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Health:SlowStart", "01:00:00"));
@@ -83,7 +83,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_OnlyInstanceIsJustBack_AllItsSlots()
+    public async Task Chat_OnlyInstanceRecovered_AllSlotsUsed()
     {
         await using var fleet = await TestFleet.StartAsync(1, Paced with { DecodePerToken = TimeSpan.FromMilliseconds(50) });
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Health:SlowStart", "01:00:00"));
@@ -98,7 +98,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_OneModelsRunnerIsFrozen_GivenUpAfterTwoTimeOutsWhileTheOtherModelWorksThere()
+    public async Task Chat_RunnerFrozen_PlacementExcludedAfterTwoTimeoutsOtherModelUnaffected()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(
@@ -119,7 +119,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_ModelSlidToTheProcessor_OthersServeUntilItIsBackAndItServesWhereNobodyElseCan()
+    public async Task Chat_ModelMovedToCpu_AvoidedUntilBackOnGpuUnlessNoAlternative()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet);
@@ -149,7 +149,7 @@ public sealed class BreakerTests
     [Theory]
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
-    public async Task Chat_ModelIsFarSlowerThanItWas_LeftAloneUntilAProbeIsFast(string path)
+    public async Task Chat_ModelFarSlowerThanUsual_ExcludedUntilProbeIsFast(string path)
     {
         // The response is long enough to measure its speed, and the conversation stays on its instance.
         var store = new ModelStore([SimulatedModel.Named(TestFleet.Model) with { ThinkingTokens = 0, AnswerTokens = 17 }]);
@@ -189,7 +189,7 @@ public sealed class BreakerTests
     [InlineData(503, 600)] // longer than the limit of the bridge, which is one minute
     [InlineData(503, 30)]
     [InlineData(429, 30)]
-    public async Task Chat_InstanceSaysBusyAndForHowLong_AskedOnceAndOthersServe(int status, int seconds)
+    public async Task Chat_BusyWithRetryAfter_OneAttemptThenOthersServe(int status, int seconds)
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet);
@@ -205,7 +205,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_OnlyInstanceIsBusy_ToldWhenAndTheNextRequestWaitsForThat()
+    public async Task Chat_OnlyInstanceBusy_RetryAfterReturnedAndNextRequestWaits()
     {
         await using var fleet = await TestFleet.StartAsync(1, Paced);
         await using var bridge = await StartWarmAsync(fleet);
@@ -223,7 +223,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_BusyAndDoesNotSayForHowLong_NotHammered()
+    public async Task Chat_BusyWithoutRetryAfter_BacksOff()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Breaker:BusyTime", "00:01:00"));
@@ -238,7 +238,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Generate_ClientsFaults_OpenNothing()
+    public async Task Generate_ClientErrors_BreakerStaysClosed()
     {
         await using var fleet = await TestFleet.StartAsync(1, Paced);
         await using var bridge = await StartWarmAsync(fleet);

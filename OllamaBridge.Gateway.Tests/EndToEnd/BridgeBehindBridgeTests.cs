@@ -29,7 +29,7 @@ public sealed class BridgeBehindBridgeTests
     }
 
     [Fact]
-    public async Task Chat_InnerStaysFull_503AfterTheOutersOwnBound()
+    public async Task Chat_InnerStaysFull_503AfterOuterLimit()
     {
         await using var server = await SimulatedServer.StartAsync(
             SimulatorOptions.Instant with

@@ -44,7 +44,7 @@ public sealed class BrokenUploadTests
 
     [Theory]
     [MemberData(nameof(Broken))]
-    public async Task Send_FramedWrongly_400AndNoInstanceIsHarmed(string what, string framing, string body)
+    public async Task Send_InvalidFraming_400AndInstancesUnaffected(string what, string framing, string body)
     {
         await using var server = new ScriptedServer(_ => null);
         await using var bridge = await ScriptedServer.BridgeAsync([server], ("Bridge:Limits:BodyGracePeriod", "00:00:01.5"));
@@ -64,7 +64,7 @@ public sealed class BrokenUploadTests
     [InlineData("7;name=value\r\n{0}\r\n")]
     [InlineData("7;name=\"a;b\"\r\n{0}\r\n")]
     [InlineData("00007\r\n{0}\r\n")]
-    public async Task Send_UnusualButValidChunks_Answered(string first)
+    public async Task Send_UnusualValidChunks_Succeeds(string first)
     {
         await using var server = new ScriptedServer(_ => null);
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
@@ -83,7 +83,7 @@ public sealed class BrokenUploadTests
     [InlineData(Chunked, "")]
     [InlineData("Content-Length: 100", "hello")]
     [InlineData("Content-Length: 100", "")]
-    public async Task Send_BodyStalls_408InTheCallersProtocol(string framing, string body)
+    public async Task Send_BodyStalls_408InClientsProtocol(string framing, string body)
     {
         await using var server = new ScriptedServer(_ => null);
         await using var bridge = await ScriptedServer.BridgeAsync([server], ("Bridge:Limits:BodyGracePeriod", "00:00:01.5"));
@@ -101,7 +101,7 @@ public sealed class BrokenUploadTests
     [InlineData(Chunked, "5\r\nhello\r\n")]
     [InlineData("Content-Length: 100", "hello")]
     [InlineData("Content-Length: 100000", "hello")]
-    public async Task Send_ClientClosesItsSideInTheMiddle_ConnectionEndsAtOnceAndNoInstanceIsHarmed(string framing, string body)
+    public async Task Send_ClientHalfCloses_ConnectionEndsImmediatelyAndInstancesUnaffected(string framing, string body)
     {
         await using var server = new ScriptedServer(_ => null);
         // The end of the connection must end the request before this time-out does.

@@ -45,7 +45,7 @@ public sealed class CanaryTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task EveryRouteAndFailure_PromptAndKey_NowhereButInAnswers()
+    public async Task EveryRouteAndFailure_PromptAndKey_OnlyInResponses()
     {
         var (key, verifier) = ApiKey.Create();
         var (wrong, _) = ApiKey.Create();

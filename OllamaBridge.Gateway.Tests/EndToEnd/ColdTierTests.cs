@@ -23,7 +23,7 @@ public sealed class ColdTierTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Chat_ModelOfATierAtZero_StartedAnsweredWholeAndBackToZeroThenAgain(string path)
+    public async Task Chat_TierAtZero_ScalesUpServesAndScalesDownRepeatedly(string path)
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:01"));
@@ -45,7 +45,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_TwentyAtOnce_OneActivationAndAllAnswered()
+    public async Task Chat_TwentyConcurrentRequests_OneActivationAndAllSucceed()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -59,7 +59,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Lists_TierAtZero_ModelIsThereAndAfterItsSleepAsItWas()
+    public async Task Lists_TierAtZero_ModelListedUnchangedAfterScaleDown()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.5"));
@@ -87,7 +87,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Show_TierAtZero_StartsItAndIsAnswered()
+    public async Task Show_TierAtZero_StartsTierAndSucceeds()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -97,7 +97,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Delete_TierAtZero_503AndNobodyIsStarted()
+    public async Task Delete_TierAtZero_503WithoutActivation()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -109,7 +109,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_ClientHangsUpWhileItWaits_PlaceIsGivenUpAndTheTierGoesBack()
+    public async Task Chat_ClientDisconnectsWhileWaiting_LeavesQueueAndTierScalesDown()
     {
         await using var bed = await ColdBed.StartAsync();
         var starts = new TaskCompletionSource();
@@ -138,7 +138,7 @@ public sealed class ColdTierTests
     [Theory]
     [InlineData(HttpStatusCode.Forbidden)]
     [InlineData(HttpStatusCode.NotFound)]
-    public async Task Chat_ThePlatformRefuses_503AtOnceInTheCallersProtocol(HttpStatusCode status)
+    public async Task Chat_PlatformRefuses_503ImmediatelyInClientsProtocol(HttpStatusCode status)
     {
         await using var bed = await ColdBed.StartAsync();
         bed.Api.Status = status;
@@ -162,7 +162,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_ThePlatformFailsThenWorks_AskedAgainAndAnswered()
+    public async Task Chat_PlatformFailsOnce_RetriedAndSucceeds()
     {
         await using var bed = await ColdBed.StartAsync();
         bed.Api.Status = HttpStatusCode.InternalServerError;
@@ -177,7 +177,7 @@ public sealed class ColdTierTests
     [Theory]
     [InlineData(false, "late")]
     [InlineData(true, "failed")]
-    public async Task Chat_NoInstanceComes_503AfterStartTimeoutWithHeartbeatsUntilThen(bool hangs, string outcome)
+    public async Task Chat_NoInstanceStarts_HeartbeatsThen503AfterStartTimeout(bool hangs, string outcome)
     {
         await using var bed = await ColdBed.StartAsync();
         bed.NeverStarts = true;
@@ -202,7 +202,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_TheTierGoesToSleep_WhoComesInBetweenIsAnsweredThere()
+    public async Task Chat_DuringScaleDown_ServedByTier()
     {
         await using var bed = await ColdBed.StartAsync();
         // The drain takes longer than a request takes to arrive.
@@ -233,7 +233,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_StreamOutlastsTheIdleTime_TheTierStays()
+    public async Task Chat_StreamOutlastsIdleTime_TierStaysUp()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.3"));
@@ -247,7 +247,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task TwoGateways_OneUsesIt_TheOtherDoesNotSendItToSleep()
+    public async Task TwoGateways_OneUsesTier_OtherDoesNotScaleDown()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var bed = await ColdBed.StartAsync();
@@ -269,7 +269,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task TwoGateways_BothAreAskedAtOnce_OneOfThemScales()
+    public async Task TwoGateways_ConcurrentRequests_OneGatewayScales()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var bed = await ColdBed.StartAsync();
@@ -294,7 +294,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_TenantThatMayNotUseTheTier_404AndNotInItsList()
+    public async Task Chat_TierNotAllowedForTenant_404AndNotListed()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -309,7 +309,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task SharedStateIsAway_StartedButNotSentToSleep()
+    public async Task SharedStateUnavailable_Tier_ScalesUpButNotDown()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.2"), ("Bridge:State:ConnectionString", "127.0.0.1:1"));
@@ -320,7 +320,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_AFallbackIsConfigured_StandsInAtOnceAndNobodyIsStarted()
+    public async Task Chat_FallbackConfigured_FallbackServesImmediatelyWithoutActivation()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync(("Bridge:Models:0:Name", ColdBed.Model), ("Bridge:Models:0:Fallbacks:0", TestFleet.Model));
@@ -331,7 +331,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Stop_WhileTheTierIsStarted_WhoWaitsIsToldAndNothingHangs()
+    public async Task Stop_DuringActivation_WaitingRequestsFailAndStopCompletes()
     {
         await using var bed = await ColdBed.StartAsync();
         bed.Api.Held = new TaskCompletionSource().Task;

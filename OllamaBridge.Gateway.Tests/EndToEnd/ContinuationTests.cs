@@ -24,7 +24,7 @@ public sealed class ContinuationTests
 
     [Theory]
     [MemberData(nameof(EveryToken))]
-    public async Task Stream_BreaksOffAtAnyToken_TheWholeAnswer(string path, FaultKind kind, ChatTemplate template)
+    public async Task Stream_InterruptedAtAnyToken_CompleteResponse(string path, FaultKind kind, ChatTemplate template)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, Template = template, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet);
@@ -44,7 +44,7 @@ public sealed class ContinuationTests
     [InlineData("/v1/chat/completions", ChatTemplate.Prefill)]
     [InlineData("/v1/messages", ChatTemplate.Messages)]
     [InlineData("/v1/messages", ChatTemplate.Prefill)]
-    public async Task Stream_ThinkingModelBreaksOffInsideAndAfterTheThinking_TheWholeAnswer(string path, ChatTemplate template)
+    public async Task Stream_ThinkingModelInterrupted_CompleteResponse(string path, ChatTemplate template)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel
         {
@@ -68,7 +68,7 @@ public sealed class ContinuationTests
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_LimitedInTokens_NoneMoreAndTheReasonIsTheLimit(string path)
+    public async Task Stream_TokenLimit_KeptWithLengthAsFinishReason(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 100 });
         await using var bridge = await StartAsync(fleet);
@@ -84,7 +84,7 @@ public sealed class ContinuationTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_EveryInstanceBreaksItOffOnce_TheWholeAnswer(string path)
+    public async Task Stream_InterruptedOnceByEachInstance_CompleteResponse(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 4);
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "10"));
@@ -108,7 +108,7 @@ public sealed class ContinuationTests
     [Theory]
     [InlineData("/api/chat")]
     [InlineData("/v1/completions")]
-    public async Task Stream_BreaksOffAgainAndAgain_EndsWithAnErrorAfterBoundedAttempts(string path)
+    public async Task Stream_InterruptedRepeatedly_ErrorAfterBoundedAttempts(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "2"));
@@ -128,7 +128,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_NobodySurvivesIt_GivenUpAfterThreeWithoutAWord()
+    public async Task Stream_EveryInstanceFails_ErrorAfterThreeAttemptsWithoutText()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens, Template = ChatTemplate.Prefill }, count: 3);
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "100"));
@@ -149,7 +149,7 @@ public sealed class ContinuationTests
     [InlineData("format")]
     [InlineData("logprobs")]
     [InlineData("header")]
-    public async Task Stream_CannotOrMustNotBeGoneOnWith_EndsWithAnErrorAndWithoutAMark(string why)
+    public async Task Stream_NotResumable_ErrorWithoutTerminalMarker(string why)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet);
@@ -172,7 +172,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_ToolCallBegun_EndsWithAnError()
+    public async Task Stream_InterruptedInToolCall_Error()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, Capabilities = [ModelCapability.Completion, ModelCapability.Tools] });
         await using var bridge = await StartAsync(fleet);
@@ -197,7 +197,7 @@ public sealed class ContinuationTests
     [InlineData("/api/chat", ChatTemplate.Prefill)]
     [InlineData("/v1/chat/completions", ChatTemplate.Prefill)]
     [InlineData("/v1/messages", ChatTemplate.Prefill)]
-    public async Task Stream_TargetRefusesTheOpenTurn_TheNextWayIsTaken(string path, ChatTemplate template)
+    public async Task Stream_TargetRefusesOpenTurn_NextMethodUsed(string path, ChatTemplate template)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens, Template = template });
         await using var bridge = await StartAsync(fleet);
@@ -215,7 +215,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_EveryTargetRefuses_TheOriginalErrorIsTold()
+    public async Task Stream_EveryTargetRefuses_OriginalErrorReturned()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet);
@@ -232,7 +232,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_OneInstanceWhoseRunnerDies_GoesOnThereItself()
+    public async Task Stream_OnlyInstancesRunnerDies_ResumedOnSameInstance()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 1);
         await using var bridge = await StartAsync(fleet);
@@ -243,7 +243,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_ServerDiesAndNobodyElseHasTheModel_WaitsForItAndGoesOn()
+    public async Task Stream_OnlyServerRestarts_ResumedAfterRestart()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 1);
         await using var bridge = await StartAsync(fleet);
@@ -258,7 +258,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_SwitchedOff_PassedOnUnreadAndEndedWithAnError()
+    public async Task Stream_ResumptionDisabled_PassedThroughAndEndsWithError()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:Enabled", "false"));
@@ -269,7 +269,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_ClientGoesDuringTheContinuation_InstanceIsCancelledAndTheSlotComesBack()
+    public async Task Stream_ClientDisconnectsDuringResumption_InstanceCancelledAndSlotReturned()
     {
         await using var fleet = await StartFleetAsync(
             new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 100_000, DecodePerToken = TimeSpan.FromMilliseconds(5) });
@@ -290,7 +290,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_GoneOnWith_NothingOfItInTheLogs()
+    public async Task Stream_Resumed_TextNotLogged()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet);
@@ -308,7 +308,7 @@ public sealed class ContinuationTests
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_StandsStillInTheMiddle_TheWholeAnswer(string path)
+    public async Task Stream_StallsMidStream_CompleteResponse(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         // Default time-outs, with a clock forty times as fast as the real one.
@@ -324,7 +324,7 @@ public sealed class ContinuationTests
     [Theory]
     [InlineData(FaultKind.SlowFirstToken)]
     [InlineData(FaultKind.Frozen)]
-    public async Task Stream_NoFirstTokenThoughHealthAnswers_AnotherInstanceIsAsked(FaultKind kind)
+    public async Task Stream_NoFirstTokenFromHealthyInstance_FailsOver(FaultKind kind)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinLateFirstToken", "00:00:00.4"), ("Bridge:Continuation:LateFactor", "2"));
@@ -338,7 +338,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_InstanceIsGoneWithoutAWord_HealthFindsOutAndAnotherGoesOn()
+    public async Task Stream_InstanceVanishes_ProbeDetectsItAndStreamIsResumed()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinStall", "00:10:00"));

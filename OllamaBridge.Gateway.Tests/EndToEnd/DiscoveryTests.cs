@@ -20,7 +20,7 @@ public sealed class DiscoveryTests
     [Theory]
     [InlineData("Srv")]
     [InlineData("Kubernetes")]
-    public async Task Load_ThreeThenFiveThenTwo_NoFailedRequestAndNothingCutOrMoved(string way)
+    public async Task Load_ScaledUpAndDown_NoRequestFailsOrMoves(string way)
     {
         await using var fleet = await StartFleetAsync(5);
         await using var cluster = await Cluster.StartAsync(way, fleet);
@@ -66,7 +66,7 @@ public sealed class DiscoveryTests
     [Theory]
     [InlineData("Srv")]
     [InlineData("Kubernetes")]
-    public async Task Drain_ByThePodsHookAsItIsToldOfNoLonger_MovedByTheDeadlineAndTheNextPodIsUsed(string way)
+    public async Task Drain_PreStopHookAfterRemovalFromDiscovery_StreamsMovedAndNextPodUsed(string way)
     {
         await using var fleet = await StartFleetAsync(3, TimeSpan.FromMilliseconds(40));
         fleet.Store.Remove(TestFleet.Model);
@@ -101,7 +101,7 @@ public sealed class DiscoveryTests
     }
 
     [Fact]
-    public async Task Start_ApiAway_NotReadyAndSaysWhyThenServes()
+    public async Task Start_KubernetesApiUnavailable_NotReadyWithReasonThenServes()
     {
         await using var fleet = await StartFleetAsync(1);
         await using var cluster = await Cluster.StartAsync("Kubernetes", fleet);

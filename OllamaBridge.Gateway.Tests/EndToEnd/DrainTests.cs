@@ -17,7 +17,7 @@ public sealed class DrainTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Drain_UnderStreams_EachAnswerWholeThoughTheInstanceIsKilledAtItsDeadline()
+    public async Task Drain_InstanceKilledAtDeadline_AllStreamsComplete()
     {
         await using var fleet = await StartFleetAsync(slots: 12);
         // A single failure would eject the instance.
@@ -51,7 +51,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Drain_NoFreeSlotElsewhere_MovedBeforeAllLinesAtTheDeadlineAndWhole()
+    public async Task Drain_NoFreeSlot_MovedAheadOfQueueAtDeadline()
     {
         await using var fleet = await StartFleetAsync(slots: 2);
         await using var bridge = await StartAsync(fleet);
@@ -78,7 +78,7 @@ public sealed class DrainTests
     [InlineData("header")]
     [InlineData("tools")]
     [InlineData("alone")]
-    public async Task Drain_CannotBeMoved_RunsOnToItsEnd(string why)
+    public async Task Drain_StreamNotResumable_RunsToItsEnd(string why)
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
@@ -102,7 +102,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Undrain_BeforeTheDeadline_NothingIsMoved()
+    public async Task Undrain_BeforeDeadline_NoStreamMoved()
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
@@ -120,7 +120,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Drain_EmptyLongBeforeTheDeadline_SaidAtOnce()
+    public async Task Drain_InstanceAlreadyEmpty_ReportedImmediately()
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
@@ -131,7 +131,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Drain_AtOneGateway_MovesTheStreamsOfTheOther()
+    public async Task Drain_AtOneGateway_MovesStreamsOfOtherGateway()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await StartFleetAsync(slots: 8);
@@ -159,7 +159,7 @@ public sealed class DrainTests
     [InlineData("deadline=-1", "deadline")]
     [InlineData("deadline=1&wait=perhaps", "wait")]
     [InlineData("wait=true", "deadline")]
-    public async Task Drain_Nonsense_400AsProblemAndNothingIsDrained(string query, string word)
+    public async Task Drain_InvalidDeadline_400ProblemWithoutDrain(string query, string word)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -171,7 +171,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Drain_ByBashAlone_AsThePreStopHookOfTheDocs()
+    public async Task Drain_DocumentedPreStopHook_WorksWithBashOnly()
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);

@@ -17,7 +17,7 @@ public sealed class FailoverTests
     [InlineData(FaultKind.Status, 502)]
     [InlineData(FaultKind.Status, 503)]
     [InlineData(FaultKind.Die, 0)]
-    public async Task Chat_InstanceFailsBeforeFirstByte_AnotherAnswers(FaultKind kind, int status)
+    public async Task Chat_InstanceFailsBeforeFirstByte_FailsOver(FaultKind kind, int status)
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -36,7 +36,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_InstanceRefuses_AnotherAnswersAndTheRefusingComesBackByProbe()
+    public async Task Chat_InstanceRefusesConnections_FailsOverAndProbeRestoresIt()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Health:Interval", "00:05:00"));
@@ -55,7 +55,7 @@ public sealed class FailoverTests
     [Theory]
     [InlineData(FaultKind.Status, HttpStatusCode.InternalServerError)]
     [InlineData(FaultKind.Die, HttpStatusCode.OK)]
-    public async Task Chat_NoRetryLeft_OnlyWhoWasNotReachedIsReplaced(FaultKind kind, HttpStatusCode expected)
+    public async Task Chat_NoRetryLeft_OnlyUnreachedInstanceReplaced(FaultKind kind, HttpStatusCode expected)
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(
@@ -87,7 +87,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_OnlyInstanceStaysDead_503WithRetryAfterInTheCallersProtocol()
+    public async Task Chat_OnlyInstanceStaysDead_503WithRetryAfterInClientsProtocol()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.3"));
@@ -110,7 +110,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_AllInstancesFail_FirstInstancesOwnWordsArePassedOn()
+    public async Task Chat_AllInstancesFail_FirstErrorPassedOn()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -125,7 +125,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Generate_ClientsFaultAnswered500_TriedTwiceThenOnceAndEjectsNobody()
+    public async Task Generate_RequestCauses500_TwoAttemptsThenOneWithoutEjection()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -142,7 +142,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_CatalogueIsStale_AnotherInstanceThatHasTheModelAnswers()
+    public async Task Chat_StaleCatalog_FailsOverToInstanceWithModel()
     {
         await using var one = await TestFleet.StartAsync(1, null, "llama3:8b");
         await using var two = await TestFleet.StartAsync(1, null, "llama3:8b");
@@ -160,7 +160,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_FrozenRunner_TimesOutAndAnotherAnswers()
+    public async Task Chat_FrozenRunner_TimesOutAndFailsOver()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(
@@ -188,7 +188,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_ColdModelTakesLongerThanAWarmOneMay_IsWaitedFor()
+    public async Task Chat_ColdModel_GetsLongerTimeout()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { LoadTime = TimeSpan.FromSeconds(1) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Forwarding:WarmFirstByte", "00:00:00.4"));
@@ -200,7 +200,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_InstanceFailsManyRequests_IsEjectedAlthoughItsHealthRoutesAnswer()
+    public async Task Chat_InstanceFailsManyRequests_EjectedDespiteSuccessfulProbes()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Health:EjectionTime", "00:00:30"));

@@ -16,7 +16,7 @@ public class FairQueueTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Post_UnknownPriority_400InTheCallersProtocol(string path)
+    public async Task Post_UnknownPriority_400InClientsProtocol(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -31,7 +31,7 @@ public class FairQueueTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Post_QueueIsFull_SaysPositionAndEstimatedWait(string path)
+    public async Task Post_QueueFull_ErrorHasPositionAndEstimatedWait(string path)
     {
         await using var busy = await BusyAsync(("Bridge:Queue:Length", "1"));
         var waiting = busy.Bridge.PostAsync("/api/chat", Ask.Chat(), Token);
@@ -49,7 +49,7 @@ public class FairQueueTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Post_DeadlinePassesInTheQueue_504InTheCallersProtocol(string path)
+    public async Task Post_DeadlinePassesInQueue_504InClientsProtocol(string path)
     {
         await using var busy = await BusyAsync();
 
@@ -65,7 +65,7 @@ public class FairQueueTests
     }
 
     [Fact]
-    public async Task Post_EstimatedWaitBeyondDeadline_504AtOnce()
+    public async Task Post_EstimatedWaitBeyondDeadline_504Immediately()
     {
         await using var busy = await BusyAsync();
         // The queue assumes that a response takes minutes.
@@ -81,7 +81,7 @@ public class FairQueueTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Post_BatchIsPushedOut_503InTheCallersProtocolAndInteractiveIsServed(string path)
+    public async Task Post_BatchRequestShed_503InClientsProtocolAndInteractiveServed(string path)
     {
         await using var busy = await BusyAsync(("Bridge:Queue:Length", "1"));
         var batch = SendAsync(busy.Bridge, path, (Urgency.PriorityHeader, "batch"));
@@ -101,7 +101,7 @@ public class FairQueueTests
     }
 
     [Fact]
-    public async Task Chat_Answered_NoHeaderOfTheQueueAndItsTokensAreSettled()
+    public async Task Chat_Success_NoQueueHeaderAndTokensSettled()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

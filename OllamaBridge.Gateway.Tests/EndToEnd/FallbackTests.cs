@@ -25,7 +25,7 @@ public sealed class FallbackTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_NoInstanceHasTheModel_TheNextAnswersAndIsNamed(string path, bool stream)
+    public async Task Send_NoInstanceHasModel_FallbackServesAndIsNamed(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await TestBridge.StartAsync([two.Second], Chain);
@@ -34,7 +34,7 @@ public sealed class FallbackTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_NoneHealthy_TheNextAnswersAtOnce(string path, bool stream)
+    public async Task Send_NoHealthyInstance_FallbackServesImmediately(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
         // The fallback must not wait for this limit.
@@ -46,7 +46,7 @@ public sealed class FallbackTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_EveryInstanceFails_TheNextAnswers(string path, bool stream)
+    public async Task Send_EveryInstanceFails_FallbackServes(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -63,7 +63,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_AttemptsUsedUp_TheNextStillHasItsOwn()
+    public async Task Send_AttemptsExhausted_FallbackHasItsOwn()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Forwarding:MaxAttempts", "1")]);
@@ -73,7 +73,7 @@ public sealed class FallbackTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_TooLongForTheModel_TheNextAnswersAndNobodyIsBlamed(string path, bool stream)
+    public async Task Send_PromptTooLong_FallbackServesWithoutFailure(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -87,7 +87,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Chat_TooLongByTheServersOwnCount_TheModelWithMoreContextAnswers()
+    public async Task Chat_PromptTooLongByServersCount_ModelWithMoreContextServes()
     {
         await using var two = await TwoModels.StartAsync(context: 64);
         await using var bridge = await two.BridgeAsync(Chain);
@@ -102,7 +102,7 @@ public sealed class FallbackTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Chat_TooLongForTheOpenAIServer_OllamasModelAnswers(bool stream)
+    public async Task Chat_PromptTooLongForOpenAIServer_OllamaModelServes(bool stream)
     {
         const string Id = "org/Model";
         await using var fleet = await MixedFleet.StartAsync(Id, context: 64);
@@ -122,7 +122,7 @@ public sealed class FallbackTests
     [InlineData(403, "no")]
     [InlineData(404, "no such thing")]
     [InlineData(422, "no")]
-    public async Task Ask_ClientsFault_PassedOnAndNotRetried(int status, string message)
+    public async Task Send_ClientError_PassedOnWithoutRetry(int status, string message)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -136,7 +136,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_TooLongAndNoFurtherModel_TheServersOwnWords()
+    public async Task Send_PromptTooLongWithoutFallback_ServersError()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -152,7 +152,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_AllModelsFail_OncePerModelAndTheFirstsWords()
+    public async Task Send_AllModelsFail_EachTriedOnceAndFirstErrorReturned()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -167,7 +167,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_StreamBreaksAfterItsFirstByte_NoOtherModelGoesOn()
+    public async Task Send_StreamFailsAfterFirstByte_NoFallback()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Continuation:Enabled", "false")]);
@@ -180,7 +180,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_AllSlotsBusy_WaitsForTheModelThatWasNamed()
+    public async Task Send_AllSlotsBusy_WaitsForRequestedModel()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -195,7 +195,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_EveryInstanceAsksToBeLeftAlone_TheNextAnswersWithoutWaiting()
+    public async Task Send_EveryInstanceBusyWithRetryAfter_FallbackServesImmediately()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -215,7 +215,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_NoSlotComesFreeInTime_TheNextAnswers()
+    public async Task Send_NoSlotInTime_FallbackServes()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Queue:FallbackAfter", "00:00:00.2")]);
@@ -232,7 +232,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_TenantMayNotUseTheNext_ItIsNotAsked()
+    public async Task Send_FallbackNotAllowedForTenant_NotUsed()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -246,7 +246,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_TenantMayNotUseTheFirst_UnknownAlthoughItMayUseTheNext()
+    public async Task Send_ModelNotAllowedForTenant_404DespiteAllowedFallback()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -259,7 +259,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_ModelsWithLimitsOfTheirOwn_TheOneThatAnsweredIsCharged()
+    public async Task Send_ModelLimits_ServingModelCharged()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -297,7 +297,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ledger_AnsweredByTheNext_CountsItAndTheAttempts()
+    public async Task Ledger_ServedByFallback_RecordsModelAndAttempts()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -316,7 +316,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Alias_InEveryList_LikeACopyOfItsTarget()
+    public async Task Alias_Lists_EqualToTarget()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(("Bridge:Models:0:Name", "gpt-4"), ("Bridge:Models:0:Target", First));
@@ -340,7 +340,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Alias_OfAnOpenAIServersModel_InItsProtocolsListAlone()
+    public async Task Alias_OpenAIServersModel_OnlyInOpenAIList()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync(("Bridge:Models:0:Name", "r1"), ("Bridge:Models:0:Target", "deepseek-ai/DeepSeek-R1"));
@@ -358,7 +358,7 @@ public sealed class FallbackTests
     [InlineData("/api/chat", """{"model":"other","model":"\u0067pt-4:latest","messages":[{"role":"user","content":"é"}],"stream":false}""")]
     [InlineData("/v1/chat/completions", """{"messages":[{"role":"user","content":"x"}],"max_tokens":2,"unknown":[1.0,{}],"model":"GPT-4"}""")]
     [InlineData("/v1/messages", """{"max_tokens":2,"model":"gpt-4","messages":[{"role":"user","content":"x"}]}""")]
-    public async Task Alias_Body_ChangedInTheModelAlone(string path, string body)
+    public async Task Alias_Body_OnlyModelReplaced(string path, string body)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(("Bridge:Models:0:Name", "gpt-4"), ("Bridge:Models:0:Target", First));
@@ -379,7 +379,7 @@ public sealed class FallbackTests
     [Theory]
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
-    public async Task Alias_StreamBreaksOff_AnotherInstanceGoesOnWithTheModelThatIsMeant(string path)
+    public async Task Alias_StreamInterrupted_ResumedWithTargetModel(string path)
     {
         await using var fleet = await TestFleet.StartAsync(2, models: First);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Models:0:Name", "gpt-4"), ("Bridge:Models:0:Target", First));
@@ -400,7 +400,7 @@ public sealed class FallbackTests
         string.Concat(System.Text.RegularExpressions.Regex.Matches(stream, "\"content\":\"([^\"]*)\"").Select(m => m.Groups[1].Value));
 
     [Fact]
-    public async Task Alias_FallsBackPastItsTarget_EachTimeTheBodyNamesWhoIsAsked()
+    public async Task Alias_FallbackAfterTarget_BodyNamesModelOfEachAttempt()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(
@@ -416,7 +416,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Start_ChainThatComesBackToItself_StopsTheStart()
+    public async Task Start_CyclicFallbackChain_Fails()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
             [], ("Bridge:Models:0:Name", "a"), ("Bridge:Models:0:Fallbacks:0", "b"), ("Bridge:Models:0:Fallbacks:1", "a")));

@@ -31,7 +31,7 @@ public sealed class FaultSuiteTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_OneInstanceFailsOnce_TheVeryAnswerFromAnother(string path, bool stream)
+    public async Task Send_OneInstanceFailsOnce_SameResponseFromAnother(string path, bool stream)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 12 });
         await using var bridge = await StartAsync(fleet, new ScaledTime(10), Health);
@@ -76,7 +76,7 @@ public sealed class FaultSuiteTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_OneInstanceRefusesConnections_TheVeryAnswerFromAnother(string path, bool stream)
+    public async Task Send_OneInstanceRefusesConnections_SameResponseFromAnother(string path, bool stream)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 12 });
         await using var bridge = await StartAsync(fleet);
@@ -94,7 +94,7 @@ public sealed class FaultSuiteTests
     [InlineData(429, 7, 2)]
     [InlineData(503, 7, 2)]
     [InlineData(500, null, 3)]
-    public async Task Ask_EveryInstanceAlwaysFails_ItsOwnStatusInTheCallersProtocolAfterBoundedAttempts(int status, int? retryAfter, int most)
+    public async Task Send_EveryInstanceAlwaysFails_StatusInClientsProtocolAfterBoundedAttempts(int status, int? retryAfter, int most)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model });
         foreach (var (path, stream) in Routes().Select(r => r.Data))
@@ -119,7 +119,7 @@ public sealed class FaultSuiteTests
     [Theory]
     [InlineData("this request exceeds the available context size, try increasing it")]
     [InlineData("the request was refused by the content policy")]
-    public async Task Ask_InstanceFindsTheRequestAtFault_PassedOnAndNotSentAgain(string message)
+    public async Task Send_InstanceRejectsRequest_PassedOnWithoutRetry(string message)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model });
         await using var bridge = await StartAsync(fleet);

@@ -15,7 +15,7 @@ public sealed class FleetPageBrowserTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Page_UnderLoadWithAFailingInstance_ShowsItAndDrainsByAClick()
+    public async Task Page_FailingInstanceUnderLoad_ShownAndDrainedByClick()
     {
         await using var fleet = await TestFleet.StartAsync(
             4, SimulatorOptions.Instant with { ParallelSlots = 2, MaxLoadedModels = 2, DecodePerToken = TimeSpan.FromMilliseconds(20) }, Models);
@@ -58,7 +58,7 @@ public sealed class FleetPageBrowserTests
     }
 
     [Fact]
-    public async Task Page_AHundredInstancesOnAPhoneInTheDark_AllThereAndNothingToTheSide()
+    public async Task Page_HundredInstancesOnDarkPhone_AllShownWithoutHorizontalScroll()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         // Port 1 has no listener.
@@ -83,7 +83,7 @@ public sealed class FleetPageBrowserTests
     }
 
     [Fact]
-    public async Task Page_KeyNeeded_AskedForAndKeptForTheTab()
+    public async Task Page_KeyRequired_PromptedAndKeptForTab()
     {
         var (admin, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -109,7 +109,7 @@ public sealed class FleetPageBrowserTests
     }
 
     [Fact]
-    public async Task Page_ColdTierAndAServerOfAnotherKind_ToldApart()
+    public async Task Page_ColdTierAndOpenAIServer_Distinguished()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync(("Bridge:Instances:1:Name", "other"), ("Bridge:Instances:1:Url", "http://127.0.0.1:1"), ("Bridge:Instances:1:Kind", "OpenAI"));

@@ -20,7 +20,7 @@ public sealed class FleetPageTests
     [InlineData("/bridge/page.css", "text/css")]
     [InlineData("/bridge/page.js", "text/javascript")]
     [InlineData("/bridge/icon.svg", "image/svg+xml")]
-    public async Task Page_CallerFromElsewhereWithoutKey_AnsweredUnderAStrictPolicy(string path, string type)
+    public async Task Page_RemoteClientWithoutKey_ServedWithStrictPolicy(string path, string type)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -42,7 +42,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Page_WithoutItsSlash_LedToIt()
+    public async Task Page_WithoutTrailingSlash_Redirected()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -54,7 +54,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Events_Drain_SeenInAPictureThatFollows()
+    public async Task Events_Drain_ShownInLaterSnapshot()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -77,7 +77,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Events_ColdTier_AsleepThenAwakeWithItsInstance()
+    public async Task Events_ColdTier_AsleepThenAwakeWithInstance()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -100,7 +100,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Events_Keys_OnlyAnOperators()
+    public async Task Events_Keys_OnlyOperatorsAccepted()
     {
         var (user, userVerifier) = ApiKey.Create();
         var (admin, adminVerifier) = ApiKey.Create();
@@ -119,7 +119,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Events_CallerFromElsewhereWithoutKeys_Refused()
+    public async Task Events_RemoteClientWithoutKeys_Refused()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -153,7 +153,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Stop_SomebodyLooks_EventsEndAndTheStopDoesNotWait()
+    public async Task Stop_OpenEventStreams_EndedWithoutDelay()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -168,7 +168,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Drain_ForeignOrigin_RefusedAndNothingIsDrained()
+    public async Task Drain_ForeignOrigin_RefusedWithoutDrain()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -15,7 +15,7 @@ public sealed class FleetTests
     [Theory]
     [InlineData(60)]
     [InlineData(600)]
-    public async Task Chat_ThreeModelsInRandomOrderOnThreeInstancesThatHoldOneEach_LoadsDoNotGrowWithRequests(int requests)
+    public async Task Chat_ThreeModelsOnThreeInstances_LoadsDoNotGrowWithRequests(int requests)
     {
         await using var fleet = await TestFleet.StartAsync(
             3,
@@ -47,7 +47,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Chat_OneOfThreeIsKilledAndRestartedUnder200Concurrent_NoneFails()
+    public async Task Chat_InstanceKilledAndRestartedUnderLoad_NoRequestFails()
     {
         await using var fleet = await TestFleet.StartAsync(
             3,
@@ -81,7 +81,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Configuration_AddsAndRemovesInstancesUnderLoad_NoRequestIsDropped()
+    public async Task Configuration_InstancesChangeUnderLoad_NoRequestFails()
     {
         await using var fleet = await TestFleet.StartAsync(3, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(2) });
         await using var bridge = await TestBridge.StartAsync([fleet[0]], ("Bridge:Scheduling:SpillAfter", "00:00:00"));
@@ -128,7 +128,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Configuration_BecomesWrong_FleetStaysAndTheMistakeIsLogged()
+    public async Task Configuration_BecomesInvalid_FleetUnchangedAndErrorLogged()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -141,7 +141,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Drain_UnderLoad_InstanceFinishesWhatItHasAndGetsNothingNew()
+    public async Task Drain_UnderLoad_FinishesRunningRequestsAndGetsNoNewOnes()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(3) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -169,7 +169,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Start_NoInstances_SaysSoAndServes503()
+    public async Task Start_NoInstances_WarnsAndServes503()
     {
         await using var bridge = await TestBridge.StartAsync([]);
 
@@ -184,7 +184,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Start_MistakesInConfiguration_AreAllReportedWithTheirKeys()
+    public async Task Start_InvalidConfiguration_AllErrorsNameTheirKeys()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
             [],
@@ -200,7 +200,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Start_MistakesInSeveralSections_AreReportedAtOnce()
+    public async Task Start_ErrorsInSeveralSections_ReportedTogether()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
             [],
@@ -216,7 +216,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Start_UnknownPolicies_StopTheStart()
+    public async Task Start_UnknownPolicies_Fails()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
             [], ("Bridge:Scheduling:Picker", "worst"), ("Bridge:Scheduling:Scorers:luck", "1")));
@@ -226,7 +226,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Instances_UrlsAndServiceNames_BecomeInstances()
+    public async Task Instances_UrlsAndServiceNames_AreInstances()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(

@@ -17,7 +17,7 @@ public sealed class HeaderCrossingTests
     [Theory]
     [InlineData("http://localhost:3000")]
     [InlineData(null)]
-    public async Task Answer_OfAServerThatSendsMore_OnlyWhatOllamaSends(string? origin)
+    public async Task Response_ServerSendsMoreHeaders_OnlyOllamasPassedOn(string? origin)
     {
         string[]? seen = null;
         await using var server = await ServerAsync(headers => seen = headers);
@@ -55,7 +55,7 @@ public sealed class HeaderCrossingTests
     [InlineData("/api/chat", "evil.example", null, "\"error\":\"this Host", "Host: evil.example")]
     [InlineData("/v1/chat/completions", "localhost", "https://evil.example", "\"type\":\"permission_error\"", "Origin: https://evil.example")]
     [InlineData("/v1/messages", "localhost", "null", "\"type\":\"permission_error\"", "Origin: null")]
-    public async Task Foreign_HostOrOrigin_403InWordsLoggedAndCounted(string path, string host, string? origin, string words, string logged)
+    public async Task Send_ForeignHostOrOrigin_403WithReasonLoggedAndCounted(string path, string host, string? origin, string words, string logged)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -16,7 +16,7 @@ public sealed class HeartbeatTests
 
     [Theory]
     [MemberData(nameof(Streams))]
-    public async Task Wait_AskedFor_PositionIsToldThenTheAnswerComesWhole(string path)
+    public async Task Wait_Requested_PositionThenCompleteResponse(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await StartAsync(fleet);
@@ -49,7 +49,7 @@ public sealed class HeartbeatTests
     [Theory]
     [InlineData(null)]
     [InlineData("0")]
-    public async Task Wait_NotAskedFor_NothingButTheAnswer(string? wish)
+    public async Task Wait_NotRequested_OnlyResponse(string? wish)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await StartAsync(fleet);
@@ -67,7 +67,7 @@ public sealed class HeartbeatTests
     [InlineData("/api/chat", "{\"error\":")]
     [InlineData("/v1/chat/completions", "data: {\"error\":")]
     [InlineData("/v1/messages", "data: {\"type\":\"error\"")]
-    public async Task Wait_InVain_TheStreamEndsWithAnErrorInTheCallersProtocol(string path, string error)
+    public async Task Wait_TimesOut_ErrorInClientsProtocol(string path, string error)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await StartAsync(fleet, ("Bridge:Queue:MaxWait", "00:00:00.5"));
@@ -84,7 +84,7 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public async Task Wait_InstanceIsSilentThenGivenUp_AnotherAnswersBehindTheHeartbeats()
+    public async Task Wait_SilentInstance_FailsOverAfterHeartbeats()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await StartAsync(
@@ -108,7 +108,7 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public async Task Wait_AskedForWithoutAStream_AnOrdinaryAnswer()
+    public async Task Wait_RequestedWithoutStream_OrdinaryResponse()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await StartAsync(fleet, ("Bridge:Queue:MaxWait", "00:00:00.3"));

@@ -21,7 +21,7 @@ public sealed class HedgingTests
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_FirstTokenIsLate_TheSecondInstanceAnswersOnceAndTheFirstIsCancelled(string path)
+    public async Task Stream_FirstTokenLate_SecondInstanceServesAndFirstIsCancelled(string path)
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, path);
@@ -49,7 +49,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Unstreamed_Late_TheSecondInstanceAnswersWhole()
+    public async Task Unstreamed_Late_CompleteResponseFromSecondInstance()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat", stream: false);
@@ -70,7 +70,7 @@ public sealed class HedgingTests
     [InlineData("cold")]
     [InlineData("unknown")]
     [InlineData("share")]
-    public async Task Stream_LateButNotToBeSentTwice_WaitedFor(string why)
+    public async Task Stream_LateButNotHedgeable_Waits(string why)
     {
         await using var fleet = await StartFleetAsync(slots: why == "full" ? 1 : 4);
         (string, string)[] settings = why switch
@@ -92,7 +92,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_TheSecondFails_TheFirstAnswers()
+    public async Task Stream_SecondFails_FirstServes()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -108,7 +108,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_TheFirstDiesWhileBothAreAsked_TheSecondAnswers()
+    public async Task Stream_FirstFailsDuringHedge_SecondServes()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -125,7 +125,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_BothFail_AThirdAnswers()
+    public async Task Stream_BothFail_ThirdServes()
     {
         await using var fleet = await StartFleetAsync(count: 3);
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -149,7 +149,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_BothAnswerAtAboutTheSameTime_ExactlyOneAnswerEachTime()
+    public async Task Stream_BothRespondTogether_ExactlyOneResponse()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/v1/chat/completions");
@@ -170,7 +170,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_ClientGoes_BothAreCancelled()
+    public async Task Stream_ClientDisconnects_BothCancelled()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -190,7 +190,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_TheSecondBreaksOffLater_TheFirstGoesOn()
+    public async Task Stream_SecondInterruptedLater_ResumedOnFirst()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -203,7 +203,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_HeardToWait_BegunOnceAndWhole()
+    public async Task Stream_WithHeartbeats_StartsOnceAndCompletes()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/v1/chat/completions", settings: [("Bridge:Queue:ProgressInterval", "00:00:00.05")]);
@@ -221,7 +221,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_ClientsOwnFault_ToldAtOnceInTheServersWords()
+    public async Task Stream_ClientError_ServersErrorImmediately()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -236,7 +236,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_AllFail_TheirWordsAsEver()
+    public async Task Stream_AllFail_ServersError()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");

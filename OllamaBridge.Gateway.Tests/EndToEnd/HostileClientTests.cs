@@ -24,7 +24,7 @@ public sealed class HostileClientTests
         select (clients, instances, kinds);
 
     [Fact]
-    public void Ask_AnyMixOfHostileRequests_OthersAreServedInTheirTime() => Prop.ForAll(
+    public void Send_AnyMixOfHostileRequests_OthersServedInTime() => Prop.ForAll(
         Scenes.ToArbitrary(),
         scene => Task.Run(async () =>
         {
@@ -34,7 +34,7 @@ public sealed class HostileClientTests
         }).GetAwaiter().GetResult()).Check(Config.QuickThrowOnFailure.WithMaxTest(6));
 
     [Fact]
-    public async Task Run_NoHostileClient_TheTimeOfServingAlone() =>
+    public async Task Run_NoHostileClient_ServiceTimeOnly() =>
         Assert.InRange(await RunAsync(4, 3, []), RequestsOfEach * Service, RequestsOfEach * Service * 1.05);
 
     /// <returns>The modelled time until the last innocent request was served.</returns>

@@ -13,7 +13,7 @@ public sealed class IsolationTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ask_OwnedInstance_OnlyItsOwnerGetsThereAndOnlyThere()
+    public async Task Send_OwnedInstance_UsedByItsOwnerOnly()
     {
         var (owner, ownerKey) = ApiKey.Create();
         var (other, otherKey) = ApiKey.Create();
@@ -29,7 +29,7 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public async Task Models_OnlyOnAnOwnedInstance_NotThereForOthers()
+    public async Task Models_OnlyOnOwnedInstance_HiddenFromOthers()
     {
         var (owner, ownerKey) = ApiKey.Create();
         var (other, otherKey) = ApiKey.Create();
@@ -47,7 +47,7 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public async Task Ask_OthersQueueIsLongAndFull_TheOwnerIsServedAtOnce()
+    public async Task Send_OthersQueueFull_OwnerServedImmediately()
     {
         var (owner, ownerKey) = ApiKey.Create();
         var (other, otherKey) = ApiKey.Create();
@@ -71,7 +71,7 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public async Task Ask_OwnInstanceIsDown_503AndNobodyElsesInstanceIsAsked()
+    public async Task Send_OwnInstanceDown_503WithoutOtherInstances()
     {
         var (owner, ownerKey) = ApiKey.Create();
         var (other, otherKey) = ApiKey.Create();
@@ -88,7 +88,7 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public async Task Tenants_Api_InstancesAreSetAndTold()
+    public async Task Tenants_Api_SetsAndReturnsInstances()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

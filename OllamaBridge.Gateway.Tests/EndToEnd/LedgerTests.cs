@@ -12,7 +12,7 @@ public sealed class LedgerTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ledger_EveryWayToEnd_OneRecordEach()
+    public async Task Ledger_EveryOutcome_OneRecordEach()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Continuation:Enabled", "false"));
@@ -88,7 +88,7 @@ public sealed class LedgerTests
     [InlineData("/bridge/usage?day=yesterday", null, 400)]
     [InlineData("/bridge/usage", "192.0.2.1", 403)]
     [InlineData("/bridge/ledger", "192.0.2.1", 403)]
-    public async Task Get_WrongDayOrForeignCaller_Refused(string path, string? from, int status)
+    public async Task Get_InvalidDayOrUnauthorizedClient_Refused(string path, string? from, int status)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -102,7 +102,7 @@ public sealed class LedgerTests
     }
 
     [Fact]
-    public async Task Ledger_ManyAtOnceSomeHangUp_OneRecordEach()
+    public async Task Ledger_ConcurrentRequestsWithDisconnects_OneRecordEach()
     {
         await using var fleet = await TestFleet.StartAsync(
             2, SimulatorOptions.Instant with { ParallelSlots = 2, DecodePerToken = TimeSpan.FromMilliseconds(2) });

@@ -11,7 +11,7 @@ public sealed class ManagementTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Pull_NewModel_StreamsProgressAndTheModelCanBeUsedAtOnce()
+    public async Task Pull_NewModel_StreamsProgressAndModelUsableImmediately()
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Health:CatalogInterval", "00:30:00"));
@@ -26,7 +26,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Pull_UnknownModel_TheErrorLineIsTheServersAndNothingIsAdded()
+    public async Task Pull_UnknownModel_ServersErrorAndNoModelAdded()
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -40,7 +40,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task CreateCopyDelete_ManyAtOnce_NeverTwoWritersInTheFolder()
+    public async Task CreateCopyDelete_Concurrent_OneWriterAtATime()
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -65,7 +65,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Blob_UploadedInManyParts_CreateThatNamesItGoesToTheSameInstance()
+    public async Task Blob_UploadedInParts_CreateSentToSameInstance()
     {
         await using var one = await StartAsync(1);
         await using var two = await StartAsync(1);
@@ -90,7 +90,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Blob_WrongDigest_IsTheServersOwnAnswer()
+    public async Task Blob_WrongDigest_ServersError()
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -111,7 +111,7 @@ public sealed class ManagementTests
     [InlineData("GET", "/bridge/instances")]
     [InlineData("GET", "/bridge/queue")]
     [InlineData("POST", "/bridge/instances/sim-1/drain")]
-    public async Task Send_FromAnotherMachine_IsForbidden(string method, string path)
+    public async Task Send_FromAnotherMachine_403(string method, string path)
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -134,7 +134,7 @@ public sealed class ManagementTests
     [InlineData("POST", "/api/experimental/web_search")]
     [InlineData("POST", "/api/experimental/web_fetch")]
     [InlineData("GET", "/api/experimental/model-recommendations")]
-    public async Task Send_AccountAndExperimentalRoutes_AreRefusedAndReachNoInstance(string method, string path)
+    public async Task Send_AccountAndExperimentalRoutes_RefusedWithoutAttempt(string method, string path)
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -147,7 +147,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Pull_InstanceDiesInTheMiddle_EndsWithAnErrorAndNotAsASuccess()
+    public async Task Pull_OnlyInstanceDies_EndsWithError()
     {
         await using var fleet = await StartAsync(1, bytesPerSecond: 200_000_000);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

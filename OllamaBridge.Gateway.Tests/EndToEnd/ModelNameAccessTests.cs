@@ -23,7 +23,7 @@ public sealed class ModelNameAccessTests
 
     [Theory]
     [MemberData(nameof(Spellings))]
-    public async Task Ask_ForbiddenModel_NeverReachesAnInstance(string name)
+    public async Task Send_ForbiddenModel_NoAttempt(string name)
     {
         await using var bed = await BedAsync();
         foreach (var path in Routes)
@@ -42,7 +42,7 @@ public sealed class ModelNameAccessTests
     [InlineData(" qwen3:8b\n")]
     [InlineData("Qwen3:8B:local")]
     [InlineData("registry.ollama.ai/library/qwen3:8b: local")]
-    public async Task Ask_AllowedModel_AnsweredAndCountedAsThatModel(string name)
+    public async Task Send_AllowedModel_ServedAndCountedAsThatModel(string name)
     {
         await using var bed = await BedAsync(("Bridge:Tenants:team:Limits:Models:0:Model", "qwen3:8b:local"), ("Bridge:Tenants:team:Limits:Models:0:TokensPerMinute", "100000"));
         foreach (var path in (string[])["/api/chat", "/v1/chat/completions", "/v1/messages"])
@@ -59,7 +59,7 @@ public sealed class ModelNameAccessTests
     }
 
     [Fact]
-    public async Task Ask_AnyName_ReachesAnInstanceOnlyAsWhatOllamaResolvesItTo()
+    public async Task Send_AnyName_AllowedOnlyIfResolvedNameIs()
     {
         await using var bed = await BedAsync();
         var names = ModelReferenceTests.Names.Sample(150).Select(n => n.Replace("\0", "", StringComparison.Ordinal)).Append(Allowed);
@@ -84,7 +84,7 @@ public sealed class ModelNameAccessTests
     [InlineData("{\"model\":null,\"messages\":[]}")]
     [InlineData("{\"messages\":[]}")]
     [InlineData("null")]
-    public async Task Ask_ModelTwiceOrNone_NeverReachesAnInstance(string body)
+    public async Task Send_DuplicateOrMissingModel_NoAttempt(string body)
     {
         await using var bed = await BedAsync();
         foreach (var path in (string[])["/api/chat", "/v1/chat/completions"])
@@ -100,7 +100,7 @@ public sealed class ModelNameAccessTests
     [InlineData("?model=deepseek-r1:7b", Allowed, null)] // Go uses the first query parameter
     [InlineData("", Secret, Allowed)] // Go uses the first of several values
     [InlineData("", Allowed, Secret)]
-    public async Task Transcribe_ModelTwice_NeverReachesAnInstance(string query, string first, string? second)
+    public async Task Transcribe_DuplicateModel_NoAttempt(string query, string first, string? second)
     {
         await using var bed = await BedAsync();
         using var form = new MultipartFormDataContent { { new StringContent(first), "model" } };
@@ -113,7 +113,7 @@ public sealed class ModelNameAccessTests
     }
 
     [Fact]
-    public async Task Cloud_NotAllowed_RefusedForEverybodyOnEveryRoute()
+    public async Task Cloud_NotAllowed_RefusedOnEveryRoute()
     {
         await using var bed = await BedAsync(isRestricted: false);
         bed.Fleet.Store.Add(TestFleet.Plain("innocent:1b") with { RemoteHost = "https://ollama.com:443" });
@@ -140,7 +140,7 @@ public sealed class ModelNameAccessTests
     }
 
     [Fact]
-    public async Task Cloud_Allowed_PassedOnAndCounted()
+    public async Task Cloud_Allowed_ForwardedAndCounted()
     {
         await using var bed = await BedAsync(
             ("Bridge:Access:CloudModels", "true"),

@@ -20,7 +20,7 @@ public sealed partial class NginxTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Nginx_OfTheGuide_AddsTheKeyForAClientThatCannot()
+    public async Task Nginx_DocumentedConfiguration_AddsKeyForClient()
     {
         var (key, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -43,7 +43,7 @@ public sealed partial class NginxTests
     }
 
     [Fact]
-    public async Task Nginx_Defaults_PassesTheFirstTokenOnAtOnce()
+    public async Task Nginx_Defaults_FirstTokenNotBuffered()
     {
         await using var fleet = await TestFleet.StartAsync(1, OneTokenOnly);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

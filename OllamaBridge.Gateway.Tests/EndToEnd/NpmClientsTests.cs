@@ -10,7 +10,7 @@ public sealed class NpmClientsTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Clients_OllamaOpenAIAnthropic_NoticeNothing(bool withHeartbeats)
+    public async Task Clients_OllamaOpenAIAnthropic_Work(bool withHeartbeats)
     {
         var script = Path.Combine(Root(), "clients", "check.mjs");
         Assert.SkipUnless(await HasNodeAsync(), "Node.js is not on PATH");

@@ -12,7 +12,7 @@ public sealed partial class OldHttpServerTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_EveryConnectionEndsWithItsResponse_EachRequestAnsweredByOneAttempt(bool isHttp10)
+    public async Task Send_ConnectionClosedAfterEachResponse_OneAttemptPerRequest(bool isHttp10)
     {
         await using var server = new ScriptedServer(_ => null) { Transform = r => (isHttp10 ? AsHttp10(r) : r) with { Closes = true } };
         await using var bridge = await ScriptedServer.BridgeAsync([server]);

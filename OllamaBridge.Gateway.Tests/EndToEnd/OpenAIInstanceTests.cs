@@ -17,7 +17,7 @@ public sealed class OpenAIInstanceTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Chat_ModelOnTheOpenAIServer_AnsweredThere(bool stream)
+    public async Task Chat_ModelOnOpenAIServer_ServedThere(bool stream)
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -36,7 +36,7 @@ public sealed class OpenAIInstanceTests
     [Theory]
     [InlineData("/v1/completions", "{\"model\":\"ID\",\"prompt\":\"Why?\",\"max_tokens\":4}")]
     [InlineData("/v1/embeddings", "{\"model\":\"nomic/Embed-Text\",\"input\":\"Why?\"}")]
-    public async Task Ask_OtherRoutesOfTheOpenAIServer_Answered(string path, string body)
+    public async Task Send_OtherRoutesOfOpenAIServer_Served(string path, string body)
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -53,7 +53,7 @@ public sealed class OpenAIInstanceTests
     [InlineData("/api/show")]
     [InlineData("/v1/responses")]
     [InlineData("/v1/messages")]
-    public async Task Ask_RouteThatTheOpenAIServerLacks_UnknownAndNobodyIsAsked(string path)
+    public async Task Send_RouteNotOnOpenAIServer_404WithoutAttempt(string path)
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -66,7 +66,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_ModelOnBothKinds_OllamasRequestsNeverReachTheOpenAIServer()
+    public async Task Send_ModelOnBothKinds_OllamaRequestsOnlyToOllamaServers()
     {
         await using var fleet = await MixedFleet.StartAsync(TestFleet.Model);
         await using var bridge = await fleet.BridgeAsync();
@@ -85,7 +85,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_OllamaServersBusy_TheOpenAIServersSlotIsUsedByItsProtocolMeanwhile()
+    public async Task Send_OllamaServersBusy_OpenAIRequestsUseOpenAIServer()
     {
         await using var fleet = await MixedFleet.StartAsync(TestFleet.Model);
         await using var bridge = await fleet.BridgeAsync();
@@ -105,7 +105,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Inventory_MixedFleet_EachProtocolSeesWhatItCanUse()
+    public async Task Inventory_MixedFleet_EachProtocolListsUsableModels()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -143,7 +143,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_IdInAnotherCase_Unknown()
+    public async Task Send_IdInAnotherCase_404()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -155,7 +155,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_TwoReadersWouldReadTwoModels_RefusedWithWords()
+    public async Task Send_AmbiguousModelKeys_RefusedWithReason()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -171,7 +171,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_TenantWithOtherModels_UnknownToIt()
+    public async Task Send_ModelNotAllowedForTenant_404()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -188,7 +188,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task ApiKey_IsSentToItsInstanceAloneAndShownNowhere()
+    public async Task ApiKey_Configured_SentOnlyToItsInstance()
     {
         await using var fleet = await MixedFleet.StartAsync(apiKey: "sk-the-servers-own");
         await using var bridge = await fleet.BridgeAsync(("Bridge:Instances:2:ApiKey", "sk-the-servers-own"), ("Logging:LogLevel:Default", "Trace"));
@@ -205,7 +205,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task ApiKey_Wrong_InstanceFailsAndNoClientIsBlamed()
+    public async Task ApiKey_Wrong_CountsAsInstanceFailure()
     {
         await using var fleet = await MixedFleet.StartAsync(apiKey: "sk-right");
         await using var bridge = await fleet.BridgeAsync(
@@ -219,7 +219,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Models_ConfiguredAndServerAway_503NotUnknown()
+    public async Task Models_ConfiguredButServerAway_503InsteadOf404()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await fleet.OpenAI.KillAsync();
@@ -237,7 +237,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Fleet_OpenAIServersAlone_WhatNeedsAnOllamaServerIsRefusedAtOnce()
+    public async Task Fleet_OnlyOpenAIServers_OllamaOperationsRefusedImmediately()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await TestBridge.StartAsync([fleet.OpenAI]);
@@ -253,7 +253,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Chat_OpenAIServerOfTwoDies_TheOtherAnswers()
+    public async Task Chat_OneOfTwoOpenAIServersDies_FailsOver()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
@@ -276,7 +276,7 @@ public sealed class OpenAIInstanceTests
     [InlineData("/v1/chat/completions", FaultKind.EndEarly)]
     [InlineData("/v1/chat/completions", FaultKind.ErrorLine)]
     [InlineData("/v1/completions", FaultKind.CutAfterTokens)]
-    public async Task Stream_OpenAIServerBreaksOff_AnotherGoesOnAsItWouldHave(string path, FaultKind kind)
+    public async Task Stream_OpenAIServerInterrupts_ResumedIdentically(string path, FaultKind kind)
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
@@ -304,7 +304,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Instances_AddedAtRunTime_OfTheKindThatIsSaid()
+    public async Task Instances_AddedAtRunTime_HaveRequestedKind()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Ollama.Servers);

@@ -12,7 +12,7 @@ public sealed class OperatorRoutesTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Keys_Exist_MetricsAndDetailsWantAScope()
+    public async Task Keys_Exist_MetricsAndDetailsRequireScope()
     {
         var (user, userVerifier) = ApiKey.Create();
         var (scraper, scraperVerifier) = ApiKey.Create();
@@ -59,7 +59,7 @@ public sealed class OperatorRoutesTests
     [InlineData("/bridge/tenants/team/Keys")]
     [InlineData("/bridge/OpenApi.json")]
     [InlineData("/bridge/Page.css")]
-    public async Task Path_InAnotherCase_IsUnknownAsToOllama(string path)
+    public async Task Path_InAnotherCase_404AsInOllama(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -69,7 +69,7 @@ public sealed class OperatorRoutesTests
     }
 
     [Fact]
-    public async Task TwoListeners_EachAnswersItsOwnRoutes()
+    public async Task TwoListeners_Routes_EachServesItsOwn()
     {
         var (user, userVerifier) = ApiKey.Create();
         var (admin, adminVerifier) = ApiKey.Create();
@@ -105,7 +105,7 @@ public sealed class OperatorRoutesTests
     [Theory]
     [InlineData(true, HttpStatusCode.OK)]
     [InlineData(false, HttpStatusCode.Unauthorized)]
-    public async Task LastKeyRemoved_OpenOnlyIfAnOperatorSaidSo(bool allowAnonymous, HttpStatusCode status)
+    public async Task LastKeyRemoved_RemoteClient_AllowedOnlyIfConfigured(bool allowAnonymous, HttpStatusCode status)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Access:AllowAnonymous", allowAnonymous ? "true" : "false"));
@@ -128,7 +128,7 @@ public sealed class OperatorRoutesTests
     [InlineData("127.0.0.1")]
     [InlineData("http://unix:/tmp/admin.sock")]
     [InlineData("http://127.0.0.1:0")]
-    public async Task AdminUrls_Wrong_StopTheStart(string url)
+    public async Task AdminUrls_Invalid_StartFails(string url)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, ("Bridge:Admin:Urls", url)));
@@ -139,7 +139,7 @@ public sealed class OperatorRoutesTests
     [InlineData("http://127.0.0.1:11400;http://127.0.0.1:11400", false)]
     [InlineData("http://*:11400;http://127.0.0.1:11400", false)]
     [InlineData("http://*:11401;http://127.0.0.1:11400", true)]
-    public void AdminUrls_ClientsPort_IsAMistake(string urls, bool isValid)
+    public void AdminUrls_ClientsPort_StartFails(string urls, bool isValid)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create<string, string?>("urls", urls)]).Build();
         Assert.Equal(isValid, new AdminOptionsValidator(configuration).Validate(null, new AdminOptions { Urls = "http://127.0.0.1:11400" }).Succeeded);

@@ -11,7 +11,7 @@ public sealed class OperatorTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Instances_AfterARequest_ShowWhatTheIssueAsksFor()
+    public async Task Instances_AfterRequest_HaveRequiredFields()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -86,7 +86,7 @@ public sealed class OperatorTests
     }
 
     [Fact]
-    public async Task Metrics_QueueAndRetries_AreThere()
+    public async Task Metrics_QueueAndRetries_Exported()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 1, DecodePerToken = TimeSpan.FromMilliseconds(5) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

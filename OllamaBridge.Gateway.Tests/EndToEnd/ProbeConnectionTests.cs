@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 public sealed class ProbeConnectionTests
 {
     [Fact]
-    public async Task Look_ListenerGoneAndConnectionsAlive_UnhealthyUntilAServerListensAgain()
+    public async Task Probe_ListenerClosedWithLiveConnections_UnhealthyUntilItListensAgain()
     {
         using var old = new TinyServer(0);
         await using var bridge = await TestBridge.StartAsync([], ("Bridge:Urls", $"http://127.0.0.1:{old.Port}"), ("Bridge:Health:Interval", "00:00:00.6"));

@@ -12,7 +12,7 @@ public sealed class RegionLossTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Load_PeersBridgeIsKilled_NoRequestFails()
+    public async Task Load_PeerKilled_NoRequestFails()
     {
         var options = SimulatorOptions.Instant with { ParallelSlots = 2, DecodePerToken = TimeSpan.FromMilliseconds(20) };
         await using var here = await TestFleet.StartAsync(1, options);

@@ -16,7 +16,7 @@ public sealed class RegionTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_SlotsFreeHere_NobodyIsSentAway()
+    public async Task Chat_LocalSlotsFree_NoSpillOver()
     {
         await using var bed = await StartAsync(slots: 4, slotsThere: 16);
 
@@ -32,7 +32,7 @@ public sealed class RegionTests
     [InlineData("/api/chat", false)]
     [InlineData("/v1/chat/completions", true)]
     [InlineData("/v1/messages", true)]
-    public async Task Chat_SaturatedHere_AnsweredThereAsIfHere(string path, bool stream)
+    public async Task Chat_LocallySaturated_SameResponseFromPeer(string path, bool stream)
     {
         await using var bed = await StartAsync();
         var running = await OccupyAsync(bed.Here, bed.A);
@@ -54,7 +54,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_SaturatedHereAndThere_WaitsHereAndIsAnsweredHere()
+    public async Task Chat_BothRegionsSaturated_WaitsAndServedLocally()
     {
         await using var bed = await StartAsync();
         var here = await OccupyAsync(bed.Here, bed.A);
@@ -73,7 +73,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_OthersWaitThere_WaitsHere()
+    public async Task Chat_RequestsWaitAtPeer_WaitsLocally()
     {
         await using var bed = await StartAsync();
         var here = await OccupyAsync(bed.Here, bed.A);
@@ -92,7 +92,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_ServerHereDies_PeerAnswersAtOnceWithoutARetry()
+    public async Task Chat_LocalServerDies_PeerServesImmediatelyWithoutRetry()
     {
         await using var bed = await StartAsync(1, 1, ("Bridge:Regions:SpillAfter", "01:00:00"), ("Bridge:Forwarding:RetryBurst", "0"), ("Bridge:Forwarding:RetryRatio", "0"));
         await bed.Here[0].KillAsync();
@@ -111,7 +111,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_BothRegionsDead_EndsWith503AndHopsNowhere()
+    public async Task Chat_BothRegionsDead_503WithoutFurtherHop()
     {
         await using var bed = await StartAsync();
         await bed.Here[0].KillAsync();
@@ -134,7 +134,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_BothRegionsOverloaded_EachAnswersOnceAndNoneHopsTwice()
+    public async Task Chat_BothRegionsOverloaded_OneResponseEachAndOneHopAtMost()
     {
         await using var bed = await StartAsync(TimeSpan.FromMilliseconds(10), 2, 2, [], []);
 
@@ -147,7 +147,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_ComesFromAnotherRegion_NeverSentOn()
+    public async Task Chat_FromAnotherRegion_NotForwarded()
     {
         await using var bed = await StartAsync(1, 1, ("Bridge:Regions:SpillAfter", "00:00:00"));
         await bed.Here[0].KillAsync();
@@ -164,7 +164,7 @@ public sealed class RegionTests
     [InlineData("/api/chat", "\"error\":\"the request has already passed through region a\"")]
     [InlineData("/v1/chat/completions", "\"type\":\"api_error\"")]
     [InlineData("/v1/messages", "\"type\":\"api_error\"")]
-    public async Task Chat_HasBeenHere_508InTheCallersProtocol(string path, string words)
+    public async Task Chat_RoutingLoop_508InClientsProtocol(string path, string words)
     {
         await using var bed = await StartAsync();
 
@@ -177,7 +177,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Conversation_BegunThere_GoesOnThereWhileItCan()
+    public async Task Conversation_StartedAtPeer_StaysAtPeer()
     {
         await using var bed = await StartAsync();
         var running = await OccupyAsync(bed.Here, bed.A);
@@ -200,7 +200,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Conversation_BegunHere_WaitsHereAndHoldsNobodyUp()
+    public async Task Conversation_StartedLocally_WaitsWithoutBlockingOthers()
     {
         await using var bed = await StartAsync();
         var running = await OccupyAsync(bed.Here, bed.A);
@@ -216,7 +216,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Conversation_BegunHereAndNobodyIsHere_GoesThereAtOnce()
+    public async Task Conversation_StartedLocallyWithoutLocalInstance_ServedByPeerImmediately()
     {
         await using var bed = await StartAsync();
         await bed.Here[0].KillAsync();
@@ -224,7 +224,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task PeersKey_Right_CountedThereForItsTenantAndTheClientsStaysHere()
+    public async Task PeersKey_Valid_CountedForPeersTenantAndClientsKeyNotForwarded()
     {
         var (key, verifier) = ApiKey.Create();
         await using var bed = await StartAsync(
@@ -242,7 +242,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task PeersKey_Wrong_ShownAndNobodyIsSentThere()
+    public async Task PeersKey_Invalid_ReportedAndPeerNotUsed()
     {
         var key = ApiKey.Create().Key;
         await using var bed = await StartAsync(
@@ -260,7 +260,7 @@ public sealed class RegionTests
     [Theory]
     [InlineData("a", "its URL points to this region, a")]
     [InlineData("c", "it reports the name 'c'")]
-    public async Task Peer_IsNotWhatItIsCalled_ShownLoggedAndNotUsed(string calls, string mistake)
+    public async Task Peer_WrongRegionName_ReportedAndNotUsed(string calls, string mistake)
     {
         await using var bed = await StartAsync(pace: null, 1, 1, [], [("Bridge:Regions:Self", calls), ("Bridge:Regions:Peers:0:Name", "x")], known: false);
 
@@ -274,7 +274,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Models_OnlyThere_ListedAndAnsweredButNeitherToldOnNorChanged()
+    public async Task Models_OnlyAtPeer_ListedAndServedButNotPropagatedOrChanged()
     {
         const string Theirs = "llama3.2:3b";
         await using var bed = await StartAsync(pace: null, 1, 1, [], [], modelsThere: [Theirs]);
@@ -295,7 +295,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Region_Report_RoomOfItsOwnInstances()
+    public async Task Region_Report_FreeSlotsOfLocalInstances()
     {
         await using var bed = await StartAsync(slots: 3);
         var report = await bed.A.GetJsonAsync("/bridge/region");
@@ -311,7 +311,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Tenant_OfInstancesHere_NeverSentAway()
+    public async Task Tenant_WithOwnInstances_NoSpillOver()
     {
         await using var bed = await StartAsync();
         bed.A.Tenant = Tenant.Anonymous with { Instances = InstanceAccess.Of(new TenantRecord { Id = "team", Instances = ["sim-*"] }, []) };
@@ -327,7 +327,7 @@ public sealed class RegionTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_BreaksOffThere_GoneOnWithHere(string path)
+    public async Task Stream_InterruptedAtPeer_ResumedLocally(string path)
     {
         await using var bed = await StartAsync(pace: null, 1, 1, [], [("Bridge:Continuation:Enabled", "false")]);
         bed.UseOneModel();
@@ -347,7 +347,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Stream_BreaksOffHere_GoneOnWithThere()
+    public async Task Stream_InterruptedLocally_ResumedAtPeer()
     {
         await using var bed = await StartAsync();
         bed.UseOneModel();
@@ -362,7 +362,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Drain_NobodyElseIsHere_TheStreamMovesThere()
+    public async Task Drain_NoOtherLocalInstance_StreamMovesToPeer()
     {
         // A pace that leaves several seconds to move the stream, even on a loaded machine.
         await using var bed = await StartAsync(TimeSpan.FromMilliseconds(150), 1, 1, [], []);

@@ -10,7 +10,7 @@ public sealed class RegionTierTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_AwakeElsewhere_AnsweredThereAndNothingIsStarted()
+    public async Task Chat_AwakeAtPeer_ServedByPeerWithoutActivation()
     {
         await using var there = await TestFleet.StartAsync(1, models: [ColdBed.Model]);
         await using var b = await OpenThereAsync(there);
@@ -24,7 +24,7 @@ public sealed class RegionTierTests
     }
 
     [Fact]
-    public async Task Chat_NoRoomElsewhere_OwnTierIsStarted()
+    public async Task Chat_NoFreeSlotAtPeer_LocalTierStarted()
     {
         await using var there = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 }, ColdBed.Model);
         await using var b = await OpenThereAsync(there);
@@ -43,7 +43,7 @@ public sealed class RegionTierTests
     }
 
     [Fact]
-    public async Task Chat_AsleepInBothRegions_OwnTierIsStartedAndTheOtherSleeps()
+    public async Task Chat_AsleepInBothRegions_OnlyLocalTierStarted()
     {
         await using var there = await ColdBed.StartAsync();
         await using var b = await there.OpenAsync(("Bridge:Regions:Self", "b"));
@@ -57,7 +57,7 @@ public sealed class RegionTierTests
     }
 
     [Fact]
-    public async Task Chat_FailsElsewhere_OwnTierIsStarted()
+    public async Task Chat_FailsAtPeer_LocalTierStarted()
     {
         await using var there = await TestFleet.StartAsync(1, models: [ColdBed.Model]);
         await using var b = await OpenThereAsync(there);
@@ -71,7 +71,7 @@ public sealed class RegionTierTests
     }
 
     [Fact]
-    public async Task Tags_AskedByAnotherRegion_WhatSleepsIsNotAmongThem()
+    public async Task Tags_RequestedByPeer_WithoutSleepingModels()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync(("Bridge:Regions:Self", "b"));

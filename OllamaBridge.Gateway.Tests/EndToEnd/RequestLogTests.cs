@@ -9,7 +9,7 @@ public sealed class RequestLogTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Requests_OfEveryOutcome_OneLineEach()
+    public async Task Requests_EveryOutcome_OneLineEach()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Forwarding:MaxAttempts", "1"));

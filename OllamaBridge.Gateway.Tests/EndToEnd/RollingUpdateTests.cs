@@ -18,7 +18,7 @@ public sealed class RollingUpdateTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Update_UnderLoadOverKeptConnections_NoRequestIsLost()
+    public async Task Update_UnderLoadOverKeptConnections_NoRequestFails()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = Clients, DecodePerToken = TimeSpan.FromMilliseconds(5) });
         var old = new[] { await StartAsync(fleet), await StartAsync(fleet) };

@@ -11,7 +11,7 @@ public sealed class RunningModelsTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ps_RightAfterLoadAndUnload_ShowsIt()
+    public async Task Ps_AfterLoadAndUnload_Current()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { MaxLoadedModels = 2 }, TestFleet.Model, Second);
         await using var bridge = await StartAsync(fleet);
@@ -32,7 +32,7 @@ public sealed class RunningModelsTests
     }
 
     [Fact]
-    public async Task Ps_LoadedPastTheBridge_ShowsIt()
+    public async Task Ps_LoadedDirectly_Listed()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await StartAsync(fleet);
@@ -42,7 +42,7 @@ public sealed class RunningModelsTests
     }
 
     [Fact]
-    public async Task Answer_ThatLoadedAModel_TheFleetKnowsWithoutBeingAsked()
+    public async Task Response_LoadedModel_FleetUpdatedWithoutProbe()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await StartAsync(fleet);
@@ -53,7 +53,7 @@ public sealed class RunningModelsTests
     }
 
     [Fact]
-    public async Task Ps_SlowInstance_AnsweredFromWhatIsKnown()
+    public async Task Ps_SlowInstance_LastKnownState()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await StartAsync(fleet);

@@ -24,7 +24,7 @@ public sealed class ServerRuleTests
     // The server's own capabilities, and a tunnel.
     [InlineData("OPTIONS *", 200, null, "")]
     [InlineData("CONNECT example.com:443", 405, null, "405 method not allowed")]
-    public async Task Request_Unusual_AnsweredAsByTheServer(string line, int status, string? location, string body)
+    public async Task Request_Unusual_SameResponseAsServer(string line, int status, string? location, string body)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -38,7 +38,7 @@ public sealed class ServerRuleTests
     }
 
     [Fact]
-    public async Task Connect_WithAnotherHost_405AsWell()
+    public async Task Connect_OtherHost_405()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -53,7 +53,7 @@ public sealed class ServerRuleTests
     [InlineData("/v1/responses", "", "{\"error\":{\"message\":\"EOF\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}")]
     [InlineData("/v1/audio/transcriptions", "x", "{\"error\":{\"message\":\"failed to parse multipart form: request Content-Type isn't multipart/form-data\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}")]
     [InlineData("/api/chat", "\ufeff{}", "{\"error\":\"invalid character 'ï' looking for beginning of value\"}")]
-    public async Task Post_UnreadableBody_GinsFraming(string path, string body, string expected)
+    public async Task Post_UnreadableBody_GinFormat(string path, string body, string expected)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -67,7 +67,7 @@ public sealed class ServerRuleTests
     [Theory]
     [InlineData("multipart/form-data", "no multipart boundary param in Content-Type")]
     [InlineData("multipart/form-data; boundary=x", "multipart: NextPart: EOF")]
-    public async Task PostAudio_BadForm_Worded(string type, string reason)
+    public async Task PostAudio_InvalidForm_ErrorHasReason(string type, string reason)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -86,7 +86,7 @@ public sealed class ServerRuleTests
     [InlineData("\"\\ud800\":1")]
     [InlineData("\"x\\udc00y\":[\"\\ud83d\"]")]
     [InlineData("\"keep_alive\":null,\"KEEP_ALIVE\":\"5m\"")]
-    public async Task Chat_WhatTheServerIgnoresOrRepairs_PassedOn(string field)
+    public async Task Chat_ToleratedByServer_PassedOn(string field)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Tests.EndToEnd;
 public sealed class SettingsMistakesTests
 {
     [Fact]
-    public async Task Start_WrongSettings_EndsAtOnceAndTellsEachInALine()
+    public async Task Start_InvalidSettings_OneLinePerError()
     {
         var ended = await EndedProcess.RunDotnetAsync(
             "OllamaBridge.Gateway.dll",

@@ -19,7 +19,7 @@ public sealed class SettingsReloadTests
     [InlineData("Bridge:Instances:0:Slots", "four")]
     [InlineData("Bridge:Queue:Length", "-4")]
     [InlineData("Bridge:Regions:Peers:0:Slots", "0")]
-    public async Task Change_WithAMistake_RefusedWholeLoggedAndInHealth(string key, string value)
+    public async Task Change_WithError_RejectedAsWholeAndReported(string key, string value)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -47,7 +47,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_Tenants_KeysAndLimitsAtOnce()
+    public async Task Change_Tenants_KeysAndLimitsAppliedImmediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var (key, verifier) = ApiKey.Create();
@@ -74,7 +74,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_ModelsAndAliases_AtOnce()
+    public async Task Change_ModelsAndAliases_AppliedImmediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -92,7 +92,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_QueueHealthAndLimits_AtOnce()
+    public async Task Change_QueueHealthAndLimits_AppliedImmediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -112,7 +112,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_Tiers_KeepersFollow()
+    public async Task Change_Tiers_ControllersUpdated()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -143,7 +143,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_Peers_AreInstancesAtOnce()
+    public async Task Change_Peers_InstancesUpdatedImmediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -169,7 +169,7 @@ public sealed class SettingsReloadTests
     [InlineData("Bridge:Ledger:Records", "77")]
     [InlineData("ConnectionStrings:state", "127.0.0.1:1")]
     [InlineData("Bridge:Admin:Urls", "http://127.0.0.1:65001")]
-    public async Task Change_OfWhatIsReadOnce_SaysRestartNeeded(string key, string value)
+    public async Task Change_StartupOnlySetting_ReportsRestartNeeded(string key, string value)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -189,7 +189,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_OfTheFile_BadOrGoneIsRefusedAndGoodIsTaken()
+    public async Task Change_File_InvalidOrMissingRejectedAndValidApplied()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var (key, verifier) = ApiKey.Create();
@@ -222,7 +222,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_UnderLoad_EachReaderSeesOneState()
+    public async Task Change_UnderLoad_ReadersSeeConsistentState()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:InputTokenWeight", "1"), ("Bridge:Queue:OutputTokenWeight", "1"));

@@ -14,7 +14,7 @@ public sealed class SharedLedgerTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ledger_HangUpsInstanceFailuresAndARestart_OneRecordEach()
+    public async Task Ledger_DisconnectsFailuresAndRestart_OneRecordEach()
     {
         await using var redis = await RunningRedis.StartAsync();
         await using var fleet = await TestFleet.StartAsync(
@@ -93,7 +93,7 @@ public sealed class SharedLedgerTests
     }
 
     [Fact]
-    public async Task Ledger_RedisAwayAndBack_OwnPartMarkedThenAll()
+    public async Task Ledger_RedisOutage_PartialResultMarkedThenComplete()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var proxy = new RedisProxy();

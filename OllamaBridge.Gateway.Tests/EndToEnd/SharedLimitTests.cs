@@ -18,7 +18,7 @@ public sealed class SharedLimitTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_ThreeGateways_TokensOfAMinuteHoldInSum()
+    public async Task Chat_ThreeGateways_TokenLimitAppliesToSum()
     {
         const int Limit = 1000;
         await using var state = await RunningStateServer.StartAsync();
@@ -44,7 +44,7 @@ public sealed class SharedLimitTests
     }
 
     [Fact]
-    public async Task Chat_ThreeGateways_RequestsAtATimeHoldInSumAndAreFreeAgain()
+    public async Task Chat_ThreeGateways_ConcurrencyLimitAppliesToSum()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 30 });
@@ -80,7 +80,7 @@ public sealed class SharedLimitTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Post_RedisLostSlowAndBack_OpenTenantServedClosedOne503AndHealed(string path)
+    public async Task Post_RedisLostSlowAndBack_FailOpenServedFailClosed503(string path)
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var proxy = new RedisProxy { Target = state.Options.Port };
@@ -114,7 +114,7 @@ public sealed class SharedLimitTests
     }
 
     [Fact]
-    public async Task Post_RedisWasNeverThere_ServedAtOnce()
+    public async Task Post_RedisNeverAvailable_ServedImmediately()
     {
         await using var proxy = new RedisProxy();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -126,7 +126,7 @@ public sealed class SharedLimitTests
     }
 
     [Fact]
-    public async Task Acquire_RedisFallsSilent_WaitsNoLongerThanItMay()
+    public async Task Acquire_RedisSilent_WaitIsBounded()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var proxy = new RedisProxy { Target = state.Options.Port };

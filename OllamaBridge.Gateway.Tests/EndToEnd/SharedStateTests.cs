@@ -17,7 +17,7 @@ public sealed class SharedStateTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_ThreeGatewaysOneFleet_SlotsHoldAndAllAreAnswered()
+    public async Task Chat_ThreeGatewaysOneFleet_SlotsRespectedAndAllSucceed()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(
@@ -44,7 +44,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Drain_AtOneGateway_TheOtherAndOneThatStartsLaterKnow()
+    public async Task Drain_AtOneGateway_AppliedByAllGateways()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(2);
@@ -60,7 +60,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task CreateAndDelete_ThroughTwoGatewaysAtOnce_NeverTwoWritersInTheFolder()
+    public async Task CreateAndDelete_ThroughTwoGateways_OneWriterAtATime()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(2);
@@ -81,7 +81,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Pull_ThroughTwoGatewaysAtOnce_NeverTwoWritersInTheFolder()
+    public async Task Pull_ThroughTwoGateways_OneWriterAtATime()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with
@@ -101,7 +101,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Chat_OneConversationThroughTwoGateways_TheSameInstance()
+    public async Task Chat_ConversationThroughTwoGateways_SameInstance()
     {
         await using var fleet = await TestFleet.StartAsync(4);
         await using var one = await TestBridge.StartAsync(fleet.Servers);
@@ -125,7 +125,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task State_AbsentThenThereThenLostThenSlowThenBack_ServedAllTheTime()
+    public async Task State_AppearsFailsAndRecovers_RequestsAlwaysServed()
     {
         await using var proxy = new RedisProxy();
         await using var fleet = await TestFleet.StartAsync(2);
@@ -168,7 +168,7 @@ public sealed class SharedStateTests
     [Theory]
     [InlineData("Bridge:State:ConnectionString", "127.0.0.1:1,nonsense=a-canary-of-a-password")]
     [InlineData("ConnectionStrings:state", "127.0.0.1:1,nonsense=a-canary-of-a-password")]
-    public async Task Start_NotAConnectionString_StopsTheStartWithoutSayingIt(string key, string value)
+    public async Task Start_InvalidConnectionString_FailsWithoutRepeatingIt(string key, string value)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, (key, value)));
@@ -177,7 +177,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Start_RequestsWouldWaitForRedisForTooLong_Refused()
+    public async Task Start_RedisTimeoutTooLong_Refused()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, ("Bridge:State:OperationTimeout", "00:00:00.051")));
@@ -185,7 +185,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Start_TimesThatDoNotFit_AllSaid()
+    public async Task Start_InconsistentTimes_AllReported()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(

@@ -15,7 +15,7 @@ public sealed class SharedTenantTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Tenant_MadeAtOneGateway_HoldsAtTheOtherAndAfterARestart()
+    public async Task Tenant_CreatedAtOneGateway_ValidAtOtherAndAfterRestart()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -63,7 +63,7 @@ public sealed class SharedTenantTests
     }
 
     [Fact]
-    public async Task Redis_Lost_KeysGoOnWorkingAndChangesAre503()
+    public async Task Redis_Lost_KeysKeepWorkingAndChangesFailWith503()
     {
         await using var proxy = new RedisProxy();
         await using var state = await RunningStateServer.StartAsync();
@@ -114,7 +114,7 @@ public sealed class SharedTenantTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Start_WithoutRedisThenItComes_503ThenKnown(bool requireKey)
+    public async Task Start_RedisAvailableLater_503ThenServed(bool requireKey)
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -171,7 +171,7 @@ public sealed class SharedTenantTests
     }
 
     [Fact]
-    public async Task Start_TenantsIntervalThatMakesNoSense_Told()
+    public async Task Start_InvalidTenantsInterval_Reported()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, ("Bridge:Access:TenantsInterval", "00:00:00")));

@@ -10,7 +10,7 @@ public sealed class SharedWeightsEndToEndTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ask_NamesCreatedFromTheModelInMemory_NoSecondLoad()
+    public async Task Send_NameWithWeightsInMemory_NoSecondLoad()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         foreach (var name in new[] { "cat", "dog" })
@@ -39,7 +39,7 @@ public sealed class SharedWeightsEndToEndTests
     }
 
     [Fact]
-    public async Task Unload_NameCreatedFromTheModelInMemory_TheRunnerEnds()
+    public async Task Unload_NameWithSharedWeights_RunnerEnds()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         (await CreateAsync(fleet[0], "cat")).Dispose();

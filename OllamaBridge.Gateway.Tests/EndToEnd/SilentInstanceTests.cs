@@ -27,7 +27,7 @@ public sealed class SilentInstanceTests
     [InlineData(FaultKind.Frozen, false)]
     [InlineData(FaultKind.Hang, true)]
     [InlineData(FaultKind.Hang, false, "/")] // the whole machine, health routes included
-    public async Task Ask_OneRunnerIsStuck_EveryRouteIsAnsweredByTheOther(FaultKind kind, bool isAskedBefore, string? path = null)
+    public async Task Send_RunnerFrozen_EveryRouteFailsOver(FaultKind kind, bool isAskedBefore, string? path = null)
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await LoadAsync(fleet[0]);
@@ -45,7 +45,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_RunnerIsStuckAndRunningModelsAreHeldBack_TakenForStuckAndNotForLoading(bool isAskedBefore)
+    public async Task Send_RunnerFrozenAndModelListDelayed_DetectedAsStalledNotLoading(bool isAskedBefore)
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero, holdsRunningList: true);
         await LoadAsync(fleet[0]);
@@ -62,7 +62,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_RunningModelsAreHeldBackByALoad_HealthyAndNoSecondLoad()
+    public async Task Send_ModelListDelayedByLoad_HealthyWithoutSecondLoad()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.FromSeconds(25), holdsRunningList: true);
         // Probe intervals and time-outs in scaled time.
@@ -82,7 +82,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_OneRunnerIsStuck_TheLogNamesIt()
+    public async Task Send_RunnerFrozen_StallLogged()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await LoadAsync(fleet[0]);
@@ -100,7 +100,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_LongPromptOnAnInstanceThatAnswersChecks_FinishesThere(bool stream)
+    public async Task Send_LongPromptOnResponsiveInstance_CompletesThere(bool stream)
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await LoadAsync(fleet[0]);
@@ -121,7 +121,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_OtherContextLength_TheReloadIsWaitedForAndNoOtherStarted(bool stream)
+    public async Task Send_OtherContextLength_WaitsForReloadWithoutAnotherLoad(bool stream)
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.FromSeconds(20));
         await Task.WhenAll(LoadAsync(fleet[0]), LoadAsync(fleet[1]));
@@ -135,7 +135,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_MachineIsStopped_EveryRouteIsAnsweredByTheOther()
+    public async Task Send_MachineFrozen_EveryRouteFailsOver()
     {
         string[] models = [TestFleet.Model, Embeddings];
         string[] arguments = ["--models", string.Join(',', models), "--slots", "32", "--load-time", "0s", "--prefill", "0ms", "--decode", "0ms"];
@@ -159,7 +159,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_LoadHangsOnOneInstance_EveryRouteIsAnsweredByTheOther()
+    public async Task Send_LoadHangs_EveryRouteFailsOver()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await using var bridge = await StartBridgeAsync(fleet, loaded: 0);
@@ -177,7 +177,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_LoadHangs_AnotherInstanceLoads()
+    public async Task Send_LoadHangs_AnotherInstanceLoads()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await using var bridge = await StartBridgeAsync(fleet, loaded: 0);
@@ -195,7 +195,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_OnlyInstanceIsStuck_AnErrorInsteadOfEndlessSilence(bool stream)
+    public async Task Send_OnlyInstanceFrozen_ErrorAfterBoundedTime(bool stream)
     {
         await using var fleet = await StartFleetAsync(1, TimeSpan.Zero);
         await LoadAsync(fleet[0]);
@@ -206,7 +206,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_AllInstancesStandStillForTwentySeconds_AnsweredWithoutAnError()
+    public async Task Send_AllInstancesPausedTwentySeconds_NoError()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await Task.WhenAll(LoadAsync(fleet[0]), LoadAsync(fleet[1]));
@@ -224,7 +224,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task Ask_InstanceRunsFewerAtOnceThanItsSlots_SlotsAreLoweredAndItIsSaid(int parallel)
+    public async Task Send_ParallelismBelowSlots_SlotsLoweredAndLogged(int parallel)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = parallel, DecodePerToken = TimeSpan.FromMilliseconds(10) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Instances:0:Slots", "4"));

@@ -16,7 +16,7 @@ public sealed class SilentOpenAITests
     [InlineData("/v1/completions", true, false)]
     [InlineData("/v1/completions", false, false)]
     [InlineData("/v1/embeddings", false, false)]
-    public async Task Ask_EngineIsStuckAndItsServerAnswers_TheOtherAnswers(string path, bool stream, bool hasMetrics)
+    public async Task Send_EngineFrozenBehindResponsiveServer_FailsOver(string path, bool stream, bool hasMetrics)
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time, hasMetrics);
         await using var second = await OpenAIEngine.StartAsync("two", _time, hasMetrics);
@@ -38,7 +38,7 @@ public sealed class SilentOpenAITests
     [InlineData(true, false)]
     [InlineData(false, true)]
     [InlineData(false, false)]
-    public async Task Ask_LongPromptInTheOnlySlot_FinishesThere(bool hasMetrics, bool stream)
+    public async Task Send_LongPromptInOnlySlot_CompletesThere(bool hasMetrics, bool stream)
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time, hasMetrics);
         await using var second = await OpenAIEngine.StartAsync("two", _time, hasMetrics);
@@ -52,7 +52,7 @@ public sealed class SilentOpenAITests
     }
 
     [Fact]
-    public async Task Ask_AnotherAnswerComesFromTheEngineMeanwhile_WaitedFor()
+    public async Task Send_EngineServesAnotherRequest_Waits()
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time);
         await using var second = await OpenAIEngine.StartAsync("two", _time);
@@ -69,7 +69,7 @@ public sealed class SilentOpenAITests
     }
 
     [Fact]
-    public async Task Ask_ServersOfOneRequestAtATimeAreSlow_MovedOnceAndNeverAgain()
+    public async Task Send_SlowSingleSlotServers_MovedAtMostOnce()
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time);
         await using var second = await OpenAIEngine.StartAsync("two", _time);

@@ -21,7 +21,7 @@ public sealed class SlowClientTests
     [InlineData("/v1/completions")]
     [InlineData("/v1/messages")]
     [InlineData("/v1/responses")]
-    public async Task Stream_ClientNeverReads_SlotIsFreed(string path)
+    public async Task Stream_ClientNeverReads_SlotReleased(string path)
     {
         await using var fleet = await EndlessAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:SlowClientTimeout", "00:00:01.5"));
@@ -36,7 +36,7 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Stream_SilentInstance_IsNoSlowClient()
+    public async Task Stream_SilentInstance_NotTreatedAsSlowClient()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:SlowClientTimeout", "00:00:01"), ("Bridge:Continuation:Enabled", "false"));
@@ -47,7 +47,7 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Body_ClientStopsSending_408AndClosed()
+    public async Task Body_ClientStopsSending_408AndConnectionClosed()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:SlowClientTimeout", "00:00:01"), ("Bridge:Limits:MinBodyRate", "1"), ("Bridge:Limits:BodyGracePeriod", "01:00:00"));
@@ -59,7 +59,7 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Upload_ClientStopsSending_WriterIsFreed()
+    public async Task Upload_ClientStopsSending_WriteLockReleased()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:SlowClientTimeout", "00:00:01"), ("Bridge:Limits:MinBodyRate", "1"), ("Bridge:Limits:BodyGracePeriod", "01:00:00"));
@@ -72,7 +72,7 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Concurrency_CountedBeforeTheBodyIsRead()
+    public async Task Concurrency_UnreadBody_CountsTowardsLimit()
     {
         var (key, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -99,7 +99,7 @@ public sealed class SlowClientTests
     [InlineData("/api/chat", true)]
     [InlineData("/api/chat", false)]
     [InlineData("/v1/audio/transcriptions", false)]
-    public async Task LargeBody_KeptOnDisk_SentWholeAndAgain(string path, bool chunked)
+    public async Task LargeBody_BufferedOnDisk_SentCompleteOnEachAttempt(string path, bool chunked)
     {
         await using var fleet = await TestFleet.StartAsync(2, options: null, TestFleet.Model, "whisper:latest");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Models:0:Name", "alias"), ("Bridge:Models:0:Target", TestFleet.Model));
@@ -130,7 +130,7 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task LargeBodies_NoRoom_503InWords()
+    public async Task LargeBodies_BufferFull_503WithReason()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:MaxBodyDisk", "3000000"), ("Bridge:Limits:BodyWait", "00:00:00.2"));

@@ -40,7 +40,7 @@ public sealed class SoakTests(ITestOutputHelper output)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Streams_OneServerAfterAnotherIsKilled_EveryAnswerIsWholeAndExact()
+    public async Task Streams_ServersKilledInTurn_EveryResponseCompleteAndExact()
     {
         using var client = Client();
         var expected = await UndisturbedAsync(client);

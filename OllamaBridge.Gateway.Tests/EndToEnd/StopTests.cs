@@ -13,7 +13,7 @@ public sealed class StopTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Sigterm_WhatIsUnderWayAndWhatWaitsIsAnswered_TheRestSentAwayAndExitCode0()
+    public async Task Sigterm_RunningAndQueuedRequests_CompleteAndNewOnesGet503()
     {
         await using var fleet = await StartFleetAsync(tokens: 250);
         await using var gateway = await GatewayProcess.StartAsync(fleet.Servers, slots: 1);
@@ -46,7 +46,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task Sigterm_GraceIsOver_WhatStillRunsEndsWithAnErrorInItsProtocolAndExitCode0()
+    public async Task Sigterm_GracePeriodExpires_StreamsEndWithErrorInClientsProtocol()
     {
         await using var fleet = await StartFleetAsync(tokens: 1_000_000);
         await using var gateway = await GatewayProcess.StartAsync(fleet.Servers, slots: 4, ("Bridge:Shutdown:GracePeriod", "00:00:01"));
@@ -89,7 +89,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task Start_TimesThatDoNotFit_Said()
+    public async Task Start_InconsistentTimes_Reported()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(

@@ -16,7 +16,7 @@ public sealed class StreamingTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_InstancePausesAfterTwoTokens_TheTwoArriveBeforeTheRest(string path)
+    public async Task Stream_InstancePausesAfterTwoTokens_TokensNotBuffered(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -42,7 +42,7 @@ public sealed class StreamingTests
     [InlineData("/v1/messages", FaultKind.CutAfterTokens)]
     [InlineData("/v1/messages", FaultKind.ErrorLine)]
     [InlineData("/v1/responses", FaultKind.CutAfterTokens)]
-    public async Task Stream_BreaksOffAfterThreeTokens_EndsWithAnErrorInTheCallersProtocol(string path, FaultKind kind)
+    public async Task Stream_InterruptedAfterThreeTokens_ErrorInClientsProtocol(string path, FaultKind kind)
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, NotGoneOnWith);
@@ -65,7 +65,7 @@ public sealed class StreamingTests
     }
 
     [Fact]
-    public async Task Stream_NativeErrorLineOfTheInstance_IsPassedOnAsItIs()
+    public async Task Stream_InstancesErrorLine_PassedOnUnchanged()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, NotGoneOnWith);
@@ -79,7 +79,7 @@ public sealed class StreamingTests
     }
 
     [Fact]
-    public async Task Stream_StandsStillLongerThanAllowed_EndsWithAnError()
+    public async Task Stream_StallsBeyondTimeout_Error()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(
@@ -94,7 +94,7 @@ public sealed class StreamingTests
     }
 
     [Fact]
-    public async Task Stream_ClientHangsUp_UpstreamIsCancelledWithinASecondAndTheSlotComesBack()
+    public async Task Stream_ClientDisconnects_UpstreamCancelledAndSlotReturned()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { DecodePerToken = TimeSpan.FromMilliseconds(20) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -110,7 +110,7 @@ public sealed class StreamingTests
     }
 
     [Fact]
-    public async Task NonStreamed_CutInTheMiddleOfTheBody_AnotherInstanceAnswers()
+    public async Task NonStreamed_BodyCut_FailsOver()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -35,7 +35,7 @@ public sealed class ThinkingResumptionTests
     /// <summary>Every style × every protocol × twelve positions.</summary>
     [Theory]
     [MemberData(nameof(Matrix))]
-    public async Task Stream_BreaksOffAnywhere_SameTextAndTokens(string style, string path)
+    public async Task Stream_InterruptedAnywhere_SameTextAndTokens(string style, string path)
     {
         await using var fleet = await StartFleetAsync(Model(style));
         await using var bridge = await StartAsync(fleet);
@@ -49,7 +49,7 @@ public sealed class ThinkingResumptionTests
     /// <summary>Every token limit, hidden tokens included.</summary>
     [Theory]
     [MemberData(nameof(Matrix))]
-    public async Task Stream_LimitedInTokens_NoneMoreAndTheSameUsage(string style, string path)
+    public async Task Stream_TokenLimit_KeptWithSameUsage(string style, string path)
     {
         await using var fleet = await StartFleetAsync(Model(style));
         await using var bridge = await StartAsync(fleet);
@@ -89,7 +89,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("compact template")]
     [InlineData("thinking of the last message not rendered")]
     [InlineData("built-in parser")]
-    public async Task Stream_BreaksOffAtEachOfThreeInstances_SameTextAndTokens(string style)
+    public async Task Stream_InterruptedByEachOfThreeInstances_SameTextAndTokens(string style)
     {
         await using var fleet = await StartFleetAsync(Model(style), count: 4);
         await using var bridge = await StartAsync(fleet);
@@ -115,7 +115,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("opened by the template", false)]
     [InlineData("template that leaves the turn open", false)]
     [InlineData("built-in parser", "high")]
-    public async Task Stream_ThinkIsGiven_SameTextAndTokens(string style, object think)
+    public async Task Stream_ThinkOption_SameTextAndTokens(string style, object think)
     {
         await using var fleet = await StartFleetAsync(Model(style));
         await using var bridge = await StartAsync(fleet);
@@ -132,7 +132,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("compact template", "/api/chat")]
     [InlineData("compact template", "/v1/chat/completions")]
     [InlineData("built-in parser", "/api/generate")]
-    public async Task Stream_ModelLimitsTokens_NoneMoreAndTheSameUsage(string style, string path)
+    public async Task Stream_ModelsTokenLimit_KeptWithSameUsage(string style, string path)
     {
         await using var fleet = await StartFleetAsync(Model(style) with { MaxTokens = 11 });
         await using var bridge = await StartAsync(fleet);
@@ -150,7 +150,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("template that leaves the turn open", "/v1/chat/completions")]
     [InlineData("thinking of the last message not rendered", "/api/generate")]
     [InlineData("built-in parser", "/api/chat")]
-    public async Task Stream_ThinkingIsEmpty_SameTextAndTokens(string style, string path)
+    public async Task Stream_EmptyThinking_SameTextAndTokens(string style, string path)
     {
         await using var fleet = await StartFleetAsync(Model(style) with { ThinkingTokens = 0 });
         await using var bridge = await StartAsync(fleet);
@@ -165,7 +165,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("tools", "/api/chat")]
     [InlineData("tools", "/v1/chat/completions")]
     [InlineData("images", "/api/chat")]
-    public async Task Stream_ConversationThatIsNotRendered_SameTextAndTokens(string what, string path)
+    public async Task Stream_ConversationNotRendered_SameTextAndTokens(string what, string path)
     {
         await using var fleet = await StartFleetAsync(Model("compact template") with
         {
@@ -186,7 +186,7 @@ public sealed class ThinkingResumptionTests
 
     /// <summary>The raw text is found by generating only the hidden part again, not a long response.</summary>
     [Fact]
-    public async Task Stream_HiddenTextIsFound_TheAnswerIsNotWrittenAgain()
+    public async Task Stream_HiddenTextFound_ResponseNotRegenerated()
     {
         await using var fleet = await StartFleetAsync(Model("compact template"));
         await using var bridge = await StartAsync(fleet);
@@ -209,7 +209,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("compact template", 2)]
     [InlineData("compact template", 9)]
     [InlineData("built-in parser", 2)]
-    public async Task Stream_SampledAnswer_ResumedFromItsRawTextOrEndedWithAnError(string style, int after)
+    public async Task Stream_SampledResponse_ResumedFromRawTextOrError(string style, int after)
     {
         await using var fleet = await StartFleetAsync(Model(style) with { Samples = true });
         await using var bridge = await StartAsync(fleet);

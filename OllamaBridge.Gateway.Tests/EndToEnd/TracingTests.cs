@@ -64,7 +64,7 @@ public sealed class TracingTests
     }
 
     [Fact]
-    public async Task Chat_SeveralInstances_DecisionHasTheScoresOfAll()
+    public async Task Chat_SeveralInstances_DecisionHasAllScores()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -102,7 +102,7 @@ public sealed class TracingTests
     }
 
     [Fact]
-    public async Task Chat_SentToTwo_BothAreSpansAndOneOfThemWasOvertaken()
+    public async Task Chat_Hedged_SpanOfEachAttempt()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(
@@ -128,7 +128,7 @@ public sealed class TracingTests
     }
 
     [Fact]
-    public async Task Chat_NobodyOpen_QueueSpanSaysWhy()
+    public async Task Chat_NoUsablePlacement_QueueSpanHasReason()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.1"));
@@ -147,7 +147,7 @@ public sealed class TracingTests
 
     /// <summary>A client with its own trace, which collects the spans of that trace.</summary>
     [Fact]
-    public async Task Chat_TierMustBeStarted_EventOnTheWait()
+    public async Task Chat_TierStarted_EventOnQueueSpan()
     {
         await using var bed = await Activation.ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -167,7 +167,7 @@ public sealed class TracingTests
     [Theory]
     [InlineData("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
     [InlineData(null)]
-    public async Task Forward_NobodyTraces_WhatTheClientSentGoesOn(string? sent)
+    public async Task Forward_NoTracing_ClientsContextPassedOn(string? sent)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         // A separate process, because the listeners of other tests are active in this one.

@@ -35,7 +35,7 @@ public sealed class ConfiguredInstanceSourceTests
     }
 
     [Fact]
-    public async Task List_DnsEntryThatIsAService_AddressesOfTheServicesHost()
+    public async Task List_DnsEntryWithServiceName_AddressesOfServicesHost()
     {
         await using var world = new World(("Bridge:Instances:0:Url", "http://ollama"), ("Bridge:Instances:0:Discovery", "Dns"),
             ("services:ollama:http:0", "http://ollama.ns.svc:11434"));
@@ -66,7 +66,7 @@ public sealed class ConfiguredInstanceSourceTests
     }
 
     [Fact]
-    public async Task Watch_NobodyKnows_ListStaysAndRecovers()
+    public async Task Watch_DnsFails_ListUnchangedAndRecovers()
     {
         await using var world = new World(("Bridge:Instances:0:Url", "http://ollama:11434"), ("Bridge:Instances:0:Discovery", "Dns"));
         world.Addresses["ollama"] = ["10.0.0.1"];

@@ -30,7 +30,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Starting_SomeAnswer_SnapshotIsThereBeforeTheFirstRequest()
+    public async Task Starting_SomeInstancesRespond_SnapshotBeforeFirstRequest()
     {
         _servers["j"].Refuses = true;
         await _owner.StartingAsync(Cancelled);
@@ -39,7 +39,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task SetDraining_OfOneThatHasGoneMeanwhile_CanBeEndedAndOnlyThat()
+    public async Task SetDraining_RemovedInstance_OnlyUndrainAccepted()
     {
         await StartAsync();
         Assert.True(await _owner.SetDrainingAsync("j", draining: true, Cancelled));
@@ -56,7 +56,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Poll_ChangedMemoryAndDisk_InTheNextSnapshots()
+    public async Task Poll_ChangedMemoryAndDisk_InNextSnapshots()
     {
         await StartAsync();
         _servers["i"].Loaded = "a";
@@ -107,7 +107,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Poll_RunningModelsAreHeldBack_HealthyWithWhatWasKnownAndNewModels()
+    public async Task Poll_RunningModelsDelayed_HealthyWithLastKnownState()
     {
         _servers["i"].Loaded = "a";
         await StartAsync();
@@ -130,7 +130,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Starting_ModelListThatTakesLong_WatchedMeanwhileAndUsedWhenItCame()
+    public async Task Starting_SlowModelList_ProbedMeanwhileAndAppliedOnArrival()
     {
         var held = new TaskCompletionSource();
         _servers["i"].TagsHeld = held.Task;
@@ -155,7 +155,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Poll_ModelListFailsLater_TheListFromBeforeIsUsedAndThatIsTold()
+    public async Task Poll_ModelListFailsLater_PreviousListKeptAndReported()
     {
         await StartAsync();
         var held = new TaskCompletionSource();
@@ -172,7 +172,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Publish_OneNameTwoModels_TheNewestIsServed()
+    public async Task Publish_TwoDigestsOfOneName_NewestServed()
     {
         _servers["i"].Digest = "aaaaaaaaaaaa";
         _servers["j"].Digest = "bbbbbbbbbbbb";
@@ -194,7 +194,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     [InlineData("""{"models":[{"name":5}]}""")]
     [InlineData("""{"version":5}""")]
     [InlineData("")]
-    public async Task Poll_NonsenseAnswers_AFailedLookAndNothingWorse(string body)
+    public async Task Poll_InvalidResponse_ProbeFails(string body)
     {
         _servers["i"].Body = body;
         await _owner.StartingAsync(Cancelled);
@@ -206,7 +206,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     [InlineData(500)]
     [InlineData(403)]
     [InlineData(301)]
-    public async Task Poll_ErrorStatus_AFailedLook(int status)
+    public async Task Poll_ErrorStatus_ProbeFails(int status)
     {
         _servers["i"].Status = status;
         await _owner.StartingAsync(Cancelled);
@@ -242,7 +242,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ReportFailure_Refused_OutAtOnceAndLookedAtAgain()
+    public async Task ReportFailure_Refused_UnhealthyAndProbedImmediately()
     {
         await StartAsync();
         var seen = new List<InstanceStatus>();
@@ -253,7 +253,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ReportFailure_StaleCatalog_ListReadNow()
+    public async Task ReportFailure_StaleCatalog_CatalogReadImmediately()
     {
         await StartAsync();
         _servers["i"].Models = "b";
@@ -263,7 +263,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task SetDraining_OnAndOff_InTheSnapshotWhenItReturns()
+    public async Task SetDraining_OnAndOff_InSnapshotOnReturn()
     {
         await StartAsync();
         Assert.True(await _owner.SetDrainingAsync("I", true, Cancelled));
@@ -278,7 +278,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task DrainUntil_AgainWithoutADeadlineAndUndrained_TheNewestWordHolds()
+    public async Task DrainUntil_RepeatedAndUndrained_NewestDirectiveWins()
     {
         await StartAsync();
         var deadline = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().AddSeconds(30).ToUnixTimeMilliseconds());
@@ -298,7 +298,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_NewInstance_InTheSnapshotWhenItReturnsAndLookedAt()
+    public async Task Add_NewInstance_InSnapshotAndProbed()
     {
         await StartAsync();
         _servers["k"].Models = "new";
@@ -313,7 +313,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_InstanceThatDoesNotAnswer_ThereAllTheSame()
+    public async Task Add_UnreachableInstance_Added()
     {
         await StartAsync();
         _servers["k"].Refuses = true;
@@ -328,7 +328,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Remove_WithAnAnswerUnderWay_GoneAtOnceAndItsSlotCountsOn()
+    public async Task Remove_WithRunningRequest_RemovedImmediatelyAndSlotStillCounted()
     {
         await StartAsync();
         await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
@@ -342,7 +342,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_OnceDrainedThenRemoved_UsedAgain()
+    public async Task Add_DrainedThenRemoved_UsableAgain()
     {
         await StartAsync();
         await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
@@ -355,7 +355,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_ConfigurationTakesAMembersName_TheMemberStandsBackUntilItIsFree()
+    public async Task Change_ConfigurationTakesMembersName_MemberSuspendedUntilFree()
     {
         await StartAsync();
         await _owner.AddAsync(FakeSource.Definition("k", 3), Cancelled);
@@ -368,7 +368,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_OneAddedOneRemoved_OthersKeepTheirState()
+    public async Task Change_OneAddedOneRemoved_OthersKeepState()
     {
         await StartAsync();
         var kept = View(_owner.Current, "j").Instance;
@@ -382,7 +382,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_SameNameOtherAddress_AnotherInstance()
+    public async Task Change_SameNameOtherAddress_NewInstance()
     {
         await StartAsync();
         var before = View(_owner.Current, "i").Instance;
@@ -394,7 +394,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task RefreshCatalog_LookUnderWayBefore_WaitsForOneAskedAfter()
+    public async Task RefreshCatalog_ProbeAlreadyRunning_WaitsForNewProbe()
     {
         await StartAsync();
         _servers["i"].Forget();
@@ -418,7 +418,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task RefreshCatalog_NoAnswer_EndsAfterTheTimeOut()
+    public async Task RefreshCatalog_NoResponse_EndsAfterTimeout()
     {
         await StartAsync();
         _servers["i"].Forget();
@@ -431,7 +431,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task RefreshCatalog_InstanceRemovedMeanwhile_NotWaitedFor()
+    public async Task RefreshCatalog_InstanceRemoved_DoesNotWait()
     {
         await StartAsync();
         _servers["i"].Forget();
@@ -443,7 +443,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task RefreshCatalog_NobodyHealthy_EndsAtOnce()
+    public async Task RefreshCatalog_NoHealthyInstance_EndsImmediately()
     {
         _servers["i"].Refuses = _servers["j"].Refuses = true;
         await StartAsync();

@@ -40,7 +40,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_OnlyOneHasWork_ItGetsAllSlots()
+    public async Task Exchange_OneGatewayHasWork_GetsAllSlots()
     {
         var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
         await RoundAsync(3);
@@ -57,7 +57,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     [InlineData(1)]
     [InlineData(4)]
     [InlineData(7)]
-    public async Task Exchange_ThreeGatewaysInAnyOrder_NeverMoreThanTheSlotsAndNoneIdle(int slots)
+    public async Task Exchange_ThreeGatewaysInAnyOrder_AllSlotsUsedAndNoneTwice(int slots)
     {
         var gateways = new[] { await StartAsync(slots), await StartAsync(slots), await StartAsync(slots) };
         var random = new Random(slots);
@@ -82,7 +82,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_OneSlotTwoWant_EachHasItsTurn()
+    public async Task Exchange_TwoGatewaysOneSlot_TakeTurns()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         a.Wait(5);
@@ -100,7 +100,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_AGatewayFellSilent_ItsSlotsAreTheOthersWithinSeconds()
+    public async Task Exchange_GatewaySilent_SlotsReassignedWithinSeconds()
     {
         var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
         a.Wait(9);
@@ -114,7 +114,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_StoreIsLost_EachGoesOnWithAnEvenShareAndBackToOneFleet()
+    public async Task Exchange_StoreLost_EvenSharesUntilItReturns()
     {
         var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
         a.Wait(9);
@@ -140,7 +140,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_OthersUse_WeighsInTheLoad()
+    public async Task Exchange_UseByOthers_CountsAsLoad()
     {
         var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
         await RoundAsync(3);
@@ -151,7 +151,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Decide_AConversationsInstanceIsFullOfAnothersRequests_TheNextBestAtEveryGatewayAndThenBack()
+    public async Task Decide_ConversationsInstanceFullByOthers_SameAlternativeAtEveryGateway()
     {
         var (a, b, c) = (await StartAsync(slots: 4), await StartAsync(slots: 4), await StartAsync(slots: 4));
         await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled);
@@ -179,7 +179,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Drain_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
+    public async Task Drain_AtOneGateway_AppliesToAllAndSurvivesStoreLoss()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         await a.Owner.SetDrainingAsync("i", true, Cancelled);
@@ -197,7 +197,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task DrainUntil_AtOneGateway_TheDeadlineAtAllAndUndrainEndsIt()
+    public async Task DrainUntil_AtOneGateway_DeadlineAtAllUntilUndrain()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         var deadline = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().AddMinutes(10).ToUnixTimeMilliseconds());
@@ -215,7 +215,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
+    public async Task Add_AtOneGateway_AppliesToAllAndSurvivesStoreLoss()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         Assert.Equal(MemberChange.Added, await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled));
@@ -234,7 +234,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_OneWithWorkAtAll_NeverMoreThanItsSlots()
+    public async Task Add_InstanceUsedByAll_SlotsRespected()
     {
         var gateways = new[] { await StartAsync(), await StartAsync(), await StartAsync() };
         await RoundAsync(2);
@@ -257,7 +257,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_WhileTheStoreIsLost_AnEvenShare()
+    public async Task Add_StoreLost_EvenShare()
     {
         var (a, _) = (await StartAsync(), await StartAsync());
         await RoundAsync(2);
@@ -269,7 +269,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_JustBeforeTheStoreIsLost_NotLeftWithoutSlots()
+    public async Task Add_JustBeforeStoreLoss_HasSlots()
     {
         var (a, _) = (await StartAsync(), await StartAsync());
         await RoundAsync(2);
@@ -282,7 +282,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_WordsThatTheStoreHas_NotSaidAgainUntilItForgetsThem()
+    public async Task Exchange_DirectivesInStore_SentAgainOnlyAfterStoreLoss()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         await a.Owner.SetDrainingAsync("i", true, Cancelled);
@@ -307,7 +307,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Eject_AtOneGateway_AtAllUntilItEnds()
+    public async Task Eject_AtOneGateway_AppliesToAll()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         a.Owner.ReportFailure(a["i"], InstanceFailure.ServerError);
@@ -323,7 +323,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Eject_TheLastOne_NotOnAnothersWord()
+    public async Task Eject_LastInstance_NotByAnotherGateway()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         foreach (var name in new[] { "i", "j" })
@@ -334,7 +334,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Drain_OfOnePod_NotHeldAgainstTheNextOfItsNameWhoeverHearsOfIt()
+    public async Task Drain_ReplacedPod_NotAppliedToNextPod()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         var (pod, next) = (FakeSource.Definition("i") with { Incarnation = "uid-1" }, FakeSource.Definition("i") with { Incarnation = "uid-2" });
@@ -364,7 +364,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Eject_OfOnePod_NotHeldAgainstTheNextOfItsName()
+    public async Task Eject_ReplacedPod_NotAppliedToNextPod()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         var pod = FakeSource.Definition("i") with { Incarnation = "uid-1" };

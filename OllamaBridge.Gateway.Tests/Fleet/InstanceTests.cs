@@ -32,7 +32,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void Configure_FewerSlotsThanUsed_SurplusRunsOut()
+    public void Configure_FewerSlotsThanUsed_SurplusReturned()
     {
         var instance = Make(slots: 2);
         Assert.True(instance.TryTakeSlot());
@@ -83,7 +83,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void AssumeLoading_MemoryFull_LeastRecentlyUsedIdleGoes()
+    public void AssumeLoading_MemoryFull_LeastRecentlyUsedIdleEvicted()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 2);
         Use(a, 10);
@@ -98,7 +98,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void AssumeLoading_OldestInUse_TheIdleOneGoes()
+    public void AssumeLoading_OldestInUse_IdleEvicted()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 2);
         Use(a, 10);
@@ -112,7 +112,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void AssumeLoading_AllInUse_TheOldestGoesWhenItsRequestsHaveEnded()
+    public void AssumeLoading_AllInUse_OldestEvictedAfterItsRequests()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 2);
         Use(a, 1);
@@ -129,7 +129,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void AssumeLoading_RoomLeft_NobodyGoes()
+    public void AssumeLoading_CapacityLeft_NoEviction()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 3);
         Use(a, 1);

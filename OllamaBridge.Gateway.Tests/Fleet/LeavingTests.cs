@@ -35,7 +35,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_OneIsToldOfNoLonger_NothingNewUntilItsWorkIsDoneThenGone()
+    public async Task Change_Undiscovered_DrainedThenRemoved()
     {
         var instance = View("pod-1")!.Instance;
         Assert.True(instance.TryTakeSlot());
@@ -52,7 +52,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_IdleOne_StaysAMomentForItsHookAndUntilTheDeadlineThatItNames()
+    public async Task Change_IdleInstanceUndiscovered_KeptForPreStopHookAndItsDeadline()
     {
         _source.Change(Found("pod-0"));
         await UntilAsync(_ => View("pod-1") is { IsLeaving: true });
@@ -66,7 +66,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_UsedByAnotherGatewayOnly_Stays()
+    public async Task Change_UsedByAnotherGateway_Kept()
     {
         View("pod-1")!.Instance.UsedElsewhere = 1;
         _source.Change(Found("pod-0"));
@@ -77,7 +77,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_IdleAndAnswersNoLonger_GoneAtOnce()
+    public async Task Change_IdleAndUnhealthy_RemovedImmediately()
     {
         _servers["pod-1"].Refuses = true;
         await UntilAsync(_ => View("pod-1") is { Status: InstanceStatus.Unhealthy });
@@ -86,7 +86,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_ToldOfAgain_UsedAgainAsItWas()
+    public async Task Change_RediscoveredInstance_UsedWithItsState()
     {
         var instance = View("pod-1")!.Instance;
         _source.Change(Found("pod-0"));
@@ -99,7 +99,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_KnownToEnd_NothingNewAndThereForAsLongAsItIsToldOf()
+    public async Task Change_Terminating_DrainedWhileDiscovered()
     {
         _source.Change(Found("pod-0"), Found("pod-1") with { IsLeaving = true });
         await UntilAsync(_ => View("pod-1") is { IsLeaving: true, Draining: true });
@@ -111,7 +111,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_ConfiguredOneByOne_GoneAtOnce()
+    public async Task Change_ConfiguredInstanceRemoved_RemovedImmediately()
     {
         _source.Change(Found("pod-0"), Found("pod-1"), FakeSource.Definition("mine"));
         await UntilAsync(_ => View("mine") is { IsUsable: true });
@@ -123,7 +123,7 @@ public sealed class LeavingTests : IAsyncLifetime
     [Theory]
     [InlineData("http://pod-1b", "uid-2")]
     [InlineData("http://pod-1", "uid-2")]
-    public async Task Change_TheNextOfItsName_StartsAnewWithoutItsDrainItsWorkAndItsEjection(string url, string incarnation)
+    public async Task Change_ReplacedPod_StartsWithoutDrainAndEjection(string url, string incarnation)
     {
         var old = View("pod-1")!.Instance;
         Assert.True(old.TryTakeSlot());
@@ -148,7 +148,7 @@ public sealed class LeavingTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Look_ThePodsContainerStartsAnewAfterADrain_UsedAgainWhereTheDrainHadATime(bool byATime)
+    public async Task Probe_ContainerRestartsAfterDrain_UsableIfDrainHadDeadline(bool byATime)
     {
         if (byATime)
             await _owner.DrainUntilAsync("pod-1", _clock.GetUtcNow().AddMinutes(1), Cancelled);

@@ -82,7 +82,7 @@ public class ModelNameTests
         Assert.Equal(valid, ModelName.TryGetKey($"{new string('h', length)}/library/x", out _));
 
     [Fact]
-    public void TryGetKey_OfAKey_IsTheKey()
+    public void TryGetKey_Key_Unchanged()
     {
         var part = Gen.Elements("x", "X", "library", "me", "latest", "registry.ollama.ai", "127.0.0.1:80", "a.b", "-", "", "_", "é", "hf.co");
         var separator = Gen.Elements("/", ":", "://", "", " ");
@@ -99,7 +99,7 @@ public class ModelNameTests
     [InlineData("nope", "nope:latest")]
     [InlineData("nope:1", "nope:1")]
     [InlineData("127.0.0.1:80/library/x", "127.0.0.1:80/library/x:latest")]
-    public void WithTag_AddsOnlyAMissingTag(string name, string expected) => Assert.Equal(expected, ModelName.WithTag(name));
+    public void WithTag_AnyName_AddsMissingTagOnly(string name, string expected) => Assert.Equal(expected, ModelName.WithTag(name));
 
     [Theory]
     [InlineData("tiny:latest", "library")]

@@ -18,7 +18,7 @@ public class ModelPartTests
     [InlineData(ApiRoutes.Responses, "org/model", "o")]
     [InlineData(ApiRoutes.Messages, "Org/Model", "o")]
     [InlineData(ApiRoutes.None, null, "o v w")]
-    public void Find_ModelOnBothKinds_ThoseWithTheRouteAndTheVeryName(object route, string? name, string instances)
+    public void Find_ModelOnBothKinds_PlacementsWithRouteAndExactId(object route, string? name, string instances)
     {
         var fleet = new FleetBuilder().With("o", "org/model").WithOpenAI("v", "Org/Model", ApiRoutes.Responses).WithOpenAI("w", "org/model").Build();
 
@@ -32,14 +32,14 @@ public class ModelPartTests
     [InlineData(ApiRoutes.OpenAI, "Org/Model", true)]
     [InlineData(ApiRoutes.OpenAI, "org/model", false)]
     [InlineData(ApiRoutes.Transcriptions, "Org/Model", false)]
-    public void Find_ModelOnOpenAIServersAlone_OnlyForThem(object route, string name, bool found)
+    public void Find_ModelOnlyOnOpenAIServers_OnlyForOpenAIRoutes(object route, string name, bool found)
     {
         var fleet = new FleetBuilder().With("o", "other").WithOpenAI("v", "Org/Model").Build();
         Assert.Equal(found, fleet.Find("org/model:latest", new ModelPart((ApiRoutes)route, name)) is not null);
     }
 
     [Fact]
-    public void Find_OllamaServersAlone_TheWholeModelWhateverIsAsked()
+    public void Find_OnlyOllamaServers_WholeModel()
     {
         var fleet = new FleetBuilder().With("o").With("p").Build();
         var whole = fleet.Models["a:latest"];
@@ -49,7 +49,7 @@ public class ModelPartTests
     }
 
     [Fact]
-    public void Find_PartsWithTheSameInstances_AreOneAndWaitTogether()
+    public void Find_PartsWithSameInstances_Shared()
     {
         var fleet = new FleetBuilder().With("o").WithOpenAI("v", "a").Build();
 
@@ -63,7 +63,7 @@ public class ModelPartTests
     }
 
     [Fact]
-    public void Find_NoModelNamed_NeverAnOpenAIServer()
+    public void Find_NoModel_NoOpenAIServer()
     {
         var fleet = new FleetBuilder().With("o").WithOpenAI("v", "a").Build();
         Assert.Equal(["o"], fleet.Find("", new ModelPart(ApiRoutes.OpenAI, null))!.Placements.Select(p => p.Instance.Name));
@@ -92,7 +92,7 @@ public class ModelPartTests
     [InlineData(false, true, false)] // an Ollama server without a catalog: its models are not unknown
     [InlineData(true, true, true)]
     [InlineData(null, true, true)]
-    public void AnyCatalogKnown_OfThoseThatCouldHaveIt(bool? ollama, bool openAI, bool known)
+    public void AnyCatalogKnown_MixedFleet_OnlyCapableInstancesCount(bool? ollama, bool openAI, bool known)
     {
         var builder = new FleetBuilder();
         if (ollama is { } told)
@@ -103,7 +103,7 @@ public class ModelPartTests
     }
 
     [Fact]
-    public void Build_OpenAIServer_WhatItServesIsInMemoryAndStaysThere()
+    public void Build_OpenAIServer_ModelsAlwaysLoaded()
     {
         var builder = new FleetBuilder().WithOpenAI("v", "a b A");
         var fleet = builder.Build();

@@ -26,7 +26,7 @@ public class OpenAIServicesTests
     }
 
     [Fact]
-    public void Read_OtherModels_AnotherDefinition()
+    public void Read_OtherModels_DifferentDefinition()
     {
         InstanceDefinition Read(params string[] models) => InstanceDefinitions.Read(
             new FleetOptions { Instances = [new() { Url = "v", Kind = InstanceKind.OpenAI, Models = models }] }, [])[0];
@@ -34,7 +34,7 @@ public class OpenAIServicesTests
     }
 
     [Fact]
-    public void Read_Mistakes_EachWithItsKeyAndNoKeyRepeated()
+    public void Read_Errors_EachNamesItsKeyWithoutSecret()
     {
         var errors = new List<string>();
         InstanceDefinitions.Read(

@@ -24,11 +24,11 @@ public class SlotSharesTests
     public void Divide_Example_Shares(int slots, int[] demands, long turn, int[] expected) => Assert.Equal(expected, Divide(slots, demands, turn));
 
     [Fact]
-    public void Divide_Any_AllSlotsAndNoneTwice() => Prop.ForAll(Any, x =>
+    public void Divide_AnyDemands_AllSlotsOnce() => Prop.ForAll(Any, x =>
         Divide(x.Slots, x.Demands, x.Turn) is var shares && shares.All(s => s >= 0) && shares.Sum() == x.Slots).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Divide_Any_NobodyIsShortWhileAnotherHasTwoMoreOrSomethingToSpare() => Prop.ForAll(Any, x =>
+    public void Divide_AnyDemands_FairWithinOneSlot() => Prop.ForAll(Any, x =>
     {
         var shares = Divide(x.Slots, x.Demands, x.Turn);
         return Enumerable.Range(0, shares.Length).Where(i => shares[i] < x.Demands[i]).All(i =>
@@ -36,7 +36,7 @@ public class SlotSharesTests
     }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Divide_AskingForMore_NeverGetsLess() => Prop.ForAll(Any, x =>
+    public void Divide_HigherDemand_NotFewerSlots() => Prop.ForAll(Any, x =>
     {
         var before = Divide(x.Slots, x.Demands, x.Turn);
         var more = x.Demands.ToArray();
@@ -46,7 +46,7 @@ public class SlotSharesTests
     }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Divide_TurnGoesRound_EachGetsAsMuch() => Prop.ForAll(Any, x =>
+    public void Divide_FullRoundOfTurns_EqualShares() => Prop.ForAll(Any, x =>
     {
         var sums = new int[x.Demands.Length];
         var equal = x.Demands.Select(_ => 50).ToArray();

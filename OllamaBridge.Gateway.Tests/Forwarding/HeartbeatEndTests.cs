@@ -13,7 +13,7 @@ public sealed class HeartbeatEndTests
 {
     /// <summary>Kestrel aborts the connection after a cancelled write, so the following response would be lost.</summary>
     [Fact]
-    public async Task Dispose_WhileALineIsWritten_WaitsForItAndCancelsNothing()
+    public async Task Dispose_DuringWrite_WaitsWithoutCancelling()
     {
         using var queue = new QueueHarness(new FleetBuilder().With("a"), new QueueOptions());
         var clock = new FakeTimeProvider();

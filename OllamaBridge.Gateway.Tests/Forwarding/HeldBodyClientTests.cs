@@ -11,7 +11,7 @@ public sealed class HeldBodyClientTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task SendAsync_SmallBody_OneWriteForHeadAndBody()
+    public async Task SendAsync_SmallBody_OneWriteWithHeaders()
     {
         var connection = new RecordedConnection();
 
@@ -25,7 +25,7 @@ public sealed class HeldBodyClientTests
     }
 
     [Fact]
-    public async Task SendAsync_SmallBodyInPieces_IsSentWhole()
+    public async Task SendAsync_SmallBodyInPieces_SentComplete()
     {
         var connection = new RecordedConnection();
 
@@ -35,7 +35,7 @@ public sealed class HeldBodyClientTests
     }
 
     [Fact]
-    public async Task SendAsync_LargeBody_IsLeftToTheForwarder()
+    public async Task SendAsync_LargeBody_SentByForwarder()
     {
         var connection = new RecordedConnection();
         var body = new byte[HeldBodyClient.Limit + 1];
@@ -48,7 +48,7 @@ public sealed class HeldBodyClientTests
     }
 
     [Fact]
-    public async Task SendAsync_BodyChangesAfterwards_WhatIsSentDoesNot()
+    public async Task SendAsync_BodyChangedLater_SentBytesUnchanged()
     {
         var body = "before"u8.ToArray();
         var handler = new KeptRequest();

@@ -51,6 +51,6 @@ public class OriginRulesTests
     [InlineData("ab*ba", "aba", false)] // prefix and suffix must not overlap
     [InlineData("https://chat.example:*", "https://chat.example:8443", true)]
     [InlineData("*", "anything", true)]
-    public void IsAllowed_AddedByTheOperator_AsWritten(string pattern, string origin, bool allowed) =>
+    public void IsAllowed_AddedByOperator_AsWritten(string pattern, string origin, bool allowed) =>
         Assert.Equal(allowed, OriginRules.IsAllowed(origin, [pattern]));
 }

@@ -21,7 +21,7 @@ public sealed partial class ConfigurationSchemaTests
 
     /// <summary>OLLAMABRIDGE_UPDATE_SCHEMA=1 in the environment writes the file instead.</summary>
     [Fact]
-    public void File_InTheRepository_IsThatOfTheOptionsTypes()
+    public void File_InRepository_MatchesOptionsTypes()
     {
         var schema = ConfigurationSchema.Generate(GatewaySettings.Tree);
         if (Environment.GetEnvironmentVariable("OLLAMABRIDGE_UPDATE_SCHEMA") == "1")
@@ -31,7 +31,7 @@ public sealed partial class ConfigurationSchemaTests
     }
 
     [Theory, MemberData(nameof(Samples))]
-    public void Samples_OfTheDocuments_PassSchemaAndStrictCheck(string page, string json)
+    public void Samples_InDocuments_PassSchemaAndStrictCheck(string page, string json)
     {
         Assert.NotEmpty(page);
         Assert.True(IsValid(json), json);
@@ -52,14 +52,14 @@ public sealed partial class ConfigurationSchemaTests
     [InlineData("""{ "Bridge": { "Queue": { "Length": -1 } } }""")]
     [InlineData("""{ "Bridge": { "Instances": [ { "Kind": "OpenIA" } ] } }""")]
     [InlineData("""{ "Bridge": { "Tenants": { "a": { "Scopes": "Inference, Root" } } } }""")]
-    public void Schema_Mistake_Found(string json)
+    public void Schema_InvalidSetting_Rejected(string json)
     {
         Assert.False(IsValid(json));
         Assert.NotEmpty(GatewaySettings.MistakesOfJson(json));
     }
 
     [Fact]
-    public void Compose_SettingsOfTheBridge_PassTheStrictCheck()
+    public void Compose_BridgeSettings_PassStrictCheck()
     {
         var environment = ComposeFile.Read("compose.yaml").Services["bridge"].Map("environment")
             .Where(e => e.Key.StartsWith("Bridge__", StringComparison.Ordinal) || e.Key.StartsWith("ConnectionStrings__", StringComparison.Ordinal))

@@ -50,10 +50,10 @@ public sealed class DurationTests
     [InlineData("99999999999999999999999d")]
     [InlineData("99999999999d")]
     [InlineData("soon")]
-    public void TryParse_NoDuration_Refused(string text) => Assert.False(Duration.TryParse(text, out _));
+    public void TryParse_InvalidDuration_False(string text) => Assert.False(Duration.TryParse(text, out _));
 
     [Fact]
-    public void Format_AnyDuration_ReadAgain() =>
+    public void Format_AnyDuration_RoundTrips() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), milliseconds =>
         {
             var duration = TimeSpan.FromMilliseconds(milliseconds);
@@ -62,7 +62,7 @@ public sealed class DurationTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void TryParse_AnyText_AsTheSchemasPattern() =>
+    public void TryParse_AnyText_MatchesSchemaPattern() =>
         Prop.ForAll(Gen.Elements("1", "23", "60", "0", ".5", ":", "d", "h", "m", "s", "ms", "-", " ").ListOf().ToArbitrary(), parts =>
         {
             var text = string.Concat(parts);

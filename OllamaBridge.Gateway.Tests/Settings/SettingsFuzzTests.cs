@@ -23,7 +23,7 @@ public sealed class SettingsFuzzTests
         select KeyValuePair.Create(Edit(key, edit, at), (string?)text);
 
     [Fact]
-    public void Read_AnySettings_EachIsTakenOrTold() =>
+    public void Read_AnySettings_EachAppliedOrReported() =>
         Prop.ForAll(Setting.ListOf().ToArbitrary(), settings =>
         {
             var configuration = new ConfigurationBuilder().AddInMemoryCollection(Distinct(settings)).Build();
@@ -35,7 +35,7 @@ public sealed class SettingsFuzzTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Start_AnySetting_InEffectOrTold() =>
+    public void Start_AnySetting_AppliedOrReported() =>
         Prop.ForAll(Setting.ToArbitrary(), setting =>
         {
             using var app = GatewaySettings.Build(setting);

@@ -53,7 +53,7 @@ public sealed class StrictSettingsTests
     [InlineData("Bridge:Access:Origins:x", "https://a", "is a list")]
     [InlineData("Bridge:Urls:0", "http://a", "single value")]
     [InlineData("Bridge:Queue:Length:Max", "5", "single value")]
-    public void Start_Mistake_ToldWithItsKey(string key, string value, string words)
+    public void Start_InvalidSetting_ErrorNamesKey(string key, string value, string words)
     {
         var mistake = Assert.Single(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)value)), m => key.StartsWith(m.Split(": ")[0], StringComparison.OrdinalIgnoreCase) && m.Contains(words, StringComparison.Ordinal));
         Assert.DoesNotContain('\n', mistake);
@@ -63,13 +63,13 @@ public sealed class StrictSettingsTests
     [InlineData("Brigde:Urls")]
     [InlineData("Bridges:Urls")]
     [InlineData("Bridge_Queue:Length")]
-    public void Start_MisspeltRoot_Told(string key) =>
+    public void Start_MisspeltRoot_Reported(string key) =>
         Assert.Contains(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)"5")), m => m.Contains("The nearest one is Bridge.", StringComparison.Ordinal));
 
     [Theory]
     [InlineData("Queue:Length", "Bridge:Queue")]
     [InlineData("tenants:a:Keys:0", "Bridge:Tenants")]
-    public void Start_SectionOutsideOfBridge_Told(string key, string nearest) =>
+    public void Start_SectionOutsideBridge_Reported(string key, string nearest) =>
         Assert.Contains(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)"5")), m => m.Contains($"The nearest one is {nearest}.", StringComparison.Ordinal));
 
     [Theory]
@@ -79,7 +79,7 @@ public sealed class StrictSettingsTests
     [InlineData("services:ollama:http:0", "http://ollama")]
     [InlineData("AllowedHosts", "*")]
     [InlineData("BRIDGE_SERVICE_HOST", "10.0.0.1")] // Kubernetes sets it for a Service of that name.
-    public void Start_KeysOfTheFramework_LeftAlone(string key, string value) => Assert.Empty(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)value)));
+    public void Start_FrameworkKeys_Ignored(string key, string value) => Assert.Empty(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)value)));
 
     [Theory]
     [InlineData("""{ "bridge": { "QUEUE": { "length": 5 } } }""")]
@@ -102,7 +102,7 @@ public sealed class StrictSettingsTests
     [InlineData("""{ "Bridge": [] , "Queue": 5 }""", "")]
     [InlineData("""{ "Bridge": { "Queue": [ 5 ] } }""", "Bridge:Queue:0")]
     [InlineData("""{ "Bridge": { "Urls": { "a": "http://a" } } }""", "Bridge:Urls")]
-    public void Start_WrongShapes_Told(string json, string key)
+    public void Start_WrongShapes_Reported(string json, string key)
     {
         var mistakes = GatewaySettings.MistakesOfJson(json);
         // An empty array instead of a section equals no section, and a list's index may be a tenant's name.
@@ -113,7 +113,7 @@ public sealed class StrictSettingsTests
     }
 
     [Fact]
-    public void Start_SeveralMistakes_AllTold()
+    public void Start_SeveralErrors_AllReported()
     {
         var mistakes = GatewaySettings.Mistakes(
             new("Bridge:Queue:Lenght", "5"), new("Bridge:Health:Interval", "often"), new("Bridge:Tracing:TracesPerSecond", "-1"), new("Bridge:Tennants:a:Weight", "2"));
@@ -125,7 +125,7 @@ public sealed class StrictSettingsTests
     }
 
     [Fact]
-    public void Start_SecretInTheWrongPlace_NotRepeated()
+    public void Start_SecretInWrongPlace_NotRepeated()
     {
         var mistakes = GatewaySettings.Mistakes(new("Bridge:Tenants:a:Keys", "ob-secret"), new("Bridge:Tenants:b:Keys:ob-secret", "x"), new("Bridge:Gpu:Exporters:a", "http://user:ob-secret@a"), new("Bridge:Instances:0:ApiKey:x", "ob-secret"));
 

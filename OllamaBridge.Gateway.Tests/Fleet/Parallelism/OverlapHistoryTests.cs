@@ -11,10 +11,10 @@ public sealed class OverlapHistoryTests
     [InlineData(2, 4, 2)]
     [InlineData(3, 8, 3)]
     [InlineData(4, 4, null)] // as many as its parallelism: no request waits in the server
-    public void Add_AlwaysSoManyInFlight_WhatOverlaps(int parallel, int inFlight, int? learned) => Assert.Equal(learned, Run(parallel, inFlight, prefill: 5));
+    public void Add_ConstantRequestsInFlight_LearnsOverlap(int parallel, int inFlight, int? learned) => Assert.Equal(learned, Run(parallel, inFlight, prefill: 5));
 
     [Fact]
-    public void Add_WaitsThatNoOthersEndExplains_Nothing()
+    public void Add_WaitsWithoutMatchingEnd_NotLearnedAsOne()
     {
         // Long prompts in sequence: the evaluation of each overlaps the generation of the previous one.
         int? learned = null;
@@ -24,14 +24,14 @@ public sealed class OverlapHistoryTests
     }
 
     [Fact]
-    public void Add_OneAfterAnotherAndNoneWaits_Nothing()
+    public void Add_SequentialRequests_NothingLearned()
     {
         for (var i = 0; i < 40; i++)
             Assert.Null(_history.Add(new OverlapSample(i * 100, (i * 100) + 10, (i * 100) + 95, 1)));
     }
 
     [Fact]
-    public void Clear_Forgets()
+    public void Clear_Learned_Forgotten()
     {
         for (var i = 0; i < OverlapHistory.Window - 1; i++)
             Assert.Null(_history.Add(Serial(i)));
@@ -48,14 +48,14 @@ public sealed class OverlapHistoryTests
     }
 
     [Fact]
-    public void Add_WaitsTooShortToProveAnything_Nothing()
+    public void Add_ShortWaits_NothingLearned()
     {
         for (var i = 0; i < 40; i++)
             Assert.Null(_history.Add(Serial(i), shortestWait: 301));
     }
 
     [Fact]
-    public void Add_WaitsLongEnough_Learned()
+    public void Add_LongWaits_Learned()
     {
         int? learned = null;
         for (var i = 0; i < 40; i++)

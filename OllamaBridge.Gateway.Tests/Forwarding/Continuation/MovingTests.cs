@@ -35,7 +35,7 @@ public sealed class MovingTests : IDisposable
     }
 
     [Fact]
-    public async Task GiveUp_WaitingForTheInstance_EndsThere()
+    public async Task GiveUp_WaitingForInstance_StreamTaken()
     {
         var (attempt, stream) = await OpenAsync();
         await PassAsync(stream, Begin);
@@ -49,7 +49,7 @@ public sealed class MovingTests : IDisposable
     }
 
     [Fact]
-    public async Task GiveUp_ClientTakesWhatHasCome_NotYet()
+    public async Task GiveUp_ClientStillReading_Delayed()
     {
         var (attempt, stream) = await OpenAsync();
         await PassAsync(stream, Begin);
@@ -61,7 +61,7 @@ public sealed class MovingTests : IDisposable
     }
 
     [Fact]
-    public async Task GiveUp_ToolIsBeingCalled_Stays()
+    public async Task GiveUp_DuringToolCall_Stays()
     {
         var (attempt, stream) = await OpenAsync();
         await PassAsync(stream, Call);
@@ -75,7 +75,7 @@ public sealed class MovingTests : IDisposable
     }
 
     [Fact]
-    public async Task GiveUp_CallOfAToolComesInThatMoment_StaysAfterAll()
+    public async Task GiveUp_ToolCallArrivesConcurrently_Stays()
     {
         var (attempt, stream) = await OpenAsync();
         await PassAsync(stream, Begin);
@@ -96,7 +96,7 @@ public sealed class MovingTests : IDisposable
     [InlineData("""{"model":"a","format":"json"}""", false)]
     [InlineData("""{"model":"a","a":1,"a":2}""", false)]
     [InlineData("""{"model":"a"}""", true)]
-    public async Task Ask_RequestThatCannotBeGoneOnWith_No(string body, bool can)
+    public async Task IsYes_Request_IfResumable(string body, bool can)
     {
         var (attempt, stream) = await OpenAsync(body);
         await PassAsync(stream, Begin);

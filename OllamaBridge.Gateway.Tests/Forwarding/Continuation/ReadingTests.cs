@@ -18,7 +18,7 @@ public sealed class ReadingTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task ReadAsync_ClientTakesItsTime_NotWaitingForTheInstance()
+    public async Task ReadAsync_SlowClient_NotCountedAsSilence()
     {
         var attempt = Attempt();
         using var kept = new KeptAnswer(1024);
@@ -45,7 +45,7 @@ public sealed class ReadingTests
     }
 
     [Fact]
-    public async Task ReadAsync_AskedWhetherThereIsSomething_WaitsForTheInstanceAsWell()
+    public async Task ReadAsync_EmptyRead_CountedAsSilence()
     {
         var attempt = Attempt();
         using var kept = new KeptAnswer(1024);

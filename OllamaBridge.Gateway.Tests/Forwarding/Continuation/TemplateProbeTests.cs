@@ -15,7 +15,7 @@ public class TemplateProbeTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Learn_AskedAtTheSameTime_AskedOnce()
+    public async Task Learn_Concurrently_OneQuery()
     {
         var (servers, probe, i, _) = Make();
         var all = Enumerable.Range(0, 20).Select(_ => probe.LearnAsync(Call(), i, null, Token)).ToArray();
@@ -28,7 +28,7 @@ public class TemplateProbeTests
     }
 
     [Fact]
-    public async Task Learn_WhoWasAskedDies_TheOthersAskTheirOwn()
+    public async Task Learn_QueriedInstanceDies_OthersQueriedSeparately()
     {
         var (servers, probe, i, j) = Make();
         var ofI = probe.LearnAsync(Call(), i, null, Token);

@@ -25,7 +25,7 @@ public sealed class FaultClassifierTests
 
     [Theory]
     [MemberData(nameof(Table))]
-    public void Classify_Inference_ByWhatOthersMadeOfIt(string failure, string notAsked, string answered, string alike, string otherwise)
+    public void Classify_Inference_ByOtherInstancesOutcomes(string failure, string notAsked, string answered, string alike, string otherwise)
     {
         foreach (var (others, expected) in new[]
         {
@@ -43,7 +43,7 @@ public sealed class FaultClassifierTests
     }
 
     [Fact]
-    public void Table_HoldsEveryFailure() =>
+    public void Table_Failures_Complete() =>
         Assert.Equal(Enum.GetNames<InstanceFailure>().Order(), Table.Select(r => r.Data.Item1).Order());
 
     [Theory]
@@ -51,7 +51,7 @@ public sealed class FaultClassifierTests
     [InlineData(nameof(InstanceFailure.Broken))]
     [InlineData(nameof(InstanceFailure.TimedOut))]
     [InlineData(nameof(InstanceFailure.OutOfMemory))]
-    public void Classify_Management_NeverTheInstance(string failure)
+    public void Classify_Management_NotInstancesFault(string failure)
     {
         foreach (var others in Enum.GetValues<OtherInstances>())
             Assert.NotEqual(
@@ -59,7 +59,7 @@ public sealed class FaultClassifierTests
     }
 
     [Fact]
-    public void Classify_Rejected_TheRequest() =>
+    public void Classify_Rejected_RequestsFault() =>
         Assert.Equal(Fault.Request, FaultClassifier.Classify(new AttemptEvidence(null, OperationKind.Inference) { Rejected = true }));
 
     [Theory]
@@ -71,7 +71,7 @@ public sealed class FaultClassifierTests
     [InlineData(nameof(InstanceFailure.Broken), false, true, false)] // both instances may have died
     [InlineData(nameof(InstanceFailure.TimedOut), false, false, false)]
     [InlineData(nameof(InstanceFailure.Refused), false, false, false)]
-    public void WillRepeat_WhatPasses_IsNotRemembered(string failure, bool isBusy, bool hasBegun, bool expected) =>
+    public void WillRepeat_Failures_TransientOnesFalse(string failure, bool isBusy, bool hasBegun, bool expected) =>
         Assert.Equal(expected, FaultClassifier.WillRepeat(Enum.Parse<InstanceFailure>(failure), isBusy, hasBegun));
 
     [Theory]
