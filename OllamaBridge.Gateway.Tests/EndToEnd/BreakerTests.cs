@@ -282,7 +282,7 @@ public sealed class BreakerTests
         var watch = Stopwatch.StartNew();
         for (var i = 0; !condition(); i++)
         {
-            Assert.True(watch.Elapsed < Guard, "never happened");
+            Assert.True(watch.Elapsed < Guard, "the condition did not hold in time");
             await SucceedAsync(bridge, text: $"until {i}");
         }
     }

@@ -74,7 +74,7 @@ public sealed class ColdTierTests
         (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
         var awake = await EntryAsync(bridge);
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
-        await bridge.UntilAsync(s => s.Instances.Length == 1, "the tier's instance has gone");
+        await bridge.UntilAsync(s => s.Instances.Length == 1, "the tier's instance is removed");
 
         Assert.NotEqual(unseen.ToJsonString(), awake.ToJsonString());
         Assert.Equal(awake.ToJsonString(), (await EntryAsync(bridge)).ToJsonString());

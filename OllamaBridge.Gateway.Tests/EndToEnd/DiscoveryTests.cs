@@ -52,7 +52,7 @@ public sealed class DiscoveryTests
             await server.KillAsync();
         await cluster.ForgetTheDeadAsync();
         await load.UntilAnsweredAsync(5, Names[..2]);
-        await bridge.UntilAsync(s => s.Instances.Length == 2, "the others are gone");
+        await bridge.UntilAsync(s => s.Instances.Length == 2, "the other instances are removed");
         await load.StopAsync();
 
         Assert.Empty(load.Failures);
@@ -97,7 +97,7 @@ public sealed class DiscoveryTests
         await cluster.ReplaceAsync(1, fleet[2]);
         await bridge.UntilAsync(
             s => s.Instances.Any(i => i.Instance.Name == "ollama-1" && i.Instance.Url == fleet[2].Url && i.IsUsable), "the next pod is used without undrain");
-        await bridge.UntilAsync(s => s.Instances.Length == 2, "nobody else is there");
+        await bridge.UntilAsync(s => s.Instances.Length == 2, "the ended pods are removed");
     }
 
     [Fact]

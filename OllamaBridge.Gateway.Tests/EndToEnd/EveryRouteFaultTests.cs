@@ -51,7 +51,7 @@ public sealed class EveryRouteFaultTests
             }
             while (failing.Faults.Faults.Count > 0 && IsEmbedding(path) && ++asked < 100);
 
-            Assert.True(failing.Faults.Faults.Count == 0, $"{path} {stream}: the fault did not strike");
+            Assert.True(failing.Faults.Faults.Count == 0, $"{path} {stream}: the fault was not applied");
             // A stale connection is not evidence against its instance.
             var by = failing == fleet[0] ? "sim-1" : "sim-2";
             Assert.True(answer.Instance == by == (kind == "stale kept connection"), $"{path} {stream}: {answer.Instance}, the fault on {by}");

@@ -156,7 +156,7 @@ public sealed class FailoverTests
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         var name = first == one ? "sim-1" : "sim-2";
-        await bridge.UntilAsync(s => s.Instances.Single(i => i.Instance.Name == name).Catalog.IsEmpty, "the stale list is read anew");
+        await bridge.UntilAsync(s => s.Instances.Single(i => i.Instance.Name == name).Catalog.IsEmpty, "the stale catalog is read again");
     }
 
     [Fact]

@@ -20,7 +20,7 @@ public sealed class FleetPageBrowserTests
         await using var fleet = await TestFleet.StartAsync(
             4, SimulatorOptions.Instant with { ParallelSlots = 2, MaxLoadedModels = 2, DecodePerToken = TimeSpan.FromMilliseconds(20) }, Models);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
-        await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable), "all are there");
+        await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable), "all instances are usable");
         fleet[3].Faults.Add(new Fault { Kind = FaultKind.Status, Status = 500 });
         await using var load = new Load(bridge, clients: 12);
         await Eventually.BecomesAsync(() => load.Ended >= 40, TimeSpan.FromSeconds(60));

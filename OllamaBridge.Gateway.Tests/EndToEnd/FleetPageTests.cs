@@ -194,6 +194,6 @@ public sealed class FleetPageTests
         while (await reader.ReadLineAsync(Token).AsTask().WaitAsync(Patience, Token) is { } line)
             if (line.StartsWith("data: ", StringComparison.Ordinal))
                 return JsonNode.Parse(line["data: ".Length..])!;
-        throw new EndOfStreamException("no picture");
+        throw new EndOfStreamException("the stream ended without a snapshot");
     }
 }

@@ -104,7 +104,7 @@ public sealed class HeartbeatTests
                 return;
         }
 
-        Assert.Fail("the silent instance was never asked");
+        Assert.Fail("the silent instance got no request");
     }
 
     [Fact]

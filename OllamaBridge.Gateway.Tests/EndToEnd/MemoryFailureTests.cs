@@ -21,7 +21,7 @@ public sealed class MemoryFailureTests
 
         for (var i = 0; full.Seen.Count == 0; i++)
         {
-            Assert.True(i < 200, "never asked");
+            Assert.True(i < 200, "the instance got no request");
             using var answer = await AskAsync(bridge, $"{i}");
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
             if (full.Seen.Count > 0)

@@ -49,8 +49,8 @@ internal sealed class RegionBed : IAsyncDisposable
         var bed = new RegionBed(here, there, a, b);
         if (known)
         {
-            await a.UntilAsync(s => Peer(s, "b").IsUsable && Peer(s, "b").CatalogKnown, "a knows b");
-            await b.UntilAsync(s => Peer(s, "a").IsUsable && Peer(s, "a").CatalogKnown, "b knows a");
+            await a.UntilAsync(s => Peer(s, "b").IsUsable && Peer(s, "b").CatalogKnown, "a has b's state");
+            await b.UntilAsync(s => Peer(s, "a").IsUsable && Peer(s, "a").CatalogKnown, "b has a's state");
         }
 
         return bed;

@@ -78,7 +78,7 @@ public sealed class RegionTests
         await using var bed = await StartAsync();
         var here = await OccupyAsync(bed.Here, bed.A);
         // The bridge assumes two slots more than the server of b has: b has a free slot and a waiting request at the same time.
-        await bed.A.UntilAsync(s => Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == 1, "room there");
+        await bed.A.UntilAsync(s => Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == 1, "the peer has a free slot");
         bed.B.Fleet.Current.Models[TestFleet.Model].State.AddWaiting(1);
         await bed.UntilRoomAsync(0);
 
@@ -106,7 +106,7 @@ public sealed class RegionTests
         using var show = await AskAsync(bed.A, "/api/show", new { model = TestFleet.Model });
         Assert.Equal((HttpStatusCode.OK, "b/sim-1"), (show.StatusCode, By(show)));
         await bed.Here[0].RestartAsync(Token);
-        await bed.A.UntilAsync(s => s.Instances[0].IsUsable, "the server here is back");
+        await bed.A.UntilAsync(s => s.Instances[0].IsUsable, "the local server is usable again");
         Assert.Equal("sim-1", By(await bed.AskAsync(Ask.Chat(stream: false))));
     }
 
@@ -125,7 +125,7 @@ public sealed class RegionTests
         // Each bridge gets its ten clients' requests, and at most the attempts that the other one sent; no request is forwarded again.
         Assert.InRange(Ended(bed.A), 10, 10 + (10 * 3));
         Assert.InRange(Ended(bed.B), 10, 10 + (10 * 3));
-        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable && !Peer(s, "b").Instance.PeerCanServe(TestFleet.Model), "a knows that nobody is there");
+        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable && !Peer(s, "b").Instance.PeerCanServe(TestFleet.Model), "a has the state of b without instances");
         var before = (Ended(bed.A), Ended(bed.B));
         using var late = await bed.AskAsync(Ask.Chat(stream: false));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, late.StatusCode);
@@ -151,7 +151,7 @@ public sealed class RegionTests
     {
         await using var bed = await StartAsync(1, 1, ("Bridge:Regions:SpillAfter", "00:00:00"));
         await bed.Here[0].KillAsync();
-        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable, "nobody is here");
+        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable, "the local instance is not usable");
 
         using var refused = await bed.AskAsync(Ask.Chat(stream: false), ("X-Bridge-Regions", "c"));
 
@@ -384,7 +384,7 @@ public sealed class RegionTests
     {
         await using var bed = await StartAsync();
         await bed.Here[0].KillAsync();
-        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable, "nobody is here");
+        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable, "the local instance is not usable");
         Assert.Equal("b/sim-1", By(await bed.AskAsync(Ask.Chat(stream: false))));
 
         await Eventually.BecomesAsync(

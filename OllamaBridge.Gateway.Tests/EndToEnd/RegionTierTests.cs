@@ -32,7 +32,7 @@ public sealed class RegionTierTests
         await using var a = await OpenHereAsync(bed, b);
         there[0].Faults.Add(new Fault { Kind = FaultKind.Frozen });
         var busy = AskAsync(b);
-        await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.FreeSlots(ColdBed.Model) == 0, "a knows that b has no room");
+        await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.FreeSlots(ColdBed.Model) == 0, "a has the state of b without free slots");
 
         using var answer = await AskAsync(a);
 
@@ -92,9 +92,9 @@ public sealed class RegionTierTests
     private static async Task<TestBridge> OpenHereAsync(ColdBed bed, TestBridge b, bool knowsModel = true)
     {
         var a = await bed.OpenAsync(RegionBed.Knows("a", "b", b.Url));
-        await a.UntilAsync(s => RegionBed.Peer(s, "b") is { IsUsable: true, CatalogKnown: true }, "a knows b");
+        await a.UntilAsync(s => RegionBed.Peer(s, "b") is { IsUsable: true, CatalogKnown: true }, "a has b's state");
         if (knowsModel)
-            await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.PeerCanServe(ColdBed.Model), "a knows that b has it");
+            await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.PeerCanServe(ColdBed.Model), "a has b's list of models");
         return a;
     }
 }

@@ -154,14 +154,14 @@ public sealed class SettingsReloadTests
             c["Bridge:Regions:Peers:0:Name"] = "there";
             c["Bridge:Regions:Peers:0:Url"] = "http://127.0.0.1:9";
         });
-        await bridge.UntilAsync(s => s.Instances.Any(i => i.Instance.Name == "there"), "the peer is there");
+        await bridge.UntilAsync(s => s.Instances.Any(i => i.Instance.Name == "there"), "the peer is added");
         bridge.Configuration.Change(c =>
         {
             foreach (var key in c.Keys.Where(k => k.StartsWith("Bridge:Regions", StringComparison.Ordinal)).ToArray())
                 c.Remove(key);
         });
 
-        await bridge.UntilAsync(s => s.Instances.All(i => i.Instance.Name != "there"), "the peer is gone");
+        await bridge.UntilAsync(s => s.Instances.All(i => i.Instance.Name != "there"), "the peer is removed");
     }
 
     [Theory]

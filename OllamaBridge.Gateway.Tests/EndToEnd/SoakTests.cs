@@ -69,7 +69,7 @@ public sealed class SoakTests(ITestOutputHelper output)
             var continued = await ContinuationsAsync("succeeded") - early;
             var again = await ContinuationsAsync("interrupted") - late;
             var failed = await ContinuationsAsync("failed");
-            output.WriteLine($"{Streams} streams of {Tokens} tokens, {Pace.TotalMilliseconds} ms each; {kills} kills; gone on with to the end {continued}, broken off again {again}, given up {failed}");
+            output.WriteLine($"{Streams} streams of {Tokens} tokens, {Pace.TotalMilliseconds} ms each; {kills} kills; resumed to the end {continued}, interrupted again {again}, failed {failed}");
             var pauses = answers.Select(a => a.Silence - Pace).Order().ToArray();
             output.WriteLine($"longest silence of each stream beyond its pace, ms: median {At(pauses, 0.5)}, 90 % {At(pauses, 0.9)}, 99 % {At(pauses, 0.99)}, most {At(pauses, 1)}");
             for (var i = 0; i < Streams; i++)

@@ -67,7 +67,7 @@ internal sealed record StreamedAnswer
                 continue;
             }
 
-            Assert.True(ends == 0, $"behind the end: {message}");
+            Assert.True(ends == 0, $"a message after the end: {message}");
             var json = Parse(message);
             foreach (var name in new[] { json["id"], json["model"] })
                 if (name is JsonValue value)
@@ -168,7 +168,7 @@ internal sealed record StreamedAnswer
         }
         catch (JsonException)
         {
-            throw new Xunit.Sdk.XunitException($"no JSON: {message}");
+            throw new Xunit.Sdk.XunitException($"not JSON: {message}");
         }
     }
 }

@@ -151,6 +151,6 @@ internal static class Eventually
         using var end = new CancellationTokenSource(within);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
         while (!await condition())
-            Assert.True(!end.IsCancellationRequested && await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken), $"not within {within}");
+            Assert.True(!end.IsCancellationRequested && await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken), $"the condition did not hold within {within}");
     }
 }

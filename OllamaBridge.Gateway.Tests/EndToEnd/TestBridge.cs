@@ -124,7 +124,7 @@ internal sealed class TestBridge : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            Assert.Fail($"never happened: {what}");
+            Assert.Fail($"did not happen in time: {what}");
         }
         finally
         {

@@ -80,7 +80,7 @@ public sealed class ThreeGatewaysTests(ITestOutputHelper output)
             await BecomesAsync(g => g.Allowance.All(a => a == Slots / 2) && g.Elsewhere.All(e => e == 0), living);
             // A gateway with more than that returns the last excess slots.
             await load.AnsweredAsync(2 * AllSlots, Patience);
-            output.WriteLine($"{together.TakePeak()} requests at once until each had found out that nobody is heard");
+            output.WriteLine($"{together.TakePeak()} concurrent requests until each gateway had its even share");
             await load.AnsweredAsync((int)Rate, Patience, Burst);
             AssertSlots(together.TakePeak(), living.Length, "without shared state");
 

@@ -152,7 +152,7 @@ public sealed class ConfiguredInstanceSourceTests
             var before = Lookups;
             for (var i = 0; Lookups == before; i++)
             {
-                Assert.True(i < 100_000, "nobody looked again");
+                Assert.True(i < 100_000, "no further lookup");
                 Time.Advance(TimeSpan.FromSeconds(5));
                 await Task.Yield();
             }

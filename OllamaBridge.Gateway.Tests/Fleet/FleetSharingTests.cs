@@ -487,7 +487,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
                 await Task.Yield();
             }
 
-            Assert.Fail("never looked at");
+            Assert.Fail("the instances were not probed");
         }
 
         public void Wait(int count) => SetWaiting(count);

@@ -186,7 +186,7 @@ public sealed class LeavingTests : IAsyncLifetime
     {
         for (var n = 0; !holds(_owner.Current); n++)
         {
-            Assert.True(n < 500, "never");
+            Assert.True(n < 500, "the condition did not hold in time");
             // Time passes in steps that are shorter than a probe interval.
             _clock.Advance(TimeSpan.FromMilliseconds(200));
             await _owner.SetDrainingAsync("nobody", true, Cancelled);

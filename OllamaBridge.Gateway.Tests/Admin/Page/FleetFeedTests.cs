@@ -109,7 +109,7 @@ public sealed class FleetFeedTests : IDisposable
     private FleetPicture Take()
     {
         if (_fails)
-            throw new InvalidOperationException("no picture");
+            throw new InvalidOperationException("no snapshot");
         var name = (++_taken).ToString(System.Globalization.CultureInfo.InvariantCulture);
         return new FleetPicture(
             _clock.GetUtcNow(), false, [new PictureInstance(name, new Uri("http://i"), null, "healthy", false, null, 0, 1, [], null, null, null)], [],
