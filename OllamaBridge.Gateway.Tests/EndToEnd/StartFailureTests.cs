@@ -5,14 +5,14 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The program started by hand: every cause in a line, an exit code, no stack trace.</summary>
+/// <summary>A failed start writes one line with its cause and an exit code, and no stack trace.</summary>
 public sealed class StartFailureTests
 {
     [Theory]
     [InlineData("Failed to load", "{ \"Bridge\": {")]
     [InlineData("Bridge:Queue:Lenght", "{ \"Bridge\": { \"Queue\": { \"Lenght\": 5 } } }")]
     [InlineData("duplicate", "{ \"Bridge\": { \"Slots\": 1, \"Slots\": 2 } }")]
-    public async Task Start_BadFile_OneLine(string words, string json)
+    public async Task Start_InvalidFile_OneLine(string words, string json)
     {
         var folder = Directory.CreateTempSubdirectory("settings").FullName;
         await File.WriteAllTextAsync(Path.Combine(folder, "appsettings.json"), json, TestContext.Current.CancellationToken);
@@ -28,7 +28,7 @@ public sealed class StartFailureTests
     [InlineData("Bridge:State:ConnectionString", "--Bridge:State:ConnectionString=redis://host:no/")]
     [InlineData("Verbos", "--Logging:LogLevel:Default=Verbos")]
     [InlineData("The nearest one is Bridge:Queue", "--Queue:Length=5")]
-    public async Task Start_BadSettings_OneLine(string words, params string[] arguments) => AssertRefused(await RunAsync(arguments), words);
+    public async Task Start_InvalidSettings_OneLine(string words, params string[] arguments) => AssertRefused(await RunAsync(arguments), words);
 
     [Fact]
     public async Task Start_PortInUse_OneLine()
@@ -44,7 +44,7 @@ public sealed class StartFailureTests
     [InlineData("{0}")]
     [InlineData("redis://:wrong@{0}")]
     [InlineData("redis://user:wrong@{0}/0")]
-    public async Task Start_WrongRedisPassword_OneLineWithoutIt(string form)
+    public async Task Start_WrongRedisPassword_OneLineWithoutPassword(string form)
     {
         await using var redis = await RunningRedis.StartAsync(arguments: ["--requirepass", "right"]);
 
@@ -69,7 +69,7 @@ public sealed class StartFailureTests
     }
 
     [Fact]
-    public async Task Commands_Each_DoesWhatItsNameSays()
+    public async Task Commands_Documented_Succeed()
     {
         var good = await RunAsync(["check-config", "--Bridge:Urls=http://127.0.0.1:1", "--Bridge:Queue:MaxWait=1h30m"]);
         var version = await RunAsync(["--version"]);
