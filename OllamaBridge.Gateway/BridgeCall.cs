@@ -134,6 +134,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>Why answers of instances broke off that were gone on with elsewhere; null for none.</summary>
     public List<Interruption>? Continued { get; set; }
 
+    /// <summary>The model before the request changed it, for the audit log; null if it was not there.</summary>
+    public System.Text.Json.Nodes.JsonObject? ModelBefore { get; set; }
+
+    /// <summary>Why the bridge refused it, in the words that the client got; null if it did not.</summary>
+    public string? Refusal { get; set; }
+
     /// <summary>How it ended; null: as the status says.</summary>
     public CallOutcome? Outcome { get; set; }
 
@@ -184,6 +190,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>The attempts that failed; null for none.</summary>
     public FailedAttempts? Failures { get; set; }
+
+    /// <summary>Whether it is known that the client is at fault, although an instance answered with 500 or 501.</summary>
+    public bool IsRequestFault { get; set; }
 
     /// <summary>Whether it was changed so that fewer layers go to the GPU.</summary>
     public bool HasFewerLayers { get; set; }

@@ -14,9 +14,10 @@ namespace OllamaBridge.Gateway;
 /// <summary>The way of a request, and the only place that states its order.</summary>
 internal static class GatewayPipeline
 {
-    /// <summary>Adds the stages: the door, what is asked and by whom, how far it may go, its body, the model that it means, what its tenant may use up, then whoever answers.</summary>
+    /// <summary>Adds the stages: request id, access guard, protocol, identity, regions, body, model, quotas, then the answer.</summary>
     public static void UseGateway(this WebApplication app)
     {
+        var ids = app.Services.GetRequiredService<RequestIds>();
         var guard = app.Services.GetRequiredService<AccessGuard>();
         var operators = app.Services.GetRequiredService<OperatorGate>();
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
@@ -40,6 +41,7 @@ internal static class GatewayPipeline
         Func<HttpContext, BridgeCall, Task> manage = management.HandleAsync;
         Func<HttpContext, BridgeCall, Task> answer = AnswerAsync;
 
+        app.Use(next => context => ids.InvokeAsync(context, next));
         app.Use(next => context => guard.InvokeAsync(context, next));
         app.Use(next => context => operators.InvokeAsync(context, next));
 

@@ -28,7 +28,12 @@ internal static class GatewayServer
         Admin.AdminListener.Listen(web, configuration, DefaultUrl);
         web.ConfigureKestrel(kestrel =>
         {
-            kestrel.ConfigureEndpointDefaults(static listen => listen.Use(RejectionWriter.Middleware));
+            kestrel.ConfigureEndpointDefaults(static listen =>
+            {
+                listen.Use(RejectionWriter.Middleware);
+                // As a real server. With HTTPS Kestrel would offer HTTP/2, for which the limits on slow clients are not the same.
+                listen.Protocols = HttpProtocols.Http1;
+            });
             kestrel.AddServerHeader = false; // a real server sends none
             // Byte for byte, as they came: no client's and no server's header fails for its encoding.
             kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;

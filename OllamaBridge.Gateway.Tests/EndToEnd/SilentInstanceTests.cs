@@ -229,7 +229,7 @@ public sealed class SilentInstanceTests
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = parallel, DecodePerToken = TimeSpan.FromMilliseconds(10) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Instances:0:Slots", "4"));
-        var limited = $"sim-1 runs {parallel} requests of {TestFleet.Model} at once, not 4";
+        var limited = $"Slots limited on sim-1 to {parallel} parallel requests of {TestFleet.Model} instead of 4";
 
         async Task AskAgainAsync()
         {

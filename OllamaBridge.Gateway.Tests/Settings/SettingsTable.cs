@@ -37,7 +37,7 @@ internal static partial class SettingsTable
                 continue;
             var cells = line.Split('|', StringSplitOptions.TrimEntries);
             var keys = cells[1].Split(", ").Select(k => k.Trim('`')).ToArray();
-            var defaults = cells[2].Split(", ");
+            var defaults = keys.Length == 1 ? [cells[2]] : cells[2].Split(", ");
             for (var i = 0; i < keys.Length; i++)
                 yield return new DocumentedSetting(page, $"{section}:{keys[i]}", defaults.Length == 1 ? defaults[0] : defaults[i]);
         }

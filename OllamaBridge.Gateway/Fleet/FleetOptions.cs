@@ -73,8 +73,11 @@ internal sealed record InstanceOptions
     /// <summary>Of an OpenAI server: the path that tells its health.</summary>
     public string? HealthPath { get; init; }
 
-    /// <summary>A key that the server wants of the bridge; sent to it and to nobody else.</summary>
+    /// <summary>A key that the server wants of the bridge; sent to it and to no other.</summary>
     public string? ApiKey { get; init; }
+
+    /// <summary>TLS to the server, if its address has https.</summary>
+    public InstanceTlsOptions Tls { get; init; } = new();
 }
 
 /// <summary>How instances are watched: section <c>Bridge:Health</c>.</summary>

@@ -45,6 +45,9 @@ internal sealed class Instance
     /// <summary>Its base address.</summary>
     public Uri Url { get; }
 
+    /// <summary>Whether its address has https.</summary>
+    public bool IsTls => Url.Scheme == Uri.UriSchemeHttps;
+
     /// <summary>The address as the forwarder takes it: no trailing slash.</summary>
     public string Prefix { get; }
 
@@ -78,7 +81,7 @@ internal sealed class Instance
     /// <summary>The key that it wants of the bridge; null for none.</summary>
     public InstanceKey? ApiKey => Volatile.Read(ref _definition).ApiKey;
 
-    /// <summary>Shows its key, where it wants one; tells another region's bridge where the request has been.</summary>
+    /// <summary>Adds its key if it wants one and its TLS settings; tells another region's bridge where the request has been. For every request to it.</summary>
     /// <param name="request">What is about to be sent there.</param>
     public void Authorize(HttpRequestMessage request)
     {
@@ -86,6 +89,8 @@ internal sealed class Instance
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
         if (Peer is { } peer)
             request.Headers.TryAddWithoutValidation(PeerBridge.Header, peer.Self);
+        if (Definition.Tls is { } tls)
+            request.Options.Set(InstanceTls.Option, tls);
     }
 
     /// <summary>How many leases may be out at once.</summary>

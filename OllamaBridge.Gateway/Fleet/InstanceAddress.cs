@@ -35,12 +35,14 @@ internal static class InstanceAddress
             && string.Equals(Path(a, isBothOpenAI), Path(b, isBothOpenAI), StringComparison.Ordinal);
     }
 
-    /// <summary>What is wrong with a text that is no address. A password in it is not repeated.</summary>
+    /// <summary>What is wrong with a text that is no address. A password, or a key behind a question mark, is not repeated.</summary>
     /// <param name="text">The text.</param>
     /// <param name="example">What an address looks like.</param>
     public static string Mistake(string? text, string example) =>
         text?.Contains('@', StringComparison.Ordinal) == true
             ? "the address has a user name or password in it; leave them out (an instance's key goes into ApiKey)."
+            : text?.Contains('?', StringComparison.Ordinal) == true || text?.Contains('#', StringComparison.Ordinal) == true
+            ? $"the address has a query or a fragment; leave it out (an example: {example})."
             : $"'{text}' is not an address such as {example}.";
 
     private static string Path(Uri url, bool isOpenAI) => new Uri(Prefix(url, isOpenAI)).AbsolutePath.TrimEnd('/');

@@ -38,6 +38,9 @@ internal sealed record InstanceDefinition(
     /// <summary>What it speaks.</summary>
     public InstanceKind Kind => Peer is not null ? InstanceKind.Bridge : OpenAI is null ? InstanceKind.Ollama : InstanceKind.OpenAI;
 
+    /// <summary>TLS to it; null for the system's trust and no client certificate.</summary>
+    public InstanceTls? Tls { get; init; }
+
     /// <summary>The key that it wants of the bridge; null for none. Neither logged nor shown.</summary>
     public InstanceKey? ApiKey { get; init; }
 }

@@ -106,7 +106,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
             var refused = e is HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.ConnectionRefused } };
-            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e);
+            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e, instance.IsTls);
             return new ProbeResult(instance, askedAt, reason, refused, null, [], default);
         }
     }
@@ -139,7 +139,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
-            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e);
+            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e, instance.IsTls);
             return new CatalogResult(instance, askedAt, default, $"its list of models cannot be read: {reason}", time.GetElapsedTime(askedAt));
         }
     }

@@ -64,6 +64,10 @@ internal static class ModelName
     /// <remarks>No two names share a key unless Ollama would take one for the other, or they differ by case alone.</remarks>
     public static string KeyOf(string name) => TryGetKey(name, out var key) ? key : name.ToLowerInvariant();
 
+    /// <summary>The registry of a model: the host that Ollama pulls it from.</summary>
+    /// <param name="key">The canonical name of an Ollama model.</param>
+    public static string RegistryOf(string key) => key.AsSpan().Count('/') == 2 ? key[..key.IndexOf('/', StringComparison.Ordinal)] : DefaultHost;
+
     /// <summary>
     /// Whether a server may call a model so: any text without control characters and lone surrogates, in which something is not blank. Servers use paths
     /// with blanks and backslashes, and any language's letters.

@@ -3,16 +3,36 @@ using System.Security.Authentication;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Words for why a server could not be asked.</summary>
+/// <summary>Words for why a server could not be reached.</summary>
 internal static class ProbeError
 {
-    /// <summary>Describes an error for an operator: the cause, not the wrapper around it.</summary>
-    public static string Describe(Exception exception) => exception switch
+    // What SslStream and OpenSSL report, which no exception type tells apart.
+    private static readonly string[] NotTls = ["Cannot determine the frame size", "unexpected packet format", "wrong version number", "packet length too long"];
+    private static readonly string[] WantsCertificate = ["certificate required", "CertificateRequired", "bad certificate", "BadCertificate", "handshake failure", "HandshakeFailure"];
+
+    /// <summary>Describes an error for an operator: the cause, not the exceptions around it.</summary>
+    /// <param name="exception">The error.</param>
+    /// <param name="isTls">Whether the address has https.</param>
+    public static string Describe(Exception exception, bool isTls = false) => exception switch
     {
-        HttpRequestException { InnerException: AuthenticationException inner } => $"the TLS connection failed: {Innermost(inner)} (an untrusted certificate, or http where https is configured)",
+        HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded } when isTls =>
+            "the server closed the connection behind the TLS handshake; it may want a client certificate (Tls:ClientCertificate)",
+        HttpRequestException { InnerException: AuthenticationException inner } => DescribeTls(inner),
         HttpRequestException { InnerException: SocketException } => exception.Message,
+        _ when Innermost(exception) is var words && Has(words, WantsCertificate) => DescribeTls(exception),
         _ => Innermost(exception),
     };
+
+    private static string DescribeTls(Exception exception)
+    {
+        var words = Innermost(exception);
+        return exception is Forwarding.Tls.CertificateException ? $"the TLS connection failed: {words}"
+            : Has(words, NotTls) ? "the TLS connection failed: the server does not speak TLS on this port (https is configured, http may be meant)"
+            : Has(words, WantsCertificate) ? $"the TLS connection failed: the server wants a client certificate, or refuses the one that it got (Tls:ClientCertificate): {words}"
+            : $"the TLS connection failed: {words}";
+    }
+
+    private static bool Has(string words, string[] marks) => Array.Exists(marks, m => words.Contains(m, StringComparison.OrdinalIgnoreCase));
 
     private static string Innermost(Exception exception)
     {

@@ -209,6 +209,8 @@ internal sealed class AttemptSender(
     {
         var exception = context.GetForwarderErrorFeature()?.Exception;
         attempt.Failure ??= attempt.Taken ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : ForwarderFailures.Name(error, exception));
+        if (exception is HttpRequestException { InnerException: System.Security.Authentication.AuthenticationException })
+            ForwardingLog.ConnectionFailed(logger, attempt.Lease.Instance.Name, ProbeError.Describe(exception, isTls: true));
         if (attempt.Failure == InstanceFailure.ClientBody)
             attempt.BodyFault = exception is null ? StatusCodes.Status400BadRequest : BodyFault.StatusOf(exception);
         else if (attempt is { Failure: InstanceFailure.Broken, Status: 0, Connection.IsReused: true }

@@ -14,6 +14,12 @@ internal static partial class ForwardingLog
     [LoggerMessage(1202, LogLevel.Information, "{Operation} was taken from instance {Instance} before its answer began ({Reason})")]
     public static partial void Taken(ILogger logger, string operation, string instance, InstanceFailure reason);
 
+    [LoggerMessage(1203, LogLevel.Warning, "Connection to instance {Instance} failed: {Reason}")]
+    public static partial void ConnectionFailed(ILogger logger, string instance, string reason);
+
+    [LoggerMessage(1204, LogLevel.Warning, "A TLS file has changed and cannot be used; the certificates that were read before stay in use: {Reason}")]
+    public static partial void TlsFilesUnreadable(ILogger logger, string reason);
+
     [LoggerMessage(1210, LogLevel.Warning, "{Model} stands in for {Asked} ({Cause})")]
     public static partial void StandsIn(ILogger logger, string model, string asked, Naming.FallbackCause cause);
 

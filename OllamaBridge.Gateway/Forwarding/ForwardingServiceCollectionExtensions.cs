@@ -19,10 +19,12 @@ internal static class ForwardingServiceCollectionExtensions
     {
         services.AddBridgeOptions<ForwardingOptions, ForwardingOptionsValidator>(ForwardingOptions.Section);
         services.AddHttpForwarder();
-        services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddSingleton(provider => InstanceClient.Create(
+            provider.GetRequiredService<IOptions<ForwardingOptions>>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Tls.InstanceHandler>>()));
         services.AddSingleton<FreshConnectionClient>();
         services.AddSingleton<RepeatedFailures>();
-        services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(
+            provider.GetRequiredService<IOptions<ForwardingOptions>>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<FewerLayers>();
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<PlacementOutcomes>();

@@ -276,8 +276,11 @@ internal sealed class ForwardingStage(
 
     private static ValueTask StopHeartbeatAsync(BridgeCall call) => call.Heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private void NoteFailure(InstanceFailure failure, ForwardAttempt attempt) =>
+    private void NoteFailure(InstanceFailure failure, ForwardAttempt attempt)
+    {
+        attempt.Call.IsRequestFault |= FaultClassifier.IsRequestFault(failure, attempt.Status, attempt.Call.Facts.HasInvalidValue);
         (attempt.Call.Failures ??= new FailedAttempts(attempt.Call, outcomes, repeated)).Add(attempt, failure);
+    }
 
     private void Settle(BridgeCall call, ForwardAttempt attempt, CancellationToken gone)
     {

@@ -121,7 +121,8 @@ internal sealed class PlacementOutcomes
             Busy(lease, asked < most ? asked : most);
     }
 
-    private bool HasAnsweredLately(InstanceLease lease) =>
+    /// <summary>Whether an instance has answered a request for the model in the last 30 s.</summary>
+    public bool HasAnsweredLately(InstanceLease lease) =>
         lease.Placement.State.LastAnswered is not 0 and var last && _time.GetElapsedTime(last) < Lately;
 
     /// <summary>An instance failed a request by its own fault.</summary>

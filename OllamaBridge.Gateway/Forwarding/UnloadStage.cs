@@ -11,7 +11,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// Takes a model out of memory everywhere: <c>ollama stop</c>, and any native request with <c>keep_alive: 0</c> and nothing to answer, goes to every
 /// instance of this region that has the model's weights in memory. The client gets the answer of one of them. No slot is needed.
 /// </summary>
-internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, TimeProvider time, ILogger<UnloadStage> logger)
+internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, Audit.ModelAudit audit, TimeProvider time, ILogger<UnloadStage> logger)
 {
     // A server answers at once and unloads when its running requests have ended.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
@@ -36,6 +36,7 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, TimeP
         }
 
         call.IsUnload = true;
+        audit.NoteBefore(call);
         if (model.IsAsleep)
         {
             // Nothing is started only to be emptied.

@@ -100,6 +100,9 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         // One request that is told to come back later, again and again, doesn't keep others away.
         if (fault == Fault.Unknown && failed.BusyFor is not null && !memory.TryBlame(call, failed.Model, failed.Instance, isTold: true))
             fault = Fault.Request;
+        // It failed before on two instances, fails again, and the instance answers others: the request is at fault.
+        call.IsRequestFault |= fault == Fault.Request && call.IsKnownToFail && failed is { Failure: InstanceFailure.ServerError, BusyFor: null }
+            && outcomes.HasAnsweredLately(failed.Lease);
         outcomes.Judged(failed.Lease, failed.Failure, fault, failed.BusyFor);
     }
 

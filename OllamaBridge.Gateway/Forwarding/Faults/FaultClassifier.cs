@@ -33,6 +33,14 @@ internal static class FaultClassifier
         };
     }
 
+    /// <summary>Whether a server error is the client's own, which the request or the status shows without another instance's answer.</summary>
+    /// <param name="failure">How the attempt failed.</param>
+    /// <param name="status">The status that it got; 0 for none.</param>
+    /// <param name="hasInvalidValue">Whether the request has a value that servers can only refuse.</param>
+    public static bool IsRequestFault(InstanceFailure failure, int status, bool hasInvalidValue) =>
+        failure == InstanceFailure.ServerError
+        && (status == StatusCodes.Status501NotImplemented || (status is 0 or StatusCodes.Status200OK or StatusCodes.Status500InternalServerError && hasInvalidValue));
+
     /// <summary>Whether two attempts failed in the same way.</summary>
     /// <param name="failure">How the first failed.</param>
     /// <param name="status">The status that it got; 0 for none.</param>

@@ -24,7 +24,8 @@ internal static class ForwarderFailures
     {
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError, InnerException: SocketException own } when IsOwn(own.SocketErrorCode) =>
             InstanceFailure.BridgeError,
-        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } => InstanceFailure.Refused,
+        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError } =>
+            InstanceFailure.Refused,
         HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded } =>
             InstanceFailure.BridgeError,
         // Without a broken connection behind it, it is the client library that refuses the request or the response.
