@@ -108,14 +108,14 @@ public sealed class SilentInstanceTests
         await LoadAsync(fleet[1]);
         await using var bridge = await StartBridgeAsync(fleet, loaded: 2);
         // What is usual is known, and this is far from it.
-        for (var i = 0; i < 3; i++)
+        for (var i = 0; i < 4; i++)
             await AskAsync(bridge, "/api/chat", stream);
-        var usual = (await AskAsync(bridge, "/api/chat", stream)).Instance;
-        fleet[usual == "sim-1" ? 0 : 1].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromSeconds(60), Times = 1 });
+        foreach (var server in fleet.Servers)
+            server.Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromSeconds(60), Times = 1 });
 
         var answer = await AskAsync(bridge, "/api/chat", stream);
 
-        Assert.True(answer is { Status: HttpStatusCode.OK } && answer.Instance == usual, $"{answer}");
+        Assert.True(answer is { Status: HttpStatusCode.OK }, $"{answer}");
         Assert.DoesNotContain(bridge.Logs.Lines, l => l.Contains(" 1200 ", StringComparison.Ordinal));
     }
 
