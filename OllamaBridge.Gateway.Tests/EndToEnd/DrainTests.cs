@@ -175,7 +175,7 @@ public sealed class DrainTests
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
-        var line = Deployment.RepositoryFiles.Read("docs/operations.md").Split('\n').Single(l => l.Contains("/dev/tcp/", StringComparison.Ordinal)).Trim();
+        var line = Deployment.RepositoryFiles.Read("docs/operations/drain.md").Split('\n').Single(l => l.Contains("/dev/tcp/", StringComparison.Ordinal)).Trim();
         var script = line.Replace("/bridge/11401", $"/127.0.0.1/{bridge.Url.Port}", StringComparison.Ordinal).Replace("deadline=25", "deadline=1", StringComparison.Ordinal)
             .Replace("Host: bridge", "Host: localhost", StringComparison.Ordinal);
         var start = new System.Diagnostics.ProcessStartInfo("bash", ["-c", script]) { RedirectStandardOutput = true };

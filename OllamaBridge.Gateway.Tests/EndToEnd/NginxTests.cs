@@ -9,7 +9,7 @@ using OllamaSharp.Models.Chat;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A real nginx in front of the bridge, with its defaults and with the configuration of <c>docs/tenants.md</c>.</summary>
+/// <summary>A real nginx in front of the bridge, with its defaults and with the configuration of <c>docs/tenants/clients-without-keys.md</c>.</summary>
 public sealed partial class NginxTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -26,7 +26,7 @@ public sealed partial class NginxTests
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Tenants:laptops:Keys:0", verifier.ToString()));
         var port = RunningProcess.FreePort();
-        var server = GuideServer().Match(RepositoryFiles.Read("docs/tenants.md")).Groups[1].Value
+        var server = GuideServer().Match(RepositoryFiles.Read("docs/tenants/clients-without-keys.md")).Groups[1].Value
             .Replace("127.0.0.1:11434", $"127.0.0.1:{port}", StringComparison.Ordinal)
             .Replace("http://bridge.example:11400", bridge.Url.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal)
             .Replace("ob-…", key, StringComparison.Ordinal);

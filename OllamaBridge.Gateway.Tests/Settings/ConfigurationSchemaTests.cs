@@ -13,7 +13,7 @@ public sealed partial class ConfigurationSchemaTests
 
     public static TheoryData<string, string> Samples =>
     [
-        .. new[] { "README.md", "docs/configuration.md", "docs/tenants.md", "docs/operations.md", "docs/gpu.md", "docs/state.md", "docs/kubernetes.md" }
+        .. RepositoryFiles.Pages
             .SelectMany(page => JsonBlock().Matches(RepositoryFiles.Read(page)).Select((m, i) => (page, m.Groups["json"].Value)))
             .Where(s => s.Value.Contains("\"Bridge\"", StringComparison.Ordinal)).Select(s => new TheoryDataRow<string, string>(s.page, s.Value)),
         .. new[] { "OllamaBridge.Gateway/appsettings.json" }.Select(f => new TheoryDataRow<string, string>(f, RepositoryFiles.Read(f))),
