@@ -1,7 +1,7 @@
-using StackExchange.Redis;
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Settings;
+using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
