@@ -3,10 +3,10 @@ using System.Security.Authentication;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Words for why a server could not be asked.</summary>
+/// <summary>Error texts for failed probes.</summary>
 internal static class ProbeError
 {
-    /// <summary>Describes an error for an operator: the cause, not the wrapper around it.</summary>
+    /// <summary>Describes an error for an operator: its cause, not the exceptions that wrap it.</summary>
     public static string Describe(Exception exception) => exception switch
     {
         HttpRequestException { InnerException: AuthenticationException inner } => $"the TLS connection failed: {Innermost(inner)} (an untrusted certificate, or http where https is configured)",
