@@ -132,7 +132,10 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     public Instance? AnsweredBy { get; set; }
 
-    /// <summary>Whether it was moved from an instance that served other routes, but not the check. Happens at most once: the check may have waited for a slot.</summary>
+    /// <summary>
+    /// Whether it was moved from an instance that served other routes, but not the check. Happens at most once: the check may have waited for a
+    /// slot.
+    /// </summary>
     public bool WasSuspected { get; set; }
 
     public int Attempts { get; set; }

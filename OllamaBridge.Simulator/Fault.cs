@@ -18,7 +18,9 @@ public sealed record Fault
     /// <summary>The number of tokens (lines of a stream with text) before it applies.</summary>
     public int AfterTokens { get; init; }
 
-    /// <summary>The delay of <see cref="FaultKind.Stall"/> and <see cref="FaultKind.SlowFirstToken"/>, zero or less for ever; the extra time of each token.</summary>
+    /// <summary>
+    /// The delay of <see cref="FaultKind.Stall"/> and <see cref="FaultKind.SlowFirstToken"/>, zero or less for ever; the extra time of each token.
+    /// </summary>
     public TimeSpan Delay { get; init; }
 
     /// <summary>The status code of <see cref="FaultKind.Status"/>; 0 means 500.</summary>

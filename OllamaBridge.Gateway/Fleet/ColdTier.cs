@@ -22,7 +22,10 @@ internal sealed class ColdTier(string name, IEnumerable<string> models, string p
 
     public TimeSpan StartTimeout { get; } = startTimeout;
 
-    /// <summary>Whether only this tier's instances serve its models. If servers share a model folder, every server lists the models, but only the tier is intended for them.</summary>
+    /// <summary>
+    /// Whether only this tier's instances serve its models. If servers share a model folder, every server lists the models, but only the tier is
+    /// intended for them.
+    /// </summary>
     public bool IsExclusive { get; init; } = true;
 
     public bool Owns(string instance) => instance.AsSpan().StartsWith(Pattern.AsSpan(0, Pattern.Length - 1), StringComparison.OrdinalIgnoreCase);

@@ -55,7 +55,9 @@ internal sealed record InstanceOptions
     /// <summary>Models that fit in memory: the server's <c>OLLAMA_MAX_LOADED_MODELS</c>. With 0 the bridge derives it from observation.</summary>
     public int MaxLoadedModels { get; init; }
 
-    /// <summary>How servers are discovered. Unless <see cref="InstanceDiscovery.None"/>, the entry is a group: each server behind its host is an instance.</summary>
+    /// <summary>
+    /// How servers are discovered. Unless <see cref="InstanceDiscovery.None"/>, the entry is a group: each server behind its host is an instance.
+    /// </summary>
     public InstanceDiscovery Discovery { get; init; }
 
     /// <summary>With <see cref="InstanceDiscovery.Srv"/> or <see cref="InstanceDiscovery.Kubernetes"/>: the name of the servers' port in the Service.</summary>

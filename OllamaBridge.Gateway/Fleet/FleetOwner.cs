@@ -268,7 +268,7 @@ internal sealed class FleetOwner(
         watch.Look = null;
         var known = watch.Mistake;
         if (watch.Apply(result, Settings, now))
-            FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "answers");
+            FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "responds");
         if (watch.Mistake is { } mistake && mistake != known)
             RegionLog.Mistaken(logger, watch.Instance.Name, mistake);
         if (result.LateCatalog is { } late)

@@ -128,7 +128,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         {
             var instance = view.Instance;
             var waits = waiting.GetValueOrDefault(instance);
-            // No shared state received yet: report the slots in use and claim no more.
+            // While the store is lost: an even share. Before the first exchange: no claim beyond the slots in use.
             var asked = _isLost ? EvenShare(instance.Slots) : 0;
             if (claims is not null && !_isLost)
             {

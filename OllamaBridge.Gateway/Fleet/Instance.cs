@@ -111,7 +111,10 @@ internal sealed class Instance
     /// <summary>How many more requests this gateway can send for a model (canonical name) now, according to the last report.</summary>
     public int FreeSlots(string model) => Math.Min(Math.Min(Slots, Allowance), PeerLimit(model)) - SlotsUsed;
 
-    /// <summary>How many requests of this gateway another region's bridge accepts, one for this model (canonical name) included; unlimited for a server of this region.</summary>
+    /// <summary>
+    /// How many requests of this gateway another region's bridge accepts, one for this model (canonical name) included; unlimited for a server of
+    /// this region.
+    /// </summary>
     public int PeerLimit(string model) => !IsPeer ? int.MaxValue
         : Volatile.Read(ref _load) is { } load ? Volatile.Read(ref _usedThere) + Math.Min(load.Room(model, Allowance, Slots), Slots)
         : 0;

@@ -82,7 +82,9 @@ internal static class InstanceDefinitions
         return mistakes.Count == 0 ? Plain(read[0]) : null;
     }
 
-    /// <summary>A definition with a plain http or https address: of several schemes of service discovery, the first that servers support.</summary>
+    /// <summary>
+    /// A definition with an http or https address. Other schemes, such as service discovery's <c>https+http</c>, become http, which servers support.
+    /// </summary>
     public static InstanceDefinition Plain(InstanceDefinition definition) => definition.Url.Scheme is "http" or "https"
         ? definition
         : definition with { Url = new UriBuilder(definition.Url) { Scheme = "http" }.Uri };

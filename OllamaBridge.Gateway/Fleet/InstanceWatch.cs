@@ -42,7 +42,9 @@ internal sealed class InstanceWatch(Instance instance)
     /// </summary>
     public bool IsBackFromDrain => _endedDrained && Status == InstanceStatus.Healthy;
 
-    /// <summary>Starts, changes or ends the drain. The deadline is given by the wall clock and in monotonic time (<paramref name="due"/>); null for none.</summary>
+    /// <summary>
+    /// Starts, changes or ends the drain. The deadline is given by the wall clock and in monotonic time (<paramref name="due"/>); null for none.
+    /// </summary>
     public void Drain(bool draining, DateTimeOffset? deadline, Moment? due)
     {
         (Draining, DrainDeadline, DrainDue) = (draining, deadline, due);

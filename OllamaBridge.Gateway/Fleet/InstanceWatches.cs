@@ -132,7 +132,9 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     public ImmutableArray<OwnEjection> OwnEjections(Moment now) =>
         [.. _watches.Where(w => w.OwnEjectionUntil > now).Select(w => new OwnEjection(w.Instance.Name, w.OwnEjectionUntil, w.Instance.Incarnation))];
 
-    /// <summary>Converts a wall-clock deadline into monotonic time. Called once for each directive: a later jump of the clock does not move the deadline.</summary>
+    /// <summary>
+    /// Converts a wall-clock deadline into monotonic time. Called once for each directive: a later jump of the clock does not move the deadline.
+    /// </summary>
     private Moment? DueOf(DateTimeOffset? deadline) => deadline is { } until ? time.GetMoment() + (until - time.GetWallClock()) : null;
 
     private static bool IsNamed(InstanceWatch watch, string name) => string.Equals(watch.Instance.Name, name, StringComparison.OrdinalIgnoreCase);

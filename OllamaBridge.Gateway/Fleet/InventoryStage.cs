@@ -44,7 +44,9 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
         await WriteAsync(context, inventory.Running, "application/json; charset=utf-8");
     }
 
-    /// <summary>The body of <c>/v1/models/{model}</c> if no server can serve it: for an alias, a model of OpenAI servers only, or one of a cold tier at zero.</summary>
+    /// <summary>
+    /// The body of <c>/v1/models/{model}</c> if no server can serve it: for an alias, a model of OpenAI servers only, or one of a cold tier at zero.
+    /// </summary>
     /// <returns>Null if an Ollama server can serve it, or there is no such model.</returns>
     public ReadOnlyMemory<byte>? FindModel(BridgeCall call)
     {

@@ -3,7 +3,10 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <summary>The rules by which a route of Ollama reads a model's name.</summary>
 internal enum ModelNaming
 {
-    /// <summary>Inference, <c>show</c> and the <c>from</c> of <c>create</c>: blanks around the name are trimmed, <c>:local</c>, <c>:cloud</c> and <c>-cloud</c> are a source.</summary>
+    /// <summary>
+    /// Inference, <c>show</c> and the <c>from</c> of <c>create</c>: blanks around the name are trimmed, <c>:local</c>, <c>:cloud</c> and
+    /// <c>-cloud</c> are a source.
+    /// </summary>
     Reference,
 
     /// <summary><c>pull</c> and <c>delete</c>: as <see cref="Reference"/>, but a cloud model is the local entry that refers to it.</summary>

@@ -158,7 +158,9 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
 
     private string? WeightsOf(CatalogModel model) => model.Digest is { } digest ? weights?.KeyOf(digest) ?? digest : null;
 
-    /// <summary>The key of a placement's state. An OpenAI server may have two models whose names Ollama treats as equal, so each id has its own state.</summary>
+    /// <summary>
+    /// The key of a placement's state. An OpenAI server may have two models whose names Ollama treats as equal, so each id has its own state.
+    /// </summary>
     private static string CellOf(Instance instance, CatalogModel model) => instance.OpenAI is null ? model.Key : model.Name;
 
     private ModelState ModelStateOf(string key)

@@ -137,7 +137,10 @@ internal sealed class BridgeMetrics
         new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
         new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
-    /// <summary>Records a hedged request. <paramref name="outcome"/>: <c>won</c>, <c>lost</c> to the first, both <c>failed</c>, <c>cancelled</c> by the client.</summary>
+    /// <summary>
+    /// Records a hedged request. <paramref name="outcome"/>: <c>won</c>, <c>lost</c> to the first, both <c>failed</c>, <c>cancelled</c> by the
+    /// client.
+    /// </summary>
     public void RecordHedge(string outcome) => _hedges.Add(1, new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, outcome));
 
     /// <summary>Records an interrupted response.</summary>

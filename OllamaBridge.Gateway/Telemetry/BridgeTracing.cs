@@ -22,7 +22,9 @@ internal static class BridgeTracing
     public static Activity? StartQueue(BridgeCall call) =>
         Source.StartActivity(TelemetryNames.QueueSpan)?.SetTag(TelemetryNames.GenAiRequestModel, call.ModelKey);
 
-    /// <summary>Records that the request waits for a cold tier. <paramref name="queue"/> is null without a listener; <paramref name="tier"/> is the tier.</summary>
+    /// <summary>
+    /// Records that the request waits for a cold tier. <paramref name="queue"/> is null without a listener; <paramref name="tier"/> is the tier.
+    /// </summary>
     public static void RecordActivation(Activity? queue, ColdTier tier) => queue?.AddEvent(new ActivityEvent(
         TelemetryNames.ActivationEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeTier] = tier.Name }));
 

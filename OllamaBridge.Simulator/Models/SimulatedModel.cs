@@ -71,7 +71,10 @@ public sealed record SimulatedModel
     /// <summary>When it was last written; null means when it was added to the store.</summary>
     public DateTimeOffset? ModifiedAt { get; init; }
 
-    /// <summary>The server that requests are forwarded to (<c>remote_host</c>); null means it runs here. The simulator's cloud is disabled, so such requests get 403.</summary>
+    /// <summary>
+    /// The server that requests are forwarded to (<c>remote_host</c>); null means it runs here. The simulator's cloud is disabled, so such requests
+    /// get 403.
+    /// </summary>
     public string? RemoteHost { get; init; }
 
     /// <summary>The damage of its files.</summary>

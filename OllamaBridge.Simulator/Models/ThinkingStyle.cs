@@ -21,7 +21,9 @@ public sealed record ThinkingStyle
     /// <summary>The template has the tags but does not render the thinking of a last message.</summary>
     public static readonly ThinkingStyle NotRendered = new() { Opened = "", Lead = "\n<think>\n\n", Close = "\n\n</think>\n", RendersLast = false };
 
-    /// <summary>Ollama's parser <c>qwen3-thinking</c> reads the response, not one derived from the template: it drops whitespace before the closing tag.</summary>
+    /// <summary>
+    /// Ollama's parser <c>qwen3-thinking</c> reads the response, not one derived from the template: it drops whitespace before the closing tag.
+    /// </summary>
     public static readonly ThinkingStyle BuiltInParser = new() { Parser = "qwen3-thinking", RendersLast = false };
 
     /// <summary>The text that the template writes after the assistant's marker if the request enables thinking.</summary>

@@ -29,7 +29,10 @@ internal static partial class RunnerKey
         return key.ToString();
     }
 
-    /// <summary>Reads only the head of the Modelfile: files precede everything else (<c>Model.String</c> in <c>server/images.go</c>), so text of a template cannot match.</summary>
+    /// <summary>
+    /// Reads only the head of the Modelfile: files precede everything else (<c>Model.String</c> in <c>server/images.go</c>), so text of a template
+    /// cannot match.
+    /// </summary>
     private static bool AppendFiles(StringBuilder key, string modelfile)
     {
         foreach (var line in modelfile.AsSpan().EnumerateLines())
