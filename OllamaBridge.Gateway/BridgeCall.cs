@@ -127,6 +127,12 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     /// <summary>The causes of interruptions after which the response was resumed; null for none.</summary>
     public List<Interruption>? Continued { get; set; }
 
+    /// <summary>The model before the request changed it, for the audit log; null if it did not exist.</summary>
+    public System.Text.Json.Nodes.JsonObject? ModelBefore { get; set; }
+
+    /// <summary>The error text of the bridge's rejection, as the client got it; null if the request was not rejected.</summary>
+    public string? Refusal { get; set; }
+
     /// <summary>The outcome; null if it follows from the status.</summary>
     public CallOutcome? Outcome { get; set; }
 
@@ -175,6 +181,9 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
 
     /// <summary>The failed attempts; null for none.</summary>
     public FailedAttempts? Failures { get; set; }
+
+    /// <summary>Whether the client is known to be at fault, although an instance responded with 500 or 501.</summary>
+    public bool IsRequestFault { get; set; }
 
     /// <summary>Whether its options were changed to load fewer layers onto the GPU.</summary>
     public bool HasFewerLayers { get; set; }

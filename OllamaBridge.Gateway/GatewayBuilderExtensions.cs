@@ -2,6 +2,7 @@ using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Identity;
@@ -24,7 +25,7 @@ internal static class GatewayBuilderExtensions
     public static WebApplicationBuilder AddGateway(this WebApplicationBuilder builder)
     {
         builder.AddServiceDefaults();
-        builder.Logging.BatchConsole();
+        builder.Logging.AddDefaults().BatchConsole();
         builder.WebHost.ConfigureGatewayServer(builder.Configuration);
         builder.Services
             .AddSettings(builder.Configuration)
@@ -39,6 +40,7 @@ internal static class GatewayBuilderExtensions
             .AddScheduling()
             .AddForwarding()
             .AddAccounting()
+            .AddAudit()
             .AddShutdown()
             .AddBridgeTelemetry()
             .AddAdmin()

@@ -14,9 +14,10 @@ namespace OllamaBridge.Gateway;
 /// <summary>The order of a request's stages; defined only here.</summary>
 internal static class GatewayPipeline
 {
-    /// <summary>Adds the stages: access, operation and client, limits, body, model, quota, and the handler of the operation.</summary>
+    /// <summary>Adds the stages: request id, access guard, protocol, identity, regions, body, model, quota, and the handler of the operation.</summary>
     public static void UseGateway(this WebApplication app)
     {
+        var ids = app.Services.GetRequiredService<RequestIds>();
         var guard = app.Services.GetRequiredService<AccessGuard>();
         var operators = app.Services.GetRequiredService<OperatorGate>();
         var protocols = app.Services.GetRequiredService<ProtocolStage>();
@@ -40,6 +41,7 @@ internal static class GatewayPipeline
         Func<HttpContext, BridgeCall, Task> manage = management.HandleAsync;
         Func<HttpContext, BridgeCall, Task> answer = AnswerAsync;
 
+        app.Use(next => context => ids.InvokeAsync(context, next));
         app.Use(next => context => guard.InvokeAsync(context, next));
         app.Use(next => context => operators.InvokeAsync(context, next));
 

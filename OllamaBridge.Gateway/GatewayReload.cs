@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Activation;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Naming;
@@ -15,10 +16,12 @@ internal sealed class GatewayReload(
     TierDirectory tiers,
     FleetOwner fleet,
     ActivationService activation,
+    SettingsAudit audit,
     IServiceProvider services) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        audit.Note(Of<TenantsOptions>(), Of<TiersOptions>(), Of<ModelsOptions>());
         settings.Changed += Apply;
         // Applies a change that was accepted during startup, before the handler was registered.
         if (settings.HasChanged)
@@ -35,6 +38,7 @@ internal sealed class GatewayReload(
     private void Apply()
     {
         GatewayServer.Apply(Of<KestrelServerOptions>(), Of<LimitOptions>());
+        audit.Record(Of<TenantsOptions>(), Of<TiersOptions>(), Of<ModelsOptions>());
         directory.Configure(Of<TenantsOptions>());
         var tiersChanged = tiers.Configure(Of<TiersOptions>());
         fleet.Reconfigure(tiers.Cold, NamingServiceCollectionExtensions.DigestsOf(Of<ModelsOptions>()));

@@ -27,7 +27,12 @@ internal static class GatewayServer
         Admin.AdminListener.Listen(web, configuration, DefaultUrl);
         web.ConfigureKestrel(kestrel =>
         {
-            kestrel.ConfigureEndpointDefaults(static listen => listen.Use(RejectionWriter.Middleware));
+            kestrel.ConfigureEndpointDefaults(static listen =>
+            {
+                listen.Use(RejectionWriter.Middleware);
+                // HTTP/1.1 only, as Ollama. With HTTPS Kestrel would offer HTTP/2, for which the limits on slow clients differ.
+                listen.Protocols = HttpProtocols.Http1;
+            });
             kestrel.AddServerHeader = false; // a real server sends none
             // Latin-1 keeps header values byte for byte: no client's or server's header fails because of its encoding.
             kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;

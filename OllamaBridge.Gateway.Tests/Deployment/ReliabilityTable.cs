@@ -22,10 +22,10 @@ internal static class ReliabilityTable
     public static IReadOnlyList<(string Route, bool IsStreamed)> Inference { get; } =
         [.. Generation.Select(r => (r, true)), .. Generation.Concat(Embeddings).Select(r => (r, false))];
 
-    /// <summary>Reads the rows behind the heading <c>Faults</c>.</summary>
+    /// <summary>Reads the rows of the section <c>Faults</c>.</summary>
     public static IReadOnlyList<ReliabilityRow> Read(string markdown) =>
     [
-        .. markdown[markdown.IndexOf("\n## Faults", StringComparison.Ordinal)..].Split('\n')
+        .. markdown.Split("\n## ").Single(s => s.StartsWith("Faults\n", StringComparison.Ordinal)).Split('\n')
             .Where(l => l.StartsWith('|')).Skip(2).Select(l => l.Trim().Trim('|').Split(" | ", StringSplitOptions.TrimEntries)).Select(Row),
     ];
 

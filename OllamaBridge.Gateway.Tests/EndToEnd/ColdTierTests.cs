@@ -218,6 +218,21 @@ public sealed class ColdTierTests
     }
 
     [Fact]
+    public async Task Audit_TheTierWakesAndSleeps_EachScaleHasAnEntry()
+    {
+        await using var bed = await ColdBed.StartAsync();
+        await using var bridge = await bed.OpenAsync((Idle, "00:00:00.3"));
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
+
+        System.Text.Json.Nodes.JsonArray entries = [];
+        await Eventually.BecomesAsync(async () => (entries = (await bridge.GetJsonAsync("/bridge/audit?action=tier")).AsArray()).Count == 2, Patience);
+        Assert.Equal([0, 1], entries.Select(e => e!["after"]!["instances"]!.GetValue<int>()));
+        Assert.All(entries, e => Assert.Equal(("bridge", "done"), (e!["actor"]!.GetValue<string>(), e["outcome"]!.GetValue<string>())));
+        Assert.Contains((await bridge.GetJsonAsync("/bridge/audit?action=drain.start")).AsArray(), e => e!["actor"]!.GetValue<string>() == "bridge");
+    }
+
+    [Fact]
     public async Task Chat_StreamOutlastsTheIdleTime_TheTierStays()
     {
         await using var bed = await ColdBed.StartAsync();

@@ -139,7 +139,7 @@ public sealed class DrainTests
         await using var one = await StartAsync(fleet, shared);
         await using var other = await StartAsync(fleet, shared);
         await Eventually.BecomesAsync(() => fleet.Servers.Select((_, i) =>
-            new[] { one, other }.Sum(b => b.Fleet.Current.Instances[i].Instance.Allowance)).All(sum => sum == 8), Patience);
+            new[] { one, other }.Sum(b => (long)b.Fleet.Current.Instances[i].Instance.Allowance)).All(sum => sum == 8), Patience);
         var wholes = await Task.WhenAll(Enumerable.Range(0, 4).Select(n => AskAsync(other, n)));
         var streams = await Task.WhenAll(Enumerable.Range(0, 4).Select(n => OpenAsync(other, n)));
         var doomed = streams[0].Instance;

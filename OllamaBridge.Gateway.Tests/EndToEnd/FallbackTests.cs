@@ -312,7 +312,7 @@ public sealed class FallbackTests
         Assert.Equal((Second, "sim-2", 2), (records[0]!["model"]!.GetValue<string>(), records[0]!["instance"]!.GetValue<string>(), records[0]!["attempts"]!.GetValue<int>()));
         Assert.Contains($"ollama_fallbacks_total{{", metrics, StringComparison.Ordinal);
         Assert.Contains("reason=\"failed\"", metrics, StringComparison.Ordinal);
-        Assert.Contains(bridge.Logs.Lines, l => l.Contains($"{Second} stands in for {First} (Failed)", StringComparison.Ordinal));
+        Assert.Contains(bridge.Logs.Lines, l => l.Contains($"Fallback to {Second} for {First} (Failed)", StringComparison.Ordinal));
     }
 
     [Fact]

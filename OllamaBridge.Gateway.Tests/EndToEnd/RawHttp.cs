@@ -35,7 +35,7 @@ internal static class RawHttp
         var end = answer.IndexOf("\r\n\r\n", StringComparison.Ordinal);
         var lines = answer[..end].Split("\r\n");
         // How the bytes are framed is the bridge's own; that the framing is right, the clients show.
-        string[] own = ["Date:", "X-Bridge-Instance:", "Content-Length:", "Transfer-Encoding:"];
+        string[] own = ["Date:", "X-Bridge-Instance:", "X-Request-Id:", "request-id:", "Content-Length:", "Transfer-Encoding:"];
         var headers = lines[1..].Where(l => !own.Any(o => l.StartsWith(o, StringComparison.OrdinalIgnoreCase))).Order(StringComparer.Ordinal);
         var body = answer[(end + 4)..];
         if (answer[..end].Contains("Transfer-Encoding: chunked", StringComparison.OrdinalIgnoreCase))

@@ -41,7 +41,9 @@ public sealed class RecordingsThroughTheBridgeTests
         await using var server = await TestServer.StartAsync(scenario.Options with { Store = scenario.Store ?? RecordedWorld.Store() });
         await using var company = await Company.GatherAsync(scenario, server, recording);
         await using var bridge = await TestBridge.StartAsync(
-            [server], ("Bridge:Instances:0:Slots", "64"), ("Bridge:Continuation:Enabled", "false"));
+            [server], ("Bridge:Instances:0:Slots", "64"), ("Bridge:Continuation:Enabled", "false"),
+            // They pull from a registry on the same machine.
+            ("Bridge:Management:Registries:0", "*"), ("Bridge:Management:AllowInsecure", "true"));
         if (scenario.Fault is { } fault)
             server.Faults.Add(fault);
 
@@ -65,5 +67,5 @@ public sealed class RecordingsThroughTheBridgeTests
 
     /// <summary>Without the headers of one connection alone, and without those that the bridge adds.</summary>
     private static RawResponse Own(RawResponse response) =>
-        response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "X-Accel-Buffering" or "Access-Control-Expose-Headers" or "Connection")).ToDictionary() };
+        response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "X-Accel-Buffering" or "X-Request-Id" or "request-id" or "Access-Control-Expose-Headers" or "Connection")).ToDictionary() };
 }

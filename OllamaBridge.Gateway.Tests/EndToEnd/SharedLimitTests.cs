@@ -100,7 +100,7 @@ public sealed class SharedLimitTests
 
         Assert.InRange(await MedianAsync(bridge, open, path), TimeSpan.Zero, TimeSpan.FromMilliseconds(50));
         using var patience = Within();
-        while (!(await bridge.GetJsonAsync("/health"))["checks"]!["state"]!.GetValue<string>().Contains("quota: each gateway lets", StringComparison.Ordinal))
+        while (!(await bridge.GetJsonAsync("/health"))["checks"]!["state"]!.GetValue<string>().Contains("quota: each gateway grants", StringComparison.Ordinal))
             patience.Token.ThrowIfCancellationRequested();
         Assert.Contains("ollama_state_store_healthy{store=\"quota\"} 0", Unscoped(await bridge.Client.GetStringAsync("/metrics", Token)), StringComparison.Ordinal);
 

@@ -71,11 +71,11 @@ public sealed class StopTests
         {
             var parsed = StreamedAnswer.Parse(paths[i], texts[i]);
             Assert.Equal(0, parsed.Ends);
-            Assert.Contains("the bridge was stopped in the middle of the answer", parsed.Error, StringComparison.Ordinal);
+            Assert.Contains("the bridge stopped during the response", parsed.Error, StringComparison.Ordinal);
         }
 
         Assert.Contains("event: error\ndata: {\"type\":\"error\"", texts[2], StringComparison.Ordinal);
-        Assert.Contains("the bridge was stopped in the middle of the answer", texts[2], StringComparison.Ordinal);
+        Assert.Contains("the bridge stopped during the response", texts[2], StringComparison.Ordinal);
         foreach (var pending in new[] { unstreamed, waiting })
         {
             using var answer = await pending;

@@ -90,7 +90,7 @@ public sealed class StreamingTests
         var lines = (await answer.Content.ReadAsStringAsync(Token)).TrimEnd('\n').Split('\n');
 
         Assert.Equal(3, lines.Length);
-        Assert.Contains("stood still", JsonNode.Parse(lines[^1])!["error"]!.GetValue<string>(), StringComparison.Ordinal);
+        Assert.Contains("stalled", JsonNode.Parse(lines[^1])!["error"]!.GetValue<string>(), StringComparison.Ordinal);
     }
 
     [Fact]

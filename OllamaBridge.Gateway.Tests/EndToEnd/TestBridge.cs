@@ -96,7 +96,15 @@ internal sealed class TestBridge : IAsyncDisposable
             HttpCompletionOption.ResponseHeadersRead,
             cancellationToken);
 
-    public async Task<JsonNode> GetJsonAsync(string path) => JsonNode.Parse(await Client.GetStringAsync(path))!;
+    public async Task<JsonNode> GetJsonAsync(string path, string? key = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        if (key is not null)
+            request.Headers.Authorization = new("Bearer", key);
+        using var answer = await Client.SendAsync(request);
+        answer.EnsureSuccessStatusCode();
+        return JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+    }
 
     /// <summary>Waits until the fleet's snapshot is as wanted; each new snapshot is looked at.</summary>
     public async Task UntilAsync(Func<FleetSnapshot, bool> condition, string what)

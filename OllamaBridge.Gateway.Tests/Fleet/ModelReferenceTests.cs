@@ -93,9 +93,8 @@ public class ModelReferenceTests
             var reference = ModelReference.Resolve(text);
             var oracle = GoModelName.Resolve(text) is { Source: not "cloud" } resolved
                 && (resolved.Name is "registry.ollama.ai/library/qwen3:8b" or "registry.ollama.ai/me/x:latest"
-                    // A beginning is compared with the name as lists show it: the namespace "lab" and a registry "lab" alike.
-                    || resolved.Name.StartsWith("registry.ollama.ai/lab/", StringComparison.Ordinal)
-                    || resolved.Name.StartsWith("lab/", StringComparison.Ordinal));
+                    // The namespace "lab", not a registry of that name.
+                    || resolved.Name.StartsWith("registry.ollama.ai/lab/", StringComparison.Ordinal));
             var decision = reference is { IsResolved: true, Suffix: not ModelSourceSuffix.Cloud } && access.Allows(reference.Key);
             Assert.Equal(oracle, decision);
             return true;

@@ -147,7 +147,7 @@ public sealed class RelayStreamTests : IDisposable
     {
         using var relay = Make("/api/chat", Line, [], new OperationCanceledException(), ended: false);
         Assert.Equal(Line, await ReadAllAsync(relay, 4096));
-        Assert.Contains("stood still", Encoding.UTF8.GetString(_client.ToArray()), StringComparison.Ordinal);
+        Assert.Contains("stalled", Encoding.UTF8.GetString(_client.ToArray()), StringComparison.Ordinal);
         Assert.True(_attempt.Truncated);
     }
 

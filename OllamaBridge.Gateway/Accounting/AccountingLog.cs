@@ -13,7 +13,7 @@ internal static partial class AccountingLog
     [LoggerMessage(
         1302,
         LogLevel.Information,
-        "{Operation} {Model} {Outcome} {Status} in {Seconds} s (queued {QueuedSeconds} s): tenant {Tenant}, instance {Instance}, attempts {Attempts}, tokens {InputTokens}+{OutputTokens}, interruptions {Interruptions}")]
+        "{Operation} {Model} {Outcome} {Status} in {Seconds} s (queued {QueuedSeconds} s): tenant {Tenant}, instance {Instance}, attempts {Attempts}, tokens {InputTokens}+{OutputTokens}, interruptions {Interruptions}, request {RequestId}, client {Address}, key {Key}")]
     public static partial void Ended(
         ILogger logger,
         string operation,
@@ -27,5 +27,8 @@ internal static partial class AccountingLog
         int attempts,
         long inputTokens,
         long outputTokens,
-        int interruptions);
+        int interruptions,
+        string? requestId,
+        string? address,
+        string? key);
 }

@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Telemetry;
@@ -11,7 +13,7 @@ namespace OllamaBridge.Gateway.Accounting;
 
 /// <summary>Settles every call exactly once, however it ends.</summary>
 internal sealed class CallAccounting(
-    BridgeMetrics metrics, ILedger ledger, RecentFigures recent, IFleet fleet, GracefulStop stop, TimeProvider time, ILogger<CallAccounting> logger)
+    BridgeMetrics metrics, ILedger ledger, ModelAudit audit, RecentFigures recent, IFleet fleet, GracefulStop stop, TimeProvider time, ILogger<CallAccounting> logger)
 {
     // nginx's number for a client that hung up; it never goes over the wire.
     private const int ClientClosedRequest = 499;
@@ -63,9 +65,13 @@ internal sealed class CallAccounting(
             < 500 => CallOutcome.Rejected,
             _ => CallOutcome.Failed,
         };
+        // Servers answer some errors of clients with 5xx. They burn no error budget.
+        if (call.IsRequestFault && outcome is (CallOutcome.Failed or CallOutcome.Truncated))
+            outcome = CallOutcome.Rejected;
         if (outcome == CallOutcome.Cancelled && !context.Response.HasStarted)
             status = ClientClosedRequest;
         call.Quota?.Settle(QuotaTokens.Used(call, outcome));
+        audit.Settle(context, call, outcome);
         var total = time.GetElapsedTime(call.StartedAt);
         var model = call.NamedModel.Length == 0 ? ""
             : fleet.Current.Models.ContainsKey(call.ModelKey) ? call.ModelKey
@@ -87,7 +93,9 @@ internal sealed class CallAccounting(
             Labels.Of(outcome),
             status,
             call.Attempts,
-            call.Continued?.ConvertAll(Labels.Of));
+            call.Continued?.ConvertAll(Labels.Of),
+            context.TraceIdentifier,
+            context.Features.Get<CallerIdentity>()?.KeyId);
         metrics.RecordRequest(new RequestLabels(record.Operation, record.Protocol, model, status, record.Outcome), total);
         metrics.RecordTokens(model, record.InputTokens, record.OutputTokens);
         ledger.Write(record);
@@ -99,12 +107,12 @@ internal sealed class CallAccounting(
         }
 
         if (logger.IsEnabled(LogLevel.Information))
-            Tell(record);
+            Write(record, Caller.AddressOf(context));
         if (Activity.Current is { IsAllDataRequested: true } activity && BridgeTracing.IsHeard(activity))
             BridgeTracing.DescribeServer(activity, call, context.Request);
     }
 
-    private void Tell(LedgerRecord record) => AccountingLog.Ended(
+    private void Write(LedgerRecord record, string? address) => AccountingLog.Ended(
         logger,
         record.Operation,
         record.Model,
@@ -117,5 +125,8 @@ internal sealed class CallAccounting(
         record.Attempts,
         record.InputTokens,
         record.OutputTokens,
-        record.Interruptions?.Count ?? 0);
+        record.Interruptions?.Count ?? 0,
+        record.RequestId,
+        address,
+        record.Key);
 }

@@ -34,6 +34,8 @@ internal readonly record struct LedgerReading<T>(IReadOnlyList<T> Items, bool Is
 /// <param name="Status">HTTP status; 499 if the client disconnected before the response started.</param>
 /// <param name="Attempts">Number of attempts.</param>
 /// <param name="Interruptions">Reasons of the interruptions of the response, in order; null for none. The outcome shows whether it was resumed.</param>
+/// <param name="RequestId">Its id (<c>X-Request-Id</c>); null in records of earlier versions.</param>
+/// <param name="Key">The id of its API key; null for none.</param>
 internal sealed record LedgerRecord(
     DateTimeOffset Time,
     string Tenant,
@@ -49,7 +51,9 @@ internal sealed record LedgerRecord(
     string Outcome,
     int Status,
     int Attempts,
-    IReadOnlyList<string>? Interruptions = null);
+    IReadOnlyList<string>? Interruptions = null,
+    string? RequestId = null,
+    string? Key = null);
 
 /// <summary>Selects usage entries. A null member matches all; the day is in UTC.</summary>
 internal readonly record struct UsageFilter(string? Tenant, string? Model, DateOnly? Day)

@@ -27,7 +27,8 @@ internal sealed class ActivationService : BackgroundService
         IOptions<SharingOptions> sharing,
         BridgeMetrics metrics,
         TimeProvider time,
-        ILogger<ActivationService> logger)
+        ILogger<ActivationService> logger,
+        Audit.AuditTrail? audit = null)
     {
         (_fleet, _queue, _tiers) = (fleet, queue, tiers);
         IInstanceActivator[] known = [.. activators];
@@ -37,10 +38,11 @@ internal sealed class ActivationService : BackgroundService
             fleet,
             queue,
             new TierUse(tier, store, time),
-            new TierDrain(tier, fleet, store, sharing.Value.Interval, time, logger),
+            new TierDrain(tier, fleet, store, sharing.Value.Interval, time, logger, audit),
             metrics,
             time,
-            logger);
+            logger,
+            audit);
         _keepers = [.. tiers.All.Select(_create)];
         metrics.ObserveTiers(() => Keepers.Select(k => (k.Tier.Name, k.Wanted ?? k.Tier.InstancesOf(fleet.Current).Count(v => v.IsUsable))));
     }

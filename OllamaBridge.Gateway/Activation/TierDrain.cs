@@ -1,10 +1,11 @@
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Activation;
 
 /// <summary>Drains a tier's instances before they stop, and ends each drain: drains are kept by name, and a restarted instance has the same name.</summary>
-internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeSpan exchange, TimeProvider time, ILogger logger)
+internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeSpan exchange, TimeProvider time, ILogger logger, AuditTrail? audit = null)
 {
     // Exchanges until every gateway has applied a drain and its last requests are visible here.
     private const int Exchanges = 5;
@@ -29,7 +30,8 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         foreach (var instance in mine)
         {
             _drained[instance.Name] = (instance, long.MaxValue);
-            await fleet.SetDrainingAsync(instance.Name, draining: true, cancellationToken);
+            if (await fleet.SetDrainingAsync(instance.Name, draining: true, cancellationToken))
+                Record(AuditActions.DrainStart, instance.Name, isDraining: true);
         }
 
         return true;
@@ -99,13 +101,17 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
             return;
         foreach (var name in names)
         {
-            await fleet.SetDrainingAsync(name, draining: false, cancellationToken);
+            if (await fleet.SetDrainingAsync(name, draining: false, cancellationToken))
+                Record(AuditActions.DrainEnd, name, isDraining: false);
             _drained.Remove(name);
             ActivationLog.Released(logger, tier.Name, name);
         }
 
         await store.NoteDrainedAsync(tier.Name, [.. _drained.Keys], cancellationToken);
     }
+
+    private void Record(string action, string name, bool isDraining) =>
+        audit?.Record(AuditActors.Bridge, action, name, new System.Text.Json.Nodes.JsonObject { ["draining"] = !isDraining }, new System.Text.Json.Nodes.JsonObject { ["draining"] = isDraining });
 
     private static bool HasLeft(Instance instance, List<InstanceView> instances, long until, long now) =>
         until != long.MaxValue && (now >= until || instances.Find(v => v.Instance == instance) is not { Status: InstanceStatus.Healthy });

@@ -1,3 +1,7 @@
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Audit;
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Activation;
 
 /// <content>Requests to the platform and the handling of their results.</content>
@@ -55,7 +59,9 @@ internal sealed partial class TierKeeper
 
     private async Task RaiseAsync(int instances, TierScale scale, TierSight sight, CancellationToken cancellationToken)
     {
+        var before = Wanted;
         await WithinAsync(gone => activator.WriteAsync(tier, instances, scale, gone), cancellationToken);
+        RecordScale(before, instances);
         SetWanted(instances);
         _writtenAt = time.GetTimestamp();
         _pause.Set(Again);
@@ -68,8 +74,14 @@ internal sealed partial class TierKeeper
         _episode.Asked = true;
     }
 
+    private void RecordScale(int? before, int after) => audit?.Record(
+        AuditActors.Bridge, AuditActions.TierScale, tier.Name, before is null ? null : new JsonObject { ["instances"] = before }, new JsonObject { ["instances"] = after });
+
     private void Fail(ActivationException e, TierSight sight)
     {
+        // The same failure is repeated every few seconds.
+        if (_error != e.Message)
+            audit?.Record(AuditActors.Bridge, AuditActions.TierScale, tier.Name, null, null, e.Message);
         _error = e.Message;
         if (sight.Starving == 0 && sight.Saturated == TimeSpan.Zero)
         {
@@ -102,11 +114,10 @@ internal sealed partial class TierKeeper
 
     private async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(AskTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(AskTimeout, time, cancellationToken);
         try
         {
-            return await ask(either.Token);
+            return await ask(timeout.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

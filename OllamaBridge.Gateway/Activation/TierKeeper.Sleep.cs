@@ -78,7 +78,9 @@ internal sealed partial class TierKeeper
         if (await MayNotSleepAsync(cancellationToken) is { } usedMeanwhile)
             return usedMeanwhile;
         ActivationLog.Sleeps(logger, tier.Name, Math.Round(use.Unused.TotalSeconds, 3));
+        var before = Wanted;
         await WithinAsync(gone => activator.WriteAsync(tier, 0, scale, gone), cancellationToken);
+        RecordScale(before, 0);
         SetWanted(0);
         drain.NoteLeaving();
         return null;

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Telemetry;
 using OpenTelemetry;
@@ -17,7 +18,8 @@ internal sealed partial class TierKeeper(
     TierDrain drain,
     BridgeMetrics metrics,
     TimeProvider time,
-    ILogger logger)
+    ILogger logger,
+    AuditTrail? audit = null)
 {
     private const int Unknown = -1;
     private static readonly TimeSpan LongestTick = TimeSpan.FromSeconds(1);

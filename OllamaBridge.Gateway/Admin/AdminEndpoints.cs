@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Admin;
@@ -8,27 +9,23 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>The operator's API under <c>/bridge</c>.</summary>
 internal static class AdminEndpoints
 {
-    /// <summary>Adds what the API needs.</summary>
-    public static IServiceCollection AddAdmin(this IServiceCollection services) =>
-        services.AddBridgeOptions<AdminOptions, AdminOptionsValidator>(AdminOptions.Section).AddSingleton<AdminListener>().AddSingleton<OperatorGate>().AddFleetPage().AddApiDescription().ConfigureHttpJsonOptions(options =>
-        {
-            options.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJson.Default);
-            options.SerializerOptions.TypeInfoResolverChain.Insert(1, UsageJson.Default);
-            options.SerializerOptions.DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull;
-        });
-
     /// <summary>Maps the endpoints. Until some key has the scope Admin they answer callers on this machine.</summary>
     public static void MapAdmin(this WebApplication app)
     {
         var identity = app.Services.GetRequiredService<IdentityStage>();
-        var bridge = app.MapGroup("/bridge").AddEndpointFilter(async (context, next) =>
-            await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is { } status ? Refuse(status) : StrictRequests.FindMistake(context.HttpContext) ?? await next(context));
+        var trail = app.Services.GetRequiredService<AuditTrail>();
+        var bridge = app.MapGroup("/bridge").AddEndpointFilter((context, next) => AuditEndpointFilter.RunAsync(
+            context.HttpContext,
+            trail,
+            async () => await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is { } status ? Refuse(status) : StrictRequests.FindMistake(context.HttpContext),
+            () => next(context)));
         bridge.MapTenants();
         bridge.MapInstances();
         bridge.MapGet("/queue", (RequestQueue queue) => TypedResults.Ok(Report(queue)))
             .Describe("getQueue", "Who waits, by model and tenant.");
         bridge.MapTiers();
         bridge.MapUsage();
+        bridge.MapAudit();
         app.MapRegion(identity);
         app.MapFleetPage(bridge);
         app.MapApiDescription();

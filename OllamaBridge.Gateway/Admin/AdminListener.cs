@@ -69,8 +69,8 @@ internal sealed class AdminOptionsValidator(IConfiguration configuration) : IVal
         var clients = others.Select(TryParse).OfType<BindingAddress>().Select(a => a.Port).ToHashSet();
         foreach (var url in urls)
         {
-            if (TryParse(url) is not { Port: > 0, IsUnixPipe: false, Scheme: "http" or "https" } address)
-                errors.Add($"{AdminOptions.UrlsKey}: '{url}' is no address such as http://127.0.0.1:11401.");
+            if (url.Contains('@', StringComparison.Ordinal) || TryParse(url) is not { Port: > 0, IsUnixPipe: false, Scheme: "http" or "https" } address)
+                errors.Add($"{AdminOptions.UrlsKey}: {Fleet.InstanceAddress.Mistake(url, "http://127.0.0.1:11401")}");
             else if (clients.Contains(address.Port))
                 errors.Add(string.Create(CultureInfo.InvariantCulture, $"{AdminOptions.UrlsKey}: port {address.Port} is the clients'. Choose another one."));
         }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
@@ -20,47 +21,47 @@ internal static class InstanceEndpoints
             .Describe("listInstances", "Every instance: its state, its slots, its models.");
         bridge.MapPost("/instances", AddAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
-            .Describe("addInstance", "Adds an instance, or replaces the settings of one that was added: those that are left out get their defaults.", 400, 409);
+            .Describe("addInstance", "Adds an instance, or replaces the settings of one that was added: those that are left out get their defaults.", 400, 409).Audited(AuditActions.InstanceAdd);
         bridge.MapPut("/instances/{name}", PutAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
-            .Describe("putInstance", "The same under the name in the path.", 400, 409);
+            .Describe("putInstance", "The same under the name in the path.", 400, 409).Audited(AuditActions.InstanceAdd);
         bridge.MapPatch("/instances/{name}", PatchAsync).Takes<NewInstance>(ApiDescription.MergePatch).Produces<InstanceReport>()
-            .Describe("patchInstance", "Changes single settings of an instance that was added, by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409);
+            .Describe("patchInstance", "Changes single settings of an instance that was added, by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409).Audited(AuditActions.InstanceChange);
         bridge.MapDelete("/instances/{name}", RemoveAsync).Produces(StatusCodes.Status204NoContent)
-            .Describe("removeInstance", "Removes an instance that was added. What it is at goes on.", 404, 409);
+            .Describe("removeInstance", "Removes an instance that was added. What it is at goes on.", 404, 409).Audited(AuditActions.InstanceRemove);
         bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain))
-            .Describe("drainInstance", "Gives an instance nothing new; by a deadline its streams are moved elsewhere.", 400, 404);
-        bridge.MapPost("/instances/{name}/undrain", async (string name, IFleet fleet, TimeProvider time, CancellationToken gone) =>
-            await fleet.SetDrainingAsync(name, draining: false, gone) && Find(fleet, name) is { } view ? TypedResults.Ok(Report(fleet.Current, view, time)) : NotFound(name))
-            .Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain)).Describe("undrainInstance", "Gives it work again.", 404);
+            .Describe("drainInstance", "Gives an instance nothing new; by a deadline its streams are moved elsewhere.", 400, 404).Audited(AuditActions.DrainStart);
+        bridge.MapPost("/instances/{name}/undrain", UndrainAsync)
+            .Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain)).Describe("undrainInstance", "Gives it work again.", 404)
+            .Audited(AuditActions.DrainEnd);
     }
 
     private static async Task<IResult> AddAsync(
-        HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
+        HttpContext context, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
-        var (body, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.NewInstance, gone);
-        return body is null ? Problem(mistake!, 400) : await SetAsync(body, fleet, options, time, gone);
+        var (body, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.NewInstance, gone);
+        return body is null ? Problem(mistake!, 400) : await SetAsync(context, body, fleet, options, time, gone);
     }
 
     private static async Task<IResult> PutAsync(
-        string name, HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
+        string name, HttpContext context, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
-        var (body, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.NewInstance, gone);
+        var (body, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.NewInstance, gone);
         if (body is null)
             return Problem(mistake!, 400);
-        return Named(body, name) ? await SetAsync(body, fleet, options, time, gone) : Problem(OtherName(name), 400);
+        return Named(body, name) ? await SetAsync(context, body, fleet, options, time, gone) : Problem(OtherName(name), 400);
     }
 
     private static async Task<IResult> PatchAsync(
-        string name, HttpRequest request, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
+        string name, HttpContext context, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
-        var (patch, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.NewInstance, gone);
+        var (patch, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.NewInstance, gone);
         if (patch is null || (mistake = AdminBody.FindMistake(patch, AdminJson.Default.NewInstance)) is not null)
             return Problem(mistake!, 400);
         if (Find(fleet, name) is not { } view)
             return NotFound(name);
         var before = JsonSerializer.SerializeToNode(NewInstance.Of(view.Instance), AdminJson.Default.NewInstance)!.AsObject();
-        return Named(patch, view.Instance.Name) ? await SetAsync(AdminBody.Merge(before, patch), fleet, options, time, gone) : Problem(OtherName(name), 400);
+        return Named(patch, view.Instance.Name) ? await SetAsync(context, AdminBody.Merge(before, patch), fleet, options, time, gone) : Problem(OtherName(name), 400);
     }
 
     /// <summary>Gives a body the name of the path.</summary>
@@ -75,10 +76,13 @@ internal static class InstanceEndpoints
 
     private static string OtherName(string name) => $"name: the path names the instance '{name}', and a name cannot change.";
 
-    private static async Task<IResult> SetAsync(JsonObject body, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
+    private static async Task<IResult> SetAsync(
+        HttpContext context, JsonObject body, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
+        var change = PendingChange.Of(context);
         if (AdminBody.Convert(body, AdminJson.Default.NewInstance, out var mistake) is not { } asked)
             return Problem(mistake!, 400);
+        change.Target = asked.Name ?? "";
         var mistakes = new List<string>();
         var definition = InstanceDefinitions.ReadOne(
             new InstanceOptions
@@ -96,36 +100,69 @@ internal static class InstanceEndpoints
             mistakes);
         if (definition is null)
             return Problem(string.Join(' ', mistakes), 400);
+        change.Target = definition.Name;
+        if (Find(fleet, definition.Name) is { } known)
+            (change.Action, change.Before) = (AuditActions.InstanceChange, InstanceDescription.Of(known.Instance.Definition));
+        change.After = InstanceDescription.Of(definition);
         return await fleet.AddAsync(definition, gone) switch
         {
             MemberChange.Configured => Problem($"An instance '{definition.Name}' comes from the configuration; change it there.", 409),
             MemberChange.AddressTaken => Problem($"Another instance has the address {definition.Url}: it would get twice its slots.", 409),
-            var change => Find(fleet, definition.Name) is not { } view
+            var made => Find(fleet, definition.Name) is not { } view
                 ? Problem($"'{definition.Name}' was removed at the same moment.", 409)
-                : change == MemberChange.Added
+                : made == MemberChange.Added
                     ? TypedResults.Created($"/bridge/instances/{view.Instance.Name}", Report(fleet.Current, view, time))
                     : TypedResults.Ok(Report(fleet.Current, view, time)),
         };
     }
 
-    private static async Task<IResult> RemoveAsync(string name, IFleet fleet, CancellationToken gone) => await fleet.RemoveAsync(name, gone) switch
+    private static async Task<IResult> RemoveAsync(string name, HttpContext context, IFleet fleet, CancellationToken gone)
     {
-        MemberChange.Configured => Problem(
-            $"'{name}' comes from the configuration; remove it there, or POST /bridge/instances/{name}/drain to give it nothing new.", 409),
-        MemberChange.NotFound => NotFound(name),
-        _ => TypedResults.NoContent(),
-    };
+        if (Find(fleet, name) is { } view)
+            PendingChange.Of(context).Before = InstanceDescription.Of(view.Instance.Definition);
+        return await fleet.RemoveAsync(name, gone) switch
+        {
+            MemberChange.Configured => Problem(
+                $"'{name}' comes from the configuration; remove it there, or POST /bridge/instances/{name}/drain to give it nothing new.", 409),
+            MemberChange.NotFound => NotFound(name),
+            _ => TypedResults.NoContent(),
+        };
+    }
 
     private static async Task<IResult> DrainAsync(
-        string name, string? deadline, string? wait, IFleet fleet, IOptions<SharingOptions> sharing, TimeProvider time, CancellationToken gone)
+        string name, string? deadline, string? wait, HttpContext context, IFleet fleet, IOptions<SharingOptions> sharing, TimeProvider time, CancellationToken gone)
     {
         var now = time.GetWallClock();
         if (DrainRequest.Read(deadline, wait, now, out var mistake) is not { } asked)
             return Problem(mistake!, 400);
+        NoteDrain(context, fleet, name, isBefore: true);
         var found = asked.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
+        NoteDrain(context, fleet, name, isBefore: false);
+        if (found)
+            PendingChange.Of(context).RecordNow();
         if (found && asked is { Waits: true, Deadline: { } end })
             await DrainWait.RunAsync(fleet, name, time.GetMoment() + (end - now), sharing.Value.Interval, time, gone);
         return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(fleet.Current, view, time)) : NotFound(name);
+    }
+
+    private static async Task<IResult> UndrainAsync(string name, HttpContext context, IFleet fleet, TimeProvider time, CancellationToken gone)
+    {
+        NoteDrain(context, fleet, name, isBefore: true);
+        var found = await fleet.SetDrainingAsync(name, draining: false, gone);
+        NoteDrain(context, fleet, name, isBefore: false);
+        return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(fleet.Current, view, time)) : NotFound(name);
+    }
+
+    private static void NoteDrain(HttpContext context, IFleet fleet, string name, bool isBefore)
+    {
+        if (Find(fleet, name) is not { } view)
+            return;
+        var change = PendingChange.Of(context);
+        change.Target = view.Instance.Name;
+        if (isBefore)
+            change.Before = InstanceDescription.OfDrain(view);
+        else
+            change.After = InstanceDescription.OfDrain(view);
     }
 
     private static InstanceView? Find(IFleet fleet, string name) =>

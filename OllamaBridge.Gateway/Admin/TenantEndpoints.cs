@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Identity;
 
@@ -21,39 +22,40 @@ internal static class TenantEndpoints
             directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id))
             .Produces<TenantReport>().Describe("getTenant", "One tenant.", 404);
         bridge.MapPut("/tenants/{id}", PutAsync).Takes<TenantSettings>().Produces<TenantReport>()
-            .Describe("putTenant", "Makes a tenant, or replaces its settings: those that are left out get their defaults. Keys stay.", 400, 409);
+            .Describe("putTenant", "Makes a tenant, or replaces its settings: those that are left out get their defaults. Keys stay.", 400, 409).Audited(AuditActions.TenantPut);
         bridge.MapPatch("/tenants/{id}", PatchAsync).Takes<TenantSettings>(ApiDescription.MergePatch).Produces<TenantReport>()
-            .Describe("patchTenant", "Changes single settings of a tenant by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409);
-        bridge.MapDelete("/tenants/{id}", async (string id, TenantDirectory directory, CancellationToken gone) =>
-            Answer((await directory.RemoveAsync(id, gone)).Change, id) ?? TypedResults.NoContent())
-            .Produces(StatusCodes.Status204NoContent).Describe("removeTenant", "Forgets a tenant and its keys.", 404, 409);
-        bridge.MapPost("/tenants/{id}/disable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, true, gone))
-            .Produces<TenantReport>().Describe("disableTenant", "Refuses a tenant's keys.", 404, 409);
-        bridge.MapPost("/tenants/{id}/enable", (string id, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(directory, id, false, gone))
-            .Produces<TenantReport>().Describe("enableTenant", "Takes its keys again.", 404, 409);
+            .Describe("patchTenant", "Changes single settings of a tenant by a JSON merge patch (RFC 7396): null gives a setting its default.", 400, 404, 409).Audited(AuditActions.TenantPatch);
+        bridge.MapDelete("/tenants/{id}", RemoveAsync)
+            .Produces(StatusCodes.Status204NoContent).Describe("removeTenant", "Forgets a tenant and its keys.", 404, 409).Audited(AuditActions.TenantRemove);
+        bridge.MapPost("/tenants/{id}/disable", (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, true, gone))
+            .Produces<TenantReport>().Describe("disableTenant", "Refuses a tenant's keys.", 404, 409).Audited(AuditActions.TenantDisable);
+        bridge.MapPost("/tenants/{id}/enable", (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, false, gone))
+            .Produces<TenantReport>().Describe("enableTenant", "Takes its keys again.", 404, 409).Audited(AuditActions.TenantEnable);
         bridge.MapPost("/tenants/{id}/keys", AddKeyAsync).Produces<NewKey>(StatusCodes.Status201Created)
-            .Describe("addKey", "Makes a key; this answer is the only one that has it.", 400, 404, 409);
+            .Describe("addKey", "Makes a key; this answer is the only one that has it.", 400, 404, 409).Audited(AuditActions.KeyAdd);
         bridge.MapPost("/tenants/{id}/keys/{key}/rotate", RotateAsync).Produces<NewKey>(StatusCodes.Status201Created)
-            .Describe("rotateKey", "Makes a key in place of another, which works a while longer.", 400, 404, 409);
+            .Describe("rotateKey", "Makes a key in place of another, which works a while longer.", 400, 404, 409).Audited(AuditActions.KeyRotate);
         bridge.MapDelete("/tenants/{id}/keys/{key}", RemoveKeyAsync).Produces(StatusCodes.Status204NoContent)
-            .Describe("removeKey", "Forgets a key.", 404, 409);
+            .Describe("removeKey", "Forgets a key.", 404, 409).Audited(AuditActions.KeyRemove);
     }
 
-    private static async Task<IResult> PutAsync(string id, HttpRequest request, TenantDirectory directory, CancellationToken gone)
+    private static async Task<IResult> PutAsync(string id, HttpContext context, TenantDirectory directory, CancellationToken gone)
     {
-        var (body, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.TenantSettings, gone);
+        var (body, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.TenantSettings, gone);
         if (body is null || TenantSettings.Read(id, body, out mistake) is not { } settings)
             return TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest);
-        var (change, tenant) = await directory.ChangeAsync(id, was => settings.ApplyTo(was ?? new TenantRecord { Id = id }), gone);
+        var (change, tenant) = await ChangeAsync(context, directory, id, was => settings.ApplyTo(was ?? new TenantRecord { Id = id }), gone);
         return Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
     }
 
-    private static async Task<IResult> PatchAsync(string id, HttpRequest request, TenantDirectory directory, CancellationToken gone)
+    private static async Task<IResult> PatchAsync(string id, HttpContext context, TenantDirectory directory, CancellationToken gone)
     {
-        var (patch, mistake) = await AdminBody.ReadAsync(request, AdminJson.Default.TenantSettings, gone);
+        var (patch, mistake) = await AdminBody.ReadAsync(context.Request, AdminJson.Default.TenantSettings, gone);
         if (patch is null || (mistake = AdminBody.FindMistake(patch, AdminJson.Default.TenantSettings)) is not null)
             return TypedResults.Problem(mistake, statusCode: StatusCodes.Status400BadRequest);
-        var (change, tenant) = await directory.ChangeAsync(
+        var (change, tenant) = await ChangeAsync(
+            context,
+            directory,
             id,
             was =>
             {
@@ -68,27 +70,66 @@ internal static class TenantEndpoints
             : Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
     }
 
-    private static async Task<IResult> SetDisabledAsync(TenantDirectory directory, string id, bool disabled, CancellationToken gone)
+    private static async Task<IResult> RemoveAsync(string id, HttpContext context, TenantDirectory directory, CancellationToken gone)
     {
-        var (change, tenant) = await directory.ChangeAsync(id, was => was is null ? null : was with { Disabled = disabled }, gone);
+        if (directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant)
+            PendingChange.Of(context).Before = Describe(directory, tenant);
+        var (change, _) = await directory.RemoveAsync(id, gone);
+        PendingChange.Of(context).IsUncertain = change == TenantChange.Unavailable;
+        return Answer(change, id) ?? TypedResults.NoContent();
+    }
+
+    /// <summary>Changes a tenant and notes it for the audit log.</summary>
+    private static async Task<TenantEdit> ChangeAsync(
+        HttpContext context, TenantDirectory directory, string id, Func<TenantRecord?, TenantRecord?> change, CancellationToken gone)
+    {
+        TenantRecord? before = null;
+        var edit = await directory.ChangeAsync(id, was => change(before = was), gone);
+        var pending = PendingChange.Of(context);
+        pending.IsUncertain = edit.Change == TenantChange.Unavailable;
+        pending.Before ??= before is null ? null : Describe(directory, before);
+        pending.After ??= edit.Tenant is null ? null : Describe(directory, edit.Tenant);
+        return edit;
+    }
+
+    /// <summary>A tenant as the audit log shows it: its settings and the ids of its keys.</summary>
+    internal static JsonObject Describe(TenantRecord tenant, bool isConfigured) =>
+        JsonSerializer.SerializeToNode(Report(tenant, isConfigured), AdminJson.Default.TenantReport)!.AsObject();
+
+    private static JsonObject Describe(TenantDirectory directory, TenantRecord tenant) => Describe(tenant, directory.IsConfigured(tenant.Id));
+
+    private static JsonObject Describe(KeyRecord key)
+    {
+        var description = new JsonObject { ["id"] = key.Id, ["created"] = JsonValue.Create(key.Created) };
+        if (key.Expires is { } expires)
+            description["expires"] = JsonValue.Create(expires);
+        return description;
+    }
+
+    private static async Task<IResult> SetDisabledAsync(HttpContext context, TenantDirectory directory, string id, bool disabled, CancellationToken gone)
+    {
+        var (change, tenant) = await ChangeAsync(context, directory, id, was => was is null ? null : was with { Disabled = disabled }, gone);
         return Answer(change, id) ?? TypedResults.Ok(Report(directory, tenant!));
     }
 
     private static async Task<IResult> AddKeyAsync(
-        string id, DateTimeOffset? expires, TenantDirectory directory, TimeProvider time, CancellationToken gone)
+        string id, DateTimeOffset? expires, HttpContext context, TenantDirectory directory, TimeProvider time, CancellationToken gone)
     {
         var now = time.GetWallClock();
         if (expires <= now)
             return TypedResults.Problem("expires is in the past.", statusCode: StatusCodes.Status400BadRequest);
         var (key, verifier) = ApiKey.Create();
         var record = new KeyRecord(verifier.ToString(), now, expires);
-        var change = await directory.ChangeAsync(id, was => was is null ? null : was with { Keys = [.. Without(was, record.Id), record] }, gone);
+        var pending = PendingChange.Of(context);
+        (pending.Target, pending.After) = ($"{id}/{record.Id}", Describe(record));
+        var change = await ChangeAsync(context, directory, id, was => was is null ? null : was with { Keys = [.. Without(was, record.Id), record] }, gone);
+        pending.Before = null;
         return Answer(change.Change, id) ?? Created(id, record, key);
     }
 
     /// <summary>Makes a key in place of another, which goes on working for a while.</summary>
     private static async Task<IResult> RotateAsync(
-        string id, string key, double? overlapSeconds, TenantDirectory directory, TimeProvider time, CancellationToken gone)
+        string id, string key, double? overlapSeconds, HttpContext context, TenantDirectory directory, TimeProvider time, CancellationToken gone)
     {
         if (overlapSeconds is { } seconds && !(seconds >= 0 && seconds <= MaxOverlap.TotalSeconds))
             return TypedResults.Problem($"overlapSeconds is not between 0 and {MaxOverlap.TotalSeconds}.", statusCode: StatusCodes.Status400BadRequest);
@@ -96,13 +137,17 @@ internal static class TenantEndpoints
         var until = now + (overlapSeconds is { } s ? TimeSpan.FromSeconds(s) : DefaultOverlap);
         var (text, verifier) = ApiKey.Create();
         KeyRecord? record = null;
-        var change = await directory.ChangeAsync(
+        var pending = PendingChange.Of(context);
+        var change = await ChangeAsync(
+            context,
+            directory,
             id,
             was =>
             {
                 if (was?.Keys.FirstOrDefault(k => k.Id == key) is not { } old)
                     return null;
                 record = new KeyRecord(verifier.ToString(), now, old.Expires);
+                (pending.Before, pending.After) = (Describe(old), Describe(record));
                 var ending = old with { Expires = old.Expires < until ? old.Expires : until };
                 return was with { Keys = [.. Without(was, record.Id).Select(k => k.Id == key ? ending : k), record] };
             },
@@ -110,12 +155,22 @@ internal static class TenantEndpoints
         return Answer(change.Change, $"{id}' with a key '{key}") ?? Created(id, record!, text);
     }
 
-    private static async Task<IResult> RemoveKeyAsync(string id, string key, TenantDirectory directory, CancellationToken gone)
+    private static async Task<IResult> RemoveKeyAsync(string id, string key, HttpContext context, TenantDirectory directory, CancellationToken gone)
     {
-        var change = await directory.ChangeAsync(
+        var pending = PendingChange.Of(context);
+        var change = await ChangeAsync(
+            context,
+            directory,
             id,
-            was => was is null || !was.Keys.Any(k => k.Id == key) ? null : was with { Keys = [.. Without(was, key)] },
+            was =>
+            {
+                if (was?.Keys.FirstOrDefault(k => k.Id == key) is not { } old)
+                    return null;
+                pending.Before = Describe(old);
+                return was with { Keys = [.. Without(was, key)] };
+            },
             gone);
+        pending.After = null;
         return Answer(change.Change, $"{id}' with a key '{key}") ?? TypedResults.NoContent();
     }
 
@@ -136,7 +191,9 @@ internal static class TenantEndpoints
     private static IResult Created(string id, KeyRecord record, string key) =>
         TypedResults.Created($"/bridge/tenants/{id}", new NewKey(record.Id, key, record.Created, record.Expires));
 
-    private static TenantReport Report(TenantDirectory directory, TenantRecord tenant) => new(
+    private static TenantReport Report(TenantDirectory directory, TenantRecord tenant) => Report(tenant, directory.IsConfigured(tenant.Id));
+
+    private static TenantReport Report(TenantRecord tenant, bool isConfigured) => new(
         tenant.Id,
         tenant.Scopes,
         tenant.Models,
@@ -146,7 +203,7 @@ internal static class TenantEndpoints
         tenant.Priority,
         tenant.Limits,
         tenant.Disabled,
-        directory.IsConfigured(tenant.Id),
+        isConfigured,
         [.. tenant.Keys.Select(k => new KeyReport(k.Id, k.Created, k.Expires))]);
 }
 

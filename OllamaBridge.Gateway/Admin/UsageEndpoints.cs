@@ -52,7 +52,7 @@ internal static class UsageEndpoints
     }
 
     /// <summary>Says also in a header that this is one gateway's part: a list has no other place for it.</summary>
-    private static void Mark(HttpResponse response, bool partial)
+    internal static void Mark(HttpResponse response, bool partial)
     {
         if (partial)
             response.Headers[PartialHeader] = "true";

@@ -10,6 +10,7 @@ internal static class AdmissionServiceCollectionExtensions
     {
         services.AddBridgeOptions<QueueOptions, QueueOptionsValidator>(QueueOptions.Section);
         services.AddBridgeOptions<ManagementOptions, ManagementOptionsValidator>(ManagementOptions.Section);
+        services.AddSingleton<Microsoft.Extensions.Options.IValidateOptions<ManagementOptions>, RegistriesValidator>();
         services.AddBridgeOptions<CapOptions, CapOptionsValidator>(CapOptions.Section);
         services.AddSingleton<ConcurrencyGate>();
         services.AddSingleton<QuotaStage>();

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
@@ -7,7 +8,7 @@ namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>Changes to the models on disk: from this machine only, one at a time, and always on the same instance.</summary>
 /// <remarks>The instances share one model folder, so what one of them does is done for all.</remarks>
-internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPresence blobs, ForwardingStage forwarding)
+internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPresence blobs, ForwardingStage forwarding, ModelAudit audit)
 {
     // Uploads whose create is still to come; far more than anybody prepares at once.
     private const int MaxRemembered = 4096;
@@ -46,7 +47,8 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
             return;
         }
 
-        // Whoever pulls a model and asks for it the next moment must find it.
+        audit.NoteBefore(call);
+        // A client that pulls a model and requests it the next moment must find it.
         call.BeforeCompletion = fleet.RefreshCatalogAsync;
         await forwarding.HandleAsync(context, call);
         if (call.Operation.Name == "blob" && call.AnsweredBy is { } instance)

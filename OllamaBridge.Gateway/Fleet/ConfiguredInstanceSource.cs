@@ -113,6 +113,9 @@ internal sealed class ConfiguredInstanceSource(
         foreach (var endpoint in endpoints)
         {
             var address = AddressOf(endpoint.EndPoint, url);
+            if (address.UserInfo.Length > 0)
+                throw new OptionsValidationException(
+                    Options.DefaultName, typeof(FleetOptions), [$"services:{url.Host}: {InstanceAddress.Mistake("@", "http://127.0.0.1:11434")}"]);
             // The service's name, if it has one server and the configuration gives no other name.
             var name = definition.Name == InstanceDefinitions.DefaultName(url, new HashSet<string>()) ? url.Host : definition.Name;
             definitions.Add(definition with { Url = address, Name = endpoints.Count == 1 ? name : $"{name}-{definitions.Count + 1}" });

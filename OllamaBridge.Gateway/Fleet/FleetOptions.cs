@@ -77,6 +77,9 @@ internal sealed record InstanceOptions
 
     /// <summary>The key that the bridge sends to this server, and only to this server.</summary>
     public string? ApiKey { get; init; }
+
+    /// <summary>TLS to the server, if its address has https.</summary>
+    public InstanceTlsOptions Tls { get; init; } = new();
 }
 
 /// <summary>Health probes and ejection: section <c>Bridge:Health</c>.</summary>

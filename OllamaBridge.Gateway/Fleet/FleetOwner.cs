@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Discovery;
@@ -18,7 +19,8 @@ internal sealed class FleetOwner(
     ColdTiers? tiers = null,
     RegionPeers? peers = null,
     ModelDigests? digests = null,
-    ModelWeights? weights = null) : BackgroundService, IHostedLifecycleService, IFleet
+    ModelWeights? weights = null,
+    AuditTrail? audit = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
     // A leased request needs a moment to reach the instance; a list requested before that does not show its effect.
     private static readonly TimeSpan RunningPatience = TimeSpan.FromSeconds(1);
@@ -237,7 +239,10 @@ internal sealed class FleetOwner(
             case OthersHeard others:
                 return ApplyWords(_words.Hear(others.Drains, others.Members, time.GetWallClock())) | _watches.ApplyEjections(others.Ejections, now);
             case DefinitionsChanged { Definitions: var definitions }:
-                _configured = WithPeers(_here = definitions);
+                var listed = WithPeers(_here = definitions);
+                if (audit is not null)
+                    InstanceDescription.RecordChanges(audit, _configured, listed);
+                _configured = listed;
                 Reconcile();
                 return true;
             case RulesChanged rules:
@@ -285,7 +290,11 @@ internal sealed class FleetOwner(
 
         _catalogWaits.Note(result);
         if (watch.IsBackFromDrain)
+        {
+            audit?.Record(AuditActors.Bridge, AuditActions.DrainEnd, watch.Instance.Name, InstanceDescription.OfDrain(watch.ToView()), new System.Text.Json.Nodes.JsonObject { ["draining"] = false });
             ApplyWords(_words.Drain(watch.Instance.Name, draining: false, time.GetWallClock()));
+        }
+
         return true;
     }
 

@@ -43,6 +43,8 @@ internal sealed class Instance
 
     public Uri Url { get; }
 
+    public bool IsTls => Url.Scheme == Uri.UriSchemeHttps;
+
     /// <summary>The base address in the forwarder's form: without a trailing slash.</summary>
     public string Prefix { get; }
 
@@ -71,13 +73,15 @@ internal sealed class Instance
     /// <summary>The key that the server requires; null for none.</summary>
     public InstanceKey? ApiKey => Volatile.Read(ref _definition).ApiKey;
 
-    /// <summary>Adds the server's key, if it requires one, and for another region's bridge the regions that the request has passed.</summary>
+    /// <summary>Adds the server's key and TLS settings, and for another region's bridge the passed regions. Required for every request.</summary>
     public void Authorize(HttpRequestMessage request)
     {
         if (ApiKey is { } key)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Value);
         if (Peer is { } peer)
             request.Headers.TryAddWithoutValidation(PeerBridge.Header, peer.Self);
+        if (Definition.Tls is { } tls)
+            request.Options.Set(InstanceTls.Option, tls);
     }
 
     public int Slots => Volatile.Read(ref _slots);

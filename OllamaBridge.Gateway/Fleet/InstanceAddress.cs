@@ -32,10 +32,12 @@ internal static class InstanceAddress
             && string.Equals(Path(a, isBothOpenAI), Path(b, isBothOpenAI), StringComparison.Ordinal);
     }
 
-    /// <summary>An error text for an invalid address, with a valid example. It does not repeat a password.</summary>
+    /// <summary>An error text for an invalid address, with a valid example. It does not repeat a password, or a key after a question mark.</summary>
     public static string Mistake(string? text, string example) =>
         text?.Contains('@', StringComparison.Ordinal) == true
             ? "the address has a user name or password in it; leave them out (an instance's key goes into ApiKey)."
+            : text?.Contains('?', StringComparison.Ordinal) == true || text?.Contains('#', StringComparison.Ordinal) == true
+            ? $"the address has a query or a fragment; leave it out (an example: {example})."
             : $"'{text}' is not an address such as {example}.";
 
     private static string Path(Uri url, bool isOpenAI) => new Uri(Prefix(url, isOpenAI)).AbsolutePath.TrimEnd('/');

@@ -37,6 +37,9 @@ internal sealed record InstanceDefinition(
 
     public InstanceKind Kind => Peer is not null ? InstanceKind.Bridge : OpenAI is null ? InstanceKind.Ollama : InstanceKind.OpenAI;
 
+    /// <summary>TLS settings; null for the system's trust and no client certificate.</summary>
+    public InstanceTls? Tls { get; init; }
+
     /// <summary>The key that the server requires; null for none. Neither logged nor shown.</summary>
     public InstanceKey? ApiKey { get; init; }
 }

@@ -40,6 +40,8 @@ internal static class InstanceDefinitions
                 errors.Add($"{key}:MaxLoadedModels: {instance.MaxLoadedModels} is below 0.");
             foreach (var (setting, mistake) in OpenAIServices.Mistakes(instance))
                 errors.Add($"{key}:{setting}: {mistake}");
+            foreach (var (setting, mistake) in InstanceTls.Mistakes(instance.Tls, hasUrl ? url : null))
+                errors.Add($"{key}:{setting}: {mistake}");
             foreach (var (setting, mistake) in GroupMistakes(instance, hasUrl ? url : null))
                 errors.Add($"{key}:{setting}: {mistake}");
 
@@ -62,6 +64,7 @@ internal static class InstanceDefinitions
                 {
                     PortName = string.IsNullOrEmpty(instance.PortName) ? InstanceDefinition.DefaultPortName : instance.PortName,
                     OpenAI = openAI,
+                    Tls = InstanceTls.Read(instance.Tls),
                     ApiKey = string.IsNullOrEmpty(instance.ApiKey) ? null : new InstanceKey(instance.ApiKey),
                 });
         }
@@ -87,7 +90,7 @@ internal static class InstanceDefinitions
     /// </summary>
     public static InstanceDefinition Plain(InstanceDefinition definition) => definition.Url.Scheme is "http" or "https"
         ? definition
-        : definition with { Url = new UriBuilder(definition.Url) { Scheme = "http" }.Uri };
+        : definition with { Url = new UriBuilder(definition.Url) { Scheme = definition.Tls is null ? "http" : "https" }.Uri };
 
     /// <summary>An instance's default name: its host and port, made unique.</summary>
     public static string DefaultName(Uri url, IReadOnlySet<string> taken)

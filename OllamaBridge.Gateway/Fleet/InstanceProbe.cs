@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net.Sockets;
 using System.Text.Json;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Regions;
 using OpenTelemetry;
 
@@ -68,9 +69,8 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         var askedAt = time.GetTimestamp();
         // Traces of probes, one for each instance every two seconds, would hide those of requests.
         using var untraced = SuppressInstrumentationScope.Begin();
-        using var deadline = new CancellationTokenSource(timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, either.Token);
+        using var limit = new LinkedTimeout(timeout, time, cancellationToken);
+        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, limit.Token);
         try
         {
             Task<CatalogResult>? ReadCatalog() => withCatalog ? ReadCatalogAsync(instance, askedAt, catalogTimeout ?? timeout, cancellationToken) : null;
@@ -85,7 +85,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
             else
             {
                 var used = instance.SlotsUsed;
-                var region = instance.IsPeer ? await AskRegionAsync(instance, either.Token) : null;
+                var region = instance.IsPeer ? await AskRegionAsync(instance, limit.Token) : null;
                 if (region?.Mistake(instance.Name, instance.Peer!.Self) is { } mistake)
                     return new ProbeResult(instance, askedAt, mistake, Refused: false, null, [], default) { IsMistaken = true };
                 var version = await OllamaLook.ReadVersionAsync(GetAsync);
@@ -101,12 +101,12 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 };
             }
 
-            return catalog is null ? result : await WithCatalogAsync(result, catalog, timeout, deadline.Token, cancellationToken);
+            return catalog is null ? result : await WithCatalogAsync(result, catalog, timeout, limit.Token, cancellationToken);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
             var refused = e is HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.ConnectionRefused } };
-            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e);
+            var reason = limit.IsExpired ? NoAnswer(timeout) : ProbeError.Describe(e, instance.IsTls);
             return new ProbeResult(instance, askedAt, reason, refused, null, [], default);
         }
     }
@@ -129,9 +129,8 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     /// <summary>Reads the model list. Throws only on cancellation by <paramref name="cancellationToken"/>.</summary>
     private async Task<CatalogResult> ReadCatalogAsync(Instance instance, long askedAt, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, either.Token);
+        using var limit = new LinkedTimeout(timeout, time, cancellationToken);
+        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, limit.Token);
         try
         {
             var catalog = instance.OpenAI is { } service ? await OpenAILook.ReadCatalogAsync(service, GetAsync) : await OllamaLook.ReadCatalogAsync(GetAsync);
@@ -139,7 +138,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
-            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e);
+            var reason = limit.IsExpired ? NoAnswer(timeout) : ProbeError.Describe(e, instance.IsTls);
             return new CatalogResult(instance, askedAt, default, $"its list of models cannot be read: {reason}", time.GetElapsedTime(askedAt));
         }
     }

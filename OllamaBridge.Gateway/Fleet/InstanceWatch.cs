@@ -187,8 +187,7 @@ internal sealed class InstanceWatch(Instance instance)
             return true;
         }
 
-        var factor = Math.Pow(2, Math.Min(_ejectionsInRow++, 16));
-        var time = TimeSpan.FromTicks((long)Math.Min(options.EjectionTime.Ticks * factor, options.MaxEjectionTime.Ticks));
+        var time = Backoff.Next(options.EjectionTime, options.MaxEjectionTime, _ejectionsInRow++);
         Status = InstanceStatus.Ejected;
         _ejectedUntil = OwnEjectionUntil = now + time;
         NextLook = Moment.Min(_ejectedUntil, now + options.Interval);

@@ -63,6 +63,10 @@ internal static class ModelName
     /// <remarks>Two names share a key only if Ollama treats them as equal, or they differ only in case.</remarks>
     public static string KeyOf(string name) => TryGetKey(name, out var key) ? key : name.ToLowerInvariant();
 
+    /// <summary>The registry of a model: the host that Ollama pulls it from.</summary>
+    /// <param name="key">The canonical name of an Ollama model.</param>
+    public static string RegistryOf(string key) => key.AsSpan().Count('/') == 2 ? key[..key.IndexOf('/', StringComparison.Ordinal)] : DefaultHost;
+
     /// <summary>
     /// Whether a server may use a text as a model's id: not blank, without control characters and lone surrogates. Servers use paths with blanks
     /// and backslashes, and letters of any language.

@@ -2,26 +2,21 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>An instance's answer as the forwarder reads it: through a stream of ours.</summary>
+/// <summary>An instance's response whose content is read through <paramref name="stream"/>.</summary>
 internal sealed class AnswerContent(HttpContent original, Stream stream) : HttpContent
 {
-    /// <inheritdoc/>
     protected override Task<Stream> CreateContentReadStreamAsync() => Task.FromResult(stream);
 
-    /// <inheritdoc/>
     protected override Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) => Task.FromResult(stream);
 
-    /// <inheritdoc/>
     protected override Task SerializeToStreamAsync(Stream target, TransportContext? context) => stream.CopyToAsync(target);
 
-    /// <inheritdoc/>
     protected override bool TryComputeLength(out long length)
     {
         length = 0;
         return false;
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)

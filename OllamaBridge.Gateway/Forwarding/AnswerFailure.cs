@@ -7,15 +7,13 @@ using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Tells a client, in its protocol, why it gets no answer: by a status, or at the end of a stream that has begun.</summary>
+/// <summary>Writes an error in the client's protocol: as a status, or at the end of a stream that has begun.</summary>
 internal static class AnswerFailure
 {
-    /// <summary>Nobody could be given the request.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="result">Why not.</param>
-    /// <param name="retained">What an instance said when it failed.</param>
-    /// <param name="lastFailure">How the last instance failed; null where none was asked.</param>
+    /// <summary>
+    /// Refuses a request that got no lease. <paramref name="retained"/> is the last error response of an instance, null if there is none.
+    /// <paramref name="lastFailure"/> is null if the request was sent to no instance.
+    /// </summary>
     public static Task RefuseAsync(HttpContext context, BridgeCall call, LeaseResult result, RetainedAnswer? retained, InstanceFailure? lastFailure)
     {
         if (lastFailure is { } failure && result.Refusal is LeaseRefusal.AllTried or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused or LeaseRefusal.UnknownModel)
@@ -30,7 +28,7 @@ internal static class AnswerFailure
                     : (StatusCodes.Status400BadRequest, "model is required"),
             LeaseRefusal.NotServed => (StatusCodes.Status404NotFound, "no instance of this fleet serves that route"),
             LeaseRefusal.NoInstances => (
-                StatusCodes.Status503ServiceUnavailable, "the bridge has no instance to ask: set Bridge:Urls or Bridge:Instances:0:Url"),
+                StatusCodes.Status503ServiceUnavailable, "no instance is configured: set Bridge:Urls or Bridge:Instances:0:Url"),
             LeaseRefusal.QueueFull => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: the queue is full"),
             LeaseRefusal.WaitedTooLong => (StatusCodes.Status503ServiceUnavailable, "server busy, please try again: no slot came free in time"),
             LeaseRefusal.NotStarted => (
@@ -49,27 +47,26 @@ internal static class AnswerFailure
         return WriteAsync(context, call, status, message, result.Refusal is LeaseRefusal.UnknownModel or LeaseRefusal.NotServed ? null : result.RetryAfter);
     }
 
-    /// <summary>Every instance that was asked failed: in its own words where there are some.</summary>
+    /// <summary>Reports that every attempt failed: with an instance's own error response if there is one.</summary>
     public static Task FailAsync(HttpContext context, BridgeCall call, RetainedAnswer? retained, InstanceFailure failure)
     {
         if (retained is not null)
             return WriteAsync(context, call, retained);
         var (status, message) = failure switch
         {
-            InstanceFailure.TimedOut => (StatusCodes.Status504GatewayTimeout, "the instance did not answer in time"),
+            InstanceFailure.TimedOut => (StatusCodes.Status504GatewayTimeout, "the instance did not respond in time"),
             InstanceFailure.Refused => (StatusCodes.Status502BadGateway, "the instance could not be reached"),
-            InstanceFailure.BridgeError => (StatusCodes.Status502BadGateway, "the bridge could not send the request or read the instance's response; its log says which"),
+            InstanceFailure.BridgeError => (StatusCodes.Status502BadGateway, "the bridge could not send the request or read the instance's response; see its log"),
             InstanceFailure.Stopped => (StatusCodes.Status503ServiceUnavailable, GracefulStop.Message),
-            _ => (StatusCodes.Status502BadGateway, "the instance broke off its answer"),
+            _ => (StatusCodes.Status502BadGateway, "the instance's response broke off"),
         };
         return WriteAsync(context, call, status, message, failure == InstanceFailure.Stopped ? GracefulStop.RetryAfter : null);
     }
 
-    /// <summary>Ends a stream that has begun.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="tail">The error in the caller's protocol.</param>
-    /// <param name="status">The status that would say so, had nothing been sent yet.</param>
+    /// <summary>
+    /// Ends a stream that has begun with <paramref name="tail"/>, an error in the client's protocol. <paramref name="status"/> is the equivalent HTTP
+    /// status.
+    /// </summary>
     public static async Task EndAsync(HttpContext context, BridgeCall call, ReadOnlyMemory<byte> tail, int status)
     {
         call.Outcome ??= status < StatusCodes.Status500InternalServerError ? CallOutcome.Rejected : CallOutcome.Failed;
@@ -97,7 +94,7 @@ internal static class AnswerFailure
         await context.Response.Body.WriteAsync(answer.Body, context.RequestAborted);
     }
 
-    /// <summary>An instance's error as the end of a stream: its own object, in the stream's framing.</summary>
+    /// <summary>An instance's error object in the framing of the stream.</summary>
     private static ReadOnlyMemory<byte> Tail(StreamEnd end, RetainedAnswer answer)
     {
         var body = answer.Body.Span.Trim(" \r\n\t"u8);

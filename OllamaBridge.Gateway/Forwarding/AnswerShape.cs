@@ -2,21 +2,19 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Decides from an answer's first bytes whether it is a stream. Servers label streams with all sorts of content types. Pure.</summary>
+/// <summary>Decides from a response's first bytes whether it is a stream, since servers label streams with many content types. Pure.</summary>
 internal static class AnswerShape
 {
     private static readonly byte[][] Fields = ["data"u8.ToArray(), "event"u8.ToArray(), "id"u8.ToArray(), "retry"u8.ToArray()];
 
-    /// <summary>Whether a content type says that the answer is a stream.</summary>
     public static bool IsLabelled(string? mediaType) => mediaType is "application/x-ndjson" or "text/event-stream";
 
-    /// <summary>Decides.</summary>
-    /// <param name="end">How a streamed answer of the operation ends.</param>
-    /// <param name="isLabelled">Whether the content type says that it is a stream.</param>
-    /// <param name="hasLength">Whether its length was known when it began: a stream's is not.</param>
-    /// <param name="beginning">Its first bytes.</param>
-    /// <param name="isAll">Whether there is nothing after them.</param>
-    /// <returns>Null where more bytes are needed.</returns>
+    /// <param name="end">How a streamed response of the operation ends.</param>
+    /// <param name="isLabelled">Whether the content type is one of a stream.</param>
+    /// <param name="hasLength">Whether the response has a length; a stream has none.</param>
+    /// <param name="beginning">The first bytes.</param>
+    /// <param name="isAll">Whether the response ends after them.</param>
+    /// <returns>Null if more bytes are needed.</returns>
     public static bool? IsStream(StreamEnd end, bool isLabelled, bool hasLength, ReadOnlySpan<byte> beginning, bool isAll)
     {
         if (!isAll && ByteOrderMark.IsPartOf(beginning))
@@ -26,7 +24,7 @@ internal static class AnswerShape
             return isAll ? isLabelled : null;
         if (end is StreamEnd.Done or StreamEnd.Success)
             return IsLine(text, isAll) is { } isLine ? isLine && (isLabelled || !hasLength) : null;
-        // A comment.
+        // A comment of server-sent events.
         if (text[0] == ':')
             return true;
         foreach (var field in Fields)
@@ -37,11 +35,11 @@ internal static class AnswerShape
                 return null;
         }
 
-        // JSON is one answer whatever its label; other text is left to its label.
+        // JSON is a single response despite its label. For other text the label decides.
         return isLabelled && text[0] != '{';
     }
 
-    /// <summary>Whether a text begins with an object that is written on one line.</summary>
+    /// <summary>Whether a text begins with an object on one line; null if more bytes are needed.</summary>
     private static bool? IsLine(ReadOnlySpan<byte> text, bool isAll)
     {
         if (text[0] != '{')
@@ -50,7 +48,7 @@ internal static class AnswerShape
         return rest.IsEmpty ? isAll ? false : null : rest[0] is not ((byte)'\r' or (byte)'\n');
     }
 
-    /// <summary>Whether a line of a native stream tells of an error.</summary>
+    /// <summary>Whether the first line of a native stream is an error.</summary>
     public static bool IsError(ReadOnlySpan<byte> lines)
     {
         var line = ByteOrderMark.Skip(lines).TrimStart(" \t\r\n"u8);

@@ -17,8 +17,8 @@ using Yarp.ReverseProxy.Forwarder;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
-/// What the bridge adds to YARP's forwarding: clean headers out, and on the way back a look at the answer before the client
-/// sees any of it, so that a failed one can be had elsewhere.
+/// Removes headers in both directions, and inspects a response before the client receives any of it, so that a failed request can be sent to another
+/// instance.
 /// </summary>
 internal sealed class AnswerTransformer(
     IOptions<ForwardingOptions> options,
@@ -29,10 +29,10 @@ internal sealed class AnswerTransformer(
     BridgeMetrics metrics,
     TimeProvider time) : HttpTransformer
 {
-    /// <summary>Names the instance that answered.</summary>
+    /// <summary>The response header with the name of the instance that served the request.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
 
-    /// <summary>Names the model that answered, where that is not the one that was named.</summary>
+    /// <summary>The response header with the name of the model that served the request, if it is not the requested one.</summary>
     public const string ModelHeader = "X-Bridge-Model";
 
     private const int FirstRead = 4 * 1024;
@@ -41,7 +41,6 @@ internal sealed class AnswerTransformer(
 
     private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
 
-    /// <inheritdoc/>
     public override async ValueTask TransformRequestAsync(
         HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
@@ -56,20 +55,19 @@ internal sealed class AnswerTransformer(
         TraceHeaders.Write(proxyRequest.Headers, attempt.Span ?? Activity.Current);
         if (attempt.Lease.Instance.IsPeer)
             PeerHeaders.Complete(proxyRequest.Headers, attempt);
-        // An upload is sent only once the instance wants it: one that it has already would be refused in mid-flight. What the
-        // bridge holds in memory is sent at once.
+        // An upload waits for the instance's 100 Continue: an instance that has the blob already would close the connection during the upload. A body
+        // in memory is sent at once.
         if (attempt.Plan is { } plan)
             proxyRequest.RequestUri = new Uri(destinationPrefix + plan.Path);
         var operation = attempt.Call.Operation;
         proxyRequest.Headers.ExpectContinue = operation.UnbufferedBody && proxyRequest.Content is not null ? true : null;
     }
 
-    /// <summary>No server of a model sends trailers.</summary>
+    /// <summary>Drops trailers: model servers send none.</summary>
     public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken) =>
         ValueTask.CompletedTask;
 
-    /// <inheritdoc/>
-    /// <returns>False where nothing of the answer goes to the client: the caller of the forwarder decides what happens.</returns>
+    /// <returns>False if the client gets nothing of the response: the caller of the forwarder decides on the next step.</returns>
     public override async ValueTask<bool> TransformResponseAsync(
         HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
     {
@@ -101,7 +99,7 @@ internal sealed class AnswerTransformer(
         }
         catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && attempt.Taken is not null))
         {
-            // Cut, or taken away, before the client saw anything of it.
+            // The response broke off, or the attempt was cancelled, before the client received anything.
             answer = null;
         }
         catch
@@ -110,7 +108,7 @@ internal sealed class AnswerTransformer(
             throw;
         }
 
-        // From here on nobody takes it away any more but those who read it.
+        // From here on only the reader of the stream may cancel the attempt.
         if (answer is null || !(attempt.HasBegun || attempt.TryBegin()))
         {
             if (!attempt.IsTooLong)
@@ -123,7 +121,7 @@ internal sealed class AnswerTransformer(
         if (attempt.Call.Heartbeat is { } heartbeat)
             await heartbeat.DisposeAsync();
         var answeredBy = attempt.Lease.Instance.IsPeer ? PeerHeaders.Clean(proxyResponse.Headers, attempt.Lease.Instance) : attempt.Lease.Instance.Name;
-        // A stream may end otherwise than the instance announced: with an error, or continued by another instance.
+        // A stream's length may differ from the instance's announcement: it may end with an error, or be resumed on another instance.
         if (isStream)
             proxyResponse.Content.Headers.Remove("Content-Length");
         HeaderHygiene.CleanResponse(proxyResponse.Headers);
@@ -143,7 +141,7 @@ internal sealed class AnswerTransformer(
         if (!isRefused)
         {
             outcomes.Answering(attempt.Lease);
-            // A continuation may still fail in the same way: that is judged when it ends.
+            // A resumption may still fail in the same way. It is judged when it ends.
             if (attempt.Plan is null)
             {
                 attempt.Call.Answering = attempt.Lease.Instance;
@@ -155,8 +153,7 @@ internal sealed class AnswerTransformer(
         return true;
     }
 
-    /// <summary>An error answer.</summary>
-    /// <returns>What the client gets; null for nothing.</returns>
+    /// <returns>The stream for the client; null if the client does not get this response.</returns>
     private async ValueTask<Stream?> RefusedAsync(
         ForwardAttempt attempt, HttpContext context, HttpResponseMessage response, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
@@ -165,7 +162,7 @@ internal sealed class AnswerTransformer(
             attempt.BusyFor = RetryAfter.Read(response.Headers, time.GetWallClock());
         if (attempt.Plan is not null)
         {
-            // It will not go on with what another began: how the other failed stays what there is to tell.
+            // The instance can't resume the response. The client gets the error of the instance that began it.
             attempt.Failure = InstanceFailure.ServerError;
             return null;
         }
@@ -173,7 +170,7 @@ internal sealed class AnswerTransformer(
         var ended = await HoldAsync(held, source, ErrorLimit, cancellationToken);
         attempt.Failure = AnswerVerdict.Judge(attempt.Call.Operation, status, held.Span, attempt.Lease.Instance is { ApiKey: not null } or { IsPeer: true }, HttpMethods.IsHead(context.Request.Method));
         attempt.Rejected = attempt.Failure is null;
-        // Whose key it is knows the operator; to the client it is a server that fails.
+        // The refused key is the bridge's own. To the client that is a failing server.
         if (AnswerVerdict.IsBridgesFault(status, attempt.Failure))
             return null;
         attempt.IsTooLong = ended && attempt.Call.Alternatives is { HasNext: true } && FallbackRules.IsTooLong(status, held.Span);
@@ -181,14 +178,14 @@ internal sealed class AnswerTransformer(
         if (attempt is { Failure: not null, WaitsForRoom: false, Call.Operation: { Kind: OperationKind.Inference } operation }
             && response.Content.Headers.ContentType?.MediaType == "text/html")
         {
-            // Clients of an API read no pages, and a proxy's status is none of the API's.
+            // API clients can't read HTML pages, and a proxy's status is not part of the API.
             var shown = AnswerVerdict.StatusOfPage(status);
             attempt.Retained = new RetainedAnswer(
                 shown, "application/json", ProtocolError.Body(operation.Protocol, shown, $"a proxy in front of the instance answered {status} with an HTML page"), attempt.BusyFor ?? default);
             return null;
         }
 
-        // Of two sendings a failure is no answer: the other may have one.
+        // A failed attempt of a hedged request is no response: the other attempt may succeed.
         var isKept = attempt.IsTooLong || attempt.WaitsForRoom || (attempt.Failure is not null && ended && (attempt.Race is not null || attempt.TakeRetry()));
         if (!isKept)
             return Wins(attempt, context) ? new RelayStream(source, held, ended, attempt, context) : null;
@@ -196,8 +193,7 @@ internal sealed class AnswerTransformer(
         return null;
     }
 
-    /// <summary>A stream whose first bytes are there, or its end.</summary>
-    /// <returns>What the client gets; null for nothing.</returns>
+    /// <returns>The stream for the client; null if the client does not get this response.</returns>
     private async ValueTask<Stream?> BegunAsync(
         ForwardAttempt attempt, HttpContext context, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
@@ -236,7 +232,7 @@ internal sealed class AnswerTransformer(
             return null;
         }
 
-        // Of an answer, not of an error: who fails fast must not look quick.
+        // Only of successful responses: an instance that fails fast must not appear fast.
         if (operation.Kind == OperationKind.Inference)
             RecordFirstByte(attempt);
         attempt.Watcher = StreamWatcher.For(operation.End);
@@ -245,7 +241,7 @@ internal sealed class AnswerTransformer(
         return new RelayStream(source, held, ended, attempt, context);
     }
 
-    /// <summary>An answer in one piece.</summary>
+    /// <returns>The stream for the client; null if the client does not get this response.</returns>
     private async ValueTask<Stream?> WholeAsync(
         ForwardAttempt attempt, HttpContext context, bool isJson, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
@@ -254,7 +250,7 @@ internal sealed class AnswerTransformer(
         {
             ended = await HoldAsync(held, source, Settings.MaxHeldAnswer, cancellationToken);
             var usage = Usage.Read(held.Span.StartsWith(ByteOrderMark) ? held.Span[ByteOrderMark.Length..] : held.Span);
-            // A model's answer is never nothing, and what is said to be JSON is some.
+            // A model's response is never empty, and a response labelled as JSON must be JSON.
             if (ended && held.Length > 0 && !usage.IsReadable && isJson)
                 attempt.Failure = InstanceFailure.BridgeError;
             if ((ended && (held.Length == 0 || attempt.Failure is not null)) || !Wins(attempt, context))
@@ -270,7 +266,10 @@ internal sealed class AnswerTransformer(
         return new RelayStream(source, held, ended, attempt, context);
     }
 
-    /// <summary>Whether an answer goes to the client: of two sendings the first that comes so far. What all of the request share is touched only then.</summary>
+    /// <summary>
+    /// Whether a response goes to the client: of a hedged request only the first one does. State that both attempts share is changed only after this
+    /// returns true.
+    /// </summary>
     private static bool Wins(ForwardAttempt attempt, HttpContext context)
     {
         if (attempt.Race is not { } race)
@@ -281,16 +280,18 @@ internal sealed class AnswerTransformer(
         return true;
     }
 
-    /// <summary>An error told at the beginning of a stream is the one that would have been the response, had it come a moment earlier.</summary>
+    /// <summary>
+    /// Classifies an error at the beginning of a stream like an error response: the same error would have had a status if it had occurred earlier.
+    /// </summary>
     private static InstanceFailure? FailureOf(RetainedAnswer? told) =>
         told is null ? null : MemoryFailure.IsToldBy(told.Body.Span) ? InstanceFailure.OutOfMemory : InstanceFailure.ServerError;
 
-    /// <summary>An error line of Ollama's own streams, as the error that it would have been before the stream began.</summary>
+    /// <summary>An error line of a native stream as the error response that Ollama sends before a stream begins; null for other lines.</summary>
     private static RetainedAnswer? Retain(ReadOnlyMemory<byte> line) => line.IsEmpty || line.Span[0] != '{'
         ? null
         : new RetainedAnswer(StatusCodes.Status500InternalServerError, "application/json; charset=utf-8", line);
 
-    /// <summary>Reads until the end or the limit.</summary>
+    /// <summary>Reads until the end or the limit in bytes.</summary>
     /// <returns>Whether the end was reached.</returns>
     private static async ValueTask<bool> HoldAsync(HeldBytes held, Stream source, int limit, CancellationToken cancellationToken)
     {
@@ -300,7 +301,7 @@ internal sealed class AnswerTransformer(
         return false;
     }
 
-    /// <summary>Whether the answer is a stream: where one was asked for the content decides, else the label.</summary>
+    /// <summary>Whether the response is a stream: its content decides if the client requested a stream, else its label.</summary>
     private static async ValueTask<bool> IsStreamAsync(
         ForwardAttempt attempt, HttpResponseMessage response, Stream source, HeldBytes held, CancellationToken cancellationToken)
     {
@@ -323,7 +324,7 @@ internal sealed class AnswerTransformer(
 
     private void RecordFirstByte(ForwardAttempt attempt)
     {
-        // It says nothing of how soon a token comes.
+        // An unload generates no token.
         if (attempt.Call.IsUnload)
             return;
         var elapsed = time.GetElapsedTime(attempt.SentAt);

@@ -5,15 +5,13 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>What kind of failure an error response is. Pure. Whose fault it is, <see cref="FaultClassifier"/> decides.</summary>
+/// <summary>Classifies error responses by kind of failure. Pure. <see cref="FaultClassifier"/> decides on the fault.</summary>
 internal static class AnswerVerdict
 {
-    /// <summary>Judges an error response.</summary>
-    /// <param name="operation">The operation.</param>
-    /// <param name="status">The response's status, 300 or above.</param>
-    /// <param name="body">The response's body, or its beginning.</param>
-    /// <param name="byBridgesKey">Whether the bridge's own key was sent: its refusal is not the client's fault.</param>
-    /// <param name="isHead">Whether the request was a HEAD: its response has no body to tell by.</param>
+    /// <summary>
+    /// Classifies an error response with a <paramref name="status"/> of 300 or above. The <paramref name="body"/> may be truncated, and is empty if
+    /// <paramref name="isHead"/>. If <paramref name="byBridgesKey"/>, the bridge's own key was sent, and its refusal is not the client's fault.
+    /// </summary>
     /// <returns>How the instance failed; null if the server itself rejects the request.</returns>
     public static InstanceFailure? Judge(Operation operation, int status, ReadOnlySpan<byte> body, bool byBridgesKey = false, bool isHead = false) => status switch
     {
@@ -24,25 +22,25 @@ internal static class AnswerVerdict
         _ when isHead => null,
         // A proxy, tunnel or login page in front of one instance: another instance may be reachable.
         _ when !IsServersOwn(body) => InstanceFailure.ServerError,
-        // As Ollama words it, and vLLM: then the bridge's catalog is out of date.
+        // The wording of Ollama and of vLLM: the bridge's catalog is out of date.
         StatusCodes.Status404NotFound when operation.NeedsModel && (body.IndexOf("not found"u8) >= 0 || body.IndexOf("` does not exist"u8) >= 0) =>
             InstanceFailure.StaleCatalog,
         _ => null,
     };
 
-    /// <summary>Whether an instance refuses the bridge's own key, of which its clients know nothing.</summary>
     public static bool IsBridgesFault(int status, InstanceFailure? failure) =>
         failure is not null && status is (StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden);
 
-    /// <summary>The status that tells a client of an HTML page with which a proxy answered in an instance's place.</summary>
-    /// <returns>The page's own if it holds for the request wherever it comes from; else 502: a proxy's 404 does not mean that a model is unknown.</returns>
+    /// <summary>The status for the client if a proxy responded with an HTML page in an instance's place.</summary>
+    /// <returns>The page's own if it applies to the request regardless of its sender; else 502: a proxy's 404 does not mean that a model is
+    /// unknown.</returns>
     public static int StatusOfPage(int status) => status switch
     {
         >= StatusCodes.Status500InternalServerError or StatusCodes.Status413PayloadTooLarge or StatusCodes.Status429TooManyRequests => status,
         _ => StatusCodes.Status502BadGateway,
     };
 
-    /// <summary>Whether the response means "full", which is no fault of the instance.</summary>
+    /// <summary>Whether the status means "busy", which is no fault of the instance.</summary>
     public static bool IsBusy(int status) => status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests;
 
     /// <summary>
@@ -53,7 +51,7 @@ internal static class AnswerVerdict
     {
         try
         {
-            // Not the final block: a long error may be cut.
+            // Not the final block: a long error may be truncated.
             var reader = new Utf8JsonReader(body, isFinalBlock: false, default);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
                 return false;

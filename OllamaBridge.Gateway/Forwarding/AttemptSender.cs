@@ -15,7 +15,7 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Gets a request an instance, and sends it there once.</summary>
+/// <summary>Acquires a lease for a request, and sends the request once.</summary>
 internal sealed class AttemptSender(
     IHttpForwarder forwarder,
     HttpMessageInvoker client,
@@ -31,20 +31,18 @@ internal sealed class AttemptSender(
     TimeProvider time,
     ILogger<AttemptSender> logger)
 {
-    // Bodies with pictures or sound are large for what they are in tokens: beyond a usual context the estimate stops.
+    // Bodies with images or audio are large in relation to their tokens. The estimate ends at a usual context length.
     private const long MaxInputEstimate = 32_768;
     private const int BytesPerToken = 4;
 
-    // A stale connection breaks as soon as it is written to. What breaks later is a server that was at work.
+    // A stale connection fails as soon as it is written to. A later failure is one of a working server.
     private static readonly TimeSpan StaleWithin = TimeSpan.FromSeconds(2);
 
-    /// <summary>Waits for an instance.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="tried">Instances that have failed it; null for none.</param>
-    /// <param name="lastFailure">How the last of them failed.</param>
-    /// <param name="gone">The client has gone.</param>
-    /// <param name="preferred">The instance that it is for; null for any.</param>
-    /// <param name="giveWay">Whether another model can serve the request at once; null if it waits for this one.</param>
+    /// <summary>
+    /// Waits in the queue for an instance. Excludes those in <paramref name="tried"/>, which failed the request; <paramref name="lastFailure"/> is
+    /// how the last of them did. <paramref name="preferred"/> is null for any instance. <paramref name="giveWay"/> tells whether another model can
+    /// serve the request at once; null if it waits for this one.
+    /// </summary>
     public async ValueTask<LeaseResult> AcquireAsync(
         BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
     {
@@ -69,8 +67,8 @@ internal sealed class AttemptSender(
             var result = await queue.AcquireAsync(need, gone);
             if (result.Refusal == LeaseRefusal.AllTried && lastFailure is (InstanceFailure.Refused or InstanceFailure.Drained))
             {
-                // Nothing has been done with the request: whoever comes back first may have it, the ones that refused included.
-                // An answer that has begun stays before all lines.
+                // No instance has processed the request: the first instance that is available again gets it, including those that refused. A response
+                // that has begun has precedence over the queue.
                 result = await queue.AcquireAsync(need with { Tried = hasBegun ? [] : null }, gone);
             }
 
@@ -89,7 +87,7 @@ internal sealed class AttemptSender(
         }
     }
 
-    /// <summary>Where a conversation's last turn was is where its next one goes.</summary>
+    /// <summary>Remembers the instance of a conversation that spilled over, so that its next turn goes to the same one.</summary>
     private void NoteHome(BridgeCall call, InstanceLease lease, string? home)
     {
         if (lease.Spill != SpillReason.None && call.Facts.Affinity != 0)
@@ -98,13 +96,11 @@ internal sealed class AttemptSender(
             homes.Forget(call.Facts.Affinity, call.ModelKey);
     }
 
-    /// <summary>Sends it.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="lease">The right to the instance.</param>
-    /// <param name="budget">Where another try would be taken from; null where there is none left.</param>
-    /// <param name="plan">What to ask in place of the request itself; null for the request.</param>
-    /// <param name="race">What it takes part in, where the request may be sent to two instances; else null.</param>
+    /// <summary>
+    /// Sends the request, and once more over a new connection if the first one was stale. The <paramref name="budget"/> is null if no other attempt
+    /// is allowed, <paramref name="plan"/> is null to send the client's own request instead of a resumption, <paramref name="race"/> is null unless
+    /// the request is hedged.
+    /// </summary>
     public async Task<ForwardAttempt> SendAsync(
         HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan = null, HedgeRace? race = null)
     {
@@ -116,10 +112,10 @@ internal sealed class AttemptSender(
             metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
         if (lease.Spill != SpillReason.None)
             metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
-        // What is rare finds no connection that is still warm.
+        // Between rare requests a pooled connection has gone stale.
         var isRare = call.Operation.Kind == OperationKind.Management;
         var attempt = await SendOnceAsync(context, call, lease, budget, plan, race, isRare ? freshClient : client);
-        // Proxies (HAProxy, for one) say so on a kept connection whose time is over.
+        // Proxies such as HAProxy send a 408 on a kept connection that has timed out.
         if (attempt is { Failure: InstanceFailure.ServerError, Status: StatusCodes.Status408RequestTimeout, Connection.IsReused: true, Delivered: false }
             && CanRepeat(context, attempt))
             attempt.Failure = InstanceFailure.StaleConnection;
@@ -190,13 +186,13 @@ internal sealed class AttemptSender(
                 parallelism.Add(lease, overlap);
             BridgeTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
-            // What takes no slot says nothing about when one comes free, nor does what was broken off for being the second.
+            // Service times predict free slots. Requests without a slot and overtaken attempts do not count.
             if (call.Operation.Kind == OperationKind.Inference && !attempt.IsOvertaken)
                 queue.RecordService(time.GetElapsedTime(attempt.SentAt), call.Queue);
         }
     }
 
-    /// <summary>Makes the header name the encoding of what is sent. An earlier attempt may have sent it differently.</summary>
+    /// <summary>Sets Content-Encoding to that of the body that is sent. An earlier attempt may have used another.</summary>
     private static void SetEncoding(IHeaderDictionary headers, ReplayableBody body, bool isEncoded)
     {
         if (!isEncoded)
@@ -209,6 +205,8 @@ internal sealed class AttemptSender(
     {
         var exception = context.GetForwarderErrorFeature()?.Exception;
         attempt.Failure ??= attempt.Taken ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : ForwarderFailures.Name(error, exception));
+        if (exception is HttpRequestException { InnerException: System.Security.Authentication.AuthenticationException })
+            ForwardingLog.ConnectionFailed(logger, attempt.Lease.Instance.Name, ProbeError.Describe(exception, isTls: true));
         if (attempt.Failure == InstanceFailure.ClientBody)
             attempt.BodyFault = exception is null ? StatusCodes.Status400BadRequest : BodyFault.StatusOf(exception);
         else if (attempt is { Failure: InstanceFailure.Broken, Status: 0, Connection.IsReused: true }

@@ -5,8 +5,8 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
-/// Stands before a request's response, so that it can be written in several goes: to YARP's forwarder, which wants a response that nobody
-/// has touched, each go looks like the first. What a later go says of status and headers is dropped; its body follows what was sent.
+/// A response that can be written in several passes. YARP's forwarder requires an unstarted response, so each pass appears as one. Status and headers
+/// of later passes are dropped; their bodies follow the bytes already sent.
 /// </summary>
 internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFeature, IDisposable
 {
@@ -24,7 +24,7 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
         _stream = new PassOn(this);
     }
 
-    /// <summary>Puts one before a request's response, keeping what its headers say so far; the same one where there is one.</summary>
+    /// <summary>Replaces the response of <paramref name="context"/> and keeps its headers; returns the existing instance if there is one.</summary>
     public static BegunResponse For(HttpContext context)
     {
         if (context.Features.Get<IHttpResponseFeature>() is BegunResponse known)
@@ -37,35 +37,28 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
         return begun;
     }
 
-    /// <summary>Makes one over a request's response, without putting it there.</summary>
+    /// <summary>Wraps the response of <paramref name="context"/> without replacing it.</summary>
     public static BegunResponse Over(HttpContext context) => new(context);
 
-    /// <summary>Whether the client has been sent something.</summary>
+    /// <summary>Whether the client has received any part of the response.</summary>
     public static bool HasBegun(HttpContext context) => context.Features.Get<IHttpResponseFeature>() switch
     {
         BegunResponse begun => begun._response.HasStarted,
         var response => response?.HasStarted == true,
     };
 
-    /// <inheritdoc/>
     public int StatusCode { get; set; } = StatusCodes.Status200OK;
 
-    /// <inheritdoc/>
     public string? ReasonPhrase { get; set; }
 
-    /// <inheritdoc/>
     public IHeaderDictionary Headers { get; set; } = new HeaderDictionary();
 
-    /// <inheritdoc/>
     public bool HasStarted { get; private set; }
 
-    /// <inheritdoc/>
     public Stream Stream => _stream;
 
-    /// <inheritdoc/>
     public PipeWriter Writer => _writer ??= PipeWriter.Create(_stream, new StreamPipeWriterOptions(leaveOpen: true));
 
-    /// <inheritdoc/>
     [Obsolete("Use IHttpResponseBodyFeature.Stream.")]
     public Stream Body
     {
@@ -73,10 +66,10 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Sends something that belongs to no go, and begins the response if need be. Not while a go is being written.</summary>
-    /// <param name="contentType">The response's type, where this begins it.</param>
-    /// <param name="bytes">What to send.</param>
-    /// <param name="cancellationToken">Ends the wait for the client to take it.</param>
+    /// <summary>
+    /// Sends bytes outside the passes, and begins the response with <paramref name="contentType"/> if necessary. Must not run while a pass is being
+    /// written. Kestrel aborts the connection if the write is cancelled.
+    /// </summary>
     public async ValueTask WriteAsideAsync(string contentType, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         if (!_response.HasStarted)
@@ -89,7 +82,7 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
         await _body.Stream.FlushAsync(cancellationToken);
     }
 
-    /// <summary>The response has been touched, but nothing of it sent: another go begins.</summary>
+    /// <summary>Begins another pass. The previous pass may have set status and headers, but sent nothing.</summary>
     public static void Renew(HttpContext context)
     {
         if (context.Features.Get<IHttpResponseFeature>() is BegunResponse begun)
@@ -98,7 +91,6 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
             context.Response.StatusCode = StatusCodes.Status200OK;
     }
 
-    /// <summary>Another go begins.</summary>
     public void Renew()
     {
         HasStarted = false;
@@ -107,30 +99,24 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
         Headers = new HeaderDictionary();
     }
 
-    /// <inheritdoc/>
     public void OnStarting(Func<object, Task> callback, object state) => _response.OnStarting(callback, state);
 
-    /// <inheritdoc/>
     public void OnCompleted(Func<object, Task> callback, object state) => _response.OnCompleted(callback, state);
 
-    /// <inheritdoc/>
     public void DisableBuffering() => _body.DisableBuffering();
 
-    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken = default)
     {
         Commit();
         return _body.StartAsync(cancellationToken);
     }
 
-    /// <inheritdoc/>
     public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) =>
         SendFileFallback.SendFileAsync(_stream, path, offset, count, cancellationToken);
 
-    /// <summary>Nothing: another go may follow; the server completes the response when the request has been handled.</summary>
+    /// <summary>Does nothing: another pass may follow, and the server completes the response when the request has been handled.</summary>
     public Task CompleteAsync() => Task.CompletedTask;
 
-    /// <summary>Takes it away again.</summary>
     public void Dispose()
     {
         if (HasStarted || StatusCode != StatusCodes.Status200OK)
@@ -139,7 +125,7 @@ internal sealed class BegunResponse : IHttpResponseFeature, IHttpResponseBodyFea
         _context.Features.Set(_body);
     }
 
-    /// <summary>Says the status and the headers of this go, unless an earlier one did.</summary>
+    /// <summary>Sets the status and the headers of this pass unless the response has started.</summary>
     public void Commit()
     {
         HasStarted = true;

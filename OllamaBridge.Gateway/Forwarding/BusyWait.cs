@@ -5,17 +5,14 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
-/// When an instance's 503 makes the request wait in this bridge's queue instead of being passed on: the instance is itself a bridge, and its queue had no
-/// place. A request that waits here loses nothing, one that is refused does. Pure.
+/// Decides whether a request waits in this bridge's queue after an instance's 503: if the instance is itself a bridge with a full queue. Waiting here
+/// keeps the request; passing the 503 on would fail it. Pure.
 /// </summary>
 internal static class BusyWait
 {
-    /// <summary>Whether the request waits for room and is sent again.</summary>
-    /// <param name="attempt">The attempt that was refused.</param>
-    /// <param name="response">The response.</param>
-    /// <param name="now">The time, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    /// <summary>Whether the request waits for room and is sent again. <paramref name="now"/> is in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public static bool IsPossible(ForwardAttempt attempt, HttpResponseMessage response, long now) =>
-        // Only a bridge says which place in its queue a request would have had.
+        // Only a bridge sends the queue position.
         response.StatusCode == HttpStatusCode.ServiceUnavailable && response.Headers.NonValidated.Contains(Urgency.PositionHeader)
         && attempt.Call is { Operation.Kind: OperationKind.Inference, Body: not null } call
         && call.WaitsForRoomUntil > now;

@@ -2,20 +2,18 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Notes which connection an attempt was written to, and whether an earlier request had used it.</summary>
-/// <remarks>A kept connection may have gone stale; a new one that breaks says something about the instance.</remarks>
+/// <summary>Records the connection that an attempt was written to, and whether an earlier request had used it.</summary>
+/// <remarks>A kept connection may be stale. A failure of a new connection is evidence about the instance.</remarks>
 internal sealed class ConnectionUse
 {
     private static readonly AsyncLocal<ConnectionUse?> Ambient = new();
     private TrackedConnection? _connection;
 
-    /// <summary>Whether the last connection that was written to had been used before.</summary>
     public bool IsReused { get; private set; }
 
-    /// <summary>Follows what the calling method writes from now on, until it returns.</summary>
+    /// <summary>Tracks the connections to which the calling method writes until it returns.</summary>
     public static ConnectionUse Begin() => Ambient.Value = new ConnectionUse();
 
-    /// <summary>Opens a connection whose use is noted.</summary>
     public static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };

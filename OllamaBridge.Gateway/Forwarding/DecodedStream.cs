@@ -4,13 +4,11 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>A compressed response, decompressed: a server or proxy may compress although the bridge asks for none.</summary>
+/// <summary>Decompresses a response. Servers and proxies may compress although the bridge requests no compression.</summary>
 internal sealed class DecodedStream(Stream decoder) : ForwardOnlyStream
 {
-    /// <summary>Opens a response's content and takes what no longer holds out of its headers.</summary>
-    /// <param name="source">The content as it comes.</param>
-    /// <param name="headers">The content's headers.</param>
-    /// <returns>Null if it is compressed in a way that the bridge can't read.</returns>
+    /// <summary>Opens <paramref name="source"/>, and removes from <paramref name="headers"/> those that decompression makes wrong.</summary>
+    /// <returns>Null if the compression is not supported.</returns>
     public static Stream? Open(Stream source, HttpContentHeaders headers)
     {
         if (!headers.NonValidated.Contains("Content-Encoding"))
@@ -38,7 +36,6 @@ internal sealed class DecodedStream(Stream decoder) : ForwardOnlyStream
         return new DecodedStream(stream);
     }
 
-    /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         try
@@ -47,11 +44,10 @@ internal sealed class DecodedStream(Stream decoder) : ForwardOnlyStream
         }
         catch (InvalidDataException e)
         {
-            throw new IOException("the response is not compressed as its header says", e);
+            throw new IOException("the response is not compressed as its Content-Encoding declares", e);
         }
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)

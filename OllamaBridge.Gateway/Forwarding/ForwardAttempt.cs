@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>One sending of a request to one instance: what went in, what came out. A feature of the HTTP context.</summary>
+/// <summary>One sending of a request to one instance, with its result. A feature of the HTTP context.</summary>
 internal sealed class ForwardAttempt(
     BridgeCall call, InstanceLease lease, RetryBudget? budget, TimeProvider time, CancellationToken gone)
 {
@@ -27,109 +27,104 @@ internal sealed class ForwardAttempt(
     private CancellationTokenSource? _sending;
     private CancellationTokenSource? _reading;
 
-    /// <summary>The request.</summary>
     public BridgeCall Call { get; } = call;
 
-    /// <summary>The right to the instance.</summary>
     public InstanceLease Lease { get; } = lease;
 
-    /// <summary>After a failure: whether the request may be sent elsewhere. Takes a retry out of the budget, once.</summary>
+    /// <summary>After a failure: whether the request may be sent again. Takes one retry out of the budget at the first call.</summary>
     public bool TakeRetry() => _retry ??= budget is not null && budget.TryWithdraw();
 
-    /// <summary>How many requests for its model its instance held when it was sent, this one included.</summary>
+    /// <summary>Requests for the model on the instance when this one was sent, this one included.</summary>
     public int InFlight { get; } = lease.Placement.State.Active;
 
-    /// <summary>When it was sent, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
+    /// <summary>The time of sending, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public long SentAt { get; } = time.GetTimestamp();
 
-    /// <summary>Its span; null where nobody listens.</summary>
+    /// <summary>Null if tracing has no listener.</summary>
     public Activity? Span { get; init; }
 
-    /// <summary>How the instance failed, if it did; set where nothing has been sent to the client for it.</summary>
+    /// <summary>How the instance failed; null if it did not. The client received nothing, or only the error response of the instance.</summary>
     public InstanceFailure? Failure { get; set; }
 
     /// <summary>The status of the instance's response; 0 before there is one.</summary>
     public int Status { get; set; }
 
-    /// <summary>Whether the connection had been used before; null before it is written to.</summary>
     public ConnectionUse? Connection { get; set; }
 
-    /// <summary>The status that tells the client what is wrong with the body that it sends; 0 if nothing is.</summary>
+    /// <summary>The status for a client whose request body is faulty; 0 if it is not.</summary>
     public int BodyFault { get; set; }
 
-    /// <summary>Whether the instance rightly refused the request.</summary>
+    /// <summary>Whether the instance rejected the request for a reason in the request.</summary>
     public bool Rejected { get; set; }
 
-    /// <summary>Where the instance said that it is busy: for how long it asks to be left alone, zero for no time; else null.</summary>
+    /// <summary>The Retry-After of a busy instance, zero if it sent none; null if the instance is not busy.</summary>
     public TimeSpan? BusyFor { get; set; }
 
-    /// <summary>Whether the instance is a bridge whose queue is full, and the request waits for room; nothing has been sent to the client.</summary>
+    /// <summary>Whether the instance is a bridge whose queue is full, and the request waits for room. The client received nothing.</summary>
     public bool WaitsForRoom { get; set; }
 
-    /// <summary>How long the answer's tokens took, in nanoseconds, as the instance told; 0 where it did not.</summary>
+    /// <summary>Decode time in nanoseconds as the instance reported it; 0 if it did not.</summary>
     public long DecodeNanoseconds { get; set; }
 
-    /// <summary>How long the prompt's evaluation took, in nanoseconds, as the instance told in an answer in one piece; 0 if it did not.</summary>
+    /// <summary>Prompt evaluation time in nanoseconds as the instance reported it in a response in one piece; 0 if it did not.</summary>
     public long PrefillNanoseconds { get; set; }
 
-    /// <summary>The instance's own words for the failure, to be passed on if nobody does better.</summary>
+    /// <summary>The instance's error response, for the client if no other attempt succeeds.</summary>
     public RetainedAnswer? Retained { get; set; }
 
-    /// <summary>Whether the instance found the request too long for the model, and another model may take it; nothing has been sent to the client.</summary>
+    /// <summary>Whether the request is too long for the model and another model may accept it. The client received nothing.</summary>
     public bool IsTooLong { get; set; }
 
-    /// <summary>Whether an answer was handed to the client.</summary>
     public bool Delivered { get; set; }
 
-    /// <summary>Reads along with the stream; null for none.</summary>
+    /// <summary>Observes the stream; null for other responses.</summary>
     public StreamWatcher? Watcher { get; set; }
 
-    /// <summary>Whether the stream broke off and was ended with an error.</summary>
     public bool Truncated { get; set; }
 
-    /// <summary>Whether a stream of progress broke off behind a whole line and nothing else was sent.</summary>
+    /// <summary>Whether a stream of progress broke off after a complete line and no error was sent.</summary>
     public bool IsCutOff { get; set; }
 
-    /// <summary>What was asked in place of the client's own request; null where this is the request itself.</summary>
+    /// <summary>The plan of a resumption; null if this attempt sends the client's own request.</summary>
     public ContinuationPlan? Plan { get; init; }
 
-    /// <summary>Whether the mark of a whole answer has come, of a stream that is kept.</summary>
+    /// <summary>Whether a resumable stream has reached its terminal marker.</summary>
     public bool IsComplete { get; set; }
 
-    /// <summary>Why the answer broke off, where what the client was sent is kept.</summary>
+    /// <summary>Null if the response did not break off or is not resumable.</summary>
     public Interruption? Interrupted { get; set; }
 
-    /// <summary>The instance's own message that it failed; empty for none.</summary>
+    /// <summary>The error line that the instance sent in its stream; empty if none.</summary>
     public ReadOnlyMemory<byte> Told { get; set; }
 
-    /// <summary>Why whoever watches ended it.</summary>
+    /// <summary>Why <see cref="SilenceWatch"/> ended the attempt; null if it did not.</summary>
     public Interruption? Cause { get; set; }
 
-    /// <summary>Whether the client wants its stream from one instance, or an error.</summary>
+    /// <summary>Whether the client rejects resumption: its stream comes from one instance, or ends with an error.</summary>
     public bool IsBoundToInstance { get; init; }
 
-    /// <summary>Whether what the client was sent could be gone on with; null where nobody has asked. Whoever watches asks.</summary>
+    /// <summary>Whether the response so far can be resumed; null until <see cref="SilenceWatch"/> asks.</summary>
     public MoveQuestion? Move { get; set; }
 
-    /// <summary>Checks whether its instance still answers; null while it has not been silent for long.</summary>
+    /// <summary>The liveness check of the instance; null until the response has been silent long enough.</summary>
     public LivenessCheck? Liveness { get; set; }
 
-    /// <summary>Whether another instance could write the rest of its answer; null until the watch has checked.</summary>
+    /// <summary>Whether another instance could complete the response; null until checked.</summary>
     public bool? IsResumable { get; set; }
 
-    /// <summary>Whether its instance answers other routes, but not a check that may have to wait for a slot.</summary>
+    /// <summary>Whether the instance responds on other routes, but not to a check that may have to wait for a slot.</summary>
     public bool IsSuspect { get; set; }
 
-    /// <summary>Whether the load that it waited for has been timed.</summary>
+    /// <summary>Whether the model load that the attempt waited for has been measured.</summary>
     public bool IsLoadLearned { get; set; }
 
-    /// <summary>What it takes part in, where the request may be sent to two instances; else null.</summary>
+    /// <summary>Null unless the request is hedged.</summary>
     public HedgeRace? Race { get; init; }
 
-    /// <summary>Whether another sending of the request has an answer, so that this one's is not wanted.</summary>
+    /// <summary>Whether the other attempt of a hedged request has a response, so that this one is not needed.</summary>
     public bool IsOvertaken { get; private set; }
 
-    /// <summary>Where it was taken from its instance, which has failed in nothing: why; else null.</summary>
+    /// <summary>Why the attempt was cancelled without a failure of its instance; null if it was not.</summary>
     public InstanceFailure? Taken => IsOvertaken ? InstanceFailure.Overtaken : Cause switch
     {
         Interruption.Drained => InstanceFailure.Drained,
@@ -137,44 +132,43 @@ internal sealed class ForwardAttempt(
         _ => null,
     };
 
-    /// <summary>Ends the sending before its answer has begun; null where that is nobody's to do.</summary>
+    /// <summary>Cancels the attempt before its response has begun; null if it can't be cancelled.</summary>
     public CancellationTokenSource? Sending
     {
         set => Volatile.Write(ref _sending, value);
     }
 
-    /// <summary>Ends the reading of the answer, and nothing else; null where none is read.</summary>
+    /// <summary>Cancels reading the response without cancelling the forwarding; null if no response is read.</summary>
     public CancellationTokenSource? Reading
     {
         set => Volatile.Write(ref _reading, value);
     }
 
-    /// <summary>Whether the answer has begun.</summary>
     public bool HasBegun => Volatile.Read(ref _state) == Begun;
 
-    /// <summary>Whether another try would be possible, or another instance is asked to go on with the answer in any case.</summary>
+    /// <summary>Whether another attempt is possible. A resumption always allows one.</summary>
     public bool CanRetry => budget is not null || Plan is not null;
 
-    /// <summary>Messages of the answer that have come.</summary>
     public int Messages { get; set; }
 
-    /// <summary>When the first bytes came, in the same ticks as <see cref="SentAt"/>; 0 before.</summary>
+    /// <summary>The time of the first bytes, in the same ticks as <see cref="SentAt"/>; 0 before.</summary>
     public long FirstByteAt => Volatile.Read(ref _firstByteAt);
 
-    /// <summary>Whether nobody wants the answer any more.</summary>
     public bool IsAbandoned => gone.IsCancellationRequested;
 
-    /// <summary>Since when more of the answer is waited for, in the same ticks as <see cref="SentAt"/>; 0 while the client still takes what has come.</summary>
+    /// <summary>
+    /// When the current read from the instance began, in the same ticks as <see cref="SentAt"/>; 0 while the client is still receiving earlier bytes.
+    /// </summary>
     public long ReadingSince
     {
         get => Math.Max(0, Volatile.Read(ref _readingSince));
         private set => Volatile.Write(ref _readingSince, value);
     }
 
-    /// <summary>When the last bytes came, in the same ticks as <see cref="SentAt"/>.</summary>
+    /// <summary>The time of the last bytes, in the same ticks as <see cref="SentAt"/>; 0 before.</summary>
     public long LastByteAt => Volatile.Read(ref _lastByteAt);
 
-    /// <summary>How long the answer's tokens took: as the instance told, else from the first bytes of a stream to its last, else zero.</summary>
+    /// <summary>Decode time: as the instance reported it, else from the first to the last bytes of a stream, else zero.</summary>
     public TimeSpan DecodeTime()
     {
         var told = Watcher?.DecodeNanoseconds is > 0 and var streamed ? streamed
@@ -186,10 +180,8 @@ internal sealed class ForwardAttempt(
             : TimeSpan.Zero;
     }
 
-    /// <summary>
-    /// How long the prompt's evaluation took: as the instance told, else the time to the first byte of a stream that had the model to itself.
-    /// </summary>
-    /// <returns>Zero if that is not known.</returns>
+    /// <summary>Prompt evaluation time: as the instance reported it, else the time to the first byte of a stream that had the model to itself.</summary>
+    /// <returns>Zero if it is unknown.</returns>
     public TimeSpan PrefillTime()
     {
         var told = Watcher?.PrefillNanoseconds is > 0 and var streamed ? streamed
@@ -200,8 +192,8 @@ internal sealed class ForwardAttempt(
             : TimeSpan.Zero;
     }
 
-    /// <summary>When its instance ran it.</summary>
-    /// <returns>Null if that is not known.</returns>
+    /// <summary>The time in which the instance ran the request, as a sample for learning its parallelism.</summary>
+    /// <returns>Null if it is unknown.</returns>
     public OverlapSample? Overlap()
     {
         var streams = Messages > 1 || Watcher is not null;
@@ -210,13 +202,10 @@ internal sealed class ForwardAttempt(
         return HasBegun && start > 0 ? new OverlapSample(SentAt, Math.Max(SentAt, start), end, InFlight) : null;
     }
 
-    /// <summary>More of the answer is waited for.</summary>
     public void NoteReading() => ReadingSince = time.GetTimestamp();
 
-    /// <summary>Nothing is waited for: what has come is passed on first.</summary>
     public void NoteRead() => ReadingSince = 0;
 
-    /// <summary>Bytes have come.</summary>
     public void NoteByte()
     {
         var now = time.GetTimestamp();
@@ -225,17 +214,17 @@ internal sealed class ForwardAttempt(
         Volatile.Write(ref _lastByteAt, now);
     }
 
-    /// <summary>The answer begins.</summary>
-    /// <returns>False where it was given up before.</returns>
+    /// <returns>False if the attempt was given up before.</returns>
     public bool TryBegin()
     {
         NoteByte();
         return Interlocked.CompareExchange(ref _state, Begun, Waiting) != GivenUp;
     }
 
-    /// <summary>Gives it up: nothing more is waited for. What has been read is still written.</summary>
-    /// <param name="cause">Why.</param>
-    /// <param name="isFinal">Whether it ends even if the request cannot be sent again.</param>
+    /// <summary>
+    /// Gives the attempt up, for <paramref name="cause"/>, even without another attempt if <paramref name="isFinal"/>. Bytes that were already read
+    /// are still written.
+    /// </summary>
     public void GiveUp(Interruption cause, bool isFinal = false)
     {
         if (Volatile.Read(ref _state) == Waiting)
@@ -261,7 +250,7 @@ internal sealed class ForwardAttempt(
         }
     }
 
-    /// <summary>Another sending of the request has an answer: this one ends, before anything of it goes to the client.</summary>
+    /// <summary>Ends this attempt because the other attempt of a hedged request has a response. The client receives nothing from this one.</summary>
     public void Overtake()
     {
         IsOvertaken = true;
@@ -269,25 +258,25 @@ internal sealed class ForwardAttempt(
         Cancel(Volatile.Read(ref _sending));
     }
 
-    /// <summary>Looks from another thread at what is the request's own: its body, what is kept of its answer.</summary>
-    /// <returns>The default where the sending has ended.</returns>
+    /// <summary>Reads the request's own state (its body, its response so far) from another thread.</summary>
+    /// <returns>The default if the attempt has ended.</returns>
     public T? Peek<T>(Func<ForwardAttempt, T> look)
     {
         lock (_open)
             return _isClosed ? default : look(this);
     }
 
-    /// <summary>The sending ends: once this returns, nobody looks at the request from another thread.</summary>
+    /// <summary>Ends the attempt. After this returns, no other thread reads the request's state.</summary>
     public void Close()
     {
         lock (_open)
             _isClosed = true;
     }
 
-    /// <summary>A moment too late: what was to be moved cannot be any more, and stays.</summary>
+    /// <summary>Cancels a move that came too late: the response stays on its instance.</summary>
     public void Stay() => Cause = null;
 
-    // Without another try it is better waited for, unless nobody waits any longer. Being taken away is no failure: it costs no retry.
+    // Without another attempt, waiting is better, unless the bridge stops. A drain is no failure and costs no retry.
     private bool MayGiveUp(Interruption cause) => cause switch
     {
         Interruption.Stopped => true,
@@ -296,8 +285,8 @@ internal sealed class ForwardAttempt(
     };
 
     /// <summary>
-    /// Whether an answer is in the middle of waiting for its instance, and can be gone on with elsewhere: all that has come has then been
-    /// looked at, and what would come next has not.
+    /// Claims a response that waits for its instance and can be resumed elsewhere. All received bytes have been processed then, and no further ones
+    /// will be.
     /// </summary>
     private bool TryClaim()
     {
@@ -315,14 +304,10 @@ internal sealed class ForwardAttempt(
         }
         catch (ObjectDisposedException)
         {
-            // It has just ended.
+            // The attempt has just ended.
         }
     }
 }
 
-/// <summary>An error answer kept aside.</summary>
-/// <param name="Status">HTTP status.</param>
-/// <param name="ContentType">As the instance sent it.</param>
-/// <param name="Body">Its bytes.</param>
-/// <param name="RetryAfter">When to try again, if it said so; else zero.</param>
+/// <summary>An error response that is kept for later. <paramref name="RetryAfter"/> is zero if the instance sent none.</summary>
 internal sealed record RetainedAnswer(int Status, string? ContentType, ReadOnlyMemory<byte> Body, TimeSpan RetryAfter = default);

@@ -7,13 +7,12 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>How long an instance may be silent, by what it is doing.</summary>
+/// <summary>Selects an instance's longest silence by its current work.</summary>
 internal sealed class ForwardTimeouts(IOptions<ForwardingOptions> options)
 {
     private readonly Derived<ForwardingOptions, Configs> _configs = new(
         options, static o => new Configs(Config(o.WarmFirstByte), Config(o.ColdFirstByte), Config(o.WholeAnswer), Config(o.Lookup), Config(o.Management)));
 
-    /// <summary>The forwarder's settings for one sending.</summary>
     public ForwarderRequestConfig For(BridgeCall call, InstanceLease lease) => call.Operation.Kind switch
     {
         OperationKind.Management => _configs.Value.Management,

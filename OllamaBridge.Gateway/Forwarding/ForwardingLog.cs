@@ -2,19 +2,25 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>What forwarding says in the log. Event ids 1200–1299.</summary>
+/// <summary>Log messages of forwarding. Event ids 1200–1299.</summary>
 internal static partial class ForwardingLog
 {
-    [LoggerMessage(1200, LogLevel.Warning, "{Operation} failed on instance {Instance} ({Failure}), attempt {Attempt}: {Next}")]
+    [LoggerMessage(1200, LogLevel.Warning, "Attempt {Attempt} of {Operation} failed on instance {Instance} ({Failure}): {Next}")]
     public static partial void AttemptFailed(ILogger logger, string operation, string instance, InstanceFailure failure, int attempt, string next);
 
-    [LoggerMessage(1201, LogLevel.Warning, "An answer of {Operation} from instance {Instance} broke off and was ended with an error")]
+    [LoggerMessage(1201, LogLevel.Warning, "Response of {Operation} from instance {Instance} broke off; ended it with an error")]
     public static partial void Truncated(ILogger logger, string operation, string instance);
 
-    [LoggerMessage(1202, LogLevel.Information, "{Operation} was taken from instance {Instance} before its answer began ({Reason})")]
+    [LoggerMessage(1202, LogLevel.Information, "Attempt withdrawn from instance {Instance} before its response began: {Operation} ({Reason})")]
     public static partial void Taken(ILogger logger, string operation, string instance, InstanceFailure reason);
 
-    [LoggerMessage(1210, LogLevel.Warning, "{Model} stands in for {Asked} ({Cause})")]
+    [LoggerMessage(1203, LogLevel.Warning, "Connection to instance {Instance} failed: {Reason}")]
+    public static partial void ConnectionFailed(ILogger logger, string instance, string reason);
+
+    [LoggerMessage(1204, LogLevel.Warning, "Changed TLS file cannot be used; the previous certificates stay in use: {Reason}")]
+    public static partial void TlsFilesUnreadable(ILogger logger, string reason);
+
+    [LoggerMessage(1210, LogLevel.Warning, "Fallback to {Model} for {Asked} ({Cause})")]
     public static partial void StandsIn(ILogger logger, string model, string asked, Naming.FallbackCause cause);
 
     [LoggerMessage(1209, LogLevel.Warning, "Unload of {Model} on {Instance} failed: {Error}")]

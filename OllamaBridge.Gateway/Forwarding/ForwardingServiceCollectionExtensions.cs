@@ -11,18 +11,19 @@ using OllamaBridge.Gateway.Forwarding.TokenCounts;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>The room that sends.</summary>
+/// <summary>Registers the services of forwarding.</summary>
 internal static class ForwardingServiceCollectionExtensions
 {
-    /// <summary>Adds YARP's forwarder and what the bridge puts around it.</summary>
     public static IServiceCollection AddForwarding(this IServiceCollection services)
     {
         services.AddBridgeOptions<ForwardingOptions, ForwardingOptionsValidator>(ForwardingOptions.Section);
         services.AddHttpForwarder();
-        services.AddSingleton(provider => InstanceClient.Create(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddSingleton(provider => InstanceClient.Create(
+            provider.GetRequiredService<IOptions<ForwardingOptions>>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Tls.InstanceHandler>>()));
         services.AddSingleton<FreshConnectionClient>();
         services.AddSingleton<RepeatedFailures>();
-        services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(provider.GetRequiredService<IOptions<ForwardingOptions>>()));
+        services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(
+            provider.GetRequiredService<IOptions<ForwardingOptions>>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<FewerLayers>();
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<PlacementOutcomes>();
@@ -38,7 +39,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<HedgeBudget>();
         services.AddSingleton<Hedger>();
         services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
-        // Rare questions with a body: a stale connection would lose them.
+        // Queries are rare and have a body: a stale connection would lose them.
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQuestions>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
         services.AddSingleton<TemplateProbe>();
         services.AddSingleton<HiddenTextProbe>();

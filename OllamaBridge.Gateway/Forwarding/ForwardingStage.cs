@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Schedules and sends: to one instance after another until one answers, within the retry budget.</summary>
+/// <summary>Schedules and sends a request: to one instance after another until one responds, within the retry budget.</summary>
 internal sealed class ForwardingStage(
     AttemptSender sender,
     Hedger hedger,
@@ -30,9 +30,6 @@ internal sealed class ForwardingStage(
 {
     private int MaxAttempts => options.Value.MaxAttempts;
 
-    /// <summary>Answers a request.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
     public async Task HandleAsync(HttpContext context, BridgeCall call)
     {
         var urgency = Urgency.Read(context.Request.Headers, call.Tenant);
@@ -84,8 +81,7 @@ internal sealed class ForwardingStage(
             call.Outcome = CallOutcome.Cancelled;
     }
 
-    /// <summary>Sends until an answer has begun.</summary>
-    /// <returns>The sending whose answer broke off and can be gone on with; null where nothing is left to do.</returns>
+    /// <returns>The attempt whose response broke off and can be resumed; null if the request is finished.</returns>
     private async Task<ForwardAttempt?> BeginAsync(HttpContext context, BridgeCall call)
     {
         var gone = context.RequestAborted;
@@ -111,7 +107,7 @@ internal sealed class ForwardingStage(
                     continue;
                 }
 
-                // Another request was faster: wait again.
+                // Another request took the slot: wait again.
                 if (result is { Refusal: LeaseRefusal.GaveWay })
                     continue;
 
@@ -122,7 +118,7 @@ internal sealed class ForwardingStage(
 
             using (lease)
             {
-                // A body that is passed on as it comes can be sent only once.
+                // A body that is not buffered can be sent only once.
                 var replayable = call.Body is not null || !call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method);
                 var mayBeAgain = tries.Sent(call) + 1 < MaxAttempts || call.Alternatives is { HasNext: true };
                 using var sent = await hedger.SendAsync(
@@ -157,7 +153,7 @@ internal sealed class ForwardingStage(
                 tries.Retained = attempt.Retained ?? tries.Retained;
                 if (attempt is { WaitsForRoom: true, BusyFor: { } busyFor })
                 {
-                    // Left alone for so long by all, this request included, which keeps its place in the queue.
+                    // The instance gets no requests for that time. This request keeps its place in the queue.
                     outcomes.Busy(lease, busyFor);
                     tries.Full++;
                     tries.LastFailure = InstanceFailure.ServerError;
@@ -166,14 +162,14 @@ internal sealed class ForwardingStage(
                 }
 
                 if (attempt.IsTooLong)
-                    // The request's own fault: that says neither good nor bad of whoever found it.
+                    // The fault is the request's: it is no evidence about the instance.
                     tries.IsTooLong = lease.Answered = true;
                 else if (!TryAgain(context, call, tries, attempt, mayBeAgain))
                 {
                     if (tries.LastFailure == InstanceFailure.OutOfMemory && !context.Response.HasStarted
                         && await fewerLayers.TryApplyAsync(call, lease.Instance, gone))
                     {
-                        // What is sent now is another request: what becomes of it says nothing about the one that failed.
+                        // The changed request is a different one: its result is no evidence about the failed request.
                         call.Failures?.End();
                         tries = Begin(call);
                         BegunResponse.Renew(context);
@@ -192,13 +188,13 @@ internal sealed class ForwardingStage(
 
     private ValueTask<LeaseResult> AcquireAsync(BridgeCall call, ModelTries tries, CancellationToken gone)
     {
-        // A new connection that breaks is mostly a server that has just died, and will refuse: once, that counts as refused.
+        // A new connection that breaks usually belongs to a server that has just died and will refuse connections. Once per request, that counts as refused.
         var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent(call) == tries.Tried?.Count;
-        // Who is sent again keeps its place in the queue.
+        // A retried request keeps its place in the queue.
         return sender.AcquireAsync(call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred, fallback.GiveWay(call));
     }
 
-    /// <summary>A stream of progress broke off: another instance begins it again, behind what the client has seen.</summary>
+    /// <summary>Repeats a stream of progress that broke off on another instance, which continues after the lines that the client has received.</summary>
     /// <returns>False if no other instance can.</returns>
     private bool TryRepeat(BridgeCall call, ModelTries tries, ForwardAttempt attempt)
     {
@@ -208,7 +204,7 @@ internal sealed class ForwardingStage(
         var next = call.ChooseNext!(tries.Tried!);
         var again = next is not null && tries.MayBeSent(call, MaxAttempts);
         ForwardingLog.AttemptFailed(
-            logger, call.Operation.Name, attempt.Lease.Instance.Name, InstanceFailure.Broken, call.Attempts, again ? "tried elsewhere" : "given up");
+            logger, call.Operation.Name, attempt.Lease.Instance.Name, InstanceFailure.Broken, call.Attempts, again ? "retrying" : "giving up");
         if (!again)
             return false;
         call.Pinned = next;
@@ -224,19 +220,17 @@ internal sealed class ForwardingStage(
         await AnswerFailure.EndAsync(
             context,
             call,
-            ProtocolError.StreamTail(call.Operation.End, "the instance broke off its answer; what was sent so far is not complete"),
+            ProtocolError.StreamTail(call.Operation.End, "the instance's response broke off; the response so far is incomplete"),
             StatusCodes.Status502BadGateway);
     }
 
-    /// <summary>The request is sent for another model than before.</summary>
     private ModelTries Begin(BridgeCall call)
     {
         call.IsKnownToFail = !call.HasFewerLayers && repeated.IsKnown(call);
         return new ModelTries(call.Attempts);
     }
 
-    /// <summary>An instance has failed the request.</summary>
-    /// <returns>Whether it may be sent again.</returns>
+    /// <returns>Whether the request may be sent again.</returns>
     private bool TryAgain(HttpContext context, BridgeCall call, ModelTries tries, ForwardAttempt attempt, bool mayBeAgain)
     {
         var instance = attempt.Lease.Instance;
@@ -246,13 +240,14 @@ internal sealed class ForwardingStage(
         NoteFailure(failure, attempt);
         if (failure == InstanceFailure.Refused)
             tries.Unreached++;
-        // Who could not be reached got nothing of it, not even of a body that is passed on as it comes: the next one bears what the first would have borne.
+        // An unreachable instance received nothing of the request, not even of an unbuffered body. The next attempt has the same chance, so it costs
+        // no retry.
         var isFree = failure == InstanceFailure.Refused;
         var again = !context.Response.HasStarted && (isFree ? mayBeAgain : attempt.TakeRetry());
         tries.Spent += again && !isFree ? 1 : 0;
         if (again && !isFree && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
         {
-            // The request's own fault: another model may answer it, and others must not lack the retries that it took.
+            // The fault is the request's. Another model may serve it. The retries that it used go back to the budget for other requests.
             tries.FailsEverywhere = true;
             again = call.Alternatives is { HasNext: true };
             budget.Return(again ? tries.Spent - 1 : tries.Spent);
@@ -261,7 +256,7 @@ internal sealed class ForwardingStage(
         if (attempt.Taken is not null)
             ForwardingLog.Taken(logger, call.Operation.Name, instance.Name, failure);
         else
-            ForwardingLog.AttemptFailed(logger, call.Operation.Name, instance.Name, failure, call.Attempts, again ? "tried elsewhere" : "given up");
+            ForwardingLog.AttemptFailed(logger, call.Operation.Name, instance.Name, failure, call.Attempts, again ? "retrying" : "giving up");
         if (!again)
             return false;
         metrics.RecordRetry(failure);
@@ -276,8 +271,11 @@ internal sealed class ForwardingStage(
 
     private static ValueTask StopHeartbeatAsync(BridgeCall call) => call.Heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private void NoteFailure(InstanceFailure failure, ForwardAttempt attempt) =>
+    private void NoteFailure(InstanceFailure failure, ForwardAttempt attempt)
+    {
+        attempt.Call.IsRequestFault |= FaultClassifier.IsRequestFault(failure, attempt.Status, attempt.Call.Facts.HasInvalidValue);
         (attempt.Call.Failures ??= new FailedAttempts(attempt.Call, outcomes, repeated)).Add(attempt, failure);
+    }
 
     private void Settle(BridgeCall call, ForwardAttempt attempt, CancellationToken gone)
     {
@@ -298,18 +296,18 @@ internal sealed class ForwardingStage(
         }
         else if (attempt.Interrupted is not null)
         {
-            // Not over yet.
+            // A resumption follows.
             return;
         }
         else if (call.Operation.Kind == OperationKind.Management && attempt is { Truncated: false, Watcher.HasError: true })
         {
-            // The stream is whole; it tells that the transfer failed.
+            // The stream is complete, and reports that the transfer failed.
             call.Outcome = CallOutcome.Failed;
             NoteFailure(InstanceFailure.ServerError, attempt);
         }
         else if (attempt.Truncated || attempt.Watcher is { HasError: true } || (call.Kept is not null && attempt.Watcher is null && !attempt.IsComplete))
         {
-            // (Of a kept stream: what has been read could not be written, and nobody knows how much of it.)
+            // A resumable stream ends here if bytes that were read could not be written, and their number is unknown.
             call.Outcome = CallOutcome.Truncated;
             NoteFailure(attempt.Watcher is { HasError: true } ? InstanceFailure.ServerError : InstanceFailure.Broken, attempt);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
@@ -320,7 +318,7 @@ internal sealed class ForwardingStage(
         }
         else if (attempt.Rejected)
         {
-            // The request's own fault: that says neither good nor bad of whoever found it.
+            // The fault is the request's: it is no evidence about the instance.
             attempt.Lease.Answered = true;
         }
         else
@@ -336,7 +334,7 @@ internal sealed class ForwardingStage(
         if (MemoryChanges.MayHaveChanged(call, attempt))
             fleet.LookAgain(attempt.Lease.Instance);
 
-        // Before the slot goes to the next: whose turn it is depends on what this one took.
+        // Before the slot is released: the charge decides which request is next.
         call.SettleCharge();
     }
 }

@@ -5,7 +5,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Which headers cross the bridge: from a client to an instance only those that an instance needs, back only those that a server sends. Pure.</summary>
+/// <summary>
+/// Restricts the headers that the bridge passes on: requests keep those that an instance needs, responses those that a model server sends. Pure.
+/// </summary>
 internal static class HeaderHygiene
 {
     /// <summary>The prefix of headers between the bridge and its clients and operators.</summary>
@@ -16,7 +18,7 @@ internal static class HeaderHygiene
     private static readonly FrozenSet<string> ToInstance = new[]
     {
         "Accept",
-        "User-Agent", // Ollama answers some clients differently
+        "User-Agent", // Ollama's responses differ for some clients
         "Expect",
         "Transfer-Encoding",
         "traceparent",
@@ -39,34 +41,34 @@ internal static class HeaderHygiene
         "Content-Encoding",
         "Transfer-Encoding",
         "Date",
-        "Cache-Control", // of Anthropic's streams (recording 03-v1-messages-anthropic-stream)
+        "Cache-Control", // in Anthropic streams (recording 03-v1-messages-anthropic-stream)
         "Allow",
-        "Retry-After", // of servers that are not Ollama's
+        "Retry-After", // from servers other than Ollama
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    // All that a header's value may not hold (RFC 9110, 5.5): control characters but the tab.
+    // Characters that a header's value must not contain (RFC 9110, 5.5): control characters except tab.
     private static readonly SearchValues<char> Unwritable =
         SearchValues.Create([.. Enumerable.Range(0, 32).Where(c => c != '\t').Select(c => (char)c), (char)127]);
 
-    /// <summary>Takes out of a request what is not for an instance.</summary>
-    /// <param name="headers">The outgoing request's headers.</param>
-    /// <param name="passAuthorization">Whether <c>Authorization</c> may stay.</param>
-    /// <param name="connection">The client's <c>Connection</c>: what it names is for the bridge alone (RFC 9110, 7.6.1).</param>
+    /// <summary>
+    /// Removes headers that an instance does not need from a request. <paramref name="connection"/> is the client's <c>Connection</c> header: the
+    /// headers that it names end at the bridge (RFC 9110, 7.6.1).
+    /// </summary>
     public static void Clean(HttpRequestHeaders headers, bool passAuthorization, StringValues connection = default)
     {
-        // The bridge's own address is no business of an instance, which refuses foreign ones.
+        // Instances refuse requests whose Host is a foreign name, such as the bridge's.
         headers.Host = null;
         Remove(headers, name => !ToInstance.Contains(name)
             || (!passAuthorization && name.Equals(Authorization, StringComparison.OrdinalIgnoreCase)) || IsNamed(connection, name));
     }
 
-    /// <summary>Takes out of a request's content headers what is not for an instance.</summary>
     public static void Clean(HttpContentHeaders headers, StringValues connection = default) =>
         Remove(headers, name => !ToInstance.Contains(name) || (IsNamed(connection, name) && !name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase)));
 
-    /// <summary>Takes out of an answer what no Ollama server sends, such as cookies, redirects, and permissions for browsers.</summary>
-    /// <param name="response">The instance's answer.</param>
-    /// <param name="kept">A further header that stays; null for none.</param>
+    /// <summary>
+    /// Removes headers that no Ollama server sends from a response, such as cookies, redirects and CORS permissions. Keeps <paramref name="kept"/>,
+    /// if it is not null.
+    /// </summary>
     public static void Clean(HttpResponseMessage response, string? kept = null)
     {
         Remove(response.Headers, name => !ToClient.Contains(name) && !name.Equals(kept, StringComparison.OrdinalIgnoreCase));
@@ -85,8 +87,7 @@ internal static class HeaderHygiene
             headers.Remove(name);
     }
 
-    /// <summary>Takes out response headers that can't be written to a client: control characters.</summary>
-    /// <param name="headers">An instance's headers.</param>
+    /// <summary>Removes response headers whose values contain control characters, which can't be written to a client.</summary>
     public static void CleanResponse(HttpHeaders headers)
     {
         List<string>? remove = null;

@@ -2,10 +2,10 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Text of any language as a header's value, which is printable ASCII.</summary>
+/// <summary>Encodes text of any language as a header's value, which is printable ASCII.</summary>
 internal static class HeaderText
 {
-    /// <summary>The text with all that a header cannot have percent-encoded (RFC 3986, 2.1), and the percent sign, so that it can be read back.</summary>
+    /// <summary>Percent-encodes characters that a header can't contain (RFC 3986, 2.1), and the percent sign, so that the text can be decoded.</summary>
     public static string Encode(string text)
     {
         if (!text.AsSpan().ContainsAnyExceptInRange(' ', '~') && !text.Contains('%', StringComparison.Ordinal) && text.Trim().Length == text.Length)

@@ -10,16 +10,16 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
-/// Tells a client that asked for it, again and again until its answer begins, that its stream is still waited for and how far it is:
-/// nothing in between then closes a connection on which nothing happens.
+/// Sends messages about the wait at intervals until the response begins, if the client requests them, so that no intermediary closes an idle
+/// connection.
 /// </summary>
 /// <remarks>
-/// On server-sent events a comment, which every client passes over; on Ollama's own streams a line without content, as the server itself
-/// sends them, with the wait in a field that clients do not know.
+/// Server-sent events get a comment, which every client ignores. Ollama's own streams get a line without content, as Ollama itself sends, with the
+/// wait in a field that clients do not know.
 /// </remarks>
 internal sealed class Heartbeat : IAsyncDisposable
 {
-    /// <summary>With <c>1</c> a client asks for it.</summary>
+    /// <summary>The request header that enables the messages with the value <c>1</c>.</summary>
     public const string Header = "X-Bridge-Progress";
 
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -33,22 +33,19 @@ internal sealed class Heartbeat : IAsyncDisposable
         _beating = BeatAsync(context, call, queue, interval, time, _end.Token);
     }
 
-    /// <summary>Whether a request asks for it and can have it.</summary>
     public static bool IsWanted(HttpContext context, BridgeCall call) =>
         context.Request.Headers.TryGetValue(Header, out var wish) && wish.ToString().Trim() == "1"
         && call.Operation is { Kind: OperationKind.Inference, End: not StreamEnd.None }
         && (call.Facts.Stream ?? call.Operation.StreamsByDefault);
 
-    /// <summary>Begins.</summary>
-    /// <param name="context">The request, whose response is a <see cref="BegunResponse"/>.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="queue">Where it may wait.</param>
-    /// <param name="interval">Time before the first and between two.</param>
-    /// <param name="time">The clock.</param>
+    /// <summary>
+    /// Starts sending to a request whose response is a <see cref="BegunResponse"/>. The <paramref name="interval"/> is also the time before the first
+    /// message.
+    /// </summary>
     public static Heartbeat Start(HttpContext context, BridgeCall call, RequestQueue queue, TimeSpan interval, TimeProvider time) =>
         new(context, call, queue, interval, time);
 
-    /// <summary>Ends it; afterwards the response is the caller's alone.</summary>
+    /// <summary>Stops sending. Afterwards only the caller writes the response.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_ended)
@@ -59,17 +56,14 @@ internal sealed class Heartbeat : IAsyncDisposable
         _end.Dispose();
     }
 
-    /// <summary>One message.</summary>
-    /// <param name="call">Whose.</param>
-    /// <param name="place">Its place in the queue; null where it waits for its instance.</param>
-    /// <param name="now">The time.</param>
+    /// <summary>Writes one message. The <paramref name="place"/> is null if the request is no longer in the queue.</summary>
     public static ReadOnlyMemory<byte> Write(BridgeCall call, QueuePlace? place, DateTimeOffset now) =>
         call.Operation.End == StreamEnd.Done ? WriteLine(call, place, now) : WriteComment(place);
 
     private static async Task BeatAsync(
         HttpContext context, BridgeCall call, RequestQueue queue, TimeSpan interval, TimeProvider time, CancellationToken end)
     {
-        // A task of its own: whoever starts it goes on.
+        // Runs concurrently with the caller.
         await Task.Yield();
         var body = BegunResponse.For(context);
         using var timer = new PeriodicTimer(interval, time);
@@ -79,16 +73,16 @@ internal sealed class Heartbeat : IAsyncDisposable
                 await body.WriteAsideAsync(
                     call.Operation.End == StreamEnd.Done ? "application/x-ndjson" : "text/event-stream",
                     Write(call, queue.Locate(call.Ticket), time.GetWallClock()),
-                    // Not the end: Kestrel aborts the connection where a write is cancelled, and what has begun is written in no time.
+                    // Not cancelled by the end of the wait: Kestrel aborts the connection if a write is cancelled, and a write that has begun is short.
                     context.RequestAborted);
         }
         catch (OperationCanceledException)
         {
-            // The answer begins, or the client has gone.
+            // The response begins, or the client has disconnected.
         }
         catch (IOException)
         {
-            // The client has gone; whoever handles the request finds out, too.
+            // The client has disconnected. The handler of the request finds that, too.
         }
     }
 

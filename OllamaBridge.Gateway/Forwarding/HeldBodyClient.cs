@@ -3,30 +3,28 @@ using System.Buffers;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
-/// Sends a small body, which is in memory, in one piece with the request's head. The forwarder sends the head first, since it cannot know when the body
-/// comes: that is two packets, and two times that the instance is woken for each request.
+/// Sends a small body that is in memory in one packet with the request's head. The forwarder sends the head first, since it cannot know when the body
+/// follows: that makes two packets, and wakes the instance twice for each request.
 /// </summary>
-/// <param name="client">Who sends.</param>
-/// <param name="body">The body.</param>
 internal sealed class HeldBodyClient(HttpMessageInvoker client, ReadOnlySequence<byte> body) : HttpMessageInvoker(Unused, disposeHandler: false)
 {
-    /// <summary>Bytes up to which a body is sent so: about what fits behind the head in the buffer that a connection of <see cref="SocketsHttpHandler"/> has for writing.</summary>
+    /// <summary>
+    /// The largest body in bytes that is sent in this way: about the space after the head in the write buffer of a connection of
+    /// <see cref="SocketsHttpHandler"/>.
+    /// </summary>
     public const int Limit = 3 * 1024;
 
     private static readonly SocketsHttpHandler Unused = new();
 
-    /// <summary>Whoever is to send a request with such a body.</summary>
-    /// <param name="client">Who sends.</param>
-    /// <param name="body">The body.</param>
+    /// <summary>Returns an invoker for a request with <paramref name="body"/>: <paramref name="client"/> itself if the body is large.</summary>
     public static HttpMessageInvoker For(HttpMessageInvoker client, ReadOnlySequence<byte> body) =>
         body.Length <= Limit ? new HeldBodyClient(client, body) : client;
 
-    /// <inheritdoc/>
     public override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         if (request.Content is { } copied)
         {
-            // A copy: the answer may come, and the body go back to its pool, before all of it is written.
+            // A copy: the response may arrive, and the body return to its pool, before all of it is written.
             var content = new ByteArrayContent(body.ToArray());
             foreach (var (name, values) in copied.Headers.NonValidated)
                 content.Headers.TryAddWithoutValidation(name, values);

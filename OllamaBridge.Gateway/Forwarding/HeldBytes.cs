@@ -2,27 +2,21 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>The beginning of an answer, read ahead into pooled memory.</summary>
+/// <summary>The beginning of a response, read ahead into pooled memory.</summary>
 internal sealed class HeldBytes : IDisposable
 {
     private byte[]? _buffer;
     private int _start;
     private int _end;
 
-    /// <summary>What has not been taken yet.</summary>
     public ReadOnlySpan<byte> Span => _buffer.AsSpan(_start, _end - _start);
 
-    /// <summary>How many bytes have not been taken yet.</summary>
     public int Length => _end - _start;
 
-    /// <summary>How many bytes of memory it takes.</summary>
     public int Capacity => _buffer?.Length ?? 0;
 
-    /// <summary>Reads once from the source, behind what is there.</summary>
-    /// <param name="source">The answer.</param>
-    /// <param name="room">How many bytes there must be room for.</param>
-    /// <param name="cancellationToken">Ends the reading.</param>
-    /// <returns>How many bytes came; 0 at the end.</returns>
+    /// <summary>Reads once from <paramref name="source"/> and appends the bytes. Reserves <paramref name="room"/> bytes for them.</summary>
+    /// <returns>The number of bytes; 0 at the end.</returns>
     public async ValueTask<int> ReadOnceAsync(Stream source, int room, CancellationToken cancellationToken)
     {
         Reserve(room);
@@ -31,7 +25,7 @@ internal sealed class HeldBytes : IDisposable
         return read;
     }
 
-    /// <summary>Moves bytes out; the memory goes back when the last has gone.</summary>
+    /// <summary>Moves bytes to <paramref name="target"/>. Returns the memory to the pool after the last byte.</summary>
     public int Take(Span<byte> target)
     {
         var count = Math.Min(target.Length, Length);
@@ -42,7 +36,6 @@ internal sealed class HeldBytes : IDisposable
         return count;
     }
 
-    /// <summary>Drops bytes at the front.</summary>
     public void Skip(int count)
     {
         _start += Math.Min(count, Length);
@@ -50,11 +43,9 @@ internal sealed class HeldBytes : IDisposable
             Dispose();
     }
 
-    /// <summary>Drops all behind the first bytes.</summary>
-    /// <param name="length">How many stay.</param>
+    /// <summary>Keeps the first <paramref name="length"/> bytes and drops the rest.</summary>
     public void Cut(int length) => _end = Math.Min(_end, _start + length);
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         if (_buffer is not null)
@@ -70,7 +61,7 @@ internal sealed class HeldBytes : IDisposable
         var length = Length;
         if (_buffer is not null && _buffer.Length - length >= room)
         {
-            // What has been taken makes room: else a stream whose reads never end with a message would be held whole.
+            // Reuse the space of taken bytes: else a stream whose reads never end with a message would be held completely.
             Span.CopyTo(_buffer);
         }
         else

@@ -9,10 +9,10 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Takes in how requests ended: for the model on its instance, and for the instance as a whole.</summary>
+/// <summary>Records results of requests: for the model on its instance, and for the instance.</summary>
 internal sealed class PlacementOutcomes
 {
-    // A short answer says little of a speed, and one that took no time to speak of says nothing.
+    // A short response gives an inaccurate speed, and a very short time gives none.
     private const int FewestTokens = 16;
     private static readonly TimeSpan ShortestDecode = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Lately = TimeSpan.FromSeconds(30);
@@ -44,17 +44,13 @@ internal sealed class PlacementOutcomes
 
     private BreakerRules Rules => _settings.Value;
 
-    /// <summary>An instance begins to answer a request as it should.</summary>
     public void Answering(InstanceLease lease)
     {
         if (lease.Entry is { Guard: { } guard } entry && guard.Answering(entry, _time.GetTimestamp(), Rules))
             BreakerLog.Closed(_logger, lease.Placement.State.Model.Key, lease.Instance.Name);
     }
 
-    /// <summary>An instance answered a request as it should.</summary>
-    /// <param name="lease">By what right it was sent there.</param>
-    /// <param name="tokens">Tokens of the answer.</param>
-    /// <param name="decoding">How long they took, without the prompt's; zero where unknown.</param>
+    /// <summary>Records a successful response. The time of <paramref name="decoding"/> excludes prompt evaluation; zero if it is unknown.</summary>
     public void Succeeded(InstanceLease lease, long tokens, TimeSpan decoding)
     {
         _fleet.ReportSuccess(lease.Instance);
@@ -76,23 +72,22 @@ internal sealed class PlacementOutcomes
         }
     }
 
-    /// <summary>Learns from an attempt that succeeded how fast its model evaluates prompts, and with which context it is loaded there.</summary>
+    /// <summary>Learns a model's prompt evaluation speed and loaded context from a successful attempt.</summary>
     public static void Prefilled(ForwardAttempt attempt)
     {
         var (call, state) = (attempt.Call, attempt.Lease.Placement.State);
         if (call.Operation.Kind != OperationKind.Inference || attempt.Plan is not null || call.IsUnload)
             return;
         state.LastContext = call.Facts.Demands.Context;
-        // Images take tokens that their bytes say nothing about.
+        // The size of an image does not indicate its number of tokens.
         if (call.Facts.Demands.Images == 0 && call.Body is { } body)
             state.Model.Prefill.Add(call.InputTokens, body.Length, attempt.PrefillTime());
     }
 
-    /// <summary>A failed attempt has been judged.</summary>
-    /// <param name="lease">By what right it was sent.</param>
-    /// <param name="failure">How it failed.</param>
-    /// <param name="fault">Whose fault that is. Only an instance's fault counts against it.</param>
-    /// <param name="busyFor">If the instance said that it is busy: for how long, zero if it didn't say; else null.</param>
+    /// <summary>
+    /// Records a failed attempt with its <paramref name="fault"/>; only an instance's fault counts against it. If the instance is busy,
+    /// <paramref name="busyFor"/> is its Retry-After, zero if it sent none; else null.
+    /// </summary>
     public void Judged(InstanceLease lease, InstanceFailure failure, Fault fault, TimeSpan? busyFor = null)
     {
         _metrics.RecordFault(fault, failure);
@@ -106,12 +101,11 @@ internal sealed class PlacementOutcomes
             Failed(lease, failure);
     }
 
-    /// <summary>A request failed alike on two instances.</summary>
     public void KnownToFail(string operation, string model) => FaultLog.KnownToFail(_logger, operation, model, RepeatedFailures.Lifetime.TotalSeconds);
 
     /// <summary>
-    /// An instance said that it is busy. If another one answers the request, this one is left alone as long as it asks. If there is no other
-    /// to compare with, it is left alone briefly, and very briefly if it answered others a moment ago: the limit may be the request's own.
+    /// Pauses a busy instance. If another instance serves the request, the pause is as long as the instance requests. If there is no other to compare
+    /// with, the pause is brief, and very brief if the instance served other requests a moment ago: the limit may apply to this request only.
     /// </summary>
     private void JudgedBusy(InstanceLease lease, Fault fault, TimeSpan asked)
     {
@@ -121,12 +115,10 @@ internal sealed class PlacementOutcomes
             Busy(lease, asked < most ? asked : most);
     }
 
-    private bool HasAnsweredLately(InstanceLease lease) =>
+    /// <summary>Whether an instance has answered a request for the model in the last 30 s.</summary>
+    public bool HasAnsweredLately(InstanceLease lease) =>
         lease.Placement.State.LastAnswered is not 0 and var last && _time.GetElapsedTime(last) < Lately;
 
-    /// <summary>An instance failed a request by its own fault.</summary>
-    /// <param name="lease">By what right it was sent there.</param>
-    /// <param name="failure">In what way.</param>
     private void Failed(InstanceLease lease, InstanceFailure failure)
     {
         if (failure == InstanceFailure.OutOfMemory)
@@ -137,7 +129,7 @@ internal sealed class PlacementOutcomes
 
         var model = lease.Entry.Guard is null ? null : lease.Placement.State.Model;
         _fleet.ReportFailure(lease.Instance, failure, model);
-        // An unreachable server concerns the instance: a health check tells when that changes.
+        // An unreachable server concerns the whole instance. A health probe detects its return.
         if (lease.Entry is not { Guard: { } guard } entry || failure is InstanceFailure.Refused
             || !guard.Failed(entry, failure, _time.GetTimestamp(), Rules, _random.NextDouble()))
             return;
@@ -145,20 +137,22 @@ internal sealed class PlacementOutcomes
         BreakerLog.Opened(_logger, model.Key, lease.Instance.Name, failure, Seconds(guard.Left(_time.GetTimestamp())));
     }
 
-    /// <summary>An instance said that it is busy, which is no failure: it is left alone for a while.</summary>
-    /// <param name="lease">By what right the request was sent there.</param>
-    /// <param name="asked">For how long it asks to be left alone; zero where it does not say.</param>
+    /// <summary>
+    /// Pauses a busy instance, which is no failure. The duration <paramref name="asked"/> is the instance's Retry-After; zero if it sent none.
+    /// </summary>
     public void Busy(InstanceLease lease, TimeSpan asked)
     {
         if (lease.Entry.Guard is not { } guard)
             return;
-        // What is longer than any bound is cut here, before it is too much for ticks.
+        // Bound the duration first: a very long one overflows ticks.
         var bounded = asked < Rules.Options.MaxBusyTime ? asked : Rules.Options.MaxBusyTime;
         guard.Busy(BreakerRules.Ticks(bounded, _time), _time.GetTimestamp(), Rules, _random.NextDouble());
         BreakerLog.Busy(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, Seconds(guard.Left(_time.GetTimestamp())));
     }
 
-    /// <summary>A model doesn't fit into an instance's memory although another instance answers: it is used there only if no other can.</summary>
+    /// <summary>
+    /// Marks a model as too large for an instance's memory after another instance responded: the instance is used for it only if no other can be.
+    /// </summary>
     private void MarkMemory(InstanceLease lease)
     {
         if (lease.Entry.Guard is not { } guard)

@@ -3,21 +3,20 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
-/// The progress of a pull, push or create on its way out, line by line. If it breaks off, only whole lines have been sent and the stream
-/// just ends: another instance can go on behind them. <see cref="ForwardAttempt.IsCutOff"/> tells.
+/// Passes on the progress of a pull, push or create line by line. If it breaks off, only complete lines have been sent and the stream ends without an
+/// error, so that another instance can continue after them. <see cref="ForwardAttempt.IsCutOff"/> reports this.
 /// </summary>
 internal sealed class ProgressStream(Stream source, HeldBytes held, bool sourceEnded, StreamWatcher watcher, ForwardAttempt attempt, HttpContext context)
     : ForwardOnlyStream
 {
     private const int ReadSize = 4 * 1024;
-    // A longer line is none of Ollama's; it is passed on in pieces.
+    // Ollama sends no longer line. Longer lines are passed on in parts.
     private const int MaxLine = 1024 * 1024;
     private ReadOnlyMemory<byte> _tail;
     private int _passable;
     private bool _ended = sourceEnded;
     private bool _announced;
 
-    /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         while (true)
@@ -31,7 +30,6 @@ internal sealed class ProgressStream(Stream source, HeldBytes held, bool sourceE
         }
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -75,18 +73,18 @@ internal sealed class ProgressStream(Stream source, HeldBytes held, bool sourceE
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
-            // The forwarder's time-out, or the bridge stops. Its own copying is cancelled with it, so the tail is written past it.
+            // The forwarder timed out or the bridge stops. The forwarder's copying is cancelled, too, so the tail is written directly.
             _ended = true;
             attempt.Truncated = true;
-            var reason = attempt.Cause is null ? "the instance stood still" : "the bridge was stopped";
+            var reason = attempt.Cause is null ? "the instance stalled" : "the bridge stopped";
             await context.Response.Body.WriteAsync(
-                ProtocolError.StreamTail(StreamEnd.Success, $"{reason}; what was sent so far is not complete"), context.RequestAborted);
+                ProtocolError.StreamTail(StreamEnd.Success, $"{reason}; the response so far is incomplete"), context.RequestAborted);
         }
     }
 
     private int End(Memory<byte> buffer)
     {
-        // A last line without its end is whole if it says so.
+        // A last line without a line end is complete if it contains the terminal marker or an error.
         if (held.Length > 0 && !watcher.IsComplete && !watcher.HasError)
         {
             watcher.Observe(held.Span);

@@ -6,8 +6,8 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
-/// An instance's answer on its way out: first what was read ahead, then the rest as it comes. A stream that breaks off is ended
-/// with an error in the caller's protocol, so that nobody takes half an answer for a whole one.
+/// Passes an instance's response on: first the bytes that were read ahead, then the rest as it arrives. A stream that breaks off ends with an error
+/// in the client's protocol, so that no client mistakes a partial response for a complete one.
 /// </summary>
 internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnded, ForwardAttempt attempt, HttpContext context) : ForwardOnlyStream
 {
@@ -15,13 +15,12 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
     private bool _ended = sourceEnded;
     private bool _announced;
 
-    /// <inheritdoc/>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (held.Length > 0)
         {
-            // An empty buffer only asks whether there is something to read.
+            // A read with an empty buffer only tests whether bytes are available.
             if (buffer.IsEmpty)
                 return 0;
             var taken = held.Take(buffer.Span);
@@ -44,7 +43,6 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
         return count;
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -66,19 +64,19 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
             if (read > 0)
                 attempt.NoteByte();
             if (read == 0 && !buffer.IsEmpty)
-                End("the instance ended its answer too early");
+                End("the instance ended its response too early");
             return read;
         }
         catch (Exception e) when (e is IOException or HttpRequestException
             && attempt.Watcher is not null && !context.RequestAborted.IsCancellationRequested)
         {
-            End("the instance broke off its answer");
+            End("the instance's response broke off");
             return 0;
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && attempt.Watcher is not null)
         {
-            // The forwarder's time-out. Its own copying is cancelled with it, so the tail is written past it.
-            End(attempt.Cause == Interruption.Stopped ? "the bridge was stopped in the middle of the answer" : "the instance stood still in the middle of its answer");
+            // The forwarder timed out. Its copying is cancelled, too, so the tail is written directly.
+            End(attempt.Cause == Interruption.Stopped ? "the bridge stopped during the response" : "the instance stalled during its response");
             await context.Response.Body.WriteAsync(_tail, context.RequestAborted);
             _tail = default;
             return 0;
@@ -95,13 +93,13 @@ internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnde
         var watcher = attempt.Watcher;
         if (watcher is null)
             return;
-        // Half a message stays half; the error must not become the rest of it.
+        // A partial message stays partial. The separator keeps the error from becoming part of it.
         var separator = watcher.Separator;
         watcher.Finish();
         if (watcher.IsComplete || watcher.HasError)
             return;
         attempt.Truncated = true;
-        var error = ProtocolError.StreamTail(attempt.Call.Operation.End, $"{reason}; what was sent so far is not complete");
+        var error = ProtocolError.StreamTail(attempt.Call.Operation.End, $"{reason}; the response so far is incomplete");
         _tail = (byte[])[.. Encoding.ASCII.GetBytes(separator), .. error.Span];
     }
 

@@ -5,9 +5,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Reads <c>Retry-After</c> (RFC 9110, 10.2.3): seconds, or a date.</summary>
 internal static class RetryAfter
 {
-    /// <summary>How long an instance asks to be left alone; zero where it does not say, or the date has passed.</summary>
-    /// <param name="headers">Its answer's headers.</param>
-    /// <param name="now">The time.</param>
+    /// <summary>The duration until <paramref name="now"/> reaches the header's time; zero if there is no header or the date has passed.</summary>
     public static TimeSpan Read(HttpResponseHeaders headers, DateTimeOffset now)
     {
         var wait = headers.RetryAfter switch

@@ -8,24 +8,20 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
-/// Takes a model out of memory everywhere: <c>ollama stop</c>, and any native request with <c>keep_alive: 0</c> and nothing to answer, goes to every
-/// instance of this region that has the model's weights in memory. The client gets the answer of one of them. No slot is needed.
+/// Unloads a model everywhere: <c>ollama stop</c>, and any native request with <c>keep_alive: 0</c> and no prompt, goes to every instance of this
+/// region that has the model's weights in memory. The client gets the response of one of them. No slot is needed.
 /// </summary>
-internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, TimeProvider time, ILogger<UnloadStage> logger)
+internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, Audit.ModelAudit audit, TimeProvider time, ILogger<UnloadStage> logger)
 {
-    // A server answers at once and unloads when its running requests have ended.
+    // A server responds at once, and unloads when its running requests have ended.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    /// <summary>Whether a request only unloads its model, as a real server decides it (<c>server/routes.go</c>).</summary>
+    /// <summary>Whether a request only unloads its model, by the same rule as Ollama (<c>server/routes.go</c>).</summary>
     public static bool IsUnload(Operation operation, in RequestFacts facts) =>
         operation is { Protocol: Protocol.Ollama, Kind: OperationKind.Inference, Name: "generate" or "chat" }
         && !facts.HasInput && facts.Demands.KeepAlive == TimeSpan.Zero;
 
-    /// <summary>Handles one request.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="next">Sends it to one instance.</param>
     public async Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
         if (call.ModelKey.Length == 0 || call.Body is null || !IsUnload(call.Operation, call.Facts)
@@ -36,9 +32,10 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, TimeP
         }
 
         call.IsUnload = true;
+        audit.NoteBefore(call);
         if (model.IsAsleep)
         {
-            // Nothing is started only to be emptied.
+            // Don't start an instance only to unload a model.
             await InventoryStage.WriteAsync(context, Answer(call), "application/json; charset=utf-8");
             return;
         }
@@ -54,15 +51,14 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, TimeP
         await next(context, call);
     }
 
-    /// <summary>Whether an instance that answers has the model's weights in memory, as far as is known.</summary>
+    /// <summary>Whether a healthy instance has the model's weights in memory according to the last probe and its requests.</summary>
     private static bool IsHolder(ModelPlacement placement, string model) =>
         placement is { View.Status: InstanceStatus.Healthy, Instance.Kind: InstanceKind.Ollama }
         && (placement.State.IsWarm || placement.View.Loaded.Any(m => m.Key == model));
 
     private async Task UnloadAsync(BridgeCall call, ModelPlacement placement, CancellationToken gone)
     {
-        using var patience = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, gone);
+        using var timeout = new LinkedTimeout(Patience, time, gone);
         using var message = new HttpRequestMessage(HttpMethod.Post, $"{placement.Instance.Prefix}/api/{call.Operation.Name}")
         {
             Content = call.Body!.ToContent(),
@@ -71,7 +67,7 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, TimeP
         placement.Instance.Authorize(message);
         try
         {
-            using var response = await client.SendAsync(message, either.Token);
+            using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
                 ForwardingLog.UnloadFailed(logger, call.ModelKey, placement.Instance.Name, $"status {(int)response.StatusCode}");
             else if (placement.State.Active == 0)
@@ -83,7 +79,7 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, TimeP
         }
     }
 
-    /// <summary>A server's answer for a model that is not in its memory (recording 05-unload-not-loaded).</summary>
+    /// <summary>Ollama's response for a model that is not in its memory (recording 05-unload-not-loaded).</summary>
     private ReadOnlyMemory<byte> Answer(BridgeCall call)
     {
         var buffer = new ArrayBufferWriter<byte>();

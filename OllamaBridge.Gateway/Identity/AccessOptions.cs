@@ -24,6 +24,9 @@ internal sealed record AccessOptions
     /// <summary>Whether requests may use models that run at ollama.com (<c>x:cloud</c>, <c>x:8b-cloud</c>) or on another remote host. Their prompts leave the fleet.</summary>
     public bool CloudModels { get; init; }
 
+    /// <summary>Whether messages may name images and other media by an address, which an instance of Kind OpenAI then fetches. Ollama servers refuse addresses themselves.</summary>
+    public bool ImageUrls { get; init; }
+
     /// <summary>Time between two looks at whether another gateway has changed the tenants, where the state is shared: 20 ms to a minute.</summary>
     public TimeSpan TenantsInterval { get; init; } = TimeSpan.FromSeconds(1);
 }
@@ -87,10 +90,14 @@ internal sealed class AccessOptionsValidator : IValidateOptions<AccessOptions>
     {
         var errors = new List<string>();
         for (var i = 0; i < options.Origins.Count; i++)
-            if (options.Origins[i] != "*" && !options.Origins[i].Contains("://", StringComparison.Ordinal))
+            if (options.Origins[i].Contains('@', StringComparison.Ordinal))
+                errors.Add($"Bridge:Access:Origins:{i}: has a user name or password in it; an origin has none.");
+            else if (options.Origins[i] != "*" && !options.Origins[i].Contains("://", StringComparison.Ordinal))
                 errors.Add($"Bridge:Access:Origins:{i}: '{options.Origins[i]}' is no origin such as https://chat.example or app://*.");
         for (var i = 0; i < options.Hosts.Count; i++)
-            if (options.Hosts[i].Contains('/', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(options.Hosts[i]))
+            if (options.Hosts[i].Contains('@', StringComparison.Ordinal))
+                errors.Add($"Bridge:Access:Hosts:{i}: has a user name or password in it; a host name has none.");
+            else if (options.Hosts[i].Contains('/', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(options.Hosts[i]))
                 errors.Add($"Bridge:Access:Hosts:{i}: '{options.Hosts[i]}' is no host name such as chat.example.");
         if (options.TenantsInterval < TimeSpan.FromMilliseconds(20) || options.TenantsInterval > TimeSpan.FromMinutes(1))
             errors.Add($"Bridge:Access:TenantsInterval: {options.TenantsInterval} is not between 00:00:00.020 and 00:01:00.");

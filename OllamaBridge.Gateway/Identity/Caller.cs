@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.HttpOverrides;
 
 namespace OllamaBridge.Gateway.Identity;
 
-/// <summary>What is known of who asks. Until there are keys: whether it is somebody on this machine.</summary>
+/// <summary>Where a request comes from.</summary>
 internal static class Caller
 {
     /// <summary>Whether a request comes from this machine's loopback.</summary>
@@ -18,4 +18,9 @@ internal static class Caller
         var address = context.Connection.RemoteIpAddress;
         return address is not null && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
     }
+
+    /// <summary>The client's address: of the connection, or the forwarded one if <c>ASPNETCORE_FORWARDEDHEADERS_ENABLED</c> is set.</summary>
+    /// <returns>Null for a connection that has none (a Unix socket).</returns>
+    public static string? AddressOf(HttpContext context) =>
+        context.Connection.RemoteIpAddress is not { } address ? null : (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
 }

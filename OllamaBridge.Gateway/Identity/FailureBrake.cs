@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>Slows whoever guesses keys, by address: each wrong key makes the answer to the next wrong one later.</summary>
@@ -6,8 +8,8 @@ internal sealed class FailureBrake(TimeProvider time)
     // Wrong keys that cost nothing: a typing error, a key that was rotated.
     private const int Free = 3;
     private const int MaxAddresses = 10_000;
-    private const int MaxDoublings = 5;
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(3200);
     private static readonly TimeSpan Memory = TimeSpan.FromMinutes(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, (int Failures, long Last)> _addresses = new(StringComparer.Ordinal);
@@ -26,7 +28,7 @@ internal sealed class FailureBrake(TimeProvider time)
                 Forget(now);
             var failures = seen.Failures + 1;
             _addresses[address] = (failures, now);
-            return failures <= Free ? TimeSpan.Zero : First * (1 << Math.Min(failures - Free - 1, MaxDoublings));
+            return failures <= Free ? TimeSpan.Zero : Backoff.Next(First, Longest, failures - Free - 1);
         }
     }
 

@@ -97,9 +97,13 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         string? own = null, foreign = null;
         foreach (var key in Credentials.Of(context.Request.Headers))
         {
-            var (outcome, tenant) = directory.Find(key);
+            var (outcome, tenant, id) = directory.Find(key);
             if (outcome == KeyOutcome.Known)
+            {
+                context.Features.Set(new CallerIdentity(tenant, id));
                 return (outcome, tenant, "");
+            }
+
             isUnchecked |= outcome == KeyOutcome.Unchecked;
             if (ApiKey.TrySplit(key, out _, out _))
                 own ??= key;
@@ -110,7 +114,11 @@ internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brak
         if (isUnchecked)
             return (KeyOutcome.Unchecked, Tenant.Nobody, "");
         if (own is null && directory.FindByNetwork(context) is { } neighbour)
+        {
+            context.Features.Set(new CallerIdentity(neighbour, KeyId: null));
             return (KeyOutcome.Known, neighbour, "");
+        }
+
         if ((own ?? foreign) is not { } wrong)
             return (KeyOutcome.Refused, Tenant.Nobody, "none was sent (Authorization: Bearer KEY, or x-api-key: KEY)");
         var delay = brake.Fail(AddressOf(context.Connection));

@@ -6,17 +6,16 @@ namespace OllamaBridge.Gateway.Identity;
 internal sealed class ModelAccess
 {
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
-    private readonly string[] _beginnings;
+    private readonly ModelPattern[] _patterns;
 
     public ModelAccess(IEnumerable<string> patterns)
     {
-        var beginnings = new List<string>();
+        var beginnings = new List<ModelPattern>();
         foreach (var pattern in patterns)
         {
-            // A beginning is compared with the name as people write it, without registry and namespace where those are Ollama's own.
             if (pattern.EndsWith('*'))
             {
-                beginnings.Add(pattern[..^1].ToLowerInvariant());
+                beginnings.Add(ModelPattern.Read(pattern));
             }
             else
             {
@@ -26,7 +25,7 @@ internal sealed class ModelAccess
             }
         }
 
-        _beginnings = [.. beginnings];
+        _patterns = [.. beginnings];
     }
 
     /// <summary>Whether a model may be used.</summary>
@@ -35,9 +34,55 @@ internal sealed class ModelAccess
     {
         if (_names.Contains(key))
             return true;
-        foreach (var beginning in _beginnings)
-            if (key.StartsWith(beginning, StringComparison.Ordinal))
+        foreach (var pattern in _patterns)
+            if (pattern.Covers(key))
                 return true;
         return false;
+    }
+}
+
+/// <summary>
+/// The beginning of model names. Where a pattern ends decides which part of a name its <c>*</c> stands for, so that none reaches into another namespace or
+/// registry: <c>qwen3*</c> covers models of Ollama's library, <c>lab/*</c> those of the namespace <c>lab</c>, <c>hf.co/*</c> and <c>host/space/*</c> those
+/// of a registry, <c>*</c> all.
+/// </summary>
+/// <param name="Beginning">The beginning in the spelling of canonical names.</param>
+/// <param name="Slashes">How many slashes a name has that it covers; negative for any number.</param>
+internal readonly record struct ModelPattern(string Beginning, int Slashes)
+{
+    private const int RegistrySlashes = 2;
+    private const int AtMostNamespace = -2;
+    private static readonly string[] Home = ["registry.ollama.ai/", "library/"];
+
+    /// <summary>Reads a pattern.</summary>
+    /// <param name="pattern">A beginning and a <c>*</c>.</param>
+    public static ModelPattern Read(string pattern)
+    {
+        var beginning = pattern[..^1].Trim().ToLowerInvariant();
+        if (beginning.Length == 0)
+            return new ModelPattern("", -1);
+        // Canonical names leave Ollama's own registry out, and then its library.
+        var isHome = false;
+        foreach (var part in Home)
+            if (beginning.StartsWith(part, StringComparison.Ordinal) && (part == Home[0] || beginning.IndexOf('/', part.Length) < 0))
+            {
+                beginning = beginning[part.Length..];
+                isHome |= part == Home[0];
+                if (beginning.Length == 0)
+                    // "registry.ollama.ai/*" is all of it, "library/*" the library.
+                    return part == Home[0] ? new ModelPattern("", AtMostNamespace) : new ModelPattern("", 0);
+            }
+
+        var slash = beginning.IndexOf('/');
+        // No namespace has a dot or a colon: what stands before the slash is a registry.
+        var isRegistry = !isHome && slash > 0 && beginning.AsSpan(0, slash).ContainsAny('.', ':');
+        return new ModelPattern(beginning, isRegistry ? RegistrySlashes : beginning.AsSpan().Count('/'));
+    }
+
+    /// <summary>Whether it covers a canonical name.</summary>
+    public bool Covers(string key)
+    {
+        var slashes = key.AsSpan().Count('/');
+        return (Slashes < 0 ? Slashes != AtMostNamespace || slashes < RegistrySlashes : slashes == Slashes) && key.StartsWith(Beginning, StringComparison.Ordinal);
     }
 }

@@ -112,19 +112,20 @@ internal sealed class TenantDirectory
     }
 
     /// <summary>Finds whose a key is.</summary>
-    public (KeyOutcome Outcome, Tenant Tenant) Find(ReadOnlySpan<char> key)
+    /// <returns>What came of it, the tenant, and the key's id if it is known and right.</returns>
+    public (KeyOutcome Outcome, Tenant Tenant, string? KeyId) Find(ReadOnlySpan<char> key)
     {
         if (!ApiKey.TrySplit(key, out var id, out var secret))
-            return (KeyOutcome.Refused, Tenant.Nobody);
+            return (KeyOutcome.Refused, Tenant.Nobody, null);
         // An unknown id is hashed as well: time does not tell which ids there are.
         var listing = _listing;
         var known = listing.Keys.TryGetValue(id, out var entry);
         if (!known && !listing.IsRead)
-            return (KeyOutcome.Unchecked, Tenant.Nobody);
+            return (KeyOutcome.Unchecked, Tenant.Nobody, null);
         var matches = ApiKey.Matches(entry?.Verifier ?? Listing.NoVerifier, secret);
         return known && matches && !entry!.Disabled && (entry.Expires is not { } expires || _time.GetWallClock() < expires)
-            ? (KeyOutcome.Known, entry.Tenant)
-            : (KeyOutcome.Refused, Tenant.Nobody);
+            ? (KeyOutcome.Known, entry.Tenant, entry.Verifier.Id)
+            : (KeyOutcome.Refused, Tenant.Nobody, null);
     }
 
     /// <summary>Why a key is refused. Only a request with the right secret learns more than that the key is unknown.</summary>

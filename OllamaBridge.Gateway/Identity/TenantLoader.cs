@@ -63,7 +63,7 @@ internal sealed class OpenDoorValidator(IConfiguration configuration, IOptions<T
         if (options.AllowAnonymous || options.RequireKey || HasKeys() || ListenRules.FindOpenAddress(configuration) is not { } address)
             return ValidateOptionsResult.Success;
         return ValidateOptionsResult.Fail(
-            $"Bridge:Access: {address} can be reached from other machines and there are no API keys. Configure Bridge:Tenants, or set"
+            $"Bridge:Access: {(address.Contains('@', StringComparison.Ordinal) ? "an address of the settings" : address)} can be reached from other machines and there are no API keys. Configure Bridge:Tenants, or set"
             + " Bridge:Access:RequireKey for keys that are made through the API, or Bridge:Access:AllowAnonymous to let everybody in.");
     }
 

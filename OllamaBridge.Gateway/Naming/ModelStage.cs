@@ -9,9 +9,11 @@ namespace OllamaBridge.Gateway.Naming;
 
 /// <summary>Resolves the model that a request names, and rejects the request if there is none.</summary>
 internal sealed class ModelStage(
-    IFleet fleet, ModelChains chains, InventoryStage inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time)
+    IFleet fleet, ModelChains chains, RegistryRules registries, InventoryStage inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time)
 {
     private bool CloudModels => options.Value.CloudModels;
+
+    private bool ImageUrls => options.Value.ImageUrls;
 
     public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
     {
@@ -40,6 +42,10 @@ internal sealed class ModelStage(
         var operation = call.Operation;
         if (operation.Model == ModelSource.None)
             return null;
+        if (call.Facts.HasRemoteMedia && !ImageUrls)
+            return (StatusCodes.Status400BadRequest, RemoteMedia.Refusal);
+        if (registries.Check(operation, call.Facts) is { } refused)
+            return refused;
         // Ollama would serve one of the two itself and proxy the other.
         if (call.Facts.ExactModel is { } exact && ModelReference.Resolve(exact).Suffix == ModelSourceSuffix.Cloud)
             return (StatusCodes.Status400BadRequest, "the request names more than one model");

@@ -10,6 +10,7 @@ internal static class NamingServiceCollectionExtensions
     {
         services.AddBridgeOptions<ModelsOptions, ModelsOptionsValidator>(ModelsOptions.Section);
         services.AddSingleton<ModelChains>();
+        services.AddSingleton<RegistryRules>();
         services.AddSingleton(provider => DigestsOf(provider.GetRequiredService<IOptions<ModelsOptions>>().Value));
         services.AddSingleton<ModelStage>();
         return services;

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -20,7 +19,9 @@ internal static class ProtocolError
         var response = context.Response;
         if (response.HasStarted)
             return Task.CompletedTask;
-        var body = Body(protocol, status, message);
+        if (context.Features.Get<BridgeCall>() is { } call)
+            call.Refusal = message;
+        var body = Body(protocol, status, message, context.TraceIdentifier);
         response.StatusCode = status;
         response.ContentType = protocol == Protocol.Ollama ? "application/json; charset=utf-8" : "application/json";
         response.ContentLength = body.Length;
@@ -35,7 +36,7 @@ internal static class ProtocolError
     /// </summary>
     public static Task WriteBindingErrorAsync(HttpContext context, Protocol protocol, string message)
     {
-        var body = Body(protocol, StatusCodes.Status400BadRequest, message);
+        var body = Body(protocol, StatusCodes.Status400BadRequest, message, context.TraceIdentifier);
         if (protocol != Protocol.Ollama)
             body = body[..^1]; // without the newline
         context.Response.StatusCode = StatusCodes.Status400BadRequest;
@@ -44,7 +45,11 @@ internal static class ProtocolError
         return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
-    public static ReadOnlyMemory<byte> Body(Protocol protocol, int status, string message) => Write(json =>
+    /// <param name="protocol">The caller's protocol.</param>
+    /// <param name="status">HTTP status.</param>
+    /// <param name="message">What is wrong.</param>
+    /// <param name="requestId">The request's id, which Anthropic's errors repeat; null for a request that has none.</param>
+    public static ReadOnlyMemory<byte> Body(Protocol protocol, int status, string message, string? requestId = null) => Write(json =>
     {
         json.WriteStartObject();
         switch (protocol)
@@ -57,7 +62,7 @@ internal static class ProtocolError
                 break;
             default:
                 WriteAnthropic(json, status, message);
-                json.WriteString("request_id"u8, $"req_{RandomNumberGenerator.GetHexString(24, lowercase: true)}");
+                json.WriteString("request_id"u8, requestId ?? RequestIds.Create());
                 break;
         }
 

@@ -4,5 +4,5 @@ namespace OllamaBridge.Gateway.Protocols;
 internal static class ProtocolServiceCollectionExtensions
 {
     public static IServiceCollection AddProtocols(this IServiceCollection services) =>
-        services.AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
+        services.AddSingleton<RequestIds>().AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
 }

@@ -45,6 +45,18 @@ internal readonly record struct RequestFacts
 
     public RequestDemands Demands { get; init; }
 
+    /// <summary>Whether an Ollama server can only refuse it: an option of the wrong type, or a <c>format</c> that is none.</summary>
+    public bool HasInvalidValue { get; init; }
+
+    /// <summary>Whether it names an image, a video, a sound or a file by an address that a server would have to fetch.</summary>
+    public bool HasRemoteMedia { get; init; }
+
+    /// <summary>The Modelfile of an old client's <c>create</c>; null for none.</summary>
+    public string? Modelfile { get; init; }
+
+    /// <summary>Whether a <c>pull</c>, <c>push</c> or <c>create</c> asks for connections without certificate checks or encryption.</summary>
+    public bool IsInsecure { get; init; }
+
     /// <summary>The body's error, worded as by a real server; null if it has none.</summary>
     public string? Fault { get; init; }
 }

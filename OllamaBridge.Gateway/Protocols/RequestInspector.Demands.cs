@@ -21,6 +21,12 @@ internal static partial class RequestInspector
         private int _images;
         private long _imageBytes;
 
+        /// <summary>Whether an Ollama server can only refuse the request.</summary>
+        public bool HasInvalidValue;
+
+        /// <summary>Whether media are named by an address that a server would have to fetch.</summary>
+        public bool HasRemoteMedia;
+
         public readonly RequestDemands ToFacts()
         {
             var (output, field) = (_numPredict, NumPredict);
@@ -112,7 +118,10 @@ internal static partial class RequestInspector
                     break;
                 var isType = Is(ref reader, "type"u8);
                 var isContent = !isType && Is(ref reader, "content"u8);
+                var isMedia = !isType && !isContent && RemoteMedia.IsName(ref reader);
                 if (!reader.Read())
+                    return false;
+                if (isMedia && !ReadMedia(ref reader))
                     return false;
                 if (isType && reader.TokenType == JsonTokenType.String)
                     isImage = GoText.IsExactly(ref reader, "image_url"u8) || GoText.IsExactly(ref reader, "image"u8) || GoText.IsExactly(ref reader, "input_image"u8);
@@ -131,6 +140,44 @@ internal static partial class RequestInspector
             return true;
         }
 
+        /// <summary>The messages of a request that is no conversation, for the media in them.</summary>
+        public bool ReadMessages(ref Utf8JsonReader reader)
+        {
+            var depth = reader.CurrentDepth;
+            while (true)
+            {
+                if (!reader.Read())
+                    return false;
+                if (reader.TokenType == JsonTokenType.EndArray && reader.CurrentDepth == depth)
+                    return true;
+                if (!(reader.TokenType == JsonTokenType.StartObject ? ReadMessage(ref reader, ref this, out _) : reader.TrySkip()))
+                    return false;
+            }
+        }
+
+        /// <summary>The address of an image or another medium: a text, or an object's <c>url</c>.</summary>
+        public bool ReadMedia(ref Utf8JsonReader reader)
+        {
+            if (reader.TokenType == JsonTokenType.String)
+                HasRemoteMedia |= RemoteMedia.IsRemote(ref reader);
+            if (reader.TokenType != JsonTokenType.StartObject)
+                return true;
+            while (true)
+            {
+                if (!reader.Read())
+                    return false;
+                if (reader.TokenType == JsonTokenType.EndObject)
+                    return true;
+                var isUrl = Is(ref reader, "url"u8);
+                if (!reader.Read())
+                    return false;
+                if (isUrl && reader.TokenType == JsonTokenType.String)
+                    HasRemoteMedia |= RemoteMedia.IsRemote(ref reader);
+                if (!reader.TrySkip())
+                    return false;
+            }
+        }
+
         /// <summary>Options are a map in Go: their names are case-sensitive, and null empties the map.</summary>
         private bool ReadOptions(ref Utf8JsonReader reader)
         {
@@ -147,10 +194,12 @@ internal static partial class RequestInspector
                     return false;
                 if (reader.TokenType == JsonTokenType.EndObject)
                     return true;
+                var kind = OptionTypes.Of(ref reader);
                 var isPredict = GoText.IsExactly(ref reader, "num_predict"u8);
                 var isContext = !isPredict && GoText.IsExactly(ref reader, "num_ctx"u8);
                 if (!reader.Read())
                     return false;
+                HasInvalidValue |= !OptionTypes.Allows(kind, reader);
                 if (isPredict)
                     _numPredict = ReadNumber(ref reader);
                 else if (isContext)

@@ -46,6 +46,8 @@ internal static partial class RequestInspector
         ulong affinity = 0;
         var isLaterTurn = false;
         List<string>? digests = null;
+        string? modelfile = null;
+        var isInsecure = false;
         var demands = default(Demands);
         string? fault = null;
         var isInference = operation.Kind == OperationKind.Inference;
@@ -59,7 +61,7 @@ internal static partial class RequestInspector
 
             var property = Identify(ref reader);
             var isExact = property == Property.Model && reader.ValueTextEquals("model"u8);
-            if (property != Property.Other)
+            if (property is not (Property.Other or Property.Modelfile or Property.Insecure or Property.Format))
                 isPlain &= IsPlain(ref reader, property, ref seen);
             // A system text is not an input.
             var isInput = property == Property.Beginning && !Is(ref reader, "system"u8) && !Is(ref reader, "instructions"u8);
@@ -98,6 +100,15 @@ internal static partial class RequestInspector
                 case Property.RemoteHost when reader.TokenType == JsonTokenType.String:
                     remoteHost = GoText.GetString(ref reader);
                     break;
+                case Property.Modelfile when operation.Name == "create" && reader.TokenType == JsonTokenType.String:
+                    modelfile = GoText.GetString(ref reader);
+                    break;
+                case Property.Insecure:
+                    isInsecure |= operation.Kind == OperationKind.Management && reader.TokenType == JsonTokenType.True;
+                    break;
+                case Property.Format:
+                    demands.HasInvalidValue |= isInference && operation.Protocol == Protocol.Ollama && !OptionTypes.AllowsFormat(ref reader);
+                    break;
                 case Property.Stream:
                     stream = reader.TokenType switch
                     {
@@ -117,6 +128,11 @@ internal static partial class RequestInspector
                     break;
                 case Property.Beginning when conversational:
                     if (!HashBeginning(ref reader, body, ref affinity, ref isLaterTurn, ref demands))
+                        return Truncated;
+                    break;
+                case Property.Beginning when operation.Protocol != Protocol.Ollama && reader.TokenType == JsonTokenType.StartArray:
+                    // Embeddings of messages, which some OpenAI servers have, and messages whose tokens are counted.
+                    if (!demands.ReadMessages(ref reader))
                         return Truncated;
                     break;
                 case > Property.Beginning when isInference:
@@ -147,6 +163,10 @@ internal static partial class RequestInspector
             HasInput = hasInput,
             Digests = digests,
             Demands = demands.ToFacts(),
+            HasInvalidValue = demands.HasInvalidValue,
+            HasRemoteMedia = demands.HasRemoteMedia,
+            Modelfile = modelfile,
+            IsInsecure = isInsecure,
             Fault = fault,
         };
     }
@@ -163,6 +183,9 @@ internal static partial class RequestInspector
         Stream,
         Tools,
         Files,
+        Modelfile,
+        Insecure,
+        Format,
         Beginning,
 
         // The amounts that a request asks for.
@@ -194,6 +217,9 @@ internal static partial class RequestInspector
         : Is(ref reader, "destination"u8) ? Property.Destination
         : Is(ref reader, "remote_host"u8) ? Property.RemoteHost
         : Is(ref reader, "files"u8) || Is(ref reader, "adapters"u8) ? Property.Files
+        : Is(ref reader, "modelfile"u8) ? Property.Modelfile
+        : Is(ref reader, "insecure"u8) ? Property.Insecure
+        : Is(ref reader, "format"u8) ? Property.Format
         : Is(ref reader, "options"u8) ? Property.Options
         : Is(ref reader, "images"u8) ? Property.Images
         : Is(ref reader, "keep_alive"u8) ? Property.KeepAlive
@@ -285,9 +311,12 @@ internal static partial class RequestInspector
             if (reader.TokenType == JsonTokenType.EndObject)
                 return true;
             var isRole = Is(ref reader, "role"u8);
-            var isContent = !isRole && Is(ref reader, "content"u8);
+            var isContent = !isRole && (Is(ref reader, "content"u8) || Is(ref reader, "output"u8));
             var isImages = !isRole && !isContent && Is(ref reader, "images"u8);
+            var isMedia = !isRole && !isContent && !isImages && RemoteMedia.IsName(ref reader);
             if (!reader.Read())
+                return false;
+            if (isMedia && !demands.ReadMedia(ref reader))
                 return false;
             if (isRole && reader.TokenType == JsonTokenType.String)
                 isUser = GoText.IsExactly(ref reader, "user"u8);

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Regions;
 
@@ -44,6 +45,9 @@ internal sealed record PeerOptions
 
     /// <summary>API key of the peer with the scope Inference, sent only to that peer.</summary>
     public string? ApiKey { get; init; }
+
+    /// <summary>TLS to the bridge, if its address has https.</summary>
+    public InstanceTlsOptions Tls { get; init; } = new();
 
     /// <summary>Maximum number of concurrent requests to the peer, regardless of its free slots.</summary>
     public int Slots { get; init; } = 16;

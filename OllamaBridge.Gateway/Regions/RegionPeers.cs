@@ -65,11 +65,14 @@ internal sealed class RegionPeers
                 errors.Add($"{key}:Slots: {peer.Slots} is not between 1 and {MaxSlots}.");
             if (peer.ApiKey is { } secret && secret.AsSpan().ContainsAnyExceptInRange('!', '~'))
                 errors.Add($"{key}:ApiKey: may contain only printable ASCII characters without spaces.");
+            foreach (var (setting, mistake) in InstanceTls.Mistakes(peer.Tls, hasUrl ? url : null))
+                errors.Add($"{key}:{setting}: {mistake}");
             if (hasUrl)
                 // The peer manages its own model memory, so a request to it never evicts a model here.
                 peers.Add(InstanceDefinitions.Plain(new InstanceDefinition(name, url, peer.Slots, MaxLoadedModels: int.MaxValue)
                 {
                     Peer = new PeerBridge(self, options.PollInterval),
+                    Tls = InstanceTls.Read(peer.Tls),
                     ApiKey = string.IsNullOrEmpty(peer.ApiKey) ? null : new InstanceKey(peer.ApiKey),
                 }));
         }

@@ -24,6 +24,12 @@ internal static partial class StateLog
     [LoggerMessage(1711, LogLevel.Error, "Dropped {Records} records that could not be written to the shared ledger before the shutdown")]
     public static partial void LedgerUnwritten(ILogger logger, int records);
 
+    [LoggerMessage(1712, LogLevel.Error, "More audit entries wait for the shared state than the buffer holds: entry {Id} is kept by this bridge and in its log only")]
+    public static partial void AuditDropped(ILogger logger, string id);
+
+    [LoggerMessage(1713, LogLevel.Error, "{Entries} audit entries could not be written to the shared state before this bridge stopped; they are in its log")]
+    public static partial void AuditUnwritten(ILogger logger, int entries);
+
     [LoggerMessage(1720, LogLevel.Error, "Cannot read the tenant {Tenant} from the shared state; rejecting its keys")]
     public static partial void TenantUnreadable(ILogger logger, string tenant);
 }

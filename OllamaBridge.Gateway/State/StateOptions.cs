@@ -42,7 +42,9 @@ internal sealed partial class StateOptionsValidator : IValidateOptions<StateOpti
 internal sealed class StateConnectionValidator : IValidateOptions<StateOptions>
 {
     public ValidateOptionsResult Validate(string? name, StateOptions options) =>
-        !options.IsShared || IsReadable(options.ConnectionString!)
+        options.IsShared && options.ConnectionString!.Contains("://", StringComparison.Ordinal)
+            ? ValidateOptionsResult.Fail("Bridge:State:ConnectionString (or ConnectionStrings:state): is a URL. Write host:6379,user=…,password=…,ssl=true.")
+            : !options.IsShared || IsReadable(options.ConnectionString!)
             ? ValidateOptionsResult.Success
             : ValidateOptionsResult.Fail(
                 "Bridge:State:ConnectionString (or ConnectionStrings:state): is not a Redis connection string such as host:6379,password=… or redis://:PASSWORD@host:6379.");

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 
@@ -39,6 +40,12 @@ internal static class StateServiceCollectionExtensions
                 provider.GetRequiredService<TimeProvider>()))
             : provider.GetRequiredService<MemoryLedger>());
         services.AddHostedService<LedgerWriter>();
+        services.AddSingleton<MemoryAuditStore>();
+        services.AddSingleton<IAuditStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? ActivatorUtilities.CreateInstance<RedisAuditStore>(
+                provider, connection.Open("audit", "audit entries wait in each bridge's memory, and each bridge shows its own only"))
+            : provider.GetRequiredService<MemoryAuditStore>());
+        services.AddHostedService<AuditWriter>();
         services.AddSingleton<ITenantStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? ActivatorUtilities.CreateInstance<RedisTenantStore>(
                 provider, connection.Open("tenants", "the last known keys apply, and no tenant can be changed"))

@@ -19,6 +19,7 @@ public sealed class ForwarderFailuresTests
         { "Request", new HttpRequestException(HttpRequestError.ConnectionError, inner: new SocketException((int)SocketError.ConnectionRefused)), "Refused" },
         { "Request", new HttpRequestException(HttpRequestError.ConnectionError, inner: new SocketException((int)SocketError.HostUnreachable)), "Refused" },
         { "Request", new HttpRequestException(HttpRequestError.NameResolutionError), "Refused" },
+        { "Request", new HttpRequestException(HttpRequestError.SecureConnectionError, inner: new System.Security.Authentication.AuthenticationException()), "Refused" },
         { "Request", new HttpRequestException(HttpRequestError.ConnectionError, inner: new SocketException((int)SocketError.AddressNotAvailable)), "BridgeError" },
         { "Request", new HttpRequestException(HttpRequestError.ConnectionError, inner: new SocketException((int)SocketError.TooManyOpenSockets)), "BridgeError" },
         { "Request", new HttpRequestException(HttpRequestError.InvalidResponse), "BridgeError" },

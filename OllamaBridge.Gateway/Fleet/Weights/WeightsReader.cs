@@ -83,8 +83,7 @@ internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMess
     private async Task<JsonElement?> ShowAsync(Instance instance, string model, CancellationToken stoppingToken)
     {
         using var untraced = SuppressInstrumentationScope.Begin();
-        using var deadline = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stoppingToken);
+        using var timeout = new LinkedTimeout(Patience, time, stoppingToken);
         // Servers before 0.1.30 read "name" instead of "model".
         var body = new JsonObject { ["model"] = model, ["name"] = model };
         using var message = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + "/api/show")
@@ -94,11 +93,11 @@ internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMess
         instance.Authorize(message);
         try
         {
-            using var response = await client.SendAsync(message, either.Token);
+            using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
                 return null;
-            await response.Content.LoadIntoBufferAsync(MaxBytes, either.Token);
-            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(either.Token)).ReadObject();
+            await response.Content.LoadIntoBufferAsync(MaxBytes, timeout.Token);
+            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(timeout.Token)).ReadObject();
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !stoppingToken.IsCancellationRequested))
         {

@@ -5,15 +5,15 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// An instance's stream, read message by message before the client sees any of it: a message that is broken, or tells of a failure, stays
-/// here, and the stream just ends; <see cref="ForwardAttempt.Interrupted"/> says why.
+/// An instance's stream, read message by message before the client receives any of it. A broken message, or one with an error, is not passed on, and
+/// the stream ends; <see cref="ForwardAttempt.Interrupted"/> tells why.
 /// </summary>
-/// <remarks>Of what is held, the first bytes have been looked at and may go; behind them are messages that wait for the end that may follow.</remarks>
+/// <remarks>The first part of the held bytes has been processed and may be passed on. Messages that wait for the end of the response follow it.</remarks>
 internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader reader, KeptAnswer kept, ForwardAttempt attempt)
     : ForwardOnlyStream
 {
     private const int ReadSize = 4 * 1024;
-    // A longer message (an image in the answer) is passed on as it comes and read without its long strings; such an answer cannot be resumed.
+    // A longer message (such as an image) is passed on as it arrives and read without its long strings. Such a response cannot be resumed.
     private const int MaxMessage = 4 * 1024 * 1024;
     private CancellationTokenSource? _reading;
     private bool _sourceEnded;
@@ -23,26 +23,23 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
     private int _searched;
     private bool _finished;
 
-    /// <summary>What is kept of the answer.</summary>
     protected KeptAnswer Kept { get; } = kept;
 
-    /// <summary>Whether messages go to the client as they are, rather than written anew.</summary>
+    /// <summary>Whether messages are passed on unchanged rather than written by the bridge.</summary>
     protected abstract bool PassesOn { get; }
 
-    /// <summary>Whether there is something for the client.</summary>
     protected virtual bool HasOutput => _passable > 0;
 
     private int Seen => _passable + _closing;
 
-    /// <inheritdoc/>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         while (true)
         {
-            // Messages that came together go out together: each going out is a write and a flush of its own.
+            // Messages that arrive together are passed on together: each read costs a write and a flush.
             _ = LookAhead();
-            // An empty buffer only asks whether there is something to read.
+            // A read with an empty buffer only tests whether bytes are available.
             if (HasOutput)
                 return buffer.IsEmpty ? 0 : TakeOutput(buffer.Span);
             if (_finished)
@@ -54,19 +51,18 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         }
     }
 
-    /// <summary>Looks at what has come already, without waiting for more.</summary>
-    /// <returns>False where that shows the answer to be broken before the client was sent anything of it.</returns>
+    /// <summary>Processes the received bytes without waiting for more.</summary>
+    /// <returns>False if the response is broken before any of it was passed on.</returns>
     public bool LookAhead()
     {
         while (!_finished && Seen < held.Length && Look())
         {
-            // The next message.
+            // Each call processes one message.
         }
 
         return !_finished || HasOutput;
     }
 
-    /// <summary>Moves bytes for the client out.</summary>
     protected virtual int TakeOutput(Span<byte> target)
     {
         var taken = held.Take(target[..Math.Min(target.Length, _passable)]);
@@ -74,17 +70,15 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         return taken;
     }
 
-    /// <summary>A message has been read; not one that is broken.</summary>
-    /// <param name="kind">What it is.</param>
-    /// <param name="before">How far the answer had come before it.</param>
+    /// <summary>Called after an intact message. <paramref name="before"/> is the extent of the response before it.</summary>
     protected virtual void OnMessage(AnswerMessage kind, AnswerMark before)
     {
     }
 
-    /// <summary>The stream ends without its mark, but the answer is all there.</summary>
+    /// <summary>Called if the stream ends without its terminal marker, but the response is complete.</summary>
     protected abstract void OnMarkMissing();
 
-    /// <summary>Ends the stream; the client gets nothing more of it.</summary>
+    /// <summary>Ends the stream. The client receives nothing more of it.</summary>
     protected void Reject(Interruption cause)
     {
         _finished = true;
@@ -94,7 +88,6 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         _closing = 0;
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -108,11 +101,11 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         base.Dispose(disposing);
     }
 
-    /// <returns>False where only asked whether there is something, and there is.</returns>
+    /// <returns>False if <paramref name="onlyAsk"/> is set and bytes are available.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> ReadSourceAsync(bool onlyAsk, CancellationToken cancellationToken)
     {
-        // What came in the very moment in which it was to be moved may be what cannot be: then it stays, and its connection was not touched.
+        // Bytes that arrived at the moment of a move may make it impossible. The response then stays on its instance, whose connection is intact.
         if (_reading is { IsCancellationRequested: true } && attempt.Cause == Interruption.Drained && !Kept.IsWhole && !cancellationToken.IsCancellationRequested)
         {
             _reading.Dispose();
@@ -120,7 +113,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
             attempt.Stay();
         }
 
-        // Whoever watches ends the reading alone: what has been read must still be written.
+        // <see cref="SilenceWatch"/> cancels only the reading: bytes that were read must still be written.
         if (_reading is null)
             attempt.Reading = _reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         attempt.NoteReading();
@@ -128,7 +121,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         {
             if (onlyAsk)
             {
-                // Until something comes no memory is held for it.
+                // Hold no memory until bytes arrive.
                 _ = await source.ReadAsync(Memory<byte>.Empty, _reading.Token);
                 return false;
             }
@@ -142,7 +135,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         }
         catch (OperationCanceledException) when (!attempt.IsAbandoned)
         {
-            // Whoever watches, or the forwarder's own time-out.
+            // Cancelled by <see cref="SilenceWatch"/>, or by the forwarder's time-out.
             End(attempt.Cause ?? Interruption.Stalled);
         }
         finally
@@ -153,8 +146,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         return true;
     }
 
-    /// <summary>Looks at the next message.</summary>
-    /// <returns>False where it is not complete yet.</returns>
+    /// <returns>False if it is not complete yet.</returns>
     private bool Look()
     {
         var ahead = held.Span[Seen..];
@@ -207,7 +199,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         return true;
     }
 
-    /// <summary>Part of a message that is too long to be held goes on its way; the answer cannot be resumed any more.</summary>
+    /// <summary>Passes on a part of a message that is too long to be held. The response can no longer be resumed.</summary>
     private void PassOverlong(ReadOnlySpan<byte> part)
     {
         Kept.HasMore = true;
@@ -215,7 +207,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         _searched = 0;
     }
 
-    /// <summary>The end of a long message has come: whether it ends the answer is read from what is left without its long strings.</summary>
+    /// <summary>Reads a long message without its long strings, to find whether it ends the response.</summary>
     private void ReadOverlong()
     {
         var before = Kept.Mark;
@@ -234,13 +226,13 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         OnMessage(kind, before);
     }
 
-    /// <summary>No more comes from the instance: a message without its end is half a message, unless it says that the answer is whole.</summary>
+    /// <summary>Ends reading. A last message without its end is incomplete, unless it marks the response as complete.</summary>
     private void End(Interruption cause)
     {
         if (_overlong is not null)
             ReadOverlong();
         var rest = held.Span[Math.Min(Seen, held.Length)..].TrimEnd("\r\n"u8);
-        // What is left of the last line ending.
+        // The rest of the last line ending.
         if (rest.IsEmpty && attempt.IsComplete)
             Accept(held.Length - Seen);
         if (!rest.IsEmpty && !attempt.IsComplete)
@@ -267,7 +259,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         Finish(cause);
     }
 
-    /// <summary>The next bytes, and those that waited before them, are the client's, or have been read.</summary>
+    /// <summary>Passes on, or drops as read, the next bytes and those that waited before them.</summary>
     private void Accept(int size)
     {
         if (PassesOn)
@@ -284,7 +276,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
         _finished = true;
         if (!attempt.IsComplete && Kept.End.Reason is not null)
         {
-            // All words are there, and why there are no more; only the mark is missing.
+            // The text and the finish reason are complete. Only the terminal marker is missing.
             _passable += _closing;
             _closing = 0;
             attempt.IsComplete = true;
@@ -293,7 +285,7 @@ internal abstract class AnswerStream(Stream source, HeldBytes held, AnswerReader
 
         if (!attempt.IsComplete)
             attempt.Interrupted = cause;
-        // Half a message is nobody's, nor is an end that is none.
+        // Drop an incomplete message, and an end that proved wrong.
         held.Cut(_passable);
         _closing = 0;
     }

@@ -3,16 +3,16 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>Opens the streams of answers that can be gone on with.</summary>
+/// <summary>Opens streams that can be resumed.</summary>
 internal sealed class AnswerStreams(IOptions<ContinuationOptions> options, TimeProvider time)
 {
     private ContinuationOptions Settings => options.Value;
 
-    /// <summary>Opens one: to be passed on byte for byte, or, where the client has had the beginning from another instance, to be written anew.</summary>
-    /// <param name="attempt">The sending.</param>
-    /// <param name="source">The instance's stream.</param>
-    /// <param name="held">What has been read of it.</param>
-    /// <returns>Null where the stream is to be passed on unread.</returns>
+    /// <summary>
+    /// Opens a stream: to be passed on byte for byte or, if the client has the beginning from another instance, to be written by the bridge.
+    /// <paramref name="held"/> contains the bytes that were already read.
+    /// </summary>
+    /// <returns>Null if the stream is to be passed on without reading its messages.</returns>
     public AnswerStream? Open(ForwardAttempt attempt, Stream source, HeldBytes held)
     {
         var call = attempt.Call;
@@ -26,7 +26,7 @@ internal sealed class AnswerStreams(IOptions<ContinuationOptions> options, TimeP
 
         if (attempt.Plan is { } plan && call.Kept is { HasBegun: true } begun)
             return new RewrittenStream(source, held, plan.Reader(begun), AnswerWriter.For(call, begun, time), plan, begun, attempt);
-        // What an earlier instance said the client has not seen.
+        // The client has not received the text of an earlier instance.
         call.Kept?.Dispose();
         call.Kept = null;
         var kept = new KeptAnswer(Settings.MaxKept);

@@ -5,22 +5,17 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Counts the tokens of a prompt and of the answer so far before a raw request, in whose count they are one. Messages may have had several tokens: a server holds what may be
-/// the beginning of a stop sequence or of a closing tag, and parts of a character. Then the instance's own count of the text decides: its count of the prompt with the text, less
-/// that of the prompt.
+/// Counts the tokens of the prompt and of the response so far before a raw request, which reports only their sum. A message may have several tokens:
+/// a server holds back a possible beginning of a stop sequence or closing tag, and parts of a character. Then the instance's own count decides: its
+/// count of the prompt with the text, minus that of the prompt.
 /// </summary>
 internal sealed class AnswerTokenCount(InstanceQuestions questions)
 {
-    /// <summary>Counts the tokens that are unknown, and keeps the result with the answer.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="request">Its body.</param>
-    /// <param name="kept">The answer as the client has it.</param>
-    /// <param name="prompt">The rendered prompt.</param>
-    /// <param name="text">The raw text of the answer so far.</param>
-    /// <param name="facts">The facts about the model.</param>
-    /// <param name="hides">Whether tokens are hidden. They may be others than the tokenizer makes of the text.</param>
-    /// <param name="instance">The instance that is to resume the answer; the caller holds a slot of it.</param>
-    /// <param name="cancellationToken">The client has gone.</param>
+    /// <summary>
+    /// Counts the unknown tokens, and stores the counts in <paramref name="kept"/>. If <paramref name="hides"/>, hidden tokens may differ from those
+    /// that the tokenizer produces for <paramref name="text"/>, the raw text of the response so far. The caller holds a slot of
+    /// <paramref name="instance"/>.
+    /// </summary>
     public async Task CountAsync(
         BridgeCall call, ContinuableRequest request, KeptAnswer kept, string prompt, string text, TemplateFacts facts, bool hides, Instance instance, CancellationToken cancellationToken)
     {
@@ -30,7 +25,7 @@ internal sealed class AnswerTokenCount(InstanceQuestions questions)
         kept.PromptTokens ??= await PromptTokensAsync(prompt);
         if (!joins || kept.PromptTokens is not { } before || await PromptTokensAsync(prompt + text) is not { } after)
             return;
-        // A model may write more tokens than its tokenizer makes of the text; a token is never less than a byte.
+        // A model may generate more tokens than its tokenizer produces for the same text. A token has at least one byte.
         kept.JoinedTokens = 0;
         kept.JoinedTokens = (int)Math.Clamp(after - before - kept.Tokens, 0, text.Length);
 
@@ -49,6 +44,6 @@ internal sealed class AnswerTokenCount(InstanceQuestions questions)
         || (facts.Tags is { } tags && MayHold(kept.Thinking, tags.Closing))
         || request.Stops.Concat(facts.Stops).Any(stop => MayHold(kept.Thinking, stop) || MayHold(kept.Text, stop));
 
-    /// <summary>Whether the beginning of a text that the server waits for may have been held.</summary>
+    /// <summary>Whether the server may have held back the beginning of a text that it waits for.</summary>
     private static bool MayHold(PooledText sent, string awaited) => awaited.Length > 0 && awaited[0] <= 127 && sent.Span.Contains((byte)awaited[0]);
 }

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>A request whose answer broke off, read again for what going on with it takes. Only made once that has happened.</summary>
+/// <summary>A request whose response broke off, parsed again for its resumption. Created only then.</summary>
 internal sealed class ContinuableRequest
 {
     private readonly BridgeCall _call;
@@ -19,22 +19,19 @@ internal sealed class ContinuableRequest
         IsUnlimited = limit <= 0;
     }
 
-    /// <summary>Tokens that the answer may have; null for as many as come.</summary>
+    /// <summary>The most tokens of the response; null for no limit in the request.</summary>
     public long? Limit { get; }
 
     /// <summary>Whether the request lifts the model's own limit of tokens.</summary>
     public bool IsUnlimited { get; }
 
-    /// <summary>Whether tools may be called: then only a server that knows them may go on.</summary>
+    /// <summary>Whether tools may be called. Then only a server that supports them can resume the response.</summary>
     public bool HasTools => _body["tools"] is JsonArray { Count: > 0 };
 
-    /// <summary>Whether the stream shall end with what it took (OpenAI).</summary>
     public bool WantsUsage => Flag(_body["stream_options"] as JsonObject, "include_usage");
 
-    /// <summary>Whether the prompt is sent as it is.</summary>
     public bool IsRaw => _call.Operation is { Protocol: Protocol.Ollama, Name: "generate" } && Flag(_body, "raw");
 
-    /// <summary>The texts that end the answer, as the request names them.</summary>
     public IEnumerable<string> Stops => (_call.Operation.Protocol == Protocol.Ollama ? (_body["options"] as JsonObject)?["stop"] : _body["stop"] ?? _body["stop_sequences"]) switch
     {
         JsonArray stops => stops.Select(Text).OfType<string>(),
@@ -42,14 +39,13 @@ internal sealed class ContinuableRequest
         _ => [],
     };
 
-    /// <summary>Whether the same prompt gives the same text each time: nothing is chosen at random, or the seed is given.</summary>
+    /// <summary>Whether the same prompt produces the same text each time: sampling is off, or the seed is given.</summary>
     public bool IsDeterministic => Sampling("temperature") is 0 || Sampling("seed") is not null;
 
-    /// <summary>The body. Not to be changed.</summary>
+    /// <summary>The body. Must not be changed.</summary>
     public JsonObject Body => _body;
 
-    /// <summary>Reads a request's body.</summary>
-    /// <returns>Null where it is written in a way that only Ollama's own reader understands.</returns>
+    /// <returns>Null if only Ollama's own parser accepts it.</returns>
     public static ContinuableRequest? Read(BridgeCall call)
     {
         try
@@ -58,7 +54,7 @@ internal sealed class ContinuableRequest
         }
         catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
-            // Not JSON to the letter, or a name twice.
+            // Not strict JSON, or a duplicate name.
             return null;
         }
     }
@@ -69,25 +65,24 @@ internal sealed class ContinuableRequest
         return JsonNode.Parse(ref reader);
     }
 
-    /// <summary>Why its answer cannot be gone on with honestly, whatever was sent of it; null where it can.</summary>
+    /// <summary>The reason in the request why no response to it can be resumed correctly; null if there is none.</summary>
     public string? Obstacle
     {
         get
         {
             if (IsSomething(_body["format"]) || (_body["response_format"] is JsonObject format && Text(format["type"]) is not (null or "text")))
-                return "its format is bound";
+                return "the request constrains the output format";
             if (Flag(_body, "logprobs") || IsSomething(_body["top_logprobs"]) || _body["logprobs"] is JsonValue v && v.GetValueKind() == JsonValueKind.Number)
-                return "it has probabilities";
+                return "the request asks for log probabilities";
             if (_body["n"] is JsonValue n && n.TryGetValue(out int answers) && answers > 1)
-                return "it has several answers";
+                return "the request asks for several choices";
             if (_body["context"] is JsonArray { Count: > 0 })
-                return "its context is known in numbers only";
+                return "the request's context is a list of tokens";
             return null;
         }
     }
 
-    /// <summary>A copy of the body that asks for a stream of at most so many tokens.</summary>
-    /// <param name="limit">Tokens; null for as many as come.</param>
+    /// <summary>Copies the body, for a stream of at most <paramref name="limit"/> tokens; null for no limit.</summary>
     public JsonObject Copy(long? limit)
     {
         var copy = (JsonObject)_body.DeepClone();
@@ -127,7 +122,6 @@ internal sealed class ContinuableRequest
         return limit;
     }
 
-    /// <summary>A property's whole number; null for anything else.</summary>
     private static long? Whole(JsonNode? node) =>
         node is not JsonValue value || value.GetValueKind() != JsonValueKind.Number ? null
         : value.TryGetValue(out long number) ? number

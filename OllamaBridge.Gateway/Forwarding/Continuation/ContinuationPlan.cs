@@ -2,21 +2,20 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>What is asked of an instance so that it goes on with an answer.</summary>
-/// <param name="Path">The route.</param>
-/// <param name="Body">The body.</param>
-/// <param name="Reader">Makes the reader of its answer.</param>
+/// <summary>The request that resumes a response on an instance. <paramref name="Reader"/> creates the reader of its response.</summary>
 internal sealed record ContinuationPlan(string Path, ReadOnlyMemory<byte> Body, Func<KeptAnswer, AnswerReader> Reader)
 {
-    /// <summary>Nothing is asked: the instance has shown that it cannot write the answer.</summary>
-    public static readonly ContinuationPlan Failed = new("", default, _ => throw new InvalidOperationException("nothing is asked"));
+    /// <summary>No request: the instance has shown that it cannot write the response.</summary>
+    public static readonly ContinuationPlan Failed = new("", default, _ => throw new InvalidOperationException("a failed plan has no response"));
 
-    /// <summary>Whether it is the request itself: the answer is written again from its beginning, and must begin as the client has seen it.</summary>
+    /// <summary>
+    /// Whether it is the original request: the instance writes the response again from its beginning, which must equal the part that the client has.
+    /// </summary>
     public bool IsReplay { get; init; }
 
-    /// <summary>Whether the prompt holds what was sent already, so that its tokens are counted with the prompt's.</summary>
+    /// <summary>Whether the prompt contains the response so far, so that the instance counts its tokens as prompt tokens.</summary>
     public bool HoldsAnswer { get; init; }
 
-    /// <summary>Whether the answer has all the tokens that it may have: what is asked only tells what the prompt took.</summary>
+    /// <summary>Whether the response has reached its limit of tokens. The request then only obtains the prompt's usage.</summary>
     public bool IsOver { get; init; }
 }

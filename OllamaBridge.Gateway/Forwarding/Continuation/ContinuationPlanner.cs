@@ -9,38 +9,37 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// The ways in which an instance can be asked to go on with an answer, the best first: the same request with the answer so far as the
-/// assistant's open turn, where the model's template leaves it open; else the rendered prompt and the answer so far, raw. If the client may have been shown less than the
-/// model wrote, the raw way needs that text first; else the original request is sent again, and its answer compared with the one that was sent.
+/// Plans how an instance can resume a response, best plan first: the same request with the response so far as the assistant's open turn, if the
+/// model's template leaves it open; else the rendered prompt and the response so far as a raw prompt. If the model may have written more than the
+/// client received, the raw plan needs that text first. The last plan sends the original request again and compares its response with the one sent so
+/// far.
 /// </summary>
 internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextProbe hidden, AnswerTokenCount tokens, InstanceQuestions questions)
 {
-    /// <summary>Lists the ways, finding out what the next one takes only when it is come to.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="request">Its body; null where it cannot be read.</param>
-    /// <param name="kept">The answer as the client has it.</param>
-    /// <param name="instance">Who is to go on.</param>
-    /// <param name="cancellationToken">The client has gone.</param>
+    /// <summary>
+    /// Lists the plans for <paramref name="instance"/>, and queries it for a plan only when the caller reaches it. <paramref name="request"/> is null
+    /// if the body can't be parsed.
+    /// </summary>
     public async IAsyncEnumerable<ContinuationPlan> WaysAsync(
         BridgeCall call, ContinuableRequest? request, KeptAnswer kept, Instance instance, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (!kept.HasBegun || request is null)
         {
-            // Nothing was sent: the request as it came.
+            // The client received nothing: send the original request.
             yield return new ContinuationPlan(PathOf(call.Operation), call.Body!.Read(b => b.ToArray()), k => AnswerReader.For(call.Operation, k)!);
             yield break;
         }
 
         if (kept.Pieces == 0)
         {
-            // Nothing but the frame: the request itself.
+            // The client received only the frame of the stream: send the original request.
             yield return new ContinuationPlan(PathOf(call.Operation), Bytes(request.Copy(request.Limit)), k => AnswerReader.For(call.Operation, k, isUnframed: true)!);
             yield break;
         }
 
         if (instance.OpenAI is not null)
         {
-            // It has no routes that tell of templates, and needs none: it goes on where it is asked to.
+            // OpenAI servers have no routes about templates and need none: they resume on request.
             if (Continued(call, request, kept) is { } continued && (call.Operation.Name != "chat" || await questions.OpensTurnsAsync(instance, cancellationToken)))
                 yield return continued;
             if (kept.Thinking.Length > 0)
@@ -56,7 +55,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
             yield break;
         }
 
-        // The client may have been shown less than the model wrote: then the raw text must be found first.
+        // The model may have written more than the client received: then the raw text must be found first.
         var hides = facts.Hides(think) || kept.Thinking.Length > 0;
         if (!hides && Prefilled(call, request, kept, facts) is { } prefilled)
             yield return prefilled;
@@ -82,14 +81,14 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
             yield return Replay(call, request);
     }
 
-    /// <summary>Whether an answer that may hide text is resumed for sure: the same request gives the same text again.</summary>
+    /// <summary>Whether a response with hidden text can certainly be resumed, because the same request produces the same text again.</summary>
     internal static bool MayReplay(ContinuableRequest request) => request.IsDeterministic;
 
-    /// <summary>The original request. Its answer is compared with the one that the client has, which is not sent again.</summary>
+    /// <summary>The original request. Its response is compared with the one that the client has, which is not sent again.</summary>
     private static ContinuationPlan Replay(BridgeCall call, ContinuableRequest request) =>
         new(PathOf(call.Operation), Bytes(request.Copy(request.Limit)), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { IsReplay = true };
 
-    /// <summary>How many tokens to ask for, and whether the answer has all that it may have.</summary>
+    /// <summary>The number of tokens to request, and whether the response has reached its limit.</summary>
     private static (long? Limit, bool IsOver) Remaining(ContinuableRequest request, TemplateFacts? facts, KeptAnswer kept) =>
         (request.IsUnlimited ? null : request.Limit ?? facts?.Limit) - kept.Tokens is not { } remaining ? (null, false) : remaining <= 0 ? (1, true) : (remaining, false);
 
@@ -104,8 +103,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
         return new ContinuationPlan(PathOf(call.Operation), Bytes(body), k => AnswerReader.For(call.Operation, k, isUnframed: true)!) { HoldsAnswer = true, IsOver = isOver };
     }
 
-    /// <summary>Adds the answer so far as the assistant's turn.</summary>
-    /// <returns>False where the client has left one open itself: two in a row are rendered as two.</returns>
+    /// <returns>False if the client has left a turn open itself: templates render two in a row as two.</returns>
     private static bool TryOpenTurn(JsonObject body, KeptAnswer kept)
     {
         if (!MayOpenTurn(body))
@@ -114,11 +112,12 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
         return true;
     }
 
-    /// <summary>Whether the answer so far can stand behind the messages.</summary>
     internal static bool MayOpenTurn(JsonObject body) => body["messages"] is JsonArray messages
         && !(messages is [.., JsonObject last] && last["role"] is JsonValue role && role.TryGetValue(out string? who) && who == "assistant");
 
-    /// <summary>How servers that speak only OpenAI's API are asked: by vLLM's and SGLang's word for it; llama-server goes on with an open turn by itself.</summary>
+    /// <summary>
+    /// The plan for servers that support only OpenAI's API: with the field of vLLM and SGLang. llama-server continues an open turn without it.
+    /// </summary>
     private static ContinuationPlan? Continued(BridgeCall call, ContinuableRequest request, KeptAnswer kept)
     {
         if (kept.Thinking.Length > 0 || call.Operation.Protocol != Protocol.OpenAI)
@@ -146,11 +145,10 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
         };
     }
 
-    /// <summary>Whether the answer so far can stand behind the prompt.</summary>
     internal static bool MayOpenPrompt(JsonObject body) =>
         body["prompt"] is JsonValue prompt && prompt.TryGetValue(out string? _) && body["suffix"] is null && body["echo"] is null;
 
-    /// <summary>The raw text of the answer so far.</summary>
+    /// <summary>The raw text of the response so far, hidden text included.</summary>
     private static string RawText(KeptAnswer kept) => kept.Lead?.Text + kept.Thinking + (kept.HasThought ? kept.Close?.Text : "") + kept.Text;
 
     private static ContinuationPlan Raw(BridgeCall call, ContinuableRequest request, KeptAnswer kept, TemplateFacts facts, string prompt)
@@ -164,7 +162,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
             new NativeReader(k, isThinking ? new RawAnswer(new ThinkingParser(facts.Tags!, ThinkingState.Thinking)) : null) { IsUnframed = true };
     }
 
-    /// <summary>The text that the model went on from when the answer began.</summary>
+    /// <summary>Renders the prompt after which the response began; null if it can't be known.</summary>
     private async Task<string?> RenderAsync(
         BridgeCall call, ContinuableRequest request, TemplateFacts facts, Instance instance, CancellationToken cancellationToken)
     {
@@ -180,7 +178,7 @@ internal sealed class ContinuationPlanner(TemplateProbe templates, HiddenTextPro
             return await questions.RenderAsync(instance, "/api/chat", native, cancellationToken) is { } chat ? facts.ToRaw(chat) : null;
         }
 
-        // Completions do not show thinking, so it is unknown.
+        // Completions omit thinking, so the text is unknown.
         if (call.Operation.Protocol == Protocol.OpenAI && facts.Thinks)
             return null;
         var generate = new JsonObject { ["model"] = call.SentModel };

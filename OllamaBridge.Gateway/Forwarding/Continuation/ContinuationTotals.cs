@@ -2,15 +2,14 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>What an answer took that came from several instances. Pure.</summary>
+/// <summary>Computes the usage of a response that several instances wrote. Pure.</summary>
 internal static class ContinuationTotals
 {
-    /// <summary>Makes of what the last instance told what the whole answer took.</summary>
-    /// <param name="end">What it told of its part; receives the whole's.</param>
-    /// <param name="plan">What it was asked.</param>
-    /// <param name="promptTokens">Tokens of the prompt, if they have been counted; else they are derived.</param>
-    /// <param name="before">Tokens that the client had before.</param>
-    /// <param name="sent">Tokens that the client has now.</param>
+    /// <summary>
+    /// Replaces the usage of the last instance in <paramref name="end"/> by that of the whole response. <paramref name="promptTokens"/> is null if
+    /// they have not been counted; then they are derived. The client had <paramref name="before"/> tokens before the resumption and has
+    /// <paramref name="sent"/> now.
+    /// </summary>
     public static void Complete(ref AnswerEnd end, ContinuationPlan plan, long? promptTokens, int before, int sent)
     {
         if (end.PromptTokens is { } prompt)

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>Has an answer that broke off gone on with by another instance, so that the client sees one whole answer; else ends it with an error.</summary>
+/// <summary>Resumes an interrupted response on another instance, so that the client receives one complete response; else ends it with an error.</summary>
 internal sealed class Continuer(
     AttemptSender sender,
     ContinuationPlanner planner,
@@ -19,17 +19,14 @@ internal sealed class Continuer(
     TimeProvider time,
     ILogger<Continuer> logger)
 {
-    // Instances asked for one break, the one that failed included.
+    // Attempts after one interruption.
     private const int MaxGoes = 8;
-    // Breaks in a row between which not a word came: then it is the request that nobody survives.
+    // Interruptions in a row without new text. After these, the request is assumed to fail on every instance.
     private const int MaxWithoutWords = 3;
     private ContinuationOptions Settings => options.Value;
 
-    /// <summary>Goes on with an answer.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="call">What is known of it.</param>
-    /// <param name="broken">The sending whose answer broke off.</param>
-    /// <returns>The sending that brought it to its end; null where it was ended with an error, or the client has gone.</returns>
+    /// <summary>Resumes the response of the attempt <paramref name="broken"/>.</summary>
+    /// <returns>The attempt that completed the response; null if it ended with an error or the client has disconnected.</returns>
     public async Task<ForwardAttempt?> ContinueAsync(HttpContext context, BridgeCall call, ForwardAttempt broken)
     {
         using var response = BegunResponse.For(context);
@@ -46,13 +43,13 @@ internal sealed class Continuer(
             var cause = broken.Interrupted!.Value;
             Note(call, broken, cause);
             var now = call.Kept?.Pieces ?? 0;
-            // An answer that is moved fails nobody, however often.
+            // Moving a response is not a failure, however often it happens.
             var fails = cause != Interruption.Drained;
             inVain = now > words || !fails ? 0 : inVain + 1;
             words = now;
             if (!broke.Add(broken.Lease.Instance))
                 brokeAgain.Add(broken.Lease.Instance);
-            var obstacle = inVain >= MaxWithoutWords ? "it broke off again and again without a word" : Obstacle(broken, call, request, times);
+            var obstacle = inVain >= MaxWithoutWords ? "repeated interruptions without new text" : Obstacle(broken, call, request, times);
             times += fails ? 1 : 0;
             var next = obstacle is null
                 ? await TryAsync(context, call, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance], unresponsive)
@@ -61,8 +58,8 @@ internal sealed class Continuer(
                 return null;
             if (next is null or { Interrupted: Interruption.Diverged })
             {
-                // Neither instance is at fault if it diverged: sampled answers differ.
-                var reason = obstacle ?? (next is null ? "no instance could" : "what another instance writes is not the rest of this answer, or cannot be written");
+                // Neither instance is at fault if the texts differ: sampled responses differ.
+                var reason = obstacle ?? (next is null ? "no instance could resume it" : "the other instance's response differs, or can't be written");
                 ContinuationLog.GivenUp(logger, call.Operation.Name, first.Lease.Instance.Name, cause, reason);
                 metrics.RecordContinuation(cause, "failed");
                 await EndAsync(context, call, first, response);
@@ -80,28 +77,31 @@ internal sealed class Continuer(
         }
     }
 
-    /// <summary>Why the answer cannot be gone on with; null where it can.</summary>
+    /// <summary>The reason why the response cannot be resumed; null if it can.</summary>
     private string? Obstacle(ForwardAttempt broken, BridgeCall call, ContinuableRequest? request, int times)
     {
         if (broken.Interrupted == Interruption.Stopped)
-            return "the bridge is being stopped";
+            return "the bridge stops";
         if (times >= Settings.MaxContinuations)
-            return "it broke off too often";
+            return "too many interruptions";
         if (broken.Interrupted == Interruption.ErrorTold && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
             return "the request fails alike on every instance";
-        // Nothing was sent: another may have the request as it came.
+        // The client received nothing: another instance may get the original request.
         if (call.Kept is { HasBegun: false })
             return null;
         if (request is null)
-            return "the request cannot be read to the letter";
+            return "the request can't be parsed exactly";
         if (broken.IsBoundToInstance)
-            return "the client does not want it";
+            return "the client disabled resumption";
         if (request.Obstacle is { } obstacle)
             return obstacle;
-        return call.Kept is { IsWhole: true } ? null : "what was sent is not text alone, or too much to keep";
+        return call.Kept is { IsWhole: true } ? null : "the response so far is not only text, or exceeds MaxKept";
     }
 
-    /// <summary>Whether somebody could go on at once who has not broken it off yet. Else who did so once is better than waiting: it may be another process by now.</summary>
+    /// <summary>
+    /// Whether another instance that has not interrupted this response could resume it at once. If not, one that did so once is better than waiting:
+    /// its process may have been replaced.
+    /// </summary>
     private bool HasOther(BridgeCall call, HashSet<Instance> broke)
     {
         if (fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part)?.For(call.Kept is { HasBegun: true } ? call.Digest : default) is { } model)
@@ -111,21 +111,21 @@ internal sealed class Continuer(
         return false;
     }
 
-    /// <summary>Asks one instance after another, and each in all ways that there are, until one begins.</summary>
-    /// <returns>The sending that began; null where none did.</returns>
+    /// <summary>Tries one instance after another, with all plans for each, until one begins.</summary>
+    /// <returns>The attempt that began; null if none did.</returns>
     private async Task<ForwardAttempt?> TryAsync(
         HttpContext context, BridgeCall call, ContinuableRequest? request, BegunResponse response, HashSet<Instance> tried, HashSet<Instance> unresponsive)
     {
         var gone = context.RequestAborted;
         for (var go = 0; go < MaxGoes && !gone.IsCancellationRequested; go++)
         {
-            // Where no other has the model, the one that failed may do better the second time: a runner that died is started anew.
+            // If no other instance has the model, the failed one may succeed the second time: a dead runner is restarted.
             var result = await sender.AcquireAsync(call, tried, InstanceFailure.Refused, gone);
             if (result.Lease is not { } lease)
                 return null;
             using (lease)
             {
-                // It has let this very answer time out already: a second time would cost as long, for nothing.
+                // This instance timed out on the same response. A second attempt would take as long without success.
                 if (unresponsive.Contains(lease.Instance))
                     return null;
                 if (await SendAsync(context, call, request, response, lease, unresponsive) is { } attempt)
@@ -134,7 +134,7 @@ internal sealed class Continuer(
                     continue;
             }
 
-            // It was the last one: whether it is still there must be known before it is asked again.
+            // It was the last instance: check that it is still reachable before the next attempt.
             await fleet.RefreshCatalogAsync(gone);
         }
 
@@ -157,9 +157,9 @@ internal sealed class Continuer(
                 if (lease.Answered)
                 {
                     call.Failures?.Answered(lease.Instance);
-                    // How fast it was nobody can tell: part of the answer is another's.
+                    // Its speed is unknown: another instance wrote part of the response.
                     outcomes.Succeeded(lease, tokens: 0, decoding: default);
-                    // Before the slot goes to the next: whose turn it is depends on what this one took.
+                    // Before the slot is released: the charge decides which request is next.
                     call.SettleKept();
                     call.SettleCharge();
                 }
@@ -174,14 +174,14 @@ internal sealed class Continuer(
             ContinuationLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
             if (attempt.Failure == InstanceFailure.TimedOut)
             {
-                // Another way of asking does not revive it.
+                // Another plan does not revive it.
                 unresponsive.Add(lease.Instance);
                 return null;
             }
 
             if (attempt.Failure != InstanceFailure.Refused)
                 continue;
-            // Nobody listens there: not to be asked in another way, nor by the next.
+            // The instance is unreachable: try no other plan, and keep other requests away.
             fleet.ReportFailure(lease.Instance, InstanceFailure.Refused);
             return null;
         }
@@ -189,7 +189,7 @@ internal sealed class Continuer(
         return null;
     }
 
-    /// <summary>An instance that told an error while it wrote hidden text again has failed the answer in the same way as one that tells it while it resumes.</summary>
+    /// <summary>Creates the attempt for a probe of hidden text that ended with an error in the stream. It counts like an error during a resumption.</summary>
     private ForwardAttempt FailedProbe(BridgeCall call, InstanceLease lease, CancellationToken gone)
     {
         var attempt = new ForwardAttempt(call, lease, budget: null, time, gone)
@@ -217,7 +217,7 @@ internal sealed class Continuer(
 
         if (cause is Interruption.Drained or Interruption.Stopped)
         {
-            // That it is taken away says nothing of an instance, nor of its models.
+            // A withdrawn response is no evidence about its instance and models.
             ContinuationLog.Taken(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
             return;
         }
@@ -235,7 +235,7 @@ internal sealed class Continuer(
     private void NoteFailure(ForwardAttempt attempt, InstanceFailure failure) =>
         (attempt.Call.Failures ??= new FailedAttempts(attempt.Call, outcomes, repeated)).Add(attempt, failure);
 
-    /// <summary>Ends the stream with an error: the first instance's own words, where it had some.</summary>
+    /// <summary>Ends the stream with an error: the first instance's own one, if it sent one.</summary>
     private static async Task EndAsync(HttpContext context, BridgeCall call, ForwardAttempt first, BegunResponse response)
     {
         call.Outcome = CallOutcome.Truncated;
@@ -244,19 +244,19 @@ internal sealed class Continuer(
         var told = first.Told;
         var tail = call.Operation.End == StreamEnd.Done && !told.IsEmpty
             ? (byte[])[.. told.Span, (byte)'\n']
-            : ProtocolError.StreamTail(call.Operation.End, Word(first.Interrupted!.Value) + "; what was sent so far is not complete");
+            : ProtocolError.StreamTail(call.Operation.End, Word(first.Interrupted!.Value) + "; the response so far is incomplete");
         await AnswerFailure.EndAsync(context, call, tail, StatusCodes.Status502BadGateway);
     }
 
     private static string Word(Interruption cause) => cause switch
     {
-        Interruption.EndedEarly => "the instance ended its answer too early",
-        Interruption.ErrorTold => "the instance failed in the middle of its answer",
-        Interruption.Unreadable => "the instance sent something that cannot be read",
-        Interruption.Stalled => "the instance stood still in the middle of its answer",
-        Interruption.InstanceLost => "the instance was lost in the middle of its answer",
-        Interruption.Drained => "the instance was taken away in the middle of its answer",
-        Interruption.Stopped => "the bridge was stopped in the middle of the answer",
-        _ => "the instance broke off its answer",
+        Interruption.EndedEarly => "the instance ended its response too early",
+        Interruption.ErrorTold => "the instance failed during its response",
+        Interruption.Unreadable => "the instance sent an unreadable message",
+        Interruption.Stalled => "the instance stalled during its response",
+        Interruption.InstanceLost => "the instance was lost during its response",
+        Interruption.Drained => "the instance was drained during its response",
+        Interruption.Stopped => "the bridge stopped during the response",
+        _ => "the instance's response broke off",
     };
 }

@@ -6,17 +6,15 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Which sendings leave an instance that is emptied by a time: shortly before it as many as find a free slot elsewhere, at it all that can.
-/// The youngest first: those that began long ago are the nearest to their end.
+/// Chooses the attempts that leave a draining instance: shortly before its deadline as many as have a free slot elsewhere, at the deadline all that
+/// can be moved. The youngest are first, since the oldest are closest to their end.
 /// </summary>
 internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationOptions> options, TimeProvider time)
 {
     private TimeSpan Lead => options.Value.DrainLead;
 
-    /// <summary>Chooses.</summary>
-    /// <param name="attempts">All sendings that are under way.</param>
-    /// <param name="snapshot">The fleet.</param>
-    /// <returns>Those that are to be moved now; null for none.</returns>
+    /// <summary>Chooses the attempts to move now out of all running ones.</summary>
+    /// <returns>Null if there are none.</returns>
     public IReadOnlySet<ForwardAttempt>? Choose(IEnumerable<ForwardAttempt> attempts, FleetSnapshot snapshot)
     {
         Dictionary<Instance, Moment>? deadlines = null;
@@ -44,7 +42,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
         return chosen;
     }
 
-    /// <summary>The model that a sending is for, on the instances that its tenant may use; null where there is none.</summary>
+    /// <summary>Finds the model of an attempt on the instances that its tenant may use; null if there is none.</summary>
     public static ModelView? Find(ForwardAttempt attempt, FleetSnapshot snapshot) =>
         snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.ModelKey, attempt.Call.Part)?.For(attempt.HasBegun ? attempt.Call.Digest : default);
 
@@ -54,7 +52,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
             return false;
         if (!attempt.HasBegun)
             return attempt.CanRetry;
-        // What is passed on unread cannot be gone on with.
+        // A stream that is passed on without reading its messages cannot be resumed.
         if (attempt.Call.Kept is null)
             return false;
         if (attempt.Move is null && Target(attempt, model) is { } target)
@@ -62,7 +60,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
         return attempt.Move is not null && attempt.Peek(static a => a.Move!.IsYes(a));
     }
 
-    /// <summary>Who would go on: rather a server that can tell how it would, and rather one here.</summary>
+    /// <summary>Finds the instance that would resume the response, preferably an Ollama server, which can report how it would.</summary>
     private static Instance? Target(ForwardAttempt attempt, ModelView model)
     {
         Instance? target = null;
@@ -73,15 +71,13 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
     }
 }
 
-/// <summary>Slots that are free at one moment, each to be counted on once.</summary>
+/// <summary>Counts free slots at one moment, each once.</summary>
 internal sealed class FreeSlots
 {
     private readonly Dictionary<Instance, int> _left = [];
 
-    /// <summary>Counts on a free slot for a model, where nothing is wrong with it and it need not throw another out.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="but">The one instance that will not do.</param>
-    /// <returns>False where there is none.</returns>
+    /// <summary>Takes a free slot for a model on an unrestricted instance other than <paramref name="but"/> that need not evict another model.</summary>
+    /// <returns>False if there is none.</returns>
     public bool TryTake(ModelView model, Instance but)
     {
         foreach (var usable in model.Usable)

@@ -4,32 +4,25 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Finds the text that a model wrote around its thinking and that no client was shown. The instance that is to resume the answer writes that part again, until text follows that
-/// the client has seen. Only then is the raw text known, and the answer can be resumed exactly.
+/// Finds the text that a model wrote around its thinking and that was hidden from the client. The instance that is to resume the response writes that
+/// part again, until it is followed by text that the client has. Only then is the raw text known, and the response can be resumed exactly.
 /// </summary>
 internal sealed class HiddenTextProbe(InstanceQuestions questions)
 {
-    // Tags and whitespace are a few tokens; a model that writes more before its first text is not understood.
+    // Tags and whitespace are a few tokens. The probe does not support a model that writes more before its first text.
     private const int MaxTokens = 64;
 
-    // How often a sampled text is written again until it begins as the client has seen it.
+    // How often a sampled text is written again until it begins as the client's text does.
     private const int MaxSamples = 4;
 
-    /// <summary>Finds it, and keeps it with the answer.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="request">Its body.</param>
-    /// <param name="kept">The answer as the client has it.</param>
-    /// <param name="tags">The tags of thinking.</param>
-    /// <param name="prompt">The rendered prompt.</param>
-    /// <param name="instance">The instance that is to resume the answer; the caller holds a slot of it.</param>
-    /// <param name="cancellationToken">The client has gone.</param>
+    /// <summary>Finds the hidden text, and stores it in <paramref name="kept"/>. The caller holds a slot of <paramref name="instance"/>.</summary>
     public async Task<ProbeOutcome> FindAsync(
         BridgeCall call, ContinuableRequest request, KeptAnswer kept, ThinkingTags tags, string prompt, Instance instance, CancellationToken cancellationToken)
     {
         var outcome = ProbeOutcome.NotFound;
         var (thinking, text) = (kept.Thinking.ToString(), kept.Text.ToString());
         if (kept.Lead is null && thinking.Length == 0 && text.AsSpan().TrimStart().StartsWith(tags.Opening))
-            // A server that separates thinking from content does not show the tag. An older one passes on everything.
+            // A server that separates thinking from content removes the tag. An older one passes on everything.
             kept.Lead = new HiddenText("", 0);
         kept.Lead ??= await WriteAsync(prompt, ThinkingParser.After(prompt, tags), thinking.Length > 0 ? (thinking, "") : ("", text), static a => a.Lead);
         if (kept.Lead is not { } lead)
@@ -66,7 +59,7 @@ internal sealed class HiddenTextProbe(InstanceQuestions questions)
         }
     }
 
-    /// <summary>Whether a text that was seen begins with one that was written again, or is the beginning of it.</summary>
+    /// <summary>Whether one of the texts, the client's and the one written again, is the beginning of the other.</summary>
     private static bool Begins(string seen, string shown) =>
         (seen.Length == 0) == (shown.Length == 0)
         && (seen.StartsWith(shown, StringComparison.Ordinal) || shown.StartsWith(seen, StringComparison.Ordinal));

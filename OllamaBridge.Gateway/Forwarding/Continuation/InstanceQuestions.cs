@@ -3,25 +3,25 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>Small questions that the bridge itself asks an instance before it sends a continuation there: how a prompt is rendered, what a model is.</summary>
+/// <summary>Queries an instance before a resumption is sent there: how it renders a prompt, and the properties of a model.</summary>
 internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet, IOptions<ContinuationOptions> options, TimeProvider time)
 {
     private readonly RenderSupport _support = new(fleet);
     private readonly OpenTurnSupport _openTurns = new();
-    // A rendered prompt is as long as the prompt; a description of a model is far shorter.
+    // A rendered prompt is as long as the prompt. A description of a model is far shorter.
     private const int MaxAnswer = 64 * 1024 * 1024;
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    /// <summary>The text that a model would go on from (<c>_debug_render_only</c>; recordings 06-*-rendered).</summary>
-    /// <param name="instance">Whom to ask.</param>
-    /// <param name="path"><c>/api/chat</c> or <c>/api/generate</c>.</param>
-    /// <param name="request">The request; changed.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Null where the instance does not tell.</returns>
+    /// <summary>
+    /// Renders a prompt (<c>_debug_render_only</c>; recordings 06-*-rendered). <paramref name="path"/> is <c>/api/chat</c> or <c>/api/generate</c>.
+    /// Changes <paramref name="request"/>.
+    /// </summary>
+    /// <returns>Null if the instance does not render prompts.</returns>
     public async Task<string?> RenderAsync(Instance instance, string path, JsonObject request, CancellationToken cancellationToken)
     {
         if (_support.Find(instance) == false)
@@ -33,39 +33,37 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
         using var turn = await _support.EnterAsync(instance, cancellationToken);
         if (_support.Find(instance) is { } known)
             return known ? Rendered(await AskAsync(instance, path, request, cancellationToken)) : null;
-        // Should it answer the prompt, then with one token.
+        // If the server responds to the prompt instead, limit that to one token.
         if (request["options"] is not JsonObject limits)
             request["options"] = limits = [];
         limits["num_predict"] = 1;
         var answer = await AskAsync(instance, path, request, cancellationToken);
         var rendered = Rendered(answer);
-        // An error says nothing: it may be the model's.
+        // An error is no evidence: it may be the model's.
         if (answer is not null)
             _support.Note(instance, rendered is not null);
         return rendered;
     }
 
-    /// <summary>Whether an OpenAI server continues an open assistant turn instead of answering it; asked once.</summary>
+    /// <summary>Whether an OpenAI server continues an open assistant turn instead of responding to it. Queried once.</summary>
     public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) =>
         _openTurns.LearnAsync(instance, () => AskAsync(instance, "/v1/models", null, cancellationToken));
 
-    /// <summary>Has an instance write raw text, and reads it token by token.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="request">The body for <c>/api/generate</c>; it asks for a stream.</param>
-    /// <param name="read">Takes the text of a token; false ends the reading, and with it the instance's work.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <summary>
+    /// Lets an instance generate raw text, and reads it token by token. <paramref name="request"/> is a body for <c>/api/generate</c> that requests a
+    /// stream. <paramref name="read"/> receives the text of a token, and returns false to end the reading and the instance's work.
+    /// </summary>
     public async Task<ProbeOutcome> ReadRawAsync(Instance instance, JsonObject request, Func<string, bool> read, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, cancellationToken);
         using var message = Message(instance, "/api/generate", request);
         try
         {
-            using var response = await client.SendAsync(message, either.Token);
+            using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
                 return ProbeOutcome.NotFound;
-            using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(either.Token));
-            while (await lines.ReadLineAsync(either.Token) is { } line)
+            using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(timeout.Token));
+            while (await lines.ReadLineAsync(timeout.Token) is { } line)
             {
                 if (JsonNode.Parse(line) is not JsonObject part)
                     return ProbeOutcome.NotFound;
@@ -89,20 +87,19 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
     private static string? Rendered(JsonObject? answer) =>
         answer?["_debug_info"]?["rendered_template"] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 
-    /// <summary>Asks: with a body if there is one, else for a path alone.</summary>
-    /// <returns>Null where there is no answer, or none that is one.</returns>
+    /// <summary>Sends a query: a POST if there is a body, else a GET.</summary>
+    /// <returns>Null if there is no successful response with a JSON object.</returns>
     public async Task<JsonObject?> AskAsync(Instance instance, string path, JsonObject? request, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, cancellationToken);
         using var message = Message(instance, path, request);
         try
         {
-            using var response = await client.SendAsync(message, either.Token);
+            using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
                 return null;
-            await response.Content.LoadIntoBufferAsync(MaxAnswer, either.Token);
-            return await JsonNode.ParseAsync(await response.Content.ReadAsStreamAsync(either.Token), cancellationToken: either.Token) as JsonObject;
+            await response.Content.LoadIntoBufferAsync(MaxAnswer, timeout.Token);
+            return await JsonNode.ParseAsync(await response.Content.ReadAsStreamAsync(timeout.Token), cancellationToken: timeout.Token) as JsonObject;
         }
         catch (HttpRequestException e) when (e.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
         {

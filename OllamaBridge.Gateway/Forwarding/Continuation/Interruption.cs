@@ -1,32 +1,33 @@
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>Why an answer that had begun did not come to its end: a label of metrics, traces and the ledger.</summary>
+/// <summary>Why a response that had begun was not completed: a label of metrics, traces and the ledger.</summary>
 internal enum Interruption
 {
-    /// <summary>The connection broke.</summary>
     Reset,
 
-    /// <summary>It ended without the mark of a whole answer.</summary>
+    /// <summary>The stream ended without its terminal marker.</summary>
     EndedEarly,
 
-    /// <summary>The instance told of an error in the stream, or swallowed one.</summary>
+    /// <summary>The instance sent an error in the stream, or swallowed one.</summary>
     ErrorTold,
 
-    /// <summary>A message could not be read.</summary>
     Unreadable,
 
-    /// <summary>It stood still for longer than its instance's pace explains.</summary>
+    /// <summary>The stream was silent for longer than the pace of its instance explains.</summary>
     Stalled,
 
-    /// <summary>Health looks found that the instance is no more.</summary>
+    /// <summary>Health probes found that the instance is lost.</summary>
     InstanceLost,
 
-    /// <summary>Its instance is emptied, and the time for that was over.</summary>
+    /// <summary>The deadline of a drain of the instance passed.</summary>
     Drained,
 
-    /// <summary>The gateway stops, and the time for that was over.</summary>
+    /// <summary>The gateway stops, and its deadline passed.</summary>
     Stopped,
 
-    /// <summary>The answer, written again from its beginning, differs from the one that was sent, so it cannot be resumed. Labels and the ledger name the break before it.</summary>
+    /// <summary>
+    /// The response, written again from its beginning, differs from the one that was sent, so it cannot be resumed. Labels and the ledger name the
+    /// interruption before it.
+    /// </summary>
     Diverged,
 }

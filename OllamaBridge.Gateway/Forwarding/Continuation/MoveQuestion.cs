@@ -5,8 +5,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Whether a stream that still runs could be gone on with elsewhere: before it is taken from its instance that must be known, because
-/// there it can also come to its end.
+/// Decides whether a running stream could be resumed elsewhere. This must be known before it leaves its instance, since it can also complete there.
 /// </summary>
 internal sealed class MoveQuestion
 {
@@ -18,10 +17,10 @@ internal sealed class MoveQuestion
     private MoveQuestion(ContinuableRequest? request, Task<TemplateFacts?>? facts, Task<bool>? opensTurns = null) =>
         (_request, _facts, _opensTurns) = (request, facts, opensTurns);
 
-    /// <summary>Asks; whoever would go on is asked how it treats such answers, where that is not known and it can tell.</summary>
-    /// <param name="attempt">The sending.</param>
-    /// <param name="target">Who would go on.</param>
-    /// <param name="templates">What is known of models.</param>
+    /// <summary>
+    /// Starts the decision. Queries <paramref name="target"/>, the instance that would resume the response, unless its treatment of resumed responses
+    /// is known.
+    /// </summary>
     public static MoveQuestion Ask(ForwardAttempt attempt, Instance target, TemplateProbe templates)
     {
         var call = attempt.Call;
@@ -36,12 +35,11 @@ internal sealed class MoveQuestion
             target.OpenAI is not null && call.Operation.Name == "chat" ? templates.OpensTurnsAsync(target, CancellationToken.None) : null);
     }
 
-    /// <summary>The answer as things stand. Not after the sending has ended.</summary>
+    /// <summary>Whether the stream can be moved at this moment. Must not be called after the end of the attempt.</summary>
     public bool IsYes(ForwardAttempt attempt) =>
         _request is { } request && !attempt.IsComplete && attempt.Call.Kept is { IsWhole: true } kept
         && (kept.Pieces == 0 || HasWay(attempt.Call, request, kept));
 
-    /// <summary>Whether <see cref="ContinuationPlanner"/> would find a way.</summary>
     private bool HasWay(BridgeCall call, ContinuableRequest request, KeptAnswer kept)
     {
         var isChat = call.Operation.Name is "chat" or "messages";
@@ -51,7 +49,7 @@ internal sealed class MoveQuestion
                 && (isChat ? _opensTurns is { IsCompletedSuccessfully: true, Result: true } && ContinuationPlanner.MayOpenTurn(request.Body) : ContinuationPlanner.MayOpenPrompt(request.Body));
         if (_facts is not { IsCompletedSuccessfully: true, Result: { } facts })
             return false;
-        // An answer that hides text may turn out not to be resumable; on its instance it can finish.
+        // A response with hidden text may prove impossible to resume. It can complete on its instance.
         if (thinks || facts.Hides(NativeMessages.Think(call.Operation.Protocol, request.Body)))
             return ContinuationPlanner.MayReplay(request) && !request.HasTools;
         if (facts.LeavesOpen && isChat && ContinuationPlanner.MayOpenTurn(request.Body))

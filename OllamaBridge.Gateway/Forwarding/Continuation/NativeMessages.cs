@@ -3,12 +3,11 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>A conversation of any protocol as <c>/api/chat</c> takes it, to have its prompt rendered. Pure.</summary>
-/// <remarks>As Ollama's own layers translate; what has images or calls of tools in it is not translated.</remarks>
+/// <summary>Translates a conversation of any protocol to <c>/api/chat</c>, to render its prompt. Pure.</summary>
+/// <remarks>Follows Ollama's own layers. Conversations with images or tool calls are not translated.</remarks>
 internal static class NativeMessages
 {
-    /// <summary>Translates.</summary>
-    /// <returns>What <c>/api/chat</c> wants besides the model; null where that is not known exactly.</returns>
+    /// <returns>The fields of <c>/api/chat</c> except the model; null if they are not known exactly.</returns>
     public static JsonObject? From(Protocol protocol, JsonObject body)
     {
         var chat = new JsonObject();
@@ -40,7 +39,7 @@ internal static class NativeMessages
         return chat;
     }
 
-    /// <summary>The request's wish for thinking, as <c>think</c>; null for none.</summary>
+    /// <summary>The request's setting for thinking as <c>think</c>; null for none.</summary>
     public static JsonNode? Think(Protocol protocol, JsonObject body) => protocol switch
     {
         Protocol.Ollama => body["think"]?.DeepClone(),
@@ -72,7 +71,7 @@ internal static class NativeMessages
             null => "",
             JsonValue value when value.TryGetValue(out string? said) => said,
             JsonArray { Count: 1 } parts when parts[0] is JsonObject part && Text(part["type"]) == "text" => Text(part["text"]),
-            // Servers differ in what they make of several parts.
+            // Servers join several parts in different ways.
             _ => null,
         };
         if (text is null)

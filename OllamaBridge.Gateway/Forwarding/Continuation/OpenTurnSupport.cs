@@ -5,17 +5,17 @@ using OllamaBridge.Gateway.Fleet;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Which OpenAI servers continue an open assistant turn: vLLM and SGLang if they are asked to (<c>continue_final_message</c>), llama-server by
-/// itself. Another server ignores the field and would write a new answer, so it is never sent the request. They name themselves in <c>/v1/models</c>.
+/// Detects OpenAI servers that continue an open assistant turn: vLLM and SGLang with the field <c>continue_final_message</c>, llama-server without
+/// it. Other servers ignore the field and would write a new response, so they never get the request. The owner in <c>/v1/models</c> names the server.
 /// </summary>
 internal sealed class OpenTurnSupport
 {
     private static readonly string[] Owners = ["vllm", "sglang", "llamacpp", "llama.cpp"];
     private readonly ConditionalWeakTable<Instance, object> _known = new();
 
-    /// <summary>Whether an instance does.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="list">Asks it for its list of models; null for no answer, which is not remembered.</param>
+    /// <summary>
+    /// Whether an instance continues open turns. <paramref name="list"/> requests its list of models; its null for no response is not remembered.
+    /// </summary>
     public async Task<bool> LearnAsync(Instance instance, Func<Task<JsonObject?>> list)
     {
         if (_known.TryGetValue(instance, out var known))

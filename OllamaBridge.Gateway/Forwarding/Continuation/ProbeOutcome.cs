@@ -3,12 +3,12 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// <summary>The outcome of a request for raw text that the bridge itself reads.</summary>
 internal enum ProbeOutcome
 {
-    /// <summary>The text was read, or the text that was looked for is known.</summary>
+    /// <summary>The text was read, or the hidden text is known.</summary>
     Succeeded,
 
-    /// <summary>The instance did not answer, refused, or wrote something else.</summary>
+    /// <summary>The instance did not respond, refused, or wrote another text.</summary>
     NotFound,
 
-    /// <summary>The instance began and then told an error: it cannot write this answer.</summary>
+    /// <summary>The instance began and then sent an error: it cannot write this response.</summary>
     ErrorTold,
 }

@@ -3,17 +3,14 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>What a request says of sampling, in the options of <c>/api/generate</c>. Pure.</summary>
-/// <remarks>As Ollama's own layers translate (<c>openai/openai.go</c>, <c>anthropic/anthropic.go</c>), defaults included.</remarks>
+/// <summary>Translates sampling parameters to the options of <c>/api/generate</c>. Pure.</summary>
+/// <remarks>Follows Ollama's own layers (<c>openai/openai.go</c>, <c>anthropic/anthropic.go</c>), defaults included.</remarks>
 internal static class RawOptions
 {
     private static readonly string[] OpenAI = ["seed", "frequency_penalty", "presence_penalty"];
     private static readonly string[] Anthropic = ["temperature", "top_p", "top_k"];
 
-    /// <summary>Translates.</summary>
-    /// <param name="protocol">Whose request it is.</param>
-    /// <param name="body">Its body.</param>
-    /// <param name="limit">Tokens at most; null for as many as come.</param>
+    /// <summary>Translates the parameters of a request's body. <paramref name="limit"/> is the most tokens; null for no limit.</summary>
     public static JsonObject From(Protocol protocol, JsonObject body, long? limit)
     {
         JsonObject options = [];

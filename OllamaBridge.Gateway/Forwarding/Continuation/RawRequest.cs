@@ -3,14 +3,10 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>Requests that have an instance continue a text as it is. Pure.</summary>
+/// <summary>Creates requests to continue a raw text. Pure.</summary>
 internal static class RawRequest
 {
-    /// <summary>Makes the body for <c>/api/generate</c>.</summary>
-    /// <param name="call">The client's request.</param>
-    /// <param name="request">Its body.</param>
-    /// <param name="text">The text.</param>
-    /// <param name="limit">Tokens at most; null for the model's limit.</param>
+    /// <summary>Creates the body for <c>/api/generate</c>. <paramref name="limit"/> is the most tokens; null for the model's limit.</summary>
     public static JsonObject Create(BridgeCall call, ContinuableRequest request, string text, long? limit)
     {
         var body = new JsonObject
@@ -19,9 +15,9 @@ internal static class RawRequest
             ["prompt"] = text,
             ["raw"] = true,
             ["stream"] = true,
-            // The server separates thinking from content even in raw answers, unless it is told not to.
+            // The server separates thinking from content even in raw responses, unless thinking is off.
             ["think"] = false,
-            // A prompt that was cut would be another.
+            // A truncated prompt would be a different one.
             ["truncate"] = false,
             ["options"] = RawOptions.From(call.Operation.Protocol, request.Body, limit),
         };

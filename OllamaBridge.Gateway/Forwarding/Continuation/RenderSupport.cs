@@ -4,20 +4,20 @@ using OllamaBridge.Gateway.Fleet;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Which instances render a prompt when they are asked to (<c>_debug_render_only</c>). One that does not know the field would answer the prompt instead, so
-/// it is asked once, for one token at most, and never again until it is another version.
+/// Remembers which instances render a prompt on request (<c>_debug_render_only</c>). A server that does not know the field would respond to the
+/// prompt instead. It is therefore queried once, for at most one token, and not again until its version changes.
 /// </summary>
 internal sealed class RenderSupport(IFleet fleet)
 {
-    /// <summary>The first version of Ollama that knows the field.</summary>
+    /// <summary>The first version of Ollama with the field.</summary>
     private static readonly Version First = new(0, 11, 5);
     private readonly ConditionalWeakTable<Instance, Entry> _entries = new();
 
-    /// <summary>Whether an instance renders; null if it has not been asked yet.</summary>
+    /// <summary>Whether an instance renders prompts; null if it is not known yet.</summary>
     public bool? Find(Instance instance) => EntryOf(instance).Renders;
 
-    /// <summary>Waits while another request asks the same instance for the first time.</summary>
-    /// <returns>To be disposed when the answer has been noted.</returns>
+    /// <summary>Waits while another request queries the same instance for the first time.</summary>
+    /// <returns>To be disposed after <see cref="Note"/>.</returns>
     public async Task<IDisposable> EnterAsync(Instance instance, CancellationToken cancellationToken)
     {
         var entry = EntryOf(instance);
@@ -25,7 +25,6 @@ internal sealed class RenderSupport(IFleet fleet)
         return entry;
     }
 
-    /// <summary>An instance was asked and has answered.</summary>
     public void Note(Instance instance, bool renders) => EntryOf(instance).Renders = renders;
 
     private Entry EntryOf(Instance instance)
@@ -46,7 +45,7 @@ internal sealed class RenderSupport(IFleet fleet)
         return null;
     }
 
-    /// <summary>Whether a version is known to lack the field. A server without a version is no Ollama server of those that have it.</summary>
+    /// <summary>Whether a version is known to lack the field. A server without a version is no Ollama server with the field.</summary>
     private static bool IsTooOld(string? version) =>
         version is null || (System.Version.TryParse(version.Split('-', '+')[0], out var number) && number < First && number > new Version(0, 0, 0));
 

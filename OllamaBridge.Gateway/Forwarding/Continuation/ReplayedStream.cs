@@ -3,16 +3,10 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// An instance's stream that writes an answer again from its beginning. It is compared with the answer that the client has; the client gets the rest, and the instance's own
-/// usage. If the two differ, the stream ends as <see cref="Interruption.Diverged"/>.
+/// An instance's stream that writes a response again from its beginning, into <paramref name="again"/>. It is compared with <paramref name="sent"/>,
+/// the response that the client has. The client receives the rest, and the instance's own usage. If the two differ, the stream ends as
+/// <see cref="Interruption.Diverged"/>.
 /// </summary>
-/// <param name="source">The instance's stream.</param>
-/// <param name="held">Its bytes that have been read.</param>
-/// <param name="reader">Reads it into <paramref name="again"/>.</param>
-/// <param name="writer">Writes for the client.</param>
-/// <param name="again">The answer as this stream writes it.</param>
-/// <param name="sent">The answer as the client has it.</param>
-/// <param name="attempt">The sending.</param>
 internal sealed class ReplayedStream(
     Stream source, HeldBytes held, AnswerReader reader, AnswerWriter writer, KeptAnswer again, KeptAnswer sent, ForwardAttempt attempt)
     : WrittenStream(source, held, reader, writer, again, attempt)
@@ -20,7 +14,6 @@ internal sealed class ReplayedStream(
     private readonly int _thinkingBefore = sent.Thinking.Length;
     private readonly int _textBefore = sent.Text.Length;
 
-    /// <inheritdoc/>
     protected override void OnMessage(AnswerMessage kind, AnswerMark before)
     {
         if (!Kept.IsWhole || !IsSame(kind))
@@ -43,14 +36,12 @@ internal sealed class ReplayedStream(
             OnMarkMissing();
     }
 
-    /// <inheritdoc/>
     protected override void OnMarkMissing()
     {
         sent.End = Kept.End;
         Writer.WriteEnd(Output);
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         base.Dispose(disposing);
@@ -58,7 +49,9 @@ internal sealed class ReplayedStream(
             Kept.Dispose();
     }
 
-    /// <summary>Whether the answer has been the same so far; at its end, and as soon as content follows thinking, all of the sent text.</summary>
+    /// <summary>
+    /// Whether the response equals the sent one so far. At its end, and as soon as content follows thinking, it must contain all of the sent text.
+    /// </summary>
     private bool IsSame(AnswerMessage kind)
     {
         var thinking = Math.Min(Kept.Thinking.Length, _thinkingBefore);

@@ -1,18 +1,19 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Liveness;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>What is known of a sending from which nothing has come for a while.</summary>
-/// <param name="HasBegun">Whether its answer has begun.</param>
-/// <param name="Silence">For how long nothing has come.</param>
-/// <param name="Pace">Between two messages of this answer, on the mean; null where there were too few.</param>
-/// <param name="Status">How its instance is now; null where it has left the fleet.</param>
-/// <param name="IsWarm">Whether the model was in memory when it was sent.</param>
-/// <param name="UsualFirstToken">What a first token takes there lately, for a prompt of this length; null where unknown.</param>
-/// <param name="HasTools">Whether tools may be called: a server collects a call without a word.</param>
-/// <param name="CanGoElsewhere">Whether another instance could be asked.</param>
-/// <param name="IsDrainOver">Whether its instance is emptied, and the time for that is over.</param>
+/// <summary>The facts about a silent attempt.</summary>
+/// <param name="HasBegun">Whether its response has begun.</param>
+/// <param name="Silence">The time since the last bytes.</param>
+/// <param name="Pace">The mean time between two messages of this response; null if there were too few.</param>
+/// <param name="Status">The current status of its instance; null if it has left the fleet.</param>
+/// <param name="IsWarm">Whether the model was in memory when the request was sent.</param>
+/// <param name="UsualFirstToken">The recent time to the first token there, for a prompt of this length; null if unknown.</param>
+/// <param name="HasTools">Whether tools may be called: a server sends nothing while it collects a call.</param>
+/// <param name="CanGoElsewhere">Whether another instance is available.</param>
+/// <param name="IsDrainOver">Whether its instance drains and the deadline has passed.</param>
 internal readonly record struct SilenceFacts(
     bool HasBegun,
     TimeSpan Silence,
@@ -24,68 +25,65 @@ internal readonly record struct SilenceFacts(
     bool CanGoElsewhere,
     bool IsDrainOver)
 {
-    /// <summary>What checks of its instance say.</summary>
     public LivenessState Liveness { get; init; }
 
-    /// <summary>When the load of its model counts as hung.</summary>
     public TimeSpan LoadLimit { get; init; }
 
-    /// <summary>Whether its server answered a check lately, or any other question beside it.</summary>
+    /// <summary>Whether its server recently responded to a check or to another query.</summary>
     public bool IsServerUp { get; init; }
 
-    /// <summary>Whether it is an answer whose rest another instance cannot write, so that giving it up ends it with an error.</summary>
+    /// <summary>Whether no other instance could complete the response, so that giving it up ends it with an error.</summary>
     public bool IsUnresumable { get; init; }
 
-    /// <summary>For how long the client has got nothing, earlier attempts included.</summary>
+    /// <summary>The time in which the client has received nothing, earlier attempts included.</summary>
     public TimeSpan TotalSilence { get; init; }
 
-    /// <summary>Whether the answer comes in one piece, so that its first byte is late by the whole generation.</summary>
+    /// <summary>Whether the response comes in one piece, so that its first byte follows the whole generation.</summary>
     public bool ComesWhole { get; init; }
 
-    /// <summary>Whether a check that may be waiting for a slot no longer counts: for this request, or for its model.</summary>
+    /// <summary>Whether the suspicion of a check that may be waiting for a slot no longer counts: for this request, or for its model.</summary>
     public bool IsSuspicionUsed { get; init; }
 
-    /// <summary>How long the instance takes for the prompts that it holds, as learned or assumed.</summary>
+    /// <summary>The time that the instance needs for the prompts that it holds, learned or assumed.</summary>
     public TimeSpan ExpectedPrefill { get; init; }
 
-    /// <summary>How often this answer has stood still before, on other instances.</summary>
+    /// <summary>How often this response has stalled on other instances.</summary>
     public int EarlierStalls { get; init; }
 }
 
-/// <summary>Whether a sending is to be given up. Pure.</summary>
+/// <summary>Decides whether to give an attempt up. Pure.</summary>
 internal static class SilenceRules
 {
-    // A stream that has just brought something is no lost instance's, whatever a health look met with.
+    // The instance of a stream with recent bytes is not lost, whatever a health probe found.
     private static readonly TimeSpan Lost = TimeSpan.FromMilliseconds(500);
-    // Where the pace is unknown, so many times the shortest stall.
+    // The multiple of the shortest stall if the pace is unknown.
     private const int Unknown = 4;
-    // A slow stream is not silent between two tokens.
+    // A multiple of the pace: between two tokens a slow stream is not silent.
     private const int PaceOfLoss = 5;
-    // So many times the shortest stall, of an instance that works: a pause is rather waited for than moved away from.
+    // Multiples of the shortest stall for a working instance: waiting for a pause to end is better than moving.
     private const double PatienceWhileAlive = 3;
     private const double PatienceAlone = 9;
-    // A prompt's evaluation may take so many times the expected time.
+    // The multiple of the expected time that a prompt's evaluation may take.
     private const double PrefillPatience = 3;
-    // Before the first token, of an instance that cannot be checked.
+    // The longest silence before the first token if the instance cannot be checked.
     private static readonly TimeSpan Unchecked = TimeSpan.FromMinutes(2);
-    // A prompt may be evaluated for minutes; a request that its server has lost is noticed at last.
+    // A prompt may take minutes. This bound detects a request that its server has lost.
     private const double PatienceBeforeFirstToken = 20;
 
-    /// <summary>Judges.</summary>
-    /// <returns>Why to give it up; null for waiting on.</returns>
+    /// <returns>The reason to give the attempt up; null to wait.</returns>
     public static Interruption? Judge(in SilenceFacts facts, ContinuationOptions options, LivenessOptions liveness)
     {
         if (facts.IsDrainOver && facts.CanGoElsewhere)
             return Interruption.Drained;
-        // If all instances are unresponsive, the cause is likely shared and passes: wait for it, but not for ever.
+        // If all instances are unresponsive, the cause is probably shared and temporary: wait for it, but not without limit.
         var canLeave = CanBeSaved(facts) || facts.TotalSilence >= liveness.LastInstanceTimeout;
-        // Health looks may fail because the server is busy loading a model; its answers to checks show better that it is there.
+        // Health probes may fail because the server is busy loading a model. Its responses to checks are better evidence.
         if (facts.Status is InstanceStatus.Unhealthy && facts.Silence >= Lost && !(facts.Silence < facts.Pace * PaceOfLoss) && !facts.IsServerUp && canLeave)
             return Interruption.InstanceLost;
         var isStall = facts.Liveness switch
         {
             LivenessState.Unresponsive => canLeave,
-            // A hung load is the server's to end if no other instance can serve the request.
+            // The server itself ends a hung load if no other instance can serve the request.
             LivenessState.Loading => facts.HasBegun ? canLeave : facts.CanGoElsewhere && facts.Silence > facts.LoadLimit,
             LivenessState.Pending => false,
             LivenessState.Suspect => IsStalledWhileSuspect(facts, options),
@@ -95,38 +93,36 @@ internal static class SilenceRules
         return isStall ? Interruption.Stalled : null;
     }
 
-    /// <summary>After how much silence the instance is checked.</summary>
     public static TimeSpan CheckAfter(bool hasBegun, ContinuationOptions options, LivenessOptions liveness)
     {
         var least = hasBegun ? options.MinStall : options.MinLateFirstToken;
         return least < liveness.CheckAfter ? least : liveness.CheckAfter;
     }
 
-    /// <summary>The instance works. Before the first token that explains nearly any silence; within a stream only a pause.</summary>
+    /// <summary>For a working instance. Before the first token nearly any silence is normal; within a stream only a pause.</summary>
     private static bool IsStalledWhileAlive(in SilenceFacts facts, ContinuationOptions options)
     {
         if (facts.HasTools)
             return false;
         if (!facts.HasBegun)
             return facts.CanGoElsewhere && IsLate(facts, options, PatienceBeforeFirstToken);
-        var patience = CanBeSaved(facts) ? PatienceWhileAlive * Math.Pow(2, Math.Min(facts.EarlierStalls, 16)) : PatienceAlone;
+        var patience = CanBeSaved(facts) ? PatienceWhileAlive * Backoff.Factor(facts.EarlierStalls) : PatienceAlone;
         var usual = Longer(options.MinStall, facts.Pace, options.StallFactor, unknown: 1);
         return facts.Silence.TotalSeconds > Math.Max(usual.TotalSeconds, options.MinStall.TotalSeconds * patience);
     }
 
     /// <summary>
-    /// The server answers, but not a check by a generation. It may be waiting for a slot: a prompt gets the time that it takes, and a request is moved
-    /// for this reason once.
+    /// For a server that responds, but not to a check by a generation. The check may be waiting for a slot: a prompt gets the time that it takes, and
+    /// a request is moved for this reason once.
     /// </summary>
     private static bool IsStalledWhileSuspect(in SilenceFacts facts, ContinuationOptions options) =>
         facts.HasBegun || facts.IsSuspicionUsed
             ? IsStalled(facts, options)
             : CanBeSaved(facts) && facts.Silence.TotalSeconds > facts.ExpectedPrefill.TotalSeconds * PrefillPatience;
 
-    /// <summary>The instance cannot be checked.</summary>
     private static bool IsStalled(in SilenceFacts facts, ContinuationOptions options)
     {
-        // With nobody else to ask it is waited for as long as the forwarder's own time-outs allow.
+        // Without another instance, wait as long as the forwarder's time-outs allow.
         if (facts.HasTools || !CanBeSaved(facts))
             return false;
         if (facts.HasBegun)
@@ -136,7 +132,7 @@ internal static class SilenceRules
 
     private static bool CanBeSaved(in SilenceFacts facts) => facts is { CanGoElsewhere: true, IsUnresumable: false };
 
-    /// <summary>Whether a first token takes far longer than learned for a prompt of that length.</summary>
+    /// <summary>Whether a first token is far later than usual for a prompt of that length.</summary>
     private static bool IsLate(in SilenceFacts facts, ContinuationOptions options, double patience) =>
         facts is { IsWarm: true, ComesWhole: false, UsualFirstToken: not null }
         && facts.Silence > Longer(options.MinLateFirstToken, facts.UsualFirstToken, options.LateFactor, 1) * patience;

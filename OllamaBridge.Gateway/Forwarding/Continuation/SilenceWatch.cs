@@ -8,8 +8,8 @@ using OllamaBridge.Gateway.Shutdown;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Looks again and again at sendings that are under way, and gives up those whose silence nothing explains, whose instance is emptied, or,
-/// where the gateway stops, for which there is no time left. One timer for all.
+/// Examines the running attempts at intervals. Gives up those with unexplained silence, those on a drained instance, and, when the gateway stops,
+/// those that exceed its deadline. One timer serves all.
 /// </summary>
 internal sealed class SilenceWatch(
     IFleet fleet,
@@ -28,25 +28,21 @@ internal sealed class SilenceWatch(
     private readonly ConcurrentDictionary<ForwardAttempt, bool> _attempts = new();
     private readonly PlacementProgress _progress = new(time);
 
-    /// <summary>Whether a sending is to be watched.</summary>
     public static bool IsFor(BridgeCall call) => call.Operation.Kind != OperationKind.Lookup;
 
-    /// <summary>Begins to watch.</summary>
     public void Add(ForwardAttempt attempt) => _attempts.TryAdd(attempt, true);
 
-    /// <summary>Ends it.</summary>
     public void Remove(ForwardAttempt attempt)
     {
         _attempts.TryRemove(attempt, out _);
         if (attempt is { HasBegun: true, Failure: null, Interrupted: null } && attempt.Call.Operation.Kind == OperationKind.Inference)
             _progress.AddEnded(attempt);
-        // The check waited for the very request that it was to judge.
+        // The check waited for the request that it was meant to examine.
         if (attempt is { IsSuspect: true, HasBegun: true })
             attempt.Lease.Placement.State.Model.HasWaitingChecks = true;
         attempt.Close();
     }
 
-    /// <summary>One look at all.</summary>
     internal void Look()
     {
         var now = time.GetTimestamp();
@@ -64,7 +60,6 @@ internal sealed class SilenceWatch(
         checks.Sweep(now);
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Interval, time);
@@ -75,7 +70,7 @@ internal sealed class SilenceWatch(
         }
         catch (OperationCanceledException)
         {
-            // The service stops; its streams have ended by then.
+            // The service stops. Its streams have ended before.
         }
     }
 
@@ -106,7 +101,9 @@ internal sealed class SilenceWatch(
         attempt.GiveUp(cause, isFinal: !facts.CanGoElsewhere);
     }
 
-    /// <summary>Whether the instance of a pull, copy, … is gone. What these do takes time without a word; only health tells.</summary>
+    /// <summary>
+    /// Whether the instance of a management operation is lost. These operations may be silent for a long time, so only the instance's health decides.
+    /// </summary>
     private bool IsLostInManagement(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
     {
         if (attempt.Call.Operation is not { Kind: OperationKind.Management, UnbufferedBody: false } || Silence(attempt, now) < ManagementSilence)
@@ -153,15 +150,15 @@ internal sealed class SilenceWatch(
         };
     }
 
-    /// <summary>Checks the instance. A model that was not in memory when the request was sent is being loaded until a check is answered.</summary>
+    /// <summary>Checks the instance. A model that was not in memory when the request was sent counts as loading until a check gets a response.</summary>
     private LivenessState Check(ForwardAttempt attempt, long now)
     {
         var known = checks.Check(attempt, now);
-        // An engine that stands still writes no other answer of the model either.
+        // A stuck engine makes no progress on other responses of the model either.
         if (known is LivenessState.Unresponsive or LivenessState.Suspect or LivenessState.Loading && _progress.HasMoved(attempt, _liveness.CheckTimeout, now))
             return LivenessState.Alive;
         attempt.IsSuspect |= known == LivenessState.Suspect;
-        // A check that is answered before the request did not wait for it.
+        // A check with a response before the request's did not wait for the request.
         if (!attempt.HasBegun && attempt.Liveness?.AnsweredAt > attempt.SentAt)
             attempt.Lease.Placement.State.Model.HasWaitingChecks = false;
         if (known is not (LivenessState.Unresponsive or LivenessState.Pending or LivenessState.Alive) || attempt.Lease.Instance.OpenAI is not null)
@@ -178,12 +175,12 @@ internal sealed class SilenceWatch(
             return known;
         }
 
-        // A server answers other routes while it loads a model.
+        // A server responds on other routes while it loads a model.
         var mayLoad = !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.HasLoadedWeights) && attempt.Liveness?.IsServerUp(now) == true;
         return known == LivenessState.Unresponsive && mayLoad ? LivenessState.Loading : known;
     }
 
-    /// <summary>Whether another instance could write the rest of an answer. What is kept decides in the end; this is asked once.</summary>
+    /// <summary>Whether another instance could complete a response. Computed once; the text kept at the interruption is decisive.</summary>
     private static bool IsResumable(ForwardAttempt attempt) => attempt.IsResumable ??= attempt.Peek(static a =>
         a.Call is { Kept: { } kept, Body: not null }
         && (!kept.HasBegun || (kept.IsWhole && !a.IsBoundToInstance && ContinuableRequest.Read(a.Call) is { Obstacle: null })));
@@ -192,7 +189,7 @@ internal sealed class SilenceWatch(
 
     private static long SizeOf(ForwardAttempt attempt) => ModelSize.Of(attempt.Lease.Placement.View, attempt.Call.ModelKey);
 
-    /// <summary>How long nothing has come although it was waited for: a client that takes its time is no silence of the instance's.</summary>
+    /// <summary>The time since the last bytes while the bridge reads. A slow client does not count as silence of the instance.</summary>
     private TimeSpan Silence(ForwardAttempt attempt, long now)
     {
         if (!attempt.HasBegun)

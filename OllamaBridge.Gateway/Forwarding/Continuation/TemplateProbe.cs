@@ -4,22 +4,21 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
-/// <summary>Finds out how models' templates treat answers that are to be gone on with: once for each model and way of thinking.</summary>
+/// <summary>Determines how models' templates treat responses that are to be resumed: once for each model and setting for thinking.</summary>
 internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
 {
-    // More than any fleet has models; beyond, they are found out anew.
+    // More models than any fleet has. Above that all are determined again.
     private const int MaxKnown = 1024;
     private readonly ConcurrentDictionary<(string Model, DateTimeOffset ModifiedAt, string Think), Asked> _known = new();
 
     /// <inheritdoc cref="InstanceQuestions.OpensTurnsAsync"/>
     public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) => questions.OpensTurnsAsync(instance, cancellationToken);
 
-    /// <summary>What is known of a model; asked of an instance where nothing is.</summary>
-    /// <param name="call">The request, for its model.</param>
-    /// <param name="instance">Whom to ask.</param>
-    /// <param name="think">What the request says of thinking; null for nothing.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Null where nobody tells.</returns>
+    /// <summary>
+    /// Returns the facts about a model. Queries <paramref name="instance"/> if they are unknown. <paramref name="think"/> is the request's setting,
+    /// null for none.
+    /// </summary>
+    /// <returns>Null if no instance provides them.</returns>
     public async Task<TemplateFacts?> LearnAsync(BridgeCall call, Instance instance, JsonNode? think, CancellationToken cancellationToken)
     {
         var modified = default(DateTimeOffset);
@@ -33,19 +32,18 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
             _known.Clear();
         while (true)
         {
-            // Whoever comes first asks, for all: not to be ended by a client that goes.
+            // The first request queries for all others, so its client must not cancel the query.
             var asked = _known.GetOrAdd(key, _ => new Asked(instance, new Lazy<Task<TemplateFacts?>>(() => AskAsync(call.SentModel!, instance, key.Item3))));
             var facts = await asked.Facts.Value.WaitAsync(cancellationToken);
             if (facts is not null)
                 return facts;
             _known.TryRemove(KeyValuePair.Create(key, asked));
-            // That another does not tell says nothing of this one: it may have died meanwhile.
+            // Another instance's failure is no evidence about this one: it may have died meanwhile.
             if (asked.Of == instance)
                 return null;
         }
     }
 
-    /// <summary>A question that was asked once for all who want to know.</summary>
     private sealed record Asked(Instance Of, Lazy<Task<TemplateFacts?>> Facts);
 
     private async Task<TemplateFacts?> AskAsync(string model, Instance instance, string think)
@@ -67,7 +65,7 @@ internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
         var open = await RenderAsync(null);
         if (open is null && think.Length > 0 && !TemplateFacts.CanThink(show))
         {
-            // On /v1/messages the server drops the wish for thinking if the model cannot think; elsewhere it refuses it.
+            // On /v1/messages the server ignores the setting for thinking if the model cannot think. On other routes it refuses it.
             think = "";
             open = await RenderAsync(null);
         }

@@ -5,7 +5,6 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// <summary>Kinds of nodes of a Go template.</summary>
 internal enum TemplateNodeKind
 {
-    /// <summary>Literal text.</summary>
     Text,
 
     /// <summary>A pipeline, or a call of another template.</summary>
@@ -14,26 +13,21 @@ internal enum TemplateNodeKind
     /// <summary>A condition: <c>if</c> or <c>with</c>.</summary>
     Branch,
 
-    /// <summary>A loop.</summary>
     Range,
 
-    /// <summary>A template of its own that is defined here.</summary>
+    /// <summary>A named template that is defined here.</summary>
     Definition,
 }
 
-/// <summary>A node of a Go template.</summary>
-/// <param name="Kind">Its kind.</param>
-/// <param name="Text">The literal text, or the pipeline without its string literals.</param>
+/// <summary>A node of a Go template. <paramref name="Text"/> is the literal text, or the pipeline without its string literals.</summary>
 internal sealed record TemplateNode(TemplateNodeKind Kind, string Text)
 {
-    /// <summary>The nodes inside it.</summary>
     public List<TemplateNode> List { get; } = [];
 
-    /// <summary>The nodes behind <c>else</c>.</summary>
     public List<TemplateNode> Else { get; } = [];
 }
 
-/// <summary>Reads the structure of a Go template (package <c>text/template/parse</c>), as far as finding the tags of thinking needs it. Pure.</summary>
+/// <summary>Parses the structure of a Go template (package <c>text/template/parse</c>) as far as necessary to find the tags of thinking. Pure.</summary>
 internal sealed class TemplateReader
 {
     private readonly Stack<(TemplateNode Node, List<TemplateNode> List, int Depth)> _open = new();
@@ -42,10 +36,6 @@ internal sealed class TemplateReader
 
     private TemplateReader() => _list = _root;
 
-    /// <summary>Reads a template.</summary>
-    /// <param name="template">Its text.</param>
-    /// <param name="root">Its nodes.</param>
-    /// <returns>False if it is not well-formed.</returns>
     public static bool TryRead(string template, out List<TemplateNode> root)
     {
         var reader = new TemplateReader();

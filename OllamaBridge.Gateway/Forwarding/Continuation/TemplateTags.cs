@@ -4,14 +4,12 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>
-/// Derives the tags of thinking from a model's template exactly as Ollama does (<c>thinking/template.go</c>): the first and the last text of the block in which
-/// <c>.Thinking</c> stands, inside a <c>range</c> over <c>.Messages</c>. Pure.
+/// Derives the tags of thinking from a model's template exactly as Ollama does (<c>thinking/template.go</c>): the first and the last text of the
+/// block that contains <c>.Thinking</c>, inside a <c>range</c> over <c>.Messages</c>. Pure.
 /// </summary>
 internal static partial class TemplateTags
 {
-    /// <summary>Derives them.</summary>
-    /// <param name="template">A Go template.</param>
-    /// <returns>Null if the template has none, so that the server passes answers on as they are; or if it cannot be read.</returns>
+    /// <returns>Null if the template has none, so that the server passes responses on unchanged; or if it cannot be parsed.</returns>
     public static ThinkingTags? Find(string template)
     {
         var finder = new Finder();
@@ -21,7 +19,7 @@ internal static partial class TemplateTags
         return finder.Opening.Length > 0 && finder.Closing.Length > 0 ? new ThinkingTags(finder.Opening, finder.Closing) : null;
     }
 
-    // Fields of the dot; fields of variables and of other fields are none.
+    // Fields of the dot only, not of variables or other fields.
     [GeneratedRegex("(?<![\\w.$)])\\.(\\w+)")]
     private static partial Regex Field();
 
@@ -37,7 +35,7 @@ internal static partial class TemplateTags
             {
                 if (node.Kind == TemplateNodeKind.Text)
                     continue;
-                // The nearest loop decides, and its own pipeline is inside it.
+                // The innermost loop decides, and its own pipeline belongs to it.
                 var isInside = node.Kind == TemplateNodeKind.Range ? Has(node.Text, "Messages") : isInMessages;
                 if (isInside && Has(node.Text, "Thinking"))
                     Take(list);

@@ -3,8 +3,8 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>The failed attempts of one request. Each is judged as soon as there is evidence, at the latest when the request ends.</summary>
-/// <remarks>Safe for threads: a hedged request has two attempts at once.</remarks>
+/// <summary>The failed attempts of one request. Each is classified as soon as there is evidence, at the latest when the request ends.</summary>
+/// <remarks>Thread-safe: a hedged request has two attempts at once.</remarks>
 internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes, RepeatedFailures memory)
 {
     private readonly Lock _lock = new();
@@ -21,27 +21,24 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         }
     }
 
-    /// <summary>Notes a failed attempt.</summary>
-    /// <param name="attempt">The attempt.</param>
-    /// <param name="failure">How it failed.</param>
     public void Add(ForwardAttempt attempt, InstanceFailure failure)
     {
-        // What the bridge took away from an instance, the instance didn't fail.
+        // An attempt that the bridge cancelled is not a failure of the instance.
         if (attempt.Taken is not null)
             return;
         var failed = new Failed(attempt.Lease, failure, attempt.Status, attempt.BusyFor, attempt.HasBegun, call.ModelKey);
         lock (_lock)
         {
-            // (Of a hedged request another attempt may have been answered before any failed.)
+            // The other attempt of a hedged request may have begun its response before any attempt failed.
             _answeredBy ??= call.Answering is { } by ? (by, call.ModelKey) : null;
             if (_answeredBy?.Instance == failed.Instance)
             {
-                // Its response broke off: who answers is open again.
+                // That response broke off: the request has no successful instance any more.
                 _answeredBy = null;
                 call.Answering = null;
             }
 
-            // Evidence from other instances can change only what is unknown.
+            // Evidence from other instances changes only unknown faults.
             var isOpen = _answeredBy?.Model != failed.Model && Classify(failed, OtherInstances.NotAsked) == Fault.Unknown;
             _failed.Add(failed with { IsJudged = !isOpen });
             if (!isOpen)
@@ -49,7 +46,7 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         }
     }
 
-    /// <summary>An instance answers the request as it should.</summary>
+    /// <summary>Records that an instance began a successful response, and classifies earlier failures of the same model.</summary>
     public void Answered(Instance instance)
     {
         lock (_lock)
@@ -58,7 +55,7 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
                 memory.Remove(call);
             var answer = (instance, call.ModelKey);
             _answeredBy = answer;
-            // What another model's instance answers says nothing about this one.
+            // The success of another model is no evidence about this one.
             foreach (var failed in _failed)
                 if (!failed.IsJudged && failed.Model == answer.ModelKey)
                     Judge(failed, Compare(failed, answer));
@@ -66,7 +63,7 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         }
     }
 
-    /// <summary>The request has ended: what isn't judged yet is judged by what there is.</summary>
+    /// <summary>Classifies the remaining failures by the evidence so far.</summary>
     public void End()
     {
         lock (_lock)
@@ -97,9 +94,12 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         var fault = Classify(failed, others);
         if (fault == Fault.Instance && others == OtherInstances.Answered && !memory.TryBlame(call, failed.Model, failed.Instance, isTold: failed.Status != 0))
             fault = Fault.Request;
-        // One request that is told to come back later, again and again, doesn't keep others away.
+        // Repeated busy responses to one request must not keep others away from the instance.
         if (fault == Fault.Unknown && failed.BusyFor is not null && !memory.TryBlame(call, failed.Model, failed.Instance, isTold: true))
             fault = Fault.Request;
+        // It failed before on two instances, fails again, and the instance answers others: the request is at fault.
+        call.IsRequestFault |= fault == Fault.Request && call.IsKnownToFail && failed is { Failure: InstanceFailure.ServerError, BusyFor: null }
+            && outcomes.HasAnsweredLately(failed.Lease);
         outcomes.Judged(failed.Lease, failed.Failure, fault, failed.BusyFor);
     }
 
@@ -119,17 +119,15 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
 
     private static bool IsAlike(in Failed one, in Failed other) => one.Model == other.Model && FaultClassifier.IsAlike(one.Failure, one.Status, other.Failure, other.Status);
 
-    /// <param name="Lease">By what right it was sent.</param>
-    /// <param name="Failure">How it failed.</param>
-    /// <param name="Status">The response's status; 0 for none.</param>
-    /// <param name="BusyFor">If the instance said that it is busy: for how long, zero if it didn't say; else null.</param>
-    /// <param name="HasBegun">Whether the response had begun.</param>
-    /// <param name="Model">The model that was asked.</param>
+    /// <summary>
+    /// A failed attempt. The <paramref name="Status"/> is 0 if there was no response. <paramref name="BusyFor"/> is the Retry-After of a busy
+    /// instance, zero if it sent none, null if it was not busy.
+    /// </summary>
     private readonly record struct Failed(InstanceLease Lease, InstanceFailure Failure, int Status, TimeSpan? BusyFor, bool HasBegun, string Model)
     {
         public Instance Instance => Lease.Instance;
 
-        /// <summary>Whether it has been judged: it is kept to compare others with.</summary>
+        /// <summary>Whether the failure has been classified. It is kept for comparison with others.</summary>
         public bool IsJudged { get; init; }
     }
 }

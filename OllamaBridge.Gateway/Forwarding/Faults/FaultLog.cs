@@ -2,10 +2,10 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>Log messages about whose fault a failure is. Event ids 1220-1229.</summary>
+/// <summary>Log messages about the causes of failures. Event ids 1220–1229.</summary>
 internal static partial class FaultLog
 {
-    [LoggerMessage(1220, LogLevel.Debug, "Failure {Failure} on {Instance} judged as fault of {Fault}")]
+    [LoggerMessage(1220, LogLevel.Debug, "Failure {Failure} on {Instance} classified as fault of {Fault}")]
     public static partial void Judged(ILogger logger, InstanceFailure failure, string instance, Fault fault);
 
     [LoggerMessage(1221, LogLevel.Warning, "{Model} does not fit into the memory of {Instance}; used there only if no other instance can for {Seconds}s")]

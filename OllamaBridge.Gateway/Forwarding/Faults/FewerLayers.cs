@@ -9,16 +9,15 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>Changes a request that no instance has the memory for, so that fewer layers go to the GPU. Once for each request, if its model's settings allow.</summary>
+/// <summary>
+/// Changes a request for which no instance has enough memory, so that fewer layers are on the GPU. Once per request, if the model's settings allow
+/// it.
+/// </summary>
 internal sealed class FewerLayers(ModelChains chains, InstanceQuestions questions, ILogger<FewerLayers> logger)
 {
     private const string BlockCount = ".block_count";
 
-    /// <summary>Changes it.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="instance">The instance that failed it last.</param>
-    /// <param name="cancellationToken">The client has gone.</param>
-    /// <returns>Whether it was changed and may be sent once more.</returns>
+    /// <returns>Whether the request was changed and may be sent once more.</returns>
     public async ValueTask<bool> TryApplyAsync(BridgeCall call, Instance instance, CancellationToken cancellationToken)
     {
         if (call.HasFewerLayers || call.Body is not { } body || call.Operation.Protocol != Protocol.Ollama
@@ -37,10 +36,11 @@ internal sealed class FewerLayers(ModelChains chains, InstanceQuestions question
         return true;
     }
 
-    /// <summary>Half of the layers that were to go to the GPU.</summary>
-    /// <param name="asked">What the request asks for; null or negative for as many as fit.</param>
-    /// <param name="layers">How many the model has; null if unknown.</param>
-    /// <returns>Null if there is nothing to reduce, or nothing is known.</returns>
+    /// <summary>
+    /// Halves the number of layers on the GPU. <paramref name="asked"/> is the request's <c>num_gpu</c>, null or negative for as many as fit;
+    /// <paramref name="layers"/> is the model's number, null if unknown.
+    /// </summary>
+    /// <returns>Null if there is nothing to reduce, or the number is unknown.</returns>
     public static long? Reduce(long? asked, long? layers)
     {
         var most = asked is >= 0 ? Math.Min(asked.Value, layers ?? long.MaxValue) : layers;

@@ -2,12 +2,10 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>Chooses where a request goes that an instance had too little memory for. Pure.</summary>
+/// <summary>Chooses the next instance for a request that failed for lack of memory. Pure.</summary>
 internal static class MemoryChoice
 {
-    /// <summary>The instance whose memory is least used, as far as the last probe shows.</summary>
-    /// <param name="model">The model; null if no instance has it.</param>
-    /// <param name="tried">Instances that failed the request.</param>
+    /// <summary>Chooses the instance with the least used memory according to the last probe, except those in <paramref name="tried"/>.</summary>
     /// <returns>Null if there is no other instance.</returns>
     public static Instance? Choose(ModelView? model, IReadOnlySet<Instance> tried)
     {

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>Recognizes that a model did not fit into memory. Pure. It decides where the next attempt goes, not whose fault it is.</summary>
+/// <summary>Recognizes errors about insufficient memory. Pure. They decide on the instance of the next attempt, not on the fault.</summary>
 internal static class MemoryFailure
 {
     private static readonly byte[][] Words =
@@ -13,7 +13,6 @@ internal static class MemoryFailure
         "insufficient memory"u8.ToArray(),
     ];
 
-    /// <summary>Whether an error says that memory did not suffice.</summary>
     public static bool IsToldBy(ReadOnlySpan<byte> error)
     {
         foreach (var words in Words)

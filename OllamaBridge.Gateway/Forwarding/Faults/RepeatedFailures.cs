@@ -5,33 +5,28 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>Remembers for a minute which requests fail wherever they are sent, so that repeating one costs one attempt and harms no instance.</summary>
+/// <summary>Remembers for a minute which requests fail on every instance, so that repeating one costs one attempt and harms no instance.</summary>
 internal sealed class RepeatedFailures(TimeProvider time)
 {
-    /// <summary>How long a request is remembered.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(1);
 
-    // Distinct failing requests of a minute. Beyond that the memory starts again: it only saves attempts.
+    // Distinct failing requests of a minute. Above that all entries are dropped: they only save attempts.
     private const int Capacity = 4096;
 
-    // Errors of one request that count against an instance: fewer than open a breaker or eject.
+    // The most errors of one request that count against an instance: fewer than open a breaker or eject.
     private const int MaxBlames = 2;
     private readonly ConcurrentDictionary<RequestKey, Memory> _requests = new();
 
-    // When something was last remembered, 0 for never. Every request asks: the dictionary would take its locks to tell that it is empty.
+    // The time of the last entry, 0 for none. Checked for every request, because the dictionary takes its locks to report that it is empty.
     private long _lastAdded;
 
     private bool IsEmpty => Volatile.Read(ref _lastAdded) is var last && (last == 0 || time.GetElapsedTime(last) >= Lifetime);
 
-    /// <summary>Whether a request is known to fail. Hashes its body only if anything is remembered at all.</summary>
+    /// <summary>Whether a request is known to fail. Hashes its body only if there is any entry.</summary>
     public bool IsKnown(BridgeCall call) => Find(call, call.ModelKey) is { FailsEverywhere: true };
 
-    /// <summary>Remembers that a request failed alike on two instances.</summary>
-    /// <param name="call">The request.</param>
-    /// <param name="model">The model that it was sent for.</param>
     public void Add(BridgeCall call, string model) => Set(call, model, new Memory(null, FailsEverywhere: true, time.GetTimestamp()));
 
-    /// <summary>A request was answered after all.</summary>
     public void Remove(BridgeCall call)
     {
         if (!IsEmpty && KeyOf(call, call.ModelKey) is { } key)
@@ -39,13 +34,10 @@ internal sealed class RepeatedFailures(TimeProvider time)
     }
 
     /// <summary>
-    /// Notes that an instance failed a request that another instance answered. A request that fails now here and now there fails by itself:
-    /// then the instance isn't to blame. Nor is it for one request's errors again and again: it is that request which has no luck there.
+    /// Records that an instance failed a request that another instance served. A request that fails on different instances at different times is at
+    /// fault itself. An instance is also not blamed for repeated errors of one request. <paramref name="isTold"/> is false if the instance sent no
+    /// response.
     /// </summary>
-    /// <param name="call">The request.</param>
-    /// <param name="model">The model that it was sent for.</param>
-    /// <param name="instance">The instance.</param>
-    /// <param name="isTold">Whether the instance answered with an error, rather than not at all.</param>
     /// <returns>Whether the instance is to blame.</returns>
     public bool TryBlame(BridgeCall call, string model, Instance instance, bool isTold)
     {
@@ -99,12 +91,13 @@ internal sealed class RepeatedFailures(TimeProvider time)
 
     private readonly record struct RequestKey(string Tenant, string Operation, string Model, UInt128 Body);
 
-    /// <param name="Blamed">The instance that failed it while another answered; null if that changed, or it failed alike on two.</param>
+    /// <summary>
+    /// <param name="Blamed">The instance that failed the request while another served it; null if several did, or if it failed alike on two.</param>
+    /// </summary>
     /// <param name="FailsEverywhere">Whether it failed alike on two instances.</param>
-    /// <param name="Since">Since when it is remembered.</param>
+    /// <param name="Since">When the entry was created, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     private readonly record struct Memory(Instance? Blamed, bool FailsEverywhere, long Since)
     {
-        /// <summary>How often the instance was blamed.</summary>
         public int Times { get; init; }
     }
 }

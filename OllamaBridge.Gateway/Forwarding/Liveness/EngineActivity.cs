@@ -3,33 +3,29 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>Tells from successive readings of a server's own figures whether its engine works. Not thread-safe.</summary>
+/// <summary>Detects from successive readings of a server's own figures whether its engine works. Not thread-safe.</summary>
 /// <remarks>
-/// vLLM, SGLang and llama-server tell in <c>/metrics</c> how many tokens they have evaluated and generated and how full their caches are: figures
-/// that the engine reports after each step. llama-server's <c>/slots</c> is answered by the loop that runs the model, after each batch. Both tell
-/// a long prompt apart from an engine that stands still, which health routes do not. Servers whose figures change only with requests (TGI) tell nothing.
+/// In <c>/metrics</c>, vLLM, SGLang and llama-server report how many tokens they have evaluated and generated and how full their caches are. The
+/// engine updates these figures after each step. The loop that runs the model serves llama-server's <c>/slots</c> after each batch. Both distinguish
+/// a long prompt from a stuck engine, which health routes do not. The figures of servers that change only with requests (TGI) are no evidence.
 /// </remarks>
 internal sealed class EngineActivity
 {
-    /// <summary>Figures of the engine in Prometheus' text format.</summary>
+    /// <summary>The route of the engine's figures in Prometheus text format.</summary>
     public const string MetricsPath = "/metrics";
 
-    /// <summary>The state of llama-server's slots.</summary>
     public const string SlotsPath = "/slots";
 
     private static readonly string[] Prefixes = ["vllm:", "vllm_", "sglang:", "sglang_", "llamacpp:", "llamacpp_"];
     private string? _figures;
     private bool _hasChange;
 
-    /// <summary>The route that tells; null if the server has none.</summary>
+    /// <summary>The route to read; null if the server has none.</summary>
     public string? Path { get; private set; } = MetricsPath;
 
-    /// <summary>Whether a reading can tell at all, as far as is known.</summary>
+    /// <summary>Whether the readings are evidence at all.</summary>
     public bool IsReadable { get; private set; }
 
-    /// <summary>Takes in a response of <see cref="Path"/>.</summary>
-    /// <param name="status">Its status.</param>
-    /// <param name="body">Its body.</param>
     /// <returns>Whether the engine has worked since the last reading.</returns>
     public bool Add(HttpStatusCode status, string body)
     {
@@ -50,13 +46,13 @@ internal sealed class EngineActivity
 
         var isChange = _figures is not null && figures != _figures;
         _figures = figures;
-        // The check itself changes a figure or two when it arrives; a first change proves nothing.
+        // The arrival of the check changes a figure or two, so the first change is no evidence.
         (isChange, _hasChange) = (isChange && _hasChange, _hasChange || isChange);
         IsReadable = true;
         return isChange;
     }
 
-    /// <summary>The engine's lines of a metrics page; those of the HTTP server and of the process change by themselves.</summary>
+    /// <summary>Selects the engine's lines of a metrics page. Those of the HTTP server and of the process change in any case.</summary>
     private static string Figures(string body)
     {
         var figures = new StringBuilder();

@@ -2,13 +2,14 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>Checks whether the runner of one model on one instance still answers, for all requests that are silent there.</summary>
-/// <remarks>Started and read by <see cref="Continuation.SilenceWatch"/>'s loop alone; the checks themselves run beside it.</remarks>
+/// <summary>Checks whether the runner of one model on one instance still responds, for all requests that are silent there.</summary>
+/// <remarks>Started and read only by <see cref="Continuation.SilenceWatch"/>'s loop. The checks run concurrently with it.</remarks>
 internal sealed class LivenessCheck(
     Instance instance, string modelKey, LivenessQuery query, HttpMessageInvoker client, LivenessOptions options, TimeProvider time) : IDisposable
 {
@@ -26,22 +27,19 @@ internal sealed class LivenessCheck(
     private volatile bool _isLoading;
     private volatile bool _isEngineReadable;
 
-    /// <summary>The instance that is checked.</summary>
     public Instance Instance => instance;
 
-    /// <summary>The model that is checked.</summary>
     public string ModelKey => modelKey;
 
-    /// <summary>Whether a request is still silent there; reset by each sweep.</summary>
+    /// <summary>Whether a request is still silent. Reset by each sweep.</summary>
     public bool IsWanted { get; set; }
 
-    /// <summary>Whether a request that is silent there may make the instance load the model.</summary>
+    /// <summary>Whether a silent request may make the instance load the model.</summary>
     public bool MayReload { get; set; }
 
-    /// <summary>When a check was last answered, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
+    /// <summary>The time of the last response to a check, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for none.</summary>
     public long AnsweredAt => Volatile.Read(ref _answeredAt);
 
-    /// <summary>Starts a check if one is due.</summary>
     public void Update(long now)
     {
         IsWanted = true;
@@ -53,15 +51,14 @@ internal sealed class LivenessCheck(
         _ = RunAsync();
     }
 
-    /// <summary>For how long no check has been answered although one was sent; zero if the last was.</summary>
+    /// <summary>How long a check has been without a response; zero if the last one got a response.</summary>
     public TimeSpan Overdue(long now) =>
         Volatile.Read(ref _unansweredSince) is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
 
-    /// <summary>Whether the server, if not the model's runner, answered lately.</summary>
+    /// <summary>Whether the server responded recently, even if the model's runner did not.</summary>
     public bool IsServerUp(long now) =>
         Math.Max(AnsweredAt, Volatile.Read(ref _upAt)) is not 0 and var at && time.GetElapsedTime(at, Math.Max(at, now)) < options.CheckTimeout;
 
-    /// <summary>What the checks say.</summary>
     public LivenessState StateAt(long now)
     {
         var overdue = Overdue(now);
@@ -71,14 +68,14 @@ internal sealed class LivenessCheck(
             return LivenessState.Loading;
         if (instance.OpenAI is null || !IsServerUp(now))
             return LivenessState.Unresponsive;
-        // A generation waits for a slot like any other; the engine's own figures don't.
+        // A generation waits for a slot like any other request. Reading the engine's figures does not.
         if (!_isEngineReadable)
             return LivenessState.Suspect;
         var worked = Volatile.Read(ref _workedAt);
         return time.GetElapsedTime(worked, Math.Max(worked, now)) < options.CheckTimeout ? LivenessState.Alive : LivenessState.Unresponsive;
     }
 
-    /// <summary>The state, if it has become or ceased to be bad since the last call.</summary>
+    /// <summary>The state if it has changed between good and bad since the last call; else null.</summary>
     public LivenessState? NoteState(long now)
     {
         var state = StateAt(now);
@@ -89,7 +86,6 @@ internal sealed class LivenessCheck(
         return state;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _end.Cancel();
@@ -102,7 +98,7 @@ internal sealed class LivenessCheck(
         var token = _end.Token;
         try
         {
-            // Off the loop that started it.
+            // Leave the loop that started the check.
             await Task.Yield();
             var evidence = instance.OpenAI is null ? new MemoryEvidence(modelKey) : null;
             Volatile.Write(ref _workedAt, time.GetTimestamp());
@@ -134,7 +130,7 @@ internal sealed class LivenessCheck(
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException)
         {
-            // No answer, so it stays overdue; or the wait has ended.
+            // No response: the check stays overdue. Or the wait has ended.
             Volatile.Write(ref _nextAt, time.GetTimestamp() + Ticks(TimeSpan.FromSeconds(1)));
         }
         finally
@@ -143,7 +139,7 @@ internal sealed class LivenessCheck(
         }
     }
 
-    /// <summary>Any answer will do: a server that refuses the query is not stuck.</summary>
+    /// <summary>Sends the check. Any response suffices: a server that refuses the query is not stuck.</summary>
     private async Task SendAsync(CancellationToken cancellationToken)
     {
         using var message = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + query.Path)
@@ -162,7 +158,7 @@ internal sealed class LivenessCheck(
                 Volatile.Write(ref _upAt, time.GetTimestamp());
                 evidence.Add(ReadJson(running), time.GetElapsedTime(0));
                 break;
-            // Servers keep the list of running models locked while they load one. A machine that is gone answers nothing at all.
+            // Servers keep the list of running models locked while they load one. An unreachable machine sends no response at all.
             case null when !cancellationToken.IsCancellationRequested:
                 if (await GetAsync(OllamaLook.VersionPath, cancellationToken) is not null)
                 {
@@ -176,18 +172,18 @@ internal sealed class LivenessCheck(
         _isLoading |= evidence.IsLoading;
     }
 
-    /// <summary>Looks at a server's health and at the figures of its engine. Neither waits for a slot.</summary>
+    /// <summary>Reads a server's health and the figures of its engine. Neither waits for a slot.</summary>
     private async Task LookAtEngineAsync(EngineActivity engine, CancellationToken cancellationToken)
     {
         var health = await GetAsync(instance.OpenAI!.HealthPath ?? OpenAILook.HealthPath, cancellationToken);
         if (health is { IsMissing: true })
             health = await GetAsync(OpenAILook.ModelsPath, cancellationToken);
-        // A status of 500 and above is how servers tell that their engine has died.
+        // Servers report a dead engine with a status of 500 or above.
         if (health is { Status: < HttpStatusCode.InternalServerError })
             Volatile.Write(ref _upAt, time.GetTimestamp());
         if (engine.Path is not { } path || await GetAsync(path, cancellationToken) is not { } figures)
         {
-            // llama-server answers between two batches, and a batch may take minutes on a processor.
+            // llama-server responds between two batches, and a batch may take minutes on a CPU.
             _isEngineReadable = false;
             return;
         }
@@ -197,20 +193,19 @@ internal sealed class LivenessCheck(
         _isEngineReadable = engine.IsReadable;
     }
 
-    /// <summary>A server without the route, or whose response is no JSON, says nothing about its memory.</summary>
+    /// <summary>Reads the JSON of a response; the default, which is no evidence, if the server lacks the route or sends no JSON.</summary>
     private static JsonElement ReadJson(in ProbeAnswer answer) => answer.IsSuccess && answer.ReadObject() is { } json ? json : default;
 
-    /// <returns>Null if there was no answer in time.</returns>
+    /// <returns>Null if there was no response in time.</returns>
     private async Task<ProbeAnswer?> GetAsync(string path, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(LookInterval, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(LookInterval, time, cancellationToken);
         try
         {
             using var message = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + path);
             instance.Authorize(message);
-            using var response = await client.SendAsync(message, either.Token);
-            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(either.Token));
+            using var response = await client.SendAsync(message, timeout.Token);
+            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(timeout.Token));
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {

@@ -3,17 +3,15 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>The checks under way: one for each instance, model and set of options with silent requests.</summary>
-/// <remarks>Used by <see cref="Continuation.SilenceWatch"/>'s loop alone.</remarks>
+/// <summary>The running checks: one for each instance, model and set of options with silent requests.</summary>
+/// <remarks>Used only by <see cref="Continuation.SilenceWatch"/>'s loop.</remarks>
 internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<LivenessOptions> options, TimeProvider time, ILogger<LivenessChecks> logger) : IDisposable
 {
-    // Below this an answer may simply be on its way.
+    // An earlier response may still be on its way.
     private static readonly TimeSpan Suspicious = TimeSpan.FromSeconds(2);
     private LivenessOptions Settings => options.Value;
     private readonly Dictionary<(Instance Instance, LivenessQuery Query), LivenessCheck> _checks = [];
 
-    /// <summary>Checks the instance of a silent request, if a check is due.</summary>
-    /// <returns>What the checks say.</returns>
     public LivenessState Check(ForwardAttempt attempt, long now)
     {
         if (!Settings.Enabled)
@@ -33,11 +31,13 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
         return check.StateAt(now);
     }
 
-    /// <summary>Whether a request may make its instance load its model: it was not seen in memory, or it was last used with another context.</summary>
+    /// <summary>
+    /// Whether a request may make its instance load the model: the model was not in memory, or its last request had another context length.
+    /// </summary>
     private static bool MayReload(ForwardAttempt attempt) =>
         !attempt.Lease.WasLoaded || !attempt.Lease.Placement.State.HasLoadedWeights || attempt.Lease.Placement.State.LastContext != attempt.Call.Facts.Demands.Context;
 
-    /// <summary>Whether an instance owes an answer to a check, so that no other request should be moved there.</summary>
+    /// <summary>Whether a check of the instance has no response yet, so that no other request should be moved there.</summary>
     public bool IsSuspicious(Instance instance, long now)
     {
         foreach (var check in _checks.Values)
@@ -46,7 +46,7 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
         return false;
     }
 
-    /// <summary>Ends checks for which no request waits any more. Once after each round.</summary>
+    /// <summary>Ends checks without silent requests. Called once after each round.</summary>
     public void Sweep(long now)
     {
         List<(Instance, LivenessQuery)>? ended = null;
@@ -64,7 +64,6 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
                 check.Dispose();
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var check in _checks.Values)

@@ -6,21 +6,20 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>A request that only a working runner answers, and that costs it nothing.</summary>
-/// <param name="Path">Where it is sent.</param>
-/// <param name="Body">Its JSON body.</param>
-/// <param name="HasRunnerOptions">Whether it names options with which a model is loaded, besides the context's length.</param>
+/// <summary>
+/// A request that only a working runner answers, at no cost to the runner. <paramref name="HasRunnerOptions"/> tells whether it has options that
+/// reload a model, apart from the context length.
+/// </summary>
 /// <remarks>
-/// An Ollama server answers a request without a prompt as soon as it has pinged the runner of the loaded model
-/// (<c>needsReload</c> in <c>server/sched.go</c>), whether or not the runner has a free slot. The options of the
-/// original request are repeated: other runner options would reload the model. See ADR 0033.
+/// An Ollama server responds to a request without a prompt as soon as it has pinged the runner of the loaded model (<c>needsReload</c> in
+/// <c>server/sched.go</c>), whether or not the runner has a free slot. The options of the original request are repeated, since other runner options
+/// would reload the model. See ADR 0033.
 /// </remarks>
 internal readonly record struct LivenessQuery(string Path, string Body, bool HasRunnerOptions)
 {
     // Fields of api.Runner in api/types.go, without num_ctx.
     private static readonly string[] RunnerOptions = ["num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"];
 
-    /// <summary>The query for a request's model on an instance.</summary>
     /// <returns>Null if the instance cannot be checked.</returns>
     public static LivenessQuery? For(BridgeCall call, Instance instance)
     {
@@ -31,7 +30,7 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
 
     private static LivenessQuery ForOllama(BridgeCall call, string model)
     {
-        // The route of the request, or the native one that serves it: a broken route must not hide behind one that works.
+        // The route of the request, or the native one that serves it: a failing route must not be hidden by a working one.
         var path = (call.Operation.Protocol, call.Operation.Name) switch
         {
             (Protocol.Ollama, "embeddings") => "/api/embeddings",
@@ -42,7 +41,7 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
         var (options, shift) = call.Operation.Protocol == Protocol.Ollama && call.Body is { } held ? held.Read(body => ReadOptions(body)) : default;
         options ??= [];
         var hasRunnerOptions = shift is not null || RunnerOptions.Any(options.ContainsKey);
-        // For servers of other kinds that generate from an empty prompt.
+        // For other servers, which generate from an empty prompt.
         options["num_predict"] = 1;
         var body = new JsonObject { ["model"] = model, ["stream"] = false, ["options"] = options };
         if (path == "/api/chat")
@@ -70,7 +69,7 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
         }
     }
 
-    /// <summary>The fields of a native request that decide whether its model is reloaded.</summary>
+    /// <summary>Reads the fields of a native request that decide whether its model is reloaded.</summary>
     private static (JsonObject? Options, JsonNode? Shift) ReadOptions(in ReadOnlySequence<byte> body)
     {
         JsonObject? options = null;
@@ -94,7 +93,7 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
-            // Not JSON to the letter. The server rejects it, or reads it in its own way.
+            // Not strict JSON. The server rejects it, or parses it in its own way.
         }
 
         return (options, shift);

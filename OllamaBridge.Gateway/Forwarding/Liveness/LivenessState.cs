@@ -1,23 +1,23 @@
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>What checks say about an instance that is silent on a request.</summary>
+/// <summary>The result of checking an instance that is silent on a request.</summary>
 internal enum LivenessState
 {
-    /// <summary>Nothing: it has not been checked, or cannot be.</summary>
+    /// <summary>The instance has not been checked, or cannot be.</summary>
     Unknown,
 
-    /// <summary>A check is under way and not overdue.</summary>
+    /// <summary>A check is running and not overdue.</summary>
     Pending,
 
-    /// <summary>It answers checks: the silence is work or waiting.</summary>
+    /// <summary>The instance responds to checks: the silence is work or waiting.</summary>
     Alive,
 
-    /// <summary>A check by a generation is overdue although the server answers other routes: the check may be waiting for a slot.</summary>
+    /// <summary>A check by a generation is overdue although the server responds on other routes: the check may be waiting for a slot.</summary>
     Suspect,
 
     /// <summary>A check is overdue because the model is being loaded.</summary>
     Loading,
 
-    /// <summary>A check is overdue and nothing explains it.</summary>
+    /// <summary>A check is overdue without an explanation.</summary>
     Unresponsive,
 }

@@ -3,21 +3,21 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>How long models take to load, learned from requests that had to wait for it.</summary>
+/// <summary>Learns how long models take to load from requests that waited for it.</summary>
 internal sealed class LoadTimes(IOptions<LivenessOptions> options)
 {
-    // A slower load counts at once, faster ones pull the value down gradually.
+    // A slower load counts at once. Faster ones lower the value gradually.
     private const double RecentWeight = 0.2;
-    // More models than a fleet has; beyond that everything is learned again.
+    // More models than a fleet has. Above that all values are learned again.
     private const int MaxModels = 1024;
     private LivenessOptions Settings => options.Value;
     private readonly ConcurrentDictionary<string, Record> _models = new(StringComparer.Ordinal);
     private double _secondsPerByte = double.NaN;
 
-    /// <summary>Takes in one load.</summary>
-    /// <param name="model">Canonical name.</param>
-    /// <param name="bytes">The model's size on disk; 0 if unknown.</param>
-    /// <param name="took">From sending the request to the end of the load.</param>
+    /// <summary>
+    /// Adds one load. <paramref name="bytes"/> is the model's size on disk, 0 if unknown; <paramref name="took"/> is the time from sending the
+    /// request to the end of the load.
+    /// </summary>
     public void Add(string model, long bytes, TimeSpan took)
     {
         if (_models.Count >= MaxModels)
@@ -31,25 +31,22 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
             Volatile.Write(ref _secondsPerByte, Blend(Volatile.Read(ref _secondsPerByte), took.TotalSeconds / bytes));
     }
 
-    /// <summary>A load was given up: if it was merely slow, the next must not be given up as early.</summary>
-    /// <param name="model">Canonical name.</param>
-    /// <param name="startedAt">When it started, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
-    /// <param name="at">When it was given up, in the same ticks.</param>
-    /// <param name="after">The time between.</param>
+    /// <summary>
+    /// Records a load that was given up. If it was only slow, the next one gets more time. Times are in <see cref="TimeProvider.GetTimestamp"/>'s
+    /// ticks.
+    /// </summary>
     public void AddGivenUp(string model, long startedAt, long at, TimeSpan after)
     {
         var sample = new GivenUp(at, after.TotalSeconds);
         _models.AddOrUpdate(
             model,
             static (_, s) => new Record(double.NaN, s.Sample, default),
-            // Requests that wait for one load are given up one after another, and none of them longer than the first.
+            // Requests that wait for one load are given up one after another. None of them may get more time than the first.
             static (_, known, s) => s.StartedAt > known.Last.At ? known with { Last = s.Sample, Before = known.Last } : known,
             (Sample: sample, StartedAt: startedAt));
     }
 
-    /// <summary>How long a load usually takes.</summary>
-    /// <param name="model">Canonical name.</param>
-    /// <param name="bytes">The model's size on disk; 0 if unknown.</param>
+    /// <summary>Returns the usual time of a load. <paramref name="bytes"/> is the model's size on disk, 0 if unknown.</summary>
     public TimeSpan Usual(string model, long bytes)
     {
         var seconds = _models.TryGetValue(model, out var known) && !double.IsNaN(known.Seconds) ? known.Seconds
@@ -58,10 +55,10 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
         return TimeSpan.FromSeconds(Math.Min(seconds, 86_400));
     }
 
-    /// <summary>When a load counts as hung.</summary>
-    /// <param name="model">Canonical name.</param>
-    /// <param name="bytes">The model's size on disk; 0 if unknown.</param>
-    /// <param name="startedAt">When it started, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    /// <summary>
+    /// Returns the loading time after which a load counts as hung. <paramref name="bytes"/> is the model's size on disk, 0 if unknown;
+    /// <paramref name="startedAt"/> is in <see cref="TimeProvider.GetTimestamp"/>'s ticks.
+    /// </summary>
     public TimeSpan Limit(string model, long bytes, long startedAt)
     {
         var seconds = Math.Max(Settings.MinLoadTimeout.TotalSeconds, Usual(model, bytes).TotalSeconds * Settings.LoadTimeFactor);

@@ -3,11 +3,11 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>What successive answers of <c>/api/ps</c> say about whether a model is being loaded. Not thread-safe.</summary>
+/// <summary>Decides from successive responses of <c>/api/ps</c> whether a model is being loaded. Not thread-safe.</summary>
 /// <remarks>
-/// A server lists a model once its runner exists. Until the first request there has ended, servers compute <c>expires_at</c> from the
-/// current time, so that it moves with the clock; afterwards it stands still while requests run. A server that is loading may also
-/// not answer at all (<c>loadedModels</c> in <c>server/sched.go</c>).
+/// A server lists a model once its runner exists. Until the first request there has ended, servers compute <c>expires_at</c> from the current time,
+/// so that it moves with the clock. Afterwards it is constant while requests run. A server that is loading may also send no response at all
+/// (<c>loadedModels</c> in <c>server/sched.go</c>).
 /// </remarks>
 internal sealed class MemoryEvidence(string modelKey)
 {
@@ -17,19 +17,16 @@ internal sealed class MemoryEvidence(string modelKey)
     private bool _hasLook;
     private int _moves;
 
-    /// <summary>Whether the model is being loaded, as far as is known.</summary>
     public bool IsLoading { get; private set; }
 
-    /// <summary>The server answers, but holds back the list of models in memory.</summary>
-    /// <param name="mayReload">
-    /// Whether the request may make the server load the model. Else the list is held back by the server's ping of a frozen runner
-    /// (<c>needsReload</c> in <c>server/sched.go</c> holds the same lock as a load).
-    /// </param>
+    /// <summary>
+    /// Records that the server responds, but holds back the list of models in memory. That is evidence of a load only if
+    /// <paramref name="mayReload"/>, that is, if the request may make the server load the model. If not, the server's ping of a frozen runner holds
+    /// the list back (<c>needsReload</c> in <c>server/sched.go</c> takes the same lock as a load).
+    /// </summary>
     public void AddNoAnswer(bool mayReload) => IsLoading |= mayReload;
 
-    /// <summary>Takes in an answer.</summary>
-    /// <param name="running">The body of <c>/api/ps</c>.</param>
-    /// <param name="at">When it came, counted from any fixed time.</param>
+    /// <summary>Adds the body of a response of <c>/api/ps</c>. <paramref name="at"/> is its time relative to any fixed time.</summary>
     public void Add(JsonElement running, TimeSpan at)
     {
         if (running.ValueKind != JsonValueKind.Object)
@@ -51,7 +48,7 @@ internal sealed class MemoryEvidence(string modelKey)
         (_hasLook, _at, _expiresAt) = (true, at, expiresAt);
     }
 
-    /// <returns>When the model expires; null if it is not listed.</returns>
+    /// <returns>The model's <c>expires_at</c>; null if it is not listed.</returns>
     private DateTimeOffset? Find(JsonElement running)
     {
         if (running.ValueKind != JsonValueKind.Object || !running.TryGetProperty("models", out var models) || models.ValueKind != JsonValueKind.Array)

@@ -3,11 +3,10 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
-/// <summary>Sizes of models on disk, as <c>/api/tags</c> tells them.</summary>
+/// <summary>Reads sizes of models on disk from the entries of <c>/api/tags</c>.</summary>
 internal static class ModelSize
 {
-    /// <summary>A model's size on an instance.</summary>
-    /// <returns>Bytes; 0 if unknown.</returns>
+    /// <summary>Returns a model's size on an instance in bytes; 0 if unknown.</summary>
     public static long Of(InstanceView? view, string modelKey)
     {
         if (view is null || view.Catalog.IsDefault)

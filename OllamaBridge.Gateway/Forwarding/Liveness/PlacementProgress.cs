@@ -6,17 +6,17 @@ namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
 /// <summary>Compares the requests for one model on one instance.</summary>
 /// <remarks>
-/// An answer of the same route that brings bytes shows that route and engine work, whatever a silent request beside it waits for. Used by one loop
-/// alone, but for <see cref="AddEnded"/>.
+/// Received bytes of another response of the same route show that route and engine work, whatever a silent request waits for. Used by one loop only,
+/// except for <see cref="AddEnded"/>.
 /// </remarks>
 internal sealed class PlacementProgress(TimeProvider time)
 {
-    // A slow GPU, and the usual length of a token, while nothing is learned.
+    // A slow GPU and the usual length of a token, until both are learned.
     private const double AssumedTokensPerSecond = 300;
     private const double AssumedBytesPerToken = 4;
-    // An image's tokens, roughly.
+    // The approximate tokens of an image.
     private const long ImageBytes = 4096;
-    // Older ends matter no more.
+    // Older ends are no evidence any more.
     private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(1);
     private readonly ConcurrentDictionary<(PlacementState Placement, Operation Operation), long> _ended = new();
     private readonly Dictionary<(PlacementState Placement, Operation Operation), long> _moved = [];
@@ -25,31 +25,30 @@ internal sealed class PlacementProgress(TimeProvider time)
     private bool _isGathered;
     private long _nextSweep;
 
-    /// <summary>Begins a round.</summary>
-    /// <param name="attempts">All requests under way.</param>
+    /// <summary>Begins a round over <paramref name="attempts"/>, all running attempts.</summary>
     public void Begin(IEnumerable<ForwardAttempt> attempts)
     {
         _attempts = attempts;
         _isGathered = false;
     }
 
-    /// <summary>A request has ended whose answer had begun. Thread-safe.</summary>
+    /// <summary>Records the end of a request whose response had begun. Thread-safe.</summary>
     public void AddEnded(ForwardAttempt attempt) => _ended[Key(attempt)] = time.GetTimestamp();
 
-    /// <summary>Whether another request for the model on the same instance got bytes, or was answered, within a time.</summary>
-    /// <param name="attempt">The silent request.</param>
-    /// <param name="within">The time.</param>
-    /// <param name="now">Now, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    /// <summary>
+    /// Whether another request for the model on the same instance received bytes or ended <paramref name="within"/> a time. <paramref name="now"/> is
+    /// in <see cref="TimeProvider.GetTimestamp"/>'s ticks.
+    /// </summary>
     public bool HasMoved(ForwardAttempt attempt, TimeSpan within, long now)
     {
         Gather();
         var key = Key(attempt);
         var at = Math.Max(_moved.GetValueOrDefault(key), _ended.GetValueOrDefault(key));
-        // Its own last bytes are older than its silence.
+        // Its own last bytes precede its silence.
         return at > attempt.LastByteAt && at > attempt.SentAt && time.GetElapsedTime(at, Math.Max(at, now)) < within;
     }
 
-    /// <summary>How long the prompts take that the instance holds for the model and has not answered yet.</summary>
+    /// <summary>Returns the expected evaluation time of the prompts that the instance holds for the model without a response.</summary>
     public TimeSpan ExpectedPrefill(PlacementState state)
     {
         Gather();
@@ -57,7 +56,7 @@ internal sealed class PlacementProgress(TimeProvider time)
         return state.Model.Prefill.Expected(bytes) ?? TimeSpan.FromSeconds(bytes / AssumedBytesPerToken / AssumedTokensPerSecond);
     }
 
-    /// <summary>Looks at all requests, once in a round and only if one is silent.</summary>
+    /// <summary>Collects the state of all requests, at most once in a round and only if one is silent.</summary>
     private void Gather()
     {
         if (_isGathered)

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Parallelism;
 
-/// <summary>Limits the slots of a model on an instance to the requests that the instance runs at once there.</summary>
+/// <summary>Limits the slots of a model on an instance to the number of requests that the instance runs at once.</summary>
 internal sealed class ParallelismLearner
 {
     private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(100);
@@ -24,7 +24,6 @@ internal sealed class ParallelismLearner
         metrics.ObserveParallelism(() => Limits(fleet.Current, time.GetTimestamp()));
     }
 
-    /// <summary>Takes in a request that has ended.</summary>
     public void Add(InstanceLease lease, in OverlapSample sample)
     {
         if (!_options.Value.Learn || lease.Entry.Guard is not { } guard || lease.Instance.IsPeer)

@@ -12,22 +12,21 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Forwarding.TokenCounts;
 
 /// <summary>
-/// Answers <c>POST /v1/messages/count_tokens</c>: from an instance's own tokenizer if it has the route (llama-server does, Ollama doesn't), else with an
+/// Responds to <c>POST /v1/messages/count_tokens</c>: from an instance's own tokenizer if it has the route (llama-server does, Ollama doesn't), else with an
 /// estimate that is marked as such. Takes no slot and never makes a model generate.
 /// </summary>
 internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, IOptions<ContinuationOptions> options, TimeProvider time)
 {
-    /// <summary>Says how a count was made: <c>exact</c> or <c>estimate</c>.</summary>
+    /// <summary>The response header with the method of counting: <c>exact</c> or <c>estimate</c>.</summary>
     public const string Header = "X-Bridge-Token-Count";
 
     private const string Path = "/v1/messages/count_tokens";
     private const int MaxAnswer = 64 * 1024;
 
-    // A server may be replaced by one that has the route.
+    // After this time the server may have been replaced by one that has the route.
     private static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
     private readonly ConditionalWeakTable<Instance, StrongBox<Moment>> _unable = [];
 
-    /// <summary>Answers a request whose model has been found.</summary>
     public async Task HandleAsync(HttpContext context, BridgeCall call)
     {
         if (call.ModelKey.Length == 0)
@@ -61,11 +60,10 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
         return null;
     }
 
-    /// <returns>The instance's answer; null if it doesn't tell.</returns>
+    /// <returns>The instance's response; null if it has no count.</returns>
     private async Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)?> AskAsync(Instance instance, HttpContext context, BridgeCall call)
     {
-        using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, context.RequestAborted);
+        using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, context.RequestAborted);
         using var request = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + Path) { Content = call.Body!.ToContent() };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         foreach (var name in (ReadOnlySpan<string>)[AnthropicModels.VersionHeader, "anthropic-beta"])
@@ -74,12 +72,12 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
         instance.Authorize(request);
         try
         {
-            using var response = await client.SendAsync(request, either.Token);
-            await response.Content.LoadIntoBufferAsync(MaxAnswer, either.Token);
-            var body = await response.Content.ReadAsByteArrayAsync(either.Token);
+            using var response = await client.SendAsync(request, timeout.Token);
+            await response.Content.LoadIntoBufferAsync(MaxAnswer, timeout.Token);
+            var body = await response.Content.ReadAsByteArrayAsync(timeout.Token);
             if (response.IsSuccessStatusCode ? IsCount(body) : response.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge)
                 return (response.StatusCode, body);
-            // It answers, but not this question. (What is overloaded or fails may know the answer another time.)
+            // The server lacks the route. An overloaded or failing server may have it.
             if ((int)response.StatusCode < 500 || response.StatusCode == HttpStatusCode.NotImplemented)
                 _unable.AddOrUpdate(instance, new StrongBox<Moment>(time.GetMoment() + Memory));
             return null;

@@ -4,10 +4,10 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.TokenCounts;
 
-/// <summary>Estimates a prompt's tokens from its text, if no server tells. Pure.</summary>
+/// <summary>Estimates a prompt's tokens from its text if no server can count them. Pure.</summary>
 /// <remarks>
-/// Four characters of ASCII text are a token with the tokenizers of today's models, two of other European scripts, one of Chinese, Japanese or Korean.
-/// A message costs a few more for the marks of its role, a picture what one of ordinary size costs.
+/// With the tokenizers of current models, a token is four characters of ASCII text, two of other European scripts, or one of Chinese, Japanese or Korean.
+/// Each message adds a few tokens for its role, each image the tokens of one of ordinary size.
 /// </remarks>
 internal static class TokenEstimate
 {
@@ -16,8 +16,7 @@ internal static class TokenEstimate
     private const int QuartersPerToken = 4;
     private const int MaxDepth = 10_000;
 
-    /// <summary>Estimates the tokens of a request's body.</summary>
-    /// <returns>Null if it has no messages, or isn't such a body.</returns>
+    /// <returns>Null if the body has no messages or is not of this format.</returns>
     public static long? Of(in ReadOnlySequence<byte> body)
     {
         try
@@ -57,7 +56,6 @@ internal static class TokenEstimate
             : ((quarters + QuartersPerToken - 1) / QuartersPerToken) + (messages * TokensPerMessage) + (images * TokensPerImage);
     }
 
-    /// <summary>Reads one value to its end.</summary>
     private static long ReadValue(ref Utf8JsonReader reader, bool countsNames, bool isMessages, ref long messages, ref long images)
     {
         if (reader.TokenType is not (JsonTokenType.StartArray or JsonTokenType.StartObject))
@@ -71,7 +69,7 @@ internal static class TokenEstimate
                     messages++;
                     break;
                 case JsonTokenType.PropertyName:
-                    // What stands for something else than text of the prompt.
+                    // Values that are not text of the prompt.
                     if (GoText.Is(ref reader, "data"u8) || GoText.Is(ref reader, "url"u8))
                     {
                         images++;
@@ -109,7 +107,7 @@ internal static class TokenEstimate
         return quarters;
     }
 
-    /// <summary>Of UTF-8, by the first byte of each character: its continuation bytes count nothing.</summary>
+    /// <summary>Counts quarters of tokens in UTF-8 by the first byte of each character. Continuation bytes count zero.</summary>
     private static long Quarters(ReadOnlySpan<byte> text)
     {
         var quarters = 0L;

@@ -38,8 +38,10 @@ internal sealed class GpuExportersValidator : IValidateOptions<GpuOptions>
     {
         var mistakes = new List<string>();
         foreach (var (instance, address) in options.Exporters)
-            if (address is null || !address.IsAbsoluteUri || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
-                mistakes.Add($"{GpuOptions.Section}:Exporters:{instance}: '{address}' is no address of the form http://host:9400/metrics.");
+            if (address is { IsAbsoluteUri: true, UserInfo.Length: > 0 })
+                mistakes.Add($"{GpuOptions.Section}:Exporters:{instance}: {Fleet.InstanceAddress.Mistake("@", "http://host:9400/metrics")}");
+            else if (address is null || !address.IsAbsoluteUri || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
+                mistakes.Add($"{GpuOptions.Section}:Exporters:{instance}: {Fleet.InstanceAddress.Mistake(address?.OriginalString, "http://host:9400/metrics")}");
         return mistakes.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(mistakes);
     }
 }

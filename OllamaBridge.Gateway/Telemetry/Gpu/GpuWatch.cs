@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OpenTelemetry;
 
@@ -85,11 +86,10 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
 
     private async Task<IReadOnlyList<GpuReading>?> AskAsync(Func<CancellationToken, Task<IReadOnlyList<GpuReading>?>> ask, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(Settings.Timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(Settings.Timeout, time, cancellationToken);
         try
         {
-            return await ask(either.Token);
+            return await ask(timeout.Token);
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {

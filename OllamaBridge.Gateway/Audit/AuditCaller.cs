@@ -1,0 +1,35 @@
+using OllamaBridge.Gateway.Identity;
+
+namespace OllamaBridge.Gateway.Audit;
+
+/// <summary>Who makes a change.</summary>
+/// <param name="Actor">A value of <see cref="AuditActors"/>.</param>
+/// <param name="Key">The id of the API key; null for none.</param>
+/// <param name="Tenant">Its tenant; null for none.</param>
+/// <param name="Address">The client's address; null if no request makes the change.</param>
+/// <param name="RequestId">The request's id; null if no request makes the change.</param>
+internal sealed record AuditCaller(string Actor, string? Key = null, string? Tenant = null, string? Address = null, string? RequestId = null)
+{
+    /// <summary>The sender of a request to the operators' API.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="isAllowed">Whether it was let in.</param>
+    public static AuditCaller OfOperator(HttpContext context, bool isAllowed)
+    {
+        var identity = context.Features.Get<CallerIdentity>();
+        var actor = identity is { Tenant.Scopes: var scopes } && !scopes.HasFlag(Scopes.Admin) && scopes.HasFlag(Scopes.Drain) ? AuditActors.ClusterHook
+            : isAllowed || identity is not null ? AuditActors.Operator
+            : AuditActors.Unauthenticated;
+        return Of(context, actor, identity?.KeyId, identity?.Tenant.Id);
+    }
+
+    /// <summary>The sender of a request that changes models.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="tenant">The tenant that it was given.</param>
+    public static AuditCaller OfClient(HttpContext context, Tenant tenant) =>
+        context.Response.StatusCode == StatusCodes.Status401Unauthorized
+            ? Of(context, AuditActors.Unauthenticated, null, null)
+            : Of(context, AuditActors.Client, context.Features.Get<CallerIdentity>()?.KeyId, tenant.Id);
+
+    private static AuditCaller Of(HttpContext context, string actor, string? key, string? tenant) =>
+        new(actor, key, tenant, Caller.AddressOf(context), context.TraceIdentifier);
+}

@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
+
+namespace OllamaBridge.Gateway.Audit;
+
+/// <summary>Records changes: logs each of them and passes it to the store.</summary>
+internal sealed class AuditTrail
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    private readonly IAuditStore _store;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly string _bridge = Dns.GetHostName();
+    private readonly int _attemptsPerMinute;
+    private readonly Dictionary<string, int> _attempts = new(StringComparer.Ordinal);
+    private readonly Lock _lock = new();
+    private long _minuteSince;
+    private long _lastTime;
+    private uint _sequence;
+
+    public AuditTrail(IAuditStore store, IOptions<AuditOptions> options, TimeProvider time, ILoggerFactory loggers)
+    {
+        _store = store;
+        _time = time;
+        _logger = loggers.CreateLogger(AuditLog.Category);
+        _attemptsPerMinute = options.Value.AttemptsPerMinute;
+    }
+
+    /// <summary>Records a change that no request made.</summary>
+    /// <param name="actor">Where it comes from.</param>
+    /// <param name="action">What was done.</param>
+    /// <param name="target">What it was done to.</param>
+    /// <param name="before">The target before; null if it was not there.</param>
+    /// <param name="after">The target after; null if it is gone.</param>
+    /// <param name="failure">Why it was not done; null if it was.</param>
+    public void Record(string actor, string action, string target, JsonNode? before, JsonNode? after, string? failure = null) =>
+        Record(new AuditChange(action, target, before, after) { Reason = failure, Outcome = failure is null ? AuditOutcomes.Done : AuditOutcomes.Failed }, new AuditCaller(actor));
+
+    /// <summary>Records a change.</summary>
+    public void Record(AuditChange change, AuditCaller caller)
+    {
+        var now = _time.GetWallClock().ToUniversalTime();
+        var entry = new AuditEntry
+        {
+            Id = NextId(now),
+            Time = now,
+            Bridge = _bridge,
+            Actor = caller.Actor,
+            Key = caller.Key,
+            Tenant = caller.Tenant,
+            Address = caller.Address,
+            RequestId = caller.RequestId,
+            Action = change.Action,
+            Target = AuditText.Clean(change.Target),
+            Outcome = change.Outcome,
+            Status = change.Status,
+            Reason = AuditText.CleanOrNull(change.Reason),
+            Before = change.Before,
+            After = change.After,
+        };
+        AuditLog.Write(_logger, entry);
+        // What anyone can repeat at will must not push changes out of what is kept.
+        if (entry is { Outcome: AuditOutcomes.Done, Action: not AuditActions.ModelUnload } || MayKeepAttempt(caller.Tenant ?? ""))
+            _store.Write(entry);
+    }
+
+    /// <summary>An id that sorts behind every earlier one of this process, also if the clock is set back: milliseconds, a number, chance.</summary>
+    private string NextId(DateTimeOffset now)
+    {
+        lock (_lock)
+        {
+            _lastTime = Math.Max(_lastTime, now.ToUnixTimeMilliseconds());
+            return string.Create(CultureInfo.InvariantCulture, $"{_lastTime:x12}{_sequence++:x8}{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
+        }
+    }
+
+    private bool MayKeepAttempt(string tenant)
+    {
+        lock (_lock)
+        {
+            if (_minuteSince == 0 || _time.GetElapsedTime(_minuteSince) >= Minute)
+            {
+                _attempts.Clear();
+                _minuteSince = Math.Max(1, _time.GetTimestamp());
+            }
+
+            _attempts[tenant] = _attempts.GetValueOrDefault(tenant) + 1;
+            return _attempts[tenant] <= _attemptsPerMinute;
+        }
+    }
+}
+
+/// <summary>A change and what came of it.</summary>
+/// <param name="Action">What was done.</param>
+/// <param name="Target">What it was done to.</param>
+/// <param name="Before">The target before.</param>
+/// <param name="After">The target after.</param>
+internal sealed record AuditChange(string Action, string Target, JsonNode? Before, JsonNode? After)
+{
+    /// <summary>Whether it was made.</summary>
+    public required string Outcome { get; init; }
+
+    /// <summary>The status of the response; null for none.</summary>
+    public int? Status { get; init; }
+
+    /// <summary>Why it was not made; null if it was.</summary>
+    public string? Reason { get; init; }
+}

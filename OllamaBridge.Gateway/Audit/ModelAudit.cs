@@ -1,0 +1,87 @@
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Audit;
+
+/// <summary>Records changes of models that clients make through the model API: pull, create, copy, delete, push and unload.</summary>
+internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
+{
+    /// <summary>Notes what the model is before the change.</summary>
+    public void NoteBefore(BridgeCall call)
+    {
+        if (ActionOf(call) is { } action)
+            call.ModelBefore = Describe(action, TargetOf(call));
+    }
+
+    /// <summary>Records the change of a request that has ended, if it is one.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="call">What is known of it.</param>
+    /// <param name="outcome">How it ended.</param>
+    public void Settle(HttpContext context, BridgeCall call, CallOutcome outcome)
+    {
+        if (ActionOf(call) is not { } action)
+            return;
+        var target = TargetOf(call);
+        var status = context.Response.StatusCode;
+        var result = outcome switch
+        {
+            CallOutcome.Succeeded => AuditOutcomes.Done,
+            CallOutcome.Rejected => AuditOutcomes.Refused,
+            CallOutcome.Cancelled => AuditOutcomes.Unknown,
+            _ => AuditOutcomes.Failed,
+        };
+        var isDone = result == AuditOutcomes.Done;
+        trail.Record(
+            new AuditChange(action, target, isDone ? call.ModelBefore : null, isDone ? After(action, call, target) : null)
+            {
+                Outcome = result,
+                Status = status,
+                Reason = isDone ? null : call.Refusal,
+            },
+            AuditCaller.OfClient(context, call.Tenant));
+    }
+
+    private static string? ActionOf(BridgeCall call) => call.Operation switch
+    {
+        { Kind: OperationKind.Management, Name: "pull" } => AuditActions.ModelPull,
+        { Kind: OperationKind.Management, Name: "create" } => AuditActions.ModelCreate,
+        { Kind: OperationKind.Management, Name: "copy" } => AuditActions.ModelCopy,
+        { Kind: OperationKind.Management, Name: "delete" } => AuditActions.ModelDelete,
+        { Kind: OperationKind.Management, Name: "push" } => AuditActions.ModelPush,
+        _ => UnloadStage.IsUnload(call.Operation, call.Facts) && call.Facts.Model is not null ? AuditActions.ModelUnload : null,
+    };
+
+    private static string TargetOf(BridgeCall call)
+    {
+        var written = (call.Operation.Name == "copy" ? call.Facts.OtherModel : call.Facts.Model) ?? "";
+        return ModelReference.Resolve(written, call.Operation.Naming) is { IsResolved: true } reference ? reference.Key : written;
+    }
+
+    private JsonObject? After(string action, BridgeCall call, string target)
+    {
+        // A push changes nothing here, and what an unload leaves in memory is seen when its instance is next looked at.
+        var after = action is AuditActions.ModelPush or AuditActions.ModelUnload ? null : Describe(action, target);
+        var source = call.Operation.Name switch { "copy" => call.Facts.Model, "create" => call.Facts.OtherModel, _ => null };
+        if (source is not null)
+            (after ??= [])["from"] = AuditText.Clean(source);
+        return after;
+    }
+
+    private JsonObject? Describe(string action, string key)
+    {
+        var snapshot = fleet.Current;
+        if (action == AuditActions.ModelUnload)
+            return Names("loaded", snapshot.Instances.Where(i => i.Loaded.Any(m => m.Key == key)).Select(i => i.Instance.Name));
+        if (!snapshot.Models.TryGetValue(key, out var model))
+            return null;
+        var description = Names("instances", model.Placements.Select(p => p.Instance.Name));
+        if (model.Digest is { } digest)
+            description["digest"] = digest;
+        return description;
+    }
+
+    private static JsonObject Names(string property, IEnumerable<string> names) =>
+        new() { [property] = new JsonArray([.. names.Order(StringComparer.Ordinal).Select(n => JsonValue.Create(n))]) };
+}
