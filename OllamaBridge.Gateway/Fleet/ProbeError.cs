@@ -10,7 +10,9 @@ internal static class ProbeError
     private static readonly string[] NotTls = ["Cannot determine the frame size", "unexpected packet format", "wrong version number", "packet length too long"];
     private static readonly string[] WantsCertificate = ["certificate required", "CertificateRequired", "bad certificate", "BadCertificate", "handshake failure", "HandshakeFailure"];
 
-    /// <summary>Describes an error for an operator: its cause, not the exceptions that wrap it. <paramref name="isTls"/> is true for an https address.</summary>
+    /// <summary>
+    /// Describes an error for an operator: its cause, not the exceptions that wrap it. <paramref name="isTls"/> is true for an https address.
+    /// </summary>
     public static string Describe(Exception exception, bool isTls = false) => exception switch
     {
         HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded } when isTls =>
