@@ -247,7 +247,7 @@ public sealed class RegionTests
         var key = ApiKey.Create().Key;
         await using var bed = await StartAsync(
             pace: null, 1, 1, [("Bridge:Regions:Peers:0:ApiKey", key)], [("Bridge:Tenants:region-a:Keys:0", ApiKey.Create().Verifier.ToString())], known: false);
-        await bed.A.UntilAsync(s => Peer(s, "b").LastError?.Contains("/bridge/region answered 401", StringComparison.Ordinal) == true, "b refuses the key");
+        await bed.A.UntilAsync(s => Peer(s, "b").LastError?.Contains("/bridge/region responded with 401", StringComparison.Ordinal) == true, "b refuses the key");
         await bed.Here[0].KillAsync();
 
         using var answer = await bed.AskAsync(Ask.Chat(stream: false));

@@ -72,7 +72,7 @@ public sealed class SilentInstanceTests
         var states = new System.Collections.Concurrent.ConcurrentBag<InstanceStatus>();
         bridge.Fleet.Changed += () => states.Add(bridge.Fleet.Current.Instances.Max(i => i.Status));
         var first = AskAsync(bridge, "/api/chat", stream: true);
-        await bridge.UntilAsync(s => s.Instances.Any(i => i.Remarks.Any(r => r.StartsWith("/api/ps does not answer", StringComparison.Ordinal))), "the list is held back");
+        await bridge.UntilAsync(s => s.Instances.Any(i => i.Remarks.Any(r => r.StartsWith("/api/ps does not respond", StringComparison.Ordinal))), "the list is held back");
 
         var answers = await Task.WhenAll([first, .. Enumerable.Range(0, 4).Select(i => AskAsync(bridge, "/api/chat", stream: i % 2 == 0))]);
 

@@ -122,7 +122,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
             await UntilAsync(s => s.Version > version);
             var view = View(_owner.Current, "i");
             Assert.Equal((InstanceStatus.Healthy, "a:latest"), (view.Status, Assert.Single(view.Loaded).Key));
-            Assert.Contains(view.Remarks, r => r.Contains("/api/ps does not answer", StringComparison.Ordinal));
+            Assert.Contains(view.Remarks, r => r.Contains("/api/ps does not respond", StringComparison.Ordinal));
         }
 
         _servers["i"].HoldsRunning = false;
@@ -146,7 +146,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
 
         await _owner.StartAsync(Cancelled);
         Assert.Equal([InstanceStatus.Unknown, InstanceStatus.Healthy], _owner.Current.Instances.Select(v => v.Status));
-        Assert.Contains("list of models has not come yet", View(_owner.Current, "i").LastError, StringComparison.Ordinal);
+        Assert.Contains("list of models has not arrived yet", View(_owner.Current, "i").LastError, StringComparison.Ordinal);
 
         held.SetResult();
         await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy);
@@ -210,7 +210,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     {
         _servers["i"].Status = status;
         await _owner.StartingAsync(Cancelled);
-        Assert.Equal($"/api/version answered {status}", View(_owner.Current, "i").LastError);
+        Assert.Equal($"/api/version responded with {status}", View(_owner.Current, "i").LastError);
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public class OllamaLookTests
         var health = await OllamaLook.LookAsync(path => path == "/api/ps" ? throw new TaskCanceledException() : GetAsync(path));
         Assert.Equal("0.32.15", health.Version);
         Assert.True(health.Loaded.IsDefault);
-        Assert.Contains("/api/ps does not answer", Assert.Single(health.Remarks), StringComparison.Ordinal);
+        Assert.Contains("/api/ps does not respond", Assert.Single(health.Remarks), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public class OllamaLookTests
     {
         _routes[path] = (status, "");
         var error = await Assert.ThrowsAsync<HttpRequestException>(() => OllamaLook.LookAsync(GetAsync));
-        Assert.Contains($"{path} answered {status}", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"{path} responded with {status}", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
