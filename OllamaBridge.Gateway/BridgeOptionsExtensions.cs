@@ -8,10 +8,10 @@ namespace OllamaBridge.Gateway;
 /// <summary>Registers options that are read from sections of <c>Bridge</c>.</summary>
 internal static class BridgeOptionsExtensions
 {
-    /// <summary>Adds the options of a section: strictly checked, validated at the start, and following accepted changes.</summary>
+    /// <summary>Adds the options of a section: strictly validated at startup, and updated by accepted changes.</summary>
     /// <remarks>
-    /// <see cref="IOptions{TOptions}.Value"/> is always that of the settings in effect. Settings that are read only once are marked with
-    /// <see cref="RestartRequiredAttribute"/>. Every public property is a setting: it is in the strict check and in the JSON schema.
+    /// <see cref="IOptions{TOptions}.Value"/> always belongs to the settings in effect. Settings that are read only once are marked with
+    /// <see cref="RestartRequiredAttribute"/>. Every public property is a setting: strict validation and the JSON schema include it.
     /// </remarks>
     public static IServiceCollection AddBridgeOptions<TOptions, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TValidator>(
         this IServiceCollection services, string section)
@@ -34,8 +34,8 @@ internal static class BridgeOptionsExtensions
             section, ActivatorUtilities.CreateInstance<TValidator>(provider), provider.GetRequiredService<BridgeSettings>()));
     }
 
-    /// <summary>Validates all options before anything is made of them.</summary>
-    /// <exception cref="OptionsValidationException">With every mistake of every section, each once.</exception>
+    /// <summary>Validates all options before they are used.</summary>
+    /// <exception cref="OptionsValidationException">Contains every error of every section once.</exception>
     public static void ValidateOptions(this IHost host)
     {
         try
@@ -55,7 +55,7 @@ internal static class BridgeOptionsExtensions
     private static OptionsValidationException Join(IEnumerable<OptionsValidationException> mistakes) =>
         new(BridgeSettings.Root, typeof(BridgeOptionsExtensions), mistakes.SelectMany(i => i.Failures).Distinct());
 
-    /// <summary>Names mistakes by their configuration key, and those that are no value of their type, too.</summary>
+    /// <summary>Adds configuration keys to errors, and adds the errors of unreadable values.</summary>
     private sealed class SectionValidator<TOptions>(string section, IValidateOptions<TOptions> validator, BridgeSettings settings)
         : IValidateOptions<TOptions>
         where TOptions : class

@@ -19,10 +19,9 @@ using OllamaBridge.ServiceDefaults;
 
 namespace OllamaBridge.Gateway;
 
-/// <summary>Composes the gateway.</summary>
+/// <summary>Composes the gateway's services and routes.</summary>
 internal static class GatewayBuilderExtensions
 {
-    /// <summary>Adds all services of the gateway.</summary>
     public static WebApplicationBuilder AddGateway(this WebApplicationBuilder builder)
     {
         builder.AddServiceDefaults();
@@ -49,7 +48,6 @@ internal static class GatewayBuilderExtensions
         return builder;
     }
 
-    /// <summary>Maps all routes of the gateway.</summary>
     public static WebApplication MapGateway(this WebApplication app)
     {
         app.UseGateway();

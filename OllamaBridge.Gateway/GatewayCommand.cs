@@ -6,13 +6,12 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway;
 
-/// <summary>The command line: without a command it runs the gateway.</summary>
+/// <summary>The command line. Without a command it runs the gateway.</summary>
 internal static class GatewayCommand
 {
-    /// <summary>Checks the settings without starting.</summary>
     public const string CheckConfigName = "check-config";
 
-    // Of sysexits.h: the command line itself is wrong.
+    // EX_USAGE of sysexits.h.
     private const int UsageExitCode = 64;
 
     private const string Settings =
@@ -20,9 +19,9 @@ internal static class GatewayCommand
 
     /// <summary>Runs a command.</summary>
     /// <param name="args">The command line.</param>
-    /// <param name="output">For results.</param>
-    /// <param name="errors">For mistakes.</param>
-    /// <returns>The exit code: 0; 64 for a wrong command line; 78 for settings with which the gateway cannot start.</returns>
+    /// <param name="output">Receives results.</param>
+    /// <param name="errors">Receives errors.</param>
+    /// <returns>The exit code: 0; 64 for an invalid command line; 78 for settings that prevent startup.</returns>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter errors)
     {
         var root = Create(args, output, errors);
@@ -33,9 +32,9 @@ internal static class GatewayCommand
             return UsageExitCode;
         }
 
-        // A file may be named '@…', and '[' may begin a value: both mean something to the parser by default.
+        // A file name may begin with '@' and a value with '[': both have a meaning for the parser by default.
         var line = root.Parse(args.Length > 0 && IsOwn(root, args[0]) ? args[..1] : [], new ParserConfiguration { ResponseFileTokenReplacer = null });
-        // The host, not the parser, answers signals; exceptions are the caller's.
+        // The host, not the parser, handles signals; exceptions propagate to the caller.
         return await line.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false, Output = output, Error = errors });
     }
 
@@ -52,7 +51,7 @@ internal static class GatewayCommand
         return root;
     }
 
-    // Only the first word may be a command: everything else belongs to the configuration, which reads '--key value' and 'key=value'.
+    // Only the first word may be a command: the rest belongs to the configuration, which reads '--key value' and 'key=value'.
     private static string? FindUnknownCommand(string[] args) => args switch
     {
         [CheckConfigName, .. var settings] => settings is [var word, ..] && IsWord(word) ? word : null,
@@ -75,7 +74,7 @@ internal static class GatewayCommand
             var builder = WebApplication.CreateBuilder(args).AddGateway();
             addresses = ListenRules.Addresses(builder.Configuration);
             var isStarted = false;
-            // A failed start is reported below, without its stack trace.
+            // A failed startup is reported below, without its stack trace.
             builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => level >= LogLevel.Warning && (Volatile.Read(ref isStarted) || level < LogLevel.Error));
             await using var app = builder.Build();
             app.ValidateOptions();

@@ -11,10 +11,10 @@ using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway;
 
-/// <summary>The way of a request, and the only place that states its order.</summary>
+/// <summary>The order of a request's stages; defined only here.</summary>
 internal static class GatewayPipeline
 {
-    /// <summary>Adds the stages: request id, access guard, protocol, identity, regions, body, model, quotas, then the answer.</summary>
+    /// <summary>Adds the stages: request id, access guard, protocol, identity, regions, body, model, quota, and the handler of the operation.</summary>
     public static void UseGateway(this WebApplication app)
     {
         var ids = app.Services.GetRequiredService<RequestIds>();
@@ -45,7 +45,7 @@ internal static class GatewayPipeline
         app.Use(next => context => guard.InvokeAsync(context, next));
         app.Use(next => context => operators.InvokeAsync(context, next));
 
-        // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; everything else is the fleet's.
+        // The bridge's own endpoints (/bridge, /health, /alive, /metrics) are routed; all other requests go to the fleet.
         app.Use(next => context => context.GetEndpoint() is not null ? next(context) : protocols.InvokeAsync(context, Identify));
 
         Task Identify(HttpContext context)
@@ -64,7 +64,7 @@ internal static class GatewayPipeline
         {
             OperationKind.Inventory => inventory.HandleAsync(context, call),
             OperationKind.Refused => ProtocolError.WriteAsync(
-                context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route belongs to a server's owner and is not passed on"),
+                context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route is reserved for a server's owner and is not forwarded"),
             OperationKind.Lookup when call.Operation.Name == OperationTable.CountTokens => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, count)),
             OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
             _ => gate.InvokeAsync(context, call, (admitted, _) => bodies.InvokeAsync(admitted, call, c => models.InvokeAsync(c, call, admit))),

@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway;
 
-/// <summary>Passes accepted changes on to what keeps more of the settings than options objects, in this order.</summary>
+/// <summary>Passes accepted changes, in a fixed order, to components that keep state derived from settings.</summary>
 internal sealed class GatewayReload(
     BridgeSettings settings,
     TenantDirectory directory,
@@ -19,18 +19,16 @@ internal sealed class GatewayReload(
     SettingsAudit audit,
     IServiceProvider services) : IHostedService
 {
-    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         audit.Note(Of<TenantsOptions>(), Of<TiersOptions>(), Of<ModelsOptions>());
         settings.Changed += Apply;
-        // A change during the start came before there was a handler.
+        // Applies a change that was accepted during startup, before the handler was registered.
         if (settings.HasChanged)
             Apply();
         return Task.CompletedTask;
     }
 
-    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken)
     {
         settings.Changed -= Apply;

@@ -6,21 +6,20 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway;
 
-/// <summary>How the gateway listens.</summary>
+/// <summary>Configures the gateway's web server.</summary>
 internal static class GatewayServer
 {
-    /// <summary>Where it listens unless told: beside Ollama's own port, on this machine only.</summary>
+    /// <summary>The default address: a port near Ollama's own, on this machine only.</summary>
     public const string DefaultUrl = "http://127.0.0.1:11400";
 
-    // Kestrel takes none that is not longer than its heartbeat.
+    // Kestrel requires a period longer than its heartbeat.
     private static readonly TimeSpan MinGracePeriod = TimeSpan.FromMilliseconds(1001);
     private static readonly string[] UrlKeys = ["urls", "http_ports", "https_ports", "Kestrel:Endpoints"];
 
-    // So high that Kestrel's grace period alone counts. With a lower rate each byte written earlier would earn time: what fits into the
-    // buffers of a connection (megabytes) would be worth an hour.
+    // High enough that only Kestrel's grace period matters. With a lower rate each byte written earlier would extend the time: the content of
+    // a connection's buffers (megabytes) would be worth an hour.
     private const double AnyRate = 1e15;
 
-    /// <summary>Sets Kestrel up.</summary>
     public static void ConfigureGatewayServer(this IWebHostBuilder web, IConfigurationManager configuration)
     {
         if (!UrlKeys.Any(key => configuration.GetSection(key).Exists()))
@@ -31,11 +30,11 @@ internal static class GatewayServer
             kestrel.ConfigureEndpointDefaults(static listen =>
             {
                 listen.Use(RejectionWriter.Middleware);
-                // As a real server. With HTTPS Kestrel would offer HTTP/2, for which the limits on slow clients are not the same.
+                // HTTP/1.1 only, as Ollama. With HTTPS Kestrel would offer HTTP/2, for which the limits on slow clients differ.
                 listen.Protocols = HttpProtocols.Http1;
             });
             kestrel.AddServerHeader = false; // a real server sends none
-            // Byte for byte, as they came: no client's and no server's header fails for its encoding.
+            // Latin-1 keeps header values byte for byte: no client's or server's header fails because of its encoding.
             kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
             kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
         });
@@ -49,12 +48,12 @@ internal static class GatewayServer
                 }
                 catch (OptionsValidationException)
                 {
-                    // The server is made before all options are validated: then this is told together with all other mistakes.
+                    // Kestrel is configured before all options are validated: the validation reports this error together with all others.
                     return;
                 }
 
                 kestrel.Limits.MaxRequestHeadersTotalSize = limits.MaxHeaderBytes;
-                // Kestrel wants room for all of them in its buffer.
+                // Kestrel requires a buffer at least as large as the header limit.
                 kestrel.Limits.MaxRequestBufferSize = Math.Max(kestrel.Limits.MaxRequestBufferSize ?? 0, limits.MaxHeaderBytes);
                 Apply(kestrel, limits);
             }));
@@ -65,7 +64,7 @@ internal static class GatewayServer
     {
         kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(limits.MinBodyRate, limits.BodyGracePeriod);
         kestrel.Limits.MaxRequestHeaderCount = limits.MaxHeaderFields;
-        // Counts only while a write waits for the client, not in the silence between two tokens. YARP writes 64 KiB at a time, at most.
+        // Counts only while a write waits for the client, not between two tokens. YARP writes at most 64 KiB at a time.
         var slow = limits.SlowClientTimeout;
         kestrel.Limits.MinResponseDataRate = new MinDataRate(AnyRate, slow > MinGracePeriod ? slow : MinGracePeriod);
     }

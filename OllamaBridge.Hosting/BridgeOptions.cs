@@ -90,7 +90,7 @@ public sealed record BridgeTierOptions
     public bool ExplicitStart { get; init; }
 }
 
-/// <summary>The rights and limits of a tenant. <c>docs/tenants.md</c> describes each setting.</summary>
+/// <summary>The rights and limits of a tenant. <c>docs/configuration/tenants.md</c> describes each setting.</summary>
 public sealed record BridgeTenantOptions
 {
     /// <summary><c>Inference</c>, <c>Management</c>, <c>Admin</c>, <c>Drain</c>; empty for <c>Inference</c>.</summary>

@@ -4,10 +4,10 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator;
 
-/// <summary>What the command was asked to do. Flags win over Ollama's environment variables, which win over defaults.</summary>
-/// <param name="Ports">One server for each.</param>
-/// <param name="Options">What the servers have in common.</param>
-/// <param name="ControlPort">Port of the side channel for all; null for none.</param>
+/// <summary>The parsed command line. Flags override Ollama's environment variables, which override defaults.</summary>
+/// <param name="Ports">One server for each port.</param>
+/// <param name="Options">The options of all servers.</param>
+/// <param name="ControlPort">Port of the common side channel; null for none.</param>
 internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Options, int? ControlPort)
 {
     private const int OllamaPort = 11_434;
@@ -15,7 +15,7 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
         "Usage: --port N | --ports N,N,… [--host ADDRESS] [--models NAME,…] [--prefill-models NAME,…] [--remote-models NAME,…] [--slots N] [--max-loaded N] [--max-queue N]\n"
         + "       [--load-time 2s] [--prefill 0.2ms] [--decode 15ms] [--keep-alive 5m] [--context N] [--answer-tokens N] [--pull-speed BYTES] [--control-port N]";
 
-    /// <exception cref="FormatException">An argument is unknown, or its value is none.</exception>
+    /// <exception cref="FormatException">An argument is unknown, or its value is missing or invalid.</exception>
     public static CommandLine Parse(IReadOnlyList<string> args, Func<string, string?> environment)
     {
         var flags = Flags(args);
@@ -26,7 +26,7 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
         SimulatedModel[] models =
         [
             .. Names(Take("models") ?? "deepseek-r1:7b,nomic-embed-text", answer),
-            // Those whose template leaves a last message of the assistant open.
+            // Models whose template leaves a last message of the assistant open.
             .. Names(Take("prefill-models") ?? "", answer).Select(m => m with { Template = ChatTemplate.Prefill }),
         ];
         var options = defaults with
@@ -70,7 +70,7 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
             else if (i + 1 < args.Count)
                 flags[args[i][2..]] = args[++i];
             else
-                throw new FormatException($"{args[i]} wants a value\n{Usage}");
+                throw new FormatException($"{args[i]} requires a value\n{Usage}");
         }
         return flags;
     }
@@ -102,7 +102,7 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
         ? port
         : throw new FormatException($"{name}: {text} is not a port (0 to {IPEndPoint.MaxPort})\n{Usage}");
 
-    /// <summary>A Go duration; a bare number is seconds, as Ollama reads OLLAMA_KEEP_ALIVE.</summary>
+    /// <summary>A Go duration. A bare number is seconds, as in OLLAMA_KEEP_ALIVE.</summary>
     private static TimeSpan Span(string name, string text)
     {
         if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && Math.Abs(seconds) < TimeSpan.MaxValue.TotalSeconds)

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>The faults that a server has before it. Thread-safe; may be changed while requests run.</summary>
+/// <summary>The pending faults of a server. Thread-safe; may be changed while requests run.</summary>
 public sealed class FaultPlan
 {
     private readonly Lock _gate = new();
@@ -8,10 +8,9 @@ public sealed class FaultPlan
     private volatile int _count;
     private volatile TaskCompletionSource _changed = NewSignal();
 
-    /// <summary>Raised after the plan has changed.</summary>
     internal event Action? Changed;
 
-    /// <summary>The faults still armed, in the order in which they are tried.</summary>
+    /// <summary>The pending faults in the order in which they are matched.</summary>
     public IReadOnlyList<Fault> Faults
     {
         get
@@ -21,7 +20,7 @@ public sealed class FaultPlan
         }
     }
 
-    /// <summary>Arms a fault behind those already there.</summary>
+    /// <summary>Adds a fault after the existing ones.</summary>
     /// <exception cref="ArgumentOutOfRangeException"><see cref="Fault.Times"/> is zero or less.</exception>
     public void Add(Fault fault)
     {
@@ -36,7 +35,7 @@ public sealed class FaultPlan
         Signal();
     }
 
-    /// <summary>Disarms everything; what is frozen thaws.</summary>
+    /// <summary>Removes all faults; frozen generations continue.</summary>
     public void Clear()
     {
         lock (_gate)
@@ -47,7 +46,7 @@ public sealed class FaultPlan
         Signal();
     }
 
-    /// <summary>Takes the fault that strikes this request, counting it, or null.</summary>
+    /// <summary>Takes the fault for a request and counts it; null for none.</summary>
     internal Fault? Take(string path, bool inference, string? model)
     {
         if (_count == 0)
@@ -66,7 +65,7 @@ public sealed class FaultPlan
         }
     }
 
-    /// <summary>Whether some fault looks at the model, so that the body must be read before <see cref="Take"/>.</summary>
+    /// <summary>Whether a fault depends on the model, so that the body must be read before <see cref="Take"/>.</summary>
     internal bool Any => _count != 0;
 
     internal bool Refuses => _count != 0 && Has(FaultKind.Refuse, null);
@@ -75,10 +74,10 @@ public sealed class FaultPlan
     internal ValueTask WhileFrozenAsync(string path, string model, CancellationToken cancellationToken) =>
         _count == 0 ? ValueTask.CompletedTask : new ValueTask(WaitFrozenAsync(path, model, cancellationToken));
 
-    /// <summary>Whether this model is on the processor.</summary>
+    /// <summary>Whether this model runs on the CPU.</summary>
     internal bool IsOnCpu(string model) => _count != 0 && Has(FaultKind.OnCpu, model);
 
-    /// <summary>How much more a token of this model takes.</summary>
+    /// <summary>The extra time of each token of this model.</summary>
     internal TimeSpan Slowness(string path, string model)
     {
         if (_count == 0)

@@ -1,8 +1,8 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>A request as it reached the server.</summary>
+/// <summary>A recorded request.</summary>
 /// <param name="Method">HTTP method.</param>
 /// <param name="Path">Path with query, as sent.</param>
-/// <param name="Headers">Headers; names compare without case; several values are joined by a comma.</param>
+/// <param name="Headers">Headers with case-insensitive names; several values are joined by a comma.</param>
 /// <param name="Body">The body; empty for uploads that are not kept.</param>
 public sealed record SeenRequest(string Method, string Path, IReadOnlyDictionary<string, string> Headers, ReadOnlyMemory<byte> Body);

@@ -16,7 +16,7 @@ public sealed class SimulatedServer : IAsyncDisposable
 
     private SimulatedServer(SimulatorOptions options)
     {
-        // What it serves is loaded once and stays.
+        // An OpenAI server loads its models once and keeps them.
         if (options.Kind == SimulatorKind.OpenAI)
             options = options with
             {
@@ -35,28 +35,28 @@ public sealed class SimulatedServer : IAsyncDisposable
         Faults.Changed += ApplyPort;
     }
 
-    /// <summary>Where it listens; stays the same when it is killed and started again.</summary>
+    /// <summary>Its address; unchanged by a kill and restart.</summary>
     public Uri Url { get; private set; } = new("http://127.0.0.1");
 
-    /// <summary>What it was started with.</summary>
+    /// <summary>The options that it was started with.</summary>
     public SimulatorOptions Options { get; }
 
-    /// <summary>The faults before it.</summary>
+    /// <summary>Its pending faults.</summary>
     public FaultPlan Faults { get; } = new();
 
-    /// <summary>What it has seen. Outlives a kill.</summary>
+    /// <summary>Its statistics; they survive a kill.</summary>
     public SimulatorStatistics Statistics { get; }
 
     /// <summary>Its model folder; other servers may share it.</summary>
     public ModelStore Store { get; }
 
-    /// <summary>Requests that wait for their model to be brought into memory.</summary>
+    /// <summary>Requests that wait for their model to be loaded.</summary>
     public int WaitingForLoad => _application.WaitingForLoad;
 
-    /// <summary>What it is pulling.</summary>
+    /// <summary>Its running pulls.</summary>
     internal Downloads Downloads { get; }
 
-    /// <summary>The name on the side channel.</summary>
+    /// <summary>Its name on the side channel.</summary>
     public string Name => Options.Name ?? Url.Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>False between a kill and a restart.</summary>
@@ -70,7 +70,7 @@ public sealed class SimulatedServer : IAsyncDisposable
     }
 
     /// <summary>Starts a server and waits until it listens.</summary>
-    /// <exception cref="IOException">The port is taken.</exception>
+    /// <exception cref="IOException">The port is in use.</exception>
     public static async Task<SimulatedServer> StartAsync(SimulatorOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -80,7 +80,7 @@ public sealed class SimulatedServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>As kill -9: open connections end at once, the port refuses, loaded models are lost. Done when it returns.</summary>
+    /// <summary>Kills the server as with kill -9: open connections end at once, the port refuses, loaded models are lost. Complete when it returns.</summary>
     public Task KillAsync()
     {
         lock (_gate)
@@ -93,7 +93,7 @@ public sealed class SimulatedServer : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Starts a killed server again on the same port, with empty memory; kills a living one first. Faults stay.</summary>
+    /// <summary>Starts a killed server again on the same port, with empty memory; kills a running one first. Faults stay.</summary>
     public async Task RestartAsync(CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
@@ -104,7 +104,7 @@ public sealed class SimulatedServer : IAsyncDisposable
         ApplyPort();
     }
 
-    /// <summary>Stops it; requests in flight are cut.</summary>
+    /// <summary>Stops the server and aborts requests in flight.</summary>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)

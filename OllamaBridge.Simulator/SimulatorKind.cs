@@ -1,11 +1,11 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>What a simulated server speaks.</summary>
+/// <summary>The API of a simulated server.</summary>
 public enum SimulatorKind
 {
-    /// <summary>All that Ollama does.</summary>
+    /// <summary>Ollama's API.</summary>
     Ollama,
 
-    /// <summary>OpenAI's API alone, as vLLM: models of <see cref="SimulatorOptions.Served"/>, always in memory.</summary>
+    /// <summary>Only OpenAI's API, as of vLLM: models of <see cref="SimulatorOptions.Served"/>, always in memory.</summary>
     OpenAI,
 }

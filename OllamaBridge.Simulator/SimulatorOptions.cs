@@ -1,9 +1,9 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>How one simulated server behaves. Defaults are Ollama's where it has one; times are those of a small GPU.</summary>
+/// <summary>The options of one simulated server. Defaults are Ollama's if it has one; times are those of a small GPU.</summary>
 public sealed record SimulatorOptions
 {
-    /// <summary>Everything takes no time: for tests and for measuring what stands before the server.</summary>
+    /// <summary>Options without any delays, for tests and for measuring the software in front of the server.</summary>
     public static SimulatorOptions Instant { get; } = new()
     {
         LoadTime = TimeSpan.Zero,
@@ -12,40 +12,40 @@ public sealed record SimulatorOptions
         PullBytesPerSecond = 0,
     };
 
-    /// <summary>What it speaks.</summary>
+    /// <summary>The server's API.</summary>
     public SimulatorKind Kind { get; init; }
 
-    /// <summary>What a server of <see cref="SimulatorKind.OpenAI"/> serves; names are ids, and count to the letter.</summary>
+    /// <summary>The models of a server of <see cref="SimulatorKind.OpenAI"/>; names are ids and must match exactly.</summary>
     public IReadOnlyList<SimulatedModel> Served { get; init; } = [];
 
-    /// <summary>The key that a server of <see cref="SimulatorKind.OpenAI"/> wants on <c>/v1</c>; null for none.</summary>
+    /// <summary>The key that a server of <see cref="SimulatorKind.OpenAI"/> requires on <c>/v1</c>; null for none.</summary>
     public string? ApiKey { get; init; }
 
-    /// <summary>Name of the server on the side channel; the port where left out.</summary>
+    /// <summary>The name of the server on the side channel; null for the port.</summary>
     public string? Name { get; init; }
 
     /// <summary>Address to listen on. On a loopback address Host and Origin are checked, as Ollama does.</summary>
     public global::System.Net.IPAddress Address { get; init; } = global::System.Net.IPAddress.Loopback;
 
-    /// <summary>Port; 0 takes a free one.</summary>
+    /// <summary>Port; 0 selects a free one.</summary>
     public int Port { get; init; }
 
-    /// <summary>Generations that one loaded model runs at once (OLLAMA_NUM_PARALLEL).</summary>
+    /// <summary>Parallel generations of one loaded model (OLLAMA_NUM_PARALLEL).</summary>
     public int ParallelSlots { get; init; } = 1;
 
-    /// <summary>Models in memory at once (OLLAMA_MAX_LOADED_MODELS).</summary>
+    /// <summary>The maximum number of models in memory (OLLAMA_MAX_LOADED_MODELS).</summary>
     public int MaxLoadedModels { get; init; } = 1;
 
-    /// <summary>Bytes of memory for models; null means that only <see cref="MaxLoadedModels"/> limits.</summary>
+    /// <summary>Bytes of memory for models; null means that only <see cref="MaxLoadedModels"/> is a limit.</summary>
     public long? MemoryBytes { get; init; }
 
-    /// <summary>Whether loaded models count as being in GPU memory (size_vram).</summary>
+    /// <summary>Whether loaded models are reported as in GPU memory (size_vram).</summary>
     public bool OnGpu { get; init; } = true;
 
-    /// <summary>Requests that may wait for a model to be loaded before 503 comes (OLLAMA_MAX_QUEUE).</summary>
+    /// <summary>The maximum number of requests that wait for a load; further ones get 503 (OLLAMA_MAX_QUEUE).</summary>
     public int MaxQueue { get; init; } = 512;
 
-    /// <summary>Time to load a model that does not say its own.</summary>
+    /// <summary>Time to load a model without a time of its own.</summary>
     public TimeSpan LoadTime { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Time to evaluate one token of a prompt.</summary>
@@ -60,7 +60,7 @@ public sealed record SimulatorOptions
     /// <summary>Context of a request that does not set num_ctx (OLLAMA_CONTEXT_LENGTH), in tokens.</summary>
     public int ContextLength { get; init; } = 4096;
 
-    /// <summary>The model folder; null makes one with a few well-known models.</summary>
+    /// <summary>The model folder; null creates one with a few well-known models.</summary>
     public ModelStore? Store { get; init; }
 
     /// <summary>Models that can be pulled.</summary>
@@ -69,13 +69,13 @@ public sealed record SimulatorOptions
     /// <summary>Speed of a pull in bytes per second; 0 means at once.</summary>
     public long PullBytesPerSecond { get; init; } = 50_000_000;
 
-    /// <summary>Where errors and modelfiles say that the models lie.</summary>
+    /// <summary>The path of the model folder in errors and modelfiles.</summary>
     public string ModelFolder { get; init; } = "/root/.ollama/models";
 
-    /// <summary>The clock for everything that takes time.</summary>
+    /// <summary>The clock of all modelled times.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
-    /// <summary>Whether it answers <c>/v1/messages/count_tokens</c>, which Ollama itself does not have.</summary>
+    /// <summary>Whether it has <c>/v1/messages/count_tokens</c>, which Ollama itself lacks.</summary>
     public bool CountsTokens { get; init; } = true;
 
     /// <summary>
@@ -84,12 +84,12 @@ public sealed record SimulatorOptions
     /// </summary>
     public bool HoldsRunningList { get; init; }
 
-    /// <summary>What /api/version tells.</summary>
+    /// <summary>The version in /api/version.</summary>
     public string Version { get; init; } = "0.32.15";
 
-    /// <summary>Counts what several servers have at once; null where nobody wants to know.</summary>
+    /// <summary>Counts the concurrent requests of several servers; null for none.</summary>
     public SharedConcurrency? Together { get; init; }
 
-    /// <summary>How many requests <see cref="SimulatorStatistics.Seen"/> remembers; 0 remembers none.</summary>
+    /// <summary>The number of requests that <see cref="SimulatorStatistics.Seen"/> keeps; 0 keeps none.</summary>
     public int SeenCapacity { get; init; } = 256;
 }

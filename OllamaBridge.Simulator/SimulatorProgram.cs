@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Telemetry;
 
 namespace OllamaBridge.Simulator;
 
-/// <summary>The command: one or several simulated servers in one process, over one model folder.</summary>
+/// <summary>The command: one or several simulated servers in one process, with one model folder.</summary>
 internal static class SimulatorProgram
 {
     public static async Task<int> Main(string[] args)

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>What a server has seen and done since it was made. Thread-safe.</summary>
+/// <summary>The counts of a server since its creation. Thread-safe.</summary>
 public sealed class SimulatorStatistics
 {
     private readonly Lock _gate = new();
@@ -20,29 +20,31 @@ public sealed class SimulatorStatistics
     /// <summary>Inference requests that arrived.</summary>
     public long Requests => Interlocked.Read(ref _requests);
 
-    /// <summary>Models brought into memory, reloads included.</summary>
+    /// <summary>Loads of models, reloads included.</summary>
     public long Loads => Interlocked.Read(ref _loads);
 
-    /// <summary>Models put out of memory to make room or because of other options.</summary>
+    /// <summary>Models evicted for another model or because of other options.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);
 
-    /// <summary>Inference requests whose client hung up before the end.</summary>
+    /// <summary>Inference requests whose client disconnected before the end.</summary>
     public long Cancelled => Interlocked.Read(ref _cancelled);
 
     /// <summary>Tokens generated.</summary>
     public long Tokens => Interlocked.Read(ref _tokens);
 
-    /// <summary>Generations that hold a slot now.</summary>
+    /// <summary>Generations that currently use a slot.</summary>
     public int ActiveGenerations => Volatile.Read(ref _active);
 
-    /// <summary>The most generations that ever held slots at once.</summary>
+    /// <summary>The highest number of generations that used slots at once.</summary>
     public int MaxActiveGenerations => Volatile.Read(ref _maxActive);
 
-    /// <summary>Inference requests inside the server now, waiting ones included. Whose last token is made is not: its client may be
-    /// sending the next before this one has noticed the end.</summary>
+    /// <summary>
+    /// Inference requests in the server now, waiting ones included. A request is no longer counted after its last token: its client may
+    /// send the next one before the server has noticed the end.
+    /// </summary>
     public int ConcurrentRequests => Volatile.Read(ref _concurrent);
 
-    /// <summary>The most inference requests that were ever inside the server at once.</summary>
+    /// <summary>The highest number of inference requests in the server at once.</summary>
     public int MaxConcurrentRequests => Volatile.Read(ref _maxConcurrent);
 
     /// <summary>The latest requests of every route, oldest first.</summary>

@@ -2,6 +2,8 @@ using System.Text;
 using Aspire.Hosting;
 using Microsoft.Extensions.Configuration;
 using OllamaBridge.AppHost;
+using OllamaBridge.Gateway.Settings;
+using OllamaBridge.Gateway.Tests.Settings;
 
 namespace OllamaBridge.Tests;
 
@@ -30,6 +32,20 @@ public sealed class FleetSettingsTests
         // The values in the file and the defaults in the code must be equal.
         Assert.Equal(new FleetSettings { Server = settings.Server, Tiers = settings.Tiers }, settings);
         Assert.Equal(4, settings.Server.Parallel);
+    }
+
+    [Fact]
+    public void Guide_KeysAndDefaults_EqualTheSettings()
+    {
+        const string Page = "docs/aspire/settings.md";
+        var documented = SettingsTable.Read(Page, File.ReadAllText(Path.Combine(Repository.Root, Page))).ToArray();
+        // Servers have defaults in the file only: without them Ollama's own apply.
+        var configured = new ConfigurationBuilder().AddJsonFile(Path.Combine(Repository.Root, "OllamaBridge.AppHost", "appsettings.json")).Build()
+            .AsEnumerable().ToDictionary(s => s.Key, s => s.Value);
+
+        var errors = SettingsTable.FindErrors(FleetSettings.Section, SettingTree.Build(typeof(FleetSettings)), documented, configured);
+
+        Assert.True(errors.Count == 0, string.Join(Environment.NewLine, errors));
     }
 
     [Fact]

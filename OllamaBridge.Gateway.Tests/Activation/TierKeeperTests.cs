@@ -99,7 +99,7 @@ public sealed class TierKeeperTests : IDisposable
     }
 
     [Fact]
-    public async Task Step_PlatformFails_RetriedWithBackOff()
+    public async Task Step_PlatformFails_RetriedWithBackoff()
     {
         _platform.OnRead = () => throw new ActivationException(ActivationFailure.Failed, "away");
         var asked = _queue.Ask("big");

@@ -6,10 +6,10 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Admin;
 
-/// <summary>The document that describes the bridge's own API is complete and true.</summary>
+/// <summary>The OpenAPI document of the bridge's own API is complete and correct.</summary>
 public sealed class ApiDescriptionTests
 {
-    // Not for programs: the page for people, what it reads, and the document itself.
+    // Routes without a description: the document itself.
     private static readonly string[] NotDescribed = ["/bridge/openapi.json"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -56,7 +56,7 @@ public sealed class ApiDescriptionTests
     }
 
     [Fact]
-    public async Task Document_InstanceReport_HasTheFieldsThatAreAnswered()
+    public async Task Document_InstanceReport_HasTheFieldsOfTheResponse()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -68,7 +68,7 @@ public sealed class ApiDescriptionTests
     }
 
     [Fact]
-    public async Task Document_CallerFromElsewhere_IsAnsweredAlthoughTheApiIsNot()
+    public async Task Document_RemoteClient_ServedAlthoughTheApiIsNot()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -16,11 +16,11 @@ public sealed class DrainWaitTests
     public DrainWaitTests() => _fleet.Publish(_builder.Change("i", v => v with { Draining = true }).Build());
 
     [Fact]
-    public async Task Run_EmptyOnce_WaitsForAnotherLook()
+    public async Task Run_EmptyOnce_WaitsForSecondCheck()
     {
         var waiting = Wait(seconds: 60);
         Assert.False(waiting.IsCompleted);
-        // Another gateway had not heard of the drain.
+        // Another gateway has not yet applied the drain.
         _builder["i"].UsedElsewhere = 1;
         await AdvanceAsync(waiting, 4);
         Assert.False(waiting.IsCompleted);
@@ -30,7 +30,7 @@ public sealed class DrainWaitTests
     }
 
     [Fact]
-    public async Task Run_NeverEmpty_EndsASecondAfterTheDeadline()
+    public async Task Run_NeverEmpty_EndsOneSecondAfterDeadline()
     {
         Assert.True(_builder["i"].TryTakeSlot());
         var waiting = Wait(seconds: 3);
@@ -41,7 +41,7 @@ public sealed class DrainWaitTests
     }
 
     [Fact]
-    public async Task Run_NoLongerDrainedOrThere_Ends()
+    public async Task Run_DrainCancelledOrInstanceRemoved_Ends()
     {
         Assert.True(_builder["i"].TryTakeSlot());
         var (first, second) = (Wait(seconds: 60), Wait(seconds: 60));
@@ -55,13 +55,13 @@ public sealed class DrainWaitTests
     private Task Wait(double seconds) =>
         DrainWait.RunAsync(_fleet, "I", _clock.GetMoment() + TimeSpan.FromSeconds(seconds), Interval, _clock, TestContext.Current.CancellationToken);
 
-    /// <summary>Lets time pass, so many looks; the timer's waiter is given the chance to look each time.</summary>
+    /// <summary>Advances the time by a number of checks, and lets the waiter run after each.</summary>
     private async Task AdvanceAsync(Task waiting, int looks)
     {
         for (var i = 0; i < looks; i++)
         {
             _clock.Advance(Look);
-            // The waiter goes on elsewhere; it is waiting for the next tick again, or done, before it is counted on.
+            // The waiter continues on another thread; the loop lets it reach the next tick or complete.
             for (var yields = 0; yields < 50 && !waiting.IsCompleted; yields++)
                 await Task.Yield();
         }

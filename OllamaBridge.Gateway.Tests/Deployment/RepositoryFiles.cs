@@ -7,6 +7,14 @@ internal static class RepositoryFiles
 {
     private static readonly string Root = FindRoot();
 
+    /// <summary>The README and all pages of the documentation, except decisions.</summary>
+    public static IReadOnlyList<string> Pages =>
+    [
+        "README.md",
+        .. Directory.EnumerateFiles(PathOf("docs"), "*.md", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Root, f))
+            .Where(f => !f.StartsWith(Path.Combine("docs", "adr"), StringComparison.Ordinal)).Order(StringComparer.Ordinal),
+    ];
+
     public static string PathOf(string file) => Path.Combine(Root, file);
 
     public static string Read(string file) => File.ReadAllText(PathOf(file));

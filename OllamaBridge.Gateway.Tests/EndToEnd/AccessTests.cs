@@ -2,7 +2,7 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The door: foreign hosts and origins stay outside, local ones and configured ones come in.</summary>
+/// <summary>Host and Origin headers are checked as by Ollama, and configured hosts and origins are allowed.</summary>
 public sealed class AccessTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -25,7 +25,7 @@ public sealed class AccessTests
     [InlineData("localhost", "app://obsidian.md", 200)]
     [InlineData("localhost", "https://ui.example", 200)] // configured below
     [InlineData("localhost", "https://a.apps.example", 200)] // configured below
-    public async Task Get_HostAndOrigin_AreJudgedAsOllamaDoes(string host, string? origin, int status)
+    public async Task Get_HostAndOrigin_CheckedAsByOllama(string host, string? origin, int status)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(
@@ -54,7 +54,7 @@ public sealed class AccessTests
     [Theory]
     [InlineData("http://localhost:3000", HttpStatusCode.NoContent)]
     [InlineData("http://evil.example", HttpStatusCode.Forbidden)]
-    public async Task Options_Preflight_IsAnsweredByTheBridge(string origin, HttpStatusCode status)
+    public async Task Options_Preflight_HandledByBridge(string origin, HttpStatusCode status)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -74,7 +74,7 @@ public sealed class AccessTests
     }
 
     [Fact]
-    public async Task Admin_ForwardedHeadersTrusted_ClaimToBeLocalDoesNotHelp()
+    public async Task Admin_TrustedForwardedHeaders_SpoofedLoopbackRefused()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("ForwardedHeaders_Enabled", "true"));

@@ -5,13 +5,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What Anthropic's clients ask beside /v1/messages: their list of models, and how many tokens a prompt has.</summary>
+/// <summary>The routes of Anthropic's clients other than /v1/messages: the model list and token counts.</summary>
 public sealed class AnthropicClientTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Models_AnthropicClient_ItsShapeAndPages()
+    public async Task Models_AnthropicClient_AnthropicFormatWithPages()
     {
         await using var fleet = await TestFleet.StartAsync(1, null, "a:1b", "b:2b", "c:3b");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -43,7 +43,7 @@ public sealed class AnthropicClientTests
     }
 
     [Fact]
-    public async Task Models_OtherClients_OpenAIsShape()
+    public async Task Models_OtherClients_OpenAIFormat()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -51,7 +51,7 @@ public sealed class AnthropicClientTests
     }
 
     [Fact]
-    public async Task CountTokens_ServerThatTells_ItsCount()
+    public async Task CountTokens_ServerSupportsRoute_ServersCount()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -65,7 +65,7 @@ public sealed class AnthropicClientTests
     }
 
     [Fact]
-    public async Task CountTokens_ServerWithoutTheRoute_AnEstimateThatSaysSoAndTheServerIsAskedOnce()
+    public async Task CountTokens_ServerWithoutRoute_MarkedEstimateAndServerProbedOnce()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { CountsTokens = false });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -88,7 +88,7 @@ public sealed class AnthropicClientTests
     [InlineData("""{"messages":[{"role":"user","content":"x"}]}""", 400, "invalid_request_error")]
     [InlineData("""{"model":"deepseek-r1:7b"}""", 400, "invalid_request_error")]
     [InlineData("""{"model":""", 400, "invalid_request_error")]
-    public async Task CountTokens_Faulty_AnthropicsError(string body, int status, string type)
+    public async Task CountTokens_InvalidRequest_AnthropicError(string body, int status, string type)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { CountsTokens = false });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -46,8 +46,8 @@ public sealed class AuditTests
         Assert.Null(entries[0]["after"]);
         Assert.Equal("team-a", Text(entries[0]["before"]!, "id"));
         bed.AssertNoSecrets(entries, key["key"]!.GetValue<string>(), rotated["key"]!.GetValue<string>());
-        Assert.Equal(5, bed.Logged("Information 1850 tenant."));
-        Assert.Equal(3, bed.Logged("Information 1851 key."));
+        Assert.Equal(5, bed.Logged("Information 1860 tenant."));
+        Assert.Equal(3, bed.Logged("Information 1861 key."));
     }
 
     [Fact]
@@ -70,8 +70,8 @@ public sealed class AuditTests
         Assert.False(entries[2]["before"]!["draining"]!.GetValue<bool>());
         Assert.True(entries[2]["after"]!["draining"]!.GetValue<bool>());
         Assert.NotNull(entries[2]["after"]!["deadline"]);
-        Assert.Equal(1, bed.Logged("Information 1852 drain.start"));
-        Assert.Equal(1, bed.Logged("Information 1853 instance.remove"));
+        Assert.Equal(1, bed.Logged("Information 1862 drain.start"));
+        Assert.Equal(1, bed.Logged("Information 1863 instance.remove"));
     }
 
     [Fact]
@@ -119,7 +119,7 @@ public sealed class AuditTests
         Assert.NotEmpty(entries[5]["after"]!["instances"]!.AsArray());
         Assert.Equal("qwen3:4b", Text(entries[4]["after"]!, "from"));
         Assert.NotNull(entries[1]["before"]);
-        Assert.Equal("Warning", bed.Bridge.Logs.Lines.Single(l => l.Contains(" 1855 model.delete unheard-of", StringComparison.Ordinal)).Split(' ')[0]);
+        Assert.Equal("Warning", bed.Bridge.Logs.Lines.Single(l => l.Contains(" 1865 model.delete unheard-of", StringComparison.Ordinal)).Split(' ')[0]);
     }
 
     [Fact]
@@ -230,13 +230,13 @@ public sealed class AuditTests
             await bed.SendAsync(HttpMethod.Delete, "/bridge/tenants/team-a", null, HttpStatusCode.Unauthorized, key: "");
         for (var i = 0; i < 20; i++)
             await bed.SendAsync(HttpMethod.Post, "/api/generate", new { model = TestFleet.Model, keep_alive = 0 }, HttpStatusCode.OK, key: bed.InferenceKey);
-        await Eventually.BecomesAsync(() => bed.Logged("Information 1855 model.unload") == 20, TimeSpan.FromSeconds(10));
+        await Eventually.BecomesAsync(() => bed.Logged("Information 1865 model.unload") == 20, TimeSpan.FromSeconds(10));
 
         var entries = await bed.AuditAsync();
 
         Assert.Equal(
             ["model.unload", "model.unload", "model.unload", "tenant.remove", "tenant.remove", "tenant.remove", "tenant.put"], entries.Select(e => Text(e, "action")));
-        Assert.Equal(20, bed.Logged("Warning 1850 tenant.remove"));
+        Assert.Equal(20, bed.Logged("Warning 1860 tenant.remove"));
     }
 
     [Fact]

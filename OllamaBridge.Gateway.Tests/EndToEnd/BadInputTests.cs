@@ -3,7 +3,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What no honest client sends gets its 4xx at once and troubles nobody.</summary>
+/// <summary>Malformed requests get a 4xx status immediately and affect no other client.</summary>
 public sealed class BadInputTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -18,7 +18,7 @@ public sealed class BadInputTests
     [InlineData("/v1/chat/completions", "{\"model\":", 400, "\"type\":\"invalid_request_error\"")]
     [InlineData("/v1/messages", "{\"model\":", 400, "\"type\":\"invalid_request_error\"")]
     [InlineData("/v1/audio/transcriptions", "no form", 400, "\"type\":\"invalid_request_error\"")]
-    public async Task Post_MalformedBody_400InTheCallersProtocol(string path, string body, int status, string? contains)
+    public async Task Post_MalformedBody_400InClientsProtocol(string path, string body, int status, string? contains)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -33,7 +33,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public async Task Post_JsonAHundredThousandDeep_400AtOnce()
+    public async Task Post_DeeplyNestedJson_400Immediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -50,7 +50,7 @@ public sealed class BadInputTests
     [InlineData("/api/chat", true)]
     [InlineData("/v1/chat/completions", false)]
     [InlineData("/v1/messages", true)]
-    public async Task Post_BodyOverTheLimit_413InTheCallersProtocol(string path, bool chunked)
+    public async Task Post_BodyOverLimit_413InClientsProtocol(string path, bool chunked)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:MaxBody", "100000"));
@@ -65,7 +65,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public async Task Post_BodyJustUnderTheLimit_IsPassedOnWhole()
+    public async Task Post_BodyJustUnderLimit_PassedOnComplete()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -90,7 +90,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public async Task Post_BodyThatNeverComes_IsGivenUpInTheCallersProtocol()
+    public async Task Post_BodyNeverArrives_ErrorInClientsProtocol()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:BodyGracePeriod", "00:00:02"));
@@ -105,7 +105,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public async Task Post_GarbageInsteadOfHttp_400()
+    public async Task Post_InvalidHttp_400()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -114,7 +114,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public async Task Post_BadInput_LeavesNoTraceOfItInTheLogs()
+    public async Task Post_InvalidInput_NotLogged()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -7,13 +7,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What fails, freezes, slows down or asks to be left alone is, while clients notice nothing; and it is taken back slowly.</summary>
+/// <summary>Failing, frozen, slow and busy placements are excluded without errors for clients, and return gradually.</summary>
 public sealed class BreakerTests
 {
     private const string Other = "llama3:8b";
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(60);
 
-    // Time that a clock of its own sees pass, and nobody waits for: a loaded machine only makes these tests slower.
+    // The time of a fake clock, so that a loaded machine makes these tests slower but doesn't change their results.
     private static readonly SimulatorOptions Paced = SimulatorOptions.Instant with
     {
         ParallelSlots = 4, MaxLoadedModels = 2, DecodePerToken = TimeSpan.FromMilliseconds(5), SeenCapacity = 10_000,
@@ -22,7 +22,7 @@ public sealed class BreakerTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_OneAnswersErrorsFasterThanOthersAnswer_AHandfulOfRequestsReachItAndNoClientSeesOne()
+    public async Task Chat_InstanceFailsFast_FewRequestsReachItAndClientsGetNoError()
     {
         await using var fleet = await TestFleet.StartAsync(4, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Breaker:OpenTime", "00:01:00"));
@@ -36,14 +36,14 @@ public sealed class BreakerTests
             Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(ct), StringComparison.Ordinal);
         });
 
-        // Five in a row, and what its other slots held at that moment.
+        // Five consecutive failures, and the requests that its other slots held at that moment.
         Assert.InRange(fleet[1].Statistics.Requests - before, 5, 8);
         Assert.Equal(PlacementCondition.Open, Condition(bridge, "sim-2"));
-        Assert.Equal(InstanceStatus.Healthy, StatusOf(bridge, "sim-2")); // its other model may be well
+        Assert.Equal(InstanceStatus.Healthy, StatusOf(bridge, "sim-2")); // the instance's other model may work
     }
 
     [Fact]
-    public async Task Chat_FailedModelRecovers_OneRequestShowsAndItServesAgain()
+    public async Task Chat_FailedModelRecovers_UsedAgainAfterOneProbe()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Breaker:OpenTime", "00:00:00.2"), ("Bridge:Breaker:MaxOpenTime", "00:00:00.4"));
@@ -51,7 +51,7 @@ public sealed class BreakerTests
         await UntilAsync(bridge, () => Placement(bridge, "sim-1").State.Guard is { WasRestricted: true });
         var before = fleet[0].Statistics.Requests;
 
-        await UntilAsync(bridge, () => fleet[0].Statistics.Requests >= before + 3); // and each that shows is answered elsewhere
+        await UntilAsync(bridge, () => fleet[0].Statistics.Requests >= before + 3); // each probe that fails is answered by another instance
         fleet[0].Faults.Clear();
 
         await UntilAsync(bridge, () => Condition(bridge, "sim-1") is PlacementCondition.SlowStart or PlacementCondition.Steady);
@@ -60,7 +60,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_FlappingInstance_ServedMeanwhileAndReturnedToSlowly()
+    public async Task Chat_FlappingInstance_OthersServeAndLoadReturnsGradually()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced with { DecodePerToken = TimeSpan.FromMilliseconds(30) }, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Health:SlowStart", "01:00:00"));
@@ -77,13 +77,13 @@ public sealed class BreakerTests
         var before = fleet[0].Statistics.Requests;
         await Task.WhenAll(Enumerable.Range(0, 16).Select(i => SucceedAsync(bridge, text: $"{i}")));
 
-        Assert.NotEqual(before, fleet[0].Statistics.Requests); // returned to
-        Assert.Equal(1, fleet[0].Statistics.MaxConcurrentRequests); // with one request at a time, though it has four slots
+        Assert.NotEqual(before, fleet[0].Statistics.Requests); // the instance is in use again
+        Assert.Equal(1, fleet[0].Statistics.MaxConcurrentRequests); // one request at a time, although it has four slots
         Assert.Equal(4, fleet[1].Statistics.MaxConcurrentRequests);
     }
 
     [Fact]
-    public async Task Chat_OnlyInstanceIsJustBack_AllItsSlots()
+    public async Task Chat_OnlyInstanceRecovered_AllSlotsUsed()
     {
         await using var fleet = await TestFleet.StartAsync(1, Paced with { DecodePerToken = TimeSpan.FromMilliseconds(50) });
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Health:SlowStart", "01:00:00"));
@@ -98,7 +98,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_OneModelsRunnerIsFrozen_GivenUpAfterTwoTimeOutsWhileTheOtherModelWorksThere()
+    public async Task Chat_RunnerFrozen_PlacementExcludedAfterTwoTimeoutsOtherModelUnaffected()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(
@@ -119,7 +119,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_ModelSlidToTheProcessor_OthersServeUntilItIsBackAndItServesWhereNobodyElseCan()
+    public async Task Chat_ModelMovedToCpu_AvoidedUntilBackOnGpuUnlessNoAlternative()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet);
@@ -133,7 +133,7 @@ public sealed class BreakerTests
         var reported = (await bridge.GetJsonAsync("/bridge/instances"))[0]!["conditions"]![0]!;
         Assert.Equal((TestFleet.Model, "oncpu"), (reported["model"]!.GetValue<string>(), reported["state"]!.GetValue<string>()));
         var metrics = await bridge.Client.GetStringAsync("/metrics", Token);
-        // The endpoint also has the series of bridges of tests that run at the same time.
+        // The endpoint also contains the series of bridges of concurrent tests.
         Assert.Contains(metrics.Split('\n'), l => l.StartsWith("ollama_placement_state", StringComparison.Ordinal)
             && l.Contains($"instance=\"sim-1\",model=\"{TestFleet.Model}\",state=\"oncpu\"", StringComparison.Ordinal)
             && l.EndsWith(" 1", StringComparison.Ordinal));
@@ -149,9 +149,9 @@ public sealed class BreakerTests
     [Theory]
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
-    public async Task Chat_ModelIsFarSlowerThanItWas_LeftAloneUntilAProbeIsFast(string path)
+    public async Task Chat_ModelFarSlowerThanUsual_ExcludedUntilProbeIsFast(string path)
     {
-        // Long enough an answer to tell its speed, and one conversation: it stays where it is.
+        // The response is long enough to measure its speed, and the conversation stays on its instance.
         var store = new ModelStore([SimulatedModel.Named(TestFleet.Model) with { ThinkingTokens = 0, AnswerTokens = 17 }]);
         var options = Paced with { Store = store, DecodePerToken = TimeSpan.FromMilliseconds(7) };
         await using var one = await SimulatedServer.StartAsync(options, Token);
@@ -186,10 +186,10 @@ public sealed class BreakerTests
     }
 
     [Theory]
-    [InlineData(503, 600)] // longer than the bridge honours: still a minute
+    [InlineData(503, 600)] // longer than the limit of the bridge, which is one minute
     [InlineData(503, 30)]
     [InlineData(429, 30)]
-    public async Task Chat_InstanceSaysBusyAndForHowLong_AskedOnceAndOthersServe(int status, int seconds)
+    public async Task Chat_BusyWithRetryAfter_OneAttemptThenOthersServe(int status, int seconds)
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet);
@@ -205,7 +205,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_OnlyInstanceIsBusy_ToldWhenAndTheNextRequestWaitsForThat()
+    public async Task Chat_OnlyInstanceBusy_RetryAfterReturnedAndNextRequestWaits()
     {
         await using var fleet = await TestFleet.StartAsync(1, Paced);
         await using var bridge = await StartWarmAsync(fleet);
@@ -223,7 +223,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Chat_BusyAndDoesNotSayForHowLong_NotHammered()
+    public async Task Chat_BusyWithoutRetryAfter_BacksOff()
     {
         await using var fleet = await TestFleet.StartAsync(2, Paced, TestFleet.Model, Other);
         await using var bridge = await StartWarmAsync(fleet, ("Bridge:Breaker:BusyTime", "00:01:00"));
@@ -238,7 +238,7 @@ public sealed class BreakerTests
     }
 
     [Fact]
-    public async Task Generate_ClientsFaults_OpenNothing()
+    public async Task Generate_ClientErrors_BreakerStaysClosed()
     {
         await using var fleet = await TestFleet.StartAsync(1, Paced);
         await using var bridge = await StartWarmAsync(fleet);
@@ -254,7 +254,7 @@ public sealed class BreakerTests
 
     private static Task<TestBridge> StartWarmAsync(TestFleet fleet, params (string Key, string Value)[] settings) => StartWarmAsync(fleet.Servers, settings);
 
-    /// <summary>Starts a bridge before servers that have all models in memory, which they have not from it.</summary>
+    /// <summary>Starts a bridge in front of servers that loaded all models before the bridge sent them any request.</summary>
     private static async Task<TestBridge> StartWarmAsync(IReadOnlyList<SimulatedServer> servers, params (string Key, string Value)[] settings)
     {
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
@@ -276,13 +276,13 @@ public sealed class BreakerTests
         Assert.Contains("\"done\":true", body, StringComparison.Ordinal);
     }
 
-    /// <summary>Asks, another conversation each time, until something is so; no client sees an error meanwhile.</summary>
+    /// <summary>Sends requests of new conversations until a condition holds, and fails if a client gets an error.</summary>
     private static async Task UntilAsync(TestBridge bridge, Func<bool> condition)
     {
         var watch = Stopwatch.StartNew();
         for (var i = 0; !condition(); i++)
         {
-            Assert.True(watch.Elapsed < Guard, "never happened");
+            Assert.True(watch.Elapsed < Guard, "the condition did not hold in time");
             await SucceedAsync(bridge, text: $"until {i}");
         }
     }

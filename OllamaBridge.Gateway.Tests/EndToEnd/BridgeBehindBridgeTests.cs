@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A bridge as another bridge's instance. What the inner one's full queue refuses waits in the outer one's.</summary>
+/// <summary>A bridge as another bridge's instance: requests that the inner bridge's full queue rejects wait in the outer bridge's queue.</summary>
 public sealed class BridgeBehindBridgeTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -21,7 +21,7 @@ public sealed class BridgeBehindBridgeTests
         var answers = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => outer.PostAsync("/api/chat", Ask.Chat(stream: stream, text: $"{i}"), Token)));
 
         Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
-        // Some were refused, or this shows nothing.
+        // Without rejected requests the test would prove nothing.
         Assert.Contains(inner.Logs.Lines, l => l.Contains("503", StringComparison.Ordinal));
         Assert.Equal(InstanceStatus.Healthy, outer.Fleet.Current.Instances[0].Status);
         foreach (var answer in answers)
@@ -29,7 +29,7 @@ public sealed class BridgeBehindBridgeTests
     }
 
     [Fact]
-    public async Task Chat_InnerStaysFull_503AfterTheOutersOwnBound()
+    public async Task Chat_InnerStaysFull_503AfterOuterLimit()
     {
         await using var server = await SimulatedServer.StartAsync(
             SimulatorOptions.Instant with
@@ -41,7 +41,7 @@ public sealed class BridgeBehindBridgeTests
         await using var inner = await TestBridge.StartAsync([server], ("Bridge:Queue:Length", "1"));
         await using var outer = await StartOuterAsync(inner, ("Bridge:Queue:MaxWait", "00:00:03"));
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        // One runs for a minute, one waits behind it.
+        // One request runs for a minute, and one waits behind it.
         var blockers = Enumerable.Range(0, 2).Select(_ => inner.PostAsync("/api/chat", new { model = TestFleet.Model, messages = new[] { new { role = "user", content = "x" } }, options = new { num_predict = 3000 } }, leaving.Token)).ToArray();
         await Eventually.BecomesAsync(() => inner.Queue.Count == 1, TimeSpan.FromSeconds(20));
         var before = inner.Logs.Lines.Count;
@@ -50,7 +50,7 @@ public sealed class BridgeBehindBridgeTests
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.Contains("server busy", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
-        // It was left alone for as long as it asked to be: no more than once a second.
+        // The outer bridge honours Retry-After: at most one request per second.
         Assert.InRange(inner.Logs.Lines.Skip(before).Count(l => l.Contains("503", StringComparison.Ordinal)), 1, 8);
         Assert.Equal(InstanceStatus.Healthy, outer.Fleet.Current.Instances[0].Status);
         await leaving.CancelAsync();

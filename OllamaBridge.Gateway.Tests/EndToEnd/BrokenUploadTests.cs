@@ -44,7 +44,7 @@ public sealed class BrokenUploadTests
 
     [Theory]
     [MemberData(nameof(Broken))]
-    public async Task Send_FramedWrongly_400AndNoInstanceIsHarmed(string what, string framing, string body)
+    public async Task Send_InvalidFraming_400AndInstancesUnaffected(string what, string framing, string body)
     {
         await using var server = new ScriptedServer(_ => null);
         await using var bridge = await ScriptedServer.BridgeAsync([server], ("Bridge:Limits:BodyGracePeriod", "00:00:01.5"));
@@ -53,7 +53,7 @@ public sealed class BrokenUploadTests
             {
                 var answer = await RawHttp.SendAsync(bridge.Url, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{framing}\r\n\r\n{body}");
                 Assert.True(answer.StartsWith("HTTP/1.1 400 ", StringComparison.Ordinal), $"{what} to {path}: {answer}");
-                // The bytes that follow on the connection have no meaning.
+                // After a framing error the rest of the connection's bytes can't be parsed.
                 Assert.Contains("Connection: close", answer, StringComparison.OrdinalIgnoreCase);
             }
 
@@ -64,7 +64,7 @@ public sealed class BrokenUploadTests
     [InlineData("7;name=value\r\n{0}\r\n")]
     [InlineData("7;name=\"a;b\"\r\n{0}\r\n")]
     [InlineData("00007\r\n{0}\r\n")]
-    public async Task Send_UnusualButValidChunks_Answered(string first)
+    public async Task Send_UnusualValidChunks_Succeeds(string first)
     {
         await using var server = new ScriptedServer(_ => null);
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
@@ -83,7 +83,7 @@ public sealed class BrokenUploadTests
     [InlineData(Chunked, "")]
     [InlineData("Content-Length: 100", "hello")]
     [InlineData("Content-Length: 100", "")]
-    public async Task Send_BodyStalls_408InTheCallersProtocol(string framing, string body)
+    public async Task Send_BodyStalls_408InClientsProtocol(string framing, string body)
     {
         await using var server = new ScriptedServer(_ => null);
         await using var bridge = await ScriptedServer.BridgeAsync([server], ("Bridge:Limits:BodyGracePeriod", "00:00:01.5"));
@@ -96,17 +96,15 @@ public sealed class BrokenUploadTests
         await AssertServesAsync(bridge);
     }
 
-    /// <summary>
-    /// Kestrel aborts a connection whose client has closed its side (<c>Http1Connection.OnInputOrOutputCompleted</c>), so that no response can be written.
-    /// </summary>
+    /// <summary>Kestrel aborts a half-closed connection (<c>Http1Connection.OnInputOrOutputCompleted</c>), so no response can be written.</summary>
     [Theory]
     [InlineData(Chunked, "5\r\nhello\r\n")]
     [InlineData("Content-Length: 100", "hello")]
     [InlineData("Content-Length: 100000", "hello")]
-    public async Task Send_ClientClosesItsSideInTheMiddle_ConnectionEndsAtOnceAndNoInstanceIsHarmed(string framing, string body)
+    public async Task Send_ClientHalfCloses_ConnectionEndsImmediatelyAndInstancesUnaffected(string framing, string body)
     {
         await using var server = new ScriptedServer(_ => null);
-        // The end of the connection ends the request, not a time-out.
+        // The end of the connection must end the request before this time-out does.
         await using var bridge = await ScriptedServer.BridgeAsync([server], ("Bridge:Limits:BodyGracePeriod", "00:10:00"));
         foreach (var path in Paths.Concat(Paths))
         {
@@ -122,7 +120,7 @@ public sealed class BrokenUploadTests
             }
             catch (IOException)
             {
-                // A reset is an end, too.
+                // A reset also ends the connection.
             }
 
             Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 400", StringComparison.Ordinal), answer);

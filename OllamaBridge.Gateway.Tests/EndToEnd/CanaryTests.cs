@@ -8,7 +8,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A prompt and a key, sent through every route, error and failure, turn up in no log, trace, metric or error.</summary>
+/// <summary>A prompt and a key, sent through every route, error and failure, appear in no log, trace, metric or error.</summary>
 [Collection(nameof(Alone))]
 public sealed class CanaryTests
 {
@@ -24,7 +24,7 @@ public sealed class CanaryTests
         ("/v1/embeddings", """{"model":"deepseek-r1:7b","input":"canary-prompt-5d1e"}"""),
         ("/v1/messages", """{"model":"deepseek-r1:7b","max_tokens":4,"messages":[{"role":"user","content":"canary-prompt-5d1e"}],"stream":STREAM}"""),
         ("/v1/responses", """{"model":"deepseek-r1:7b","input":"canary-prompt-5d1e","stream":STREAM}"""),
-        // Bodies that are wrong, with the prompt in the wrong place.
+        // Invalid bodies, with the prompt in an unexpected place.
         ("/api/chat", """{"model":"deepseek-r1:7b","messages":"canary-prompt-5d1e"}"""),
         ("/api/chat", """{"model":"deepseek-r1:7b","messages":[{"role":"user","content":"canary-prompt-5d1e"}"""),
         ("/v1/chat/completions", """{"model":"nobody-has-it","messages":[{"role":"user","content":"canary-prompt-5d1e"}]}"""),
@@ -45,7 +45,7 @@ public sealed class CanaryTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task EveryRouteAndFailure_PromptAndKey_NowhereButInAnswers()
+    public async Task EveryRouteAndFailure_PromptAndKey_OnlyInResponses()
     {
         var (key, verifier) = ApiKey.Create();
         var (wrong, _) = ApiKey.Create();
@@ -80,7 +80,7 @@ public sealed class CanaryTests
                     await SendAsync(bridge, path, body.Replace("STREAM", stream, StringComparison.Ordinal), key, errors);
         }
 
-        // Three, because answers to further wrong keys are made late.
+        // Three only, because responses to further wrong keys are delayed.
         foreach (var (path, body) in new[] { Requests[0], Requests[3], Requests[6] })
             await SendAsync(bridge, path, body.Replace("STREAM", "false", StringComparison.Ordinal), wrong, errors);
 

@@ -9,7 +9,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A tier that stands at zero: a request for one of its models starts it, and after a while without use it goes back. Alone: they look at the clock.</summary>
+/// <summary>Scale from zero for a model's tier, and back to zero after its idle time. Not parallel, because the tests measure time.</summary>
 [Collection(nameof(Alone))]
 public sealed class ColdTierTests
 {
@@ -23,7 +23,7 @@ public sealed class ColdTierTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Chat_ModelOfATierAtZero_StartedAnsweredWholeAndBackToZeroThenAgain(string path)
+    public async Task Chat_TierAtZero_ScalesUpServesAndScalesDownRepeatedly(string path)
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:01"));
@@ -45,7 +45,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_TwentyAtOnce_OneActivationAndAllAnswered()
+    public async Task Chat_TwentyConcurrentRequests_OneActivationAndAllSucceed()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -59,7 +59,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Lists_TierAtZero_ModelIsThereAndAfterItsSleepAsItWas()
+    public async Task Lists_TierAtZero_ModelListedUnchangedAfterScaleDown()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.5"));
@@ -67,14 +67,14 @@ public sealed class ColdTierTests
         Assert.Equal((ColdBed.Model, ColdBed.Model, 0), (unseen["name"]!.GetValue<string>(), unseen["model"]!.GetValue<string>(), unseen["size"]!.GetValue<long>()));
         Assert.Equal(64, unseen["digest"]!.GetValue<string>().Length);
         Assert.True(DateTimeOffset.TryParse(unseen["modified_at"]!.GetValue<string>(), out _));
-        // A server's own entry has more in its details, as later versions may; those have been there from the beginning.
+        // A real server's entry has more details in later versions; these exist in all versions.
         Assert.Equal(
             ["families", "family", "format", "parameter_size", "parent_model", "quantization_level"], unseen["details"]!.AsObject().Select(d => d.Key).Order());
 
         (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
         var awake = await EntryAsync(bridge);
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
-        await bridge.UntilAsync(s => s.Instances.Length == 1, "the tier's instance has gone");
+        await bridge.UntilAsync(s => s.Instances.Length == 1, "the tier's instance is removed");
 
         Assert.NotEqual(unseen.ToJsonString(), awake.ToJsonString());
         Assert.Equal(awake.ToJsonString(), (await EntryAsync(bridge)).ToJsonString());
@@ -87,7 +87,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Show_TierAtZero_StartsItAndIsAnswered()
+    public async Task Show_TierAtZero_StartsTierAndSucceeds()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -97,7 +97,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Delete_TierAtZero_503AndNobodyIsStarted()
+    public async Task Delete_TierAtZero_503WithoutActivation()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -109,7 +109,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_ClientHangsUpWhileItWaits_PlaceIsGivenUpAndTheTierGoesBack()
+    public async Task Chat_ClientDisconnectsWhileWaiting_LeavesQueueAndTierScalesDown()
     {
         await using var bed = await ColdBed.StartAsync();
         var starts = new TaskCompletionSource();
@@ -131,14 +131,14 @@ public sealed class ColdTierTests
 
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
         Assert.Equal(0, bed.Cold[0].Statistics.MaxConcurrentRequests);
-        // Which of the two depends on whether the keeper sees first that nobody waits or that the instance is there.
+        // The outcome depends on the order in which the controller observes the empty queue and the new instance.
         await Eventually.BecomesAsync(async () => await MetricAsync(bridge, "abandoned") + await MetricAsync(bridge, "succeeded") >= 1, Patience);
     }
 
     [Theory]
     [InlineData(HttpStatusCode.Forbidden)]
     [InlineData(HttpStatusCode.NotFound)]
-    public async Task Chat_ThePlatformRefuses_503AtOnceInTheCallersProtocol(HttpStatusCode status)
+    public async Task Chat_PlatformRefuses_503ImmediatelyInClientsProtocol(HttpStatusCode status)
     {
         await using var bed = await ColdBed.StartAsync();
         bed.Api.Status = status;
@@ -153,7 +153,7 @@ public sealed class ColdTierTests
             Assert.Contains("the platform refuses it", error, StringComparison.Ordinal);
         }
 
-        // The second one is told what the first one was.
+        // The second request gets the error of the first activation.
         Assert.Single(bed.Api.Asked);
         Assert.True(await MetricAsync(bridge, "refused") >= 1);
         Assert.Contains("as the test wants it", await TierAsync(bridge, "error"), StringComparison.Ordinal);
@@ -162,7 +162,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_ThePlatformFailsThenWorks_AskedAgainAndAnswered()
+    public async Task Chat_PlatformFailsOnce_RetriedAndSucceeds()
     {
         await using var bed = await ColdBed.StartAsync();
         bed.Api.Status = HttpStatusCode.InternalServerError;
@@ -177,7 +177,7 @@ public sealed class ColdTierTests
     [Theory]
     [InlineData(false, "late")]
     [InlineData(true, "failed")]
-    public async Task Chat_NoInstanceComes_503AfterStartTimeoutWithHeartbeatsUntilThen(bool hangs, string outcome)
+    public async Task Chat_NoInstanceStarts_HeartbeatsThen503AfterStartTimeout(bool hangs, string outcome)
     {
         await using var bed = await ColdBed.StartAsync();
         bed.NeverStarts = true;
@@ -202,10 +202,10 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_TheTierGoesToSleep_WhoComesInBetweenIsAnsweredThere()
+    public async Task Chat_DuringScaleDown_ServedByTier()
     {
         await using var bed = await ColdBed.StartAsync();
-        // Emptied for longer than a request takes to come.
+        // The drain takes longer than a request takes to arrive.
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.5"), ("Bridge:Sharing:Interval", "00:00:01"));
         (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
         await bridge.UntilAsync(s => s.Instances is [_, { Draining: true }], "it is emptied");
@@ -233,7 +233,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_StreamOutlastsTheIdleTime_TheTierStays()
+    public async Task Chat_StreamOutlastsIdleTime_TierStaysUp()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.3"));
@@ -247,7 +247,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task TwoGateways_OneUsesIt_TheOtherDoesNotSendItToSleep()
+    public async Task TwoGateways_OneUsesTier_OtherDoesNotScaleDown()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var bed = await ColdBed.StartAsync();
@@ -263,20 +263,20 @@ public sealed class ColdTierTests
         Assert.Equal(["PATCH 1"], bed.Api.Asked.Where(a => a != "GET"));
         Assert.True(double.Parse(await TierAsync(other, "unusedSeconds"), System.Globalization.CultureInfo.InvariantCulture) > 0);
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
-        // Who did not drain it knows nothing of that either.
+        // The gateway that did not scale the tier to zero also serves the model again.
         using var again = await other.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
         Assert.Equal(HttpStatusCode.OK, again.StatusCode);
     }
 
     [Fact]
-    public async Task TwoGateways_BothAreAskedAtOnce_OneOfThemScales()
+    public async Task TwoGateways_ConcurrentRequests_OneGatewayScales()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var bed = await ColdBed.StartAsync();
         using var both = new CountdownEvent(2);
         bed.Api.BeforePatch = () =>
         {
-            // Each has read the same, as far as they are as quick as each other.
+            // Both read the same state, if they run at the same pace.
             if (!both.IsSet)
                 both.Signal();
             both.Wait(TimeSpan.FromSeconds(2), Token);
@@ -294,7 +294,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_TenantThatMayNotUseTheTier_404AndNotInItsList()
+    public async Task Chat_TierNotAllowedForTenant_404AndNotListed()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -309,7 +309,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task SharedStateIsAway_StartedButNotSentToSleep()
+    public async Task SharedStateUnavailable_Tier_ScalesUpButNotDown()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.2"), ("Bridge:State:ConnectionString", "127.0.0.1:1"));
@@ -320,7 +320,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Chat_AFallbackIsConfigured_StandsInAtOnceAndNobodyIsStarted()
+    public async Task Chat_FallbackConfigured_FallbackServesImmediatelyWithoutActivation()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync(("Bridge:Models:0:Name", ColdBed.Model), ("Bridge:Models:0:Fallbacks:0", TestFleet.Model));
@@ -331,7 +331,7 @@ public sealed class ColdTierTests
     }
 
     [Fact]
-    public async Task Stop_WhileTheTierIsStarted_WhoWaitsIsToldAndNothingHangs()
+    public async Task Stop_DuringActivation_WaitingRequestsFailAndStopCompletes()
     {
         await using var bed = await ColdBed.StartAsync();
         bed.Api.Held = new TaskCompletionSource().Task;

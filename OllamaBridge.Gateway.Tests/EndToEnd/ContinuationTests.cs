@@ -4,7 +4,7 @@ using static OllamaBridge.Gateway.Tests.EndToEnd.FaultBed;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A stream outlives its instance: whatever happens at whichever token, the client gets the very answer that it would have got.</summary>
+/// <summary>An interrupted stream is resumed on another instance, and the client gets the same response as without the failure.</summary>
 public sealed class ContinuationTests
 {
     private const int Tokens = 12;
@@ -24,7 +24,7 @@ public sealed class ContinuationTests
 
     [Theory]
     [MemberData(nameof(EveryToken))]
-    public async Task Stream_BreaksOffAtAnyToken_TheWholeAnswer(string path, FaultKind kind, ChatTemplate template)
+    public async Task Stream_InterruptedAtAnyToken_CompleteResponse(string path, FaultKind kind, ChatTemplate template)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, Template = template, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet);
@@ -44,7 +44,7 @@ public sealed class ContinuationTests
     [InlineData("/v1/chat/completions", ChatTemplate.Prefill)]
     [InlineData("/v1/messages", ChatTemplate.Messages)]
     [InlineData("/v1/messages", ChatTemplate.Prefill)]
-    public async Task Stream_ThinkingModelBreaksOffInsideAndAfterTheThinking_TheWholeAnswer(string path, ChatTemplate template)
+    public async Task Stream_ThinkingModelInterrupted_CompleteResponse(string path, ChatTemplate template)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel
         {
@@ -68,7 +68,7 @@ public sealed class ContinuationTests
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_LimitedInTokens_NoneMoreAndTheReasonIsTheLimit(string path)
+    public async Task Stream_TokenLimit_KeptWithLengthAsFinishReason(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 100 });
         await using var bridge = await StartAsync(fleet);
@@ -84,12 +84,12 @@ public sealed class ContinuationTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_EveryInstanceBreaksItOffOnce_TheWholeAnswer(string path)
+    public async Task Stream_InterruptedOnceByEachInstance_CompleteResponse(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 4);
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "10"));
         var whole = await AskAsync(bridge, path);
-        // Who begins breaks off, and each who goes on does so once.
+        // The first instance and each instance that resumes the stream break it off once.
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 3, Times = 1 });
         foreach (var server in fleet.Servers.Where((_, i) => i != whole.Instance))
             server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 2, Times = 1, Path = "/api/generate" });
@@ -108,7 +108,7 @@ public sealed class ContinuationTests
     [Theory]
     [InlineData("/api/chat")]
     [InlineData("/v1/completions")]
-    public async Task Stream_BreaksOffAgainAndAgain_EndsWithAnErrorAfterBoundedAttempts(string path)
+    public async Task Stream_InterruptedRepeatedly_ErrorAfterBoundedAttempts(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "2"));
@@ -123,12 +123,12 @@ public sealed class ContinuationTests
 
         Assert.NotNull(answer.Answer.Error);
         Assert.Equal(0, answer.Answer.Ends);
-        // The first, two continuations, and what is asked about the model.
+        // The first attempt, two resumptions, and the queries about the model.
         Assert.InRange(fleet.Sum(s => s.Requests) - before, 3, 3 + 6);
     }
 
     [Fact]
-    public async Task Stream_NobodySurvivesIt_GivenUpAfterThreeWithoutAWord()
+    public async Task Stream_EveryInstanceFails_ErrorAfterThreeAttemptsWithoutText()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens, Template = ChatTemplate.Prefill }, count: 3);
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MaxContinuations", "100"));
@@ -149,7 +149,7 @@ public sealed class ContinuationTests
     [InlineData("format")]
     [InlineData("logprobs")]
     [InlineData("header")]
-    public async Task Stream_CannotOrMustNotBeGoneOnWith_EndsWithAnErrorAndWithoutAMark(string why)
+    public async Task Stream_NotResumable_ErrorWithoutTerminalMarker(string why)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet);
@@ -166,13 +166,13 @@ public sealed class ContinuationTests
         Assert.NotNull(answer.Answer.Error);
         Assert.Equal(0, answer.Answer.Ends);
         Assert.StartsWith(answer.Answer.Text, whole.Answer.Text, StringComparison.Ordinal);
-        // Nothing was sent of it: another may have it whole.
+        // No text was sent, so another instance may generate the whole response.
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 0, Times = 1 });
         Assert.Equal(whole.Answer.Text, (await AskAsync(bridge, "/api/chat", body: body)).Answer.Text);
     }
 
     [Fact]
-    public async Task Stream_ToolCallBegun_EndsWithAnError()
+    public async Task Stream_InterruptedInToolCall_Error()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, Capabilities = [ModelCapability.Completion, ModelCapability.Tools] });
         await using var bridge = await StartAsync(fleet);
@@ -184,7 +184,7 @@ public sealed class ContinuationTests
         };
         var whole = await AskAsync(bridge, "/api/chat", body: body);
         Assert.Equal(1, whole.Answer.Ends);
-        // The call is one line; behind it the mark is missing.
+        // The tool call is one line; the terminal marker after it is missing.
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.EndEarly, AfterTokens = 1, Times = 1 });
 
         var answer = await AskAsync(bridge, "/api/chat", body: body);
@@ -197,13 +197,13 @@ public sealed class ContinuationTests
     [InlineData("/api/chat", ChatTemplate.Prefill)]
     [InlineData("/v1/chat/completions", ChatTemplate.Prefill)]
     [InlineData("/v1/messages", ChatTemplate.Prefill)]
-    public async Task Stream_TargetRefusesTheOpenTurn_TheNextWayIsTaken(string path, ChatTemplate template)
+    public async Task Stream_TargetRefusesOpenTurn_NextMethodUsed(string path, ChatTemplate template)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens, Template = template });
         await using var bridge = await StartAsync(fleet);
         var whole = await AskAsync(bridge, path);
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
-        // What is asked about the model passes; the request that goes on is refused.
+        // The queries about the model succeed; the request that resumes the stream is refused.
         await AskAsync(bridge, path);
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
         fleet[1 - whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Status, Status = 400, Message = "no", Path = path, Times = 1 });
@@ -215,7 +215,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_EveryTargetRefuses_TheOriginalErrorIsTold()
+    public async Task Stream_EveryTargetRefuses_OriginalErrorReturned()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet);
@@ -232,7 +232,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_OneInstanceWhoseRunnerDies_GoesOnThereItself()
+    public async Task Stream_OnlyInstancesRunnerDies_ResumedOnSameInstance()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 1);
         await using var bridge = await StartAsync(fleet);
@@ -243,7 +243,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_ServerDiesAndNobodyElseHasTheModel_WaitsForItAndGoesOn()
+    public async Task Stream_OnlyServerRestarts_ResumedAfterRestart()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens }, count: 1);
         await using var bridge = await StartAsync(fleet);
@@ -258,7 +258,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_SwitchedOff_PassedOnUnreadAndEndedWithAnError()
+    public async Task Stream_ResumptionDisabled_PassedThroughAndEndsWithError()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:Enabled", "false"));
@@ -269,7 +269,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_ClientGoesDuringTheContinuation_InstanceIsCancelledAndTheSlotComesBack()
+    public async Task Stream_ClientDisconnectsDuringResumption_InstanceCancelledAndSlotReturned()
     {
         await using var fleet = await StartFleetAsync(
             new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 100_000, DecodePerToken = TimeSpan.FromMilliseconds(5) });
@@ -290,7 +290,7 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_GoneOnWith_NothingOfItInTheLogs()
+    public async Task Stream_Resumed_TextNotLogged()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet);
@@ -308,10 +308,10 @@ public sealed class ContinuationTests
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_StandsStillInTheMiddle_TheWholeAnswer(string path)
+    public async Task Stream_StallsMidStream_CompleteResponse(string path)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
-        // Default time-outs; the clock runs forty times as fast.
+        // Default time-outs, with a clock forty times as fast as the real one.
         await using var bridge = await StartAsync(fleet, new ScaledTime(40), ("Bridge:Health:Interval", "00:00:04"), ("Bridge:Health:Timeout", "00:01:00"));
         var whole = await AskAsync(bridge, path);
 
@@ -324,7 +324,7 @@ public sealed class ContinuationTests
     [Theory]
     [InlineData(FaultKind.SlowFirstToken)]
     [InlineData(FaultKind.Frozen)]
-    public async Task Stream_NoFirstTokenThoughHealthAnswers_AnotherInstanceIsAsked(FaultKind kind)
+    public async Task Stream_NoFirstTokenFromHealthyInstance_FailsOver(FaultKind kind)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinLateFirstToken", "00:00:00.4"), ("Bridge:Continuation:LateFactor", "2"));
@@ -338,12 +338,12 @@ public sealed class ContinuationTests
     }
 
     [Fact]
-    public async Task Stream_InstanceIsGoneWithoutAWord_HealthFindsOutAndAnotherGoesOn()
+    public async Task Stream_InstanceVanishes_ProbeDetectsItAndStreamIsResumed()
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = Tokens });
         await using var bridge = await StartAsync(fleet, ("Bridge:Continuation:MinStall", "00:10:00"));
         var whole = await AskAsync(bridge, "/api/chat");
-        // The open stream stands still, and nobody listens any more: a machine without power.
+        // A stalled stream and a closed listener: a machine without power.
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 4, Times = 1 });
         var asked = AskAsync(bridge, "/api/chat");
         await Eventually.BecomesAsync(() => fleet[whole.Instance].Faults.Faults.Count == 0, TimeSpan.FromSeconds(20));
@@ -359,7 +359,7 @@ public sealed class ContinuationTests
         fleet[whole.Instance].Faults.Add(fault);
         var answer = await AskAsync(bridge, path, limit);
         Assert.True(whole.Answer == answer.Answer, $"{fault.Kind} after {fault.AfterTokens}:\n{whole.Answer}\n{answer.Answer}");
-        // It did strike.
+        // The fault was applied.
         Assert.Empty(fleet[whole.Instance].Faults.Faults);
     }
 

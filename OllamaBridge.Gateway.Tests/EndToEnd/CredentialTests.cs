@@ -7,7 +7,7 @@ using OllamaSharp;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One valid credential suffices, wherever a client puts it; a refusal says what is wrong with it.</summary>
+/// <summary>One valid credential in any supported place is sufficient, and a refusal names the reason.</summary>
 public sealed class CredentialTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -31,8 +31,8 @@ public sealed class CredentialTests
     [InlineData("x-api-key: WRONG", 401, "the key that was sent is unknown")]
     [InlineData("Authorization: Bearer OLD", 401, "this key has expired (2020-01-31)")]
     [InlineData("Authorization: Bearer OFF", 401, "the tenant of this key, paused, is disabled")]
-    [InlineData("Authorization: Bearer OLDx", 401, "the key that was sent is unknown")] // a wrong secret learns nothing
-    public async Task Ask_Credentials_AnyValidOneOrTheReason(string headers, int status, string? words = null)
+    [InlineData("Authorization: Bearer OLDx", 401, "the key that was sent is unknown")] // a wrong secret does not reveal that the key exists
+    public async Task Send_Credentials_AcceptsAnyValidOneOrNamesReason(string headers, int status, string? words = null)
     {
         var (key, verifier) = ApiKey.Create();
         var (old, oldVerifier) = ApiKey.Create();
@@ -65,15 +65,15 @@ public sealed class CredentialTests
 
     [Theory]
     [InlineData("10.1.2.3", null, 200, "lab")]
-    [InlineData("10.1.9.9", null, 200, "office")] // the smaller network decides
+    [InlineData("10.1.9.9", null, 200, "office")] // the smaller network takes precedence
     [InlineData("::ffff:10.1.2.3", null, 200, "lab")]
     [InlineData("fd00::7", null, 200, "lab")]
     [InlineData("192.168.1.7", null, 200, "desk")]
     [InlineData("192.168.1.8", null, 401, null)]
     [InlineData("10.1.2.3", "sk-of-another-service", 200, "lab")]
-    [InlineData("10.1.2.3", "KEY", 200, "team")] // a key says more than an address
+    [InlineData("10.1.2.3", "KEY", 200, "team")] // a key takes precedence over an address
     [InlineData("10.1.2.3", "WRONG", 401, null)]
-    public async Task Ask_WithoutAKey_TenantByNetwork(string address, string? credential, int status, string? tenant)
+    public async Task Send_WithoutKey_TenantByNetwork(string address, string? credential, int status, string? tenant)
     {
         var (key, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -96,7 +96,7 @@ public sealed class CredentialTests
     }
 
     [Fact]
-    public async Task Ask_AddressFromAHeader_IsNoNetwork()
+    public async Task Send_ForwardedAddress_NotUsedAsNetwork()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Tenants:lab:Networks:0", "127.0.0.0/8"));
@@ -107,17 +107,17 @@ public sealed class CredentialTests
     }
 
     [Fact]
-    public async Task OllamaSharp_SendsNoKey_WorksByNetwork()
+    public async Task OllamaSharp_WithoutKey_TenantByNetwork()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Tenants:laptops:Networks:0", "127.0.0.1"), ("Bridge:Tenants:laptops:Models:0", "nothing-here"));
         using var client = new OllamaApiClient(bridge.Url, TestFleet.Model);
-        // It is that tenant, with what that tenant may see.
+        // The client is that tenant and sees only its models.
         Assert.Empty(await client.ListLocalModelsAsync(Token));
     }
 
     [Fact]
-    public async Task Start_WrongNetworks_EveryMistakeWithItsKey()
+    public async Task Start_InvalidNetworks_EachErrorNamesItsKey()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<OptionsValidationException>(() => TestBridge.StartAsync(

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Instances come and go under load, as DNS or the API of Kubernetes tells, and no request fails.</summary>
+/// <summary>Instances appear and disappear under load, through DNS or the Kubernetes API, and no request fails.</summary>
 [Collection(nameof(Alone))]
 public sealed class DiscoveryTests
 {
@@ -20,13 +20,13 @@ public sealed class DiscoveryTests
     [Theory]
     [InlineData("Srv")]
     [InlineData("Kubernetes")]
-    public async Task Load_ThreeThenFiveThenTwo_NoFailedRequestAndNothingCutOrMoved(string way)
+    public async Task Load_ScaledUpAndDown_NoRequestFailsOrMoves(string way)
     {
         await using var fleet = await StartFleetAsync(5);
         await using var cluster = await Cluster.StartAsync(way, fleet);
         await cluster.ScaleAsync(3);
         await using var bridge = await cluster.StartBridgeAsync();
-        // More than three have slots for: some wait, and whoever comes is given work at once.
+        // More requests than the slots of three instances: some wait, and a new instance gets work immediately.
         await using var load = new StreamLoad(bridge, clients: 20);
         await load.UntilAnsweredAsync(3, Names[..3]);
         Assert.Equal(0, load.AnswersOf("ollama-3"));
@@ -37,12 +37,12 @@ public sealed class DiscoveryTests
         await cluster.ScaleAsync(2);
         await bridge.UntilAsync(s => s.Instances.Count(i => i.IsUsable) == 2, "two are left for what is new");
         var begun = fleet.Servers.Select(s => s.Statistics.Requests).ToArray();
-        // What they were at they finish; a pod's grace lasts until then.
+        // Leaving instances finish their running requests within the pod's grace period.
         var empty = 0;
         await Eventually.BecomesAsync(
             () =>
             {
-                // Again and again: what was bound to a slot may still be on its way.
+                // Repeated checks, because a request that holds a slot may not have arrived yet.
                 var isEmpty = fleet.Servers.Skip(2).All(s => s.Statistics.ConcurrentRequests == 0)
                     && bridge.Fleet.Current.Instances.All(i => i.IsUsable || i.Instance.SlotsUsed == 0);
                 return (empty = isEmpty ? empty + 1 : 0) > 20;
@@ -52,13 +52,13 @@ public sealed class DiscoveryTests
             await server.KillAsync();
         await cluster.ForgetTheDeadAsync();
         await load.UntilAnsweredAsync(5, Names[..2]);
-        await bridge.UntilAsync(s => s.Instances.Length == 2, "the others are gone");
+        await bridge.UntilAsync(s => s.Instances.Length == 2, "the other instances are removed");
         await load.StopAsync();
 
         Assert.Empty(load.Failures);
-        // Bound to a slot there already, but still on their way: no more than there are slots.
+        // At most as many requests as slots: they held a slot before the change but had not been sent.
         Assert.All(Enumerable.Range(2, 3), i => Assert.InRange(fleet[i].Statistics.Requests - begun[i], 0, 4));
-        // Nobody had to be asked twice, or to go on with what another had begun.
+        // No request was retried or resumed.
         Assert.DoesNotContain(bridge.Logs.Lines, l => l.StartsWith("Warning 12", StringComparison.Ordinal));
         Assert.Equal(load.Answers, fleet.Sum(s => s.Requests));
     }
@@ -66,7 +66,7 @@ public sealed class DiscoveryTests
     [Theory]
     [InlineData("Srv")]
     [InlineData("Kubernetes")]
-    public async Task Drain_ByThePodsHookAsItIsToldOfNoLonger_MovedByTheDeadlineAndTheNextPodIsUsed(string way)
+    public async Task Drain_PreStopHookAfterRemovalFromDiscovery_StreamsMovedAndNextPodUsed(string way)
     {
         await using var fleet = await StartFleetAsync(3, TimeSpan.FromMilliseconds(40));
         fleet.Store.Remove(TestFleet.Model);
@@ -74,14 +74,14 @@ public sealed class DiscoveryTests
         await using var cluster = await Cluster.StartAsync(way, fleet);
         await cluster.ScaleAsync(2);
         await using var bridge = await cluster.StartBridgeAsync();
-        // Both have it in memory, so both are used.
+        // Both instances have the model in memory, so both are used.
         foreach (var server in fleet.Servers.Take(2))
             (await bridge.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), new { model = TestFleet.Model, messages = Array.Empty<object>() }, Token)).Dispose();
         await bridge.UntilAsync(s => s.Instances.All(i => i.Loaded.Length == 1), "the model is seen in both memories");
         var streams = await Task.WhenAll(Enumerable.Range(0, 4).Select(n => bridge.OpenAsync("/api/chat", Ask.Chat(stream: true, tokens: 120, text: $"{n}"), Token)));
         Assert.Contains(streams, s => s.Headers.GetValues("X-Bridge-Instance").Single() == "ollama-1");
 
-        // The pod is told of no longer before its hook has said a word.
+        // The pod disappears from discovery before its preStop hook has called the bridge.
         await cluster.ScaleAsync(1);
         await bridge.UntilAsync(s => s.Instances.Any(i => i.IsLeaving), "it leaves");
         using var hook = await bridge.Client.PostAsync("/bridge/instances/ollama-1/drain?deadline=1&wait=true", null, Token);
@@ -93,15 +93,15 @@ public sealed class DiscoveryTests
             using (stream)
                 Assert.Contains("\"done\":true", await stream.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
 
-        // The StatefulSet's next pod has its name, and another address.
+        // The StatefulSet's next pod has the same name and another address.
         await cluster.ReplaceAsync(1, fleet[2]);
         await bridge.UntilAsync(
             s => s.Instances.Any(i => i.Instance.Name == "ollama-1" && i.Instance.Url == fleet[2].Url && i.IsUsable), "the next pod is used without undrain");
-        await bridge.UntilAsync(s => s.Instances.Length == 2, "nobody else is there");
+        await bridge.UntilAsync(s => s.Instances.Length == 2, "the ended pods are removed");
     }
 
     [Fact]
-    public async Task Start_ApiAway_NotReadyAndSaysWhyThenServes()
+    public async Task Start_KubernetesApiUnavailable_NotReadyWithReasonThenServes()
     {
         await using var fleet = await StartFleetAsync(1);
         await using var cluster = await Cluster.StartAsync("Kubernetes", fleet);
@@ -120,7 +120,7 @@ public sealed class DiscoveryTests
         using var chat = await bridge.PostAsync("/api/chat", Ask.Chat(stream: false), Token);
         Assert.Equal("ollama-0", chat.Headers.GetValues("X-Bridge-Instance").Single());
 
-        // While it is away again, the fleet stays as it was; that it may be out of date is told.
+        // While the API is away, the fleet stays unchanged, and health reports that it may be outdated.
         cluster.Api.IsAway = true;
         cluster.Api.CutWatches();
         await Eventually.BecomesAsync(async () => (await bridge.Client.GetStringAsync("/health", Token)).Contains("ollama.ai", StringComparison.Ordinal), Patience);
@@ -131,7 +131,7 @@ public sealed class DiscoveryTests
     private static Task<TestFleet> StartFleetAsync(int count, TimeSpan? pace = null) => TestFleet.StartAsync(
         count, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = pace ?? TimeSpan.FromMilliseconds(10) });
 
-    /// <summary>The servers as pods <c>ollama-0</c> … of a StatefulSet, told of in one of two ways.</summary>
+    /// <summary>The servers as pods <c>ollama-0</c> … of a StatefulSet, published through DNS or the Kubernetes API.</summary>
     private sealed class Cluster : IAsyncDisposable
     {
         private readonly DnsServer? _dns;
@@ -165,7 +165,7 @@ public sealed class DiscoveryTests
             return bridge;
         }
 
-        /// <summary>The Service has so many ready pods from now on; the others end, but serve what they have.</summary>
+        /// <summary>Sets the number of ready pods. Removed pods terminate but still serve their running requests.</summary>
         public Task ScaleAsync(int count)
         {
             var before = _count;
@@ -176,14 +176,13 @@ public sealed class DiscoveryTests
             return Task.CompletedTask;
         }
 
-        /// <summary>A pod of the same name, at another address; it is ready.</summary>
+        /// <summary>Replaces a pod by a ready one of the same name at another address.</summary>
         public Task ReplaceAsync(int index, SimulatedServer server)
         {
             (_pods[index], _uids[index]) = (server, $"uid-{index}-next");
             return ScaleAsync(Math.Max(_count, index + 1));
         }
 
-        /// <summary>Pods that have ended are told of no longer.</summary>
         public Task ForgetTheDeadAsync()
         {
             for (var i = _count; _api is not null && i < _pods.Length; i++)

@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A drain with a deadline loses no answer, whatever becomes of the instance afterwards. Alone: they look at the clock.</summary>
+/// <summary>A drain with a deadline loses no response, even if the instance is killed afterwards. Not parallel, because the tests measure time.</summary>
 [Collection(nameof(Alone))]
 public sealed class DrainTests
 {
@@ -17,10 +17,10 @@ public sealed class DrainTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Drain_UnderStreams_EachAnswerWholeThoughTheInstanceIsKilledAtItsDeadline()
+    public async Task Drain_InstanceKilledAtDeadline_AllStreamsComplete()
     {
         await using var fleet = await StartFleetAsync(slots: 12);
-        // One failure would show.
+        // A single failure would eject the instance.
         await using var bridge = await StartAsync(fleet, ("Bridge:Health:RequestFailuresToEject", "1"));
         var wholes = await Task.WhenAll(Enumerable.Range(0, 10).Select(n => AskAsync(bridge, n)));
 
@@ -33,7 +33,7 @@ public sealed class DrainTests
 
         Assert.Equal((true, 0), (report["draining"]!.GetValue<bool>(), report["running"]!.GetValue<int>()));
         Assert.NotNull(report["drainDeadline"]);
-        // Nobody has failed in anything; nothing is left there.
+        // No failure was counted, and no request is left on the instance.
         Assert.Equal("healthy", report["state"]!.GetValue<string>());
         await Eventually.BecomesAsync(() => fleet[doomed].Statistics.ConcurrentRequests == 0, Patience);
         await fleet[doomed].KillAsync();
@@ -43,15 +43,15 @@ public sealed class DrainTests
         Assert.All(await Task.WhenAll(unstreamed), text => Assert.Equal(Tokens, JsonNode.Parse(text)!["eval_count"]!.GetValue<int>()));
         var ledger = (await bridge.GetJsonAsync("/bridge/ledger?limit=16")).AsArray();
         Assert.All(ledger, r => Assert.Equal("succeeded", r!["outcome"]!.GetValue<string>()));
-        // The streams that began there were moved, once each, and for no other reason.
+        // Each stream of the drained instance was moved exactly once, only because of the drain.
         Assert.Equal(streams.Count(s => s.Instance == doomed), ledger.Count(r => r!["interruptions"] is not null));
         Assert.All(ledger, r => Assert.True(r!["interruptions"] is null || r["interruptions"]!.ToJsonString() == "[\"drained\"]", r.ToJsonString()));
-        Assert.Contains(ledger, r => r!["interruptions"] is null && r["attempts"]!.GetValue<int>() == 2); // unstreamed
+        Assert.Contains(ledger, r => r!["interruptions"] is null && r["attempts"]!.GetValue<int>() == 2); // not streamed
         Assert.DoesNotContain(bridge.Logs.Lines, l => l.StartsWith("Warning 12", StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task Drain_NoFreeSlotElsewhere_MovedBeforeAllLinesAtTheDeadlineAndWhole()
+    public async Task Drain_NoFreeSlot_MovedAheadOfQueueAtDeadline()
     {
         await using var fleet = await StartFleetAsync(slots: 2);
         await using var bridge = await StartAsync(fleet);
@@ -69,7 +69,7 @@ public sealed class DrainTests
             Assert.Equal(wholes[n].Answer, await streams[n].ReadAsync());
         Assert.All(await Task.WhenAll(later), a => Assert.Equal(1, a.Answer.Ends));
         var ended = (await bridge.GetJsonAsync("/bridge/ledger?limit=7")).AsArray().Reverse().ToArray();
-        // Those who were moved went before those who had waited.
+        // The moved streams took precedence over the waiting requests.
         Assert.Equal(2, ended[..4].Count(r => r!["interruptions"] is not null));
     }
 
@@ -78,7 +78,7 @@ public sealed class DrainTests
     [InlineData("header")]
     [InlineData("tools")]
     [InlineData("alone")]
-    public async Task Drain_CannotBeMoved_RunsOnToItsEnd(string why)
+    public async Task Drain_StreamNotResumable_RunsToItsEnd(string why)
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
@@ -94,7 +94,7 @@ public sealed class DrainTests
 
         var report = await DrainAsync(bridge, stream.Instance, "deadline=0.3&wait=true");
 
-        // It is waited for, but not beyond the deadline and what moving takes.
+        // The drain waits for it, but not longer than the deadline and the time of a move.
         Assert.Equal(1, report["running"]!.GetValue<int>());
         Assert.Equal(whole.Answer, await stream.ReadAsync());
         var record = (await bridge.GetJsonAsync("/bridge/ledger?limit=1"))[0]!;
@@ -102,12 +102,12 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Undrain_BeforeTheDeadline_NothingIsMoved()
+    public async Task Undrain_BeforeDeadline_NoStreamMoved()
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
         using var stream = await OpenAsync(bridge, 0);
-        // Longer than the lead: nothing is moved before it is taken back.
+        // The remaining time exceeds the lead, so no stream moves before the drain is cancelled.
         await DrainAsync(bridge, stream.Instance, "deadline=2.9");
         using (var undrain = await bridge.Client.PostAsync($"/bridge/instances/sim-{stream.Instance + 1}/undrain", null, Token))
         {
@@ -120,7 +120,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Drain_EmptyLongBeforeTheDeadline_SaidAtOnce()
+    public async Task Drain_InstanceAlreadyEmpty_ReportedImmediately()
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
@@ -131,7 +131,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Drain_AtOneGateway_MovesTheStreamsOfTheOther()
+    public async Task Drain_AtOneGateway_MovesStreamsOfOtherGateway()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await StartFleetAsync(slots: 8);
@@ -159,7 +159,7 @@ public sealed class DrainTests
     [InlineData("deadline=-1", "deadline")]
     [InlineData("deadline=1&wait=perhaps", "wait")]
     [InlineData("wait=true", "deadline")]
-    public async Task Drain_Nonsense_400AsProblemAndNothingIsDrained(string query, string word)
+    public async Task Drain_InvalidDeadline_400ProblemWithoutDrain(string query, string word)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -171,11 +171,11 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Drain_ByBashAlone_AsThePreStopHookOfTheDocs()
+    public async Task Drain_DocumentedPreStopHook_WorksWithBashOnly()
     {
         await using var fleet = await StartFleetAsync(slots: 4);
         await using var bridge = await StartAsync(fleet);
-        var line = Deployment.RepositoryFiles.Read("docs/operations.md").Split('\n').Single(l => l.Contains("/dev/tcp/", StringComparison.Ordinal)).Trim();
+        var line = Deployment.RepositoryFiles.Read("docs/operations/drain.md").Split('\n').Single(l => l.Contains("/dev/tcp/", StringComparison.Ordinal)).Trim();
         var script = line.Replace("/bridge/11401", $"/127.0.0.1/{bridge.Url.Port}", StringComparison.Ordinal).Replace("deadline=25", "deadline=1", StringComparison.Ordinal)
             .Replace("Host: bridge", "Host: localhost", StringComparison.Ordinal);
         var start = new System.Diagnostics.ProcessStartInfo("bash", ["-c", script]) { RedirectStandardOutput = true };

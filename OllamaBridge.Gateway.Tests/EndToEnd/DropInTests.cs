@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What a client notices of the bridge: nothing.</summary>
+/// <summary>Requests and responses through the bridge equal those of a direct connection.</summary>
 public sealed class DropInTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -33,7 +33,7 @@ public sealed class DropInTests
 
     [Theory]
     [MemberData(nameof(Bodies))]
-    public async Task Post_ThroughTheBridge_RequestAndAnswerAreWhatTheyWouldBeWithoutIt(string path, string body)
+    public async Task Post_ThroughTheBridge_RequestAndResponseEqualDirectOnes(string path, string body)
     {
         await using var fleet = await TestFleet.StartAsync(1, null, TestFleet.Model, "nomic-embed-text");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -74,7 +74,7 @@ public sealed class DropInTests
     [InlineData("GET", "/api/tags/")]
     [InlineData("POST", "/api/chat/")]
     [InlineData("HEAD", "/api/blobs/sha256:f68ec658761ad1f20691b34d88cfb8af2fc06ef88dce8c800f2be3324861626a")]
-    public async Task Get_ThroughTheBridge_AnswerIsWhatItWouldBeWithoutIt(string method, string path)
+    public async Task Get_ThroughTheBridge_ResponseEqualsDirectOne(string method, string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -86,7 +86,7 @@ public sealed class DropInTests
     }
 
     [Fact]
-    public async Task Inventory_InstancesWithDifferentModels_IsTheirUnion()
+    public async Task Inventory_DifferentModels_Union()
     {
         await using var one = await TestFleet.StartAsync(1, null, "llama3:8b", "deepseek-r1:7b");
         await using var two = await TestFleet.StartAsync(1, null, "deepseek-r1:7b", "qwen3:4b");
@@ -118,7 +118,7 @@ public sealed class DropInTests
     [InlineData("/api/copy", """{"source":"nope","destination":"nope2"}""", """{"error":"model \"nope\" not found"}""")]
     [InlineData("/v1/chat/completions", """{"model":"nope","stream":true,"messages":[{"role":"user","content":"x"}]}""",
         "{\"error\":{\"message\":\"model 'nope' not found\",\"type\":\"not_found_error\",\"param\":null,\"code\":null}}\n")]
-    public async Task Post_UnknownModel_TheServersOwn404AndNoRequestToAnyInstance(string path, string body, string expected)
+    public async Task Post_UnknownModel_ServersOwn404WithoutAttempt(string path, string body, string expected)
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -136,7 +136,7 @@ public sealed class DropInTests
     [InlineData("SmolLM:Latest")]
     [InlineData("library/smollm")]
     [InlineData("registry.ollama.ai/library/smollm:latest")]
-    public async Task Post_NameWrittenOtherwise_IsTheSameModel(string name)
+    public async Task Post_OtherSpellingOfName_SameModel(string name)
     {
         await using var fleet = await TestFleet.StartAsync(1, null, "smollm");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -148,7 +148,7 @@ public sealed class DropInTests
     }
 
     [Fact]
-    public async Task Post_Transcription_FindsTheModelInTheForm()
+    public async Task Post_Transcription_ModelReadFromForm()
     {
         await using var fleet = await TestFleet.StartAsync(1, null, "whisper");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -164,7 +164,7 @@ public sealed class DropInTests
     }
 
     [Fact]
-    public async Task Post_ClientsSecrets_ReachNoInstanceUnlessConfigured()
+    public async Task Post_ClientsSecrets_NotForwardedUnlessConfigured()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -8,13 +8,13 @@ using ZstdSharp;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Clients that compress their requests: Codex sends zstd to /v1/responses.</summary>
+/// <summary>Compressed request bodies; Codex sends zstd to /v1/responses.</summary>
 public sealed class EncodedBodyTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Responses_Zstd_RoutedByItsModelAndPassedOnUnchanged()
+    public async Task Responses_Zstd_RoutedByModelAndPassedOnUnchanged()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -31,7 +31,7 @@ public sealed class EncodedBodyTests
     }
 
     [Fact]
-    public async Task Responses_ZstdAndAnAlias_SentDecodedWithTheModelReplaced()
+    public async Task Responses_ZstdWithAlias_SentDecodedWithReplacedModel()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Models:0:Name", "gpt-x"), ("Bridge:Models:0:Target", TestFleet.Model));
@@ -45,7 +45,7 @@ public sealed class EncodedBodyTests
     }
 
     [Fact]
-    public async Task Responses_ZstdLargerThanTheMemoryThreshold_RoutedAndPassedOnUnchangedOrWithItsModelReplaced()
+    public async Task Responses_ZstdOverMemoryThreshold_RoutedLikeSmallBody()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(
@@ -73,7 +73,7 @@ public sealed class EncodedBodyTests
     [InlineData("/v1/responses", "gzip")]
     [InlineData("/v1/messages", "br")]
     [InlineData("/api/embed", "compress")]
-    public async Task Post_EncodingThatTheServerDoesNotDecode_415InTheCallersProtocol(string path, string encoding)
+    public async Task Post_UnsupportedEncoding_415InClientsProtocol(string path, string encoding)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -90,7 +90,7 @@ public sealed class EncodedBodyTests
     [Theory]
     [InlineData("gzip")]
     [InlineData("zstd")]
-    public async Task Chat_EncodedForAServerOfAnotherKind_PassedOnUnchanged(string encoding)
+    public async Task Chat_EncodedForOpenAIServer_PassedOnUnchanged(string encoding)
     {
         await using var server = await SimulatedServer.StartAsync(
             SimulatorOptions.Instant with { Kind = SimulatorKind.OpenAI, Served = [TestFleet.Plain("m")] }, Token);
@@ -99,7 +99,7 @@ public sealed class EncodedBodyTests
 
         using var answer = await SendAsync(bridge, "/v1/chat/completions", packed, encoding);
 
-        // It can't read it and says so itself; what counts is what it was sent.
+        // The server can't decode the body and rejects it; the test checks the bytes that it received.
         Assert.NotEqual(HttpStatusCode.UnsupportedMediaType, answer.StatusCode);
         var seen = server.Statistics.Seen.First(r => r.Path == "/v1/chat/completions");
         Assert.Equal(packed, seen.Body.ToArray());
@@ -109,7 +109,7 @@ public sealed class EncodedBodyTests
     [Theory]
     [InlineData("zstd", "failed to decompress zstd body")]
     [InlineData("gzip", "failed to decompress gzip body")]
-    public async Task Post_NotInItsEncoding_400(string encoding, string message)
+    public async Task Post_BodyDoesNotMatchEncoding_400(string encoding, string message)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -121,7 +121,7 @@ public sealed class EncodedBodyTests
     }
 
     [Fact]
-    public async Task Post_SmallBodyThatDecodesToMoreThanTheLimit_413()
+    public async Task Post_DecodedBodyOverLimit_413()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:MaxBody", "100000"));
@@ -134,7 +134,7 @@ public sealed class EncodedBodyTests
     }
 
     [Fact]
-    public async Task Chat_Identity_AsWithout()
+    public async Task Chat_IdentityEncoding_SameAsNone()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -5,14 +5,14 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Every inference route, streamed and not, with a request that is always the same, and two servers that have its models in memory.</summary>
+/// <summary>Every inference route with a fixed request, streamed and not, and two servers that have its models in memory.</summary>
 internal static class EveryRoute
 {
     public const string Embeddings = "nomic-embed-text:latest";
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    /// <summary>Routes that stream, each with and without a stream, and those that do not stream.</summary>
+    /// <summary>Streaming routes, each with and without a stream, and routes that don't stream.</summary>
     public static IReadOnlyList<(string Path, bool Stream)> All { get; } =
     [
         .. from path in new[] { "/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses" }
@@ -21,10 +21,7 @@ internal static class EveryRoute
         ("/api/embed", false), ("/api/embeddings", false), ("/v1/embeddings", false),
     ];
 
-    /// <summary>A request for a route.</summary>
-    /// <param name="path">The route.</param>
-    /// <param name="stream">Whether it asks for a stream; left out for a route that has none.</param>
-    /// <param name="model">The model; null for one that the servers have.</param>
+    /// <summary>The request body of a route. A null model stands for one that the servers have; routes that don't stream ignore <c>stream</c>.</summary>
     public static JsonObject Body(string path, bool stream, string? model = null)
     {
         var isEmbedding = IsEmbedding(path);
@@ -48,7 +45,6 @@ internal static class EveryRoute
 
     public static bool IsEmbedding(string path) => path.Contains("embed", StringComparison.Ordinal);
 
-    /// <summary>Sends it.</summary>
     public static async Task<RouteAnswer> AskAsync(TestBridge bridge, string path, bool stream, string? model = null)
     {
         using var answer = await bridge.PostAsync(path, Body(path, stream, model), Token);
@@ -56,7 +52,7 @@ internal static class EveryRoute
         return new RouteAnswer(answer.StatusCode, answer.Headers.TryGetValues("X-Bridge-Instance", out var names) ? names.Single() : null, answer.Content.Headers.ContentType?.MediaType, text);
     }
 
-    /// <summary>Fails the test if an error is not in the caller's protocol.</summary>
+    /// <summary>Fails the test if an error is not in the client's protocol.</summary>
     public static void AssertError(string path, RouteAnswer answer)
     {
         Assert.Equal("application/json", answer.Type);
@@ -69,7 +65,6 @@ internal static class EveryRoute
             Assert.Equal("error", json["type"]!.GetValue<string>());
     }
 
-    /// <summary>Starts two servers with both models in memory.</summary>
     public static async Task<TestFleet> StartFleetAsync()
     {
         var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 8, MaxLoadedModels = 4 }, TestFleet.Model, Embeddings);
@@ -80,7 +75,7 @@ internal static class EveryRoute
         return fleet;
     }
 
-    /// <summary>Starts a bridge that never gives an instance up, so that each fault meets the same fleet.</summary>
+    /// <summary>Starts a bridge that never ejects an instance, so that each fault meets the same fleet.</summary>
     public static async Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings)
     {
         var bridge = await TestBridge.StartAsync(
@@ -97,9 +92,5 @@ internal static class EveryRoute
     }
 }
 
-/// <summary>A response as a client got it.</summary>
-/// <param name="Status">The status.</param>
-/// <param name="Instance">The instance that answered; null for the bridge itself.</param>
-/// <param name="Type">The media type.</param>
-/// <param name="Text">The body, without ids and times.</param>
+/// <summary>A response as a client received it, without ids and times. The instance is null for a response of the bridge itself.</summary>
 internal sealed record RouteAnswer(HttpStatusCode Status, string? Instance, string? Type, string Text);

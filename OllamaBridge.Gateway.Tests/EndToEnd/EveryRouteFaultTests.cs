@@ -30,18 +30,18 @@ public sealed class EveryRouteFaultTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public async Task Ask_OneInstanceFails_TheSameAnswerFromTheOther(string kind)
+    public async Task Send_OneInstanceFails_SameResponseFromOther(string kind)
     {
         await using var fleet = await StartFleetAsync();
         foreach (var (path, stream) in All)
         {
-            // The bridge must not learn from the fault of another route.
+            // A new bridge, so that the fault of another route has no effect.
             await using var bridge = await StartAsync(fleet);
             var whole = await AskAsync(bridge, path, stream);
             var failing = fleet[whole.Instance == "sim-1" ? 0 : 1];
             failing.Faults.Add(Faults[kind] with { Path = path });
 
-            // (Embeddings have no conversation: they go to any instance.)
+            // Embeddings have no conversation, so they go to any instance.
             RouteAnswer answer;
             var asked = 0;
             do
@@ -51,15 +51,15 @@ public sealed class EveryRouteFaultTests
             }
             while (failing.Faults.Faults.Count > 0 && IsEmbedding(path) && ++asked < 100);
 
-            Assert.True(failing.Faults.Faults.Count == 0, $"{path} {stream}: the fault did not strike");
-            // A connection that has gone stale says nothing about its instance.
+            Assert.True(failing.Faults.Faults.Count == 0, $"{path} {stream}: the fault was not applied");
+            // A stale connection is not evidence against its instance.
             var by = failing == fleet[0] ? "sim-1" : "sim-2";
             Assert.True(answer.Instance == by == (kind == "stale kept connection"), $"{path} {stream}: {answer.Instance}, the fault on {by}");
         }
     }
 
     [Fact]
-    public async Task Ask_OneInstanceRefusesConnections_TheSameAnswerFromTheOther()
+    public async Task Send_OneInstanceRefusesConnections_SameResponseFromOther()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet);
@@ -82,7 +82,7 @@ public sealed class EveryRouteFaultTests
     [InlineData(500, null)]
     [InlineData(500, "error parsing tool call: raw='{'")]
     [InlineData(500, "model requires more system memory (99 GiB) than is available")]
-    public async Task Ask_EveryInstanceFailsAlike_ItsErrorAfterTwoAttemptsThenAfterOne(int status, string? message)
+    public async Task Send_EveryInstanceFailsAlike_ErrorAfterTwoAttemptsThenAfterOne(int status, string? message)
     {
         await using var fleet = await StartFleetAsync();
         foreach (var (path, stream) in All)
@@ -113,7 +113,7 @@ public sealed class EveryRouteFaultTests
     [InlineData(413, 413)]
     [InlineData(403, 502)]
     [InlineData(404, 502)]
-    public async Task Ask_EdgeOfEveryInstanceFails_AnErrorInTheCallersProtocol(int status, int shown)
+    public async Task Send_EveryEdgeFails_ErrorInClientsProtocol(int status, int shown)
     {
         await using var fleet = await StartFleetAsync();
         foreach (var (path, stream) in All)
@@ -132,7 +132,7 @@ public sealed class EveryRouteFaultTests
     }
 
     [Fact]
-    public async Task Ask_UnknownModel_404InTheCallersProtocolWithoutAnAttempt()
+    public async Task Send_UnknownModel_404InClientsProtocolWithoutAttempt()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet);
@@ -148,7 +148,7 @@ public sealed class EveryRouteFaultTests
     }
 
     [Fact]
-    public async Task Ask_InstancesHaveDifferentModelsUnderTheName_OnlyTheNewestAnswers()
+    public async Task Send_DifferentDigestsOfOneName_OnlyNewestServed()
     {
         await using var old = await StartFleetAsync();
         await using var fresh = await StartFleetAsync();
@@ -169,7 +169,7 @@ public sealed class EveryRouteFaultTests
     }
 
     [Fact]
-    public async Task Ask_WholeAnswerBreaksOffInTheMiddle_TheSameAnswerFromTheOther()
+    public async Task Send_UnstreamedResponseInterrupted_SameResponseFromOther()
     {
         foreach (var (path, stream) in All.Where(r => !r.Stream))
         {
@@ -197,7 +197,7 @@ public sealed class EveryRouteFaultTests
     }
 
     [Fact]
-    public async Task Stream_ResponsesBreakOffInTheMiddle_EndWithAnErrorAndWithoutTheirLastEvent()
+    public async Task Stream_ResponsesInterrupted_ErrorWithoutLastEvent()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet);

@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Before the first byte a failure is somebody else's chance; after it, it is an error and never a success.</summary>
+/// <summary>Failures before the first byte cause a failover; later failures end the response with an error.</summary>
 public sealed class FailoverTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -17,7 +17,7 @@ public sealed class FailoverTests
     [InlineData(FaultKind.Status, 502)]
     [InlineData(FaultKind.Status, 503)]
     [InlineData(FaultKind.Die, 0)]
-    public async Task Chat_InstanceFailsBeforeFirstByte_AnotherAnswers(FaultKind kind, int status)
+    public async Task Chat_InstanceFailsBeforeFirstByte_FailsOver(FaultKind kind, int status)
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -31,12 +31,12 @@ public sealed class FailoverTests
             Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         }
 
-        // A kept connection that is reset may be stale: the same instance gets the request over a new one.
+        // A reset of a kept connection may mean that it was stale, so the same instance gets the request over a new one.
         Assert.Equal(kind != FaultKind.ResetBeforeHeaders, fleet.Servers.Any(s => s != first && s.Statistics.Requests > 0));
     }
 
     [Fact]
-    public async Task Chat_InstanceRefuses_AnotherAnswersAndTheRefusingComesBackByProbe()
+    public async Task Chat_InstanceRefusesConnections_FailsOverAndProbeRestoresIt()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Health:Interval", "00:05:00"));
@@ -55,7 +55,7 @@ public sealed class FailoverTests
     [Theory]
     [InlineData(FaultKind.Status, HttpStatusCode.InternalServerError)]
     [InlineData(FaultKind.Die, HttpStatusCode.OK)]
-    public async Task Chat_NoRetryLeft_OnlyWhoWasNotReachedIsReplaced(FaultKind kind, HttpStatusCode expected)
+    public async Task Chat_NoRetryLeft_OnlyUnreachedInstanceReplaced(FaultKind kind, HttpStatusCode expected)
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(
@@ -87,7 +87,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_OnlyInstanceStaysDead_503WithRetryAfterInTheCallersProtocol()
+    public async Task Chat_OnlyInstanceStaysDead_503WithRetryAfterInClientsProtocol()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.3"));
@@ -110,7 +110,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_AllInstancesFail_FirstInstancesOwnWordsArePassedOn()
+    public async Task Chat_AllInstancesFail_FirstErrorPassedOn()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -125,7 +125,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Generate_ClientsFaultAnswered500_TriedTwiceThenOnceAndEjectsNobody()
+    public async Task Generate_RequestCauses500_TwoAttemptsThenOneWithoutEjection()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -142,11 +142,11 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_CatalogueIsStale_AnotherInstanceThatHasTheModelAnswers()
+    public async Task Chat_StaleCatalog_FailsOverToInstanceWithModel()
     {
         await using var one = await TestFleet.StartAsync(1, null, "llama3:8b");
         await using var two = await TestFleet.StartAsync(1, null, "llama3:8b");
-        // Two folders; looks are so rare that the bridge cannot know of the change.
+        // Two model folders, and probes so rare that the bridge can't observe the change.
         await using var bridge = await TestBridge.StartAsync(
             [one[0], two[0]], ("Bridge:Health:Interval", "00:05:00"), ("Bridge:Health:CatalogInterval", "00:30:00"));
         var first = await FirstChoiceAsync(bridge, "llama3:8b") == "sim-1" ? one : two;
@@ -156,11 +156,11 @@ public sealed class FailoverTests
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         var name = first == one ? "sim-1" : "sim-2";
-        await bridge.UntilAsync(s => s.Instances.Single(i => i.Instance.Name == name).Catalog.IsEmpty, "the stale list is read anew");
+        await bridge.UntilAsync(s => s.Instances.Single(i => i.Instance.Name == name).Catalog.IsEmpty, "the stale catalog is read again");
     }
 
     [Fact]
-    public async Task Chat_FrozenRunner_TimesOutAndAnotherAnswers()
+    public async Task Chat_FrozenRunner_TimesOutAndFailsOver()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(
@@ -188,7 +188,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_ColdModelTakesLongerThanAWarmOneMay_IsWaitedFor()
+    public async Task Chat_ColdModel_GetsLongerTimeout()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { LoadTime = TimeSpan.FromSeconds(1) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Forwarding:WarmFirstByte", "00:00:00.4"));
@@ -200,7 +200,7 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Chat_InstanceFailsManyRequests_IsEjectedAlthoughItsHealthRoutesAnswer()
+    public async Task Chat_InstanceFailsManyRequests_EjectedDespiteSuccessfulProbes()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Health:EjectionTime", "00:00:30"));
@@ -227,7 +227,7 @@ public sealed class FailoverTests
         return answer.Headers.GetValues("X-Bridge-Instance").Single();
     }
 
-    /// <summary>The server that has the model in memory: the next request goes there.</summary>
+    /// <summary>The server that has the model in memory, which gets the next request.</summary>
     private static async Task<SimulatedServer> FirstChoiceAsync(TestBridge bridge, TestFleet fleet)
     {
         var name = await FirstChoiceAsync(bridge, TestFleet.Model);

@@ -16,7 +16,7 @@ public class FairQueueTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Post_UnknownPriority_400InTheCallersProtocol(string path)
+    public async Task Post_UnknownPriority_400InClientsProtocol(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -31,7 +31,7 @@ public class FairQueueTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Post_QueueIsFull_SaysPositionAndEstimatedWait(string path)
+    public async Task Post_QueueFull_ErrorHasPositionAndEstimatedWait(string path)
     {
         await using var busy = await BusyAsync(("Bridge:Queue:Length", "1"));
         var waiting = busy.Bridge.PostAsync("/api/chat", Ask.Chat(), Token);
@@ -49,7 +49,7 @@ public class FairQueueTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Post_DeadlinePassesInTheQueue_504InTheCallersProtocol(string path)
+    public async Task Post_DeadlinePassesInQueue_504InClientsProtocol(string path)
     {
         await using var busy = await BusyAsync();
 
@@ -60,15 +60,15 @@ public class FairQueueTests
         Assert.Contains("deadline", await MessageAsync(answer, path), StringComparison.Ordinal);
         Assert.Equal("1", Assert.Single(answer.Headers.GetValues(Urgency.PositionHeader)));
         await busy.EndAsync();
-        // Neither the frozen request's slot nor the queue kept anything of it.
+        // The frozen request's slot is free, and the queue is empty.
         Assert.Equal(2, busy.Fleet[0].Statistics.Requests);
     }
 
     [Fact]
-    public async Task Post_EstimatedWaitBeyondDeadline_504AtOnce()
+    public async Task Post_EstimatedWaitBeyondDeadline_504Immediately()
     {
         await using var busy = await BusyAsync();
-        // As if answers took minutes.
+        // The queue assumes that a response takes minutes.
         busy.Queue.RecordService(TimeSpan.FromSeconds(1000), new QueueKey(busy.Bridge.Fleet.Current.Models.Keys.Single()));
 
         using var answer = await SendAsync(busy.Bridge, "/api/chat", (Urgency.DeadlineHeader, "20"));
@@ -81,7 +81,7 @@ public class FairQueueTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Post_BatchIsPushedOut_503InTheCallersProtocolAndInteractiveIsServed(string path)
+    public async Task Post_BatchRequestShed_503InClientsProtocolAndInteractiveServed(string path)
     {
         await using var busy = await BusyAsync(("Bridge:Queue:Length", "1"));
         var batch = SendAsync(busy.Bridge, path, (Urgency.PriorityHeader, "batch"));
@@ -101,7 +101,7 @@ public class FairQueueTests
     }
 
     [Fact]
-    public async Task Chat_Answered_NoHeaderOfTheQueueAndItsTokensAreSettled()
+    public async Task Chat_Success_NoQueueHeaderAndTokensSettled()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -131,7 +131,7 @@ public class FairQueueTests
         return path == "/api/chat" ? error.GetValue<string>() : error["message"]!.GetValue<string>();
     }
 
-    /// <summary>A bridge in front of one slot that has answered once and is now held by a frozen request.</summary>
+    /// <summary>A bridge in front of one slot, which has served one request and is now held by a frozen one.</summary>
     private static async Task<Busy> BusyAsync(params (string Key, string Value)[] settings)
     {
         var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });

@@ -9,7 +9,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Another model answers where the one that is named cannot: once, before the first byte, and never for what is the client's fault.</summary>
+/// <summary>A fallback model serves a request once, before the first byte, and never after an error of the client.</summary>
 public sealed class FallbackTests
 {
     private const string First = "llama3:8b";
@@ -25,7 +25,7 @@ public sealed class FallbackTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_NoInstanceHasTheModel_TheNextAnswersAndIsNamed(string path, bool stream)
+    public async Task Send_NoInstanceHasModel_FallbackServesAndIsNamed(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await TestBridge.StartAsync([two.Second], Chain);
@@ -34,10 +34,10 @@ public sealed class FallbackTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_NoneHealthy_TheNextAnswersAtOnce(string path, bool stream)
+    public async Task Send_NoHealthyInstance_FallbackServesImmediately(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
-        // Nobody waits a minute in this test.
+        // The fallback must not wait for this limit.
         await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Queue:MaxWaitWithoutInstance", "00:01:00")]);
         await two.First.KillAsync();
         await bridge.UntilAsync(s => s.Instances[0].Status == InstanceStatus.Unhealthy, "the first model's server is out");
@@ -46,7 +46,7 @@ public sealed class FallbackTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_EveryInstanceFails_TheNextAnswers(string path, bool stream)
+    public async Task Send_EveryInstanceFails_FallbackServes(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -57,13 +57,13 @@ public sealed class FallbackTests
             await AnsweredByTheSecondAsync(bridge, path, stream);
         }
 
-        // One that was reset on a kept connection is sent once more over a new one.
+        // A request that was reset on a kept connection is sent again over a new one.
         Assert.InRange(two.First.Statistics.Requests, 2, 3);
         Assert.Equal(2, two.Second.Statistics.Requests);
     }
 
     [Fact]
-    public async Task Ask_AttemptsUsedUp_TheNextStillHasItsOwn()
+    public async Task Send_AttemptsExhausted_FallbackHasItsOwn()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Forwarding:MaxAttempts", "1")]);
@@ -73,7 +73,7 @@ public sealed class FallbackTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_TooLongForTheModel_TheNextAnswersAndNobodyIsBlamed(string path, bool stream)
+    public async Task Send_PromptTooLong_FallbackServesWithoutFailure(string path, bool stream)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -87,7 +87,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Chat_TooLongByTheServersOwnCount_TheModelWithMoreContextAnswers()
+    public async Task Chat_PromptTooLongByServersCount_ModelWithMoreContextServes()
     {
         await using var two = await TwoModels.StartAsync(context: 64);
         await using var bridge = await two.BridgeAsync(Chain);
@@ -102,7 +102,7 @@ public sealed class FallbackTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Chat_TooLongForTheOpenAIServer_OllamasModelAnswers(bool stream)
+    public async Task Chat_PromptTooLongForOpenAIServer_OllamaModelServes(bool stream)
     {
         const string Id = "org/Model";
         await using var fleet = await MixedFleet.StartAsync(Id, context: 64);
@@ -122,7 +122,7 @@ public sealed class FallbackTests
     [InlineData(403, "no")]
     [InlineData(404, "no such thing")]
     [InlineData(422, "no")]
-    public async Task Ask_ClientsFault_PassedOnAndNotRetried(int status, string message)
+    public async Task Send_ClientError_PassedOnWithoutRetry(int status, string message)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -136,7 +136,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_TooLongAndNoFurtherModel_TheServersOwnWords()
+    public async Task Send_PromptTooLongWithoutFallback_ServersError()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -146,13 +146,13 @@ public sealed class FallbackTests
         using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(First), Token);
 
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        // The last of the list answers for itself.
+        // The error of the last model in the list is passed on.
         Assert.Contains("maximum context length is 7", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         Assert.Equal((1, 1), (two.First.Statistics.Requests, two.Second.Statistics.Requests));
     }
 
     [Fact]
-    public async Task Ask_AllModelsFail_OncePerModelAndTheFirstsWords()
+    public async Task Send_AllModelsFail_EachTriedOnceAndFirstErrorReturned()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -167,7 +167,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_StreamBreaksAfterItsFirstByte_NoOtherModelGoesOn()
+    public async Task Send_StreamFailsAfterFirstByte_NoFallback()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Continuation:Enabled", "false")]);
@@ -180,7 +180,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_AllSlotsBusy_WaitsForTheModelThatWasNamed()
+    public async Task Send_AllSlotsBusy_WaitsForRequestedModel()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -195,7 +195,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_EveryInstanceAsksToBeLeftAlone_TheNextAnswersWithoutWaiting()
+    public async Task Send_EveryInstanceBusyWithRetryAfter_FallbackServesImmediately()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -209,13 +209,13 @@ public sealed class FallbackTests
             Assert.True(answer.Headers.Contains("X-Bridge-Model"));
         }
 
-        // Nothing was sent where nothing was to be sent.
+        // The model without free slots got no request.
         Assert.Equal(asked, two.First.Statistics.Requests);
         Assert.Contains("reason=\"busy\"", await bridge.Client.GetStringAsync("/metrics", Token), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Ask_NoSlotComesFreeInTime_TheNextAnswers()
+    public async Task Send_NoSlotInTime_FallbackServes()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync([.. Chain, ("Bridge:Queue:FallbackAfter", "00:00:00.2")]);
@@ -232,7 +232,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_TenantMayNotUseTheNext_ItIsNotAsked()
+    public async Task Send_FallbackNotAllowedForTenant_NotUsed()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -246,7 +246,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_TenantMayNotUseTheFirst_UnknownAlthoughItMayUseTheNext()
+    public async Task Send_ModelNotAllowedForTenant_404DespiteAllowedFallback()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -259,7 +259,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ask_ModelsWithLimitsOfTheirOwn_TheOneThatAnsweredIsCharged()
+    public async Task Send_ModelLimits_ServingModelCharged()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -269,7 +269,7 @@ public sealed class FallbackTests
             Limits = new TenantLimits
             {
                 TokensPerDay = 100_000,
-                // Room for one reservation of the first at a time, and for two requests of the second.
+                // Limits for one reservation of the first model at a time, and for two requests of the second.
                 Models = [new ModelLimits { Model = First, TokensPerDay = 150 }, new ModelLimits { Model = Second, RequestsPerSecond = 0.001, TokensPerDay = 90_000 }],
             },
         };
@@ -281,13 +281,13 @@ public sealed class FallbackTests
         using var third = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(First, tokens: 100), Token);
 
         Assert.Equal(Second, one.Headers.GetValues("X-Bridge-Model").Single());
-        // The second's limit of requests is used up: nobody stands in, and the first's tokens were given back.
+        // The request limit of the second model is exhausted, so there is no fallback; the first model's tokens were released.
         Assert.Equal(HttpStatusCode.InternalServerError, other.StatusCode);
         Assert.Contains("out of sorts", await other.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, third.StatusCode);
         Assert.False(third.Headers.Contains("X-Bridge-Model"));
         Assert.Equal(1, two.Second.Statistics.Requests);
-        // And nothing of it is counted twice over all models.
+        // The total over all models counts each request once.
         var used = 0L;
         foreach (var answer in new[] { one, third })
             used += JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["usage"]!["total_tokens"]!.GetValue<long>();
@@ -297,7 +297,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Ledger_AnsweredByTheNext_CountsItAndTheAttempts()
+    public async Task Ledger_ServedByFallback_RecordsModelAndAttempts()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(Chain);
@@ -316,7 +316,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Alias_InEveryList_LikeACopyOfItsTarget()
+    public async Task Alias_Lists_EqualToTarget()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(("Bridge:Models:0:Name", "gpt-4"), ("Bridge:Models:0:Target", First));
@@ -340,7 +340,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Alias_OfAnOpenAIServersModel_InItsProtocolsListAlone()
+    public async Task Alias_OpenAIServersModel_OnlyInOpenAIList()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync(("Bridge:Models:0:Name", "r1"), ("Bridge:Models:0:Target", "deepseek-ai/DeepSeek-R1"));
@@ -358,7 +358,7 @@ public sealed class FallbackTests
     [InlineData("/api/chat", """{"model":"other","model":"\u0067pt-4:latest","messages":[{"role":"user","content":"é"}],"stream":false}""")]
     [InlineData("/v1/chat/completions", """{"messages":[{"role":"user","content":"x"}],"max_tokens":2,"unknown":[1.0,{}],"model":"GPT-4"}""")]
     [InlineData("/v1/messages", """{"max_tokens":2,"model":"gpt-4","messages":[{"role":"user","content":"x"}]}""")]
-    public async Task Alias_Body_ChangedInTheModelAlone(string path, string body)
+    public async Task Alias_Body_OnlyModelReplaced(string path, string body)
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(("Bridge:Models:0:Name", "gpt-4"), ("Bridge:Models:0:Target", First));
@@ -379,7 +379,7 @@ public sealed class FallbackTests
     [Theory]
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
-    public async Task Alias_StreamBreaksOff_AnotherInstanceGoesOnWithTheModelThatIsMeant(string path)
+    public async Task Alias_StreamInterrupted_ResumedWithTargetModel(string path)
     {
         await using var fleet = await TestFleet.StartAsync(2, models: First);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Models:0:Name", "gpt-4"), ("Bridge:Models:0:Target", First));
@@ -400,7 +400,7 @@ public sealed class FallbackTests
         string.Concat(System.Text.RegularExpressions.Regex.Matches(stream, "\"content\":\"([^\"]*)\"").Select(m => m.Groups[1].Value));
 
     [Fact]
-    public async Task Alias_FallsBackPastItsTarget_EachTimeTheBodyNamesWhoIsAsked()
+    public async Task Alias_FallbackAfterTarget_BodyNamesModelOfEachAttempt()
     {
         await using var two = await TwoModels.StartAsync();
         await using var bridge = await two.BridgeAsync(
@@ -416,7 +416,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Start_ChainThatComesBackToItself_StopsTheStart()
+    public async Task Start_CyclicFallbackChain_Fails()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
             [], ("Bridge:Models:0:Name", "a"), ("Bridge:Models:0:Fallbacks:0", "b"), ("Bridge:Models:0:Fallbacks:1", "a")));
@@ -446,7 +446,7 @@ public sealed class FallbackTests
     }
 }
 
-/// <summary>Two servers, each with a model of its own.</summary>
+/// <summary>Two servers with different models.</summary>
 internal sealed class TwoModels : IAsyncDisposable
 {
     public required SimulatedServer First { get; init; }

@@ -8,7 +8,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What one client or one request causes harms no other: it is judged as theirs, not as an instance's fault.</summary>
+/// <summary>Failures that one client or one request causes are attributed to it, not to an instance, and affect no other client.</summary>
 public sealed class FaultAttributionTests
 {
     private const string Poison = HostileWorld.Poison;
@@ -23,7 +23,7 @@ public sealed class FaultAttributionTests
             foreach (var kind in HostileWorld.Kinds)
             {
                 data.Add(kind, false);
-                // One that fails half of the time says something about instances if it differs each time.
+                // A request that fails half of the time is evidence against instances if it differs each time.
                 if (kind != "fails now here and now there")
                     data.Add(kind, true);
             }
@@ -34,7 +34,7 @@ public sealed class FaultAttributionTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public async Task Ask_OneClientIsHostile_OthersAreServedAtTheFirstAttempt(string kind, bool differs)
+    public async Task Send_HostileClient_OthersServedAtFirstAttempt(string kind, bool differs)
     {
         await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
@@ -46,7 +46,7 @@ public sealed class FaultAttributionTests
         }
 
         AssertUnharmed(bridge);
-        // No more attempts than requests: nothing takes longer than without the hostile client.
+        // As many attempts as requests, so no request takes longer than without the hostile client.
         Assert.Equal(24, world.Servers.Sum(s => s.Count("innocent")));
     }
 
@@ -57,7 +57,7 @@ public sealed class FaultAttributionTests
     [InlineData("out of memory")]
     [InlineData("response that is no JSON")]
     [InlineData("gateway time-out of a proxy in front")]
-    public async Task Ask_SameRequestFailsAlike_TwoAttemptsThenOneEach(string kind)
+    public async Task Send_RepeatedRequestFailsAlike_TwoAttemptsThenOneEach(string kind)
     {
         await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);
@@ -69,12 +69,12 @@ public sealed class FaultAttributionTests
 
         Assert.Equal(7, Sent());
 
-        // (Rendering a prompt generates nothing.)
+        // Rendering a prompt generates no token, so it doesn't count.
         int Sent() => world.Servers.Sum(s => s.Seen.Count(r => r.Body.Contains(Poison, StringComparison.Ordinal) && !r.Body.Contains("_debug_render_only", StringComparison.Ordinal)));
     }
 
     [Fact]
-    public async Task Stream_EveryInstanceTellsTheSameErrorInTheMiddle_TwoGenerationsAndNoInstanceHarmed()
+    public async Task Stream_SameMidStreamErrorEverywhere_TwoGenerationsWithoutFailure()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -100,7 +100,7 @@ public sealed class FaultAttributionTests
     }
 
     [Fact]
-    public async Task Ask_FailsOnOneInstanceOnly_ThatOneIsAvoided()
+    public async Task Send_FailsOnOneInstance_InstanceAvoided()
     {
         await using var bad = new ScriptedServer(r => r.Method == "POST" ? ScriptedReply.Json(500, """{"error":"the runner is out of sorts"}""") : null);
         await using var good = new ScriptedServer(_ => null);
@@ -117,7 +117,7 @@ public sealed class FaultAttributionTests
     [InlineData("Jörg Müller", "utf-8")]
     [InlineData("Jörg Müller", "latin1")]
     [InlineData("名前", "utf-8")]
-    public async Task Ask_HeaderIsNotAscii_PassedOnByteForByte(string name, string encoding)
+    public async Task Send_NonAsciiHeader_PassedOnByteForByte(string name, string encoding)
     {
         await using var server = new ScriptedServer(r => r.Path == "/api/chat" ? ScriptedReply.Json(200, """{"model":"m","message":{"role":"assistant","content":"x"},"done":true}""", $"Cache-Control: {Bytes()}\r\n") : null);
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
@@ -134,7 +134,7 @@ public sealed class FaultAttributionTests
     }
 
     [Fact]
-    public async Task Ask_ResponseHeaderHasControlCharacters_LeftOutAndTheRestIsAnswered()
+    public async Task Send_ResponseHeaderWithControlCharacters_HeaderOmitted()
     {
         await using var server = new ScriptedServer(r => r.Path == "/api/chat" ? ScriptedReply.Json(200, """{"model":"m","message":{"role":"assistant","content":"x"},"done":true}""", "Cache-Control: a\u0001b\r\nRetry-After: 1\r\n") : null);
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
@@ -150,7 +150,7 @@ public sealed class FaultAttributionTests
     [InlineData("gzip")]
     [InlineData("deflate")]
     [InlineData("br")]
-    public async Task Ask_ServerCompressesAnyway_ClientGetsPlainText(string encoding)
+    public async Task Send_ServerCompressesUnrequested_ClientGetsDecodedBody(string encoding)
     {
         await using var server = new ScriptedServer(r => r.Method != "POST" ? null : ScriptedReply.Of(
             200,
@@ -179,9 +179,9 @@ public sealed class FaultAttributionTests
     [InlineData(1, 100)]
     [InlineData(2, 100)]
     [InlineData(1, 300_000)]
-    public async Task Ask_ServerClosesKeptConnectionsOnUse_NoRequestIsLostNorMoved(int count, int length)
+    public async Task Send_ServerClosesKeptConnections_NoRequestLostOrMoved(int count, int length)
     {
-        // Answers one request on a connection, and closes without an answer when another comes on it.
+        // Serves one request per connection, and closes the connection without a response on the second.
         var servers = Enumerable.Range(0, count).Select(_ => new ScriptedServer(r => r.OnConnection > 0 && r.Method == "POST" ? ScriptedReply.None : null)).ToArray();
         try
         {
@@ -197,7 +197,7 @@ public sealed class FaultAttributionTests
             }
 
             AssertUnharmed(bridge);
-            Assert.Contains(servers.SelectMany(s => s.Seen), r => r.OnConnection > 0); // it did happen
+            Assert.Contains(servers.SelectMany(s => s.Seen), r => r.OnConnection > 0); // a kept connection was used
         }
         finally
         {
@@ -209,7 +209,7 @@ public sealed class FaultAttributionTests
     [Theory]
     [InlineData(429)]
     [InlineData(503)]
-    public async Task Ask_OnlyInstanceIsBusyForOneRequest_OthersWaitForSecondsAtMost(int status)
+    public async Task Send_OnlyInstanceBusyForOneRequest_OthersWaitSecondsAtMost(int status)
     {
         await using var server = new ScriptedServer(r => r.Body.Contains(Poison, StringComparison.Ordinal) ? ScriptedReply.Json(status, """{"error":"too much"}""", "Retry-After: 600\r\n") : null);
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
@@ -228,7 +228,7 @@ public sealed class FaultAttributionTests
     }
 
     [Fact]
-    public async Task Ask_ProxyTellsThatAKeptConnectionIsOver_SentOverANewOne()
+    public async Task Send_ProxyReportsClosedConnection_SentOverNewOne()
     {
         await using var server = new ScriptedServer(r => r.OnConnection > 0 && r.Method == "POST"
             ? ScriptedReply.Of(408, "text/html", "<html>Request Time-out</html>", "Connection: close\r\n") with { Closes = true } : null);
@@ -239,7 +239,7 @@ public sealed class FaultAttributionTests
     }
 
     [Fact]
-    public async Task Ask_ResponseBeginsWithAByteOrderMark_PassedOn()
+    public async Task Send_ResponseWithByteOrderMark_PassedOn()
     {
         await using var server = new ScriptedServer(r => r.Method == "POST" ? ScriptedReply.Json(200, "\uFEFF" + """{"model":"m","message":{"role":"assistant","content":"x"},"done":true}""") : null);
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
@@ -248,7 +248,7 @@ public sealed class FaultAttributionTests
     }
 
     [Fact]
-    public async Task Ask_ModelFailsAlikeOnTwoInstances_TheFallbackAnswers()
+    public async Task Send_ModelFailsOnTwoInstances_FallbackServes()
     {
         static ScriptedReply? Fail(ScriptedRequest request) => request.Path == "/api/chat" ? ScriptedReply.Json(500, """{"error":"bad tool call"}""") : null;
         await using var one = new ScriptedServer(Fail);
@@ -266,7 +266,7 @@ public sealed class FaultAttributionTests
     }
 
     [Fact]
-    public async Task Ask_OneClientsRequestsFailEverywhere_OthersStillHaveRetries()
+    public async Task Send_OneClientsRequestsFailEverywhere_OthersKeepRetries()
     {
         await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers, ("Bridge:Forwarding:RetryBurst", "4"), ("Bridge:Forwarding:RetryRatio", "0"));
@@ -274,7 +274,7 @@ public sealed class FaultAttributionTests
         for (var i = 0; i < 12; i++)
             await world.HarmAsync(bridge, "tool call that can't be parsed", $"{i}");
 
-        Assert.Equal(24, world.Servers.Sum(s => s.Count(Poison))); // a retry each, and each is given back
+        Assert.Equal(24, world.Servers.Sum(s => s.Count(Poison))); // one retry each, and each is returned to the budget
     }
 
     [Theory]
@@ -285,7 +285,7 @@ public sealed class FaultAttributionTests
     [InlineData("/api/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000", "FFFFFFFFFFFFFFFFF\r\nx\r\n", "400")]
     [InlineData("/api/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000", "5\r\nhello\r\n", "408")]
     [InlineData("/api/chat", "5\r\nhello\r\n", "408")]
-    public async Task Send_BodyIsBrokenOrStalls_TheClientIsToldAndNoInstanceHarmed(string path, string body, string status)
+    public async Task Send_BodyInvalidOrStalled_ErrorToClientAndInstancesUnaffected(string path, string body, string status)
     {
         await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers, ("Bridge:Limits:BodyGracePeriod", "00:00:01.5"));
@@ -301,7 +301,7 @@ public sealed class FaultAttributionTests
     }
 
     [Fact]
-    public async Task Send_ConnectionIsResetInTheMiddleOfAnUpload_NoInstanceIsHarmed()
+    public async Task Send_ConnectionResetDuringUpload_InstancesUnaffected()
     {
         await using var world = new HostileWorld();
         await using var bridge = await ScriptedServer.BridgeAsync(world.Servers);

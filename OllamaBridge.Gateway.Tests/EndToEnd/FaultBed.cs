@@ -4,10 +4,10 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Two or more servers with one model, a bridge before them, and one question that always goes to the same of them.</summary>
+/// <summary>Two or more servers with one model, a bridge in front of them, and a request that always goes to the same server.</summary>
 internal static class FaultBed
 {
-    /// <summary>Every route whose answers are kept whole.</summary>
+    /// <summary>Every route whose responses are compared as a whole.</summary>
     public static readonly string[] Paths = ["/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -32,11 +32,11 @@ internal static class FaultBed
         return fleet;
     }
 
-    /// <summary>A bridge that knows the model to be in every memory, so that the same conversation always begins at the same instance.</summary>
-    /// <remarks>And goes on beginning there, however often it breaks off.</remarks>
+    /// <summary>Starts a bridge that has observed the model in memory on every server, so that a conversation always starts on the same instance.</summary>
+    /// <remarks>The instance stays the first choice after any number of failures.</remarks>
     public static Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings) => StartAsync(fleet, TimeProvider.System, settings);
 
-    /// <summary>A bridge with a clock of its own, which needs settings for health: a fast clock leaves looks hardly any time on a busy machine.</summary>
+    /// <summary>Starts a bridge with its own clock. A fast clock needs longer health time-outs, because probes take real time on a busy machine.</summary>
     public static async Task<TestBridge> StartAsync(TestFleet fleet, TimeProvider time, params (string, string)[] settings)
     {
         var bridge = await TestBridge.StartAsync(

@@ -7,15 +7,12 @@ using static OllamaBridge.Gateway.Tests.EndToEnd.FaultBed;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>
-/// Every way of failing before an answer has begun, in every protocol, streamed and not: once, and the client gets the very answer that it would
-/// have got; everywhere, and it gets an error in its protocol. What fails afterwards: <see cref="ContinuationTests"/>.
-/// </summary>
+/// <summary>Each failure before the first byte, in every protocol, streamed and not; failures after it: <see cref="ContinuationTests"/>.</summary>
 public sealed class FaultSuiteTests
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
 
-    /// <summary>Time-outs are the defaults; the clock runs ten times as fast.</summary>
+    /// <summary>Default time-outs, with a clock ten times as fast as the real one.</summary>
     private static readonly (string, string)[] Health = [("Bridge:Health:Interval", "00:00:01"), ("Bridge:Health:Timeout", "00:01:00")];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -34,7 +31,7 @@ public sealed class FaultSuiteTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_OneInstanceFailsOnce_TheVeryAnswerFromAnother(string path, bool stream)
+    public async Task Send_OneInstanceFailsOnce_SameResponseFromAnother(string path, bool stream)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 12 });
         await using var bridge = await StartAsync(fleet, new ScaledTime(10), Health);
@@ -63,7 +60,7 @@ public sealed class FaultSuiteTests
             var answer = await AskAsync(bridge, path, body: body);
 
             Assert.True(whole.Answer == answer.Answer, $"{fault.Kind} {fault.Status}:\n{whole.Answer}\n{answer.Answer}");
-            // (What begins with a frame of its own, as messages do, names who sent that.)
+            // A messages stream starts with a frame of the first instance, so its header names that instance.
             if (path != "/v1/messages")
                 Assert.True((fault.Kind is FaultKind.ResetBeforeHeaders or FaultKind.CutAfterTokens ? instance : 1 - instance) == answer.Instance, $"{fault.Kind} {fault.Status}: {answer.Instance}"); // a kept connection may be stale
             if (fault.Times is not null)
@@ -79,7 +76,7 @@ public sealed class FaultSuiteTests
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task Ask_OneInstanceRefusesConnections_TheVeryAnswerFromAnother(string path, bool stream)
+    public async Task Send_OneInstanceRefusesConnections_SameResponseFromAnother(string path, bool stream)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model, AnswerTokens = 12 });
         await using var bridge = await StartAsync(fleet);
@@ -97,7 +94,7 @@ public sealed class FaultSuiteTests
     [InlineData(429, 7, 2)]
     [InlineData(503, 7, 2)]
     [InlineData(500, null, 3)]
-    public async Task Ask_EveryInstanceAlwaysFails_ItsOwnStatusInTheCallersProtocolAfterBoundedAttempts(int status, int? retryAfter, int most)
+    public async Task Send_EveryInstanceAlwaysFails_StatusInClientsProtocolAfterBoundedAttempts(int status, int? retryAfter, int most)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model });
         foreach (var (path, stream) in Routes().Select(r => r.Data))
@@ -122,7 +119,7 @@ public sealed class FaultSuiteTests
     [Theory]
     [InlineData("this request exceeds the available context size, try increasing it")]
     [InlineData("the request was refused by the content policy")]
-    public async Task Ask_InstanceFindsTheRequestAtFault_PassedOnAndNotSentAgain(string message)
+    public async Task Send_InstanceRejectsRequest_PassedOnWithoutRetry(string message)
     {
         await using var fleet = await StartFleetAsync(new SimulatedModel { Name = TestFleet.Model });
         await using var bridge = await StartAsync(fleet);

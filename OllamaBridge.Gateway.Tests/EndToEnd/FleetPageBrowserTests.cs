@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The page in a real browser: Debian's Chromium. With FLEET_SCREENSHOT a picture is kept in that file.</summary>
+/// <summary>The fleet page in a real browser (Debian's Chromium). FLEET_SCREENSHOT names a file for a screenshot.</summary>
 [Collection(nameof(Alone))]
 public sealed class FleetPageBrowserTests
 {
@@ -15,12 +15,12 @@ public sealed class FleetPageBrowserTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Page_UnderLoadWithAFailingInstance_ShowsItAndDrainsByAClick()
+    public async Task Page_FailingInstanceUnderLoad_ShownAndDrainedByClick()
     {
         await using var fleet = await TestFleet.StartAsync(
             4, SimulatorOptions.Instant with { ParallelSlots = 2, MaxLoadedModels = 2, DecodePerToken = TimeSpan.FromMilliseconds(20) }, Models);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
-        await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable), "all are there");
+        await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable), "all instances are usable");
         fleet[3].Faults.Add(new Fault { Kind = FaultKind.Status, Status = 500 });
         await using var load = new Load(bridge, clients: 12);
         await Eventually.BecomesAsync(() => load.Ended >= 40, TimeSpan.FromSeconds(60));
@@ -34,7 +34,7 @@ public sealed class FleetPageBrowserTests
 
         var rows = page.Locator("#instances tbody tr");
         await Assertions.Expect(rows).ToHaveCountAsync(4);
-        // Its health routes fail with the rest; or were asked last before.
+        // Its health routes also fail, unless they were probed before the failures started.
         await Assertions.Expect(rows.Nth(3)).ToContainTextAsync(new System.Text.RegularExpressions.Regex("unhealthy|ejected"));
         await Assertions.Expect(page.Locator("#troubles tbody tr").First).ToBeVisibleAsync();
         await Assertions.Expect(page.Locator("#queue tbody tr").First).ToBeVisibleAsync();
@@ -44,13 +44,13 @@ public sealed class FleetPageBrowserTests
         Assert.True(bridge.Fleet.Current.Instances.Single(i => i.Instance.Name == "sim-2").Draining);
         if (Environment.GetEnvironmentVariable("FLEET_SCREENSHOT") is { Length: > 0 } file)
         {
-            // Some steps of figures, so that the picture has lines.
+            // Several steps of figures, so that the charts have lines.
             var until = load.Ended + 250;
             await Eventually.BecomesAsync(() => load.Ended >= until, TimeSpan.FromSeconds(90));
             await page.ScreenshotAsync(new() { Path = file });
         }
 
-        // By keyboard alone.
+        // With the keyboard only.
         await page.GetByRole(AriaRole.Button, new() { Name = "Undrain sim-2", Exact = true }).FocusAsync();
         await page.Keyboard.PressAsync("Enter");
         await bridge.UntilAsync(s => s.Instances.Single(i => i.Instance.Name == "sim-2") is { Draining: false }, "work again");
@@ -58,10 +58,10 @@ public sealed class FleetPageBrowserTests
     }
 
     [Fact]
-    public async Task Page_AHundredInstancesOnAPhoneInTheDark_AllThereAndNothingToTheSide()
+    public async Task Page_HundredInstancesOnDarkPhone_AllShownWithoutHorizontalScroll()
     {
         await using var fleet = await TestFleet.StartAsync(1);
-        // Nobody listens at port 1.
+        // Port 1 has no listener.
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, [.. Enumerable.Range(1, 99).SelectMany(i => new[]
         {
             ($"Bridge:Instances:{i}:Name", $"a-server-with-quite-a-long-name-{i}"),
@@ -83,7 +83,7 @@ public sealed class FleetPageBrowserTests
     }
 
     [Fact]
-    public async Task Page_KeyNeeded_AskedForAndKeptForTheTab()
+    public async Task Page_KeyRequired_PromptedAndKeptForTab()
     {
         var (admin, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -109,7 +109,7 @@ public sealed class FleetPageBrowserTests
     }
 
     [Fact]
-    public async Task Page_ColdTierAndAServerOfAnotherKind_ToldApart()
+    public async Task Page_ColdTierAndOpenAIServer_Distinguished()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync(("Bridge:Instances:1:Name", "other"), ("Bridge:Instances:1:Url", "http://127.0.0.1:1"), ("Bridge:Instances:1:Kind", "OpenAI"));
@@ -151,7 +151,7 @@ public sealed class FleetPageBrowserTests
         return errors;
     }
 
-    /// <summary>Clients that ask one model after another until they are disposed.</summary>
+    /// <summary>Clients that send requests for alternating models until they are disposed.</summary>
     private sealed class Load : IAsyncDisposable
     {
         private readonly CancellationTokenSource _over = CancellationTokenSource.CreateLinkedTokenSource(Token);
@@ -181,7 +181,7 @@ public sealed class FleetPageBrowserTests
             }
             catch (OperationCanceledException)
             {
-                // It is over.
+                // The load has ended.
             }
         }
     }

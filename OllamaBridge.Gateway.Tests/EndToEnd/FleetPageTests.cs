@@ -8,7 +8,7 @@ using OllamaBridge.Gateway.Tests.Activation;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The page at <c>/bridge/</c>: who may see what, and that what it shows follows the fleet.</summary>
+/// <summary>Access to the page at <c>/bridge/</c>, and its updates when the fleet changes.</summary>
 public sealed class FleetPageTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -20,7 +20,7 @@ public sealed class FleetPageTests
     [InlineData("/bridge/page.css", "text/css")]
     [InlineData("/bridge/page.js", "text/javascript")]
     [InlineData("/bridge/icon.svg", "image/svg+xml")]
-    public async Task Page_CallerFromElsewhereWithoutKey_AnsweredUnderAStrictPolicy(string path, string type)
+    public async Task Page_RemoteClientWithoutKey_ServedWithStrictPolicy(string path, string type)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -42,7 +42,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Page_WithoutItsSlash_LedToIt()
+    public async Task Page_WithoutTrailingSlash_Redirected()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -54,7 +54,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Events_Drain_SeenInAPictureThatFollows()
+    public async Task Events_Drain_ShownInLaterSnapshot()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -71,13 +71,13 @@ public sealed class FleetPageTests
 
         using var drained = await bridge.Client.PostAsync("/bridge/instances/sim-2/drain", null, Token);
         Assert.Equal(HttpStatusCode.OK, drained.StatusCode);
-        // One may have been on its way.
+        // One snapshot may have been sent before the drain.
         await NextAsync(reader);
         Assert.True((await NextAsync(reader))["instances"]![1]!["draining"]!.GetValue<bool>());
     }
 
     [Fact]
-    public async Task Events_ColdTier_AsleepThenAwakeWithItsInstance()
+    public async Task Events_ColdTier_AsleepThenAwakeWithInstance()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -89,7 +89,7 @@ public sealed class FleetPageTests
 
         (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
         var picture = await NextAsync(reader);
-        // Those from before are on their way.
+        // Snapshots from before the request may arrive first.
         for (var i = 0; i < 30 && picture["tiers"]![0]!["state"]!.ToString() != "awake"; i++)
             picture = await NextAsync(reader);
 
@@ -100,7 +100,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Events_Keys_OnlyAnOperators()
+    public async Task Events_Keys_OnlyOperatorsAccepted()
     {
         var (user, userVerifier) = ApiKey.Create();
         var (admin, adminVerifier) = ApiKey.Create();
@@ -119,7 +119,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Events_CallerFromElsewhereWithoutKeys_Refused()
+    public async Task Events_RemoteClientWithoutKeys_Refused()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -153,7 +153,7 @@ public sealed class FleetPageTests
     }
 
     [Fact]
-    public async Task Stop_SomebodyLooks_EventsEndAndTheStopDoesNotWait()
+    public async Task Stop_OpenEventStreams_EndedWithoutDelay()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -163,12 +163,12 @@ public sealed class FleetPageTests
 
         bridge.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
 
-        // To its end, and not to a broken connection.
+        // The stream ends regularly, not with a broken connection.
         await reader.ReadToEndAsync(Token).WaitAsync(Patience, Token);
     }
 
     [Fact]
-    public async Task Drain_ForeignOrigin_RefusedAndNothingIsDrained()
+    public async Task Drain_ForeignOrigin_RefusedWithoutDrain()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -194,6 +194,6 @@ public sealed class FleetPageTests
         while (await reader.ReadLineAsync(Token).AsTask().WaitAsync(Patience, Token) is { } line)
             if (line.StartsWith("data: ", StringComparison.Ordinal))
                 return JsonNode.Parse(line["data: ".Length..])!;
-        throw new EndOfStreamException("no picture");
+        throw new EndOfStreamException("the stream ended without a snapshot");
     }
 }

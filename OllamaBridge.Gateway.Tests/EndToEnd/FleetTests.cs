@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The fleet under load: models stay, instances come, go, die and are emptied, and no request is lost.</summary>
+/// <summary>The fleet under load: models stay loaded, instances are added, removed, killed and drained, and no request fails.</summary>
 public sealed class FleetTests
 {
     private static readonly string[] ThreeModels = ["deepseek-r1:7b", "deepseek-r1:1.5b", "llama3:8b"];
@@ -15,7 +15,7 @@ public sealed class FleetTests
     [Theory]
     [InlineData(60)]
     [InlineData(600)]
-    public async Task Chat_ThreeModelsInRandomOrderOnThreeInstancesThatHoldOneEach_LoadsDoNotGrowWithRequests(int requests)
+    public async Task Chat_ThreeModelsOnThreeInstances_LoadsDoNotGrowWithRequests(int requests)
     {
         await using var fleet = await TestFleet.StartAsync(
             3,
@@ -40,14 +40,14 @@ public sealed class FleetTests
             }
         }));
 
-        // One load a model, and a few while the fleet finds its shape.
+        // One load per model, and a few until the distribution is stable.
         var loads = fleet.Sum(s => s.Loads);
         Assert.True(loads is >= 3 and <= 7, $"{loads} loads; " + string.Join(", ", bridge.Fleet.Current.Instances.Select(i =>
             $"{i.Instance.Name}: room for {i.Instance.Capacity}, holds {i.Instance.Residents}")));
     }
 
     [Fact]
-    public async Task Chat_OneOfThreeIsKilledAndRestartedUnder200Concurrent_NoneFails()
+    public async Task Chat_InstanceKilledAndRestartedUnderLoad_NoRequestFails()
     {
         await using var fleet = await TestFleet.StartAsync(
             3,
@@ -81,7 +81,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Configuration_AddsAndRemovesInstancesUnderLoad_NoRequestIsDropped()
+    public async Task Configuration_InstancesChangeUnderLoad_NoRequestFails()
     {
         await using var fleet = await TestFleet.StartAsync(3, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(2) });
         await using var bridge = await TestBridge.StartAsync([fleet[0]], ("Bridge:Scheduling:SpillAfter", "00:00:00"));
@@ -115,7 +115,7 @@ public sealed class FleetTests
                 c.Remove(key);
         });
         await bridge.UntilAsync(s => s.Instances is [{ Instance.Name: "sim-3" }], "only the third is left");
-        // A lease lasts from the decision to the end of the answer: without one, nothing is on its way there.
+        // A lease lasts from the decision to the end of the response, so without leases no request is on its way.
         await Eventually.BecomesAsync(
             () => leaving.All(i => i.SlotsUsed == 0) && fleet[0].Statistics.ConcurrentRequests == 0 && fleet[1].Statistics.ConcurrentRequests == 0,
             TimeSpan.FromSeconds(20));
@@ -128,7 +128,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Configuration_BecomesWrong_FleetStaysAndTheMistakeIsLogged()
+    public async Task Configuration_BecomesInvalid_FleetUnchangedAndErrorLogged()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -141,7 +141,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Drain_UnderLoad_InstanceFinishesWhatItHasAndGetsNothingNew()
+    public async Task Drain_UnderLoad_FinishesRunningRequestsAndGetsNoNewOnes()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(3) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -169,7 +169,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Start_NoInstances_SaysSoAndServes503()
+    public async Task Start_NoInstances_WarnsAndServes503()
     {
         await using var bridge = await TestBridge.StartAsync([]);
 
@@ -184,7 +184,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Start_MistakesInConfiguration_AreAllReportedWithTheirKeys()
+    public async Task Start_InvalidConfiguration_AllErrorsNameTheirKeys()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
             [],
@@ -200,7 +200,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Start_MistakesInSeveralSections_AreReportedAtOnce()
+    public async Task Start_ErrorsInSeveralSections_ReportedTogether()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
             [],
@@ -216,7 +216,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Start_UnknownPolicies_StopTheStart()
+    public async Task Start_UnknownPolicies_Fails()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestBridge.StartAsync(
             [], ("Bridge:Scheduling:Picker", "worst"), ("Bridge:Scheduling:Scorers:luck", "1")));
@@ -226,7 +226,7 @@ public sealed class FleetTests
     }
 
     [Fact]
-    public async Task Instances_UrlsAndServiceNames_BecomeInstances()
+    public async Task Instances_UrlsAndServiceNames_AreInstances()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(

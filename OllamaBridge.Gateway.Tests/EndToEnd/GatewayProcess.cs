@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The real gateway as a process of its own, in front of simulators.</summary>
+/// <summary>The real gateway in its own process, in front of simulators.</summary>
 internal sealed class GatewayProcess : IAsyncDisposable
 {
     private const string Announcement = "Now listening on: ";
@@ -20,20 +20,19 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public Uri Url => _client.BaseAddress!;
 
-    /// <summary>Whether it was killed: from then on its requests may fail.</summary>
+    /// <summary>Whether the process was killed; its requests may fail afterwards.</summary>
     public bool IsKilled { get; private set; }
 
-    /// <summary>What it said last, for a test that fails.</summary>
+    /// <summary>The last lines of its output, for the message of a failed test.</summary>
     public string LastLines => string.Join('\n', _process.Lines.TakeLast(20));
 
-    /// <summary>Memory in RAM now, in bytes.</summary>
+    /// <summary>Resident memory in bytes.</summary>
     public long Resident => _process.Resident;
 
-    /// <summary>Starts one; it listens when it returns.</summary>
+    /// <summary>Starts a gateway and returns when it listens.</summary>
     public static Task<GatewayProcess> StartAsync(IReadOnlyList<SimulatedServer> servers, int slots, params (string Key, string Value)[] settings) =>
         StartAsync([.. servers.Select(s => s.Url)], slots, settings);
 
-    /// <inheritdoc cref="StartAsync(IReadOnlyList{SimulatedServer}, int, ValueTuple{string, string}[])"/>
     public static async Task<GatewayProcess> StartAsync(IReadOnlyList<Uri> servers, int slots, params (string Key, string Value)[] settings)
     {
         var environment = new Dictionary<string, string>
@@ -60,21 +59,20 @@ internal sealed class GatewayProcess : IAsyncDisposable
         return new GatewayProcess(process, new Uri(url[..(url.IndexOf('"') is >= 0 and var end ? end : url.Length)].Trim()));
     }
 
-    /// <summary>As kill -9.</summary>
     public Task KillAsync()
     {
         IsKilled = true;
         return _process.KillAsync();
     }
 
-    /// <summary>As an orchestrator ends it: SIGTERM, without waiting for what comes of it.</summary>
+    /// <summary>Sends SIGTERM and returns immediately.</summary>
     public void Terminate() => _process.Terminate();
 
-    /// <summary>Waits until it has ended by itself.</summary>
-    /// <returns>What it ended with.</returns>
+    /// <summary>Waits until the process has exited.</summary>
+    /// <returns>The exit code.</returns>
     public Task<int> EndAsync() => _process.EndAsync();
 
-    /// <summary>A number of each instance, as <c>/bridge/instances</c> tells it.</summary>
+    /// <summary>Reads a number of each instance from <c>/bridge/instances</c>.</summary>
     public async Task<int[]> InstancesAsync(string field, CancellationToken cancellationToken) =>
         [.. JsonNode.Parse(await _client.GetStringAsync("/bridge/instances", cancellationToken))!.AsArray().Select(i => i![field]!.GetValue<int>())];
 

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Which headers cross the bridge, seen from a client and from a server that sends too many.</summary>
+/// <summary>Headers that the bridge passes on, from a client and from a server that sends too many.</summary>
 public sealed class HeaderCrossingTests
 {
     private static readonly string[] Foreign =
@@ -17,7 +17,7 @@ public sealed class HeaderCrossingTests
     [Theory]
     [InlineData("http://localhost:3000")]
     [InlineData(null)]
-    public async Task Answer_OfAServerThatSendsMore_OnlyWhatOllamaSends(string? origin)
+    public async Task Response_ServerSendsMoreHeaders_OnlyOllamasPassedOn(string? origin)
     {
         string[]? seen = null;
         await using var server = await ServerAsync(headers => seen = headers);
@@ -40,7 +40,7 @@ public sealed class HeaderCrossingTests
             Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
             var names = answer.Headers.Concat(answer.Content.Headers).Select(h => h.Key).ToList();
             Assert.Empty(names.Intersect(Foreign.Except(["Access-Control-Allow-Origin"]), StringComparer.OrdinalIgnoreCase));
-            // One value, the bridge's own: browsers take two for none.
+            // Exactly one value, the bridge's own: browsers reject two.
             Assert.Equal(origin is null ? [] : [origin], answer.Headers.TryGetValues("Access-Control-Allow-Origin", out var allowed) ? allowed : []);
             Assert.Empty(answer.TrailingHeaders);
 
@@ -55,7 +55,7 @@ public sealed class HeaderCrossingTests
     [InlineData("/api/chat", "evil.example", null, "\"error\":\"this Host", "Host: evil.example")]
     [InlineData("/v1/chat/completions", "localhost", "https://evil.example", "\"type\":\"permission_error\"", "Origin: https://evil.example")]
     [InlineData("/v1/messages", "localhost", "null", "\"type\":\"permission_error\"", "Origin: null")]
-    public async Task Foreign_HostOrOrigin_403InWordsLoggedAndCounted(string path, string host, string? origin, string words, string logged)
+    public async Task Send_ForeignHostOrOrigin_403WithReasonLoggedAndCounted(string path, string host, string? origin, string words, string logged)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

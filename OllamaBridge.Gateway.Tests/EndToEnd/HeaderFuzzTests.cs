@@ -11,7 +11,7 @@ using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Random headers, from clients and from a server: every request gets a response, nothing foreign crosses, and the instance stays in use.</summary>
+/// <summary>Random headers in requests and responses: each request gets a response, only known headers pass, and the instance stays in use.</summary>
 public sealed class HeaderFuzzTests
 {
     private const int Requests = 300;
@@ -31,7 +31,7 @@ public sealed class HeaderFuzzTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Request_AnyHeaders_AnsweredAndOnlyKnownOnesCross()
+    public async Task Request_AnyHeaders_OnlyKnownOnesPassedOn()
     {
         var seen = new ConcurrentQueue<string[]>();
         await using var server = await ServerAsync(context => seen.Enqueue([.. context.Request.Headers.Keys]));
@@ -47,7 +47,7 @@ public sealed class HeaderFuzzTests
             text.Append(CultureInfo.InvariantCulture, $"Content-Length: {body.Length}\r\n\r\n{body}");
 
             var response = await RawHttp.SendAsync(bridge.Url, text.ToString());
-            // 403: a foreign Origin. 400: the field is malformed (RFC 9110, 5.5). Never a failure of the bridge or of the instance.
+            // 403: a foreign Origin. 400: the field is malformed (RFC 9110, 5.5). Other errors would be failures of the bridge or of the instance.
             Assert.Matches("^HTTP/1.1 (200|400|401|403|408|431) ", response);
             answered += response.StartsWith(Ok, StringComparison.Ordinal) ? 1 : 0;
         }
@@ -58,7 +58,7 @@ public sealed class HeaderFuzzTests
     }
 
     [Fact]
-    public async Task Response_AnyHeaders_PassedOnWithoutForeignOnes()
+    public async Task Response_AnyHeaders_OnlyKnownOnesPassedOn()
     {
         var next = Array.Empty<(string Name, byte[] Value)>();
         await using var server = await ServerAsync(context =>
@@ -81,12 +81,12 @@ public sealed class HeaderFuzzTests
     }
 
     [Fact]
-    public void Encode_AnyText_WritableAndReadableAgain() => Prop.ForAll(ArbMap.Default.ArbFor<NonNull<string>>(), text =>
+    public void Encode_AnyText_RoundTrips() => Prop.ForAll(ArbMap.Default.ArbFor<NonNull<string>>(), text =>
     {
         var encoded = HeaderText.Encode(text.Get);
         using var request = new HttpRequestMessage();
         request.Headers.Add("X", encoded);
-        // A lone surrogate has no UTF-8.
+        // A lone surrogate can't be encoded in UTF-8.
         var valid = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Get));
         return encoded.All(c => c is >= ' ' and <= '~') && encoded.Trim() == encoded && Uri.UnescapeDataString(encoded) == valid;
     }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(2000));
@@ -109,7 +109,7 @@ public sealed class HeaderFuzzTests
     }
 
     /// <summary>An Ollama server with one model.</summary>
-    /// <param name="onChat">Sees each chat before its response begins.</param>
+    /// <param name="onChat">Called for each chat request before its response starts.</param>
     private static async Task<WebApplication> ServerAsync(Action<HttpContext> onChat)
     {
         var builder = WebApplication.CreateSlimBuilder();

@@ -25,7 +25,7 @@ public sealed class HeaderLimitTests
     [InlineData("/api/chat", 1, 1_200_000, "{\"error\":\"the request's header fields are too large: at most 1048576 bytes (Bridge:Limits:MaxHeaderBytes) in 256 fields (Bridge:Limits:MaxHeaderFields) are accepted\"}")]
     [InlineData("/v1/chat/completions", 5000, 10, "\"type\":\"invalid_request_error\"")]
     [InlineData("/v1/messages", 120, 10_000, "\"type\":\"invalid_request_error\"")]
-    public async Task Request_BeyondTheLimit_Worded431InTheCallersProtocol(string path, int fields, int length, string expected)
+    public async Task Request_BeyondLimit_431WithReasonInClientsProtocol(string path, int fields, int length, string expected)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -37,7 +37,7 @@ public sealed class HeaderLimitTests
     }
 
     [Fact]
-    public async Task Request_ConfiguredLimit_Holds()
+    public async Task Request_ConfiguredLimit_Applied()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:MaxHeaderFields", "100"));
@@ -57,7 +57,7 @@ public sealed class HeaderLimitTests
         }
         catch (IOException)
         {
-            // Refused before all of it was sent; the answer is there.
+            // The server refused the request before all of it was sent; its response can be read.
         }
 
         var answer = await connection.ReceiveAsync();

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Streams that wait: whoever asks for it hears of it in a form that its protocol passes over.</summary>
+/// <summary>A client that opts in gets heartbeats while its stream waits, in a form that its protocol ignores.</summary>
 public sealed class HeartbeatTests
 {
     private const string Header = "X-Bridge-Progress";
@@ -16,7 +16,7 @@ public sealed class HeartbeatTests
 
     [Theory]
     [MemberData(nameof(Streams))]
-    public async Task Wait_AskedFor_PositionIsToldThenTheAnswerComesWhole(string path)
+    public async Task Wait_Requested_PositionThenCompleteResponse(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await StartAsync(fleet);
@@ -49,14 +49,14 @@ public sealed class HeartbeatTests
     [Theory]
     [InlineData(null)]
     [InlineData("0")]
-    public async Task Wait_NotAskedFor_NothingButTheAnswer(string? wish)
+    public async Task Wait_NotRequested_OnlyResponse(string? wish)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await StartAsync(fleet);
         using var busy = await OccupyAsync(fleet, bridge);
         var asked = AskAsync(bridge, "/v1/chat/completions", wish);
         await Eventually.BecomesAsync(() => bridge.Queue.Count == 1, TimeSpan.FromSeconds(20));
-        // Another's heartbeats show that the time for one has passed.
+        // Heartbeats on another stream prove that a heartbeat interval has passed.
         using var other = await OpenAsync(bridge, "/v1/chat/completions", "1");
         busy.Dispose();
 
@@ -67,7 +67,7 @@ public sealed class HeartbeatTests
     [InlineData("/api/chat", "{\"error\":")]
     [InlineData("/v1/chat/completions", "data: {\"error\":")]
     [InlineData("/v1/messages", "data: {\"type\":\"error\"")]
-    public async Task Wait_InVain_TheStreamEndsWithAnErrorInTheCallersProtocol(string path, string error)
+    public async Task Wait_TimesOut_ErrorInClientsProtocol(string path, string error)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await StartAsync(fleet, ("Bridge:Queue:MaxWait", "00:00:00.5"));
@@ -84,12 +84,12 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public async Task Wait_InstanceIsSilentThenGivenUp_AnotherAnswersBehindTheHeartbeats()
+    public async Task Wait_SilentInstance_FailsOverAfterHeartbeats()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await StartAsync(
             fleet, ("Bridge:Forwarding:WarmFirstByte", "00:00:00.5"), ("Bridge:Forwarding:ColdFirstByte", "00:00:00.5"));
-        // In every memory, so that conversations are spread.
+        // The model is in every memory, so conversations are spread.
         foreach (var server in fleet.Servers)
             (await bridge.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), Ask.Chat(stream: false), Token)).Dispose();
         await bridge.UntilAsync(s => s.Instances.All(i => i.Loaded.Length == 1), "the model is seen in both memories");
@@ -104,11 +104,11 @@ public sealed class HeartbeatTests
                 return;
         }
 
-        Assert.Fail("the silent instance was never asked");
+        Assert.Fail("the silent instance got no request");
     }
 
     [Fact]
-    public async Task Wait_AskedForWithoutAStream_AnOrdinaryAnswer()
+    public async Task Wait_RequestedWithoutStream_OrdinaryResponse()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await StartAsync(fleet, ("Bridge:Queue:MaxWait", "00:00:00.3"));
@@ -122,7 +122,7 @@ public sealed class HeartbeatTests
     private static Task<TestBridge> StartAsync(TestFleet fleet, params (string, string)[] settings) =>
         TestBridge.StartAsync(fleet.Servers, [("Bridge:Queue:ProgressInterval", "00:00:00.05"), .. settings]);
 
-    /// <summary>Takes the only slot until it is disposed.</summary>
+    /// <summary>Holds the only slot until it is disposed.</summary>
     private static async Task<HttpResponseMessage> OccupyAsync(TestFleet fleet, TestBridge bridge)
     {
         fleet[0].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 1, Times = 1 });
@@ -152,7 +152,7 @@ public sealed class HeartbeatTests
         _ => Ask.Anthropic(stream: true),
     };
 
-    /// <summary>All text of a stream, heartbeats and frames left away.</summary>
+    /// <summary>All text of a stream, without heartbeats and frames.</summary>
     private static string Text(string stream) => string.Concat(stream.Split('\n')
         .Select(l => l.StartsWith("data: ", StringComparison.Ordinal) ? l[6..] : l)
         .Where(l => l.StartsWith('{'))

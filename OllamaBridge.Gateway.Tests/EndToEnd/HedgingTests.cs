@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A request whose first token is late goes to a second instance as well; the client hears one, and once. Alone: they look at the clock.</summary>
+/// <summary>A request with a late first token is also sent to a second instance, and the client gets exactly one response. Not parallel: measures time.</summary>
 [Collection(nameof(Alone))]
 public sealed class HedgingTests
 {
@@ -21,7 +21,7 @@ public sealed class HedgingTests
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_FirstTokenIsLate_TheSecondInstanceAnswersOnceAndTheFirstIsCancelled(string path)
+    public async Task Stream_FirstTokenLate_SecondInstanceServesAndFirstIsCancelled(string path)
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, path);
@@ -38,18 +38,18 @@ public sealed class HedgingTests
         var record = (await bridge.GetJsonAsync("/bridge/ledger?limit=1"))[0]!;
         Assert.Equal(("succeeded", 2), (record["outcome"]!.GetValue<string>(), record["attempts"]!.GetValue<int>()));
         Assert.Equal(Tokens, record["outputTokens"]!.GetValue<int>());
-        // One request, paid once.
+        // One request is recorded and charged once.
         var after = await bridge.GetJsonAsync("/bridge/usage");
         Assert.Equal(before["total"]!["requests"]!.GetValue<int>() + 1, after["total"]!["requests"]!.GetValue<int>());
         Assert.Equal(before["total"]!["outputTokens"]!.GetValue<int>() + Tokens, after["total"]!["outputTokens"]!.GetValue<int>());
-        // Nobody has failed, and no slot is lost.
+        // No failure was counted, and no slot is lost.
         Assert.All(bridge.Fleet.Current.Instances, i => Assert.True(i is { IsUsable: true, Instance.SlotsUsed: 0 }));
         Assert.DoesNotContain(bridge.Logs.Lines, l => l.StartsWith("Warning 12", StringComparison.Ordinal));
         Assert.Contains("outcome=\"won\"", await MetricAsync(bridge), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Unstreamed_Late_TheSecondInstanceAnswersWhole()
+    public async Task Unstreamed_Late_CompleteResponseFromSecondInstance()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat", stream: false);
@@ -70,7 +70,7 @@ public sealed class HedgingTests
     [InlineData("cold")]
     [InlineData("unknown")]
     [InlineData("share")]
-    public async Task Stream_LateButNotToBeSentTwice_WaitedFor(string why)
+    public async Task Stream_LateButNotHedgeable_Waits(string why)
     {
         await using var fleet = await StartFleetAsync(slots: why == "full" ? 1 : 4);
         (string, string)[] settings = why switch
@@ -92,7 +92,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_TheSecondFails_TheFirstAnswers()
+    public async Task Stream_SecondFails_FirstServes()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -108,7 +108,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_TheFirstDiesWhileBothAreAsked_TheSecondAnswers()
+    public async Task Stream_FirstFailsDuringHedge_SecondServes()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -125,13 +125,13 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_BothFail_AThirdAnswers()
+    public async Task Stream_BothFail_ThirdServes()
     {
         await using var fleet = await StartFleetAsync(count: 3);
         await using var bridge = await StartAsync(fleet, "/api/chat");
         var whole = await AskAsync(bridge, "/api/chat");
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = Forever, Times = 1 });
-        // Whichever of the others is asked, it stands still until it dies.
+        // Each of the other instances stalls until it is killed.
         foreach (var server in fleet.Servers.Where((_, i) => i != whole.Instance))
             server.Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = Forever, Times = 1 });
         var asked = AskAsync(bridge, "/api/chat");
@@ -149,14 +149,14 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_BothAnswerAtAboutTheSameTime_ExactlyOneAnswerEachTime()
+    public async Task Stream_BothRespondTogether_ExactlyOneResponse()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/v1/chat/completions");
         var whole = await AskAsync(bridge, "/v1/chat/completions");
         for (var n = 0; n < 15; n++)
         {
-            // The first token of the one comes when the other's does: the second is sent a wait later.
+            // Both first tokens arrive at about the same time, because the second attempt starts after the hedging delay.
             fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromMilliseconds(300 + (4 * (n - 7))), Times = 1 });
             fleet[1 - whole.Instance].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromMilliseconds(150), Times = 1 });
             var answer = await AskAsync(bridge, "/v1/chat/completions");
@@ -170,7 +170,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_ClientGoes_BothAreCancelled()
+    public async Task Stream_ClientDisconnects_BothCancelled()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -190,7 +190,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_TheSecondBreaksOffLater_TheFirstGoesOn()
+    public async Task Stream_SecondInterruptedLater_ResumedOnFirst()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -203,7 +203,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_HeardToWait_BegunOnceAndWhole()
+    public async Task Stream_WithHeartbeats_StartsOnceAndCompletes()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/v1/chat/completions", settings: [("Bridge:Queue:ProgressInterval", "00:00:00.05")]);
@@ -221,7 +221,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_ClientsOwnFault_ToldAtOnceInTheServersWords()
+    public async Task Stream_ClientError_ServersErrorImmediately()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -236,7 +236,7 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task Stream_AllFail_TheirWordsAsEver()
+    public async Task Stream_AllFail_ServersError()
     {
         await using var fleet = await StartFleetAsync();
         await using var bridge = await StartAsync(fleet, "/api/chat");
@@ -249,7 +249,7 @@ public sealed class HedgingTests
         Assert.Contains("broken within", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
     }
 
-    /// <summary>Takes the one slot of an instance, behind a request that does not end.</summary>
+    /// <summary>Holds the only slot of an instance with a request that does not end.</summary>
     private static async Task<IDisposable> HoldAsync(TestFleet fleet, TestBridge bridge, int instance)
     {
         fleet[instance].Faults.Add(new Fault { Kind = FaultKind.Stall, AfterTokens = 1, Times = 1 });
@@ -307,7 +307,7 @@ public sealed class HedgingTests
         return fleet;
     }
 
-    /// <summary>A bridge that knows the model to be in memory, and how long its first tokens take.</summary>
+    /// <summary>Starts a bridge that has observed the model in memory and the usual time to the first token.</summary>
     private static async Task<TestBridge> StartAsync(
         TestFleet fleet, string path, bool stream = true, int? warm = null, params (string, string)[] settings)
     {

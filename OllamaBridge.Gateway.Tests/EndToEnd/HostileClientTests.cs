@@ -4,13 +4,10 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>
-/// N clients, one of them hostile in any of the known ways, M healthy instances: the others' requests all succeed, within 1.2 times the time they take
-/// without it.
-/// </summary>
+/// <summary>The requests of other clients succeed within 1.2 times their usual time while one client is hostile.</summary>
 /// <remarks>
 /// Time is modelled (<see cref="ServiceTime"/>): it passes only while every innocent request is being served, so that a busy machine makes the test
-/// slower and not the result worse. Waits of the bridge are time, too.
+/// slower but doesn't change its result. Waits in the bridge count as time.
 /// </remarks>
 public sealed class HostileClientTests
 {
@@ -27,7 +24,7 @@ public sealed class HostileClientTests
         select (clients, instances, kinds);
 
     [Fact]
-    public void Ask_AnyMixOfHostileRequests_OthersAreServedInTheirTime() => Prop.ForAll(
+    public void Send_AnyMixOfHostileRequests_OthersServedInTime() => Prop.ForAll(
         Scenes.ToArbitrary(),
         scene => Task.Run(async () =>
         {
@@ -37,10 +34,10 @@ public sealed class HostileClientTests
         }).GetAwaiter().GetResult()).Check(Config.QuickThrowOnFailure.WithMaxTest(6));
 
     [Fact]
-    public async Task Run_NoHostileClient_TheTimeOfServingAlone() =>
+    public async Task Run_NoHostileClient_ServiceTimeOnly() =>
         Assert.InRange(await RunAsync(4, 3, []), RequestsOfEach * Service, RequestsOfEach * Service * 1.05);
 
-    /// <returns>The modelled time until the last innocent request was answered.</returns>
+    /// <returns>The modelled time until the last innocent request was served.</returns>
     private static async Task<TimeSpan> RunAsync(int clients, int instances, string[] kinds)
     {
         using var time = new ServiceTime(Service);

@@ -8,7 +8,7 @@ internal sealed class HostileWorld : IAsyncDisposable
     /// <summary>A word in every hostile request.</summary>
     public const string Poison = "POISON";
 
-    /// <summary>A hostile client's request, and the response of every server to it.</summary>
+    /// <summary>A request of the hostile client, and the response of every server to it.</summary>
     private sealed record Hostile(string Path, Func<string, string> Body, Func<ScriptedRequest, int, ScriptedReply?> Reply);
 
     private static readonly Dictionary<string, Hostile> All = new()
@@ -47,15 +47,13 @@ internal sealed class HostileWorld : IAsyncDisposable
     private Hostile? _now;
     private int _poisoned;
 
-    /// <param name="instances">How many servers.</param>
-    /// <param name="serve">Runs before a server answers a request that contains <c>innocent</c>; null for nothing.</param>
+    /// <summary>Creates servers. <c>serve</c> runs before a server responds to a request that contains <c>innocent</c>; null for no action.</summary>
     public HostileWorld(int instances = 3, Func<ScriptedRequest, Task>? serve = null) =>
         Servers = [.. Enumerable.Range(0, instances).Select(_ => new ScriptedServer(Answer)
         {
             Before = r => serve is not null && r.Body.Contains("innocent", StringComparison.Ordinal) ? serve(r) : Task.CompletedTask,
         })];
 
-    /// <summary>The ways to be hostile.</summary>
     public static IReadOnlyCollection<string> Kinds => All.Keys;
 
     public ScriptedServer[] Servers { get; }
@@ -72,7 +70,7 @@ internal sealed class HostileWorld : IAsyncDisposable
         }
         catch (HttpRequestException)
         {
-            // Its response does not matter.
+            // The response to a hostile request is irrelevant.
         }
     }
 

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Tenants with instances of their own: nobody else gets there, and nobody else's load is felt there.</summary>
+/// <summary>Tenants with their own instances: requests of other tenants never use these or wait behind them.</summary>
 public sealed class IsolationTests
 {
     private const string Own = "private-model:1b";
@@ -13,7 +13,7 @@ public sealed class IsolationTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ask_OwnedInstance_OnlyItsOwnerGetsThereAndOnlyThere()
+    public async Task Send_OwnedInstance_UsedByItsOwnerOnly()
     {
         var (owner, ownerKey) = ApiKey.Create();
         var (other, otherKey) = ApiKey.Create();
@@ -29,7 +29,7 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public async Task Models_OnlyOnAnOwnedInstance_NotThereForOthers()
+    public async Task Models_OnlyOnOwnedInstance_HiddenFromOthers()
     {
         var (owner, ownerKey) = ApiKey.Create();
         var (other, otherKey) = ApiKey.Create();
@@ -47,7 +47,7 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public async Task Ask_OthersQueueIsLongAndFull_TheOwnerIsServedAtOnce()
+    public async Task Send_OthersQueueFull_OwnerServedImmediately()
     {
         var (owner, ownerKey) = ApiKey.Create();
         var (other, otherKey) = ApiKey.Create();
@@ -71,7 +71,7 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public async Task Ask_OwnInstanceIsDown_503AndNobodyElsesInstanceIsAsked()
+    public async Task Send_OwnInstanceDown_503WithoutOtherInstances()
     {
         var (owner, ownerKey) = ApiKey.Create();
         var (other, otherKey) = ApiKey.Create();
@@ -88,7 +88,7 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public async Task Tenants_Api_InstancesAreSetAndTold()
+    public async Task Tenants_Api_SetsAndReturnsInstances()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -98,7 +98,7 @@ public sealed class IsolationTests
         using var put = await SendAsync(bridge, HttpMethod.Put, "/bridge/tenants/team", null, new { instances = new[] { "sim-*" }, ownInstances = new[] { "sim-2" } });
         Assert.Equal(HttpStatusCode.OK, put.StatusCode);
         Assert.Contains("\"ownInstances\":[\"sim-2\"]", await put.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
-        // Whoever has no key is kept out of it from now on.
+        // Clients without a key can't use the instance from now on.
         for (var n = 0; n < 4; n++)
         {
             using var answer = await SendAsync(bridge, HttpMethod.Post, "/api/chat", null, Ask.Chat(stream: false, text: $"{n}"));

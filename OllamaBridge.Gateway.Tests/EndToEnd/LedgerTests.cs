@@ -6,13 +6,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One record for each request, however it ended.</summary>
+/// <summary>Each request has exactly one record in the ledger.</summary>
 public sealed class LedgerTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ledger_EveryWayToEnd_OneRecordEach()
+    public async Task Ledger_EveryOutcome_OneRecordEach()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Continuation:Enabled", "false"));
@@ -88,7 +88,7 @@ public sealed class LedgerTests
     [InlineData("/bridge/usage?day=yesterday", null, 400)]
     [InlineData("/bridge/usage", "192.0.2.1", 403)]
     [InlineData("/bridge/ledger", "192.0.2.1", 403)]
-    public async Task Get_WrongDayOrForeignCaller_Refused(string path, string? from, int status)
+    public async Task Get_InvalidDayOrUnauthorizedClient_Refused(string path, string? from, int status)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -102,7 +102,7 @@ public sealed class LedgerTests
     }
 
     [Fact]
-    public async Task Ledger_ManyAtOnceSomeHangUp_OneRecordEach()
+    public async Task Ledger_ConcurrentRequestsWithDisconnects_OneRecordEach()
     {
         await using var fleet = await TestFleet.StartAsync(
             2, SimulatorOptions.Instant with { ParallelSlots = 2, DecodePerToken = TimeSpan.FromMilliseconds(2) });
@@ -112,7 +112,7 @@ public sealed class LedgerTests
 
         await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
         {
-            // Those that hang up have been answered in part: whether a request that is cut on its way in counts is nobody's business.
+            // Clients disconnect only after part of the response: the record of a request that is cut off while it is sent is not defined.
             using var answer = await bridge.OpenAsync("/api/chat", Ask.Chat(stream: true, text: $"{i}"), Token);
             if (i % 3 != 0)
                 await answer.Content.ReadAsStringAsync(Token);
@@ -127,7 +127,7 @@ public sealed class LedgerTests
     private static async Task<long> RequestsAsync(TestBridge bridge, string query) =>
         (await bridge.GetJsonAsync($"/bridge/usage?{query}"))["total"]!["requests"]!.GetValue<long>();
 
-    /// <summary>A client has its answer a moment before the record is written.</summary>
+    /// <summary>A client receives its response slightly before the record is written.</summary>
     private static Task WrittenAsync(TestBridge bridge, int count) =>
         Eventually.BecomesAsync(() => Ledger(bridge).LatestAsync(1000, Token).Result.Items.Count == count, TimeSpan.FromSeconds(20));
 }

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A tenant's limits and the caps on every request, as its clients meet them.</summary>
+/// <summary>Tenant limits and limits of every request, from the view of a client.</summary>
 public sealed class LimitTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -16,7 +16,7 @@ public sealed class LimitTests
     [InlineData("/api/chat", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")]
     [InlineData("/v1/chat/completions", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")]
     [InlineData("/v1/messages", "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset")]
-    public async Task Post_MoreRequestsThanAllowed_429InTheCallersProtocolWithItsHeaders(string path, string limit, string remaining, string reset)
+    public async Task Post_RequestLimitExceeded_429InClientsProtocolWithHeaders(string path, string limit, string remaining, string reset)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -51,7 +51,7 @@ public sealed class LimitTests
     [InlineData("/v1/chat/completions", false)]
     [InlineData("/v1/messages", false)]
     [InlineData("/v1/messages", true)]
-    public async Task Post_Answered_SettledToWhatTheAnswerTold(string path, bool stream)
+    public async Task Post_Success_SettledToReportedTokens(string path, bool stream)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -60,7 +60,7 @@ public sealed class LimitTests
         using var answer = await bridge.PostAsync(path, Body(path, stream), Token);
         var text = await answer.Content.ReadAsStringAsync(Token);
 
-        // The model's limit is the tighter one.
+        // The model's limit is lower than the tenant's.
         Assert.Equal("9000", Header(answer, path == "/v1/messages" ? "anthropic-ratelimit-tokens-limit" : "x-ratelimit-limit-tokens"));
         await SettledAsync(bridge);
         var told = stream && path == "/api/chat" ? Usage(JsonNode.Parse(text.TrimEnd().Split('\n')[^1])!) : stream ? -1 : Usage(JsonNode.Parse(text)!);
@@ -72,7 +72,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Embed_Answered_PromptIsCounted()
+    public async Task Embed_Success_PromptTokensCounted()
     {
         await using var fleet = await TestFleet.StartAsync(1, null, "nomic-embed-text");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -86,7 +86,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Chat_TokensAreSpent_429UntilTheMinuteHasPassed()
+    public async Task Chat_TokensExhausted_429UntilMinuteHasPassed()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -106,7 +106,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Chat_AsksForMoreThanThereEverIs_429NotToBeTriedAgain()
+    public async Task Chat_RequestExceedsWholeLimit_429WithoutRetryAfter()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -121,7 +121,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Chat_OneAtATime_SecondIs429UntilTheFirstHasEnded()
+    public async Task Chat_ConcurrencyLimitOne_429UntilFirstEnds()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -141,7 +141,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Chat_ClientHangsUp_SettledToWhatHadCome()
+    public async Task Chat_ClientDisconnects_SettledToReceivedTokens()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -159,7 +159,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Chat_InstancesFail_NothingIsSpent()
+    public async Task Chat_InstancesFail_NoTokensSpent()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -194,7 +194,7 @@ public sealed class LimitTests
     [InlineData("/api/generate", """{"model":"deepseek-r1:7b","prompt":"x","images":["AA","BB"]}""", "the request has 2 images; at most 1")]
     [InlineData("/v1/chat/completions", """{"model":"deepseek-r1:7b","messages":[],"max_completion_tokens":101}""", "max_completion_tokens is 101; at most 100")]
     [InlineData("/v1/messages", """{"model":"deepseek-r1:7b","messages":[],"max_tokens":101}""", "max_tokens is 101; at most 100")]
-    public async Task Post_OverACap_400InTheCallersProtocolThatNamesIt(string path, string body, string words)
+    public async Task Post_OverRequestCap_400InClientsProtocolNamesCap(string path, string body, string words)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(
@@ -218,7 +218,7 @@ public sealed class LimitTests
 
     private static QuotaStore Quotas(TestBridge bridge) => bridge.Services.GetRequiredService<QuotaStore>();
 
-    /// <summary>A client has its answer a moment before it is settled.</summary>
+    /// <summary>A client receives its response slightly before its quota is settled.</summary>
     private static Task SettledAsync(TestBridge bridge) =>
         Eventually.BecomesAsync(() => Quotas(bridge).Read("team", null, c => c is { InFlight: 0, Reserved: 0 }), TimeSpan.FromSeconds(10));
 

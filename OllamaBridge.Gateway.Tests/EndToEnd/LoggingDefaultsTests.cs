@@ -48,7 +48,7 @@ public sealed partial class LoggingDefaultsTests : IDisposable
         Assert.Equal("OllamaBridge.Gateway.Accounting.CallAccounting", request["Category"]!.GetValue<string>());
         Assert.Equal(("tags", "127.0.0.1"), (request["State"]!["Operation"]!.GetValue<string>(), request["State"]!["Address"]!.GetValue<string>()));
         Assert.NotNull(request["State"]!["RequestId"]);
-        var change = JsonNode.Parse(lines.Single(l => l.Contains("\"EventId\":1850", StringComparison.Ordinal)))!;
+        var change = JsonNode.Parse(lines.Single(l => l.Contains("\"EventId\":1860", StringComparison.Ordinal)))!;
         Assert.Equal("OllamaBridge.Audit", change["Category"]!.GetValue<string>());
         Assert.Equal(("tenant.put", "team-a"), (change["State"]!["Action"]!.GetValue<string>(), change["State"]!["Target"]!.GetValue<string>()));
     }

@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Changes to the models go to an instance that is there and has what they take.</summary>
+/// <summary>Management requests go to a reachable instance that has the required models and blobs.</summary>
 public sealed class ManagementFaultTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -14,7 +14,7 @@ public sealed class ManagementFaultTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Upload_BlobIsThere_AnsweredAsAServerDoesWithoutSendingIt(bool expects)
+    public async Task Upload_BlobExists_ServersResponseWithoutUpload(bool expects)
     {
         await using var server = new ScriptedServer(r => r.Method == "HEAD" ? ScriptedReply.Json(200, "") : null);
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
@@ -53,7 +53,7 @@ public sealed class ManagementFaultTests
     [InlineData("POST", "/api/show", """{"model":"deepseek-r1:7b"}""")]
     [InlineData("HEAD", "/api/blobs/sha256:1111111111111111111111111111111111111111111111111111111111111111", "")]
     [InlineData("POST", "/api/blobs/sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "test")]
-    public async Task Manage_InstanceHasJustDied_AnotherDoesIt(string method, string path, string body)
+    public async Task Manage_InstanceJustDied_FailsOver(string method, string path, string body)
     {
         await using var fleet = await StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Health:Interval", "00:05:00"));
@@ -73,7 +73,7 @@ public sealed class ManagementFaultTests
     }
 
     [Fact]
-    public async Task Pull_InstanceDiesInTheMiddle_AnotherGoesOnInTheSameStream()
+    public async Task Pull_InstanceDies_ContinuedByAnotherInSameStream()
     {
         await using var fleet = await StartAsync(2, bytesPerSecond: 2_000_000_000);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -90,7 +90,7 @@ public sealed class ManagementFaultTests
     }
 
     [Fact]
-    public async Task Create_FromAModelOfOneInstance_GoesToThatInstance()
+    public async Task Create_FromModelOfOneInstance_SentToThatInstance()
     {
         await using var one = await StartAsync(1);
         await using var two = await TestFleet.StartAsync(1, null, "llama3:8b");
@@ -103,7 +103,7 @@ public sealed class ManagementFaultTests
     }
 
     [Fact]
-    public async Task Push_ModelOfOneInstance_GoesToThatInstance()
+    public async Task Push_ModelOfOneInstance_SentToThatInstance()
     {
         await using var one = new ScriptedServer(_ => null) { Models = ["a:latest"] };
         await using var two = new ScriptedServer(_ => null) { Models = ["b:latest"] };
@@ -115,7 +115,7 @@ public sealed class ManagementFaultTests
     }
 
     [Fact]
-    public async Task Pull_Fails_LogDoesNotCallItBrokenOff()
+    public async Task Pull_Fails_NotLoggedAsInterrupted()
     {
         await using var server = new ScriptedServer(r => r.Path == "/api/pull" ? ScriptedReply.Lines("""{"status":"pulling manifest"}""", """{"error":"pull model manifest: file does not exist"}""") : null);
         await using var bridge = await ScriptedServer.BridgeAsync([server]);

@@ -5,13 +5,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Changing the shared model folder: one at a time, on one instance, from this machine only.</summary>
+/// <summary>Changes to the shared model folder are made one at a time, on one instance, and only from the local machine.</summary>
 public sealed class ManagementTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Pull_NewModel_StreamsProgressAndTheModelCanBeUsedAtOnce()
+    public async Task Pull_NewModel_StreamsProgressAndModelUsableImmediately()
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Health:CatalogInterval", "00:30:00"));
@@ -26,7 +26,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Pull_UnknownModel_TheErrorLineIsTheServersAndNothingIsAdded()
+    public async Task Pull_UnknownModel_ServersErrorAndNoModelAdded()
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -40,7 +40,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task CreateCopyDelete_ManyAtOnce_NeverTwoWritersInTheFolder()
+    public async Task CreateCopyDelete_Concurrent_OneWriterAtATime()
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -65,11 +65,11 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Blob_UploadedInManyParts_CreateThatNamesItGoesToTheSameInstance()
+    public async Task Blob_UploadedInParts_CreateSentToSameInstance()
     {
         await using var one = await StartAsync(1);
         await using var two = await StartAsync(1);
-        // Two folders: only the instance that got the blob can create from it.
+        // Two folders: only the instance that received the blob can create a model from it.
         await using var bridge = await TestBridge.StartAsync([one[0], two[0]]);
         var bytes = new byte[3_000_000];
         "GGUF"u8.CopyTo(bytes);
@@ -79,7 +79,7 @@ public sealed class ManagementTests
         using var upload = await bridge.Client.PostAsync($"/api/blobs/{digest}", new StreamContent(new MemoryStream(bytes)), Token);
         var holder = upload.Headers.GetValues("X-Bridge-Instance").Single();
         using var present = await bridge.Client.SendAsync(new HttpRequestMessage(HttpMethod.Head, $"/api/blobs/{digest}"), Token);
-        // The first by name now would be the other one, were it not for the blob.
+        // Without the blob, the other instance would be the first by name.
         using var create = await bridge.PostAsync("/api/create", new { model = "mine", files = new Dictionary<string, string> { ["m.gguf"] = digest }, stream = false }, Token);
 
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
@@ -90,7 +90,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Blob_WrongDigest_IsTheServersOwnAnswer()
+    public async Task Blob_WrongDigest_ServersError()
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -111,7 +111,7 @@ public sealed class ManagementTests
     [InlineData("GET", "/bridge/instances")]
     [InlineData("GET", "/bridge/queue")]
     [InlineData("POST", "/bridge/instances/sim-1/drain")]
-    public async Task Send_FromAnotherMachine_IsForbidden(string method, string path)
+    public async Task Send_FromAnotherMachine_403(string method, string path)
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -134,7 +134,7 @@ public sealed class ManagementTests
     [InlineData("POST", "/api/experimental/web_search")]
     [InlineData("POST", "/api/experimental/web_fetch")]
     [InlineData("GET", "/api/experimental/model-recommendations")]
-    public async Task Send_AccountAndExperimentalRoutes_AreRefusedAndReachNoInstance(string method, string path)
+    public async Task Send_AccountAndExperimentalRoutes_RefusedWithoutAttempt(string method, string path)
     {
         await using var fleet = await StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -147,7 +147,7 @@ public sealed class ManagementTests
     }
 
     [Fact]
-    public async Task Pull_InstanceDiesInTheMiddle_EndsWithAnErrorAndNotAsASuccess()
+    public async Task Pull_OnlyInstanceDies_EndsWithError()
     {
         await using var fleet = await StartAsync(1, bytesPerSecond: 200_000_000);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -6,13 +6,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Instances that come and go through the operator's API.</summary>
+/// <summary>Instances that are added and removed through the operators' API.</summary>
 public sealed class MemberTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Post_NewInstance_201AndItAnswersRequests()
+    public async Task Post_NewInstance_201AndServesRequests()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync([]);
@@ -29,7 +29,7 @@ public sealed class MemberTests
     }
 
     [Fact]
-    public async Task Post_Again_200AndAsSaid()
+    public async Task Post_ExistingInstance_200AndUpdated()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync([], ("Bridge:Slots", "7"));
@@ -52,7 +52,7 @@ public sealed class MemberTests
     [InlineData("[]", "$")]
     [InlineData("", "$")]
     [InlineData("null", "url")]
-    public async Task Post_Mistakes_400WithAllOfThem(string body, params string[] fields)
+    public async Task Post_Errors_400ListsAll(string body, params string[] fields)
     {
         await using var bridge = await TestBridge.StartAsync([]);
 
@@ -67,7 +67,7 @@ public sealed class MemberTests
     }
 
     [Fact]
-    public async Task PostAndDelete_WhatIsConfigured_409()
+    public async Task PostAndDelete_ConfiguredInstance_409()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -83,7 +83,7 @@ public sealed class MemberTests
     }
 
     [Fact]
-    public async Task PostAndDelete_FromElsewhere_403()
+    public async Task PostAndDelete_RemoteClient_403()
     {
         await using var bridge = await TestBridge.StartAsync([]);
         foreach (var method in new[] { HttpMethod.Post, HttpMethod.Delete })
@@ -99,7 +99,7 @@ public sealed class MemberTests
     }
 
     [Fact]
-    public async Task Delete_WithAnAnswerUnderWay_TheAnswerIsWholeAndNothingNewGoesThere()
+    public async Task Delete_WithRunningRequest_RequestCompletesWithoutNewOnes()
     {
         await using var fleet = await TestFleet.StartAsync(
             2, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(20) });
@@ -120,7 +120,7 @@ public sealed class MemberTests
     }
 
     [Fact]
-    public async Task Post_AtOneGateway_TheOtherAndOneThatStartsLaterKnow()
+    public async Task Post_AtOneGateway_AppliedByAllGateways()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1);

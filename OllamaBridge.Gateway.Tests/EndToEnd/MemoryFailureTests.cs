@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A model that doesn't fit into one instance's memory is answered by the instance with most free memory.</summary>
+/// <summary>A model that doesn't fit into one instance's memory is served by the instance with most free memory.</summary>
 public sealed class MemoryFailureTests
 {
     private const string Words = """{"error":"model requires more system memory (9.5 GiB) than is available (2.7 GiB)"}""";
@@ -12,7 +12,7 @@ public sealed class MemoryFailureTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ask_OneInstanceIsOutOfMemory_TheOneWithMostFreeMemoryAnswersAndTheOtherIsAvoided()
+    public async Task Send_OneInstanceOutOfMemory_InstanceWithMostFreeMemoryServes()
     {
         await using var full = new ScriptedServer(r => r.Path == "/api/chat" ? ScriptedReply.Json(500, Words) : null) { Size = 1 };
         await using var busy = new ScriptedServer(_ => null) { Size = 70_000 };
@@ -21,7 +21,7 @@ public sealed class MemoryFailureTests
 
         for (var i = 0; full.Seen.Count == 0; i++)
         {
-            Assert.True(i < 200, "never asked");
+            Assert.True(i < 200, "the instance got no request");
             using var answer = await AskAsync(bridge, $"{i}");
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
             if (full.Seen.Count > 0)
@@ -38,7 +38,7 @@ public sealed class MemoryFailureTests
     [InlineData(null, 16)]
     [InlineData(999, 16)]
     [InlineData(8, 4)]
-    public async Task Ask_OutOfMemoryEverywhereAndFewerLayersAllowed_OneMoreAttemptWithHalf(int? asked, int expected)
+    public async Task Send_OutOfMemoryEverywhereWithFewerLayersAllowed_RetriedWithHalf(int? asked, int expected)
     {
         var servers = Enumerable.Range(0, 2).Select(_ => new ScriptedServer(
             r => r.Path == "/api/generate" && !r.Body.Contains($"\"num_gpu\":{expected}", StringComparison.Ordinal) ? ScriptedReply.Json(500, Words) : null)).ToArray();
@@ -58,7 +58,7 @@ public sealed class MemoryFailureTests
     }
 
     [Fact]
-    public async Task Ask_OutOfMemoryEverywhere_TheServersOwnError()
+    public async Task Send_OutOfMemoryEverywhere_ServersError()
     {
         await using var one = new ScriptedServer(r => r.Path == "/api/chat" ? ScriptedReply.Json(500, Words) : null);
         await using var two = new ScriptedServer(r => r.Path == "/api/chat" ? ScriptedReply.Json(500, Words) : null);

@@ -8,7 +8,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A tenant gets the models it may use and no other, however it spells them.</summary>
+/// <summary>A tenant can use only its allowed models, in any spelling of their names.</summary>
 public sealed class ModelNameAccessTests
 {
     private const string Allowed = "qwen3:8b";
@@ -23,7 +23,7 @@ public sealed class ModelNameAccessTests
 
     [Theory]
     [MemberData(nameof(Spellings))]
-    public async Task Ask_ForbiddenModel_NeverReachesAnInstance(string name)
+    public async Task Send_ForbiddenModel_NoAttempt(string name)
     {
         await using var bed = await BedAsync();
         foreach (var path in Routes)
@@ -42,7 +42,7 @@ public sealed class ModelNameAccessTests
     [InlineData(" qwen3:8b\n")]
     [InlineData("Qwen3:8B:local")]
     [InlineData("registry.ollama.ai/library/qwen3:8b: local")]
-    public async Task Ask_AllowedModel_AnsweredAndCountedAsThatModel(string name)
+    public async Task Send_AllowedModel_ServedAndCountedAsThatModel(string name)
     {
         await using var bed = await BedAsync(("Bridge:Tenants:team:Limits:Models:0:Model", "qwen3:8b:local"), ("Bridge:Tenants:team:Limits:Models:0:TokensPerMinute", "100000"));
         foreach (var path in (string[])["/api/chat", "/v1/chat/completions", "/v1/messages"])
@@ -59,13 +59,13 @@ public sealed class ModelNameAccessTests
     }
 
     [Fact]
-    public async Task Ask_AnyName_ReachesAnInstanceOnlyAsWhatOllamaResolvesItTo()
+    public async Task Send_AnyName_AllowedOnlyIfResolvedNameIs()
     {
         await using var bed = await BedAsync();
         var names = ModelReferenceTests.Names.Sample(150).Select(n => n.Replace("\0", "", StringComparison.Ordinal)).Append(Allowed);
         foreach (var name in names)
         {
-            // What JSON cannot carry is not what Ollama would read.
+            // JSON can't represent a lone surrogate, so Ollama would read another name.
             if (name.Any(char.IsSurrogate))
                 continue;
             var seen = bed.Reached.Count;
@@ -84,7 +84,7 @@ public sealed class ModelNameAccessTests
     [InlineData("{\"model\":null,\"messages\":[]}")]
     [InlineData("{\"messages\":[]}")]
     [InlineData("null")]
-    public async Task Ask_ModelTwiceOrNone_NeverReachesAnInstance(string body)
+    public async Task Send_DuplicateOrMissingModel_NoAttempt(string body)
     {
         await using var bed = await BedAsync();
         foreach (var path in (string[])["/api/chat", "/v1/chat/completions"])
@@ -97,10 +97,10 @@ public sealed class ModelNameAccessTests
     }
 
     [Theory]
-    [InlineData("?model=deepseek-r1:7b", Allowed, null)] // Go takes the query's first
-    [InlineData("", Secret, Allowed)] // Go takes the first of several
+    [InlineData("?model=deepseek-r1:7b", Allowed, null)] // Go uses the first query parameter
+    [InlineData("", Secret, Allowed)] // Go uses the first of several values
     [InlineData("", Allowed, Secret)]
-    public async Task Transcribe_ModelTwice_NeverReachesAnInstance(string query, string first, string? second)
+    public async Task Transcribe_DuplicateModel_NoAttempt(string query, string first, string? second)
     {
         await using var bed = await BedAsync();
         using var form = new MultipartFormDataContent { { new StringContent(first), "model" } };
@@ -113,7 +113,7 @@ public sealed class ModelNameAccessTests
     }
 
     [Fact]
-    public async Task Cloud_NotAllowed_RefusedForEverybodyOnEveryRoute()
+    public async Task Cloud_NotAllowed_RefusedOnEveryRoute()
     {
         await using var bed = await BedAsync(isRestricted: false);
         bed.Fleet.Store.Add(TestFleet.Plain("innocent:1b") with { RemoteHost = "https://ollama.com:443" });
@@ -140,7 +140,7 @@ public sealed class ModelNameAccessTests
     }
 
     [Fact]
-    public async Task Cloud_Allowed_PassedOnAndCounted()
+    public async Task Cloud_Allowed_ForwardedAndCounted()
     {
         await using var bed = await BedAsync(
             ("Bridge:Access:CloudModels", "true"),
@@ -148,7 +148,7 @@ public sealed class ModelNameAccessTests
             ("Bridge:Tenants:team:Limits:Models:0:Model", "gpt-oss:120b:cloud"),
             ("Bridge:Tenants:team:Limits:Models:0:TokensPerMinute", "100000"));
         using var answer = await bed.AskAsync("/api/chat", "gpt-oss:120b-cloud");
-        // The simulator has its cloud disabled; that is the proof that an instance was asked.
+        // The simulator's cloud is disabled; its 403 proves that the request reached an instance.
         Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
         Assert.Single(bed.Reached);
         Assert.Contains(answer.Headers, h => h.Key.Contains("ratelimit", StringComparison.OrdinalIgnoreCase));
@@ -204,7 +204,7 @@ public sealed class ModelNameAccessTests
 
         public TestBridge Bridge => bridge;
 
-        /// <summary>What reached the instance, apart from the bridge's own probes.</summary>
+        /// <summary>Requests that reached the instance, without the bridge's own probes.</summary>
         public IReadOnlyList<SeenRequest> Reached => [.. fleet[0].Statistics.Seen.Where(r => !Probes.Contains(r.Path))];
 
         public Task<HttpResponseMessage> AskAsync(string path, string model)

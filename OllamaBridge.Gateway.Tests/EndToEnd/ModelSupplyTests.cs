@@ -36,7 +36,7 @@ public sealed class ModelSupplyTests
         Assert.Contains("not allowed here", System.Text.Json.Nodes.JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["error"]!.GetValue<string>(), StringComparison.Ordinal);
         Assert.DoesNotContain(fleet[0].Statistics.Seen, r => !Probes.Contains(r.Path));
         await Eventually.BecomesAsync(
-            () => bridge.Logs.Lines.Any(l => l.StartsWith("Warning 1855 model.", StringComparison.Ordinal) && l.Contains(" refused ", StringComparison.Ordinal)), TimeSpan.FromSeconds(10));
+            () => bridge.Logs.Lines.Any(l => l.StartsWith("Warning 1865 model.", StringComparison.Ordinal) && l.Contains(" refused ", StringComparison.Ordinal)), TimeSpan.FromSeconds(10));
     }
 
     [Theory]

@@ -9,24 +9,24 @@ using OllamaSharp.Models.Chat;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A real nginx in front of the bridge: with its defaults, and as <c>docs/tenants.md</c> describes it.</summary>
+/// <summary>A real nginx in front of the bridge, with its defaults and with the configuration of <c>docs/tenants/clients-without-keys.md</c>.</summary>
 public sealed partial class NginxTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    /// <summary>A token comes only after the test has ended, so that a proxy that buffers never passes on the first one.</summary>
+    /// <summary>The next token comes only after the test has ended, so a buffering proxy would never pass on the first one.</summary>
     private static readonly SimulatorOptions OneTokenOnly = SimulatorOptions.Instant with { DecodePerToken = TimeSpan.FromHours(1) };
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Nginx_OfTheGuide_AddsTheKeyForAClientThatCannot()
+    public async Task Nginx_DocumentedConfiguration_AddsKeyForClient()
     {
         var (key, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Tenants:laptops:Keys:0", verifier.ToString()));
         var port = RunningProcess.FreePort();
-        var server = GuideServer().Match(RepositoryFiles.Read("docs/tenants.md")).Groups[1].Value
+        var server = GuideServer().Match(RepositoryFiles.Read("docs/tenants/clients-without-keys.md")).Groups[1].Value
             .Replace("127.0.0.1:11434", $"127.0.0.1:{port}", StringComparison.Ordinal)
             .Replace("http://bridge.example:11400", bridge.Url.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal)
             .Replace("ob-…", key, StringComparison.Ordinal);
@@ -43,7 +43,7 @@ public sealed partial class NginxTests
     }
 
     [Fact]
-    public async Task Nginx_Defaults_PassesTheFirstTokenOnAtOnce()
+    public async Task Nginx_Defaults_FirstTokenNotBuffered()
     {
         await using var fleet = await TestFleet.StartAsync(1, OneTokenOnly);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -68,7 +68,7 @@ public sealed partial class NginxTests
         var temporary = string.Concat(new[] { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" }.Select(n => $"{n}_temp_path {folder}/{n};\n"));
         var file = Path.Combine(folder, "nginx.conf");
         await File.WriteAllTextAsync(file, $"daemon off; master_process off; pid {folder}/pid; error_log /dev/stdout notice;\nevents {{}}\nhttp {{ access_log off;\n{temporary}{server}\n}}\n", Token);
-        // It names the system once its sockets listen.
+        // nginx logs the operating system after its sockets listen.
         var (process, _) = await RunningProcess.StartAsync(Promtool.Find("nginx"), ["-c", file, "-e", "/dev/stdout"], line => line.Contains(" OS: ", StringComparison.Ordinal));
         return new Nginx(process, folder, new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}")));
     }

@@ -4,26 +4,26 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The npm clients, unchanged, by the script in <c>clients/</c>. Needs Node.js and `npm install --prefix clients`.</summary>
+/// <summary>Unmodified npm clients, run by the script in <c>clients/</c>. Needs Node.js and `npm install --prefix clients`.</summary>
 public sealed class NpmClientsTests
 {
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Clients_OllamaOpenAIAnthropic_NoticeNothing(bool withHeartbeats)
+    public async Task Clients_OllamaOpenAIAnthropic_Work(bool withHeartbeats)
     {
         var script = Path.Combine(Root(), "clients", "check.mjs");
         Assert.SkipUnless(await HasNodeAsync(), "Node.js is not on PATH");
         Assert.SkipUnless(Directory.Exists(Path.Combine(Root(), "clients", "node_modules")), "clients/node_modules is not there: npm install --prefix clients");
         await using var fleet = await TestFleet.StartAsync(3, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(5) }, TestFleet.Model, "nomic-embed-text");
-        // A model of a tier that sleeps is in their lists, too.
+        // The lists also contain a model of a cold tier.
         await using var bridge = await TestBridge.StartAsync(
             fleet.Servers,
             ("Bridge:Queue:ProgressInterval", "00:00:00.05"),
             ("Bridge:Tiers:cold:Models:0", "llama3:70b"),
             ("Bridge:Tiers:cold:Activator", "Http"),
             ("Bridge:Tiers:cold:Url", "http://127.0.0.1:1"));
-        // Every first token late, so that heartbeats come before it.
+        // Every first token is late, so that heartbeats precede it.
         if (withHeartbeats)
             foreach (var server in fleet.Servers)
                 server.Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromMilliseconds(200) });

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Servers that label and frame their streams in their own way, through a whole gateway.</summary>
+/// <summary>Servers with unusual media types and framing of streams, through a whole gateway.</summary>
 public sealed class OddServerTests
 {
     private const string Line = """{"model":"m:latest","message":{"role":"assistant","content":"one"},"done":false}""" + "\n";
@@ -31,7 +31,7 @@ public sealed class OddServerTests
 
     [Theory]
     [MemberData(nameof(Streams))]
-    public async Task Stream_AnyLabel_EachMessageAtOnceAndToTheLetter(string path, string label, string first, string rest)
+    public async Task Stream_AnyContentType_MessagesUnchangedAndUnbuffered(string path, string label, string first, string rest)
     {
         var seen = new TaskCompletionSource();
         await using var server = await StartServerAsync(path, async response =>
@@ -39,7 +39,7 @@ public sealed class OddServerTests
             response.ContentType = label.Length == 0 ? null : label;
             await response.WriteAsync(first, Token);
             await response.Body.FlushAsync(Token);
-            // The rest only comes once the client has read the first message.
+            // The rest is sent only after the client has read the first message.
             await seen.Task.WaitAsync(Soon, Token);
             await response.WriteAsync(rest, Token);
         });
@@ -59,7 +59,7 @@ public sealed class OddServerTests
     [Theory]
     [InlineData("/api/chat", Line)]
     [InlineData("/v1/chat/completions", Event)]
-    public async Task Stream_CutWithReasonsInEveryMessage_EndsWithAnErrorAndIsNoSuccess(string path, string message)
+    public async Task Stream_CutWithFinishReasonInEveryMessage_Error(string path, string message)
     {
         await using var server = await StartServerAsync(path, async response =>
         {
@@ -78,7 +78,7 @@ public sealed class OddServerTests
     }
 
     [Fact]
-    public async Task Instances_ServerThatAnswersEverything_NotHealthyAndTheReasonSaysWhy()
+    public async Task Instances_ServerWithUniformResponses_UnhealthyWithReason()
     {
         await using var server = await StartServerAsync("/api/chat", r => r.WriteAsync("", Token), everything: """{"error":"Unexpected endpoint or method."}""");
         await using var bridge = await TestBridge.StartAsync([], ("Bridge:Instances:0:Url", server.Urls.Single()));

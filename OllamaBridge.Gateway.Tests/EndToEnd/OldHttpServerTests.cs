@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Servers that answer in HTTP/1.0, or close each connection without an announcement, as Python's <c>http.server</c> does.</summary>
+/// <summary>Servers that respond in HTTP/1.0, or close each connection without an announcement, as Python's <c>http.server</c> does.</summary>
 public sealed partial class OldHttpServerTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -12,7 +12,7 @@ public sealed partial class OldHttpServerTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_EveryConnectionEndsWithItsResponse_EachRequestAnsweredByOneAttempt(bool isHttp10)
+    public async Task Send_ConnectionClosedAfterEachResponse_OneAttemptPerRequest(bool isHttp10)
     {
         await using var server = new ScriptedServer(_ => null) { Transform = r => (isHttp10 ? AsHttp10(r) : r) with { Closes = true } };
         await using var bridge = await ScriptedServer.BridgeAsync([server]);
@@ -27,7 +27,7 @@ public sealed partial class OldHttpServerTests
         Assert.Equal(20, server.Seen.Count(r => r.Path == "/api/chat"));
     }
 
-    /// <summary>Without a length: the end of the connection ends the body.</summary>
+    /// <summary>A response without a length: the end of the connection ends the body.</summary>
     private static ScriptedReply AsHttp10(ScriptedReply reply)
     {
         var text = Encoding.Latin1.GetString(reply.Bytes);

@@ -5,13 +5,13 @@ using OllamaSharp.Models.Chat;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The .NET client, unchanged, pointed at the bridge.</summary>
+/// <summary>The unmodified .NET client with the bridge as its server.</summary>
 public sealed class OllamaSharpTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Client_Everything_WorksAsWithOneServer()
+    public async Task Client_AllOperations_WorkAsWithOneServer()
     {
         await using var fleet = await TestFleet.StartAsync(
             3,
@@ -52,7 +52,7 @@ public sealed class OllamaSharpTests
     }
 
     [Fact]
-    public async Task Client_UnknownModel_GetsTheErrorItKnows()
+    public async Task Client_UnknownModel_OllamasError()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A server that speaks OpenAI's API and runs one request at a time: an HTTP server and, apart from it, an engine that a test freezes.</summary>
+/// <summary>A server with OpenAI's API that runs one request at a time: an HTTP server, and a separate engine that a test can freeze.</summary>
 internal sealed class OpenAIEngine : IAsyncDisposable
 {
     private readonly WebApplication _application;
@@ -38,18 +38,18 @@ internal sealed class OpenAIEngine : IAsyncDisposable
 
     public string Name { get; }
 
-    /// <summary>Whether it tells the figures of its engine.</summary>
+    /// <summary>Whether the server publishes metrics of its engine.</summary>
     public bool HasMetrics { get; init; }
 
-    /// <summary>How long the engine evaluates a prompt that says <c>long</c>; else it is done at once.</summary>
+    /// <summary>The time to evaluate a prompt that contains <c>long</c>; other prompts take no time.</summary>
     public TimeSpan Prefill { get; init; } = TimeSpan.FromSeconds(40);
 
     public Uri Url => new(_application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
-    /// <summary>Requests for the model that were answered.</summary>
+    /// <summary>Completed requests for the model.</summary>
     public int Answered => Volatile.Read(ref _answered);
 
-    /// <summary>Requests for the model that have come, answered or not.</summary>
+    /// <summary>Received requests for the model, completed or not.</summary>
     public int Asked => Volatile.Read(ref _asked);
 
     public static async Task<OpenAIEngine> StartAsync(string name, TimeProvider time, bool hasMetrics = false)
@@ -59,7 +59,7 @@ internal sealed class OpenAIEngine : IAsyncDisposable
         return engine;
     }
 
-    /// <summary>The engine stands still; the HTTP server goes on.</summary>
+    /// <summary>Freezes the engine; the HTTP server continues to respond.</summary>
     public void Freeze() => _frozen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public async ValueTask DisposeAsync()
@@ -110,7 +110,7 @@ internal sealed class OpenAIEngine : IAsyncDisposable
         return response.WriteAsync(string.Create(CultureInfo.InvariantCulture, $"data: {Event(false)}\n\ndata: {Event(true)}\n\ndata: [DONE]\n\n"));
     }
 
-    /// <summary>A token each second, as long as a prompt's evaluation takes.</summary>
+    /// <summary>Generates one token per second for the time of a prompt's evaluation.</summary>
     private async Task WriteSlowlyAsync(HttpResponse response, Func<bool, string> message)
     {
         for (var left = Prefill; left > TimeSpan.Zero; left -= TimeSpan.FromSeconds(1))

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Servers that speak only OpenAI's API, beside Ollama servers: each client sees and gets what its protocol can have.</summary>
+/// <summary>Servers that support only OpenAI's API, beside Ollama servers: each client sees the models that its protocol can use.</summary>
 public sealed class OpenAIInstanceTests
 {
     private const string Id = "deepseek-ai/DeepSeek-R1";
@@ -17,7 +17,7 @@ public sealed class OpenAIInstanceTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Chat_ModelOnTheOpenAIServer_AnsweredThere(bool stream)
+    public async Task Chat_ModelOnOpenAIServer_ServedThere(bool stream)
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -36,7 +36,7 @@ public sealed class OpenAIInstanceTests
     [Theory]
     [InlineData("/v1/completions", "{\"model\":\"ID\",\"prompt\":\"Why?\",\"max_tokens\":4}")]
     [InlineData("/v1/embeddings", "{\"model\":\"nomic/Embed-Text\",\"input\":\"Why?\"}")]
-    public async Task Ask_OtherRoutesOfTheOpenAIServer_Answered(string path, string body)
+    public async Task Send_OtherRoutesOfOpenAIServer_Served(string path, string body)
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -53,7 +53,7 @@ public sealed class OpenAIInstanceTests
     [InlineData("/api/show")]
     [InlineData("/v1/responses")]
     [InlineData("/v1/messages")]
-    public async Task Ask_RouteThatTheOpenAIServerLacks_UnknownAndNobodyIsAsked(string path)
+    public async Task Send_RouteNotOnOpenAIServer_404WithoutAttempt(string path)
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -66,7 +66,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_ModelOnBothKinds_OllamasRequestsNeverReachTheOpenAIServer()
+    public async Task Send_ModelOnBothKinds_OllamaRequestsOnlyToOllamaServers()
     {
         await using var fleet = await MixedFleet.StartAsync(TestFleet.Model);
         await using var bridge = await fleet.BridgeAsync();
@@ -80,18 +80,18 @@ public sealed class OpenAIInstanceTests
 
         Assert.True(fleet.OpenAI.Statistics.Requests > 0);
         Assert.DoesNotContain(fleet.OpenAI.Statistics.Seen, r => r.Path.StartsWith("/api", StringComparison.Ordinal));
-        // Not even looks at its health.
+        // Health probes use its own route, too.
         Assert.Contains(fleet.OpenAI.Statistics.Seen, r => r.Path == "/health");
     }
 
     [Fact]
-    public async Task Ask_OllamaServersBusy_TheOpenAIServersSlotIsUsedByItsProtocolMeanwhile()
+    public async Task Send_OllamaServersBusy_OpenAIRequestsUseOpenAIServer()
     {
         await using var fleet = await MixedFleet.StartAsync(TestFleet.Model);
         await using var bridge = await fleet.BridgeAsync();
         foreach (var server in fleet.Ollama.Servers)
             server.Faults.Add(new Fault { Kind = FaultKind.Frozen });
-        // All slots of both Ollama servers, and one that waits.
+        // Requests for all slots of both Ollama servers, and one that waits.
         var native = Enumerable.Range(0, 9).Select(i => bridge.PostAsync("/api/chat", Ask.Chat(stream: false, text: $"{i}"), Token)).ToArray();
         await Eventually.BecomesAsync(() => bridge.Queue.Count == 1, TimeSpan.FromSeconds(20));
 
@@ -105,7 +105,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Inventory_MixedFleet_EachProtocolSeesWhatItCanUse()
+    public async Task Inventory_MixedFleet_EachProtocolListsUsableModels()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -143,7 +143,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_IdInAnotherCase_Unknown()
+    public async Task Send_IdInAnotherCase_404()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
@@ -155,13 +155,13 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_TwoReadersWouldReadTwoModels_RefusedWithWords()
+    public async Task Send_AmbiguousModelKeys_RefusedWithReason()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
         bridge.Tenant = new Tenant { Id = "team", Models = new ModelAccess([Id]) };
 
-        // Ollama reads the last, vLLM the one in lower case.
+        // Ollama uses the last key, and vLLM the lower-case one.
         using var answer = await PostAsync(bridge, "/v1/chat/completions",
             $$"""{"model":"nomic/Embed-Text","Model":"{{Id}}","messages":[{"role":"user","content":"x"}]}""");
 
@@ -171,14 +171,14 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Ask_TenantWithOtherModels_UnknownToIt()
+    public async Task Send_ModelNotAllowedForTenant_404()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await fleet.BridgeAsync();
         bridge.Tenant = new Tenant { Id = "team", Models = new ModelAccess([TestFleet.Model]) };
 
         using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
-        // Nor does it get whatever the server would take for no name.
+        // A request without a model name must not reach the server's default model.
         using var nameless = await PostAsync(bridge, "/v1/chat/completions", """{"messages":[{"role":"user","content":"x"}]}""");
 
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
@@ -188,7 +188,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task ApiKey_IsSentToItsInstanceAloneAndShownNowhere()
+    public async Task ApiKey_Configured_SentOnlyToItsInstance()
     {
         await using var fleet = await MixedFleet.StartAsync(apiKey: "sk-the-servers-own");
         await using var bridge = await fleet.BridgeAsync(("Bridge:Instances:2:ApiKey", "sk-the-servers-own"), ("Logging:LogLevel:Default", "Trace"));
@@ -205,13 +205,13 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task ApiKey_Wrong_InstanceFailsAndNoClientIsBlamed()
+    public async Task ApiKey_Wrong_CountsAsInstanceFailure()
     {
         await using var fleet = await MixedFleet.StartAsync(apiKey: "sk-right");
         await using var bridge = await fleet.BridgeAsync(
             ("Bridge:Instances:2:ApiKey", "sk-wrong"), ("Bridge:Instances:2:Models:0", Id), ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.2"));
 
-        // Its health route wants no key, so requests find out.
+        // The server's health route needs no key, so only requests reveal the wrong key.
         using var answer = await bridge.PostAsync("/v1/chat/completions", Ask.OpenAI(Id), Token);
 
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
@@ -219,7 +219,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Models_ConfiguredAndServerAway_503NotUnknown()
+    public async Task Models_ConfiguredButServerAway_503InsteadOf404()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await fleet.OpenAI.KillAsync();
@@ -237,7 +237,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Fleet_OpenAIServersAlone_WhatNeedsAnOllamaServerIsRefusedAtOnce()
+    public async Task Fleet_OnlyOpenAIServers_OllamaOperationsRefusedImmediately()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await TestBridge.StartAsync([fleet.OpenAI]);
@@ -253,7 +253,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Chat_OpenAIServerOfTwoDies_TheOtherAnswers()
+    public async Task Chat_OneOfTwoOpenAIServersDies_FailsOver()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
@@ -276,7 +276,7 @@ public sealed class OpenAIInstanceTests
     [InlineData("/v1/chat/completions", FaultKind.EndEarly)]
     [InlineData("/v1/chat/completions", FaultKind.ErrorLine)]
     [InlineData("/v1/completions", FaultKind.CutAfterTokens)]
-    public async Task Stream_OpenAIServerBreaksOff_AnotherGoesOnAsItWouldHave(string path, FaultKind kind)
+    public async Task Stream_OpenAIServerInterrupts_ResumedIdentically(string path, FaultKind kind)
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var second = await SimulatedServer.StartAsync(fleet.OpenAI.Options with { Port = 0 }, Token);
@@ -289,7 +289,7 @@ public sealed class OpenAIInstanceTests
         var last = whole;
         for (var i = 0; i < 2; i++)
         {
-            // (If both told the same error, it would be the request's fault.)
+            // Only one instance fails: if both returned the same error, it would be attributed to the request.
             var breaking = last.Headers.GetValues("X-Bridge-Instance").Single() == "sim-1" ? fleet.OpenAI : second;
             breaking.Faults.Add(new Fault { Kind = kind, AfterTokens = 4, Times = 1 });
             using var answer = last = await bridge.PostAsync(path, body, Token);
@@ -304,7 +304,7 @@ public sealed class OpenAIInstanceTests
     }
 
     [Fact]
-    public async Task Instances_AddedAtRunTime_OfTheKindThatIsSaid()
+    public async Task Instances_AddedAtRunTime_HaveRequestedKind()
     {
         await using var fleet = await MixedFleet.StartAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Ollama.Servers);
@@ -329,7 +329,7 @@ public sealed class OpenAIInstanceTests
         bridge.Client.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"), Token);
 }
 
-/// <summary>Two Ollama servers, then one that speaks OpenAI's API alone.</summary>
+/// <summary>Two Ollama servers, then one that supports only OpenAI's API.</summary>
 internal sealed class MixedFleet : IAsyncDisposable
 {
     public required TestFleet Ollama { get; init; }

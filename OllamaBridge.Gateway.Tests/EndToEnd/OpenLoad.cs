@@ -5,12 +5,12 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Requests at a fixed rate over several gateways in turn, whether or not those before are answered; each answer is looked at.</summary>
+/// <summary>Requests at a fixed rate over several gateways in turn, independent of earlier responses; each response is checked.</summary>
 internal sealed class OpenLoad : IAsyncDisposable
 {
     private const int Tokens = 4;
     private const int Conversations = 97;
-    // What a machine that stood still has to make up for is not thrown at the gateways all at once.
+    // Limits the backlog after a pause of the machine, so that it does not reach the gateways in one burst.
     private static readonly TimeSpan MostOwed = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(5);
     private static readonly byte[][] Bodies = [.. Enumerable.Range(0, 2 * Conversations).Select(Body)];
@@ -32,22 +32,21 @@ internal sealed class OpenLoad : IAsyncDisposable
         _running = Task.Run(RunAsync);
     }
 
-    /// <summary>Requests that were sent, to whomever.</summary>
+    /// <summary>Requests that were sent, to any gateway.</summary>
     public int Started => Volatile.Read(ref _started);
 
-    /// <summary>Requests that have ended, in whatever way.</summary>
+    /// <summary>Requests that have ended, with any outcome.</summary>
     public int Ended => Volatile.Read(ref _ended);
 
-    /// <summary>How many a second were sent.</summary>
+    /// <summary>The achieved rate in requests per second.</summary>
     public double Reached => Started / _watch.Elapsed.TotalSeconds;
 
-    /// <summary>What went wrong at gateways that were not killed.</summary>
+    /// <summary>Failures of requests to gateways that were not killed.</summary>
     public IReadOnlyCollection<string> Failures => _failures;
 
-    /// <summary>From now on the requests go to these.</summary>
     public void GoTo(params GatewayProcess[] gateways) => _gateways = gateways;
 
-    /// <summary>Sends so many at once besides, so that all slots are wanted, and waits until so many more have ended.</summary>
+    /// <summary>Sends a number of additional requests at once, to use all slots, and waits until a number of further requests have ended.</summary>
     public async Task AnsweredAsync(int count, TimeSpan within, int burst = 0)
     {
         var aim = Ended + count + burst;
@@ -55,7 +54,7 @@ internal sealed class OpenLoad : IAsyncDisposable
         await Eventually.BecomesAsync(() => Ended >= aim, within);
     }
 
-    /// <summary>Sends no more and waits for the answers that are still to come.</summary>
+    /// <summary>Stops sending, and waits for the pending responses.</summary>
     public async Task StopAsync()
     {
         if (_watch.IsRunning)
@@ -119,7 +118,7 @@ internal sealed class OpenLoad : IAsyncDisposable
         Interlocked.Increment(ref _ended);
     }
 
-    /// <summary>Every second one streams; conversations differ, so that they spread.</summary>
+    /// <summary>Every second request streams; conversations differ, so that they are spread.</summary>
     private static byte[] Body(int number) => Encoding.UTF8.GetBytes(
         $$$"""{"model":"{{{TestFleet.Model}}}","messages":[{"role":"user","content":"conversation {{{number % Conversations}}}"}],"stream":{{{(number % 2 == 0 ? "true" : "false")}}},"options":{"num_predict":{{{Tokens}}},"seed":1}}""");
 }

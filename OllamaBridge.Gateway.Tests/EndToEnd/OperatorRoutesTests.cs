@@ -6,13 +6,13 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Who reaches the operators' routes: by key, by listener, by the spelling of the path.</summary>
+/// <summary>Access to the operators' routes by key, by listener and by the spelling of the path.</summary>
 public sealed class OperatorRoutesTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Keys_Exist_MetricsAndDetailsWantAScope()
+    public async Task Keys_Exist_MetricsAndDetailsRequireScope()
     {
         var (user, userVerifier) = ApiKey.Create();
         var (scraper, scraperVerifier) = ApiKey.Create();
@@ -44,7 +44,7 @@ public sealed class OperatorRoutesTests
             Assert.Equal((HttpStatusCode.OK, ""), await GetAsync(bridge.Client, "/health", key));
         Assert.Contains("\"status\":\"Healthy\"", (await GetAsync(bridge.Client, "/health", scraper)).Body, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(bridge.Client, "/alive", null)).Status);
-        // What a scraper may see is not what it may do.
+        // The scope for metrics allows no other operation.
         Assert.Equal(HttpStatusCode.Forbidden, (await GetAsync(bridge.Client, "/bridge/tenants", scraper)).Status);
         Assert.Equal(HttpStatusCode.Forbidden, (await GetAsync(bridge.Client, "/api/tags", scraper)).Status);
     }
@@ -59,7 +59,7 @@ public sealed class OperatorRoutesTests
     [InlineData("/bridge/tenants/team/Keys")]
     [InlineData("/bridge/OpenApi.json")]
     [InlineData("/bridge/Page.css")]
-    public async Task Path_InAnotherCase_IsUnknownAsToOllama(string path)
+    public async Task Path_InAnotherCase_404AsInOllama(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -69,7 +69,7 @@ public sealed class OperatorRoutesTests
     }
 
     [Fact]
-    public async Task TwoListeners_EachAnswersItsOwnRoutes()
+    public async Task TwoListeners_Routes_EachServesItsOwn()
     {
         var (user, userVerifier) = ApiKey.Create();
         var (admin, adminVerifier) = ApiKey.Create();
@@ -89,7 +89,7 @@ public sealed class OperatorRoutesTests
         Assert.Equal((HttpStatusCode.OK, ""), await GetAsync(clients, "/health", null));
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(clients, "/alive", null)).Status);
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(clients, "/api/tags", user)).Status);
-        // What bridges of other regions ask is for clients.
+        // The route for bridges of other regions belongs to the clients' port.
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(clients, "/bridge/region", user)).Status);
 
         Assert.Contains("ollama_", (await GetAsync(operators, "/metrics", null)).Body, StringComparison.Ordinal);
@@ -105,7 +105,7 @@ public sealed class OperatorRoutesTests
     [Theory]
     [InlineData(true, HttpStatusCode.OK)]
     [InlineData(false, HttpStatusCode.Unauthorized)]
-    public async Task LastKeyRemoved_OpenOnlyIfAnOperatorSaidSo(bool allowAnonymous, HttpStatusCode status)
+    public async Task LastKeyRemoved_RemoteClient_AllowedOnlyIfConfigured(bool allowAnonymous, HttpStatusCode status)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Access:AllowAnonymous", allowAnonymous ? "true" : "false"));
@@ -120,7 +120,7 @@ public sealed class OperatorRoutesTests
             Assert.True(removed.IsSuccessStatusCode);
         Assert.Equal(status, (await GetAsync(bridge.Client, "/api/tags", null)).Status);
         Assert.Contains(bridge.Logs.Lines, l => l.Contains("Warning 1404", StringComparison.Ordinal) && l.Contains("The last API key was removed", StringComparison.Ordinal));
-        // The operator on the bridge's machine is not locked out.
+        // The operator on the bridge's machine keeps access.
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(bridge.Client, "/bridge/tenants", null)).Status);
     }
 
@@ -128,7 +128,7 @@ public sealed class OperatorRoutesTests
     [InlineData("127.0.0.1")]
     [InlineData("http://unix:/tmp/admin.sock")]
     [InlineData("http://127.0.0.1:0")]
-    public async Task AdminUrls_Wrong_StopTheStart(string url)
+    public async Task AdminUrls_Invalid_StartFails(string url)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, ("Bridge:Admin:Urls", url)));
@@ -139,7 +139,7 @@ public sealed class OperatorRoutesTests
     [InlineData("http://127.0.0.1:11400;http://127.0.0.1:11400", false)]
     [InlineData("http://*:11400;http://127.0.0.1:11400", false)]
     [InlineData("http://*:11401;http://127.0.0.1:11400", true)]
-    public void AdminUrls_ClientsPort_IsAMistake(string urls, bool isValid)
+    public void AdminUrls_ClientsPort_StartFails(string urls, bool isValid)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create<string, string?>("urls", urls)]).Build();
         Assert.Equal(isValid, new AdminOptionsValidator(configuration).Validate(null, new AdminOptions { Urls = "http://127.0.0.1:11400" }).Succeeded);

@@ -4,14 +4,14 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What an operator sees. Alone: metrics of all gateways in one process come together.</summary>
+/// <summary>Reports and metrics for operators. Not parallel, because metrics of all gateways in one process are combined.</summary>
 [Collection(nameof(Alone))]
 public sealed class OperatorTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Instances_AfterARequest_ShowWhatTheIssueAsksFor()
+    public async Task Instances_AfterRequest_HaveRequiredFields()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -86,7 +86,7 @@ public sealed class OperatorTests
     }
 
     [Fact]
-    public async Task Metrics_QueueAndRetries_AreThere()
+    public async Task Metrics_QueueAndRetries_Exported()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 1, DecodePerToken = TimeSpan.FromMilliseconds(5) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -107,6 +107,6 @@ public sealed class OperatorTests
         .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
 }
 
-/// <summary>Tests that share the process with no other.</summary>
+/// <summary>Tests that don't run in parallel with others.</summary>
 [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
 public sealed class Alone;

@@ -5,11 +5,11 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A server that accepts no connection any more, though those that it has still work: it is stopping, or another takes its address over.</summary>
+/// <summary>A server that accepts no new connections while its existing ones still work: it stops, or another process takes over its address.</summary>
 public sealed class ProbeConnectionTests
 {
     [Fact]
-    public async Task Look_ListenerGoneAndConnectionsAlive_UnhealthyUntilAServerListensAgain()
+    public async Task Probe_ListenerClosedWithLiveConnections_UnhealthyUntilItListensAgain()
     {
         using var old = new TinyServer(0);
         await using var bridge = await TestBridge.StartAsync([], ("Bridge:Urls", $"http://127.0.0.1:{old.Port}"), ("Bridge:Health:Interval", "00:00:00.6"));
@@ -23,7 +23,7 @@ public sealed class ProbeConnectionTests
         Assert.True(replacement.Requests > 0);
     }
 
-    /// <summary>Answers health routes, and keeps every connection.</summary>
+    /// <summary>Serves health routes and keeps every connection open.</summary>
     private sealed class TinyServer : IDisposable
     {
         private readonly TcpListener _listener;
@@ -66,7 +66,7 @@ public sealed class ProbeConnectionTests
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException)
             {
-                // It listens no longer.
+                // The listener was closed.
             }
         }
 
@@ -88,7 +88,7 @@ public sealed class ProbeConnectionTests
             }
             catch (Exception e) when (e is IOException or ObjectDisposedException)
             {
-                // The bridge has gone.
+                // The bridge was disposed.
             }
         }
     }

@@ -2,7 +2,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What nginx with its defaults needs to pass a stream on as it comes.</summary>
+/// <summary>Responses that must stream have the header that disables buffering in nginx with its defaults.</summary>
 public sealed class ProxyBufferingTests
 {
     private const string Header = "X-Accel-Buffering";
@@ -15,7 +15,7 @@ public sealed class ProxyBufferingTests
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/responses")]
     [InlineData("/v1/messages")]
-    public async Task Post_Stream_NotToBeBuffered(string path)
+    public async Task Post_Stream_BufferingDisabled(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -29,7 +29,7 @@ public sealed class ProxyBufferingTests
     }
 
     [Fact]
-    public async Task Pull_Progress_NotToBeBuffered()
+    public async Task Pull_Progress_BufferingDisabled()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { RemoteModels = [TestFleet.Plain("new:1b")] });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -38,7 +38,7 @@ public sealed class ProxyBufferingTests
     }
 
     [Fact]
-    public async Task Post_StreamThatBeginsWithProgress_NotToBeBuffered()
+    public async Task Post_StreamWithProgress_BufferingDisabled()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { PrefillPerToken = TimeSpan.FromMilliseconds(100) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:ProgressInterval", "00:00:00.1"));

@@ -5,13 +5,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Slots are never exceeded; who finds none waits, within bounds.</summary>
+/// <summary>Requests beyond the number of slots wait in a bounded queue.</summary>
 public sealed class QueueTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_MoreRequestsThanSlots_NoInstanceGetsMoreThanItsSlotsAndAllAreAnswered()
+    public async Task Chat_MoreRequestsThanSlots_SlotsRespectedAndAllSucceed()
     {
         await using var fleet = await TestFleet.StartAsync(
             3, SimulatorOptions.Instant with { ParallelSlots = 2, DecodePerToken = TimeSpan.FromMilliseconds(2) });
@@ -28,7 +28,7 @@ public sealed class QueueTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Post_QueueIsFull_503AtOnceWithRetryAfterInTheCallersProtocol(string path)
+    public async Task Post_QueueFull_503WithRetryAfterInClientsProtocol(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:Length", "1"));
@@ -67,7 +67,7 @@ public sealed class QueueTests
     }
 
     [Fact]
-    public async Task Chat_WaitingClientHangsUp_LeavesTheQueueAtOnceAndReachesNoInstance()
+    public async Task Chat_WaitingClientDisconnects_LeavesQueueWithoutAttempt()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -88,7 +88,7 @@ public sealed class QueueTests
     }
 
     [Fact]
-    public async Task Queue_RequestWaits_IsShownToOperators()
+    public async Task Queue_WaitingRequest_ReportedToOperators()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -4,10 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>HTTP without a client's help, so that framing and refusals show.</summary>
+/// <summary>HTTP over a raw socket, so that framing errors and refusals are visible.</summary>
 internal static class RawHttp
 {
-    /// <summary>Sends bytes and reads until the server closes, for ten seconds at most.</summary>
+    /// <summary>Sends bytes and reads until the server closes the connection, for at most ten seconds.</summary>
     public static async Task<string> SendAsync(Uri url, string request)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
@@ -23,18 +23,18 @@ internal static class RawHttp
         }
         catch (IOException)
         {
-            // A reset after the answer is as good an end as any.
+            // A reset after the response is a valid end.
         }
 
         return Encoding.Latin1.GetString(answer.ToArray());
     }
 
-    /// <summary>Status line, headers in order of name, body; without what differs from call to call.</summary>
+    /// <summary>Status line, headers in order of name, and body, without values that differ between calls.</summary>
     public static string Describe(string answer)
     {
         var end = answer.IndexOf("\r\n\r\n", StringComparison.Ordinal);
         var lines = answer[..end].Split("\r\n");
-        // How the bytes are framed is the bridge's own; that the framing is right, the clients show.
+        // The bridge chooses its own framing; the client tests verify that it is valid.
         string[] own = ["Date:", "X-Bridge-Instance:", "X-Request-Id:", "request-id:", "Content-Length:", "Transfer-Encoding:"];
         var headers = lines[1..].Where(l => !own.Any(o => l.StartsWith(o, StringComparison.OrdinalIgnoreCase))).Order(StringComparer.Ordinal);
         var body = answer[(end + 4)..];
@@ -44,7 +44,7 @@ internal static class RawHttp
     }
 }
 
-/// <summary>Takes out of an answer what differs from call to call: times, durations, ids.</summary>
+/// <summary>Removes times, durations and ids, which differ between calls, from a response.</summary>
 internal static class Normal
 {
     private static readonly Regex[] Varying =

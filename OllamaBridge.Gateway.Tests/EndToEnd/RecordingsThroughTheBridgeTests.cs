@@ -2,10 +2,10 @@ using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>What a real server answered, the bridge in front of one answers, too: every recording, over a raw socket.</summary>
+/// <summary>Every recorded response of a real server, compared over a raw socket with the response through the bridge.</summary>
 public sealed class RecordingsThroughTheBridgeTests
 {
-    /// <summary>Where the bridge does better or knows less, and why.</summary>
+    /// <summary>The recordings for which the bridge's response differs on purpose, with the reason.</summary>
     private static readonly Dictionary<string, string> Differs = new()
     {
         ["07-h2c-prior-knowledge"] = "Kestrel says 400 to HTTP/2 without TLS where Go's server hangs up",
@@ -16,25 +16,25 @@ public sealed class RecordingsThroughTheBridgeTests
         ["08-kill9-server-midstream"] = Ended,
         ["08-kill9-server-v1-sse-midstream"] = Ended,
         ["08-sigterm-server-midstream"] = Ended,
-        ["14-pull-killed-midway-A"] = "ended with an error: ManagementTests.Pull_InstanceDiesInTheMiddle_EndsWithAnErrorAndNotAsASuccess",
-        ["08-kill9-server-nonstream"] = "another instance answers: FailoverTests.Chat_InstanceFailsBeforeFirstByte_AnotherAnswers",
-        ["08-sigstop-runner-chat-10s"] = "another instance answers: FailoverTests.Chat_FrozenRunner_TimesOutAndAnotherAnswers",
-        ["04-cors-origin-ok"] = "a page may read the bridge's own headers as well: AccessGuardTests.Invoke_LocalOriginOverLoopback_PassesWithCorsHeaders",
+        ["14-pull-killed-midway-A"] = "ended with an error: ManagementTests.Pull_OnlyInstanceDies_EndsWithError",
+        ["08-kill9-server-nonstream"] = "another instance answers: FailoverTests.Chat_InstanceFailsBeforeFirstByte_FailsOver",
+        ["08-sigstop-runner-chat-10s"] = "another instance answers: FailoverTests.Chat_FrozenRunner_TimesOutAndFailsOver",
+        ["04-cors-origin-ok"] = "a page may read the bridge's own headers as well: AccessGuardTests.Invoke_LocalOriginOverLoopback_AllowedWithCorsHeaders",
         ["04-err-bad-host-header"] = Words,
         ["04-err-bad-origin"] = Words,
         ["08-sigstop-server-version-3s"] = "the bridge answers /api/version itself",
     };
 
     private const string Kestrel10 = "Kestrel answers HTTP/1.0 with a status line of 1.1, as RFC 9110 section 6.2 allows";
-    private const string Words = "refused in words: HeaderCrossingTests.Foreign_HostOrOrigin_403InWordsLoggedAndCounted";
-    private const string Ended = "ended with an error where a server breaks off: StreamingTests.Stream_BreaksOffAfterThreeTokens_EndsWithAnErrorInTheCallersProtocol";
+    private const string Words = "refused in words: HeaderCrossingTests.Send_ForeignHostOrOrigin_403WithReasonLoggedAndCounted";
+    private const string Ended = "ended with an error where a server breaks off: StreamingTests.Stream_InterruptedAfterThreeTokens_ErrorInClientsProtocol";
 
     public static TheoryData<string> Replayed() =>
         [.. Recording.Names().Where(n => !RecordingTable.NotReplayed.ContainsKey(n) && !Differs.ContainsKey(n))];
 
     [Theory]
     [MemberData(nameof(Replayed))]
-    public async Task Replay_RecordingThroughTheBridge_SameAnswer(string name)
+    public async Task Replay_RecordingThroughTheBridge_SameResponse(string name)
     {
         var recording = Recording.Load(name);
         var scenario = RecordingScenario.For(recording);
@@ -59,13 +59,13 @@ public sealed class RecordingsThroughTheBridgeTests
     }
 
     [Fact]
-    public void Differs_EveryEntry_IsARecordingAndHasAReason()
+    public void Differences_EveryEntry_NamesRecordingAndReason()
     {
         Assert.Empty(Differs.Keys.Except(Recording.Names()));
         Assert.All(Differs.Values, Assert.NotEmpty);
     }
 
-    /// <summary>Without the headers of one connection alone, and without those that the bridge adds.</summary>
+    /// <summary>Removes headers of a single connection and headers that the bridge adds.</summary>
     private static RawResponse Own(RawResponse response) =>
         response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "X-Accel-Buffering" or "X-Request-Id" or "request-id" or "Access-Control-Expose-Headers" or "Connection")).ToDictionary() };
 }

@@ -8,7 +8,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Two regions, <c>a</c> and <c>b</c>: in each a real bridge before one server, each the other's peer.</summary>
+/// <summary>Two regions, <c>a</c> and <c>b</c>, each with a real bridge in front of one server, and each the other's peer.</summary>
 internal sealed class RegionBed : IAsyncDisposable
 {
     public static readonly TimeSpan SpillAfter = TimeSpan.FromMilliseconds(200);
@@ -16,10 +16,8 @@ internal sealed class RegionBed : IAsyncDisposable
 
     private RegionBed(TestFleet here, TestFleet there, TestBridge a, TestBridge b) => (Here, There, A, B) = (here, there, a, b);
 
-    /// <summary>The server of region a.</summary>
     public TestFleet Here { get; }
 
-    /// <summary>The server of region b.</summary>
     public TestFleet There { get; }
 
     public TestBridge A { get; }
@@ -31,7 +29,7 @@ internal sealed class RegionBed : IAsyncDisposable
     public static Task<RegionBed> StartAsync(int slots = 1, int slotsThere = 1, params (string Key, string Value)[] settings) =>
         StartAsync(pace: null, slots, slotsThere, settings, []);
 
-    /// <summary>Starts both; they know each other when it returns.</summary>
+    /// <summary>Starts both regions, and returns when each knows the other.</summary>
     public static async Task<RegionBed> StartAsync(
         TimeSpan? pace,
         int slots,
@@ -51,8 +49,8 @@ internal sealed class RegionBed : IAsyncDisposable
         var bed = new RegionBed(here, there, a, b);
         if (known)
         {
-            await a.UntilAsync(s => Peer(s, "b").IsUsable && Peer(s, "b").CatalogKnown, "a knows b");
-            await b.UntilAsync(s => Peer(s, "a").IsUsable && Peer(s, "a").CatalogKnown, "b knows a");
+            await a.UntilAsync(s => Peer(s, "b").IsUsable && Peer(s, "b").CatalogKnown, "a has b's state");
+            await b.UntilAsync(s => Peer(s, "a").IsUsable && Peer(s, "a").CatalogKnown, "b has a's state");
         }
 
         return bed;
@@ -60,14 +58,12 @@ internal sealed class RegionBed : IAsyncDisposable
 
     public static InstanceView Peer(FleetSnapshot snapshot, string region) => snapshot.Instances.Single(i => i.Instance.Name == region);
 
-    /// <summary>
-    /// How many requests a bridge has ended, of an operation. A request ends after its answer's last byte: who has read an answer
-    /// may be ahead of this, so that only zero, and a lower bound, can be read at once.
-    /// </summary>
+    /// <summary>The number of requests of an operation that a bridge has ended. A request ends after the last byte of its response, so a client
+    /// may finish earlier; only zero or a lower bound can be read without waiting.</summary>
     public static int Ended(TestBridge bridge, string operation = "chat") =>
         bridge.Logs.Lines.Count(l => l.StartsWith($"Information 1302 {operation} ", StringComparison.Ordinal));
 
-    /// <summary>Waits until a bridge, or two together, have ended so many requests of an operation, and no more.</summary>
+    /// <summary>Waits until one or two bridges have together ended exactly this number of requests of an operation.</summary>
     public static async Task EndAsync(string operation, int expected, params TestBridge[] bridges)
     {
         int Sum() => bridges.Sum(b => Ended(b, operation));
@@ -81,8 +77,8 @@ internal sealed class RegionBed : IAsyncDisposable
 
     public static string By(HttpResponseMessage answer) => answer.Headers.GetValues("X-Bridge-Instance").Single();
 
-    /// <summary>All slots of a region's server are in use, and stay so until it is thawed.</summary>
-    /// <returns>The answers.</returns>
+    /// <summary>Occupies all slots of a region's server until it is thawed.</summary>
+    /// <returns>The pending responses.</returns>
     public static async Task<Task<HttpResponseMessage>[]> OccupyAsync(TestFleet fleet, TestBridge bridge)
     {
         var slots = fleet[0].Options.ParallelSlots;
@@ -99,15 +95,15 @@ internal sealed class RegionBed : IAsyncDisposable
             answer.Dispose();
     }
 
-    /// <summary>Waits until the first in a bridge's queue has waited for longer than it takes to be sent elsewhere.</summary>
+    /// <summary>Waits until the first request in a bridge's queue has waited longer than the spill-over delay.</summary>
     public static Task WaitsAsync(TestBridge bridge) => Eventually.BecomesAsync(
         () => bridge.Queue.Describe().Any(q => q.Entry.Oldest > 3 * SpillAfter), Patience);
 
-    /// <summary>Waits until region a knows how much room b has.</summary>
+    /// <summary>Waits until region a has the number of b's free slots.</summary>
     public Task UntilRoomAsync(int free) => A.UntilAsync(
         s => Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == free, $"a knows that b has {free} slots");
 
-    /// <summary>A model whose template is true to what it answers, in both regions.</summary>
+    /// <summary>Gives both regions a model whose template matches its output.</summary>
     public void UseOneModel()
     {
         foreach (var store in new[] { Here.Store, There.Store })
@@ -144,7 +140,7 @@ internal sealed class RegionBed : IAsyncDisposable
         ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.5"),
     ];
 
-    /// <summary>The settings of a region's bridge that knows another's.</summary>
+    /// <summary>The settings of a region's bridge with one peer.</summary>
     public static (string Key, string Value)[] Knows(string self, string peer, Uri peersUrl) =>
     [
         ("Bridge:Regions:Self", self),

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A whole region is lost while it answers for another. Alone: it takes a process of its own.</summary>
+/// <summary>The loss of a whole region while it serves another. Not parallel, because it needs a separate process.</summary>
 [Collection(nameof(Alone))]
 public sealed class RegionLossTests
 {
@@ -12,7 +12,7 @@ public sealed class RegionLossTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Load_PeersBridgeIsKilled_NoRequestFails()
+    public async Task Load_PeerKilled_NoRequestFails()
     {
         var options = SimulatorOptions.Instant with { ParallelSlots = 2, DecodePerToken = TimeSpan.FromMilliseconds(20) };
         await using var here = await TestFleet.StartAsync(1, options);

@@ -8,7 +8,7 @@ using static OllamaBridge.Gateway.Tests.EndToEnd.RegionBed;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A region answers by itself while it can, and its clients see no difference when it cannot.</summary>
+/// <summary>A region serves its own requests if it can, and otherwise clients get the same responses from another region.</summary>
 public sealed class RegionTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -16,7 +16,7 @@ public sealed class RegionTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_SlotsFreeHere_NobodyIsSentAway()
+    public async Task Chat_LocalSlotsFree_NoSpillOver()
     {
         await using var bed = await StartAsync(slots: 4, slotsThere: 16);
 
@@ -32,7 +32,7 @@ public sealed class RegionTests
     [InlineData("/api/chat", false)]
     [InlineData("/v1/chat/completions", true)]
     [InlineData("/v1/messages", true)]
-    public async Task Chat_SaturatedHere_AnsweredThereAsIfHere(string path, bool stream)
+    public async Task Chat_LocallySaturated_SameResponseFromPeer(string path, bool stream)
     {
         await using var bed = await StartAsync();
         var running = await OccupyAsync(bed.Here, bed.A);
@@ -54,7 +54,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_SaturatedHereAndThere_WaitsHereAndIsAnsweredHere()
+    public async Task Chat_BothRegionsSaturated_WaitsAndServedLocally()
     {
         await using var bed = await StartAsync();
         var here = await OccupyAsync(bed.Here, bed.A);
@@ -73,12 +73,12 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_OthersWaitThere_WaitsHere()
+    public async Task Chat_RequestsWaitAtPeer_WaitsLocally()
     {
         await using var bed = await StartAsync();
         var here = await OccupyAsync(bed.Here, bed.A);
-        // Two slots more for b than its server has: there is room, and somebody who waits for it all the same.
-        await bed.A.UntilAsync(s => Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == 1, "room there");
+        // The bridge assumes two slots more than the server of b has: b has a free slot and a waiting request at the same time.
+        await bed.A.UntilAsync(s => Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == 1, "the peer has a free slot");
         bed.B.Fleet.Current.Models[TestFleet.Model].State.AddWaiting(1);
         await bed.UntilRoomAsync(0);
 
@@ -92,7 +92,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_ServerHereDies_PeerAnswersAtOnceWithoutARetry()
+    public async Task Chat_LocalServerDies_PeerServesImmediatelyWithoutRetry()
     {
         await using var bed = await StartAsync(1, 1, ("Bridge:Regions:SpillAfter", "01:00:00"), ("Bridge:Forwarding:RetryBurst", "0"), ("Bridge:Forwarding:RetryRatio", "0"));
         await bed.Here[0].KillAsync();
@@ -106,26 +106,26 @@ public sealed class RegionTests
         using var show = await AskAsync(bed.A, "/api/show", new { model = TestFleet.Model });
         Assert.Equal((HttpStatusCode.OK, "b/sim-1"), (show.StatusCode, By(show)));
         await bed.Here[0].RestartAsync(Token);
-        await bed.A.UntilAsync(s => s.Instances[0].IsUsable, "the server here is back");
+        await bed.A.UntilAsync(s => s.Instances[0].IsUsable, "the local server is usable again");
         Assert.Equal("sim-1", By(await bed.AskAsync(Ask.Chat(stream: false))));
     }
 
     [Fact]
-    public async Task Chat_BothRegionsDead_EndsWith503AndHopsNowhere()
+    public async Task Chat_BothRegionsDead_503WithoutFurtherHop()
     {
         await using var bed = await StartAsync();
         await bed.Here[0].KillAsync();
         await bed.There[0].KillAsync();
 
-        // At once, while each still takes the other for healthy.
+        // At once, while each bridge still considers the other healthy.
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => AskAsync(i % 2 == 0 ? bed.A : bed.B, "/api/chat", Ask.Chat(stream: i % 4 < 2, text: $"{i}"))));
 
         Assert.All(answers, a => Assert.Contains((int)a.StatusCode, new[] { 502, 503 }));
         await IdleAsync(bed.A, bed.B);
-        // Ten clients' requests at each, each of which may have gone to the other, within its attempts, and from there nowhere.
+        // Each bridge gets its ten clients' requests, and at most the attempts that the other one sent; no request is forwarded again.
         Assert.InRange(Ended(bed.A), 10, 10 + (10 * 3));
         Assert.InRange(Ended(bed.B), 10, 10 + (10 * 3));
-        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable && !Peer(s, "b").Instance.PeerCanServe(TestFleet.Model), "a knows that nobody is there");
+        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable && !Peer(s, "b").Instance.PeerCanServe(TestFleet.Model), "a has the state of b without instances");
         var before = (Ended(bed.A), Ended(bed.B));
         using var late = await bed.AskAsync(Ask.Chat(stream: false));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, late.StatusCode);
@@ -134,7 +134,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_BothRegionsOverloaded_EachAnswersOnceAndNoneHopsTwice()
+    public async Task Chat_BothRegionsOverloaded_OneResponseEachAndOneHopAtMost()
     {
         await using var bed = await StartAsync(TimeSpan.FromMilliseconds(10), 2, 2, [], []);
 
@@ -147,11 +147,11 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Chat_ComesFromAnotherRegion_NeverSentOn()
+    public async Task Chat_FromAnotherRegion_NotForwarded()
     {
         await using var bed = await StartAsync(1, 1, ("Bridge:Regions:SpillAfter", "00:00:00"));
         await bed.Here[0].KillAsync();
-        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable, "nobody is here");
+        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable, "the local instance is not usable");
 
         using var refused = await bed.AskAsync(Ask.Chat(stream: false), ("X-Bridge-Regions", "c"));
 
@@ -164,7 +164,7 @@ public sealed class RegionTests
     [InlineData("/api/chat", "\"error\":\"the request has already passed through region a\"")]
     [InlineData("/v1/chat/completions", "\"type\":\"api_error\"")]
     [InlineData("/v1/messages", "\"type\":\"api_error\"")]
-    public async Task Chat_HasBeenHere_508InTheCallersProtocol(string path, string words)
+    public async Task Chat_RoutingLoop_508InClientsProtocol(string path, string words)
     {
         await using var bed = await StartAsync();
 
@@ -177,7 +177,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Conversation_BegunThere_GoesOnThereWhileItCan()
+    public async Task Conversation_StartedAtPeer_StaysAtPeer()
     {
         await using var bed = await StartAsync();
         var running = await OccupyAsync(bed.Here, bed.A);
@@ -188,7 +188,7 @@ public sealed class RegionTests
 
         Assert.Equal("b/sim-1", By(await bed.AskAsync(Turn(2))));
         await bed.UntilRoomAsync(1);
-        // One that begins in the same words is another.
+        // Another conversation that starts with the same words.
         Assert.Equal("sim-1", By(await bed.AskAsync(Turn(1))));
         Assert.Equal("b/sim-1", By(await bed.AskAsync(Turn(3))));
         await bed.There[0].KillAsync();
@@ -200,7 +200,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Conversation_BegunHere_WaitsHereAndHoldsNobodyUp()
+    public async Task Conversation_StartedLocally_WaitsWithoutBlockingOthers()
     {
         await using var bed = await StartAsync();
         var running = await OccupyAsync(bed.Here, bed.A);
@@ -216,7 +216,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Conversation_BegunHereAndNobodyIsHere_GoesThereAtOnce()
+    public async Task Conversation_StartedLocallyWithoutLocalInstance_ServedByPeerImmediately()
     {
         await using var bed = await StartAsync();
         await bed.Here[0].KillAsync();
@@ -224,7 +224,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task PeersKey_Right_CountedThereForItsTenantAndTheClientsStaysHere()
+    public async Task PeersKey_Valid_CountedForPeersTenantAndClientsKeyNotForwarded()
     {
         var (key, verifier) = ApiKey.Create();
         await using var bed = await StartAsync(
@@ -242,12 +242,12 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task PeersKey_Wrong_ShownAndNobodyIsSentThere()
+    public async Task PeersKey_Invalid_ReportedAndPeerNotUsed()
     {
         var key = ApiKey.Create().Key;
         await using var bed = await StartAsync(
             pace: null, 1, 1, [("Bridge:Regions:Peers:0:ApiKey", key)], [("Bridge:Tenants:region-a:Keys:0", ApiKey.Create().Verifier.ToString())], known: false);
-        await bed.A.UntilAsync(s => Peer(s, "b").LastError?.Contains("/bridge/region answered 401", StringComparison.Ordinal) == true, "b refuses the key");
+        await bed.A.UntilAsync(s => Peer(s, "b").LastError?.Contains("/bridge/region responded with 401", StringComparison.Ordinal) == true, "b refuses the key");
         await bed.Here[0].KillAsync();
 
         using var answer = await bed.AskAsync(Ask.Chat(stream: false));
@@ -260,7 +260,7 @@ public sealed class RegionTests
     [Theory]
     [InlineData("a", "its URL points to this region, a")]
     [InlineData("c", "it reports the name 'c'")]
-    public async Task Peer_IsNotWhatItIsCalled_ShownLoggedAndNotUsed(string calls, string mistake)
+    public async Task Peer_WrongRegionName_ReportedAndNotUsed(string calls, string mistake)
     {
         await using var bed = await StartAsync(pace: null, 1, 1, [], [("Bridge:Regions:Self", calls), ("Bridge:Regions:Peers:0:Name", "x")], known: false);
 
@@ -274,7 +274,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Models_OnlyThere_ListedAndAnsweredButNeitherToldOnNorChanged()
+    public async Task Models_OnlyAtPeer_ListedAndServedButNotPropagatedOrChanged()
     {
         const string Theirs = "llama3.2:3b";
         await using var bed = await StartAsync(pace: null, 1, 1, [], [], modelsThere: [Theirs]);
@@ -283,7 +283,7 @@ public sealed class RegionTests
         Assert.Contains(Theirs, await bed.A.Client.GetStringAsync("/v1/models", Token), StringComparison.Ordinal);
         using (var answer = await bed.AskAsync(Ask.Chat(Theirs, stream: false)))
             Assert.Equal((HttpStatusCode.OK, "b/sim-1"), (answer.StatusCode, By(answer)));
-        // Another region hears of what is here, and of nothing else.
+        // The report to another region contains only local models.
         Assert.DoesNotContain(Theirs, await bed.A.Client.GetStringAsync("/bridge/region", Token), StringComparison.Ordinal);
         using (var tags = new HttpRequestMessage(HttpMethod.Get, "/api/tags") { Headers = { { "X-Bridge-Regions", "c" } } })
         using (var told = await bed.A.Client.SendAsync(tags, Token))
@@ -295,7 +295,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Region_Report_RoomOfItsOwnInstances()
+    public async Task Region_Report_FreeSlotsOfLocalInstances()
     {
         await using var bed = await StartAsync(slots: 3);
         var report = await bed.A.GetJsonAsync("/bridge/region");
@@ -303,7 +303,7 @@ public sealed class RegionTests
         Assert.Equal(("a", 1), (report["region"]!.GetValue<string>(), report["instances"]!.GetValue<int>()));
         var model = Assert.Single(report["models"]!.AsArray())!;
         Assert.Equal((TestFleet.Model, 1, 3, 0), (model["name"]!.GetValue<string>(), model["instances"]!.GetValue<int>(), model["free"]!.GetValue<int>(), model["waiting"]!.GetValue<int>()));
-        // Who may ask models may ask this, from wherever; for a tenant of other instances there is nothing.
+        // Every client that may list models may read this from any address; a tenant of other instances gets an empty list.
         bed.A.Client.DefaultRequestHeaders.Add("Test-Remote-Address", "203.0.113.7");
         Assert.Single((await bed.A.GetJsonAsync("/bridge/region"))["models"]!.AsArray());
         bed.A.Tenant = new Tenant { Id = "team", Models = new ModelAccess(["qwen3:4b"]) };
@@ -311,7 +311,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Tenant_OfInstancesHere_NeverSentAway()
+    public async Task Tenant_WithOwnInstances_NoSpillOver()
     {
         await using var bed = await StartAsync();
         bed.A.Tenant = Tenant.Anonymous with { Instances = InstanceAccess.Of(new TenantRecord { Id = "team", Instances = ["sim-*"] }, []) };
@@ -327,7 +327,7 @@ public sealed class RegionTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_BreaksOffThere_GoneOnWithHere(string path)
+    public async Task Stream_InterruptedAtPeer_ResumedLocally(string path)
     {
         await using var bed = await StartAsync(pace: null, 1, 1, [], [("Bridge:Continuation:Enabled", "false")]);
         bed.UseOneModel();
@@ -347,7 +347,7 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Stream_BreaksOffHere_GoneOnWithThere()
+    public async Task Stream_InterruptedLocally_ResumedAtPeer()
     {
         await using var bed = await StartAsync();
         bed.UseOneModel();
@@ -362,9 +362,9 @@ public sealed class RegionTests
     }
 
     [Fact]
-    public async Task Drain_NobodyElseIsHere_TheStreamMovesThere()
+    public async Task Drain_NoOtherLocalInstance_StreamMovesToPeer()
     {
-        // A pace that leaves the bridge seconds to move the stream, also on a loaded machine.
+        // A pace that leaves several seconds to move the stream, even on a loaded machine.
         await using var bed = await StartAsync(TimeSpan.FromMilliseconds(150), 1, 1, [], []);
         bed.UseOneModel();
         var body = FaultBed.Body("/api/chat", limit: null);
@@ -384,7 +384,7 @@ public sealed class RegionTests
     {
         await using var bed = await StartAsync();
         await bed.Here[0].KillAsync();
-        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable, "nobody is here");
+        await bed.A.UntilAsync(s => !s.Instances[0].IsUsable, "the local instance is not usable");
         Assert.Equal("b/sim-1", By(await bed.AskAsync(Ask.Chat(stream: false))));
 
         await Eventually.BecomesAsync(

@@ -4,13 +4,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A model of a cold tier that another region has as well: whoever is awake answers, and where nobody is who has room, this region's tier is started.</summary>
+/// <summary>A cold tier's model that another region also serves: the other region gets the request if it has a free slot; otherwise the local tier is started.</summary>
 public sealed class RegionTierTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_AwakeElsewhere_AnsweredThereAndNothingIsStarted()
+    public async Task Chat_AwakeAtPeer_ServedByPeerWithoutActivation()
     {
         await using var there = await TestFleet.StartAsync(1, models: [ColdBed.Model]);
         await using var b = await OpenThereAsync(there);
@@ -24,7 +24,7 @@ public sealed class RegionTierTests
     }
 
     [Fact]
-    public async Task Chat_NoRoomElsewhere_OwnTierIsStarted()
+    public async Task Chat_NoFreeSlotAtPeer_LocalTierStarted()
     {
         await using var there = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 }, ColdBed.Model);
         await using var b = await OpenThereAsync(there);
@@ -32,7 +32,7 @@ public sealed class RegionTierTests
         await using var a = await OpenHereAsync(bed, b);
         there[0].Faults.Add(new Fault { Kind = FaultKind.Frozen });
         var busy = AskAsync(b);
-        await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.FreeSlots(ColdBed.Model) == 0, "a knows that b has no room");
+        await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.FreeSlots(ColdBed.Model) == 0, "a has the state of b without free slots");
 
         using var answer = await AskAsync(a);
 
@@ -43,7 +43,7 @@ public sealed class RegionTierTests
     }
 
     [Fact]
-    public async Task Chat_AsleepInBothRegions_OwnTierIsStartedAndTheOtherSleeps()
+    public async Task Chat_AsleepInBothRegions_OnlyLocalTierStarted()
     {
         await using var there = await ColdBed.StartAsync();
         await using var b = await there.OpenAsync(("Bridge:Regions:Self", "b"));
@@ -57,7 +57,7 @@ public sealed class RegionTierTests
     }
 
     [Fact]
-    public async Task Chat_FailsElsewhere_OwnTierIsStarted()
+    public async Task Chat_FailsAtPeer_LocalTierStarted()
     {
         await using var there = await TestFleet.StartAsync(1, models: [ColdBed.Model]);
         await using var b = await OpenThereAsync(there);
@@ -71,7 +71,7 @@ public sealed class RegionTierTests
     }
 
     [Fact]
-    public async Task Tags_AskedByAnotherRegion_WhatSleepsIsNotAmongThem()
+    public async Task Tags_RequestedByPeer_WithoutSleepingModels()
     {
         await using var bed = await ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync(("Bridge:Regions:Self", "b"));
@@ -92,9 +92,9 @@ public sealed class RegionTierTests
     private static async Task<TestBridge> OpenHereAsync(ColdBed bed, TestBridge b, bool knowsModel = true)
     {
         var a = await bed.OpenAsync(RegionBed.Knows("a", "b", b.Url));
-        await a.UntilAsync(s => RegionBed.Peer(s, "b") is { IsUsable: true, CatalogKnown: true }, "a knows b");
+        await a.UntilAsync(s => RegionBed.Peer(s, "b") is { IsUsable: true, CatalogKnown: true }, "a has b's state");
         if (knowsModel)
-            await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.PeerCanServe(ColdBed.Model), "a knows that b has it");
+            await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.PeerCanServe(ColdBed.Model), "a has b's list of models");
         return a;
     }
 }

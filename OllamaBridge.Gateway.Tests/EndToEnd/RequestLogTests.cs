@@ -3,13 +3,13 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Each request has one line in the log, which says what became of it and nothing of what was said.</summary>
+/// <summary>Each request has one log line with its outcome and without its content.</summary>
 public sealed class RequestLogTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Requests_OfEveryOutcome_OneLineEach()
+    public async Task Requests_EveryOutcome_OneLineEach()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Forwarding:MaxAttempts", "1"));

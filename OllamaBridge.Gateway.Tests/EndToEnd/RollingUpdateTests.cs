@@ -5,20 +5,20 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Gateways are replaced one after the other, as a Deployment does it, under clients that keep their connections: real processes, real SIGTERM.</summary>
+/// <summary>Gateway processes are replaced one after the other, as by a Deployment, while clients keep their connections.</summary>
 [Collection(nameof(Alone))]
 public sealed class RollingUpdateTests
 {
     private const int Clients = 12;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    // How long after the signal the network still leads new connections to the one that stops; the delay is more.
+    // The time during which new connections still reach a gateway after its SIGTERM; the gateway's delay is longer.
     private static readonly TimeSpan HeardAfter = TimeSpan.FromSeconds(1);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Update_UnderLoadOverKeptConnections_NoRequestIsLost()
+    public async Task Update_UnderLoadOverKeptConnections_NoRequestFails()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = Clients, DecodePerToken = TimeSpan.FromMilliseconds(5) });
         var old = new[] { await StartAsync(fleet), await StartAsync(fleet) };
@@ -56,7 +56,7 @@ public sealed class RollingUpdateTests
         Assert.Empty(failures);
     }
 
-    /// <summary>One that listens and has an instance to give work to.</summary>
+    /// <summary>Starts a gateway that listens and has a usable instance.</summary>
     private static async Task<GatewayProcess> StartAsync(TestFleet fleet)
     {
         var gateway = await GatewayProcess.StartAsync(
@@ -70,7 +70,7 @@ public sealed class RollingUpdateTests
         return gateway;
     }
 
-    /// <summary>One client, with connections of its own, which asks again and again; whatever is no whole answer is a failure.</summary>
+    /// <summary>A client with its own connections that repeats requests; any incomplete response is a failure.</summary>
     private static async Task AskUntilAsync(CancellationToken over, Uri url, int number, Action answered, ConcurrentQueue<string> failures)
     {
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = url, Timeout = Patience };

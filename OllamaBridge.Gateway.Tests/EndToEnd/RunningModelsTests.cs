@@ -3,7 +3,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>/api/ps through the bridge is as current as at a server, though the bridge looks at its instances only now and then.</summary>
+/// <summary>/api/ps through the bridge is as current as on a server, although the bridge probes its instances only at intervals.</summary>
 public sealed class RunningModelsTests
 {
     private const string Second = "llama3.2:3b";
@@ -11,7 +11,7 @@ public sealed class RunningModelsTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ps_RightAfterLoadAndUnload_ShowsIt()
+    public async Task Ps_AfterLoadAndUnload_Current()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { MaxLoadedModels = 2 }, TestFleet.Model, Second);
         await using var bridge = await StartAsync(fleet);
@@ -32,7 +32,7 @@ public sealed class RunningModelsTests
     }
 
     [Fact]
-    public async Task Ps_LoadedPastTheBridge_ShowsIt()
+    public async Task Ps_LoadedDirectly_Listed()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await StartAsync(fleet);
@@ -42,7 +42,7 @@ public sealed class RunningModelsTests
     }
 
     [Fact]
-    public async Task Answer_ThatLoadedAModel_TheFleetKnowsWithoutBeingAsked()
+    public async Task Response_LoadedModel_FleetUpdatedWithoutProbe()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await StartAsync(fleet);
@@ -53,7 +53,7 @@ public sealed class RunningModelsTests
     }
 
     [Fact]
-    public async Task Ps_SlowInstance_AnsweredFromWhatIsKnown()
+    public async Task Ps_SlowInstance_LastKnownState()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await StartAsync(fleet);
@@ -61,7 +61,7 @@ public sealed class RunningModelsTests
         Assert.Empty(await RunningAsync(bridge));
     }
 
-    // Looks of its own accord come far too late to help.
+    // The intervals are so long that regular probes don't affect the test.
     private static Task<TestBridge> StartAsync(TestFleet fleet) => TestBridge.StartAsync(
         fleet.Servers, ("Bridge:Health:Interval", "00:10:00"), ("Bridge:Health:CatalogInterval", "00:10:00"));
 

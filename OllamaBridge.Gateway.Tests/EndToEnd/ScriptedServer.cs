@@ -6,20 +6,13 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A request as a scripted server got it.</summary>
-/// <param name="Method">The method.</param>
-/// <param name="Path">The path.</param>
-/// <param name="Headers">The head, as Latin-1.</param>
-/// <param name="Body">The body, as UTF-8.</param>
-/// <param name="OnConnection">How many requests with a body came over the connection before.</param>
+/// <summary>A request as a scripted server received it: the head as Latin-1, the body as UTF-8, and the number of earlier requests with a body on the
+/// connection.</summary>
 internal sealed record ScriptedRequest(string Method, string Path, string Headers, string Body, int OnConnection);
 
-/// <summary>What a scripted server sends: bytes as they are.</summary>
-/// <param name="Bytes">All of the response.</param>
-/// <param name="Closes">Whether the connection is closed behind it.</param>
+/// <summary>The exact bytes of a scripted server's response, and whether the server closes the connection after it.</summary>
 internal sealed record ScriptedReply(byte[] Bytes, bool Closes = false)
 {
-    /// <summary>Closes the connection without a response.</summary>
     public static ScriptedReply None { get; } = new([], Closes: true);
 
     public static ScriptedReply Json(int status, string body, string headers = "") => Of(status, "application/json; charset=utf-8", body, headers);
@@ -32,7 +25,7 @@ internal sealed record ScriptedReply(byte[] Bytes, bool Closes = false)
     public static ScriptedReply Lines(params string[] lines) => Of(200, "application/x-ndjson", string.Concat(lines.Select(l => l + "\n")));
 }
 
-/// <summary>An Ollama server whose bytes a test writes. What the script does not answer, it answers as a server does.</summary>
+/// <summary>An Ollama server whose response bytes a test provides. Requests that the script does not handle get an ordinary response.</summary>
 internal sealed class ScriptedServer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -51,19 +44,19 @@ internal sealed class ScriptedServer : IAsyncDisposable
 
     public Uri Url => new($"http://{_listener.LocalEndpoint}");
 
-    /// <summary>Models that it lists and has in memory.</summary>
+    /// <summary>Models that it lists and reports as loaded.</summary>
     public string[] Models { get; init; } = ["m:latest"];
 
-    /// <summary>What an entry of <c>/api/ps</c> takes of memory.</summary>
+    /// <summary>The memory of an entry of <c>/api/ps</c>, in bytes.</summary>
     public long Size { get; init; } = 1000;
 
-    /// <summary>Changes every response, those to looks included.</summary>
+    /// <summary>Changes every response, including responses to probes.</summary>
     public Func<ScriptedReply, ScriptedReply> Transform { get; init; } = static reply => reply;
 
-    /// <summary>Runs before each response; for a test that lets time pass there.</summary>
+    /// <summary>Runs before each response; lets a test advance time there.</summary>
     public Func<ScriptedRequest, Task> Before { get; init; } = static _ => Task.CompletedTask;
 
-    /// <summary>Requests that were not for the bridge's own looks.</summary>
+    /// <summary>Requests other than the bridge's own probes.</summary>
     public IReadOnlyCollection<ScriptedRequest> Seen => _seen;
 
     public int Count(string words) => _seen.Count(r => r.Body.Contains(words, StringComparison.Ordinal));
@@ -72,7 +65,6 @@ internal sealed class ScriptedServer : IAsyncDisposable
     public static Task<TestBridge> BridgeAsync(IReadOnlyList<ScriptedServer> servers, params (string Key, string Value)[] settings) =>
         BridgeAsync(servers, TimeProvider.System, settings);
 
-    /// <summary>Starts a bridge with a clock of its own.</summary>
     public static Task<TestBridge> BridgeAsync(IReadOnlyList<ScriptedServer> servers, TimeProvider time, params (string Key, string Value)[] settings) => TestBridge.StartAsync(
         [], time, [.. servers.SelectMany((s, i) => new[] { ($"Bridge:Instances:{i}:Url", s.Url.ToString()), ($"Bridge:Instances:{i}:Name", $"s-{i + 1}"), ($"Bridge:Instances:{i}:Slots", "4") }), .. settings]);
 
@@ -117,7 +109,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or SocketException)
         {
-            // The other side has gone, or the test is over.
+            // The peer closed the connection, or the test has ended.
         }
         finally
         {

@@ -3,30 +3,28 @@ using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>
-/// What Go's net/http and gin answer before Ollama's own handlers: bytes from a socket, since clients and Kestrel tidy up paths. The values are a real
-/// server's (0.33, shared/facts-ollama.md; server/routes.go and middleware/openai.go); the simulator must give the same.
-/// </summary>
+/// <summary>Responses of Go's net/http and gin before Ollama's own handlers, over a raw socket because clients and Kestrel normalize paths. Source: a real
+/// server (0.33, shared/facts-ollama.md; server/routes.go and middleware/openai.go); the simulator must return the same.</summary>
 public sealed class ServerRuleTests
 {
     private const string Json = "application/json; charset=utf-8";
 
     [Theory]
-    // net/http cleans paths: dot segments, doubled slashes, escaped or not, of any route or none.
+    // net/http cleans paths: dot segments and doubled slashes, escaped or not, on known and unknown routes.
     [InlineData("GET /api/../api/version", 307, "/api/version", "<a href=\"/api/version\">Temporary Redirect</a>.\n\n")]
     [InlineData("GET /api/./version", 307, "/api/version", "<a href=\"/api/version\">Temporary Redirect</a>.\n\n")]
     [InlineData("GET /api/%2e%2e/api/tags?a=1", 307, "/api/tags?a=1", "<a href=\"/api/tags?a=1\">Temporary Redirect</a>.\n\n")]
     [InlineData("GET //nothing//here", 307, "/nothing/here", "<a href=\"/nothing/here\">Temporary Redirect</a>.\n\n")]
     [InlineData("POST /v1//messages", 307, "/v1/messages", "")]
-    // A name is one segment, also if its slash is escaped; elsewhere an escaped slash is one.
+    // A name is one segment, even if its slash is escaped; in other places an escaped slash is part of the segment's text.
     [InlineData("GET /v1/models/library%2Fnope", 404, null, "404 page not found")]
     [InlineData("GET /v1/models/a/b", 404, null, "404 page not found")]
     [InlineData("GET /v1/models/a%2Fb%2fc", 404, null, "404 page not found")]
     [InlineData("GET /%61pi%2Fversion", 200, null, "{\"version\":\"0.32.15\"}")]
-    // The server's own abilities, and a tunnel.
+    // The server's own capabilities, and a tunnel.
     [InlineData("OPTIONS *", 200, null, "")]
     [InlineData("CONNECT example.com:443", 405, null, "405 method not allowed")]
-    public async Task Request_Unusual_AnsweredAsByTheServer(string line, int status, string? location, string body)
+    public async Task Request_Unusual_SameResponseAsServer(string line, int status, string? location, string body)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -40,7 +38,7 @@ public sealed class ServerRuleTests
     }
 
     [Fact]
-    public async Task Connect_WithAnotherHost_405AsWell()
+    public async Task Connect_OtherHost_405()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -55,7 +53,7 @@ public sealed class ServerRuleTests
     [InlineData("/v1/responses", "", "{\"error\":{\"message\":\"EOF\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}")]
     [InlineData("/v1/audio/transcriptions", "x", "{\"error\":{\"message\":\"failed to parse multipart form: request Content-Type isn't multipart/form-data\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}")]
     [InlineData("/api/chat", "\ufeff{}", "{\"error\":\"invalid character 'ï' looking for beginning of value\"}")]
-    public async Task Post_UnreadableBody_GinsFraming(string path, string body, string expected)
+    public async Task Post_UnreadableBody_GinFormat(string path, string body, string expected)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -69,7 +67,7 @@ public sealed class ServerRuleTests
     [Theory]
     [InlineData("multipart/form-data", "no multipart boundary param in Content-Type")]
     [InlineData("multipart/form-data; boundary=x", "multipart: NextPart: EOF")]
-    public async Task PostAudio_BadForm_Worded(string type, string reason)
+    public async Task PostAudio_InvalidForm_ErrorHasReason(string type, string reason)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -88,7 +86,7 @@ public sealed class ServerRuleTests
     [InlineData("\"\\ud800\":1")]
     [InlineData("\"x\\udc00y\":[\"\\ud83d\"]")]
     [InlineData("\"keep_alive\":null,\"KEEP_ALIVE\":\"5m\"")]
-    public async Task Chat_WhatTheServerIgnoresOrRepairs_PassedOn(string field)
+    public async Task Chat_ToleratedByServer_PassedOn(string field)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -2,33 +2,30 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>
-/// Time that passes only while all clients wait for a server that serves them. Work of this machine takes no time.
-/// </summary>
-/// <param name="service">How long a server takes for a request.</param>
+/// <summary>Time that passes only while all clients wait for a server that serves them, so that this machine's speed has no effect.</summary>
+/// <param name="service">The service time of a request.</param>
 internal sealed class ServiceTime(TimeSpan service) : IDisposable
 {
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(10);
-    // After so much real time without a change the bridge makes a request wait for something, and that is time.
+    // After this much real time without a change, a request waits inside the bridge, and such a wait counts as time.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
     private readonly SemaphoreSlim _changed = new(0);
     private int _clients;
     private int _serving;
 
-    /// <summary>The clock of servers and bridge.</summary>
+    /// <summary>The clock of the servers and the bridge.</summary>
     public FakeTimeProvider Clock { get; } = new();
 
-    /// <summary>A server serves a request.</summary>
     public async Task ServeAsync(ScriptedRequest request)
     {
         var done = Task.Delay(service, Clock);
         Interlocked.Increment(ref _serving);
         _changed.Release();
-        // Synchronously: the request has left before the clock is read again.
+        // Synchronously, so that the request has left before the clock is read again.
         await done.ContinueWith(_ => Interlocked.Decrement(ref _serving), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
-    /// <summary>A client that always waits for an answer, until it ends.</summary>
+    /// <summary>Runs a client that always waits for a response.</summary>
     public async Task CallAsync(Func<Task> client)
     {
         Interlocked.Increment(ref _clients);
@@ -43,7 +40,7 @@ internal sealed class ServiceTime(TimeSpan service) : IDisposable
         }
     }
 
-    /// <summary>Lets time pass until a task has ended.</summary>
+    /// <summary>Advances time until a task has ended.</summary>
     public async Task RunUntilAsync(Task task, CancellationToken cancellationToken)
     {
         while (!task.IsCompleted)

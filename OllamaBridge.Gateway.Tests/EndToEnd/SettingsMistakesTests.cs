@@ -3,11 +3,11 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The program as it is started by hand or by an orchestrator, with settings that are wrong.</summary>
+/// <summary>The gateway process with invalid settings.</summary>
 public sealed class SettingsMistakesTests
 {
     [Fact]
-    public async Task Start_WrongSettings_EndsAtOnceAndTellsEachInALine()
+    public async Task Start_InvalidSettings_OneLinePerError()
     {
         var ended = await EndedProcess.RunDotnetAsync(
             "OllamaBridge.Gateway.dll",

@@ -19,7 +19,7 @@ public sealed class SettingsReloadTests
     [InlineData("Bridge:Instances:0:Slots", "four")]
     [InlineData("Bridge:Queue:Length", "-4")]
     [InlineData("Bridge:Regions:Peers:0:Slots", "0")]
-    public async Task Change_WithAMistake_RefusedWholeLoggedAndInHealth(string key, string value)
+    public async Task Change_WithError_RejectedAsWholeAndReported(string key, string value)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -47,7 +47,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_Tenants_KeysAndLimitsAtOnce()
+    public async Task Change_Tenants_KeysAndLimitsAppliedImmediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var (key, verifier) = ApiKey.Create();
@@ -74,7 +74,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_ModelsAndAliases_AtOnce()
+    public async Task Change_ModelsAndAliases_AppliedImmediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -92,7 +92,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_QueueHealthAndLimits_AtOnce()
+    public async Task Change_QueueHealthAndLimits_AppliedImmediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -112,7 +112,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_Tiers_KeepersFollow()
+    public async Task Change_Tiers_ControllersUpdated()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -137,13 +137,13 @@ public sealed class SettingsReloadTests
         });
         await bridge.UntilAsync(s => s.Cold.Length == 1, "one cold model");
 
-        // The tier that stays keeps its keeper and what that knows.
+        // The tier that remains keeps its controller and its state.
         await Eventually.BecomesAsync(() => activation.Keepers.Length == 1, TimeSpan.FromSeconds(10));
         Assert.Same(kept, activation.Keepers.Single());
     }
 
     [Fact]
-    public async Task Change_Peers_AreInstancesAtOnce()
+    public async Task Change_Peers_InstancesUpdatedImmediately()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -154,14 +154,14 @@ public sealed class SettingsReloadTests
             c["Bridge:Regions:Peers:0:Name"] = "there";
             c["Bridge:Regions:Peers:0:Url"] = "http://127.0.0.1:9";
         });
-        await bridge.UntilAsync(s => s.Instances.Any(i => i.Instance.Name == "there"), "the peer is there");
+        await bridge.UntilAsync(s => s.Instances.Any(i => i.Instance.Name == "there"), "the peer is added");
         bridge.Configuration.Change(c =>
         {
             foreach (var key in c.Keys.Where(k => k.StartsWith("Bridge:Regions", StringComparison.Ordinal)).ToArray())
                 c.Remove(key);
         });
 
-        await bridge.UntilAsync(s => s.Instances.All(i => i.Instance.Name != "there"), "the peer is gone");
+        await bridge.UntilAsync(s => s.Instances.All(i => i.Instance.Name != "there"), "the peer is removed");
     }
 
     [Theory]
@@ -169,7 +169,7 @@ public sealed class SettingsReloadTests
     [InlineData("Bridge:Ledger:Records", "77")]
     [InlineData("ConnectionStrings:state", "127.0.0.1:1")]
     [InlineData("Bridge:Admin:Urls", "http://127.0.0.1:65001")]
-    public async Task Change_OfWhatIsReadOnce_SaysRestartNeeded(string key, string value)
+    public async Task Change_StartupOnlySetting_ReportsRestartNeeded(string key, string value)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -182,14 +182,14 @@ public sealed class SettingsReloadTests
 
         Assert.Equal($"Degraded: restart needed for {key}", (await bridge.GetJsonAsync("/health"))["checks"]!["settings"]!.GetValue<string>());
         Assert.Contains(bridge.Logs.Lines, l => l.StartsWith("Warning 1802", StringComparison.Ordinal) && l.Contains(key, StringComparison.Ordinal));
-        // Everything else is in effect.
+        // The other settings stay in effect.
         Assert.Equal(9, (await bridge.GetJsonAsync("/bridge/queue"))["limit"]!.GetValue<int>());
         bridge.Configuration.Change(c => c.Remove(key));
         Assert.Equal("Healthy", (await bridge.GetJsonAsync("/health"))["checks"]!["settings"]!.GetValue<string>());
     }
 
     [Fact]
-    public async Task Change_OfTheFile_BadOrGoneIsRefusedAndGoodIsTaken()
+    public async Task Change_File_InvalidOrMissingRejectedAndValidApplied()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var (key, verifier) = ApiKey.Create();
@@ -208,7 +208,7 @@ public sealed class SettingsReloadTests
         File.Delete(file);
         await BecomesAsync("\"limit\":9", "is gone");
 
-        // All the time nothing was open.
+        // The bridge was never open without a key.
         using var answer = await new HttpClient { BaseAddress = gateway.Url }.PostAsJsonAsync("/api/chat", Ask.Chat(stream: false), Token);
         Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
 
@@ -222,7 +222,7 @@ public sealed class SettingsReloadTests
     }
 
     [Fact]
-    public async Task Change_UnderLoad_EachReaderSeesOneState()
+    public async Task Change_UnderLoad_ReadersSeeConsistentState()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:InputTokenWeight", "1"), ("Bridge:Queue:OutputTokenWeight", "1"));

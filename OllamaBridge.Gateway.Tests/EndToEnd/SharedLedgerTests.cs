@@ -5,7 +5,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One record for each request, whatever happens to clients, instances and gateways, told by every gateway alike.</summary>
+/// <summary>Each request has exactly one record that every gateway returns, after failures of clients, instances and gateways.</summary>
 public sealed class SharedLedgerTests
 {
     private const int Requests = 400;
@@ -14,7 +14,7 @@ public sealed class SharedLedgerTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ledger_HangUpsInstanceFailuresAndARestart_OneRecordEach()
+    public async Task Ledger_DisconnectsFailuresAndRestart_OneRecordEach()
     {
         await using var redis = await RunningRedis.StartAsync();
         await using var fleet = await TestFleet.StartAsync(
@@ -42,14 +42,14 @@ public sealed class SharedLedgerTests
                     using var answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
                     Interlocked.Increment(ref answered);
                     if (i % 5 == 0)
-                        Interlocked.Increment(ref hungUp); // by throwing the answer away
+                        Interlocked.Increment(ref hungUp); // by disposing the response
                     else
                         await ReadAsync(answer, token);
                     return;
                 }
                 catch (HttpRequestException) when (at == 0)
                 {
-                    // That gateway has gone: the request never began.
+                    // The gateway has stopped, so the request never started.
                 }
             }
         }
@@ -88,12 +88,12 @@ public sealed class SharedLedgerTests
                 await anew.DisposeAsync();
         }
 
-        // What was still under way when the gateways stopped would be one too many now.
+        // A request that was still running at the stop of the gateways would be counted twice here.
         Assert.Equal(Requests, (await other.GetJsonAsync("/bridge/usage"))["total"]!["requests"]!.GetValue<long>());
     }
 
     [Fact]
-    public async Task Ledger_RedisAwayAndBack_OwnPartMarkedThenAll()
+    public async Task Ledger_RedisOutage_PartialResultMarkedThenComplete()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var proxy = new RedisProxy();
@@ -135,7 +135,7 @@ public sealed class SharedLedgerTests
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            // It broke off: a request all the same.
+            // An interrupted response also counts as a request.
         }
     }
 

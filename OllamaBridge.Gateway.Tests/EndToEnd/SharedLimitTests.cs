@@ -9,7 +9,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A tenant's limits over several gateways with one state, and without it. Alone: they look at the clock.</summary>
+/// <summary>A tenant's limits over several gateways, with and without shared state. Not parallel, because the tests measure time.</summary>
 [Collection(nameof(Alone))]
 public sealed class SharedLimitTests
 {
@@ -18,12 +18,12 @@ public sealed class SharedLimitTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_ThreeGateways_TokensOfAMinuteHoldInSum()
+    public async Task Chat_ThreeGateways_TokenLimitAppliesToSum()
     {
         const int Limit = 1000;
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 30 });
-        // Whom a busy machine keeps from asking lets nobody in.
+        // Fail-closed: a gateway that can't read Redis in time rejects requests, so a busy machine can't break the limit.
         await using var bridges = await ThreeAsync(fleet, $"127.0.0.1:{state.Options.Port}", new TenantLimits { TokensPerMinute = Limit, FailClosed = true });
         using var patience = Within();
         var full = new HashSet<int>();
@@ -38,13 +38,13 @@ public sealed class SharedLimitTests
                     Assert.True(answers[n].StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable);
         }
 
-        // A part of what is left is kept for who came lately, and a request needs some fifty.
+        // A part of the limit is reserved for tenants with recent requests, and a request needs about fifty tokens.
         Assert.InRange(bridges.All.Sum(b => Quotas(b).Read("team", null, c => c.SpentInMinute + c.Reserved)), Limit / 2, Limit);
         Assert.All(bridges.All, b => Assert.True(Quotas(b).Read("team", null, c => c.SpentInMinute) > 0));
     }
 
     [Fact]
-    public async Task Chat_ThreeGateways_RequestsAtATimeHoldInSumAndAreFreeAgain()
+    public async Task Chat_ThreeGateways_ConcurrencyLimitAppliesToSum()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 30 });
@@ -55,7 +55,7 @@ public sealed class SharedLimitTests
         {
             fleet[0].Faults.Add(fault);
             var open = new List<HttpResponseMessage>();
-            // The next gateway each time, until two are in and each of the three has refused one.
+            // Uses the gateways in turn, until two requests run and each of the three gateways has rejected one.
             var refused = new HashSet<int>();
             for (var n = round; open.Count < 2 || refused.Count < 3; n++)
             {
@@ -80,7 +80,7 @@ public sealed class SharedLimitTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Post_RedisLostSlowAndBack_OpenTenantServedClosedOne503AndHealed(string path)
+    public async Task Post_RedisLostSlowAndBack_FailOpenServedFailClosed503(string path)
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var proxy = new RedisProxy { Target = state.Options.Port };
@@ -114,7 +114,7 @@ public sealed class SharedLimitTests
     }
 
     [Fact]
-    public async Task Post_RedisWasNeverThere_ServedAtOnce()
+    public async Task Post_RedisNeverAvailable_ServedImmediately()
     {
         await using var proxy = new RedisProxy();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -126,7 +126,7 @@ public sealed class SharedLimitTests
     }
 
     [Fact]
-    public async Task Acquire_RedisFallsSilent_WaitsNoLongerThanItMay()
+    public async Task Acquire_RedisSilent_WaitIsBounded()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var proxy = new RedisProxy { Target = state.Options.Port };
@@ -145,7 +145,7 @@ public sealed class SharedLimitTests
             Assert.True(lease.IsAcquired);
         }
 
-        // Some of a busy machine's time is in it.
+        // The measured times include delays of a busy machine.
         waited.Sort();
         Assert.InRange(waited[10], TimeSpan.Zero, TimeSpan.FromMilliseconds(60));
     }
@@ -193,7 +193,7 @@ public sealed class SharedLimitTests
         return bridge.PostAsync(path, path switch { "/api/chat" => Ask.Chat(stream: false, tokens: 40), "/v1/messages" => Ask.Anthropic(tokens: 40), _ => Ask.OpenAI(tokens: 40) }, Token);
     }
 
-    /// <summary>Without the label that the exporter adds to every series.</summary>
+    /// <summary>Removes the label that the exporter adds to every series.</summary>
     private static string Unscoped(string metrics) =>
         System.Text.RegularExpressions.Regex.Replace(metrics, "otel_scope_name=\"[^\"]*\",?", "").Replace(",}", "}", StringComparison.Ordinal);
 

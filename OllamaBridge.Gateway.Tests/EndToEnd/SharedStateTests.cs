@@ -7,7 +7,7 @@ using OllamaBridge.StateServer;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Several gateways with one state, and what happens when it is not there. Alone: they look at the clock.</summary>
+/// <summary>Several gateways with one shared state, and their behavior without it. Not parallel, because the tests measure time.</summary>
 [Collection(nameof(Alone))]
 public sealed class SharedStateTests
 {
@@ -17,7 +17,7 @@ public sealed class SharedStateTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Chat_ThreeGatewaysOneFleet_SlotsHoldAndAllAreAnswered()
+    public async Task Chat_ThreeGatewaysOneFleet_SlotsRespectedAndAllSucceed()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(
@@ -44,7 +44,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Drain_AtOneGateway_TheOtherAndOneThatStartsLaterKnow()
+    public async Task Drain_AtOneGateway_AppliedByAllGateways()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(2);
@@ -60,12 +60,12 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task CreateAndDelete_ThroughTwoGatewaysAtOnce_NeverTwoWritersInTheFolder()
+    public async Task CreateAndDelete_ThroughTwoGateways_OneWriterAtATime()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(2);
         await using var one = await StartAsync(fleet, $"127.0.0.1:{state.Options.Port}");
-        // The other way round: each would write at another instance.
+        // The reverse order of names, so that each gateway would choose another instance for writes.
         await using var other = await StartAsync(
             fleet, $"127.0.0.1:{state.Options.Port}", ("Bridge:Instances:0:Name", "sim-2"), ("Bridge:Instances:1:Name", "sim-1"));
         await Task.WhenAll(Enumerable.Range(0, 8).Select(async i =>
@@ -81,7 +81,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Pull_ThroughTwoGatewaysAtOnce_NeverTwoWritersInTheFolder()
+    public async Task Pull_ThroughTwoGateways_OneWriterAtATime()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with
@@ -101,12 +101,12 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Chat_OneConversationThroughTwoGateways_TheSameInstance()
+    public async Task Chat_ConversationThroughTwoGateways_SameInstance()
     {
         await using var fleet = await TestFleet.StartAsync(4);
         await using var one = await TestBridge.StartAsync(fleet.Servers);
         await using var other = await TestBridge.StartAsync(fleet.Servers);
-        // Nobody is chosen for having the model in memory.
+        // The model is in every memory, so this does not affect the choice.
         foreach (var server in fleet.Servers)
             (await one.Client.PostAsJsonAsync(new Uri(server.Url, "/api/chat"), Ask.Chat(stream: false), Token)).Dispose();
         foreach (var bridge in new[] { one, other })
@@ -125,7 +125,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task State_AbsentThenThereThenLostThenSlowThenBack_ServedAllTheTime()
+    public async Task State_AppearsFailsAndRecovers_RequestsAlwaysServed()
     {
         await using var proxy = new RedisProxy();
         await using var fleet = await TestFleet.StartAsync(2);
@@ -148,12 +148,12 @@ public sealed class SharedStateTests
         await ServesAsync(bridge, "Degraded");
 
         proxy.Delay = TimeSpan.Zero;
-        await HealthAsync(bridge, "Healthy"); // with what it had before
+        await HealthAsync(bridge, "Healthy"); // with the state from before the outage
         await ServesAsync(bridge, "Healthy");
 
         await using (var empty = await RunningStateServer.StartAsync(new StateServerOptions { Password = Secret }))
         {
-            proxy.Lose(); // and at another address, with nothing in it
+            proxy.Lose(); // and starts with an empty store at another address
             proxy.Target = empty.Options.Port;
             await HealthAsync(bridge, "Healthy");
             await ServesAsync(bridge, "Healthy");
@@ -168,7 +168,7 @@ public sealed class SharedStateTests
     [Theory]
     [InlineData("Bridge:State:ConnectionString", "127.0.0.1:1,nonsense=a-canary-of-a-password")]
     [InlineData("ConnectionStrings:state", "127.0.0.1:1,nonsense=a-canary-of-a-password")]
-    public async Task Start_NotAConnectionString_StopsTheStartWithoutSayingIt(string key, string value)
+    public async Task Start_InvalidConnectionString_FailsWithoutRepeatingIt(string key, string value)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, (key, value)));
@@ -177,7 +177,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Start_RequestsWouldWaitForRedisForTooLong_Refused()
+    public async Task Start_RedisTimeoutTooLong_Refused()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, ("Bridge:State:OperationTimeout", "00:00:00.051")));
@@ -185,7 +185,7 @@ public sealed class SharedStateTests
     }
 
     [Fact]
-    public async Task Start_TimesThatDoNotFit_AllSaid()
+    public async Task Start_InconsistentTimes_AllReported()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Tenants that are made through the API at one gateway, and what holds at the others, and without Redis.</summary>
+/// <summary>Tenants that the API of one gateway created: their validity at other gateways, and without Redis.</summary>
 public sealed class SharedTenantTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -15,7 +15,7 @@ public sealed class SharedTenantTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Tenant_MadeAtOneGateway_HoldsAtTheOtherAndAfterARestart()
+    public async Task Tenant_CreatedAtOneGateway_ValidAtOtherAndAfterRestart()
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -28,16 +28,16 @@ public sealed class SharedTenantTests
             using (var put = await SendAsync(one, HttpMethod.Put, "/bridge/tenants/ops", null, new { scopes = "Inference, Admin" }))
                 Assert.Equal(HttpStatusCode.OK, put.StatusCode);
             admin = (await NewKeyAsync(one, "/bridge/tenants/ops/keys", null)).Key;
-            await BecomesAsync(other, null, HttpStatusCode.Unauthorized); // the first key closes this one, too
+            await BecomesAsync(other, null, HttpStatusCode.Unauthorized); // the first key also closes this gateway
             Assert.Equal(HttpStatusCode.OK, await AskAsync(other, admin));
 
-            // Made at the other, which did not make its tenant; used here.
+            // The key is created at the gateway that did not create its tenant, and is used at the first one.
             using (var put = await SendAsync(other, HttpMethod.Put, "/bridge/tenants/team", admin, new { weight = 2 }))
                 Assert.Equal(HttpStatusCode.OK, put.StatusCode);
             var first = await NewKeyAsync(other, "/bridge/tenants/team/keys", admin);
             await BecomesAsync(one, first.Key, HttpStatusCode.OK);
 
-            // Rotated here with an overlap: both hold there. Then without one: only the new one does.
+            // After a rotation with an overlap both keys are valid at the other gateway; without an overlap only the new one is.
             second = await NewKeyAsync(one, $"/bridge/tenants/team/keys/{first.Id}/rotate?overlapSeconds=3600", admin);
             await BecomesAsync(other, second.Key, HttpStatusCode.OK);
             Assert.Equal(HttpStatusCode.OK, await AskAsync(other, first.Key));
@@ -63,7 +63,7 @@ public sealed class SharedTenantTests
     }
 
     [Fact]
-    public async Task Redis_Lost_KeysGoOnWorkingAndChangesAre503()
+    public async Task Redis_Lost_KeysKeepWorkingAndChangesFailWith503()
     {
         await using var proxy = new RedisProxy();
         await using var state = await RunningStateServer.StartAsync();
@@ -74,7 +74,7 @@ public sealed class SharedTenantTests
         using (var put = await SendAsync(bridge, HttpMethod.Put, "/bridge/tenants/ops", null, new { scopes = "Inference, Admin" }))
             Assert.Equal(HttpStatusCode.OK, put.StatusCode);
         var (id, key) = await NewKeyAsync(bridge, "/bridge/tenants/ops/keys", null);
-        // Health in words and metrics want it from now on.
+        // Health details and metrics require the key from now on.
         bridge.Client.DefaultRequestHeaders.Authorization = new("Bearer", key);
 
         proxy.Lose();
@@ -98,7 +98,7 @@ public sealed class SharedTenantTests
         using (var list = await SendAsync(bridge, HttpMethod.Get, "/bridge/tenants", key))
             Assert.Equal("ops", (await list.Content.ReadFromJsonAsync<JsonNode>(Token))!.AsArray().Single()!["id"]!.GetValue<string>());
         Assert.Contains("tenants: ", (await bridge.GetJsonAsync("/health"))["checks"]!["state"]!.GetValue<string>(), StringComparison.Ordinal);
-        // (What was collected is told again for a moment.)
+        // The exporter may return cached values for a short time.
         await Eventually.BecomesAsync(
             () => bridge.Client.GetStringAsync("/metrics", Token).GetAwaiter().GetResult()
                 .Contains("ollama_state_store_healthy{otel_scope_name=\"OllamaBridge.Gateway\",store=\"tenants\"} 0", StringComparison.Ordinal),
@@ -114,7 +114,7 @@ public sealed class SharedTenantTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Start_WithoutRedisThenItComes_503ThenKnown(bool requireKey)
+    public async Task Start_RedisAvailableLater_503ThenServed(bool requireKey)
     {
         await using var state = await RunningStateServer.StartAsync();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -134,11 +134,11 @@ public sealed class SharedTenantTests
             proxy.Address,
             requireKey ? [("Bridge:Access:RequireKey", "true"), ("Bridge:Tenants:team:Keys:0", verifier.ToString())] : []);
 
-        // More often than the brake lets pass.
+        // More requests than the login throttle allows.
         var watch = Stopwatch.StartNew();
         for (var i = 0; i < 20; i++)
             Assert.Equal(HttpStatusCode.ServiceUnavailable, await AskAsync(bridge, stored));
-        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20)); // braked, they take 40 s
+        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20)); // throttled requests would take 40 s
         foreach (var (path, body, words) in new[]
         {
             ("/v1/chat/completions", Ask.OpenAI(), "\"type\":\"api_error\""), ("/v1/messages", Ask.Anthropic(), "\"type\":\"overloaded_error\""),
@@ -151,7 +151,7 @@ public sealed class SharedTenantTests
             Assert.Contains(words, await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         }
 
-        // Without a key: as without stored ones. Whoever is on the machine is its operator where that may be.
+        // Without a key the behavior equals that without stored tenants: a local client is the operator if no key is required.
         Assert.Equal(requireKey ? HttpStatusCode.Unauthorized : HttpStatusCode.OK, await AskAsync(bridge, null));
         using (var list = await SendAsync(bridge, HttpMethod.Get, "/bridge/tenants", null))
             Assert.Equal(requireKey ? HttpStatusCode.Unauthorized : HttpStatusCode.OK, list.StatusCode);
@@ -171,7 +171,7 @@ public sealed class SharedTenantTests
     }
 
     [Fact]
-    public async Task Start_TenantsIntervalThatMakesNoSense_Told()
+    public async Task Start_InvalidTenantsInterval_Reported()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(fleet.Servers, ("Bridge:Access:TenantsInterval", "00:00:00")));
@@ -192,7 +192,7 @@ public sealed class SharedTenantTests
             await timer.WaitForNextTickAsync(patience.Token);
     }
 
-    /// <summary>Asks until a key is answered as expected: another gateway hears of a change when it has looked.</summary>
+    /// <summary>Repeats a request until a key gets the expected status, because another gateway reads changes at an interval.</summary>
     private static Task BecomesAsync(TestBridge bridge, string? key, HttpStatusCode expected) =>
         Eventually.BecomesAsync(async () => await AskAsync(bridge, key) == expected, Patience);
 

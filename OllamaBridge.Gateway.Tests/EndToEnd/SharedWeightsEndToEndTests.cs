@@ -4,19 +4,19 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Names that were created from one base: other digests, one runner.</summary>
+/// <summary>Names that were created from one base model have different digests but share one runner.</summary>
 public sealed class SharedWeightsEndToEndTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ask_NamesCreatedFromTheModelInMemory_NoSecondLoad()
+    public async Task Send_NameWithWeightsInMemory_NoSecondLoad()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         foreach (var name in new[] { "cat", "dog" })
             using (await CreateAsync(fleet[1], name))
             {
-                // The folder is shared.
+                // The simulators share the model folder.
             }
 
         using (var load = await new HttpClient().PostAsJsonAsync(new Uri(fleet[1].Url, "/api/generate"), new { model = TestFleet.Model }, Token))
@@ -34,12 +34,12 @@ public sealed class SharedWeightsEndToEndTests
         }
 
         Assert.Equal(1, fleet.Sum(s => s.Loads));
-        // Each digest was asked for once in the whole fleet.
+        // The fleet queries each digest once.
         Assert.Equal(3, fleet.Servers.Sum(s => s.Statistics.Seen.Count(r => r.Path == "/api/show")));
     }
 
     [Fact]
-    public async Task Unload_NameCreatedFromTheModelInMemory_TheRunnerEnds()
+    public async Task Unload_NameWithSharedWeights_RunnerEnds()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         (await CreateAsync(fleet[0], "cat")).Dispose();

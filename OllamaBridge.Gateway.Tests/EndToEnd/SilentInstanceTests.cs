@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Instances that go silent, with default time-outs and a clock ten times as fast as the real one.</summary>
+/// <summary>Silent instances, with default time-outs and a clock ten times as fast as the real one.</summary>
 public sealed class SilentInstanceTests
 {
     private const string Embeddings = "nomic-embed-text:latest";
@@ -14,7 +14,6 @@ public sealed class SilentInstanceTests
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    /// <summary>Every inference route, streamed and not.</summary>
     private static IEnumerable<(string Path, bool Stream)> Routes =>
     [
         .. from path in new[] { "/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses" }
@@ -28,7 +27,7 @@ public sealed class SilentInstanceTests
     [InlineData(FaultKind.Frozen, false)]
     [InlineData(FaultKind.Hang, true)]
     [InlineData(FaultKind.Hang, false, "/")] // the whole machine, health routes included
-    public async Task Ask_OneRunnerIsStuck_EveryRouteIsAnsweredByTheOther(FaultKind kind, bool isAskedBefore, string? path = null)
+    public async Task Send_RunnerFrozen_EveryRouteFailsOver(FaultKind kind, bool isAskedBefore, string? path = null)
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await LoadAsync(fleet[0]);
@@ -46,7 +45,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_RunnerIsStuckAndRunningModelsAreHeldBack_TakenForStuckAndNotForLoading(bool isAskedBefore)
+    public async Task Send_RunnerFrozenAndModelListDelayed_DetectedAsStalledNotLoading(bool isAskedBefore)
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero, holdsRunningList: true);
         await LoadAsync(fleet[0]);
@@ -63,17 +62,17 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_RunningModelsAreHeldBackByALoad_HealthyAndNoSecondLoad()
+    public async Task Send_ModelListDelayedByLoad_HealthyWithoutSecondLoad()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.FromSeconds(25), holdsRunningList: true);
-        // Looks at their real pace and time-outs, as the clock goes.
+        // Probe intervals and time-outs in scaled time.
         await using var bridge = await TestBridge.StartAsync(
             fleet.Servers, _time, ("Bridge:Health:Interval", "00:00:02"), ("Bridge:Health:RecoveryInterval", "00:00:02"), ("Bridge:Health:Timeout", "00:00:06"));
         await bridge.UntilAsync(s => s.Models.Count == 2 && s.Instances.All(i => i.IsUsable), "both are healthy");
         var states = new System.Collections.Concurrent.ConcurrentBag<InstanceStatus>();
         bridge.Fleet.Changed += () => states.Add(bridge.Fleet.Current.Instances.Max(i => i.Status));
         var first = AskAsync(bridge, "/api/chat", stream: true);
-        await bridge.UntilAsync(s => s.Instances.Any(i => i.Remarks.Any(r => r.StartsWith("/api/ps does not answer", StringComparison.Ordinal))), "the list is held back");
+        await bridge.UntilAsync(s => s.Instances.Any(i => i.Remarks.Any(r => r.StartsWith("/api/ps does not respond", StringComparison.Ordinal))), "the list is held back");
 
         var answers = await Task.WhenAll([first, .. Enumerable.Range(0, 4).Select(i => AskAsync(bridge, "/api/chat", stream: i % 2 == 0))]);
 
@@ -83,13 +82,13 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_OneRunnerIsStuck_TheLogNamesIt()
+    public async Task Send_RunnerFrozen_StallLogged()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await LoadAsync(fleet[0]);
         await using var bridge = await StartBridgeAsync(fleet, loaded: 1);
         fleet[0].Faults.Add(new Fault { Kind = FaultKind.Frozen });
-        // Not the real time that passes: how long the first attempt was waited for, as the ledger has it, minus nothing.
+        // The assertions use log lines instead of elapsed real time.
         var answer = await AskAsync(bridge, "/api/chat", stream: false);
 
         Assert.Equal("sim-2", answer.Instance);
@@ -101,13 +100,13 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_LongPromptOnAnInstanceThatAnswersChecks_FinishesThere(bool stream)
+    public async Task Send_LongPromptOnResponsiveInstance_CompletesThere(bool stream)
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await LoadAsync(fleet[0]);
         await LoadAsync(fleet[1]);
         await using var bridge = await StartBridgeAsync(fleet, loaded: 2);
-        // What is usual is known, and this is far from it.
+        // The usual time to the first token is known, and this one exceeds it by far.
         for (var i = 0; i < 4; i++)
             await AskAsync(bridge, "/api/chat", stream);
         foreach (var server in fleet.Servers)
@@ -122,7 +121,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_OtherContextLength_TheReloadIsWaitedForAndNoOtherStarted(bool stream)
+    public async Task Send_OtherContextLength_WaitsForReloadWithoutAnotherLoad(bool stream)
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.FromSeconds(20));
         await Task.WhenAll(LoadAsync(fleet[0]), LoadAsync(fleet[1]));
@@ -136,7 +135,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_MachineIsStopped_EveryRouteIsAnsweredByTheOther()
+    public async Task Send_MachineFrozen_EveryRouteFailsOver()
     {
         string[] models = [TestFleet.Model, Embeddings];
         string[] arguments = ["--models", string.Join(',', models), "--slots", "32", "--load-time", "0s", "--prefill", "0ms", "--decode", "0ms"];
@@ -149,7 +148,7 @@ public sealed class SilentInstanceTests
             ("Bridge:Instances:1:Url", second.Url.ToString()), ("Bridge:Instances:1:Name", "sim-2"), ("Bridge:Instances:1:Slots", "32"),
             ("Bridge:Health:Interval", "00:00:10"), ("Bridge:Health:RecoveryInterval", "00:00:10"), ("Bridge:Health:Timeout", "00:01:00"));
         await bridge.UntilAsync(s => s.Instances.Length == 2 && s.Instances.All(i => i.Loaded.Length == 2), "the models are seen in memory");
-        // Connections that are kept, and new ones.
+        // Kept connections and new ones.
         await Task.WhenAll(Routes.Select(r => AskAsync(bridge, r.Path, r.Stream)));
         await first.FreezeAsync();
 
@@ -160,7 +159,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_LoadHangsOnOneInstance_EveryRouteIsAnsweredByTheOther()
+    public async Task Send_LoadHangs_EveryRouteFailsOver()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await using var bridge = await StartBridgeAsync(fleet, loaded: 0);
@@ -178,11 +177,11 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_LoadHangs_AnotherInstanceLoads()
+    public async Task Send_LoadHangs_AnotherInstanceLoads()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await using var bridge = await StartBridgeAsync(fleet, loaded: 0);
-        // Which of them is asked first is the scheduler's to say.
+        // The scheduler may choose either instance first.
         fleet[0].Faults.Add(new Fault { Kind = FaultKind.Hang });
         fleet[1].Faults.Add(new Fault { Kind = FaultKind.Hang });
         var asked = AskAsync(bridge, "/api/chat", stream: false);
@@ -196,7 +195,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Ask_OnlyInstanceIsStuck_AnErrorInsteadOfEndlessSilence(bool stream)
+    public async Task Send_OnlyInstanceFrozen_ErrorAfterBoundedTime(bool stream)
     {
         await using var fleet = await StartFleetAsync(1, TimeSpan.Zero);
         await LoadAsync(fleet[0]);
@@ -207,7 +206,7 @@ public sealed class SilentInstanceTests
     }
 
     [Fact]
-    public async Task Ask_AllInstancesStandStillForTwentySeconds_AnsweredWithoutAnError()
+    public async Task Send_AllInstancesPausedTwentySeconds_NoError()
     {
         await using var fleet = await StartFleetAsync(2, TimeSpan.Zero);
         await Task.WhenAll(LoadAsync(fleet[0]), LoadAsync(fleet[1]));
@@ -225,7 +224,7 @@ public sealed class SilentInstanceTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task Ask_InstanceRunsFewerAtOnceThanItsSlots_SlotsAreLoweredAndItIsSaid(int parallel)
+    public async Task Send_ParallelismBelowSlots_SlotsLoweredAndLogged(int parallel)
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = parallel, DecodePerToken = TimeSpan.FromMilliseconds(10) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Instances:0:Slots", "4"));
@@ -255,7 +254,7 @@ public sealed class SilentInstanceTests
 
     private async Task<TestBridge> StartBridgeAsync(TestFleet fleet, int loaded)
     {
-        // Looks at the real pace: the fast clock would leave them hardly any time on a busy machine.
+        // Probe time-outs in real time, because a fast clock leaves probes too little time on a busy machine.
         var bridge = await TestBridge.StartAsync(
             fleet.Servers, _time, ("Bridge:Health:Interval", "00:00:01"), ("Bridge:Health:RecoveryInterval", "00:00:01"), ("Bridge:Health:Timeout", "00:01:00"));
         await bridge.UntilAsync(s => s.Models.Count == 2 && s.Instances.Count(i => i.Loaded.Length == 2) == loaded, "the models are seen in memory");

@@ -2,9 +2,7 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>
-/// Servers of kind OpenAI that go silent while all their slots are taken, with default settings (one slot each) and a clock five times as fast as the real one.
-/// </summary>
+/// <summary>OpenAI servers that are silent while all their slots are taken, with default settings and a clock five times as fast as the real one.</summary>
 public sealed class SilentOpenAITests
 {
     private readonly ScaledTime _time = new(5);
@@ -18,19 +16,19 @@ public sealed class SilentOpenAITests
     [InlineData("/v1/completions", true, false)]
     [InlineData("/v1/completions", false, false)]
     [InlineData("/v1/embeddings", false, false)]
-    public async Task Ask_EngineIsStuckAndItsServerAnswers_TheOtherAnswers(string path, bool stream, bool hasMetrics)
+    public async Task Send_EngineFrozenBehindResponsiveServer_FailsOver(string path, bool stream, bool hasMetrics)
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time, hasMetrics);
         await using var second = await OpenAIEngine.StartAsync("two", _time, hasMetrics);
         await using var bridge = await StartAsync(first, second);
         first.Freeze();
 
-        // One goes to each: the first that the stuck one gets takes its only slot.
+        // One request per instance: the first request takes the only slot of the frozen one.
         var answers = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => AskAsync(bridge, path, stream, "Why?")));
 
         Assert.All(answers, a => Assert.Equal((HttpStatusCode.OK, "two"), (a.Status, a.Instance)));
         Assert.Equal(0, first.Answered);
-        // (On a busy machine its server may seem to be silent, too.)
+        // On a busy machine the frozen engine's server may also seem unresponsive.
         Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal)
             && (l.Contains("Unresponsive", StringComparison.Ordinal) || (!hasMetrics && l.Contains("Suspect", StringComparison.Ordinal))));
     }
@@ -40,13 +38,13 @@ public sealed class SilentOpenAITests
     [InlineData(true, false)]
     [InlineData(false, true)]
     [InlineData(false, false)]
-    public async Task Ask_LongPromptInTheOnlySlot_FinishesThere(bool hasMetrics, bool stream)
+    public async Task Send_LongPromptInOnlySlot_CompletesThere(bool hasMetrics, bool stream)
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time, hasMetrics);
         await using var second = await OpenAIEngine.StartAsync("two", _time, hasMetrics);
         await using var bridge = await StartAsync(first, second);
 
-        // With figures of the engine the length does not matter; without them it explains the time.
+        // With metrics of the engine the prompt's length has no effect; without them it explains the silence.
         var answer = await AskAsync(bridge, "/v1/chat/completions", stream, "long" + new string('x', hasMetrics ? 0 : 40_000));
 
         Assert.Equal(HttpStatusCode.OK, answer.Status);
@@ -54,7 +52,7 @@ public sealed class SilentOpenAITests
     }
 
     [Fact]
-    public async Task Ask_AnotherAnswerComesFromTheEngineMeanwhile_WaitedFor()
+    public async Task Send_EngineServesAnotherRequest_Waits()
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time);
         await using var second = await OpenAIEngine.StartAsync("two", _time);
@@ -71,7 +69,7 @@ public sealed class SilentOpenAITests
     }
 
     [Fact]
-    public async Task Ask_ServersOfOneRequestAtATimeAreSlow_MovedOnceAndNeverAgain()
+    public async Task Send_SlowSingleSlotServers_MovedAtMostOnce()
     {
         await using var first = await OpenAIEngine.StartAsync("one", _time);
         await using var second = await OpenAIEngine.StartAsync("two", _time);
@@ -79,7 +77,7 @@ public sealed class SilentOpenAITests
 
         var moved = await AskAsync(bridge, "/v1/chat/completions", stream: false, "long");
         var before = Failures(bridge);
-        // Alone, so that there is an instance to be moved to.
+        // The only running request, so that the other instance has a free slot.
         var later = await AskAsync(bridge, "/v1/chat/completions", stream: false, "long");
 
         Assert.Equal(HttpStatusCode.OK, moved.Status);
@@ -100,7 +98,7 @@ public sealed class SilentOpenAITests
             [
                 .. engines.SelectMany((e, i) => new[] { ($"Bridge:Instances:{i}:Url", e.Url.ToString()), ($"Bridge:Instances:{i}:Name", e.Name), ($"Bridge:Instances:{i}:Kind", "OpenAI") }),
                 ("Bridge:Slots", $"{slots}"),
-                // Looks at the real pace: the fast clock would leave them hardly any time on a busy machine.
+                // Probe time-outs in real time, because a fast clock leaves probes too little time on a busy machine.
                 ("Bridge:Health:Interval", "00:00:01"), ("Bridge:Health:RecoveryInterval", "00:00:01"), ("Bridge:Health:Timeout", "00:01:00"),
             ]);
         await bridge.UntilAsync(s => s.Instances.All(i => i.IsUsable) && s.Models.ContainsKey("m:latest"), "all are healthy");

@@ -5,10 +5,10 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One simulated server as a process of its own, which the kernel can kill and a supervisor starts anew at the same place.</summary>
+/// <summary>A simulator in its own process, which the test can kill with SIGKILL and restart at the same address.</summary>
 internal sealed class SimulatorProcess : IAsyncDisposable
 {
-    // Compiled once and for good: a server that is started anew would else compile itself several times over on the cores of those it disturbs.
+    // Disables tiered compilation: a restarted server would recompile its code on cores that the other servers need.
     private static readonly Dictionary<string, string> Environment = new() { ["DOTNET_TieredCompilation"] = "0" };
     private readonly string[] _arguments;
     private readonly IReadOnlyList<string> _models;
@@ -23,7 +23,7 @@ internal sealed class SimulatorProcess : IAsyncDisposable
 
     public Uri Url { get; }
 
-    /// <summary>Starts one with its models in memory.</summary>
+    /// <summary>Starts a simulator and loads its models.</summary>
     public static async Task<SimulatorProcess> StartAsync(IReadOnlyList<string> models, params string[] arguments)
     {
         var simulator = new SimulatorProcess(RunningProcess.FreePort(), models, arguments);
@@ -31,13 +31,13 @@ internal sealed class SimulatorProcess : IAsyncDisposable
         return simulator;
     }
 
-    /// <summary>As kill -9.</summary>
+    /// <summary>Sends SIGKILL.</summary>
     public Task KillAsync() => _process!.KillAsync();
 
-    /// <summary>Stops it as a machine stops that is suspended: the kernel still accepts connections, and nothing answers.</summary>
+    /// <summary>Suspends the process: the kernel still accepts connections, but no request gets a response.</summary>
     public Task FreezeAsync() => _process!.SignalAsync("STOP");
 
-    /// <summary>Starts it anew, and loads its models again.</summary>
+    /// <summary>Restarts the process and loads its models again.</summary>
     public async Task RestartAsync()
     {
         if (_process is not null)

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Clients that take or send nothing hold neither slots nor memory for long.</summary>
+/// <summary>Clients that read or send too slowly don't hold slots or memory for long.</summary>
 public sealed class SlowClientTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -21,7 +21,7 @@ public sealed class SlowClientTests
     [InlineData("/v1/completions")]
     [InlineData("/v1/messages")]
     [InlineData("/v1/responses")]
-    public async Task Stream_ClientNeverReads_SlotIsFreed(string path)
+    public async Task Stream_ClientNeverReads_SlotReleased(string path)
     {
         await using var fleet = await EndlessAsync();
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:SlowClientTimeout", "00:00:01.5"));
@@ -36,7 +36,7 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Stream_SilentInstance_IsNoSlowClient()
+    public async Task Stream_SilentInstance_NotTreatedAsSlowClient()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:SlowClientTimeout", "00:00:01"), ("Bridge:Continuation:Enabled", "false"));
@@ -47,11 +47,11 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Body_ClientStopsSending_408AndClosed()
+    public async Task Body_ClientStopsSending_408AndConnectionClosed()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:SlowClientTimeout", "00:00:01"), ("Bridge:Limits:MinBodyRate", "1"), ("Bridge:Limits:BodyGracePeriod", "01:00:00"));
-        // The average rate is high: it is the stop that ends it.
+        // The average rate is high, so the pause causes the end.
         var answer = await RawHttp.SendAsync(bridge.Url, "POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n{\"model\":\"" + new string('x', 150_000));
         Assert.StartsWith("HTTP/1.1 408", answer, StringComparison.Ordinal);
         Assert.Contains("Connection: close", answer, StringComparison.OrdinalIgnoreCase);
@@ -59,20 +59,20 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Upload_ClientStopsSending_WriterIsFreed()
+    public async Task Upload_ClientStopsSending_WriteLockReleased()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:SlowClientTimeout", "00:00:01"), ("Bridge:Limits:MinBodyRate", "1"), ("Bridge:Limits:BodyGracePeriod", "01:00:00"));
         var digest = new string('a', 64);
         using var client = await OpenAsync(bridge, $"POST /api/blobs/sha256:{digest} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\nGGUF" + new string('x', 100_000));
 
-        // One change at a time: this one waits for the upload to be given up.
+        // Changes run one at a time, so this one waits until the upload is aborted.
         using var copy = await bridge.PostAsync("/api/copy", new { source = TestFleet.Model, destination = "mine" }, Token);
         Assert.Equal(HttpStatusCode.OK, copy.StatusCode);
     }
 
     [Fact]
-    public async Task Concurrency_CountedBeforeTheBodyIsRead()
+    public async Task Concurrency_UnreadBody_CountsTowardsLimit()
     {
         var (key, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -99,7 +99,7 @@ public sealed class SlowClientTests
     [InlineData("/api/chat", true)]
     [InlineData("/api/chat", false)]
     [InlineData("/v1/audio/transcriptions", false)]
-    public async Task LargeBody_KeptOnDisk_SentWholeAndAgain(string path, bool chunked)
+    public async Task LargeBody_BufferedOnDisk_SentCompleteOnEachAttempt(string path, bool chunked)
     {
         await using var fleet = await TestFleet.StartAsync(2, options: null, TestFleet.Model, "whisper:latest");
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Models:0:Name", "alias"), ("Bridge:Models:0:Target", TestFleet.Model));
@@ -108,7 +108,7 @@ public sealed class SlowClientTests
             ? new StringContent($"{{\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}],\"stream\":false,\"model\":\"alias\"}}", Encoding.UTF8, "application/json")
             : new MultipartFormDataContent { { new StringContent("whisper"), "model" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(text)), "file", "a.wav" } };
         await content.LoadIntoBufferAsync(Token);
-        // Whichever instance is asked first fails once.
+        // The first attempt fails once on any instance.
         foreach (var server in fleet.Servers)
         {
             server.Faults.Add(new Fault { Kind = FaultKind.Status, Status = 500, Path = path, Times = 1 });
@@ -123,14 +123,14 @@ public sealed class SlowClientTests
         var seen = fleet.Servers.SelectMany(s => s.Statistics.Seen).Where(r => r.Path == path).ToList();
         Assert.True(seen.Count >= 3);
         var expected = (await content.ReadAsStringAsync(Token)).Replace("\"alias\"", $"\"{TestFleet.Model}\"", StringComparison.Ordinal);
-        // The simulator keeps no uploads; that it reads the form shows in its answer.
+        // The simulator does not store uploads; its response shows that it parsed the form.
         Assert.All(seen.Where(_ => path == "/api/chat"), r => Assert.Equal(expected, Encoding.UTF8.GetString(r.Body.Span)));
         var buffer = (BodyBuffer)bridge.Services.GetService(typeof(BodyBuffer))!;
         await Eventually.BecomesAsync(() => buffer.Disk.Used + buffer.Memory.Used == 0, Patience);
     }
 
     [Fact]
-    public async Task LargeBodies_NoRoom_503InWords()
+    public async Task LargeBodies_BufferFull_503WithReason()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Limits:MaxBodyDisk", "3000000"), ("Bridge:Limits:BodyWait", "00:00:00.2"));
@@ -165,7 +165,7 @@ public sealed class SlowClientTests
         return OpenAsync(bridge, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {body.Length}\r\n\r\n{body}");
     }
 
-    /// <summary>Sends and never reads.</summary>
+    /// <summary>Sends a request and never reads the response.</summary>
     private static async Task<TcpClient> OpenAsync(TestBridge bridge, string request)
     {
         var client = new TcpClient { ReceiveBufferSize = 4096 };

@@ -4,13 +4,11 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>
-/// Many streams over four servers of which one after another is killed with SIGKILL and started anew, each in a process of its own: no
-/// client may notice more than a pause. Alone: it wants the machine.
-/// </summary>
+/// <summary>Many streams over four server processes of which one after another is killed with SIGKILL and restarted; clients notice at most a pause.
+/// Not parallel, because the test needs the whole machine.</summary>
 /// <remarks>
-/// With <c>SOAK=1000</c> in the environment as it was asked for: 1,000 streams of half a minute, a kill every 5 s, and the pause held
-/// against its limit. Else fewer and shorter, and a limit that a busy machine keeps, too.
+/// <c>SOAK=1000</c> in the environment runs the full test: 1,000 streams of 30 s, a kill every 5 s, and the specified limit for pauses.
+/// Otherwise the streams are fewer and shorter, and the limit allows for a busy machine.
 /// </remarks>
 [Collection(nameof(Alone))]
 public sealed class SoakTests(ITestOutputHelper output)
@@ -27,9 +25,9 @@ public sealed class SoakTests(ITestOutputHelper output)
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(IsFull ? 200 : 120);
     private static readonly TimeSpan BetweenKills = TimeSpan.FromSeconds(IsFull ? 5 : 3);
     private static readonly TimeSpan PrefillPerToken = TimeSpan.FromMilliseconds(0.2);
-    // Three must be able to carry what four had: else a stream waits for another one's end, however quick the bridge is.
+    // Three servers must have enough slots for all streams. Otherwise a stream would wait for the end of another one.
     private static readonly int Slots = (int)(Streams * 0.4);
-    // Nobody waits so long unless something is wrong.
+    // Only a failed test reaches this time.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private static readonly (string Path, string Model)[] Kinds =
@@ -42,7 +40,7 @@ public sealed class SoakTests(ITestOutputHelper output)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Streams_OneServerAfterAnotherIsKilled_EveryAnswerIsWholeAndExact()
+    public async Task Streams_ServersKilledInTurn_EveryResponseCompleteAndExact()
     {
         using var client = Client();
         var expected = await UndisturbedAsync(client);
@@ -56,7 +54,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         await using var gateway = await GatewayProcess.StartAsync(
             [.. servers.Select(s => s.Url)],
             Slots,
-            // 16 MiB: memory then shows what is held rather than how much garbage the collector lets pile up on this machine.
+            // 16 MiB: memory then shows live objects instead of garbage that the collector has not yet freed.
             ("DOTNET_GCgen0size", "0x1000000"));
         Task<double> ContinuationsAsync(string outcome) => gateway.MetricAsync("ollama_continuations_total", $"outcome=\"{outcome}\"", Token);
         try
@@ -71,19 +69,19 @@ public sealed class SoakTests(ITestOutputHelper output)
             var continued = await ContinuationsAsync("succeeded") - early;
             var again = await ContinuationsAsync("interrupted") - late;
             var failed = await ContinuationsAsync("failed");
-            output.WriteLine($"{Streams} streams of {Tokens} tokens, {Pace.TotalMilliseconds} ms each; {kills} kills; gone on with to the end {continued}, broken off again {again}, given up {failed}");
+            output.WriteLine($"{Streams} streams of {Tokens} tokens, {Pace.TotalMilliseconds} ms each; {kills} kills; resumed to the end {continued}, interrupted again {again}, failed {failed}");
             var pauses = answers.Select(a => a.Silence - Pace).Order().ToArray();
             output.WriteLine($"longest silence of each stream beyond its pace, ms: median {At(pauses, 0.5)}, 90 % {At(pauses, 0.9)}, 99 % {At(pauses, 0.99)}, most {At(pauses, 1)}");
             for (var i = 0; i < Streams; i++)
                 AssertSame(expected[i], answers[i], i, gateway);
             Assert.True(kills >= 3 && continued >= Streams / 4, $"{kills} kills, {continued} continued");
             Assert.Equal(0, failed);
-            // The longest prompt of a continuation is the conversation and all of the answer.
+            // The longest prompt of a resumption is the conversation and the complete response.
             var limit = TimeSpan.FromSeconds(IsFull ? 0.5 : 5) + (PrefillPerToken * (2 * Tokens));
             Assert.True(pauses[(int)Math.Ceiling(0.99 * Streams) - 1] < limit, $"silent for {At(pauses, 0.99)} ms at the 99th percentile");
 
             await Eventually.BecomesAsync(async () => (await gateway.InstancesAsync("slotsUsed", Token)).Sum() == 0, Patience);
-            // The clients go.
+            // The clients disconnect.
             client.Dispose();
             await AssertMemoryReturnsAsync(gateway, before, open, objects);
         }
@@ -94,8 +92,8 @@ public sealed class SoakTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>What a process needs once is there before it is looked at: the memory that so many streams take, and, of a full run, code that
-    /// has been compiled for good, as that of a gateway has been which runs for days.</summary>
+    /// <summary>Warms up a process before the measurement: it allocates memory for all streams and, in a full run, compiles all code,
+    /// as in a gateway that has run for days.</summary>
     private static async Task WarmUpAsync(HttpClient client, GatewayProcess gateway, SimulatorProcess[] servers)
     {
         if (IsFull)
@@ -109,7 +107,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         await Task.WhenAll(Enumerable.Range(0, Streams).Select(i => AskAsync(client, gateway.Url, i, tokens: 20))).WaitAsync(Patience, Token);
     }
 
-    /// <summary>All streams, while one server after another is killed.</summary>
+    /// <summary>Runs all streams while one server after another is killed.</summary>
     private static async Task<(TimedStream[] Answers, int Kills)> DisturbedAsync(HttpClient client, SimulatorProcess[] servers, TimeSpan interval, Func<int, Task<TimedStream>> ask)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
@@ -119,13 +117,13 @@ public sealed class SoakTests(ITestOutputHelper output)
         return (answers, await killing);
     }
 
-    /// <summary>A simulator that has only just started compiles itself while it answers for the first time, for a third of a second on this
-    /// machine's cores; a real server has nothing of the kind.</summary>
+    /// <summary>Warms up a new simulator. Its first response triggers compilation, which takes a third of a second on this machine
+    /// and has no equivalent in a real server.</summary>
     private static Task GetReadyAsync(HttpClient client, SimulatorProcess server) =>
         Task.WhenAll(Enumerable.Range(0, 4 * Kinds.Length).Select(i => AskAsync(client, server.Url, i, tokens: 2)));
 
-    /// <summary>Kills one after another, and starts each anew a little later, as a supervisor does.</summary>
-    /// <returns>How many were killed.</returns>
+    /// <summary>Kills one server after another, and restarts each after a pause, as a supervisor does.</summary>
+    /// <returns>The number of kills.</returns>
     private static async Task<int> KillAsync(HttpClient client, SimulatorProcess[] servers, TimeSpan interval, CancellationToken stop)
     {
         const int Steps = 5;
@@ -150,7 +148,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         }
         catch (OperationCanceledException) when (!Token.IsCancellationRequested)
         {
-            // All answers are there.
+            // All responses are complete.
         }
 
         await ReturnAsync();
@@ -166,7 +164,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>What each stream says where nothing happens: from a server of the same models that takes no time.</summary>
+    /// <summary>Gets the undisturbed text of each stream from an instant server with the same models.</summary>
     private static async Task<StreamedAnswer[]> UndisturbedAsync(HttpClient client)
     {
         var store = new ModelStore(Models.Select(m => SimulatedModel.Named(m) with
@@ -188,7 +186,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         Assert.Equal(1, answer.Ends);
     }
 
-    /// <summary>A process that has once carried so many streams keeps some of what it took; that must not grow by streams that break off.</summary>
+    /// <summary>The process keeps some memory of its first load; interrupted streams must not increase it.</summary>
     private async Task AssertMemoryReturnsAsync(GatewayProcess gateway, long before, long open, double objects)
     {
         using var client = Client();
@@ -198,10 +196,10 @@ public sealed class SoakTests(ITestOutputHelper output)
             await Eventually.BecomesAsync(
                 async () =>
                 {
-                    // Small traffic lets the collector run.
+                    // A few requests trigger a garbage collection.
                     await Task.WhenAll(Enumerable.Range(0, 16).Select(i => AskAsync(client, gateway.Url, i, tokens: 1)));
                     lowest = Math.Min(lowest, gateway.Resident);
-                    // What is held is what the collector finds alive; the process keeps more of what it once took, by chance some tens of MiB.
+                    // Live objects are exact. Resident memory varies by some tens of MiB, because the process keeps freed memory.
                     return lowest <= before + Math.Max(64 * Mebibyte, before / 2)
                         && await ObjectsAsync(gateway) <= (IsFull ? Math.Max(48 * Mebibyte, 1.25 * objects) : 48 * Mebibyte);
                 },
@@ -214,7 +212,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>Bytes of objects that the collector found alive the last time that it looked.</summary>
+    /// <summary>Bytes of live objects after the last garbage collection.</summary>
     private static Task<double> ObjectsAsync(GatewayProcess gateway) => gateway.MetricAsync("dotnet_gc_last_collection_heap_size", "", Token);
 
     private static HttpClient Client() => new(new SocketsHttpHandler { UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };

@@ -5,14 +5,14 @@ using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>The program started by hand: every cause in a line, an exit code, no stack trace.</summary>
+/// <summary>A failed start writes one line with its cause and an exit code, and no stack trace.</summary>
 public sealed class StartFailureTests
 {
     [Theory]
     [InlineData("Failed to load", "{ \"Bridge\": {")]
     [InlineData("Bridge:Queue:Lenght", "{ \"Bridge\": { \"Queue\": { \"Lenght\": 5 } } }")]
     [InlineData("duplicate", "{ \"Bridge\": { \"Slots\": 1, \"Slots\": 2 } }")]
-    public async Task Start_BadFile_OneLine(string words, string json)
+    public async Task Start_InvalidFile_OneLine(string words, string json)
     {
         var folder = Directory.CreateTempSubdirectory("settings").FullName;
         await File.WriteAllTextAsync(Path.Combine(folder, "appsettings.json"), json, TestContext.Current.CancellationToken);
@@ -28,7 +28,7 @@ public sealed class StartFailureTests
     [InlineData("Bridge:State:ConnectionString", "--Bridge:State:ConnectionString=redis://host:no/")]
     [InlineData("Verbos", "--Logging:LogLevel:Default=Verbos")]
     [InlineData("The nearest one is Bridge:Queue", "--Queue:Length=5")]
-    public async Task Start_BadSettings_OneLine(string words, params string[] arguments) => AssertRefused(await RunAsync(arguments), words);
+    public async Task Start_InvalidSettings_OneLine(string words, params string[] arguments) => AssertRefused(await RunAsync(arguments), words);
 
     [Fact]
     public async Task Start_PortInUse_OneLine()
@@ -42,9 +42,7 @@ public sealed class StartFailureTests
     [Theory]
     [InlineData("{0},password=wrong")]
     [InlineData("{0}")]
-    [InlineData("redis://:wrong@{0}")]
-    [InlineData("redis://user:wrong@{0}/0")]
-    public async Task Start_WrongRedisPassword_OneLineWithoutIt(string form)
+    public async Task Start_WrongRedisPassword_OneLineWithoutPassword(string form)
     {
         await using var redis = await RunningRedis.StartAsync(arguments: ["--requirepass", "right"]);
 
@@ -55,21 +53,19 @@ public sealed class StartFailureTests
     }
 
     [Theory]
-    [InlineData("127.0.0.1:{0},password=r:ght@")]
-    [InlineData("redis://:r%3Aght%40@127.0.0.1:{0}")]
-    [InlineData("redis://default:r%3Aght%40@localhost:{0}/0")]
-    public async Task Start_RedisUrl_Connects(string form)
+    [InlineData("--ConnectionStrings:state=redis://host:6379")]
+    [InlineData("--Bridge:State:ConnectionString=redis://:wrong@host:6379/0")]
+    [InlineData("--Bridge:State:ConnectionString=rediss://user:wrong@host")]
+    public async Task Start_RedisUrl_OneLineWithTheRightForm(string argument)
     {
-        await using var redis = await RunningRedis.StartAsync(arguments: ["--requirepass", "r:ght@"]);
-        await using var fleet = await TestFleet.StartAsync(1);
+        var ended = await RunAsync([argument]);
 
-        await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:State:ConnectionString", string.Format(System.Globalization.CultureInfo.InvariantCulture, form, redis.Port)));
-
-        await Eventually.BecomesAsync(async () => (await bridge.GetJsonAsync("/health"))["checks"]!["state"]!.GetValue<string>().StartsWith("Healthy", StringComparison.Ordinal), TimeSpan.FromSeconds(10));
+        AssertRefused(ended, "is a URL. Write host:6379,user=…,password=…,ssl=true");
+        Assert.DoesNotContain("wrong", ended.Error, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Commands_Each_DoesWhatItsNameSays()
+    public async Task Commands_Documented_Succeed()
     {
         var good = await RunAsync(["check-config", "--Bridge:Urls=http://127.0.0.1:1", "--Bridge:Queue:MaxWait=1h30m"]);
         var version = await RunAsync(["--version"]);

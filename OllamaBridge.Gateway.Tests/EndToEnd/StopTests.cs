@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A gateway that is told to stop cuts nothing: a process of its own, and a real SIGTERM.</summary>
+/// <summary>A gateway process completes its requests after a SIGTERM.</summary>
 [Collection(nameof(Alone))]
 public sealed class StopTests
 {
@@ -13,7 +13,7 @@ public sealed class StopTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Sigterm_WhatIsUnderWayAndWhatWaitsIsAnswered_TheRestSentAwayAndExitCode0()
+    public async Task Sigterm_RunningAndQueuedRequests_CompleteAndNewOnesGet503()
     {
         await using var fleet = await StartFleetAsync(tokens: 250);
         await using var gateway = await GatewayProcess.StartAsync(fleet.Servers, slots: 1);
@@ -24,7 +24,7 @@ public sealed class StopTests
 
         gateway.Terminate();
 
-        // Until the signal has arrived.
+        // Waits until the gateway has received the signal.
         await Eventually.BecomesAsync(async () =>
         {
             using var health = await client.GetAsync("/health", Token);
@@ -46,7 +46,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task Sigterm_GraceIsOver_WhatStillRunsEndsWithAnErrorInItsProtocolAndExitCode0()
+    public async Task Sigterm_GracePeriodExpires_StreamsEndWithErrorInClientsProtocol()
     {
         await using var fleet = await StartFleetAsync(tokens: 1_000_000);
         await using var gateway = await GatewayProcess.StartAsync(fleet.Servers, slots: 4, ("Bridge:Shutdown:GracePeriod", "00:00:01"));
@@ -56,7 +56,7 @@ public sealed class StopTests
         [
             await OpenAsync(client, paths[0], Ask.Chat(stream: true, tokens: 1_000_000)),
             await OpenAsync(client, paths[1], Ask.OpenAI(stream: true, tokens: 1_000_000)),
-            // Passed on unread.
+            // Passed on without parsing.
             await OpenAsync(client, paths[2], new { model = TestFleet.Model, input = "Why?", stream = true, max_output_tokens = 1_000_000 }),
         ];
         var unstreamed = client.PostAsJsonAsync("/api/chat", Ask.Chat(stream: false, tokens: 1_000_000), Token);
@@ -89,7 +89,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task Start_TimesThatDoNotFit_Said()
+    public async Task Start_InconsistentTimes_Reported()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         var e = await Assert.ThrowsAnyAsync<Exception>(() => TestBridge.StartAsync(

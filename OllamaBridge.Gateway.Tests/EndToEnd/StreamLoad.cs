@@ -3,7 +3,7 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>So many clients that each read one streamed answer after the other, until told to stop; each answer is looked at.</summary>
+/// <summary>Clients that read one streamed response after the other until they are stopped; each response is checked.</summary>
 internal sealed class StreamLoad : IAsyncDisposable
 {
     private const int Tokens = 10;
@@ -20,16 +20,16 @@ internal sealed class StreamLoad : IAsyncDisposable
         _running = Task.WhenAll(Enumerable.Range(0, clients).Select(_ => Task.Run(RunAsync)));
     }
 
-    /// <summary>What was no whole answer.</summary>
+    /// <summary>The incomplete or failed responses.</summary>
     public IReadOnlyCollection<string> Failures => _failures;
 
-    /// <summary>How many answers an instance has begun.</summary>
+    /// <summary>The number of responses that an instance has started.</summary>
     public int AnswersOf(string instance) => _answers.GetValueOrDefault(instance);
 
-    /// <summary>How many there were in all.</summary>
+    /// <summary>The total number of responses.</summary>
     public int Answers => _answers.Values.Sum();
 
-    /// <summary>Waits until each of these has answered so many more.</summary>
+    /// <summary>Waits until each of the instances has completed a number of further responses.</summary>
     public async Task UntilAnsweredAsync(int each, params string[] instances)
     {
         var before = instances.ToDictionary(i => i, AnswersOf);
@@ -37,7 +37,7 @@ internal sealed class StreamLoad : IAsyncDisposable
         Assert.Empty(_failures);
     }
 
-    /// <summary>Asks no more, and waits for the answers that are under way.</summary>
+    /// <summary>Sends no new requests, and waits for the running responses.</summary>
     public async Task StopAsync()
     {
         await _stop.CancelAsync();

@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>A streamed answer of any protocol, as a client puts it together.</summary>
+/// <summary>A streamed response of any protocol, as a client assembles it.</summary>
 internal sealed record StreamedAnswer
 {
     public string Text { get; private init; } = "";
@@ -17,13 +17,13 @@ internal sealed record StreamedAnswer
 
     public long? Tokens { get; private init; }
 
-    /// <summary>Marks of a whole answer.</summary>
+    /// <summary>Terminal markers.</summary>
     public int Ends { get; private init; }
 
     /// <summary>Beginnings: chunks with a role (OpenAI), <c>message_start</c> (Anthropic).</summary>
     public int Beginnings { get; private init; }
 
-    /// <summary>Different ids and models.</summary>
+    /// <summary>Distinct ids and models.</summary>
     public int Names { get; private init; }
 
     /// <summary>Blocks opened and closed (Anthropic), in order.</summary>
@@ -31,11 +31,10 @@ internal sealed record StreamedAnswer
 
     public string? Error { get; private init; }
 
-    /// <summary>Reads an answer, streamed or in one piece.</summary>
+    /// <summary>Reads a response, streamed or not.</summary>
     public static StreamedAnswer Parse(string path, string text, string mediaType) =>
         mediaType is "application/x-ndjson" or "text/event-stream" ? Parse(path, text) : ParseWhole(path, JsonNode.Parse(text)!);
 
-    /// <summary>Reads an answer in one piece.</summary>
     public static StreamedAnswer ParseWhole(string path, JsonNode json)
     {
         var usage = json["usage"];
@@ -52,7 +51,7 @@ internal sealed record StreamedAnswer
         };
     }
 
-    /// <summary>Reads a stream to its end; fails the test on anything that no client could read.</summary>
+    /// <summary>Reads a stream to its end, and fails the test if a client could not parse it.</summary>
     public static StreamedAnswer Parse(string path, string stream)
     {
         var (text, thinking, blocks) = (new StringBuilder(), new StringBuilder(), new StringBuilder());
@@ -68,7 +67,7 @@ internal sealed record StreamedAnswer
                 continue;
             }
 
-            Assert.True(ends == 0, $"behind the end: {message}");
+            Assert.True(ends == 0, $"a message after the end: {message}");
             var json = Parse(message);
             foreach (var name in new[] { json["id"], json["model"] })
                 if (name is JsonValue value)
@@ -169,7 +168,7 @@ internal sealed record StreamedAnswer
         }
         catch (JsonException)
         {
-            throw new Xunit.Sdk.XunitException($"no JSON: {message}");
+            throw new Xunit.Sdk.XunitException($"not JSON: {message}");
         }
     }
 }

@@ -4,10 +4,10 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Streams: passed on as they come, ended honestly, cancelled at once.</summary>
+/// <summary>Streams are passed on without delay, end with an error if they are incomplete, and are cancelled immediately.</summary>
 public sealed class StreamingTests
 {
-    // Otherwise another instance goes on with what one breaks off: see ContinuationTests.
+    // Resumption is off; with it another instance would resume an interrupted stream: see ContinuationTests.
     private static readonly (string, string) NotGoneOnWith = ("Bridge:Continuation:Enabled", "false");
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -16,7 +16,7 @@ public sealed class StreamingTests
     [InlineData("/api/chat")]
     [InlineData("/v1/chat/completions")]
     [InlineData("/v1/messages")]
-    public async Task Stream_InstancePausesAfterTwoTokens_TheTwoArriveBeforeTheRest(string path)
+    public async Task Stream_InstancePausesAfterTwoTokens_TokensNotBuffered(string path)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -29,7 +29,7 @@ public sealed class StreamingTests
             if (IsToken((await reader.ReadLineAsync(Token))!))
                 tokens++;
 
-        // The instance stands still for ever: what came was passed on without waiting for more.
+        // The instance stalls for ever, so the received part was passed on without waiting for more.
         Assert.Equal(1, fleet[0].Statistics.ConcurrentRequests);
     }
 
@@ -42,7 +42,7 @@ public sealed class StreamingTests
     [InlineData("/v1/messages", FaultKind.CutAfterTokens)]
     [InlineData("/v1/messages", FaultKind.ErrorLine)]
     [InlineData("/v1/responses", FaultKind.CutAfterTokens)]
-    public async Task Stream_BreaksOffAfterThreeTokens_EndsWithAnErrorInTheCallersProtocol(string path, FaultKind kind)
+    public async Task Stream_InterruptedAfterThreeTokens_ErrorInClientsProtocol(string path, FaultKind kind)
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, NotGoneOnWith);
@@ -60,12 +60,12 @@ public sealed class StreamingTests
         var last = text.TrimEnd('\n').Split('\n')[^1];
         var error = JsonNode.Parse(last.StartsWith("data: ", StringComparison.Ordinal) ? last[6..] : last)!;
         Assert.True(error["error"] is not null || error["type"]?.GetValue<string>() == "error", last);
-        // Nothing is sent again after the first byte.
+        // No other attempt after the first byte.
         Assert.Equal(1, fleet.Sum(s => s.Requests));
     }
 
     [Fact]
-    public async Task Stream_NativeErrorLineOfTheInstance_IsPassedOnAsItIs()
+    public async Task Stream_InstancesErrorLine_PassedOnUnchanged()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, NotGoneOnWith);
@@ -79,7 +79,7 @@ public sealed class StreamingTests
     }
 
     [Fact]
-    public async Task Stream_StandsStillLongerThanAllowed_EndsWithAnError()
+    public async Task Stream_StallsBeyondTimeout_Error()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(
@@ -94,7 +94,7 @@ public sealed class StreamingTests
     }
 
     [Fact]
-    public async Task Stream_ClientHangsUp_UpstreamIsCancelledWithinASecondAndTheSlotComesBack()
+    public async Task Stream_ClientDisconnects_UpstreamCancelledAndSlotReturned()
     {
         await using var fleet = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { DecodePerToken = TimeSpan.FromMilliseconds(20) });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -110,7 +110,7 @@ public sealed class StreamingTests
     }
 
     [Fact]
-    public async Task NonStreamed_CutInTheMiddleOfTheBody_AnotherInstanceAnswers()
+    public async Task NonStreamed_BodyCut_FailsOver()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -141,7 +141,7 @@ public sealed class StreamingTests
         || line.Contains("text_delta", StringComparison.Ordinal);
 }
 
-/// <summary>For what no event announces: looks again and again, and fails when the time is over.</summary>
+/// <summary>Waits for a condition without an event by repeated checks, and fails after a time limit.</summary>
 internal static class Eventually
 {
     public static Task BecomesAsync(Func<bool> condition, TimeSpan within) => BecomesAsync(() => Task.FromResult(condition()), within);
@@ -151,6 +151,6 @@ internal static class Eventually
         using var end = new CancellationTokenSource(within);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
         while (!await condition())
-            Assert.True(!end.IsCancellationRequested && await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken), $"not within {within}");
+            Assert.True(!end.IsCancellationRequested && await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken), $"the condition did not hold within {within}");
     }
 }

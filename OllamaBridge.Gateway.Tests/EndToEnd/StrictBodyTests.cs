@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Bodies and queries of the operators' API: nothing is ignored. PUT replaces, PATCH changes.</summary>
+/// <summary>Bodies and queries of the operators' API: unknown keys are errors, PUT replaces, and PATCH changes.</summary>
 public sealed class StrictBodyTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -35,7 +35,7 @@ public sealed class StrictBodyTests
     [InlineData("POST", "/bridge/instances/sim-1/drain", """{"deadline":5}""", "deadline")]
     [InlineData("POST", "/bridge/instances/sim-1/undrain?wait=true", "", "wait")]
     [InlineData("DELETE", "/bridge/tenants/known?force=1", "", "force")]
-    public async Task Request_Mistake_400WithTheNearestName(string method, string path, string body, string words)
+    public async Task Request_UnknownKey_400WithNearestName(string method, string path, string body, string words)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -51,7 +51,7 @@ public sealed class StrictBodyTests
     }
 
     [Fact]
-    public async Task Tenant_PutReplacesPatchChanges()
+    public async Task Tenant_PutAndPatch_ReplaceAndChange()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -80,7 +80,7 @@ public sealed class StrictBodyTests
     }
 
     [Fact]
-    public async Task Instance_PutReplacesPatchChanges()
+    public async Task Instance_PutAndPatch_ReplaceAndChange()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);

@@ -5,10 +5,7 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>
-/// Divides connections, not requests, as a Service in Kubernetes does: who has a connection keeps it, also to one that is no longer among those
-/// behind it.
-/// </summary>
+/// <summary>Balances connections, not requests, as a Kubernetes Service does: an existing connection stays with its target even if that is removed.</summary>
 internal sealed class TcpBalancer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -54,7 +51,7 @@ internal sealed class TcpBalancer : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or SocketException)
         {
-            // Over.
+            // The connection has ended.
         }
     }
 
@@ -72,7 +69,7 @@ internal sealed class TcpBalancer : IAsyncDisposable
             }
             catch (Exception e) when (e is IOException or SocketException or OperationCanceledException)
             {
-                // Whose connection it was sees it close.
+                // The client of the connection sees the end.
             }
         }
     }

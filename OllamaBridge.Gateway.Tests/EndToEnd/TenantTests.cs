@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Who gets in, to what, and what everybody else is told, in their own protocol.</summary>
+/// <summary>Access of tenants to models and routes, and refusals in the client's protocol.</summary>
 public sealed class TenantTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -15,7 +15,7 @@ public sealed class TenantTests
     [InlineData("/api/chat", "\"error\":")]
     [InlineData("/v1/chat/completions", "\"type\":\"authentication_error\"")]
     [InlineData("/v1/messages", "\"type\":\"authentication_error\"")]
-    public async Task Ask_KeysConfigured_OnlyWithARightOne(string path, string words)
+    public async Task Send_KeysConfigured_ValidKeyRequired(string path, string words)
     {
         var (key, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1);
@@ -40,7 +40,7 @@ public sealed class TenantTests
     }
 
     [Fact]
-    public async Task Ask_KeysConfigured_ProbesStayOpen()
+    public async Task Send_KeysConfigured_HealthRoutesStayOpen()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Tenants:team-a:Keys:0", ApiKey.Create().Verifier.ToString()));
@@ -52,7 +52,7 @@ public sealed class TenantTests
     }
 
     [Fact]
-    public async Task Ask_ExpiredOrDisabled_Refused()
+    public async Task Send_ExpiredOrDisabledKey_Refused()
     {
         var (expired, expiredVerifier) = ApiKey.Create();
         var (disabled, disabledVerifier) = ApiKey.Create();
@@ -71,7 +71,7 @@ public sealed class TenantTests
     }
 
     [Fact]
-    public async Task Models_TenantWithSome_SeesAndUsesOnlyThose()
+    public async Task Models_RestrictedTenant_SeesAndUsesOnlyItsModels()
     {
         var (key, verifier) = ApiKey.Create();
         await using var fleet = await TestFleet.StartAsync(1, options: null, TestFleet.Model, "qwen3:8b", "secret-model:1b");
@@ -102,7 +102,7 @@ public sealed class TenantTests
     }
 
     [Fact]
-    public async Task Scopes_InferenceKey_NeitherManagesNorAdministers()
+    public async Task Scopes_InferenceKey_CannotManageOrAdminister()
     {
         var (user, userVerifier) = ApiKey.Create();
         var (admin, adminVerifier) = ApiKey.Create();
@@ -130,7 +130,7 @@ public sealed class TenantTests
     }
 
     [Fact]
-    public async Task Scopes_DrainKey_TakesInstancesOutAndBackAndNothingElse()
+    public async Task Scopes_DrainKey_DrainsAndUndrainsOnly()
     {
         var (key, verifier) = ApiKey.Create();
         var (_, adminVerifier) = ApiKey.Create();
@@ -157,12 +157,12 @@ public sealed class TenantTests
     }
 
     [Fact]
-    public async Task Api_TenantsLife_CreatedRotatedDisabledRemoved()
+    public async Task Api_Tenant_CreatedRotatedDisabledRemoved()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
 
-        // No key yet: whoever is on the machine is the operator.
+        // Without any key, a local client is the operator.
         using var created = await SendAsync(bridge, HttpMethod.Put, "/bridge/tenants/ops", null, new { scopes = "Inference, Admin", weight = 2.5 });
         Assert.Equal(HttpStatusCode.OK, created.StatusCode);
         var first = await NewKeyAsync(bridge, "/bridge/tenants/ops/keys", null);
@@ -208,7 +208,7 @@ public sealed class TenantTests
     [InlineData("PUT", "/bridge/tenants/configured", HttpStatusCode.Conflict)]
     [InlineData("DELETE", "/bridge/tenants/configured", HttpStatusCode.Conflict)]
     [InlineData("GET", "/bridge/tenants/nobody", HttpStatusCode.NotFound)]
-    public async Task Api_Mistakes_Told(string method, string path, HttpStatusCode status)
+    public async Task Api_InvalidRequests_ErrorsReported(string method, string path, HttpStatusCode status)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Tenants:configured:Weight", "2"));
@@ -225,7 +225,7 @@ public sealed class TenantTests
     [InlineData("""{ "scopes": "Everything" }""", "$.scopes")]
     [InlineData("""not json""", "$")]
     [InlineData("""{ "limits": { "tokensPerDay": -1 } }""", "TokensPerDay")]
-    public async Task Api_BodyThatIsNoTenant_ToldWhere(string body, string where)
+    public async Task Api_InvalidTenantBody_ErrorNamesPosition(string body, string where)
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -237,7 +237,7 @@ public sealed class TenantTests
     }
 
     [Fact]
-    public async Task Start_OpenToOthersWithoutKeys_RefusedUnlessSaid()
+    public async Task Start_OpenWithoutKeys_RefusedUnlessConfigured()
     {
         await using var fleet = await TestFleet.StartAsync(1);
 
@@ -252,7 +252,7 @@ public sealed class TenantTests
     }
 
     [Fact]
-    public async Task Start_WrongTenants_EveryMistakeWithItsKey()
+    public async Task Start_InvalidTenants_EachErrorNamesItsKey()
     {
         await using var fleet = await TestFleet.StartAsync(1);
 

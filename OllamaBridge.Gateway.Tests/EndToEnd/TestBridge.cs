@@ -37,7 +37,7 @@ internal sealed class TestBridge : IAsyncDisposable
 
     public IServiceProvider Services => _factory.Services;
 
-    /// <summary>The setting of a port that is to be known before the gateway starts.</summary>
+    /// <summary>The setting of a port that must be known before the gateway starts.</summary>
     public const string Port = "Test:Port";
 
     public RequestQueue Queue => Services.GetRequiredService<RequestQueue>();
@@ -48,23 +48,23 @@ internal sealed class TestBridge : IAsyncDisposable
 
     public CapturedLogs Logs => _factory.Logs;
 
-    /// <summary>Whose the requests are from now on.</summary>
+    /// <summary>The tenant of all further requests.</summary>
     public Tenant? Tenant
     {
         get => _factory.Tenant;
         set => _factory.Tenant = value;
     }
 
-    /// <summary>Starts a gateway in front of servers; further settings override.</summary>
+    /// <summary>Starts a gateway in front of servers. Further settings override the defaults of tests.</summary>
     public static Task<TestBridge> StartAsync(IReadOnlyList<SimulatedServer> servers, params (string Key, string Value)[] settings) =>
         StartAsync(servers, TimeProvider.System, settings);
 
-    /// <summary>Starts a gateway that has a clock of its own.</summary>
+    /// <summary>Starts a gateway with its own clock.</summary>
     public static Task<TestBridge> StartAsync(IReadOnlyList<SimulatedServer> servers, TimeProvider time, params (string Key, string Value)[] settings)
     {
         var all = new Dictionary<string, string?>
         {
-            // Quick looks, so that nobody waits for them; the queue and the time-outs stay as they are.
+            // Short probe intervals, so that tests don't wait for them; the queue and the time-outs keep their defaults.
             ["Bridge:Health:Interval"] = "00:00:00.1",
             ["Bridge:Health:RecoveryInterval"] = "00:00:00.1",
             ["Bridge:Health:CatalogInterval"] = "00:00:00.5",
@@ -89,7 +89,7 @@ internal sealed class TestBridge : IAsyncDisposable
     public Task<HttpResponseMessage> PostAsync(string path, object body, CancellationToken cancellationToken = default) =>
         Client.PostAsJsonAsync(path, body, cancellationToken);
 
-    /// <summary>Sends a request and gets the answer as soon as its headers are there.</summary>
+    /// <summary>Sends a request and returns after the response's headers.</summary>
     public Task<HttpResponseMessage> OpenAsync(string path, object body, CancellationToken cancellationToken = default) =>
         Client.SendAsync(
             new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) },
@@ -106,7 +106,7 @@ internal sealed class TestBridge : IAsyncDisposable
         return JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
     }
 
-    /// <summary>Waits until the fleet's snapshot is as wanted; each new snapshot is looked at.</summary>
+    /// <summary>Waits until a snapshot of the fleet satisfies a condition; each new snapshot is checked.</summary>
     public async Task UntilAsync(Func<FleetSnapshot, bool> condition, string what)
     {
         var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -124,7 +124,7 @@ internal sealed class TestBridge : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            Assert.Fail($"never happened: {what}");
+            Assert.Fail($"did not happen in time: {what}");
         }
         finally
         {
@@ -149,7 +149,7 @@ internal sealed class TestBridge : IAsyncDisposable
         protected override void ConfigureWebHost(IWebHostBuilder builder)
         {
             builder.UseEnvironment("Production");
-            // On this machine only, whatever the settings say; and not by the factory's own port, which it sets while the program may have
+            // Loopback only, regardless of the settings. The factory's own port is not used, because the factory sets it when the program may have
             // started already.
             builder.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, int.Parse(settings.GetValueOrDefault(TestBridge.Port) ?? "0", System.Globalization.CultureInfo.InvariantCulture)));
             builder.ConfigureAppConfiguration((_, configuration) => configuration.Add(Configuration));
@@ -163,7 +163,7 @@ internal sealed class TestBridge : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets a test call from elsewhere (the header <c>Test-Remote-Address</c> replaces the connection's) and as any tenant.</summary>
+    /// <summary>Lets a test set the client's address (the header <c>Test-Remote-Address</c>) and tenant.</summary>
     private sealed class RequestFilter(Factory factory) : IStartupFilter
     {
         public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
@@ -199,7 +199,7 @@ internal sealed class ChangeableConfiguration(Dictionary<string, string?> settin
     }
 }
 
-/// <summary>Everything that was logged, as text.</summary>
+/// <summary>All log messages, as text.</summary>
 internal sealed class CapturedLogs : ILoggerProvider, ILogger
 {
     private readonly System.Collections.Concurrent.ConcurrentQueue<string> _lines = new();

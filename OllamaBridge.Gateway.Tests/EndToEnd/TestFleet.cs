@@ -2,7 +2,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>Simulated servers over one model folder.</summary>
+/// <summary>Simulated servers that share one model folder.</summary>
 internal sealed class TestFleet : IAsyncDisposable
 {
     public const string Model = "deepseek-r1:7b";
@@ -26,7 +26,7 @@ internal sealed class TestFleet : IAsyncDisposable
         return fleet;
     }
 
-    /// <summary>A model that answers without thinking first.</summary>
+    /// <summary>A model without thinking.</summary>
     public static SimulatedModel Plain(string name) => SimulatedModel.Named(name) with { ThinkingTokens = 0, AnswerTokens = 12 };
 
     public long Sum(Func<SimulatorStatistics, long> read) => _servers.Sum(s => read(s.Statistics));
@@ -38,7 +38,7 @@ internal sealed class TestFleet : IAsyncDisposable
     }
 }
 
-/// <summary>Bodies of requests.</summary>
+/// <summary>Request bodies.</summary>
 internal static class Ask
 {
     public static object Chat(string model = TestFleet.Model, bool? stream = null, int tokens = 6, string text = "Why is the sky blue?") => stream is null

@@ -5,13 +5,11 @@ using static OllamaBridge.Gateway.Tests.EndToEnd.FaultBed;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>
-/// Answers of thinking models are resumed exactly, in text and tokens, wherever they break off: before, in and behind the thinking and at both of its edges; or they end with an error.
-/// The simulator separates thinking from content as Ollama's source does.
-/// </summary>
+/// <summary>A response of a thinking model is resumed with the same text and tokens at any position, or ends with an error.</summary>
+/// <remarks>The simulator separates thinking from content as Ollama's source does.</remarks>
 public sealed class ThinkingResumptionTests
 {
-    // With the newline at the end of the thinking the client is sent eleven parts, so there are twelve places to break off.
+    // The client receives eleven parts, including the newline at the end of the thinking, so there are twelve positions for a failure.
     private const int Parts = 11;
 
     private static readonly Dictionary<string, (ThinkingStyle Style, ChatTemplate Template, bool IsRaw)> Styles = new()
@@ -34,10 +32,10 @@ public sealed class ThinkingResumptionTests
         return data;
     }
 
-    /// <summary>Every style × every protocol × twelve places.</summary>
+    /// <summary>Every style × every protocol × twelve positions.</summary>
     [Theory]
     [MemberData(nameof(Matrix))]
-    public async Task Stream_BreaksOffAnywhere_SameTextAndTokens(string style, string path)
+    public async Task Stream_InterruptedAnywhere_SameTextAndTokens(string style, string path)
     {
         await using var fleet = await StartFleetAsync(Model(style));
         await using var bridge = await StartAsync(fleet);
@@ -48,10 +46,10 @@ public sealed class ThinkingResumptionTests
             await BreakAsync(fleet, bridge, path, whole, after);
     }
 
-    /// <summary>Every limit in tokens, the hidden ones included.</summary>
+    /// <summary>Every token limit, hidden tokens included.</summary>
     [Theory]
     [MemberData(nameof(Matrix))]
-    public async Task Stream_LimitedInTokens_NoneMoreAndTheSameUsage(string style, string path)
+    public async Task Stream_TokenLimit_KeptWithSameUsage(string style, string path)
     {
         await using var fleet = await StartFleetAsync(Model(style));
         await using var bridge = await StartAsync(fleet);
@@ -64,7 +62,7 @@ public sealed class ThinkingResumptionTests
         }
     }
 
-    /// <summary>The server holds each full stop, since the stop sequence may follow, and sends it together with the next token.</summary>
+    /// <summary>The server holds each full stop, because the stop sequence may follow, and sends it together with the next token.</summary>
     [Theory]
     [InlineData("compact template", "/api/chat")]
     [InlineData("compact template", "/v1/messages")]
@@ -91,7 +89,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("compact template")]
     [InlineData("thinking of the last message not rendered")]
     [InlineData("built-in parser")]
-    public async Task Stream_BreaksOffAtEachOfThreeInstances_SameTextAndTokens(string style)
+    public async Task Stream_InterruptedByEachOfThreeInstances_SameTextAndTokens(string style)
     {
         await using var fleet = await StartFleetAsync(Model(style), count: 4);
         await using var bridge = await StartAsync(fleet);
@@ -102,7 +100,7 @@ public sealed class ThinkingResumptionTests
             foreach (var server in fleet.Servers)
                 server.Faults.Clear();
             fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = first, Times = 1, Path = "/api/chat" });
-            // A raw stream shows hidden tokens too; an answer that is written again must come beyond the sent text.
+            // A raw stream also contains hidden tokens; a repeated response must exceed the text that was sent.
             foreach (var server in fleet.Servers.Where((_, i) => i != whole.Instance).Take(2))
                 server.Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = isRaw ? 4 : first + 1, Times = 1, Path = isRaw ? "/api/generate" : "/api/chat" });
 
@@ -117,7 +115,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("opened by the template", false)]
     [InlineData("template that leaves the turn open", false)]
     [InlineData("built-in parser", "high")]
-    public async Task Stream_ThinkIsGiven_SameTextAndTokens(string style, object think)
+    public async Task Stream_ThinkOption_SameTextAndTokens(string style, object think)
     {
         await using var fleet = await StartFleetAsync(Model(style));
         await using var bridge = await StartAsync(fleet);
@@ -134,7 +132,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("compact template", "/api/chat")]
     [InlineData("compact template", "/v1/chat/completions")]
     [InlineData("built-in parser", "/api/generate")]
-    public async Task Stream_ModelLimitsTokens_NoneMoreAndTheSameUsage(string style, string path)
+    public async Task Stream_ModelsTokenLimit_KeptWithSameUsage(string style, string path)
     {
         await using var fleet = await StartFleetAsync(Model(style) with { MaxTokens = 11 });
         await using var bridge = await StartAsync(fleet);
@@ -145,14 +143,14 @@ public sealed class ThinkingResumptionTests
             await BreakAsync(fleet, bridge, path, whole, after);
     }
 
-    /// <summary>A model may close its thinking at once: then nothing but the tags is hidden.</summary>
+    /// <summary>A model may close its thinking immediately; then only the tags are hidden.</summary>
     [Theory]
     [InlineData("compact template", "/api/chat")]
     [InlineData("opened by the template", "/v1/messages")]
     [InlineData("template that leaves the turn open", "/v1/chat/completions")]
     [InlineData("thinking of the last message not rendered", "/api/generate")]
     [InlineData("built-in parser", "/api/chat")]
-    public async Task Stream_ThinkingIsEmpty_SameTextAndTokens(string style, string path)
+    public async Task Stream_EmptyThinking_SameTextAndTokens(string style, string path)
     {
         await using var fleet = await StartFleetAsync(Model(style) with { ThinkingTokens = 0 });
         await using var bridge = await StartAsync(fleet);
@@ -167,7 +165,7 @@ public sealed class ThinkingResumptionTests
     [InlineData("tools", "/api/chat")]
     [InlineData("tools", "/v1/chat/completions")]
     [InlineData("images", "/api/chat")]
-    public async Task Stream_ConversationThatIsNotRendered_SameTextAndTokens(string what, string path)
+    public async Task Stream_ConversationNotRendered_SameTextAndTokens(string what, string path)
     {
         await using var fleet = await StartFleetAsync(Model("compact template") with
         {
@@ -186,9 +184,9 @@ public sealed class ThinkingResumptionTests
             await BreakAsync(fleet, bridge, path, whole, after, body: body);
     }
 
-    /// <summary>The raw text is found by writing only the hidden part again, so that a long answer is not.</summary>
+    /// <summary>The raw text is found by generating only the hidden part again, not a long response.</summary>
     [Fact]
-    public async Task Stream_HiddenTextIsFound_TheAnswerIsNotWrittenAgain()
+    public async Task Stream_HiddenTextFound_ResponseNotRegenerated()
     {
         await using var fleet = await StartFleetAsync(Model("compact template"));
         await using var bridge = await StartAsync(fleet);
@@ -202,16 +200,16 @@ public sealed class ThinkingResumptionTests
         Assert.DoesNotContain(requests, r => r.Path == "/v1/chat/completions");
         var raw = JsonNode.Parse(requests[^1].Body.Span)!;
         Assert.EndsWith($"<|assistant|><think>\n{whole.Answer.Thinking}</think>\n\n", Prefix(raw["prompt"]!.GetValue<string>(), whole.Answer.Text), StringComparison.Ordinal);
-        // Otherwise the server would look for tags in the raw answer.
+        // Otherwise the server would parse tags in the raw response.
         Assert.False(raw["think"]!.GetValue<bool>());
     }
 
-    /// <summary>Sampled answers differ each time: one is resumed only if its hidden text has been found, and ends with an error otherwise.</summary>
+    /// <summary>Sampled responses differ each time: one is resumed only if its hidden text was found, and ends with an error otherwise.</summary>
     [Theory]
     [InlineData("compact template", 2)]
     [InlineData("compact template", 9)]
     [InlineData("built-in parser", 2)]
-    public async Task Stream_SampledAnswer_ResumedFromItsRawTextOrEndedWithAnError(string style, int after)
+    public async Task Stream_SampledResponse_ResumedFromRawTextOrError(string style, int after)
     {
         await using var fleet = await StartFleetAsync(Model(style) with { Samples = true });
         await using var bridge = await StartAsync(fleet);
@@ -233,7 +231,7 @@ public sealed class ThinkingResumptionTests
         }
 
         Assert.True(broken > 0);
-        // The first words of the thinking are few, those of the answer behind it many.
+        // The thinking has few possible first words, and the content after it has many.
         if (after == 2)
             Assert.Equal(Styles[style].IsRaw, whole > 0);
     }
@@ -272,7 +270,7 @@ public sealed class ThinkingResumptionTests
         fleet[whole.Instance].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = after, Times = 1, Path = path });
         var answer = await AskAsync(bridge, path, limit, body);
         Assert.True(whole.Answer == answer.Answer, $"after {after}, at most {limit}:\n{whole.Answer}\n{answer.Answer}");
-        // It did strike, unless the answer is shorter.
+        // The fault was applied, unless the response is shorter.
         Assert.True(!strikes || after > 4 || fleet[whole.Instance].Faults.Faults.Count == 0);
         fleet[whole.Instance].Faults.Clear();
     }

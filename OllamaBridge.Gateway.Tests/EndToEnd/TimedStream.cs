@@ -4,14 +4,12 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One streamed answer as a client gets it, with the longest time in which nothing of it came.</summary>
-/// <param name="Path">The route.</param>
-/// <param name="Text">All that came.</param>
-/// <param name="Silence">The longest time between two pieces of it, the wait for the first not included.</param>
+/// <summary>A streamed response as a client receives it, with its longest pause.</summary>
+/// <remarks>A pause is the time between two reads; the wait for the first one doesn't count.</remarks>
 internal sealed record TimedStream(string Path, string Text, TimeSpan Silence)
 {
-    /// <summary>Asks, and reads to the end.</summary>
-    /// <exception cref="HttpRequestException">It was refused, or its connection broke.</exception>
+    /// <summary>Sends a request and reads the response to its end.</summary>
+    /// <exception cref="HttpRequestException">The request was refused, or its connection failed.</exception>
     public static async Task<TimedStream> AskAsync(HttpClient client, Uri server, string path, byte[] body, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server, path)) { Content = new ByteArrayContent(body) };

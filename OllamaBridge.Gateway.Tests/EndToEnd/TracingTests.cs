@@ -6,7 +6,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary>One trace runs from the client's request through queue, decision and sending to the end of the answer.</summary>
+/// <summary>One trace contains the client's request, the queue, the decision, each attempt and the end of the response.</summary>
 public sealed class TracingTests
 {
     private const string Canary = "canary-7f3a";
@@ -50,7 +50,7 @@ public sealed class TracingTests
         Assert.Single(sent.Events, e => e.Name == "first_token");
         Assert.Equal(bridge.Fleet.Current.Instances[0].Instance.Url.Port, sent.GetTagItem("server.port"));
         Assert.Equal(200, sent.GetTagItem("http.response.status_code"));
-        // Whoever is asked goes on with the trace where it was asked, not where the client was.
+        // The instance's parent span is the attempt, not the client's span.
         Assert.Equal(sent.Id, fleet[0].Statistics.Seen.Single(r => r.Path == path).Headers["traceparent"]);
         foreach (var span in new[] { server, sent })
         {
@@ -64,7 +64,7 @@ public sealed class TracingTests
     }
 
     [Fact]
-    public async Task Chat_SeveralInstances_DecisionHasTheScoresOfAll()
+    public async Task Chat_SeveralInstances_DecisionHasAllScores()
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -102,7 +102,7 @@ public sealed class TracingTests
     }
 
     [Fact]
-    public async Task Chat_SentToTwo_BothAreSpansAndOneOfThemWasOvertaken()
+    public async Task Chat_Hedged_SpanOfEachAttempt()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(
@@ -128,7 +128,7 @@ public sealed class TracingTests
     }
 
     [Fact]
-    public async Task Chat_NobodyOpen_QueueSpanSaysWhy()
+    public async Task Chat_NoUsablePlacement_QueueSpanHasReason()
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:MaxWaitWithoutInstance", "00:00:00.1"));
@@ -145,9 +145,9 @@ public sealed class TracingTests
         Assert.DoesNotContain(trace.Spans, s => s.DisplayName == "decide");
     }
 
-    /// <summary>Plays a client with a trace of its own and keeps the spans that belong to it.</summary>
+    /// <summary>A client with its own trace, which collects the spans of that trace.</summary>
     [Fact]
-    public async Task Chat_TierMustBeStarted_EventOnTheWait()
+    public async Task Chat_TierStarted_EventOnQueueSpan()
     {
         await using var bed = await Activation.ColdBed.StartAsync();
         await using var bridge = await bed.OpenAsync();
@@ -160,17 +160,17 @@ public sealed class TracingTests
         await trace.ServerSpanAsync();
         var started = Assert.Single(trace.One("queue").Events, e => e.Name == "bridge.activation");
         Assert.Equal("cold", started.Tags.Single(t => t.Key == "bridge.tier").Value);
-        // What the platform is asked is no part of it.
+        // Requests to the platform's API are not part of the trace.
         Assert.DoesNotContain(trace.Spans, s => s.DisplayName.StartsWith("GET", StringComparison.Ordinal));
     }
 
     [Theory]
     [InlineData("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
     [InlineData(null)]
-    public async Task Forward_NobodyTraces_WhatTheClientSentGoesOn(string? sent)
+    public async Task Forward_NoTracing_ClientsContextPassedOn(string? sent)
     {
         await using var fleet = await TestFleet.StartAsync(1);
-        // In a process of its own: here the other tests listen.
+        // A separate process, because the listeners of other tests are active in this one.
         await using var bridge = await GatewayProcess.StartAsync(fleet.Servers, 1);
         using var client = new HttpClient { BaseAddress = bridge.Url };
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat") { Content = JsonContent.Create(Ask.Chat("deepseek-r1:7b", stream: false)) };
@@ -213,7 +213,7 @@ public sealed class TracingTests
             return bridge.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
         }
 
-        /// <summary>The span of the whole request, once it has ended; every other ended before.</summary>
+        /// <summary>The span of the whole request, after it has ended; all other spans end earlier.</summary>
         public Task<Activity> ServerSpanAsync() => _server.Task.WaitAsync(TimeSpan.FromSeconds(20), Token);
 
         public Activity One(string name) => Assert.Single(_spans, s => s.DisplayName == name);

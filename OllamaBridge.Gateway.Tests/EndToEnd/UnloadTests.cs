@@ -7,7 +7,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
-/// <summary><c>ollama stop</c> through the bridge.</summary>
+/// <c>ollama stop</c> through the bridge.
 public sealed class UnloadTests
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
@@ -18,7 +18,7 @@ public sealed class UnloadTests
     [InlineData("/api/generate", "\"keep_alive\":0")]
     [InlineData("/api/generate", "\"prompt\":\"\",\"keep_alive\":\"0s\"")]
     [InlineData("/api/chat", "\"messages\":[],\"keep_alive\":0,\"stream\":false")]
-    public async Task Unload_InMemoryOnSeveral_GoneFromAllAndOneAnswer(string path, string fields)
+    public async Task Unload_LoadedOnSeveral_UnloadedFromAllWithOneResponse(string path, string fields)
     {
         await using var fleet = await TestFleet.StartAsync(3);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -33,7 +33,7 @@ public sealed class UnloadTests
     }
 
     [Fact]
-    public async Task Unload_AllSlotsBusy_AnswersWithoutWaitingForOne()
+    public async Task Unload_AllSlotsBusy_DoesNotWait()
     {
         await using var fleet = await TestFleet.StartAsync(2, SimulatorOptions.Instant with { ParallelSlots = 1 });
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Hedging:Enabled", "false"));
@@ -44,7 +44,7 @@ public sealed class UnloadTests
         var busy = Enumerable.Range(0, 2).Select(_ => bridge.PostAsync("/api/chat", Ask.Chat(), stop.Token)).ToArray();
         await Eventually.BecomesAsync(() => bridge.Fleet.Current.Instances.All(v => v.Instance.SlotsUsed == 1), Soon);
 
-        // Had it to wait for a slot, it would wait for minutes.
+        // If it waited for a slot, it would wait for minutes.
         using var answer = await PostAsync(bridge, "/api/generate", "\"keep_alive\":0").WaitAsync(Soon, Token);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
@@ -55,7 +55,7 @@ public sealed class UnloadTests
     }
 
     [Fact]
-    public async Task Unload_InMemoryNowhere_OneInstanceAnswers()
+    public async Task Unload_NotLoaded_OneInstanceResponds()
     {
         await using var fleet = await TestFleet.StartAsync(2);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
@@ -78,7 +78,7 @@ public sealed class UnloadTests
     [InlineData("/api/generate", """{"model":"m"}""", false)]
     [InlineData("/api/embed", """{"model":"m","keep_alive":0}""", false)]
     [InlineData("/v1/chat/completions", """{"model":"m","keep_alive":0,"messages":[]}""", false)]
-    public void IsUnload_ByPromptAndKeepAlive_AsAServer(string path, string body, bool expected)
+    public void IsUnload_PromptAndKeepAlive_AsInOllama(string path, string body, bool expected)
     {
         var operation = OperationTable.Find(path, out _)!;
         Assert.Equal(expected, UnloadStage.IsUnload(operation, RequestInspector.Inspect(new(Encoding.UTF8.GetBytes(body)), operation)));

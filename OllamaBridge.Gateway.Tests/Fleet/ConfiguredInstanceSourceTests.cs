@@ -13,7 +13,7 @@ using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>An entry with discovery stands for every address behind its name.</summary>
+/// <summary>An entry with discovery represents every address of its name.</summary>
 public sealed class ConfiguredInstanceSourceTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -35,7 +35,7 @@ public sealed class ConfiguredInstanceSourceTests
     }
 
     [Fact]
-    public async Task List_DnsEntryThatIsAService_AddressesOfTheServicesHost()
+    public async Task List_DnsEntryWithServiceName_AddressesOfServicesHost()
     {
         await using var world = new World(("Bridge:Instances:0:Url", "http://ollama"), ("Bridge:Instances:0:Discovery", "Dns"),
             ("services:ollama:http:0", "http://ollama.ns.svc:11434"));
@@ -66,7 +66,7 @@ public sealed class ConfiguredInstanceSourceTests
     }
 
     [Fact]
-    public async Task Watch_NobodyKnows_ListStaysAndRecovers()
+    public async Task Watch_DnsFails_ListUnchangedAndRecovers()
     {
         await using var world = new World(("Bridge:Instances:0:Url", "http://ollama:11434"), ("Bridge:Instances:0:Discovery", "Dns"));
         world.Addresses["ollama"] = ["10.0.0.1"];
@@ -79,7 +79,7 @@ public sealed class ConfiguredInstanceSourceTests
         world.Addresses["ollama"] = [];
         await world.AdvanceUntilLookedAsync();
 
-        // The first list that comes is that of the group without members: the outage made none.
+        // The first list is that of the group without members; the outage produced none.
         Assert.Empty(await world.NextListAsync());
         Assert.Contains(world.Logs.Lines, l => l.Contains("1006", StringComparison.Ordinal) && l.Contains("TryAgain", StringComparison.Ordinal));
     }
@@ -146,13 +146,13 @@ public sealed class ConfiguredInstanceSourceTests
         public async Task<IReadOnlyList<InstanceDefinition>> NextListAsync() =>
             await Lists.Reader.ReadAsync(Token).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Token);
 
-        /// <summary>The next look is due an interval after the last has ended, which the test does not see: time goes on until it has come.</summary>
+        /// <summary>Advances the time until the next lookup, which is due an interval after the end of the previous one.</summary>
         public async Task AdvanceUntilLookedAsync()
         {
             var before = Lookups;
             for (var i = 0; Lookups == before; i++)
             {
-                Assert.True(i < 100_000, "nobody looked again");
+                Assert.True(i < 100_000, "no further lookup");
                 Time.Advance(TimeSpan.FromSeconds(5));
                 await Task.Yield();
             }

@@ -18,12 +18,12 @@ internal sealed class FakeServers : HttpMessageHandler
         this[request.RequestUri!.Host].AnswerAsync(request.RequestUri.AbsolutePath, cancellationToken);
 }
 
-/// <summary>One of them: what it has, and how it misbehaves.</summary>
+/// <summary>A server with configurable models and faults.</summary>
 internal sealed class FakeServer
 {
     private readonly Channel<string> _arrived = Channel.CreateUnbounded<string>();
 
-    /// <summary>Names of the models on disk.</summary>
+    /// <summary>The names of the models on disk, separated by blanks.</summary>
     public volatile string Models = "a";
 
     public volatile string Loaded = "";
@@ -35,15 +35,15 @@ internal sealed class FakeServer
 
     public volatile bool Hangs;
 
-    /// <summary>Whether the list of models in memory is not answered, as while a model is being loaded.</summary>
+    /// <summary>Whether the list of running models gets no response, as during the load of a model.</summary>
     public volatile bool HoldsRunning;
 
     public volatile int Status = 200;
 
-    /// <summary>Set: the answer's body, whatever is asked.</summary>
+    /// <summary>The body of every response; null for the regular ones.</summary>
     public volatile string? Body;
 
-    /// <summary>Set: model lists are made when asked for, but sent only once this has ended.</summary>
+    /// <summary>Delays responses with model lists until this task ends; their content is that at the time of the request. Null for no delay.</summary>
     public volatile Task? TagsHeld;
 
     public async Task<HttpResponseMessage> AnswerAsync(string path, CancellationToken cancellationToken)
@@ -66,21 +66,21 @@ internal sealed class FakeServer
         return new HttpResponseMessage((HttpStatusCode)Status) { Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body)) };
     }
 
-    /// <summary>Waits until it has been asked once more for a path.</summary>
+    /// <summary>Waits for the next request with a path.</summary>
     public async Task AskedAsync(string path, CancellationToken cancellationToken)
     {
         while (await _arrived.Reader.ReadAsync(cancellationToken) != path)
         {
-            // Others are of no interest.
+            // Other paths are ignored.
         }
     }
 
-    /// <summary>Forgets what it has been asked so far.</summary>
+    /// <summary>Forgets earlier requests.</summary>
     public void Forget()
     {
         while (_arrived.Reader.TryRead(out _))
         {
-            // All of them.
+            // Empties the queue.
         }
     }
 

@@ -6,9 +6,9 @@ using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>Builds snapshots for tests. Building again keeps the instances and their counters, as the fleet's owner does.</summary>
+/// <summary>Builds snapshots for tests. A second build keeps the instances and their counters, as the fleet's owner does.</summary>
 /// <param name="tiers">Cold tiers; null for none.</param>
-/// <param name="digests">Which digest of a name is served; null for the newest.</param>
+/// <param name="digests">The configured digest of each name; null for the newest.</param>
 internal sealed class FleetBuilder(ColdTiers? tiers = null, ModelDigests? digests = null)
 {
     public static readonly DateTimeOffset Day = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
@@ -27,7 +27,7 @@ internal sealed class FleetBuilder(ColdTiers? tiers = null, ModelDigests? digest
         return this;
     }
 
-    /// <summary>Adds a server that speaks only OpenAI's API. Ids are separated by blanks.</summary>
+    /// <summary>Adds a server that supports only OpenAI's API. Ids are separated by blanks.</summary>
     public FleetBuilder WithOpenAI(string name, string ids, ApiRoutes routes = ApiRoutes.None, int slots = 1)
     {
         var service = new OpenAIService([.. Split(ids)], routes);
@@ -36,7 +36,7 @@ internal sealed class FleetBuilder(ColdTiers? tiers = null, ModelDigests? digest
         return this;
     }
 
-    /// <summary>Adds the bridge of another region. Models are separated by blanks; all of them have the same room.</summary>
+    /// <summary>Adds a peer in another region. Models are separated by blanks, and all have the same number of free slots.</summary>
     public FleetBuilder WithPeer(string region, string models = "a", int free = 1, int waiting = 0, int instances = 1, int slots = 16, string loaded = "")
     {
         var instance = new Instance(new InstanceDefinition(region, new Uri($"http://{region}:11400"), slots, int.MaxValue) { Peer = new PeerBridge("here", TimeSpan.FromSeconds(1)) });
@@ -86,7 +86,7 @@ internal sealed class FleetBuilder(ColdTiers? tiers = null, ModelDigests? digest
     private InstanceView View(string name) => _views.Single(v => v.Instance.Name == name);
 }
 
-/// <summary>A fleet that does what a test says.</summary>
+/// <summary>A fleet with directives that a test controls.</summary>
 internal sealed class FakeFleet : IFleet
 {
     private FleetSnapshot _current = FleetSnapshot.Empty;
@@ -97,7 +97,7 @@ internal sealed class FakeFleet : IFleet
 
     public List<(Instance Instance, InstanceFailure Failure)> Failures { get; } = [];
 
-    /// <summary>What becomes of a drain, or of its end.</summary>
+    /// <summary>The result of drain and undrain requests.</summary>
     public Func<string, bool, bool> Drains { get; set; } = (_, _) => false;
 
     public void Publish(FleetSnapshot snapshot)

@@ -8,7 +8,7 @@ public sealed class FleetMembersTests
     private static readonly InstanceDefinition[] Configured = [FakeSource.Definition("i")];
 
     [Fact]
-    public void Add_NameOrAddressTaken_SaidAndNothingChanges()
+    public void Add_NameOrAddressTaken_RejectedWithReason()
     {
         var words = Add(FleetWords.None, FakeSource.Definition("k"));
         Assert.Equal((MemberChange.Configured, words), FleetMembers.Add(FakeSource.Definition("I") with { Url = new Uri("http://x") }, Configured, words, Now));
@@ -17,14 +17,14 @@ public sealed class FleetMembersTests
     }
 
     [Fact]
-    public void Add_AddressOfOneThatWasRemoved_Free()
+    public void Add_AddressOfRemovedInstance_Accepted()
     {
         var words = Add(FleetWords.None, FakeSource.Definition("k")).Remove("k", Now);
         Assert.Equal(MemberChange.Added, FleetMembers.Add(FakeSource.Definition("x") with { Url = new Uri("http://k") }, Configured, words, Now).Change);
     }
 
     [Fact]
-    public void Merge_TwoGatewaysWereToldOfOneAddress_TheEarlierHasItWhoeverHeardItFirst()
+    public void Merge_SameAddressAddedAtTwoGateways_EarlierWins()
     {
         var (a, b) = (FakeSource.Definition("z") with { Url = new Uri("http://x") }, FakeSource.Definition("b") with { Url = new Uri("http://x") });
         MemberMark first = new("z", a, 5), second = new("b", b, 6), third = new("c", FakeSource.Definition("c"), 7);
@@ -38,7 +38,7 @@ public sealed class FleetMembersTests
     }
 
     [Fact]
-    public void Hear_SameMomentOtherWord_WhatTheStoreHasHolds()
+    public void Hear_ConflictAtSameTime_StoresValueWins()
     {
         var ours = WordBook<DrainMark>.Empty.Hear([new DrainMark("i", true, 5)], Now);
         Assert.True(ours.Hear([new DrainMark("i", false, Now.ToUnixTimeMilliseconds())], Now).TryGet("I", out var mark) && !mark.Draining);
@@ -48,7 +48,7 @@ public sealed class FleetMembersTests
     }
 
     [Fact]
-    public void LackedBy_OnlyWhatIsMissingOrOlderThere()
+    public void LackedBy_Entries_OnlyMissingOrOlder()
     {
         var ours = WordBook<DrainMark>.Empty.Hear([new DrainMark("i", true, 5), new DrainMark("j", true, 5), new DrainMark("k", true, 5)], Now);
         var lacked = ours.LackedBy([new DrainMark("i", true, 5), new DrainMark("j", true, 4), new DrainMark("x", true, 9)], Now);
@@ -56,7 +56,7 @@ public sealed class FleetMembersTests
     }
 
     [Fact]
-    public void Hear_UndoingWordsGrowOld_ForgottenAndNotSaidAgain()
+    public void Hear_ExpiredRemovals_ForgottenAndNotSentAgain()
     {
         var words = Add(FleetWords.None, FakeSource.Definition("k")).Remove("k", Now);
         var later = Now + FleetWords.Memory + TimeSpan.FromMinutes(1);

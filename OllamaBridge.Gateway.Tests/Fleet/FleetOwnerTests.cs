@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Tests.Fleet;
 
 public sealed class FleetOwnerTests : IAsyncLifetime
 {
-    // Nobody waits for it unless a test fails.
+    // Only a failed test reaches this time.
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
     private static readonly HealthOptions Health = new() { RequestFailuresToEject = 3, FailuresToEject = 2 };
     private readonly FakeTimeProvider _clock = new();
@@ -30,7 +30,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Starting_SomeAnswer_SnapshotIsThereBeforeTheFirstRequest()
+    public async Task Starting_SomeInstancesRespond_SnapshotBeforeFirstRequest()
     {
         _servers["j"].Refuses = true;
         await _owner.StartingAsync(Cancelled);
@@ -39,7 +39,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task SetDraining_OfOneThatHasGoneMeanwhile_CanBeEndedAndOnlyThat()
+    public async Task SetDraining_RemovedInstance_OnlyUndrainAccepted()
     {
         await StartAsync();
         Assert.True(await _owner.SetDrainingAsync("j", draining: true, Cancelled));
@@ -56,14 +56,14 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Poll_ChangedMemoryAndDisk_InTheNextSnapshots()
+    public async Task Poll_ChangedMemoryAndDisk_InNextSnapshots()
     {
         await StartAsync();
         _servers["i"].Loaded = "a";
         _servers["i"].Models = "a b";
         _clock.Advance(Health.Interval);
         await UntilAsync(s => View(s, "i").Loaded.Length == 1);
-        Assert.DoesNotContain("b:latest", _owner.Current.Models.Keys); // model lists are read less often
+        Assert.DoesNotContain("b:latest", _owner.Current.Models.Keys); // model lists are probed less often
         _clock.Advance(Health.CatalogInterval);
         await UntilAsync(s => s.Models.ContainsKey("b:latest"));
         Assert.Equal(1, _owner.Current.Models["a:latest"].State.Copies);
@@ -107,7 +107,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Poll_RunningModelsAreHeldBack_HealthyWithWhatWasKnownAndNewModels()
+    public async Task Poll_RunningModelsDelayed_HealthyWithLastKnownState()
     {
         _servers["i"].Loaded = "a";
         await StartAsync();
@@ -122,7 +122,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
             await UntilAsync(s => s.Version > version);
             var view = View(_owner.Current, "i");
             Assert.Equal((InstanceStatus.Healthy, "a:latest"), (view.Status, Assert.Single(view.Loaded).Key));
-            Assert.Contains(view.Remarks, r => r.Contains("/api/ps does not answer", StringComparison.Ordinal));
+            Assert.Contains(view.Remarks, r => r.Contains("/api/ps does not respond", StringComparison.Ordinal));
         }
 
         _servers["i"].HoldsRunning = false;
@@ -130,13 +130,13 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Starting_ModelListThatTakesLong_WatchedMeanwhileAndUsedWhenItCame()
+    public async Task Starting_SlowModelList_ProbedMeanwhileAndAppliedOnArrival()
     {
         var held = new TaskCompletionSource();
         _servers["i"].TagsHeld = held.Task;
         var starting = _owner.StartingAsync(Cancelled);
         await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled);
-        // A second question gets no answer: only the first list can arrive.
+        // A second request gets no response, so only the first list can arrive.
         _servers["i"].TagsHeld = new TaskCompletionSource().Task;
         while (!starting.IsCompleted)
         {
@@ -146,7 +146,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
 
         await _owner.StartAsync(Cancelled);
         Assert.Equal([InstanceStatus.Unknown, InstanceStatus.Healthy], _owner.Current.Instances.Select(v => v.Status));
-        Assert.Contains("list of models has not come yet", View(_owner.Current, "i").LastError, StringComparison.Ordinal);
+        Assert.Contains("list of models has not arrived yet", View(_owner.Current, "i").LastError, StringComparison.Ordinal);
 
         held.SetResult();
         await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy);
@@ -155,7 +155,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Poll_ModelListFailsLater_TheListFromBeforeIsUsedAndThatIsTold()
+    public async Task Poll_ModelListFailsLater_PreviousListKeptAndReported()
     {
         await StartAsync();
         var held = new TaskCompletionSource();
@@ -172,7 +172,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Publish_OneNameTwoModels_TheNewestIsServed()
+    public async Task Publish_TwoDigestsOfOneName_NewestServed()
     {
         _servers["i"].Digest = "aaaaaaaaaaaa";
         _servers["j"].Digest = "bbbbbbbbbbbb";
@@ -194,7 +194,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     [InlineData("""{"models":[{"name":5}]}""")]
     [InlineData("""{"version":5}""")]
     [InlineData("")]
-    public async Task Poll_NonsenseAnswers_AFailedLookAndNothingWorse(string body)
+    public async Task Poll_InvalidResponse_ProbeFails(string body)
     {
         _servers["i"].Body = body;
         await _owner.StartingAsync(Cancelled);
@@ -206,11 +206,11 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     [InlineData(500)]
     [InlineData(403)]
     [InlineData(301)]
-    public async Task Poll_ErrorStatus_AFailedLook(int status)
+    public async Task Poll_ErrorStatus_ProbeFails(int status)
     {
         _servers["i"].Status = status;
         await _owner.StartingAsync(Cancelled);
-        Assert.Equal($"/api/version answered {status}", View(_owner.Current, "i").LastError);
+        Assert.Equal($"/api/version responded with {status}", View(_owner.Current, "i").LastError);
     }
 
     [Fact]
@@ -237,23 +237,23 @@ public sealed class FleetOwnerTests : IAsyncLifetime
             _owner.ReportSuccess(instance);
         }
 
-        await _owner.SetDrainingAsync("j", true, Cancelled); // whatever came before has been taken in by then
+        await _owner.SetDrainingAsync("j", true, Cancelled); // all earlier events have been processed by then
         Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
     }
 
     [Fact]
-    public async Task ReportFailure_Refused_OutAtOnceAndLookedAtAgain()
+    public async Task ReportFailure_Refused_UnhealthyAndProbedImmediately()
     {
         await StartAsync();
         var seen = new List<InstanceStatus>();
         _owner.Changed += () => seen.Add(View(_owner.Current, "i").Status);
         _owner.ReportFailure(View(_owner.Current, "i").Instance, InstanceFailure.Refused);
         await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy && seen.Contains(InstanceStatus.Unhealthy));
-        Assert.Equal(InstanceStatus.Unhealthy, seen[0]); // it answers, so it is back without any time passing
+        Assert.Equal(InstanceStatus.Unhealthy, seen[0]); // the server responds, so it recovers without a delay
     }
 
     [Fact]
-    public async Task ReportFailure_StaleCatalog_ListReadNow()
+    public async Task ReportFailure_StaleCatalog_CatalogReadImmediately()
     {
         await StartAsync();
         _servers["i"].Models = "b";
@@ -263,7 +263,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task SetDraining_OnAndOff_InTheSnapshotWhenItReturns()
+    public async Task SetDraining_OnAndOff_InSnapshotOnReturn()
     {
         await StartAsync();
         Assert.True(await _owner.SetDrainingAsync("I", true, Cancelled));
@@ -278,7 +278,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task DrainUntil_AgainWithoutADeadlineAndUndrained_TheNewestWordHolds()
+    public async Task DrainUntil_RepeatedAndUndrained_NewestDirectiveWins()
     {
         await StartAsync();
         var deadline = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().AddSeconds(30).ToUnixTimeMilliseconds());
@@ -298,7 +298,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_NewInstance_InTheSnapshotWhenItReturnsAndLookedAt()
+    public async Task Add_NewInstance_InSnapshotAndProbed()
     {
         await StartAsync();
         _servers["k"].Models = "new";
@@ -313,7 +313,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_InstanceThatDoesNotAnswer_ThereAllTheSame()
+    public async Task Add_UnreachableInstance_Added()
     {
         await StartAsync();
         _servers["k"].Refuses = true;
@@ -324,11 +324,11 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         await _servers["l"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
         Assert.False(added.IsCompleted);
         Assert.Equal(MemberChange.Removed, await _owner.RemoveAsync("l", Cancelled));
-        await added.WaitAsync(Guard, Cancelled); // nobody waits for one that has gone
+        await added.WaitAsync(Guard, Cancelled); // a removed instance is not waited for
     }
 
     [Fact]
-    public async Task Remove_WithAnAnswerUnderWay_GoneAtOnceAndItsSlotCountsOn()
+    public async Task Remove_WithRunningRequest_RemovedImmediatelyAndSlotStillCounted()
     {
         await StartAsync();
         await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
@@ -342,20 +342,20 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_OnceDrainedThenRemoved_UsedAgain()
+    public async Task Add_DrainedThenRemoved_UsableAgain()
     {
         await StartAsync();
         await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
         await _owner.SetDrainingAsync("k", true, Cancelled);
         await _owner.AddAsync(FakeSource.Definition("k", 2), Cancelled);
-        Assert.True(View(_owner.Current, "k").Draining); // more slots do not end a drain
+        Assert.True(View(_owner.Current, "k").Draining); // more slots don't end a drain
         await _owner.RemoveAsync("k", Cancelled);
         await _owner.AddAsync(FakeSource.Definition("k"), Cancelled);
         Assert.False(View(_owner.Current, "k").Draining);
     }
 
     [Fact]
-    public async Task Change_ConfigurationTakesAMembersName_TheMemberStandsBackUntilItIsFree()
+    public async Task Change_ConfigurationTakesMembersName_MemberSuspendedUntilFree()
     {
         await StartAsync();
         await _owner.AddAsync(FakeSource.Definition("k", 3), Cancelled);
@@ -368,7 +368,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_OneAddedOneRemoved_OthersKeepTheirState()
+    public async Task Change_OneAddedOneRemoved_OthersKeepState()
     {
         await StartAsync();
         var kept = View(_owner.Current, "j").Instance;
@@ -382,26 +382,26 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_SameNameOtherAddress_AnotherInstance()
+    public async Task Change_SameNameOtherAddress_NewInstance()
     {
         await StartAsync();
         var before = View(_owner.Current, "i").Instance;
         _source.Change(FakeSource.Definition("i") with { Url = new Uri("http://elsewhere") }, FakeSource.Definition("j"));
         await UntilAsync(s => View(s, "i").Status == InstanceStatus.Healthy && View(s, "i").Instance != before);
-        _owner.ReportFailure(before, InstanceFailure.Refused); // of the one that has gone: not the new one's fault
+        _owner.ReportFailure(before, InstanceFailure.Refused); // a failure of the removed instance does not count against the new one
         await _owner.SetDrainingAsync("j", true, Cancelled);
         Assert.Equal(InstanceStatus.Healthy, View(_owner.Current, "i").Status);
     }
 
     [Fact]
-    public async Task RefreshCatalog_LookUnderWayBefore_WaitsForOneAskedAfter()
+    public async Task RefreshCatalog_ProbeAlreadyRunning_WaitsForNewProbe()
     {
         await StartAsync();
         _servers["i"].Forget();
         var gate = new TaskCompletionSource();
         _servers["i"].TagsHeld = gate.Task;
         _clock.Advance(Health.CatalogInterval);
-        await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled); // this list still lacks b
+        await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled); // this list does not contain b yet
         _clock.Advance(TimeSpan.FromMilliseconds(1));
 
         var newer = new TaskCompletionSource();
@@ -418,7 +418,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task RefreshCatalog_NoAnswer_EndsAfterTheTimeOut()
+    public async Task RefreshCatalog_NoResponse_EndsAfterTimeout()
     {
         await StartAsync();
         _servers["i"].Forget();
@@ -431,7 +431,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task RefreshCatalog_InstanceRemovedMeanwhile_NotWaitedFor()
+    public async Task RefreshCatalog_InstanceRemoved_DoesNotWait()
     {
         await StartAsync();
         _servers["i"].Forget();
@@ -439,11 +439,11 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         var refresh = _owner.RefreshCatalogAsync(Cancelled);
         await _servers["i"].AskedAsync("/api/version", Cancelled).WaitAsync(Guard, Cancelled);
         _source.Change(FakeSource.Definition("j"));
-        await refresh.WaitAsync(Guard, Cancelled); // without any time passing
+        await refresh.WaitAsync(Guard, Cancelled); // without any delay
     }
 
     [Fact]
-    public async Task RefreshCatalog_NobodyHealthy_EndsAtOnce()
+    public async Task RefreshCatalog_NoHealthyInstance_EndsImmediately()
     {
         _servers["i"].Refuses = _servers["j"].Refuses = true;
         await StartAsync();
@@ -471,7 +471,7 @@ public sealed class FleetOwnerTests : IAsyncLifetime
 
         _owner.Changed += Check;
         Check();
-        // The owner may have set its timer only after the clock was put forward: then it waits for the clock to go on.
+        // The owner may set its timer only after the clock was advanced; then it waits for the next advance.
         var end = DateTime.UtcNow + Guard;
         while (!done.Task.IsCompleted && DateTime.UtcNow < end)
         {

@@ -8,7 +8,7 @@ using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>Several gateways over the same instances; each exchange is made by the test.</summary>
+/// <summary>Several gateways that share instances; the test triggers each exchange.</summary>
 public sealed class FleetSharingTests : IAsyncLifetime
 {
     private static readonly SharingOptions Sharing = new();
@@ -40,7 +40,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_OnlyOneHasWork_ItGetsAllSlots()
+    public async Task Exchange_OneGatewayHasWork_GetsAllSlots()
     {
         var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
         await RoundAsync(3);
@@ -57,7 +57,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     [InlineData(1)]
     [InlineData(4)]
     [InlineData(7)]
-    public async Task Exchange_ThreeGatewaysInAnyOrder_NeverMoreThanTheSlotsAndNoneIdle(int slots)
+    public async Task Exchange_ThreeGatewaysInAnyOrder_AllSlotsUsedAndNoneTwice(int slots)
     {
         var gateways = new[] { await StartAsync(slots), await StartAsync(slots), await StartAsync(slots) };
         var random = new Random(slots);
@@ -76,13 +76,13 @@ public sealed class FleetSharingTests : IAsyncLifetime
 
         foreach (var gateway in gateways)
             gateway.SetWaiting(20);
-        // What each gave back must come round to whoever wants it: a few exchanges, also where a turn has just ended.
+        // Slots that one gateway returned reach another after a few exchanges, even if a turn has just ended.
         await RoundAsync(8);
         Assert.Equal(slots, gateways.Sum(g => Math.Max(g["i"].Allowance, g["i"].SlotsUsed)));
     }
 
     [Fact]
-    public async Task Exchange_OneSlotTwoWant_EachHasItsTurn()
+    public async Task Exchange_TwoGatewaysOneSlot_TakeTurns()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         a.Wait(5);
@@ -100,7 +100,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_AGatewayFellSilent_ItsSlotsAreTheOthersWithinSeconds()
+    public async Task Exchange_GatewaySilent_SlotsReassignedWithinSeconds()
     {
         var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
         a.Wait(9);
@@ -114,24 +114,24 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_StoreIsLost_EachGoesOnWithAnEvenShareAndBackToOneFleet()
+    public async Task Exchange_StoreLost_EvenSharesUntilItReturns()
     {
         var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
         a.Wait(9);
         await RoundAsync(3);
         _store.IsLost = true;
         await RoundAsync(1);
-        Assert.Equal((4, 0), (a["i"].Allowance, b["i"].Allowance)); // for a moment nothing changes
+        Assert.Equal((4, 0), (a["i"].Allowance, b["i"].Allowance)); // the first exchange changes nothing
         _clock.Advance(Sharing.Timeout);
         await RoundAsync(1);
         Assert.Equal((2, 2), (a["i"].Allowance, b["i"].Allowance));
 
-        _store.Inner = new MemoryFleetStore(_clock, isShared: true); // back, with nothing in it
+        _store.Inner = new MemoryFleetStore(_clock, isShared: true); // the store is back and empty
         _store.IsLost = false;
         for (var n = 0; n < 5; n++)
         {
             await a.Sharing.ExchangeAsync(Cancelled);
-            Assert.InRange(a["i"].Allowance, 0, 2); // the other may be there any moment
+            Assert.InRange(a["i"].Allowance, 0, 2); // the other gateway may register at any moment
         }
 
         _clock.Advance(Sharing.Timeout);
@@ -140,7 +140,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_OthersUse_WeighsInTheLoad()
+    public async Task Exchange_UseByOthers_CountsAsLoad()
     {
         var (a, b) = (await StartAsync(slots: 4), await StartAsync(slots: 4));
         await RoundAsync(3);
@@ -151,7 +151,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Decide_AConversationsInstanceIsFullOfAnothersRequests_TheNextBestAtEveryGatewayAndThenBack()
+    public async Task Decide_ConversationsInstanceFullByOthers_SameAlternativeAtEveryGateway()
     {
         var (a, b, c) = (await StartAsync(slots: 4), await StartAsync(slots: 4), await StartAsync(slots: 4));
         await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled);
@@ -169,17 +169,17 @@ public sealed class FleetSharingTests : IAsyncLifetime
         var spilled = conversations.Select(n => Decide(b, n)).ToArray();
         Assert.Equal(spilled, conversations.Select(n => Decide(c, n)));
         Assert.All(homes.Zip(spilled), p => Assert.True(p.Second != "i" && (p.First == "i" || p.First == p.Second)));
-        Assert.Equal(["j", "k"], homes.Zip(spilled).Where(p => p.First == "i").Select(p => p.Second).Distinct().Order()); // not all to one
+        Assert.Equal(["j", "k"], homes.Zip(spilled).Where(p => p.First == "i").Select(p => p.Second).Distinct().Order()); // spread over both
 
-        // One each: of two among three, whose turn it is would decide.
+        // One slot per gateway: with two free slots the result would depend on the turn.
         for (var n = 0; n < 3; n++)
             a["i"].ReturnSlot();
         await RoundAsync(3);
-        Assert.Equal(homes, conversations.Select(n => Decide(b, n))); // no longer full
+        Assert.Equal(homes, conversations.Select(n => Decide(b, n))); // the instance has free slots again
     }
 
     [Fact]
-    public async Task Drain_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
+    public async Task Drain_AtOneGateway_AppliesToAllAndSurvivesStoreLoss()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         await a.Owner.SetDrainingAsync("i", true, Cancelled);
@@ -197,7 +197,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task DrainUntil_AtOneGateway_TheDeadlineAtAllAndUndrainEndsIt()
+    public async Task DrainUntil_AtOneGateway_DeadlineAtAllUntilUndrain()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         var deadline = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().AddMinutes(10).ToUnixTimeMilliseconds());
@@ -215,7 +215,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_AtOneGateway_AtAllAndStillAfterTheStoreForgot()
+    public async Task Add_AtOneGateway_AppliesToAllAndSurvivesStoreLoss()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         Assert.Equal(MemberChange.Added, await a.Owner.AddAsync(FakeSource.Definition("k", 4), Cancelled));
@@ -234,7 +234,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_OneWithWorkAtAll_NeverMoreThanItsSlots()
+    public async Task Add_InstanceUsedByAll_SlotsRespected()
     {
         var gateways = new[] { await StartAsync(), await StartAsync(), await StartAsync() };
         await RoundAsync(2);
@@ -257,7 +257,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_WhileTheStoreIsLost_AnEvenShare()
+    public async Task Add_StoreLost_EvenShare()
     {
         var (a, _) = (await StartAsync(), await StartAsync());
         await RoundAsync(2);
@@ -269,7 +269,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Add_JustBeforeTheStoreIsLost_NotLeftWithoutSlots()
+    public async Task Add_JustBeforeStoreLoss_HasSlots()
     {
         var (a, _) = (await StartAsync(), await StartAsync());
         await RoundAsync(2);
@@ -282,7 +282,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Exchange_WordsThatTheStoreHas_NotSaidAgainUntilItForgetsThem()
+    public async Task Exchange_DirectivesInStore_SentAgainOnlyAfterStoreLoss()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         await a.Owner.SetDrainingAsync("i", true, Cancelled);
@@ -293,12 +293,12 @@ public sealed class FleetSharingTests : IAsyncLifetime
         Assert.Equal(0, _store.WordsSaid);
         await b.Owner.SetDrainingAsync("i", false, Cancelled);
         await RoundAsync(3);
-        Assert.Equal(1, _store.WordsSaid); // by one gateway, once
+        Assert.Equal(1, _store.WordsSaid); // one gateway wrote it once
         _store.Inner = new MemoryFleetStore(_clock, isShared: true);
         await RoundAsync(1);
         Assert.Equal(1, _store.WordsSaid);
         await RoundAsync(3);
-        Assert.Equal(5, _store.WordsSaid); // each that saw them missing said both, once
+        Assert.Equal(5, _store.WordsSaid); // each gateway that observed the loss wrote both once
         _store.Inner = OldStore();
         await RoundAsync(4);
         Assert.False(await a.IsDrainingAsync());
@@ -307,7 +307,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Eject_AtOneGateway_AtAllUntilItEnds()
+    public async Task Eject_AtOneGateway_AppliesToAll()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         a.Owner.ReportFailure(a["i"], InstanceFailure.ServerError);
@@ -323,7 +323,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Eject_TheLastOne_NotOnAnothersWord()
+    public async Task Eject_LastInstance_NotByAnotherGateway()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         foreach (var name in new[] { "i", "j" })
@@ -334,7 +334,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Drain_OfOnePod_NotHeldAgainstTheNextOfItsNameWhoeverHearsOfIt()
+    public async Task Drain_ReplacedPod_NotAppliedToNextPod()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         var (pod, next) = (FakeSource.Definition("i") with { Incarnation = "uid-1" }, FakeSource.Definition("i") with { Incarnation = "uid-2" });
@@ -344,7 +344,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
         await RoundAsync(2);
         Assert.True(await b.IsDrainingAsync());
 
-        // One has seen the next pod already, the other has not; then all have, and one that starts.
+        // First one gateway has the next pod's definition, then all gateways and a new one.
         await b.ChangeAsync(next, FakeSource.Definition("j"));
         await RoundAsync(2);
         Assert.True(await a.IsDrainingAsync());
@@ -356,7 +356,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
         Assert.False(await a.IsDrainingAsync());
         Assert.False(await late.IsDrainingAsync());
 
-        // The word on the first is no obstacle to one on the second.
+        // A directive for the first pod does not prevent a directive for the second one.
         await late.Owner.SetDrainingAsync("i", true, Cancelled);
         await RoundAsync(2);
         Assert.True(await a.IsDrainingAsync());
@@ -364,7 +364,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Eject_OfOnePod_NotHeldAgainstTheNextOfItsName()
+    public async Task Eject_ReplacedPod_NotAppliedToNextPod()
     {
         var (a, b) = (await StartAsync(), await StartAsync());
         var pod = FakeSource.Definition("i") with { Incarnation = "uid-1" };
@@ -376,7 +376,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
         Assert.Equal(InstanceStatus.Ejected, (await a.ViewAsync("i")).Status);
         Assert.Equal(InstanceStatus.Healthy, (await b.ViewAsync("i")).Status);
 
-        // It is heard, though, of the same.
+        // The ejection applies to the same pod.
         await b.ChangeAsync(pod, FakeSource.Definition("j"));
         await RoundAsync(2);
         Assert.Equal(InstanceStatus.Ejected, (await b.ViewAsync("i")).Status);
@@ -393,7 +393,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
         return got;
     }
 
-    /// <summary>One that comes back with what was said long ago.</summary>
+    /// <summary>A store that returns with old directives.</summary>
     private MemoryFleetStore OldStore()
     {
         var store = new MemoryFleetStore(_clock, isShared: true);
@@ -411,7 +411,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
         return gateway;
     }
 
-    /// <summary>Everybody exchanges, so many times.</summary>
+    /// <summary>Runs a number of exchanges of all gateways.</summary>
     private async Task RoundAsync(int times)
     {
         for (var n = 0; n < times; n++)
@@ -422,7 +422,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
             }
     }
 
-    /// <summary>A store that can be taken away.</summary>
+    /// <summary>A store with simulated outages.</summary>
     private sealed class LosableStore(IFleetStore inner) : IFleetStore
     {
         public IFleetStore Inner { get; set; } = inner;
@@ -442,7 +442,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
         public ValueTask LeaveAsync(string gateway, CancellationToken cancellationToken) => Inner.LeaveAsync(gateway, cancellationToken);
     }
 
-    /// <summary>What of a gateway knows the fleet.</summary>
+    /// <summary>The fleet components of a gateway.</summary>
     private sealed class TestGateway : IAsyncDisposable
     {
         private readonly FakeSource _source = new("i", "j");
@@ -474,7 +474,7 @@ public sealed class FleetSharingTests : IAsyncLifetime
             await SettleAsync();
         }
 
-        /// <summary>The gateway is told of other instances, and finds them healthy.</summary>
+        /// <summary>Changes the gateway's instances, and waits for their first probes.</summary>
         public async Task ChangeAsync(params InstanceDefinition[] definitions)
         {
             _source.Change(definitions);
@@ -487,14 +487,14 @@ public sealed class FleetSharingTests : IAsyncLifetime
                 await Task.Yield();
             }
 
-            Assert.Fail("never looked at");
+            Assert.Fail("the instances were not probed");
         }
 
         public void Wait(int count) => SetWaiting(count);
 
         public void SetWaiting(int count) => Owner.Current.Anything.State.AddWaiting(count - Waiting);
 
-        /// <summary>Whatever was said to the owner before is in the snapshot then.</summary>
+        /// <summary>Waits until the snapshot reflects all earlier events of the owner.</summary>
         public async Task SettleAsync() => await Owner.SetDrainingAsync("nobody", true, Cancelled);
 
         public async Task<InstanceView> ViewAsync(string name)

@@ -1,12 +1,10 @@
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>
-/// The oracle of the name tests: Ollama 0.32.15's <c>modelref.ParseRef</c>, <c>NormalizePullName</c> and <c>model.ParseName</c>, followed
-/// step by step and without regard to speed. Independent of the gateway's and of the simulator's code.
-/// </summary>
+/// <summary>The oracle of the name tests: Ollama 0.32.15's <c>modelref.ParseRef</c>, <c>NormalizePullName</c> and <c>model.ParseName</c>, followed
+/// step by step. Independent of the gateway's and of the simulator's code.</summary>
 internal static class GoModelName
 {
-    /// <summary>What Ollama resolves a name to: host/namespace/model:tag in lower case, and its source; null if it resolves to nothing.</summary>
+    /// <summary>The name that Ollama resolves a name to (host/namespace/model:tag in lower case) and its source; null for an invalid name.</summary>
     public static (string Name, string Source)? Resolve(string raw)
     {
         raw = raw.Trim();

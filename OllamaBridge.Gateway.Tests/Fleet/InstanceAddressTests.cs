@@ -27,7 +27,7 @@ public class InstanceAddressTests
     [InlineData("http://127.0.0.1:1", "https://127.0.0.1:1", false)]
     [InlineData("http://gpu.lan:1/a", "http://gpu.lan:1/b", false)]
     [InlineData("http://gpu.lan:1/a", "http://gpu.lan:1/A", false)]
-    [InlineData("http://[::1]:1", "http://127.0.0.1:1", false)] // each may have a server of its own
+    [InlineData("http://[::1]:1", "http://127.0.0.1:1", false)] // IPv4 and IPv6 loopback may have different servers
     public void IsSameServer_Spellings_BothWays(string a, string b, bool expected)
     {
         Assert.Equal(expected, InstanceAddress.IsSameServer(Definition(a, false), new Uri(b), false));

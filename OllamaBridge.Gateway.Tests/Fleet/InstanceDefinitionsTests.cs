@@ -97,7 +97,7 @@ public class InstanceDefinitionsTests
     }
 
     [Fact]
-    public void Read_DefaultSlotsWrong_NotBlamedOnInstances()
+    public void Read_InvalidDefaultSlots_NoErrorForInstances()
     {
         Read(new FleetOptions { Slots = 0, Instances = [new() { Url = "a" }] }, out var errors);
         Assert.Empty(errors); // the validator of Bridge:Slots reports it, once and under its key
@@ -132,7 +132,7 @@ public class InstanceDefinitionsTests
     }
 
     [Fact]
-    public void Read_ManyMistakes_AllAtOnce()
+    public void Read_ManyErrors_AllReported()
     {
         Read(
             new FleetOptions
@@ -149,7 +149,7 @@ public class InstanceDefinitionsTests
     }
 
     [Fact]
-    public void Validate_Mistakes_EveryOneAFailure()
+    public void Validate_Errors_AllReported()
     {
         var result = new InstanceListValidator().Validate(null, new FleetOptions { Urls = "ftp://a,ftp://b" });
         Assert.Equal(2, result.Failures!.Count());

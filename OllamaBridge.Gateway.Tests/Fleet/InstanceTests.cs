@@ -32,7 +32,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void Configure_FewerSlotsThanUsed_SurplusRunsOut()
+    public void Configure_FewerSlotsThanUsed_SurplusReturned()
     {
         var instance = Make(slots: 2);
         Assert.True(instance.TryTakeSlot());
@@ -83,7 +83,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void AssumeLoading_MemoryFull_LeastRecentlyUsedIdleGoes()
+    public void AssumeLoading_MemoryFull_LeastRecentlyUsedIdleEvicted()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 2);
         Use(a, 10);
@@ -98,7 +98,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void AssumeLoading_OldestInUse_TheIdleOneGoes()
+    public void AssumeLoading_OldestInUse_IdleEvicted()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 2);
         Use(a, 10);
@@ -112,7 +112,7 @@ public class InstanceTests
     }
 
     [Fact]
-    public void AssumeLoading_AllInUse_TheOldestGoesWhenItsRequestsHaveEnded()
+    public void AssumeLoading_AllInUse_OldestEvictedAfterItsRequests()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 2);
         Use(a, 1);
@@ -123,13 +123,13 @@ public class InstanceTests
         instance.AssumeLoading(c, 4);
         a.Leave(5, answered: true);
 
-        // It answered, but what comes next would find the other there.
+        // The model was loaded for the response, but the next request would need a reload.
         Assert.Equal((false, true, true), (a.IsResident, b.IsResident, c.IsResident));
         Assert.Equal(2, instance.Residents);
     }
 
     [Fact]
-    public void AssumeLoading_RoomLeft_NobodyGoes()
+    public void AssumeLoading_CapacityLeft_NoEviction()
     {
         var (instance, a, b, c) = ThreeModels(capacity: 3);
         Use(a, 1);
@@ -144,7 +144,7 @@ public class InstanceTests
         var (instance, a, _, _) = ThreeModels(capacity: 1);
         instance.AssumeLoading(a, 1);
         Assert.True(a.IsResident);
-        Assert.False(a.IsLoaded); // who comes now waits for the load, too
+        Assert.False(a.IsLoaded); // further requests also wait for the load
         a.Enter(1);
         a.Leave(2, answered: true);
         Assert.True(a.IsLoaded);

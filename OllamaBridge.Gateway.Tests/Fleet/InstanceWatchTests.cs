@@ -17,7 +17,7 @@ public class InstanceWatchTests
     private long _asked;
 
     [Fact]
-    public void Apply_FirstAnswer_Healthy()
+    public void Apply_FirstSuccess_Healthy()
     {
         Assert.Equal(InstanceStatus.Unknown, _watch.Status);
         Assert.True(Answer("a"));
@@ -28,7 +28,7 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Apply_AnswerWithoutCatalog_NotHealthyBeforeOneIsKnown()
+    public void Apply_SuccessWithoutCatalog_NotHealthyUntilKnown()
     {
         Assert.False(Answer(models: null));
         Assert.Equal(InstanceStatus.Unknown, _watch.Status);
@@ -36,7 +36,7 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Apply_Refused_UnhealthyAtOnce()
+    public void Apply_Refused_UnhealthyImmediately()
     {
         Answer("a");
         Assert.True(Fail(refused: true));
@@ -44,16 +44,16 @@ public class InstanceWatchTests
         Assert.Equal("boom", _watch.ToView().LastError);
         Assert.Equal(_now + Options.RecoveryInterval, _watch.NextLook);
         Assert.Equal(_now, _watch.NextCatalog);
-        Assert.Single(_watch.ToView().Catalog); // what it has on disk is still known
+        Assert.Single(_watch.ToView().Catalog); // its known catalog is kept
     }
 
     [Fact]
-    public void Apply_TimeOuts_UnhealthyOnlyInARow()
+    public void Apply_Timeouts_UnhealthyOnlyIfConsecutive()
     {
         Answer("a");
         Assert.False(Fail());
         Assert.False(Fail());
-        Assert.False(Answer("a")); // the row ends
+        Assert.False(Answer("a")); // the row of failures ends
         Assert.False(Fail());
         Assert.False(Fail());
         Assert.Equal(InstanceStatus.Healthy, _watch.Status);
@@ -62,7 +62,7 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Apply_TimeOutsBeforeAnyAnswer_UnknownThenUnhealthy()
+    public void Apply_TimeoutsBeforeFirstSuccess_UnknownThenUnhealthy()
     {
         Assert.False(Fail());
         Assert.False(Fail());
@@ -72,7 +72,7 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Apply_AnswerAfterUnhealthy_HealthyAndErrorForgotten()
+    public void Apply_SuccessAfterUnhealthy_HealthyAndErrorCleared()
     {
         Answer("a");
         Fail(refused: true);
@@ -83,7 +83,7 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Apply_OlderLookAfterNewer_Ignored()
+    public void Apply_OlderProbeAfterNewer_Ignored()
     {
         Answer("a", asked: 10);
         Assert.False(Fail(refused: true, asked: 9));
@@ -93,18 +93,18 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Apply_OlderLookWithTheNewestCatalog_CatalogTaken()
+    public void Apply_OlderProbeWithNewestCatalog_CatalogApplied()
     {
         Answer("a", asked: 1);
         Answer(models: null, asked: 10);
-        Answer("a b", asked: 9); // asked for the list, overtaken by a look that did not ask for it
+        Answer("a b", asked: 9); // this probe requested the list before a later probe without the list completed
         Assert.Equal(2, _watch.ToView().Catalog.Length);
         Answer("a", asked: 5);
         Assert.Equal(2, _watch.ToView().Catalog.Length);
     }
 
     [Fact]
-    public void Eject_FailedRequests_OutForTheEjectionTimeAlthoughLooksSucceed()
+    public void Eject_FailedRequests_EjectedDespiteSuccessfulProbes()
     {
         Answer("a");
         Assert.True(_watch.Eject(InstanceFailure.ServerError, Options, _now));
@@ -118,7 +118,7 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Eject_AgainAndAgain_DoublesUpToTheLimit()
+    public void Eject_Repeatedly_DoublesUpToLimit()
     {
         double[] expected = [5, 10, 20, 30, 30];
         foreach (var seconds in expected)
@@ -126,14 +126,14 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Eject_AThousandTimes_NoOverflow()
+    public void Eject_ThousandTimes_NoOverflow()
     {
         for (var i = 0; i < 1000; i++)
             Assert.InRange(EjectAndMeasure(), 5, 30);
     }
 
     [Fact]
-    public void Praise_AfterEjections_NextOneIsShortAgain()
+    public void Praise_AfterEjections_NextEjectionIsShort()
     {
         EjectAndMeasure();
         EjectAndMeasure();
@@ -142,18 +142,18 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Eject_Refused_UnhealthyAndLookedAtNow()
+    public void Eject_Refused_UnhealthyAndProbedImmediately()
     {
         Answer("a");
         Assert.True(_watch.Eject(InstanceFailure.Refused, Options, _now));
         Assert.Equal(InstanceStatus.Unhealthy, _watch.Status);
         Assert.Equal(_now, _watch.NextLook);
-        Assert.True(Answer("a")); // back at once: no sentence to serve
+        Assert.True(Answer("a")); // healthy immediately, because it was not ejected
         Assert.Equal(InstanceStatus.Healthy, _watch.Status);
     }
 
     [Fact]
-    public void Eject_NotHealthy_Nothing()
+    public void Eject_NotHealthy_NoEffect()
     {
         Assert.False(_watch.Eject(InstanceFailure.Broken, Options, _now));
         Answer("a");
@@ -163,7 +163,7 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Apply_FailedLookWhileEjected_DoesNotShortenTheEjection()
+    public void Apply_FailedProbeWhileEjected_EjectionNotShortened()
     {
         Answer("a");
         _watch.Eject(InstanceFailure.TimedOut, Options, _now);
@@ -178,18 +178,18 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void Apply_RestartedWhileEjected_HealthyAtOnce()
+    public void Apply_RestartedWhileEjected_HealthyImmediately()
     {
         Answer("a");
         _watch.Eject(InstanceFailure.Broken, Options, _now);
         Fail(refused: true);
         Pass(1);
-        Assert.True(Answer("a")); // another process: what its forerunner did is not held against it
+        Assert.True(Answer("a")); // a restarted process starts without the ejection of the previous one
         Assert.Equal(InstanceStatus.Healthy, _watch.Status);
     }
 
     [Fact]
-    public void NextLook_Ejected_NotLaterThanTheEndOfIt()
+    public void NextLook_Ejected_NotAfterEjectionEnds()
     {
         Answer("a");
         _watch.Eject(InstanceFailure.Broken, Options with { EjectionTime = TimeSpan.FromSeconds(1) }, _now);
@@ -197,7 +197,7 @@ public class InstanceWatchTests
     }
 
     [Fact]
-    public void LookNow_BothDue()
+    public void LookNow_Always_HealthAndCatalogDue()
     {
         Answer("a");
         Pass(0.5);

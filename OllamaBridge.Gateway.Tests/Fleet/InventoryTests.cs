@@ -8,7 +8,7 @@ public class InventoryTests
     private static readonly DateTimeOffset Day = FleetBuilder.Day;
 
     [Fact]
-    public void Build_Nobody_EmptyLists()
+    public void Build_NoInstances_EmptyLists()
     {
         var inventory = Inventory.Build([]);
         Assert.Equal("""{"models":[]}""", Text(inventory.Tags));
@@ -26,7 +26,7 @@ public class InventoryTests
     }
 
     [Fact]
-    public void Tags_SameModelTwice_TheNewerEntryOnce()
+    public void Tags_SameModelTwice_NewerEntryOnce()
     {
         var old = FleetBuilder.Model("Tiny", Day, "\"old\"");
         var recent = FleetBuilder.Model("library/tiny:latest", Day.AddDays(1), "\"recent\"");
@@ -35,7 +35,7 @@ public class InventoryTests
     }
 
     [Fact]
-    public void Build_ModelHereAndInAnotherRegion_AsItIsHereAndTheOthersToo()
+    public void Build_ModelInTwoRegions_LocalEntryAndOtherModels()
     {
         var fleet = new FleetBuilder().WithPeer("us", "tiny theirs", loaded: "tiny theirs").With("i", "tiny", loaded: "tiny")
             .Change("us", v => v with
@@ -51,9 +51,9 @@ public class InventoryTests
     }
 
     [Fact]
-    public void Tags_WithinOneSecond_AsTheInstanceListsThem()
+    public void Tags_WithinOneSecond_InstancesOrder()
     {
-        // As a server sorts: recording 01-tags has an older model before a newer one of the same second.
+        // The order of a real server: recording 01-tags has an older model before a newer one of the same second.
         CatalogModel older = FleetBuilder.Model("b", Day), newer = FleetBuilder.Model("a", Day.AddMilliseconds(900));
         Assert.Equal("""{"models":[{"name":"b"},{"name":"a"}]}""", Text(Of(("i", [older, newer]), ("j", [older, newer])).Tags));
         Assert.Equal("""{"models":[{"name":"a"},{"name":"b"}]}""", Text(Of(("i", [newer, older])).Tags));
@@ -62,7 +62,7 @@ public class InventoryTests
     [Fact]
     public void OpenAIModels_AsRecorded()
     {
-        // Recording 03-v1-models, made of what 01-tags says.
+        // Recording 03-v1-models, built from the models of 01-tags.
         var inventory = Of(("i",
         [
             FleetBuilder.Model("slow:latest", DateTimeOffset.Parse("2026-11-23T21:10:21.4144445Z", null)),
@@ -88,7 +88,7 @@ public class InventoryTests
     }
 
     [Fact]
-    public void Running_SameModelTwice_TheOneThatStaysLonger()
+    public void Running_SameModelTwice_LaterExpiry()
     {
         var soon = View("i", []) with { Loaded = [FleetBuilder.InMemory("a", Day, "1")] };
         var late = View("j", []) with { Loaded = [FleetBuilder.InMemory("A", Day.AddMinutes(1), "2"), FleetBuilder.InMemory("b", Day.AddHours(1), "3")] };
@@ -109,7 +109,7 @@ public class InventoryTests
     }
 
     [Fact]
-    public void Version_OfUnhealthy_NotCounted()
+    public void Version_UnhealthyInstance_Ignored()
     {
         var down = View("i", []) with { Version = "0.1.0", Status = InstanceStatus.Unhealthy };
         Assert.True(Inventory.Build([down]).Version.IsEmpty);

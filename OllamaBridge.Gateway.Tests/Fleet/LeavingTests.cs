@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>Instances that were found in a group: they leave before they go, and the next of their name starts anew.</summary>
+/// <summary>Discovered instances drain before they are removed, and a new instance with the same name starts without their state.</summary>
 public sealed class LeavingTests : IAsyncLifetime
 {
     private static readonly HealthOptions Health = new() { RequestFailuresToEject = 1, Interval = TimeSpan.FromSeconds(2) };
@@ -35,7 +35,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_OneIsToldOfNoLonger_NothingNewUntilItsWorkIsDoneThenGone()
+    public async Task Change_Undiscovered_DrainedThenRemoved()
     {
         var instance = View("pod-1")!.Instance;
         Assert.True(instance.TryTakeSlot());
@@ -52,7 +52,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_IdleOne_StaysAMomentForItsHookAndUntilTheDeadlineThatItNames()
+    public async Task Change_IdleInstanceUndiscovered_KeptForPreStopHookAndItsDeadline()
     {
         _source.Change(Found("pod-0"));
         await UntilAsync(_ => View("pod-1") is { IsLeaving: true });
@@ -66,7 +66,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_UsedByAnotherGatewayOnly_Stays()
+    public async Task Change_UsedByAnotherGateway_Kept()
     {
         View("pod-1")!.Instance.UsedElsewhere = 1;
         _source.Change(Found("pod-0"));
@@ -77,7 +77,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_IdleAndAnswersNoLonger_GoneAtOnce()
+    public async Task Change_IdleAndUnhealthy_RemovedImmediately()
     {
         _servers["pod-1"].Refuses = true;
         await UntilAsync(_ => View("pod-1") is { Status: InstanceStatus.Unhealthy });
@@ -86,7 +86,7 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_ToldOfAgain_UsedAgainAsItWas()
+    public async Task Change_RediscoveredInstance_UsedWithItsState()
     {
         var instance = View("pod-1")!.Instance;
         _source.Change(Found("pod-0"));
@@ -99,19 +99,19 @@ public sealed class LeavingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Change_KnownToEnd_NothingNewAndThereForAsLongAsItIsToldOf()
+    public async Task Change_Terminating_DrainedWhileDiscovered()
     {
         _source.Change(Found("pod-0"), Found("pod-1") with { IsLeaving = true });
         await UntilAsync(_ => View("pod-1") is { IsLeaving: true, Draining: true });
         await PassAsync(TimeSpan.FromMinutes(1));
         Assert.NotNull(View("pod-1"));
-        // An operator's word does not bring it back.
+        // Undraining does not return it to use.
         await _owner.SetDrainingAsync("pod-1", false, Cancelled);
         Assert.False(View("pod-1")!.IsUsable);
     }
 
     [Fact]
-    public async Task Change_ConfiguredOneByOne_GoneAtOnce()
+    public async Task Change_ConfiguredInstanceRemoved_RemovedImmediately()
     {
         _source.Change(Found("pod-0"), Found("pod-1"), FakeSource.Definition("mine"));
         await UntilAsync(_ => View("mine") is { IsUsable: true });
@@ -123,7 +123,7 @@ public sealed class LeavingTests : IAsyncLifetime
     [Theory]
     [InlineData("http://pod-1b", "uid-2")]
     [InlineData("http://pod-1", "uid-2")]
-    public async Task Change_TheNextOfItsName_StartsAnewWithoutItsDrainItsWorkAndItsEjection(string url, string incarnation)
+    public async Task Change_ReplacedPod_StartsWithoutDrainAndEjection(string url, string incarnation)
     {
         var old = View("pod-1")!.Instance;
         Assert.True(old.TryTakeSlot());
@@ -139,7 +139,7 @@ public sealed class LeavingTests : IAsyncLifetime
         Assert.NotSame(old, View("pod-1")!.Instance);
         Assert.True(View("pod-1") is { Draining: false, DrainDeadline: null, Instance.SlotsUsed: 0 });
         Assert.Empty(_owner.Words.Ejections);
-        // The one that stays is drained for as long as its operator says.
+        // The drain of the instance that remains lasts until its operator ends it.
         Assert.True(View("pod-0")!.Draining);
         Assert.True(await _owner.SetDrainingAsync("pod-1", true, Cancelled));
         Assert.True(View("pod-1")!.Draining);
@@ -148,7 +148,7 @@ public sealed class LeavingTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Look_ThePodsContainerStartsAnewAfterADrain_UsedAgainWhereTheDrainHadATime(bool byATime)
+    public async Task Probe_ContainerRestartsAfterDrain_UsableIfDrainHadDeadline(bool byATime)
     {
         if (byATime)
             await _owner.DrainUntilAsync("pod-1", _clock.GetUtcNow().AddMinutes(1), Cancelled);
@@ -171,13 +171,13 @@ public sealed class LeavingTests : IAsyncLifetime
 
     private InstanceView? View(string name) => _owner.Current.Instances.SingleOrDefault(v => v.Instance.Name == name);
 
-    /// <summary>Time goes on, look by look.</summary>
+    /// <summary>Advances the time one probe interval at a time.</summary>
     private async Task PassAsync(TimeSpan time)
     {
         for (var end = _clock.GetUtcNow() + time; _clock.GetUtcNow() < end;)
         {
             _clock.Advance(Health.Interval);
-            // The owner has taken in what was due.
+            // Waits until the owner has processed the due events.
             await _owner.SetDrainingAsync("nobody", true, Cancelled);
         }
     }
@@ -186,8 +186,8 @@ public sealed class LeavingTests : IAsyncLifetime
     {
         for (var n = 0; !holds(_owner.Current); n++)
         {
-            Assert.True(n < 500, "never");
-            // Long looks and short: enough of them, but no time to speak of.
+            Assert.True(n < 500, "the condition did not hold in time");
+            // Time passes in steps that are shorter than a probe interval.
             _clock.Advance(TimeSpan.FromMilliseconds(200));
             await _owner.SetDrainingAsync("nobody", true, Cancelled);
             await Task.Yield();

@@ -13,14 +13,14 @@ public class ModelDigestsTests
     private const string C = "cccccccccccccccc";
 
     [Fact]
-    public void Divide_OneDigest_AllAreServed()
+    public void Divide_OneDigest_AllServed()
     {
         var model = Model(Fleet(("i", A, 0), ("j", A, 5), ("k", null, 9)));
         Assert.Equal((A, 3, 0), (model.Digest, model.Placements.Length, model.Others.Length));
     }
 
     [Fact]
-    public void Divide_TwoDigests_TheNewestIsServed()
+    public void Divide_TwoDigests_NewestServed()
     {
         var snapshot = Fleet(("i", A, 0), ("j", B, 5), ("k", A, 4), ("l", null, 9));
         var model = Model(snapshot);
@@ -31,7 +31,7 @@ public class ModelDigestsTests
     }
 
     [Fact]
-    public void Divide_NewestOnAnInstanceThatIsAway_TheNewestOfTheOthers()
+    public void Divide_NewestOnUnhealthyInstance_NewestOfOthers()
     {
         var fleet = Builder(("i", A, 0), ("j", B, 5));
         fleet.Change("j", v => v with { Status = InstanceStatus.Unhealthy });
@@ -43,8 +43,8 @@ public class ModelDigestsTests
     [Theory]
     [InlineData(A, A)]
     [InlineData("sha256:AAAAAAAAAAAA", A)]
-    [InlineData("dddddddddddd", "dddddddddddd")] // none has it: better no answer than another model's
-    public void Divide_Configured_ThatOne(string configured, string expected)
+    [InlineData("dddddddddddd", "dddddddddddd")] // no instance has it: an error is better than another model's response
+    public void Divide_ConfiguredDigest_Served(string configured, string expected)
     {
         var rules = new ModelDigests(new Dictionary<string, string> { ["m:latest"] = configured });
         var model = Model(Builder(rules, ("i", A, 0), ("j", B, 5)).Build());
@@ -53,7 +53,7 @@ public class ModelDigestsTests
     }
 
     [Fact]
-    public void Build_AnyDigests_ServedPlacementsAgreeAndTheListsShowTheirs()
+    public void Build_AnyDigests_PlacementsAndListsAgree()
     {
         var entry = Gen.Zip(Gen.Elements(A, B, C, null), Gen.Zip(Gen.Choose(0, 3), Gen.Elements(true, false)));
         Prop.ForAll(entry.NonEmptyListOf().ToArbitrary(), entries =>
@@ -70,14 +70,14 @@ public class ModelDigestsTests
             if (model.Others.IsEmpty)
                 return;
             Assert.NotEmpty(model.Placements);
-            // What /api/tags shows is what is served.
+            // /api/tags shows the digest that is served.
             var shown = (string?)JsonNode.Parse(snapshot.Inventory.Tags.Span)!["models"]![0]!["digest"];
             Assert.True(shown is null || shown == model.Digest);
         }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
     }
 
     [Fact]
-    public void For_TenantOfSomeInstances_ServesWhatThoseHave()
+    public void For_TenantWithSomeInstances_DigestOfThose()
     {
         var snapshot = Fleet(("i", A, 0), ("j", B, 5)).For(InstanceAccess.Without(null, "j"));
         Assert.Equal(A, Model(snapshot).Digest);
@@ -98,15 +98,15 @@ public class ModelDigestsTests
     }
 
     [Fact]
-    public void For_PinThatAllHave_TheSameView()
+    public void For_PinMatchesAll_SameView()
     {
         var model = Model(Fleet(("i", A, 0), ("j", A, 5)));
         Assert.Same(model, model.For(new DigestPin(true, A)));
-        Assert.Null(model.For(new DigestPin(true, B))); // pulled again everywhere since
+        Assert.Null(model.For(new DigestPin(true, B))); // all instances have pulled a newer one
     }
 
     [Fact]
-    public void Remarks_OtherDigest_ToldAndTheReasonThatNothingGoesThere()
+    public void Remarks_OtherDigest_ReasonForExclusion()
     {
         var snapshot = Fleet(("i", A, 0), ("j", B, 5));
         var (i, j) = (snapshot.Instances[0], snapshot.Instances[1]);
@@ -118,7 +118,7 @@ public class ModelDigestsTests
     }
 
     [Fact]
-    public void Remarks_EmptyList_TheReason()
+    public void Remarks_EmptyList_Reason()
     {
         var fleet = new FleetBuilder().With("i", models: "");
         var snapshot = fleet.Build();
@@ -127,7 +127,7 @@ public class ModelDigestsTests
     }
 
     [Fact]
-    public void Remarks_WhatItLacksThoughUsed_NoReason()
+    public void Remarks_MissingRoute_NoReason()
     {
         var fleet = new FleetBuilder().With("i").Change("i", v => v with { Remarks = ["it has no /api/ps"] });
         var snapshot = fleet.Build();

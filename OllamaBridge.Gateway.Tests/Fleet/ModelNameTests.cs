@@ -26,7 +26,7 @@ public class ModelNameTests
     [InlineData("hf.co/Some_One/Qwen2.5-0.5B.GGUF:Q4", "hf.co/some_one/qwen2.5-0.5b.gguf:q4")]
     [InlineData("llama3.2", "llama3.2:latest")]
     [InlineData("_x", "_x:latest")]
-    [InlineData("http:///library/x", "x:latest")] // no host: Ollama's own
+    [InlineData("http:///library/x", "x:latest")] // no host: Ollama's default
     [InlineData(":///me/x:1", "me/x:1")]
     public void TryGetKey_Valid_Canonical(string name, string expected)
     {
@@ -55,7 +55,7 @@ public class ModelNameTests
     [InlineData("modèle")]
     [InlineData("x\n")]
     [InlineData("x\0")]
-    [InlineData("http://x")] // a scheme belongs to a host
+    [InlineData("http://x")] // a scheme needs a host
     [InlineData("https://me/x")]
     [InlineData("http://http://registry.ollama.ai/library/x")]
     public void TryGetKey_Invalid_False(string name)
@@ -82,7 +82,7 @@ public class ModelNameTests
         Assert.Equal(valid, ModelName.TryGetKey($"{new string('h', length)}/library/x", out _));
 
     [Fact]
-    public void TryGetKey_OfAKey_IsTheKey()
+    public void TryGetKey_Key_Unchanged()
     {
         var part = Gen.Elements("x", "X", "library", "me", "latest", "registry.ollama.ai", "127.0.0.1:80", "a.b", "-", "", "_", "é", "hf.co");
         var separator = Gen.Elements("/", ":", "://", "", " ");
@@ -99,7 +99,7 @@ public class ModelNameTests
     [InlineData("nope", "nope:latest")]
     [InlineData("nope:1", "nope:1")]
     [InlineData("127.0.0.1:80/library/x", "127.0.0.1:80/library/x:latest")]
-    public void WithTag_AddsOnlyAMissingTag(string name, string expected) => Assert.Equal(expected, ModelName.WithTag(name));
+    public void WithTag_AnyName_AddsMissingTagOnly(string name, string expected) => Assert.Equal(expected, ModelName.WithTag(name));
 
     [Theory]
     [InlineData("tiny:latest", "library")]

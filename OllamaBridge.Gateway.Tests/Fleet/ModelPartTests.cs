@@ -5,20 +5,20 @@ using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>Who can use which of a model's instances.</summary>
+/// <summary>The instances of a model that each protocol can use.</summary>
 public class ModelPartTests
 {
     [Theory]
     [InlineData(ApiRoutes.Ollama, "Org/Model", "o")]
     [InlineData(ApiRoutes.OpenAI, "Org/Model", "o v")]
-    [InlineData(ApiRoutes.OpenAI, "org/model", "o w")] // an id counts to the letter
+    [InlineData(ApiRoutes.OpenAI, "org/model", "o w")] // ids are case-sensitive
     [InlineData(ApiRoutes.OpenAI, "Org/Model:latest", "o")]
     [InlineData(ApiRoutes.OpenAI, null, "o")]
     [InlineData(ApiRoutes.Responses, "Org/Model", "o v")]
     [InlineData(ApiRoutes.Responses, "org/model", "o")]
     [InlineData(ApiRoutes.Messages, "Org/Model", "o")]
     [InlineData(ApiRoutes.None, null, "o v w")]
-    public void Find_ModelOnBothKinds_ThoseWithTheRouteAndTheVeryName(object route, string? name, string instances)
+    public void Find_ModelOnBothKinds_PlacementsWithRouteAndExactId(object route, string? name, string instances)
     {
         var fleet = new FleetBuilder().With("o", "org/model").WithOpenAI("v", "Org/Model", ApiRoutes.Responses).WithOpenAI("w", "org/model").Build();
 
@@ -32,14 +32,14 @@ public class ModelPartTests
     [InlineData(ApiRoutes.OpenAI, "Org/Model", true)]
     [InlineData(ApiRoutes.OpenAI, "org/model", false)]
     [InlineData(ApiRoutes.Transcriptions, "Org/Model", false)]
-    public void Find_ModelOnOpenAIServersAlone_OnlyForThem(object route, string name, bool found)
+    public void Find_ModelOnlyOnOpenAIServers_OnlyForOpenAIRoutes(object route, string name, bool found)
     {
         var fleet = new FleetBuilder().With("o", "other").WithOpenAI("v", "Org/Model").Build();
         Assert.Equal(found, fleet.Find("org/model:latest", new ModelPart((ApiRoutes)route, name)) is not null);
     }
 
     [Fact]
-    public void Find_OllamaServersAlone_TheWholeModelWhateverIsAsked()
+    public void Find_OnlyOllamaServers_WholeModel()
     {
         var fleet = new FleetBuilder().With("o").With("p").Build();
         var whole = fleet.Models["a:latest"];
@@ -49,21 +49,21 @@ public class ModelPartTests
     }
 
     [Fact]
-    public void Find_PartsWithTheSameInstances_AreOneAndWaitTogether()
+    public void Find_PartsWithSameInstances_Shared()
     {
         var fleet = new FleetBuilder().With("o").WithOpenAI("v", "a").Build();
 
         var native = fleet.Find("a:latest", new ModelPart(ApiRoutes.Ollama, "a"));
         Assert.Same(native, fleet.Find("a:latest", new ModelPart(ApiRoutes.Messages, "a")));
         Assert.NotEqual(default, native!.Part);
-        // What all can serve is no part.
+        // If all instances can serve a request, the part is the whole model.
         Assert.Same(fleet.Models["a:latest"], fleet.Find("a:latest", new ModelPart(ApiRoutes.OpenAI, "a")));
-        // And a part leads back to itself, as queues are found again by it.
+        // A part resolves to itself, because queues use it as their key.
         Assert.Same(native, fleet.Find("a:latest", native.Part));
     }
 
     [Fact]
-    public void Find_NoModelNamed_NeverAnOpenAIServer()
+    public void Find_NoModel_NoOpenAIServer()
     {
         var fleet = new FleetBuilder().With("o").WithOpenAI("v", "a").Build();
         Assert.Equal(["o"], fleet.Find("", new ModelPart(ApiRoutes.OpenAI, null))!.Placements.Select(p => p.Instance.Name));
@@ -89,10 +89,10 @@ public class ModelPartTests
     }
 
     [Theory]
-    [InlineData(false, true, false)] // an Ollama server has told nothing yet: its models are not unknown
+    [InlineData(false, true, false)] // an Ollama server without a catalog: its models are not unknown
     [InlineData(true, true, true)]
     [InlineData(null, true, true)]
-    public void AnyCatalogKnown_OfThoseThatCouldHaveIt(bool? ollama, bool openAI, bool known)
+    public void AnyCatalogKnown_MixedFleet_OnlyCapableInstancesCount(bool? ollama, bool openAI, bool known)
     {
         var builder = new FleetBuilder();
         if (ollama is { } told)
@@ -103,7 +103,7 @@ public class ModelPartTests
     }
 
     [Fact]
-    public void Build_OpenAIServer_WhatItServesIsInMemoryAndStaysThere()
+    public void Build_OpenAIServer_ModelsAlwaysLoaded()
     {
         var builder = new FleetBuilder().WithOpenAI("v", "a b A");
         var fleet = builder.Build();
@@ -113,7 +113,7 @@ public class ModelPartTests
         var placements = fleet.Models.Values.SelectMany(m => m.Placements).ToList();
         Assert.Equal(["A", "a", "b"], placements.Select(p => p.Id!).Order(StringComparer.Ordinal));
         Assert.All(placements, p => Assert.True(p.State.IsLoaded));
-        // Elsewhere a copy that Ollama's requests cannot use counts for nothing.
+        // Copies on other instances don't count if Ollama's requests can't use them.
         Assert.Equal(0, fleet.Models["a:latest"].State.Copies);
     }
 }

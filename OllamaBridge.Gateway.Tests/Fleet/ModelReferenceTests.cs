@@ -55,7 +55,7 @@ public class ModelReferenceTests
     }
 
     [Fact]
-    public void Resolve_Verbatim_NeitherTrimsNorCuts()
+    public void Resolve_Verbatim_NotTrimmed()
     {
         Assert.False(ModelReference.Resolve(" x", ModelNaming.Verbatim).IsResolved);
         Assert.False(ModelReference.Resolve("x:7b:local", ModelNaming.Verbatim).IsResolved);
@@ -63,7 +63,7 @@ public class ModelReferenceTests
     }
 
     [Fact]
-    public void Resolve_AnyText_AsOllama() => Prop.ForAll(Names.ToArbitrary(), text =>
+    public void Resolve_AnyText_AsInOllama() => Prop.ForAll(Names.ToArbitrary(), text =>
     {
         var oracle = GoModelName.Resolve(text);
         var reference = ModelReference.Resolve(text);
@@ -77,7 +77,7 @@ public class ModelReferenceTests
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(20_000).WithQuietOnSuccess(true));
 
     [Fact]
-    public void Resolve_AnyTextForPull_AsOllama() => Prop.ForAll(Names.ToArbitrary(), text =>
+    public void Resolve_AnyTextForPull_AsInOllama() => Prop.ForAll(Names.ToArbitrary(), text =>
     {
         var reference = ModelReference.Resolve(text, ModelNaming.Pull);
         Assert.Equal(GoModelName.ResolveForPull(text), reference.IsResolved ? GoModelName.ParseName(reference.Key) : null);
@@ -85,7 +85,7 @@ public class ModelReferenceTests
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(20_000).WithQuietOnSuccess(true));
 
     [Fact]
-    public void Allows_AnyText_AsForWhatOllamaResolvesItTo()
+    public void Allows_AnyText_AsForResolvedName()
     {
         var access = new ModelAccess(["qwen3:8b", "me/x", "lab/*"]);
         Prop.ForAll(Names.ToArbitrary(), text =>
@@ -101,7 +101,7 @@ public class ModelReferenceTests
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(20_000).WithQuietOnSuccess(true));
     }
 
-    /// <summary>Names near those that mean something, and any text.</summary>
+    /// <summary>Names that are similar to special ones, and any text.</summary>
     internal static Gen<string> Names
     {
         get

@@ -33,7 +33,7 @@ public class OllamaLookTests
     [InlineData(501, "")]
     [InlineData(200, """{"error":"Unexpected endpoint or method. (GET /api/ps)"}""")]
     [InlineData(200, "<html>")]
-    public async Task Look_NoListOfRunningModels_WellWithARemark(int status, string body)
+    public async Task Look_NoListOfRunningModels_SucceedsWithRemark(int status, string body)
     {
         _routes["/api/ps"] = (status, body);
         var health = await OllamaLook.LookAsync(GetAsync);
@@ -42,16 +42,16 @@ public class OllamaLookTests
     }
 
     [Fact]
-    public async Task Look_ListOfRunningModelsIsHeldBack_WellWithARemark()
+    public async Task Look_ListOfRunningModelsDelayed_SucceedsWithRemark()
     {
         var health = await OllamaLook.LookAsync(path => path == "/api/ps" ? throw new TaskCanceledException() : GetAsync(path));
         Assert.Equal("0.32.15", health.Version);
         Assert.True(health.Loaded.IsDefault);
-        Assert.Contains("/api/ps does not answer", Assert.Single(health.Remarks), StringComparison.Ordinal);
+        Assert.Contains("/api/ps does not respond", Assert.Single(health.Remarks), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Look_NothingAnswers_Fails() =>
+    public async Task Look_NoResponse_Fails() =>
         await Assert.ThrowsAsync<TaskCanceledException>(() => OllamaLook.LookAsync(_ => throw new TaskCanceledException()));
 
     [Theory]
@@ -60,7 +60,7 @@ public class OllamaLookTests
     [InlineData(200, "{}")]
     [InlineData(200, """{"version":7}""")]
     [InlineData(200, "OK")]
-    public async Task Look_NoVersionButModels_WellWithARemark(int status, string body)
+    public async Task Look_ModelsWithoutVersion_SucceedsWithRemark(int status, string body)
     {
         _routes["/api/version"] = (status, body);
         var health = await OllamaLook.LookAsync(GetAsync);
@@ -74,7 +74,7 @@ public class OllamaLookTests
     [InlineData("{}")]
     [InlineData("[]")]
     [InlineData("")]
-    public async Task Look_EveryPathAnsweredTheSame_NoOllamaServer(string body)
+    public async Task Look_SameResponseOnEveryPath_NotAnOllamaServer(string body)
     {
         foreach (var path in _routes.Keys)
             _routes[path] = (200, body);
@@ -88,15 +88,15 @@ public class OllamaLookTests
     [InlineData("/api/version", 401)]
     [InlineData("/api/version", 301)]
     [InlineData("/api/ps", 503)]
-    public async Task Look_NotWell_TheErrorNamesPathAndStatus(string path, int status)
+    public async Task Look_Failure_ErrorNamesPathAndStatus(string path, int status)
     {
         _routes[path] = (status, "");
         var error = await Assert.ThrowsAsync<HttpRequestException>(() => OllamaLook.LookAsync(GetAsync));
-        Assert.Contains($"{path} answered {status}", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"{path} responded with {status}", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task ReadCatalog_OddNames_AllAreListed()
+    public async Task ReadCatalog_UnusualNames_AllListed()
     {
         string[] names =
         [

@@ -21,14 +21,14 @@ public class OpenAILookTests
     }
 
     [Fact]
-    public async Task Look_CatalogNotDue_HealthAlone()
+    public async Task Look_CatalogNotDue_HealthOnly()
     {
         Assert.True((await LookAsync(new OpenAIService([]), withCatalog: false)).IsDefault);
         Assert.Equal(["/health"], _asked);
     }
 
     [Fact]
-    public async Task Look_ModelsConfigured_NobodyIsAskedForThem()
+    public async Task Look_ModelsConfigured_NotRequested()
     {
         var models = await LookAsync(new OpenAIService(["x/Y", "z"]), withCatalog: true);
         Assert.Equal(["/health"], _asked);
@@ -37,11 +37,11 @@ public class OpenAILookTests
 
     [Theory]
     [InlineData(400)]
-    [InlineData(401)] // for others than the bridge
+    [InlineData(401)] // access for other clients only
     [InlineData(404)]
     [InlineData(405)]
     [InlineData(501)]
-    public async Task Look_NoHealthRoute_ModelsTellInstead(int status)
+    public async Task Look_NoHealthRoute_ModelsUsedInstead(int status)
     {
         await LookAsync(new OpenAIService(["x"]), withCatalog: false, health: status);
         Assert.Equal(["/health", "/v1/models"], _asked);
@@ -50,14 +50,14 @@ public class OpenAILookTests
     [Theory]
     [InlineData(404)]
     [InlineData(405)]
-    public async Task Look_NeitherRouteButModelsConfigured_Well(int status)
+    public async Task Look_NeitherRouteButModelsConfigured_Succeeds(int status)
     {
         var models = await LookAsync(new OpenAIService(["gpt-x"]), withCatalog: true, health: 404, models: status);
         Assert.Equal("gpt-x", Assert.Single(models).Name);
     }
 
     [Fact]
-    public async Task Look_NeitherRouteAndNoModels_TheErrorSaysWhatToDo()
+    public async Task Look_NeitherRouteAndNoModels_ErrorNamesSetting()
     {
         var error = await Assert.ThrowsAsync<HttpRequestException>(() => LookAsync(new OpenAIService([]), withCatalog: true, health: 404, models: 404));
         Assert.Contains("/v1", error.Message, StringComparison.Ordinal);
@@ -67,10 +67,10 @@ public class OpenAILookTests
     [Theory]
     [InlineData(null, 301, 200)]
     [InlineData(null, 404, 401)] // the key is wrong
-    [InlineData(null, 503, 200)] // as llama-server while it loads
+    [InlineData(null, 503, 200)] // as llama-server during a load
     [InlineData(null, 404, 500)]
-    [InlineData("/ready", 404, 200)] // a route that is configured must be there
-    public async Task Look_NotWell_Throws(string? path, int health, int models)
+    [InlineData("/ready", 404, 200)] // a configured health route must exist
+    public async Task Look_Failure_Throws(string? path, int health, int models)
     {
         await Assert.ThrowsAsync<HttpRequestException>(() => LookAsync(new OpenAIService([], HealthPath: path), true, health, models));
         Assert.DoesNotContain(_asked, a => a.StartsWith("/api", StringComparison.Ordinal));
@@ -83,7 +83,7 @@ public class OpenAILookTests
     public void Read_NoList_Throws(string body) => Assert.ThrowsAny<JsonException>(() => OpenAILook.Read(Encoding.UTF8.GetBytes(body)));
 
     [Fact]
-    public void Read_OddEntries_ThoseWithAnIdEachOnce()
+    public void Read_UnusualEntries_DistinctIds()
     {
         var models = OpenAILook.Read(Encoding.UTF8.GetBytes(
             """{"data":[{"id":"a"},{"id":"a"},{"id":7},{},"x",{"id":""},{"id":"b c"},{"id":" "},{"id":"x\u0000"},{"id":"\ud83d"},{"id":"中文"},{"id":"b","created":"soon","owned_by":5},{"id":"c","created":1e30}]}"""));

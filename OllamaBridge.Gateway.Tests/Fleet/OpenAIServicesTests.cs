@@ -20,13 +20,13 @@ public class OpenAIServicesTests
         Assert.Equal(InstanceKind.OpenAI, definition.Kind);
         Assert.Equal(new OpenAIService(["Org/Model"], ApiRoutes.Responses, "/ready"), definition.OpenAI);
         Assert.Equal("sk-1", definition.ApiKey!.Value);
-        // Read anew it is the same: nothing has changed.
+        // A second read returns an equal definition, so nothing changes.
         Assert.Equal(definition, Assert.Single(InstanceDefinitions.Read(new FleetOptions { Instances = [options] }, errors)));
         Assert.DoesNotContain("sk-1", definition.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Read_OtherModels_AnotherDefinition()
+    public void Read_OtherModels_DifferentDefinition()
     {
         InstanceDefinition Read(params string[] models) => InstanceDefinitions.Read(
             new FleetOptions { Instances = [new() { Url = "v", Kind = InstanceKind.OpenAI, Models = models }] }, [])[0];
@@ -34,7 +34,7 @@ public class OpenAIServicesTests
     }
 
     [Fact]
-    public void Read_Mistakes_EachWithItsKeyAndNoKeyRepeated()
+    public void Read_Errors_EachNamesItsKeyWithoutSecret()
     {
         var errors = new List<string>();
         InstanceDefinitions.Read(

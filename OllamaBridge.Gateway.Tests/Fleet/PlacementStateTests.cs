@@ -7,7 +7,7 @@ public class PlacementStateTests
     private readonly PlacementState _state = new(new ModelState("a"));
 
     [Fact]
-    public void Enter_Loading_LeaveWithoutAnswer_NotSeenInMemory()
+    public void Enter_LoadingWithoutSuccess_NotLoaded()
     {
         _state.AssumeLoading(5);
         _state.Enter(5);
@@ -21,7 +21,7 @@ public class PlacementStateTests
     }
 
     [Fact]
-    public void Leave_Answered_LoadedAndOneCopy()
+    public void Leave_Success_LoadedAndOneCopy()
     {
         _state.AssumeLoading(5);
         _state.Enter(5);
@@ -34,7 +34,7 @@ public class PlacementStateTests
     [InlineData(9, true)]
     [InlineData(10, true)]
     [InlineData(11, false)]
-    public void Observe_OlderThanOwnKnowledge_Ignored(long askedAt, bool stillLoaded)
+    public void Observe_OlderThanOwnState_Ignored(long askedAt, bool stillLoaded)
     {
         _state.AssumeLoading(10);
         _state.Observe(loaded: false, askedAt);
@@ -42,7 +42,7 @@ public class PlacementStateTests
     }
 
     [Fact]
-    public void Observe_AfterAnAssumedEviction_OlderSightIgnored()
+    public void Observe_AfterAssumedEviction_OlderObservationIgnored()
     {
         _state.Observe(loaded: true, askedAt: 1);
         _state.AssumeEvicted(10);
@@ -53,7 +53,7 @@ public class PlacementStateTests
     }
 
     [Fact]
-    public void Observe_OlderThanAnotherSight_Ignored()
+    public void Observe_OlderThanAnotherObservation_Ignored()
     {
         _state.Observe(loaded: true, askedAt: 10);
         _state.Observe(loaded: false, askedAt: 9);
@@ -61,7 +61,7 @@ public class PlacementStateTests
     }
 
     [Fact]
-    public void Copies_SameNewsTwice_CountedOnce()
+    public void Copies_SameObservationTwice_CountedOnce()
     {
         _state.Observe(loaded: true, askedAt: 1);
         _state.Observe(loaded: true, askedAt: 2);
@@ -79,14 +79,14 @@ public class PlacementStateTests
         _state.AssumeLoading(1);
         _state.Retire();
         Assert.Equal(0, _state.Model.Copies);
-        _state.Leave(2, answered: true); // the model was deleted while it answered
+        _state.Leave(2, answered: true); // the model was deleted during the response
         Assert.Equal(0, _state.Model.Copies);
         _state.Observe(loaded: true, askedAt: 3);
         Assert.Equal(0, _state.Model.Copies);
     }
 
     [Fact]
-    public void TimeToFirstToken_NothingThenMean()
+    public void TimeToFirstToken_Samples_NullThenMean()
     {
         Assert.True(double.IsNaN(_state.TimeToFirstToken));
         _state.AddTimeToFirstToken(1);

@@ -15,7 +15,7 @@ public class PrefillSpeedTests
     }
 
     [Fact]
-    public void Expected_OnePrompt_InProportionToTheLength()
+    public void Expected_OnePrompt_ProportionalToLength()
     {
         _speed.Add(tokens: 1000, bytes: 4000, TimeSpan.FromSeconds(2));
 
@@ -24,7 +24,7 @@ public class PrefillSpeedTests
     }
 
     [Fact]
-    public void Add_FoundInTheCache_HardlyBelieved()
+    public void Add_CachedPrompt_LowWeight()
     {
         _speed.Add(1000, 4000, TimeSpan.FromSeconds(2));
         _speed.Add(1000, 4000, TimeSpan.FromMilliseconds(1));
@@ -33,7 +33,7 @@ public class PrefillSpeedTests
     }
 
     [Fact]
-    public void Add_Slower_BelievedSoon()
+    public void Add_SlowerPrompt_HighWeight()
     {
         _speed.Add(1000, 4000, TimeSpan.FromSeconds(2));
         for (var i = 0; i < 3; i++)
@@ -46,14 +46,14 @@ public class PrefillSpeedTests
     [InlineData(PrefillSpeed.FewestTokens - 1, 4000, 1)]
     [InlineData(1000, 0, 1)]
     [InlineData(1000, 4000, 0)]
-    public void Add_SaysNothing_Ignored(long tokens, long bytes, double seconds)
+    public void Add_NoInformation_Ignored(long tokens, long bytes, double seconds)
     {
         _speed.Add(tokens, bytes, TimeSpan.FromSeconds(seconds));
         Assert.Null(_speed.Expected(1));
     }
 
     [Fact]
-    public void Expected_BeyondAnyTime_ADay()
+    public void Expected_Overflow_OneDay()
     {
         _speed.Add(64, 1, TimeSpan.FromHours(1));
         Assert.Equal(TimeSpan.FromDays(1), _speed.Expected(long.MaxValue));

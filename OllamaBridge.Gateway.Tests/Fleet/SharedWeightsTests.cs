@@ -4,13 +4,13 @@ using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
-/// <summary>Names that share their weights are one runner at an instance (<c>ollama cp</c>).</summary>
+/// <summary>Names that share their weights use one runner of an instance (<c>ollama cp</c>).</summary>
 public class SharedWeightsTests
 {
     private readonly FakeTimeProvider _clock = new();
 
     [Fact]
-    public void Decide_WeightsInMemoryUnderAnotherName_ThatInstance()
+    public void Decide_WeightsLoadedUnderAnotherName_ThatInstance()
     {
         var fleet = Fleet(("i", "a copy", ""), ("j", "a copy", "a"), ("k", "a copy", ""));
         for (var i = 0; i < 20; i++)
@@ -18,14 +18,14 @@ public class SharedWeightsTests
     }
 
     [Fact]
-    public void Decide_OtherWeights_NotThere()
+    public void Decide_OtherWeights_NoPreference()
     {
         var fleet = Fleet(("i", "a other", ""), ("j", "a other", "a"));
         Assert.Equal("i", Deciding.Scheduler(_clock).Decide(Deciding.For(fleet, "other")).Placement!.Instance.Name);
     }
 
     [Fact]
-    public void Lease_WeightsInMemoryUnderAnotherName_IsNoLoad()
+    public void Lease_WeightsLoadedUnderAnotherName_NoLoad()
     {
         var fleet = Fleet(("j", "a copy", "a"));
         using var lease = Deciding.Take(fleet, "j", "copy", _clock);
@@ -35,7 +35,7 @@ public class SharedWeightsTests
     }
 
     [Fact]
-    public void Lease_WeightsOnTheirWayUnderAnotherName_IsNoSecondLoad()
+    public void Lease_WeightsLoadingUnderAnotherName_NoSecondLoad()
     {
         var fleet = Fleet(("j", "a copy", ""));
         fleet.Change("j", v => v);
@@ -47,7 +47,7 @@ public class SharedWeightsTests
     }
 
     [Fact]
-    public void Build_NameGetsOtherWeights_SharesNoLonger()
+    public void Build_NameGetsOtherWeights_NoLongerShared()
     {
         var fleet = Fleet(("j", "a copy", "a"));
         Assert.True(fleet.Placement("j", "copy").State.IsWarm);
@@ -57,7 +57,7 @@ public class SharedWeightsTests
         Assert.True(fleet.Placement("j", "a").State.IsWarm);
     }
 
-    /// <summary>The names <c>a</c> and <c>copy</c> have one digest, others their own.</summary>
+    /// <summary>The names <c>a</c> and <c>copy</c> have the same digest; each other name has its own.</summary>
     private static FleetBuilder Fleet(params (string Name, string Models, string Loaded)[] instances)
     {
         var fleet = new FleetBuilder();

@@ -15,20 +15,20 @@ public class SlotSharesTests
 
     [Theory]
     [InlineData(4, new[] { 0 }, 0, new[] { 4 })]
-    [InlineData(4, new[] { 9, 0 }, 0, new[] { 4, 0 })] // whoever has work gets all of it
+    [InlineData(4, new[] { 9, 0 }, 0, new[] { 4, 0 })] // the only gateway with work gets all slots
     [InlineData(4, new[] { 9, 1 }, 0, new[] { 3, 1 })]
     [InlineData(4, new[] { 9, 9 }, 0, new[] { 2, 2 })]
-    [InlineData(4, new[] { 0, 0 }, 0, new[] { 2, 2 })] // lent out evenly
+    [InlineData(4, new[] { 0, 0 }, 0, new[] { 2, 2 })] // spare slots are divided evenly
     [InlineData(1, new[] { 5, 5, 0 }, 0, new[] { 1, 0, 0 })]
-    [InlineData(1, new[] { 5, 5, 0 }, 1, new[] { 0, 1, 0 })] // and then the other's turn
+    [InlineData(1, new[] { 5, 5, 0 }, 1, new[] { 0, 1, 0 })] // then the next gateway's turn
     public void Divide_Example_Shares(int slots, int[] demands, long turn, int[] expected) => Assert.Equal(expected, Divide(slots, demands, turn));
 
     [Fact]
-    public void Divide_Any_AllSlotsAndNoneTwice() => Prop.ForAll(Any, x =>
+    public void Divide_AnyDemands_AllSlotsOnce() => Prop.ForAll(Any, x =>
         Divide(x.Slots, x.Demands, x.Turn) is var shares && shares.All(s => s >= 0) && shares.Sum() == x.Slots).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Divide_Any_NobodyIsShortWhileAnotherHasTwoMoreOrSomethingToSpare() => Prop.ForAll(Any, x =>
+    public void Divide_AnyDemands_FairWithinOneSlot() => Prop.ForAll(Any, x =>
     {
         var shares = Divide(x.Slots, x.Demands, x.Turn);
         return Enumerable.Range(0, shares.Length).Where(i => shares[i] < x.Demands[i]).All(i =>
@@ -36,17 +36,17 @@ public class SlotSharesTests
     }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Divide_AskingForMore_NeverGetsLess() => Prop.ForAll(Any, x =>
+    public void Divide_HigherDemand_NotFewerSlots() => Prop.ForAll(Any, x =>
     {
         var before = Divide(x.Slots, x.Demands, x.Turn);
         var more = x.Demands.ToArray();
         more[0]++;
-        // By one at most: it is then divided among others who want, too, and the turn is another's.
+        // At most one less: the slot goes to another gateway that demands it, and the turn moves on.
         return Divide(x.Slots, more, x.Turn)[0] >= Math.Min(before[0], x.Demands[0]) - 1;
     }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Divide_TurnGoesRound_EachGetsAsMuch() => Prop.ForAll(Any, x =>
+    public void Divide_FullRoundOfTurns_EqualShares() => Prop.ForAll(Any, x =>
     {
         var sums = new int[x.Demands.Length];
         var equal = x.Demands.Select(_ => 50).ToArray();

@@ -5,7 +5,7 @@ namespace OllamaBridge.Gateway.Tests.Fleet;
 public class SnapshotBuilderTests
 {
     [Fact]
-    public void Build_SeveralInstances_ModelsUnited()
+    public void Build_SeveralInstances_ModelsMerged()
     {
         var snapshot = new FleetBuilder().With("i", "a b").With("j", "b c").With("k", "").Build();
 
@@ -15,7 +15,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void Build_SameModelInDifferentSpelling_OnePlaceEach()
+    public void Build_SameModelInDifferentSpelling_OnePlacementEach()
     {
         var snapshot = new FleetBuilder().With("i", "Tiny:latest").With("j", "library/tiny").Build();
         var model = Assert.Single(snapshot.Models);
@@ -24,7 +24,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void Build_Again_VersionGrowsAndStateCellsStay()
+    public void Build_Again_VersionIncreasesAndStateKept()
     {
         var fleet = new FleetBuilder().With("i").With("j");
         var first = fleet.Build();
@@ -42,7 +42,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void Build_LoadedAtFirstSight_ResidentAndCounted()
+    public void Build_InitiallyLoaded_ResidentAndCounted()
     {
         var fleet = new FleetBuilder().With("i", "a b", loaded: "a").With("j", "a", loaded: "a");
         var snapshot = fleet.Build();
@@ -52,7 +52,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void ObserveLoaded_Changes_CopiesFollow()
+    public void ObserveLoaded_Changes_CopiesUpdated()
     {
         var fleet = new FleetBuilder().With("i", "a b").With("j", "a");
         var snapshot = fleet.Build();
@@ -65,7 +65,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void ObserveLoaded_CountBecomesCapacity()
+    public void ObserveLoaded_Count_BecomesCapacity()
     {
         var fleet = new FleetBuilder().With("i", "a b c");
         fleet.Build();
@@ -74,7 +74,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void Build_ModelGoneAndBack_CopiesRight()
+    public void Build_ModelRemovedAndBack_CopiesCorrect()
     {
         var fleet = new FleetBuilder().With("i", "a b", loaded: "a").With("j", "a", loaded: "a");
         var model = fleet.Build().Models["a:latest"].State;
@@ -90,7 +90,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void Build_OneModelForAnother_OldOneForgotten()
+    public void Build_ModelReplaced_OldOneForgotten()
     {
         var fleet = new FleetBuilder().With("i", "a");
         fleet.Build();
@@ -101,7 +101,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void Build_ModelGoneWhileSomebodyWaits_StateKept()
+    public void Build_ModelRemovedWithWaitingRequests_StateKept()
     {
         var fleet = new FleetBuilder().With("i", "a");
         var model = fleet.Build().Models["a:latest"].State;
@@ -113,7 +113,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void Build_InstanceGone_ItsCopiesGo()
+    public void Build_InstanceRemoved_CopiesRemoved()
     {
         var fleet = new FleetBuilder().With("i", "a", loaded: "a").With("j", "a", loaded: "a");
         var model = fleet.Build().Models["a:latest"].State;
@@ -124,7 +124,7 @@ public class SnapshotBuilderTests
     }
 
     [Fact]
-    public void AnyCatalogKnown_OneIsEnough()
+    public void AnyCatalogKnown_OneKnown_True()
     {
         var fleet = new FleetBuilder().With("i").With("j");
         fleet.Change("i", v => v with { CatalogKnown = false });

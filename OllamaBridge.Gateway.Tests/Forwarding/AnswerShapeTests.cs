@@ -8,7 +8,7 @@ public class AnswerShapeTests
 {
     private const bool Labelled = true;
 
-    // What comes, how the operation's streams end, whether the label says stream, whether there is a length, whether it is a stream.
+    // Body, stream format of the operation, whether the content type is a stream, whether a length is given, expected result.
     public static TheoryData<string, string, bool, bool, bool> Answers => new()
     {
         { "{\"model\":\"m\"}\n", "Done", false, false, true },
@@ -40,7 +40,7 @@ public class AnswerShapeTests
 
     [Theory]
     [MemberData(nameof(Answers))]
-    public void IsStream_WholeOrByteByByte_ByContent(string text, string end, bool isLabelled, bool hasLength, bool expected)
+    public void IsStream_CompleteOrByteByByte_ByContent(string text, string end, bool isLabelled, bool hasLength, bool expected)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
         for (var first = 0; first <= bytes.Length; first++)
@@ -62,5 +62,5 @@ public class AnswerShapeTests
     [InlineData("{\"error\":\"\",\"done\":false}\n{\"error\":\"x\"}", false)]
     [InlineData("{\"message\":{\"content\":\"\\\"error\\\"\"}}\n", false)]
     [InlineData("", false)]
-    public void IsError_FirstLine_ByItsValue(string lines, bool expected) => Assert.Equal(expected, AnswerShape.IsError(Encoding.UTF8.GetBytes(lines)));
+    public void IsError_FirstLine_ByValue(string lines, bool expected) => Assert.Equal(expected, AnswerShape.IsError(Encoding.UTF8.GetBytes(lines)));
 }

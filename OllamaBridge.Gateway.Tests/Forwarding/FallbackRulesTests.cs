@@ -15,7 +15,7 @@ public class FallbackRulesTests
     [InlineData("i", true, null)]
     [InlineData("i j", true, FallbackCause.Failed)]
     [InlineData("", false, FallbackCause.Failed)]
-    public void Judge_HealthyInstances_OnceAllHaveFailed(string tried, bool attemptsLeft, object? cause)
+    public void Judge_HealthyInstances_AfterAllFailed(string tried, bool attemptsLeft, object? cause)
     {
         var builder = new FleetBuilder().With("i").With("j");
         var model = builder.Build().Models["a:latest"];
@@ -24,18 +24,18 @@ public class FallbackRulesTests
 
     [Theory]
     [InlineData("", FallbackCause.Unavailable)]
-    [InlineData("i", FallbackCause.Failed)] // it went away for having failed this very request
-    public void Judge_NoneHealthy_AtOnce(string tried, object cause)
+    [InlineData("i", FallbackCause.Failed)] // the instance was removed after it failed this request
+    public void Judge_NoneHealthy_Immediate(string tried, object cause)
     {
         var builder = new FleetBuilder().With("i").Change("i", v => v with { Status = InstanceStatus.Unhealthy });
         Assert.Equal(cause, Judge(builder, builder.Build().Models["a:latest"], tried, true));
     }
 
     [Fact]
-    public void Judge_NoInstanceHasIt_Unavailable() => Assert.Equal(FallbackCause.Unavailable, FallbackRules.Judge(null, null, attemptsLeft: true, now: 1));
+    public void Judge_NoInstanceHasModel_Unavailable() => Assert.Equal(FallbackCause.Unavailable, FallbackRules.Judge(null, null, attemptsLeft: true, now: 1));
 
     [Fact]
-    public void Judge_AllBusy_WaitsForTheModelItself()
+    public void Judge_AllBusy_WaitsForModel()
     {
         var builder = new FleetBuilder().With("i");
         var fleet = builder.Build();
@@ -44,7 +44,7 @@ public class FallbackRulesTests
     }
 
     [Fact]
-    public void Judge_AllAskToBeLeftAlone_BusyUntilOneDoesNot()
+    public void Judge_AllBackingOff_BusyUntilOneIsNot()
     {
         var builder = new FleetBuilder().With("i").With("j");
         var model = builder.Build().Models["a:latest"];
@@ -69,7 +69,7 @@ public class FallbackRulesTests
     [InlineData(LeaseRefusal.PushedOut, null)]
     [InlineData(LeaseRefusal.NoInstances, null)]
     [InlineData(LeaseRefusal.NotServed, null)]
-    public void Judge_Refusal_OnlyWhereNobodyIsThere(object refusal, object? cause) =>
+    public void Judge_Refusal_OnlyWithoutInstances(object refusal, object? cause) =>
         Assert.Equal(cause, FallbackRules.Judge((LeaseRefusal)refusal));
 
     [Theory]
@@ -83,7 +83,7 @@ public class FallbackRulesTests
     [InlineData(404, """{"error":"maximum context length"}""", false)]
     [InlineData(400, """{"error":"content policy"}""", false)]
     [InlineData(400, "", false)]
-    public void IsTooLong_ServersWords_Recognised(int status, string body, bool tooLong) =>
+    public void IsTooLong_ServersMessages_Recognized(int status, string body, bool tooLong) =>
         Assert.Equal(tooLong, FallbackRules.IsTooLong(status, Encoding.UTF8.GetBytes(body)));
 
     private static FallbackCause? Judge(FleetBuilder builder, ModelView model, string tried, bool attemptsLeft)

@@ -11,7 +11,7 @@ public class HeaderTextTests
     [InlineData("中文", "%E4%B8%AD%E6%96%87")]
     [InlineData("50%", "50%25")]
     [InlineData("a\r\nb", "a%0D%0Ab")]
-    public void Encode_AnyText_PrintableAsciiThatCanBeReadBack(string text, string expected)
+    public void Encode_AnyText_PrintableAsciiRoundTrips(string text, string expected)
     {
         Assert.Equal(expected, HeaderText.Encode(text));
         Assert.Equal(text, Uri.UnescapeDataString(expected));

@@ -11,9 +11,9 @@ namespace OllamaBridge.Gateway.Tests.Forwarding;
 
 public sealed class HeartbeatEndTests
 {
-    /// <summary>Kestrel takes a cancelled write for a broken connection: the answer that follows would never arrive.</summary>
+    /// <summary>Kestrel aborts the connection after a cancelled write, so the following response would be lost.</summary>
     [Fact]
-    public async Task Dispose_WhileALineIsWritten_WaitsForItAndCancelsNothing()
+    public async Task Dispose_DuringWrite_WaitsWithoutCancelling()
     {
         using var queue = new QueueHarness(new FleetBuilder().With("a"), new QueueOptions());
         var clock = new FakeTimeProvider();
@@ -40,12 +40,12 @@ public sealed class HeartbeatEndTests
         Assert.All(client.Tokens, token => Assert.False(token.IsCancellationRequested));
     }
 
-    /// <summary>Takes a line only when told to.</summary>
+    /// <summary>A stream that completes a write only when the test allows it.</summary>
     private sealed class SlowClient : MemoryStream
     {
         private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        /// <summary>What could have ended each write and flush.</summary>
+        /// <summary>The cancellation tokens of all writes and flushes.</summary>
         public List<CancellationToken> Tokens { get; } = [];
 
         public void Read() => _read.SetResult();

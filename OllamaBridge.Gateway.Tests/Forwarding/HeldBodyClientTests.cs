@@ -11,7 +11,7 @@ public sealed class HeldBodyClientTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task SendAsync_SmallBody_OneWriteForHeadAndBody()
+    public async Task SendAsync_SmallBody_OneWriteWithHeaders()
     {
         var connection = new RecordedConnection();
 
@@ -25,7 +25,7 @@ public sealed class HeldBodyClientTests
     }
 
     [Fact]
-    public async Task SendAsync_SmallBodyInPieces_IsSentWhole()
+    public async Task SendAsync_SmallBodyInPieces_SentComplete()
     {
         var connection = new RecordedConnection();
 
@@ -35,7 +35,7 @@ public sealed class HeldBodyClientTests
     }
 
     [Fact]
-    public async Task SendAsync_LargeBody_IsLeftToTheForwarder()
+    public async Task SendAsync_LargeBody_SentByForwarder()
     {
         var connection = new RecordedConnection();
         var body = new byte[HeldBodyClient.Limit + 1];
@@ -48,7 +48,7 @@ public sealed class HeldBodyClientTests
     }
 
     [Fact]
-    public async Task SendAsync_BodyChangesAfterwards_WhatIsSentDoesNot()
+    public async Task SendAsync_BodyChangedLater_SentBytesUnchanged()
     {
         var body = "before"u8.ToArray();
         var handler = new KeptRequest();
@@ -74,7 +74,7 @@ public sealed class HeldBodyClientTests
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 
-    /// <summary>As the forwarder's: the head goes out before the body is looked at.</summary>
+    /// <summary>Content that, like the forwarder's, is serialized after the headers were sent.</summary>
     private sealed class FlushFirstContent(byte[] body) : HttpContent
     {
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
@@ -101,7 +101,7 @@ public sealed class HeldBodyClientTests
         }
     }
 
-    /// <summary>A server that keeps each write and answers with nothing.</summary>
+    /// <summary>A server that records each write and returns an empty response.</summary>
     private sealed class RecordedConnection : MemoryStream
     {
         private readonly MemoryStream _answer = new("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"u8.ToArray());

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Tests.Forwarding;
 
-/// <summary>An answer in pieces, one a read, that ends well or breaks.</summary>
+/// <summary>A stream that returns one piece per read, and ends or fails after the last one.</summary>
 internal sealed class PiecesStream(IEnumerable<byte[]> pieces, Exception? breaks = null) : Stream
 {
     private readonly Queue<byte[]> _pieces = new(pieces.Where(p => p.Length > 0));

@@ -32,8 +32,8 @@ public sealed class RelayStreamTests : IDisposable
     [InlineData("/v1/messages", Deltas, Stop)]
     [InlineData("/api/pull", "{\"status\":\"pulling manifest\"}\n", "{\"status\":\"success\"}\n")]
     [InlineData("/api/chat", "", Last)]
-    [InlineData("/api/pull", "{\"status\":\"x\"}\n", "{\"error\":\"no network\"}\n")] // it failed in its own words
-    public async Task Read_Whole_Untouched(string path, string held, string rest)
+    [InlineData("/api/pull", "{\"status\":\"x\"}\n", "{\"error\":\"no network\"}\n")] // the response ends with the server's own error
+    public async Task Read_Complete_Unchanged(string path, string held, string rest)
     {
         var text = await RelayAsync(path, held, rest);
         Assert.Equal(held + rest, text);
@@ -49,7 +49,7 @@ public sealed class RelayStreamTests : IDisposable
     [InlineData("/v1/messages", Deltas, true)]
     [InlineData("/v1/responses", "event: response.created\ndata: {}\n\n", true)]
     [InlineData("/api/pull", "{\"status\":\"pulling manifest\"}\n", true)]
-    public async Task Read_BrokenOffOrEndedEarly_TailInTheCallersProtocol(string path, string sent, bool breaks)
+    public async Task Read_InterruptedOrEndedEarly_TailInClientsProtocol(string path, string sent, bool breaks)
     {
         var text = await RelayAsync(path, sent, sent, breaks ? new IOException("reset") : null);
         Assert.StartsWith(sent + sent, text, StringComparison.Ordinal);
@@ -66,7 +66,7 @@ public sealed class RelayStreamTests : IDisposable
     [InlineData("/api/chat", Line)]
     [InlineData("/v1/chat/completions", Event)]
     [InlineData("/v1/messages", Deltas)]
-    public async Task Read_BrokenInMidLine_TailOnALineOfItsOwn(string path, string sent)
+    public async Task Read_InterruptedMidLine_TailOnNewLine(string path, string sent)
     {
         var text = await RelayAsync(path, sent, sent[..(sent.Length / 2)], new IOException("reset"));
         using var watcher = StreamWatcher.For(_attempt.Call.Operation.End);
@@ -80,7 +80,7 @@ public sealed class RelayStreamTests : IDisposable
     [InlineData("/v1/chat/completions", "data: {")]
     [InlineData("/v1/messages", "event: x\n")]
     [InlineData("/v1/messages", "event: x\ndata: {}\n")]
-    public async Task Read_BrokenInMidEvent_TailIsAnEventOfItsOwn(string path, string sent)
+    public async Task Read_InterruptedMidEvent_TailIsSeparateEvent(string path, string sent)
     {
         var text = await RelayAsync(path, sent, "", new IOException("reset"));
         Assert.Equal(sent.TrimEnd('\n'), text[..text.IndexOf("\n\n", StringComparison.Ordinal)]);
@@ -88,21 +88,21 @@ public sealed class RelayStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task Read_CutAfterTheLastLine_StillWhole()
+    public async Task Read_CutAfterLastLine_Complete()
     {
         Assert.Equal(Line + Last, await RelayAsync("/api/chat", Line, Last, new IOException("reset")));
         Assert.False(_attempt.Truncated);
     }
 
     [Fact]
-    public async Task Read_LastLineWithoutItsNewline_StillWhole()
+    public async Task Read_LastLineWithoutNewline_Complete()
     {
         Assert.Equal(Line + Last.TrimEnd(), await RelayAsync("/api/chat", Line, Last.TrimEnd()));
         Assert.False(_attempt.Truncated);
     }
 
     [Fact]
-    public async Task Read_EverythingReadAheadButNotWhole_Tail()
+    public async Task Read_AllBufferedButIncomplete_Tail()
     {
         using var relay = Make("/api/chat", Line, [], null, ended: false);
         Assert.Contains("too early", await ReadAllAsync(relay, 4096), StringComparison.Ordinal);
@@ -122,19 +122,19 @@ public sealed class RelayStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task Read_ZeroBytes_AsksButTakesNothing()
+    public async Task Read_ZeroBytes_WaitsWithoutConsuming()
     {
         using var relay = Make("/api/chat", Line, [Encoding.UTF8.GetBytes(Last)], null, ended: false);
         Assert.Equal(0, await relay.ReadAsync(Memory<byte>.Empty, Cancelled));
         Assert.Equal(Line.Length, await relay.ReadAsync(new byte[4096], Cancelled));
         Assert.Equal(0, await relay.ReadAsync(Memory<byte>.Empty, Cancelled));
-        Assert.False(_attempt.Truncated); // an empty read's 0 is no end
+        Assert.False(_attempt.Truncated); // the 0 of an empty read is not the end
         Assert.Equal(Last, await ReadAllAsync(relay, 4096));
         Assert.False(_attempt.Truncated);
     }
 
     [Fact]
-    public async Task Read_ZeroBytesOnABrokenSource_TailStillComes()
+    public async Task Read_ZeroBytesOnFailedSource_Tail()
     {
         using var relay = Make("/api/chat", Line, [], new IOException("reset"), ended: false);
         Assert.Equal(Line.Length, await relay.ReadAsync(new byte[4096], Cancelled));
@@ -143,7 +143,7 @@ public sealed class RelayStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task Read_ForwardersTimeOut_TailWrittenPastIt()
+    public async Task Read_ForwarderTimeout_TailWritten()
     {
         using var relay = Make("/api/chat", Line, [], new OperationCanceledException(), ended: false);
         Assert.Equal(Line, await ReadAllAsync(relay, 4096));
@@ -152,7 +152,7 @@ public sealed class RelayStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task Read_ClientGone_Throws()
+    public async Task Read_ClientDisconnected_Throws()
     {
         using var gone = new CancellationTokenSource();
         _context.RequestAborted = gone.Token;
@@ -163,7 +163,7 @@ public sealed class RelayStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task Read_Complete_CallsBackOnceBeforeTheLastBytesGoOut()
+    public async Task Read_Complete_OneCallbackBeforeLastBytes()
     {
         var calls = 0;
         var seen = 0;

@@ -24,7 +24,7 @@ public class RetryAfterTests
     }
 
     [Fact]
-    public void Usage_OllamasLastLine_TellsHowLongTheTokensTook()
+    public void Usage_OllamasLastLine_HasTokenDurations()
     {
         using var watcher = StreamWatcher.For(StreamEnd.Done);
         watcher.Observe("{\"done\":true,\"eval_count\":20,\"eval_duration\":250000000,\"prompt_eval_duration\":5}\n"u8);
@@ -32,7 +32,7 @@ public class RetryAfterTests
     }
 
     [Fact]
-    public void Judge_TooManyRequestsForTheInstance_AnotherMayHaveRoom()
+    public void Judge_TooManyRequests_RetriableElsewhere()
     {
         var chat = OperationTable.Find("/api/chat", out _)!;
         Assert.NotNull(AnswerVerdict.Judge(chat, 429, "{}"u8));

@@ -11,13 +11,13 @@ namespace OllamaBridge.Gateway.Tests.Forwarding;
 public class RetryBudgetTests
 {
     [Fact]
-    public void TryWithdraw_BurstThenNoMore()
+    public void TryWithdraw_BeyondBurst_False()
     {
         var budget = Make(burst: 2);
         Assert.True(budget.TryWithdraw());
         Assert.True(budget.TryWithdraw());
         Assert.False(budget.TryWithdraw());
-        Assert.False(budget.TryWithdraw()); // asking in vain costs nothing
+        Assert.False(budget.TryWithdraw()); // an unsuccessful withdrawal costs nothing
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public class RetryBudgetTests
     }
 
     [Fact]
-    public void Deposit_ManyRequests_SavedUpToTheBurst()
+    public void Deposit_ManyRequests_LimitedToBurst()
     {
         var budget = Make(burst: 3);
         for (var i = 0; i < 1000; i++)
@@ -50,9 +50,9 @@ public class RetryBudgetTests
     }
 
     [Theory]
-    [InlineData(0, false)] // none is ever there to be missed
+    [InlineData(0, false)] // an empty budget by configuration is not reported
     [InlineData(1, true)]
-    public void IsEmpty_AllTaken_Says(int burst, bool expected)
+    public void IsEmpty_AllWithdrawn_TrueIfBurst(int burst, bool expected)
     {
         var budget = Make(burst);
         Assert.False(budget.IsEmpty);
@@ -68,9 +68,9 @@ public class AnswerVerdictTests
     [Theory]
     [InlineData("/api/chat", 404, """{"error":"model 'nope' not found"}""", "StaleCatalog")]
     [InlineData("/api/embed", 404, """{"error":"model \"nope\" not found, try pulling it first"}""", "StaleCatalog")]
-    [InlineData("/api/chat", 404, "404 page", "ServerError")] // a proxy's or an older server's
-    [InlineData("/api/pull", 404, """{"error":"model 'nope' not found"}""", null)] // its absence is why it is pulled
-    [InlineData("/api/generate", 500, """{"error":"option \"num_predict\" must be of type integer"}""", "ServerError")] // words decide nothing
+    [InlineData("/api/chat", 404, "404 page", "ServerError")] // from a proxy or an older server
+    [InlineData("/api/pull", 404, """{"error":"model 'nope' not found"}""", null)] // a pull is for models that are absent
+    [InlineData("/api/generate", 500, """{"error":"option \"num_predict\" must be of type integer"}""", "ServerError")] // the status decides, not the message
     [InlineData("/api/generate", 500, """{"error":"invalid format: \"\\\"yaml\\\"\"; expected \"json\" or a valid JSON Schema object"}""", "ServerError")]
     [InlineData("/api/generate", 500, """{"error":"model requires more system memory (9.5 GiB) than is available (2.7 GiB)"}""", "OutOfMemory")]
     [InlineData("/api/embed", 501, """{"error":"this model does not support embeddings"}""", "ServerError")]
@@ -78,7 +78,7 @@ public class AnswerVerdictTests
     [InlineData("/api/chat", 429, """{"error":"slow down"}""", "ServerError")]
     [InlineData("/api/chat", 302, "", "ServerError")]
     [InlineData("/api/chat", 403, "<html>Just a moment...</html>", "ServerError")]
-    [InlineData("/api/chat", 403, """{"message":"Forbidden"}""", "ServerError")] // an API gateway's
+    [InlineData("/api/chat", 403, """{"message":"Forbidden"}""", "ServerError")] // from an API gateway
     [InlineData("/v1/chat/completions", 400, """{"error":{"message":"x"}}""", null)]
     [InlineData("/v1/chat/completions", 400, """{"object":"error","message":"x"}""", null)] // older vLLM
     [InlineData("/v1/chat/completions", 422, """{"detail":[{"msg":"x"}]}""", null)] // FastAPI
@@ -91,14 +91,14 @@ public class AnswerVerdictTests
     [InlineData("/api/chat", 400, """{"error":"\"x\" does not support thinking"}""", null)]
     [InlineData("/api/chat", 403, "", "ServerError")] // 04-err-bad-host-header: not the client's Host
     [InlineData("/api/chat", 413, "", "ServerError")]
-    public void Judge_ErrorAnswer_WhoseFault(string path, int status, string body, string? failure)
+    public void Judge_ErrorResponse_Fault(string path, int status, string body, string? failure)
     {
         var operation = OperationTable.Find(path, out _)!;
         Assert.Equal(failure is null ? null : Enum.Parse<InstanceFailure>(failure), AnswerVerdict.Judge(operation, status, Encoding.UTF8.GetBytes(body)));
     }
 
     [Fact]
-    public void Judge_Head_HasNoBodyToTellBy() =>
+    public void Judge_Head_ByStatusOnly() =>
         Assert.Null(AnswerVerdict.Judge(OperationTable.Find("/api/blobs/sha256:0", out _)!, 404, default, isHead: true));
 
     [Theory]
@@ -106,7 +106,7 @@ public class AnswerVerdictTests
     [InlineData(429, true)]
     [InlineData(500, false)]
     [InlineData(502, false)]
-    public void IsBusy_OnlyFull(int status, bool busy) => Assert.Equal(busy, AnswerVerdict.IsBusy(status));
+    public void IsBusy_Responses_OnlyFullQueue(int status, bool busy) => Assert.Equal(busy, AnswerVerdict.IsBusy(status));
 }
 
 public class HeaderHygieneTests
@@ -135,7 +135,7 @@ public class HeaderHygieneTests
     [InlineData("X-Amzn-Oidc-Data")]
     [InlineData("X-Stainless-Lang")]
     [InlineData("Set-Cookie")]
-    public void Clean_NotForAnInstance_Gone(string name) => Assert.Empty(Names(name, passAuthorization: false));
+    public void Clean_NotForInstance_Removed(string name) => Assert.Empty(Names(name, passAuthorization: false));
 
     [Theory]
     [InlineData("Accept")]
@@ -143,16 +143,16 @@ public class HeaderHygieneTests
     [InlineData("traceparent")]
     [InlineData("anthropic-version")]
     [InlineData("OpenAI-Beta")]
-    public void Clean_Needed_Stay(string name) => Assert.Equal([name], Names(name, passAuthorization: false), StringComparer.OrdinalIgnoreCase);
+    public void Clean_Needed_Kept(string name) => Assert.Equal([name], Names(name, passAuthorization: false), StringComparer.OrdinalIgnoreCase);
 
     [Fact]
-    public void Clean_AuthorizationWanted_Stays() => Assert.Equal(["Authorization"], Names("Authorization", passAuthorization: true));
+    public void Clean_AuthorizationForwarded_Kept() => Assert.Equal(["Authorization"], Names("Authorization", passAuthorization: true));
 
     [Theory]
     [InlineData("close, X-Request-Id")]
     [InlineData("x-request-id")]
     [InlineData("keep-alive ,X-REQUEST-ID,")]
-    public void Clean_NamedByConnection_Gone(string connection)
+    public void Clean_NamedByConnection_Removed(string connection)
     {
         using var request = new HttpRequestMessage();
         request.Headers.TryAddWithoutValidation("X-Request-Id", "1");
@@ -162,7 +162,7 @@ public class HeaderHygieneTests
     }
 
     [Fact]
-    public void Clean_Answer_OnlyWhatAServerSends()
+    public void Clean_Response_OnlyServersHeaders()
     {
         using var response = new HttpResponseMessage { Content = new ByteArrayContent([1]) };
         foreach (var name in (string[])["Set-Cookie", "Access-Control-Allow-Origin", "Strict-Transport-Security", "Location", "Alt-Svc", "Server", "X-Powered-By", "WWW-Authenticate", "Link", "Vary", "X-Bridge-Instance", "Date", "Retry-After"])
@@ -175,7 +175,7 @@ public class HeaderHygieneTests
     }
 
     [Fact]
-    public void Clean_Host_TheInstancesOwn()
+    public void Clean_Host_InstancesHost()
     {
         using var request = new HttpRequestMessage();
         request.Headers.Host = "evil.example";
@@ -202,7 +202,7 @@ public class HeldBytesTests
             using var source = new PiecesStream(bytes.Chunk(piece));
             while (held.ReadOnceAsync(source, room, CancellationToken.None).AsTask().GetAwaiter().GetResult() > 0)
             {
-                // Until the end.
+                // Reads to the end.
             }
 
             var read = held.Length == bytes.Length && held.Span.SequenceEqual(bytes);
@@ -214,7 +214,7 @@ public class HeldBytesTests
         }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
 
     [Fact]
-    public async Task ReadOnce_AfterATake_AppendsBehind()
+    public async Task ReadOnce_AfterTake_Appends()
     {
         using var held = new HeldBytes();
         using var source = new PiecesStream(["abc"u8.ToArray(), "def"u8.ToArray()]);
@@ -225,14 +225,14 @@ public class HeldBytesTests
     }
 
     [Fact]
-    public async Task ReadOnce_NeverTakenToTheEnd_HoldsNoMoreThanWhatIsLeft()
+    public async Task ReadOnce_NeverFullyTaken_KeepsOnlyRemainder()
     {
         using var held = new HeldBytes();
         var source = new MemoryStream([.. Enumerable.Range(0, 1_000_000).Select(i => (byte)i)]);
         var all = new List<byte>();
         var buffer = new byte[4096];
         var most = 0;
-        // One byte always stays, as half a message does.
+        // One byte always stays, as an incomplete message does.
         while (await held.ReadOnceAsync(source, 4096, TestContext.Current.CancellationToken) > 0)
         {
             most = Math.Max(most, held.Capacity);
@@ -246,7 +246,7 @@ public class HeldBytesTests
     }
 
     [Fact]
-    public async Task Cut_BehindWhatWasTaken_OnlyTheFirstStay()
+    public async Task Cut_AfterTake_KeepsFirstBytes()
     {
         using var held = new HeldBytes();
         using var source = new MemoryStream("0123456789"u8.ToArray());

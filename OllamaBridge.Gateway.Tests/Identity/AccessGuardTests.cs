@@ -11,7 +11,7 @@ public class AccessGuardTests
     private bool _passed;
 
     [Fact]
-    public async Task Invoke_LocalOriginOverLoopback_PassesWithCorsHeaders()
+    public async Task Invoke_LocalOriginOverLoopback_AllowedWithCorsHeaders()
     {
         await AskAsync("127.0.0.1:11400", "http://localhost:3000");
         Assert.True(_passed);
@@ -29,7 +29,7 @@ public class AccessGuardTests
     [InlineData("127.0.0.1", "null")]
     [InlineData("ll", "null")]
     [InlineData("127.0.0.1", "x")]
-    public async Task Invoke_Foreign_403InWords(string host, string? origin)
+    public async Task Invoke_Foreign_403WithReason(string host, string? origin)
     {
         await AskAsync(host, origin);
         Assert.False(_passed);
@@ -43,7 +43,7 @@ public class AccessGuardTests
     [InlineData("127.0.0.1:11400", "https://127.0.0.1:11400")]
     [InlineData("127.0.0.1:11400", "")]
     [InlineData("127.0.0.1:11400", null)]
-    public async Task Invoke_SameOriginOrNone_PassesWithoutCorsHeaders(string host, string? origin)
+    public async Task Invoke_SameOriginOrNone_AllowedWithoutCorsHeaders(string host, string? origin)
     {
         await AskAsync(host, origin);
         Assert.True(_passed);
@@ -51,14 +51,14 @@ public class AccessGuardTests
     }
 
     [Fact]
-    public async Task Invoke_ForeignNameOverTheNetwork_Passes()
+    public async Task Invoke_ForeignNameOverNetwork_Allowed()
     {
         await AskAsync("bridge.example", null, local: "10.0.0.5");
         Assert.True(_passed);
     }
 
     [Fact]
-    public async Task Invoke_Preflight_AnsweredHere()
+    public async Task Invoke_Preflight_HandledByBridge()
     {
         _context.Request.Method = "OPTIONS";
         await AskAsync("127.0.0.1", "http://localhost:3000");
@@ -88,7 +88,7 @@ public class AccessGuardTests
     [InlineData("Authorization, content-type")]
     [InlineData("bad name")]
     [InlineData("")]
-    public async Task Invoke_PreflightForNothingFurther_OllamasList(string headers)
+    public async Task Invoke_PreflightWithoutFurtherHeaders_OllamasList(string headers)
     {
         _context.Request.Method = "OPTIONS";
         _context.Request.Headers.AccessControlRequestHeaders = headers;
@@ -97,7 +97,7 @@ public class AccessGuardTests
     }
 
     [Fact]
-    public async Task Invoke_PreflightFromAPublicPage_PrivateNetworkAllowed()
+    public async Task Invoke_PreflightFromPublicPage_PrivateNetworkAllowed()
     {
         _context.Request.Method = "OPTIONS";
         _context.Request.Headers["Access-Control-Request-Private-Network"] = "true";
@@ -117,9 +117,9 @@ public class AccessGuardTests
     [InlineData("chat.example", "X-Forwarded-For", true)] // nginx: proxy_set_header Host $host
     [InlineData("chat.example:8443", "Forwarded", true)]
     [InlineData("chat.example", "X-Real-IP", true)]
-    [InlineData("chat.example", null, false)] // as Ollama
-    [InlineData("evil.example:11400", "X-Forwarded-For", false)] // a page that rebound its name names our port
-    public async Task Invoke_ForeignHostOnLoopback_PassesIfAProxyAnsweredIt(string host, string? header, bool passes)
+    [InlineData("chat.example", null, false)] // as in Ollama
+    [InlineData("evil.example:11400", "X-Forwarded-For", false)] // a page that rebound its name uses the bridge's port
+    public async Task Invoke_ForeignHostOnLoopback_AllowedIfProxied(string host, string? header, bool passes)
     {
         if (header is not null)
             _context.Request.Headers[header] = "203.0.113.7";
@@ -130,7 +130,7 @@ public class AccessGuardTests
     }
 
     [Fact]
-    public async Task Invoke_ForeignHostOnPort80_CannotBeTold()
+    public async Task Invoke_ForeignHostOnPort80_Refused()
     {
         _context.Request.Headers["X-Forwarded-For"] = "203.0.113.7";
         await AskAsync("evil.example", null, port: 80);

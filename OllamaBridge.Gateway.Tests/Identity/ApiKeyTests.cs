@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Tests.Identity;
 
-/// <summary>Keys, what is kept of them, models that they are for, and the brake on guessing.</summary>
+/// <summary>Keys, their verifiers, their allowed models, and the login throttle.</summary>
 public sealed class ApiKeyTests
 {
     [Fact]
@@ -22,7 +22,7 @@ public sealed class ApiKeyTests
     }
 
     [Fact]
-    public void Verifier_AsText_ReadBackAndWithoutTheSecret()
+    public void Verifier_AsText_RoundTripsWithoutSecret()
     {
         var (key, verifier) = ApiKey.Create();
 
@@ -37,10 +37,10 @@ public sealed class ApiKeyTests
     [InlineData("ob-0123456789ab")]
     [InlineData("ob-0123456789ab-")]
     [InlineData("ob-0123456789abXsecret")]
-    public void TrySplit_NoKeyOfTheBridge_False(string key) => Assert.False(ApiKey.TrySplit(key, out _, out _));
+    public void TrySplit_ForeignKey_False(string key) => Assert.False(ApiKey.TrySplit(key, out _, out _));
 
     [Fact]
-    public void TrySplit_EndlessSecret_False() => Assert.False(ApiKey.TrySplit($"ob-0123456789ab-{new string('x', 100_000)}", out _, out _));
+    public void TrySplit_OversizedSecret_False() => Assert.False(ApiKey.TrySplit($"ob-0123456789ab-{new string('x', 100_000)}", out _, out _));
 
     [Fact]
     public void TryCreateVerifier_WholeKey_VerifierOfThatKey()
@@ -65,7 +65,7 @@ public sealed class ApiKeyTests
     public void TryCreateVerifier_WeakOrForeignKey_False(string key) => Assert.False(ApiKey.TryCreateVerifier(key, out _));
 
     [Fact]
-    public void Validate_WholeKeyInTheConfiguration_TenantThatItOpens()
+    public void Validate_WholeKeyInConfiguration_TenantOfKey()
     {
         var (key, _) = ApiKey.Create();
         var options = new TenantsOptions { ["clients"] = new TenantOptions { Keys = [$"{key};2099-01-31"] } };
@@ -98,18 +98,18 @@ public sealed class ApiKeyTests
     [InlineData("0123456789ab.!!!!.????")]
     [InlineData("plain-text-key")]
     [InlineData(null)]
-    public void TryParse_NoVerifier_False(string? text) => Assert.False(KeyVerifier.TryParse(text, out _));
+    public void TryParse_InvalidVerifier_False(string? text) => Assert.False(KeyVerifier.TryParse(text, out _));
 
     [Theory]
     [InlineData("deepseek-r1:7b", true)]
     [InlineData("deepseek-r1:70b", false)]
     [InlineData("qwen3:8b", true)]
     [InlineData("nomic-embed-text:latest", true)]
-    public void Allows_NamesAndBeginnings_AsWritten(string key, bool allowed) =>
+    public void Allows_NamesAndPrefixes_AsWritten(string key, bool allowed) =>
         Assert.Equal(allowed, new ModelAccess(["DeepSeek-R1:7B", "qwen3*", "nomic-embed-text"]).Allows(key));
 
     [Fact]
-    public void Fail_AgainAndAgain_LaterEachTimeUpToABoundAndForgotten()
+    public void Fail_Repeatedly_DelayGrowsToLimitAndExpires()
     {
         var time = new FakeTimeProvider();
         var brake = new FailureBrake(time);
@@ -131,7 +131,7 @@ public sealed class ApiKeyTests
     [InlineData("http_ports", "8080", "http://*:8080", null)]
     [InlineData("Kestrel:Endpoints:A:Url", "http://10.0.0.1:80", "http://10.0.0.1:80", null)]
     [InlineData("Kestrel:Endpoints:A:Url", "http://localhost:80", null, "http_ports")]
-    public void FindOpenAddress_Settings_FirstThatOthersReach(string? key, string? value, string? open, string? ignored)
+    public void FindOpenAddress_Settings_FirstRemotelyReachable(string? key, string? value, string? open, string? ignored)
     {
         var settings = new Dictionary<string, string?>();
         if (key is not null)

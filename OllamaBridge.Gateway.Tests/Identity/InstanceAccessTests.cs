@@ -15,7 +15,7 @@ public sealed class InstanceAccessTests
     [InlineData("owner", "shared-1", false)]
     [InlineData("guest", "shared-1", true)]
     [InlineData("guest", "shared-2", false)]
-    [InlineData("guest", "gold-1", false)] // being given it does not help against its owner
+    [InlineData("guest", "gold-1", false)] // guest access is ineffective against its owner
     [InlineData("both", "silver", true)]
     [InlineData("both", "shared-2", true)]
     [InlineData("both", "gold-1", false)]
@@ -23,39 +23,39 @@ public sealed class InstanceAccessTests
     [InlineData("other", "silver", false)]
     [InlineData(null, "shared-2", true)]
     [InlineData(null, "gold-9", false)]
-    public void Allows_OwnersAndGuests_WhatEachMayUse(string? tenant, string instance, bool expected) =>
+    public void Allows_OwnersAndGuests_ByInstance(string? tenant, string instance, bool expected) =>
         Assert.Equal(expected, InstanceAccess.Of(All.FirstOrDefault(t => t.Id == tenant), All)!.Allows(instance));
 
     [Theory]
     [InlineData("owner", "gold-*", true)]
     [InlineData("owner", "shared*", false)]
-    [InlineData("guest", "SHARED*", true)] // one of them it may use
+    [InlineData("guest", "SHARED*", true)] // allowed for at least one match
     [InlineData("guest", "shared-1-*", false)]
     [InlineData("guest", "gold-*", false)]
     [InlineData("both", "silver*", true)]
-    [InlineData("other", "silver*", true)] // that one is another's; silver-2 would not be
+    [InlineData("other", "silver*", true)] // silver belongs to another tenant, but silver-2 would not
     [InlineData("other", "gold-cold-*", false)]
-    [InlineData("other", "g*", true)] // those that are not gold
+    [InlineData("other", "g*", true)] // the matches that don't start with gold
     [InlineData(null, "shared*", true)]
-    public void MayAllow_Beginnings_WhetherOneOfThemMayBeUsed(string? tenant, string pattern, bool expected) =>
+    public void MayAllow_Prefixes_IfAnyMatchAllowed(string? tenant, string pattern, bool expected) =>
         Assert.Equal(expected, InstanceAccess.Of(All.FirstOrDefault(t => t.Id == tenant), All)!.MayAllow(pattern));
 
     [Fact]
-    public void Of_NobodyOwnsAnything_NoRestriction() => Assert.Null(InstanceAccess.Of(Other, [Other]));
+    public void Of_NoOwners_NoRestriction() => Assert.Null(InstanceAccess.Of(Other, [Other]));
 
     [Fact]
-    public void Of_TwoOwnTheSame_BothMay()
+    public void Of_TwoOwners_BothAllowed()
     {
         TenantRecord[] all = [Owner, Owner with { Id = "partner" }];
         Assert.All(all, t => Assert.True(InstanceAccess.Of(t, all)!.Allows("gold-1")));
     }
 
     [Fact]
-    public void Of_ADisabledOwner_StillKeepsOthersOut() =>
+    public void Of_DisabledOwner_OthersExcluded() =>
         Assert.False(InstanceAccess.Of(Other, [Owner with { Disabled = true }, Other])!.Allows("gold-1"));
 
     [Fact]
-    public void Equals_SameRules_OneQueue()
+    public void Equals_SameRules_True()
     {
         var third = Other with { Id = "third" };
         TenantRecord[] all = [.. All, third];

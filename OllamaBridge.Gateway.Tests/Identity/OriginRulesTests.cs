@@ -48,9 +48,9 @@ public class OriginRulesTests
     [InlineData("https://*.example", "https://.example", true)]
     [InlineData("https://*.example", "https://example", false)]
     [InlineData("https://*.example", "http://a.example", false)]
-    [InlineData("ab*ba", "aba", false)] // the two ends must not overlap
+    [InlineData("ab*ba", "aba", false)] // prefix and suffix must not overlap
     [InlineData("https://chat.example:*", "https://chat.example:8443", true)]
     [InlineData("*", "anything", true)]
-    public void IsAllowed_AddedByTheOperator_AsWritten(string pattern, string origin, bool allowed) =>
+    public void IsAllowed_AddedByOperator_AsWritten(string pattern, string origin, bool allowed) =>
         Assert.Equal(allowed, OriginRules.IsAllowed(origin, [pattern]));
 }

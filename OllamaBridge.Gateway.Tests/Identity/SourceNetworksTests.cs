@@ -10,7 +10,7 @@ public class SourceNetworksTests
     [Theory]
     [InlineData(false, true)]
     [InlineData(true, false)] // the address is the proxy's, not the client's
-    public void Find_LoopbackNetwork_NotForClientsOfAProxyOnThisMachine(bool isProxied, bool isFound)
+    public void Find_LoopbackNetwork_NotForClientsOfLocalProxy(bool isProxied, bool isFound)
     {
         var networks = new SourceNetworks([(IPNetwork.Parse("127.0.0.0/8"), Tenant.Anonymous)]);
         var context = new DefaultHttpContext { Connection = { RemoteIpAddress = IPAddress.Loopback } };

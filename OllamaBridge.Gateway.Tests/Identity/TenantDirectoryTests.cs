@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.Identity;
 
-/// <summary>Directories of several gateways over one store, and what each knows while it cannot be had.</summary>
+/// <summary>Tenant directories of several gateways over one store, and their behavior during an outage of the store.</summary>
 public sealed class TenantDirectoryTests
 {
     private readonly LosableStore _store = new();
@@ -13,7 +13,7 @@ public sealed class TenantDirectoryTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Change_AtOne_TheOtherKnowsOnceItHasLooked()
+    public async Task Change_AtOneGateway_OtherUpdatedAfterRefresh()
     {
         var (a, b) = (await OpenAsync(), await OpenAsync());
         var (key, verifier) = ApiKey.Create();
@@ -33,7 +33,7 @@ public sealed class TenantDirectoryTests
     }
 
     [Fact]
-    public async Task Change_OneTenantFromTwoAtOnce_NeitherIsLost()
+    public async Task Change_SameTenantConcurrently_BothApplied()
     {
         var directories = new[] { await OpenAsync(), await OpenAsync() };
         await directories[0].ChangeAsync("team", _ => new TenantRecord { Id = "team" }, Token);
@@ -47,7 +47,7 @@ public sealed class TenantDirectoryTests
     }
 
     [Fact]
-    public async Task Find_NeverRead_OnlyWhatCannotBeStoredIsDecided()
+    public async Task Find_NeverRead_OnlyUnstorableKeysDecided()
     {
         var (configured, verifier) = ApiKey.Create();
         var (stored, _) = ApiKey.Create();
@@ -72,7 +72,7 @@ public sealed class TenantDirectoryTests
     [Theory]
     [InlineData(false, true)]
     [InlineData(true, false)]
-    public async Task LocalIsOperator_NeverRead_UnlessThereHasToBeAKey(bool requireKey, bool expected)
+    public async Task LocalIsOperator_NeverRead_UnlessKeyRequired(bool requireKey, bool expected)
     {
         _store.IsLost = true;
         var directory = await OpenAsync(new AccessOptions { RequireKey = requireKey });
@@ -84,7 +84,7 @@ public sealed class TenantDirectoryTests
     }
 
     [Fact]
-    public async Task Change_StoreLost_RefusedAndWhatIsKnownHolds()
+    public async Task Change_StoreLost_RefusedAndKnownTenantsValid()
     {
         var directory = await OpenAsync();
         await directory.ChangeAsync("team", _ => new TenantRecord { Id = "team" }, Token);
@@ -98,7 +98,7 @@ public sealed class TenantDirectoryTests
     }
 
     [Fact]
-    public async Task Change_AnswerIsLost_SeenAtTheNextLook()
+    public async Task Change_ResponseLost_VisibleAfterNextRefresh()
     {
         var directory = await OpenAsync();
         _store.LosesAnswers = true;
@@ -110,7 +110,7 @@ public sealed class TenantDirectoryTests
     }
 
     [Fact]
-    public async Task Load_StoreCameBackWithLess_ItIsTheTruth()
+    public async Task Load_StoreReturnsWithLess_StoreWins()
     {
         var directory = await OpenAsync();
         await directory.ChangeAsync("a", _ => new TenantRecord { Id = "a" }, Token);
@@ -132,7 +132,7 @@ public sealed class TenantDirectoryTests
         return directory;
     }
 
-    /// <summary>A store that cannot be had, or whose answers cannot.</summary>
+    /// <summary>A store with simulated outages and lost responses.</summary>
     private sealed class LosableStore : ITenantStore
     {
         public ITenantStore Inner { get; set; } = new MemoryTenantStore(isShared: true);

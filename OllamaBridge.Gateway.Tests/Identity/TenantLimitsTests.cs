@@ -10,7 +10,7 @@ public class TenantLimitsTests
     [Theory]
     [InlineData("""{"limits":{"tokensPerDay":5}}""", false)]
     [InlineData("""{"limits":{"tokensPerDay":5,"failClosed":true}}""", true)]
-    public void FailClosed_InADocument_ReadAndWrittenWhereItIsSet(string document, bool failClosed)
+    public void FailClosed_InDocument_RoundTripsIfSet(string document, bool failClosed)
     {
         var settings = JsonSerializer.Deserialize(document, AdminJson.Default.TenantSettings)!;
         Assert.Equal(failClosed, settings.Limits.FailClosed);

@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Tests.Settings;
 
-/// <summary>Makes the JSON schema (draft 2020-12) of the gateway's configuration out of its options types.</summary>
+/// <summary>Generates the JSON schema (draft 2020-12) of the gateway's configuration from its options types.</summary>
 internal static partial class ConfigurationSchema
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -19,7 +19,6 @@ internal static partial class ConfigurationSchema
         .Load(Path.ChangeExtension(typeof(BridgeSettings).Assembly.Location, ".xml")).Descendants("member")
         .Where(m => m.Element("summary") is not null).ToDictionary(m => m.Attribute("name")!.Value, m => m.Element("summary")!);
 
-    /// <summary>The schema's text.</summary>
     public static string Generate(SettingObject tree) => new JsonObject
     {
         ["$schema"] = "https://json-schema.org/draft/2020-12/schema",
@@ -58,7 +57,7 @@ internal static partial class ConfigurationSchema
     {
         var range = value.Property?.GetCustomAttribute<RangeAttribute>();
         if (value.Type == typeof(TimeSpan))
-            // The only number that needs no unit is 0.
+            // Only 0 needs no unit.
             return new JsonObject { ["type"] = new JsonArray("string", "integer", "null"), ["pattern"] = Duration.Pattern, ["minimum"] = 0, ["maximum"] = 0 };
         if (value.Type.IsEnum)
             return OfNames(value.Type);
@@ -82,7 +81,7 @@ internal static partial class ConfigurationSchema
             : new JsonObject { ["enum"] = new JsonArray([.. names.Select(n => (JsonNode?)n), null]) };
     }
 
-    // An entry that is null is a mistake.
+    // A null entry is an error.
     private static JsonObject WithoutNull(JsonObject schema)
     {
         foreach (var name in (string[])["type", "enum"])

@@ -6,22 +6,22 @@ using OllamaBridge.Gateway.Tests.Deployment;
 
 namespace OllamaBridge.Gateway.Tests.Settings;
 
-/// <summary>The JSON schema that is shipped beside the gateway, and the configurations in the repository.</summary>
+/// <summary>The JSON schema that is shipped with the gateway, and the configuration samples in the repository.</summary>
 public sealed partial class ConfigurationSchemaTests
 {
     private const string File = "OllamaBridge.Gateway/configuration.schema.json";
 
     public static TheoryData<string, string> Samples =>
     [
-        .. new[] { "README.md", "docs/configuration.md", "docs/tenants.md", "docs/operations.md", "docs/gpu.md", "docs/state.md", "docs/kubernetes.md" }
+        .. RepositoryFiles.Pages
             .SelectMany(page => JsonBlock().Matches(RepositoryFiles.Read(page)).Select((m, i) => (page, m.Groups["json"].Value)))
             .Where(s => s.Value.Contains("\"Bridge\"", StringComparison.Ordinal)).Select(s => new TheoryDataRow<string, string>(s.page, s.Value)),
         .. new[] { "OllamaBridge.Gateway/appsettings.json" }.Select(f => new TheoryDataRow<string, string>(f, RepositoryFiles.Read(f))),
     ];
 
-    /// <summary>With OLLAMABRIDGE_UPDATE_SCHEMA=1 in the environment the file is written instead.</summary>
+    /// <summary>OLLAMABRIDGE_UPDATE_SCHEMA=1 in the environment writes the file instead.</summary>
     [Fact]
-    public void File_InTheRepository_IsThatOfTheOptionsTypes()
+    public void File_InRepository_MatchesOptionsTypes()
     {
         var schema = ConfigurationSchema.Generate(GatewaySettings.Tree);
         if (Environment.GetEnvironmentVariable("OLLAMABRIDGE_UPDATE_SCHEMA") == "1")
@@ -31,11 +31,11 @@ public sealed partial class ConfigurationSchemaTests
     }
 
     [Theory, MemberData(nameof(Samples))]
-    public void Samples_OfTheDocuments_PassSchemaAndStrictCheck(string page, string json)
+    public void Samples_InDocuments_PassSchemaAndStrictCheck(string page, string json)
     {
         Assert.NotEmpty(page);
         Assert.True(IsValid(json), json);
-        // Placeholders stand for keys.
+        // Placeholders replace keys.
         var settings = GatewaySettings.Flatten(WithoutComments(json)).Select(s => s.Value is { } v && v.Contains('…', StringComparison.Ordinal) ? KeyValuePair.Create(s.Key, (string?)"placeholder") : s).ToArray();
         Assert.DoesNotContain(GatewaySettings.Mistakes(settings), m => !m.Contains("Keys:", StringComparison.Ordinal) && !m.Contains("Activator", StringComparison.Ordinal));
     }
@@ -52,14 +52,14 @@ public sealed partial class ConfigurationSchemaTests
     [InlineData("""{ "Bridge": { "Queue": { "Length": -1 } } }""")]
     [InlineData("""{ "Bridge": { "Instances": [ { "Kind": "OpenIA" } ] } }""")]
     [InlineData("""{ "Bridge": { "Tenants": { "a": { "Scopes": "Inference, Root" } } } }""")]
-    public void Schema_Mistake_Found(string json)
+    public void Schema_InvalidSetting_Rejected(string json)
     {
         Assert.False(IsValid(json));
         Assert.NotEmpty(GatewaySettings.MistakesOfJson(json));
     }
 
     [Fact]
-    public void Compose_SettingsOfTheBridge_PassTheStrictCheck()
+    public void Compose_BridgeSettings_PassStrictCheck()
     {
         var environment = ComposeFile.Read("compose.yaml").Services["bridge"].Map("environment")
             .Where(e => e.Key.StartsWith("Bridge__", StringComparison.Ordinal) || e.Key.StartsWith("ConnectionStrings__", StringComparison.Ordinal))
@@ -71,7 +71,7 @@ public sealed partial class ConfigurationSchemaTests
     private static bool IsValid(string json) => JsonSchema.FromText(RepositoryFiles.Read(File))
         .Evaluate(JsonSerializer.SerializeToElement(JsonNode.Parse(WithoutComments(json))), new EvaluationOptions { OutputFormat = OutputFormat.Flag }).IsValid;
 
-    // Blocks of pages may be the inside of an object.
+    // Code blocks of pages may be fragments of an object.
     private static string WithoutComments(string json)
     {
         var text = json.Trim().TrimEnd(',');

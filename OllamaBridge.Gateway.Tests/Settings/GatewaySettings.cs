@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Tests.Settings;
 
-/// <summary>The gateway's settings without a running gateway.</summary>
+/// <summary>The gateway's settings, without a running gateway.</summary>
 internal static class GatewaySettings
 {
     private static readonly Lazy<OptionsSection[]> AllSections = new(() =>
@@ -15,10 +15,9 @@ internal static class GatewaySettings
     /// <summary>Every section with its options type.</summary>
     public static IReadOnlyList<OptionsSection> Sections => AllSections.Value;
 
-    /// <summary>All valid settings.</summary>
     public static SettingObject Tree => SettingTree.Build(BridgeSettings.Root, Sections);
 
-    /// <summary>A whole gateway with settings, not started.</summary>
+    /// <summary>Builds a complete gateway with settings, without a start.</summary>
     public static WebApplication Build(params IEnumerable<KeyValuePair<string, string?>> settings)
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
@@ -27,7 +26,7 @@ internal static class GatewaySettings
         return builder.AddGateway().Build();
     }
 
-    /// <summary>The mistakes of a start.</summary>
+    /// <summary>The configuration errors of a start.</summary>
     public static IReadOnlyList<string> Mistakes(params IEnumerable<KeyValuePair<string, string?>> settings)
     {
         using var app = Build(settings);
@@ -42,10 +41,10 @@ internal static class GatewaySettings
         }
     }
 
-    /// <summary>The same for JSON.</summary>
+    /// <summary>The configuration errors of a start with JSON settings.</summary>
     public static IReadOnlyList<string> MistakesOfJson(string json) => Mistakes(Flatten(json));
 
-    /// <summary>What the configuration reads of JSON.</summary>
+    /// <summary>The keys and values that the configuration reads from JSON.</summary>
     public static IEnumerable<KeyValuePair<string, string?>> Flatten(string json)
     {
         using var stream = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(json));

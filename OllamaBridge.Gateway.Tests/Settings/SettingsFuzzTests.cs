@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Tests.Settings;
 
-/// <summary>For any keys and values a start either takes every value, or names the key; it never fails otherwise.</summary>
+/// <summary>For random keys and values, a start either applies every value or reports the key; it never fails in another way.</summary>
 public sealed class SettingsFuzzTests
 {
     private static readonly string[] Texts =
@@ -23,7 +23,7 @@ public sealed class SettingsFuzzTests
         select KeyValuePair.Create(Edit(key, edit, at), (string?)text);
 
     [Fact]
-    public void Read_AnySettings_EachIsTakenOrTold() =>
+    public void Read_AnySettings_EachAppliedOrReported() =>
         Prop.ForAll(Setting.ListOf().ToArbitrary(), settings =>
         {
             var configuration = new ConfigurationBuilder().AddInMemoryCollection(Distinct(settings)).Build();
@@ -35,7 +35,7 @@ public sealed class SettingsFuzzTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Start_AnySetting_InEffectOrTold() =>
+    public void Start_AnySetting_AppliedOrReported() =>
         Prop.ForAll(Setting.ToArbitrary(), setting =>
         {
             using var app = GatewaySettings.Build(setting);
@@ -50,7 +50,7 @@ public sealed class SettingsFuzzTests
                 return;
             }
 
-            // In effect: the options differ from the defaults, or the value is the default.
+            // A value is applied if the options differ from the defaults or the value is the default.
             var read = SettingsReader.Read(app.Services.GetRequiredService<IConfiguration>().GetSection("Bridge"), GatewaySettings.Tree);
             foreach (var (key, text) in read.Values.Where(v => !string.IsNullOrEmpty(v.Value)))
                 Assert.True(IsInEffect(app.Services, key, text!), $"{key} = '{text}' has no effect.");
@@ -66,7 +66,7 @@ public sealed class SettingsFuzzTests
                 {
                     null => null,
                     System.Collections.IDictionary map => map[map.Keys.Cast<string>().FirstOrDefault(k => k.Equals(part, StringComparison.OrdinalIgnoreCase)) ?? ""],
-                    // Gaps between indices close.
+                    // Gaps between indices are removed.
                     System.Collections.IEnumerable list when int.TryParse(part, out _) => list.Cast<object?>().FirstOrDefault(),
                     _ => value.GetType().GetProperty(part) is { } property ? property.GetValue(value) : null,
                 };
@@ -81,7 +81,7 @@ public sealed class SettingsFuzzTests
         return false;
     }
 
-    // Null and, for collections and values that may be absent, the empty text mean that a setting is not there.
+    // A setting is absent if it is null or, for collections and optional values, empty.
     private static bool IsAbsent(string? value) => string.IsNullOrEmpty(value);
 
     private static bool IsOn(string key, string mistake) =>

@@ -2,11 +2,11 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Tests.Settings;
 
-/// <summary>Every unknown key and every unreadable value is a mistake with its key.</summary>
+/// <summary>Every unknown key and every unreadable value is an error that names its key.</summary>
 public sealed class StrictSettingsTests
 {
     [Theory]
-    // The issue's own.
+    // Examples of the issue.
     [InlineData("Bridge:Tenants:a:Limits:TokensPerDay", "1e6", "whole number")]
     [InlineData("Bridge:Instances:0:Slots", "four", "whole number")]
     [InlineData("Bridge:Queue:Lenght", "5", "Bridge:Queue:Length")]
@@ -21,7 +21,7 @@ public sealed class StrictSettingsTests
     [InlineData("Bridge:Tiers:cold:Kubernetes:Statefulset1", "x", "Bridge:Tiers:cold:Kubernetes:StatefulSet")]
     [InlineData("Bridge:Regions:Peers:0:Key", "x", "Bridge:Regions:Peers:0:ApiKey")]
     [InlineData("Bridge:Limits:MaxOutputToken", "5", "Bridge:Limits:MaxOutputTokens")]
-    // Computed properties are no settings.
+    // Computed properties are not settings.
     [InlineData("Bridge:State:IsShared", "true", "no such setting")]
     [InlineData("Bridge:Tenants:a:Limits:IsUnlimited", "true", "no such setting")]
     // Values of each type.
@@ -41,7 +41,7 @@ public sealed class StrictSettingsTests
     [InlineData("Bridge:Instances:0:Kind", "OpenIA", "the nearest is OpenAI")]
     [InlineData("Bridge:Tenants:a:Scopes", "Inference,Amin", "the nearest is Admin")]
     [InlineData("Bridge:Tenants:a:Scopes", "7", "Inference")]
-    // Sections, lists and values in each other's place.
+    // Sections, lists and values of the wrong kind.
     [InlineData("Bridge", "x", "is a section")]
     [InlineData("Bridge:Queue", "5", "is a section")]
     [InlineData("Bridge:Tenants", "a", "named entries")]
@@ -53,7 +53,7 @@ public sealed class StrictSettingsTests
     [InlineData("Bridge:Access:Origins:x", "https://a", "is a list")]
     [InlineData("Bridge:Urls:0", "http://a", "single value")]
     [InlineData("Bridge:Queue:Length:Max", "5", "single value")]
-    public void Start_Mistake_ToldWithItsKey(string key, string value, string words)
+    public void Start_InvalidSetting_ErrorNamesKey(string key, string value, string words)
     {
         var mistake = Assert.Single(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)value)), m => key.StartsWith(m.Split(": ")[0], StringComparison.OrdinalIgnoreCase) && m.Contains(words, StringComparison.Ordinal));
         Assert.DoesNotContain('\n', mistake);
@@ -63,13 +63,13 @@ public sealed class StrictSettingsTests
     [InlineData("Brigde:Urls")]
     [InlineData("Bridges:Urls")]
     [InlineData("Bridge_Queue:Length")]
-    public void Start_MisspeltRoot_Told(string key) =>
+    public void Start_MisspeltRoot_Reported(string key) =>
         Assert.Contains(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)"5")), m => m.Contains("The nearest one is Bridge.", StringComparison.Ordinal));
 
     [Theory]
     [InlineData("Queue:Length", "Bridge:Queue")]
     [InlineData("tenants:a:Keys:0", "Bridge:Tenants")]
-    public void Start_SectionOutsideOfBridge_Told(string key, string nearest) =>
+    public void Start_SectionOutsideBridge_Reported(string key, string nearest) =>
         Assert.Contains(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)"5")), m => m.Contains($"The nearest one is {nearest}.", StringComparison.Ordinal));
 
     [Theory]
@@ -79,7 +79,7 @@ public sealed class StrictSettingsTests
     [InlineData("services:ollama:http:0", "http://ollama")]
     [InlineData("AllowedHosts", "*")]
     [InlineData("BRIDGE_SERVICE_HOST", "10.0.0.1")] // Kubernetes sets it for a Service of that name.
-    public void Start_KeysOfTheFramework_LeftAlone(string key, string value) => Assert.Empty(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)value)));
+    public void Start_FrameworkKeys_Ignored(string key, string value) => Assert.Empty(GatewaySettings.Mistakes(KeyValuePair.Create(key, (string?)value)));
 
     [Theory]
     [InlineData("""{ "bridge": { "QUEUE": { "length": 5 } } }""")]
@@ -102,10 +102,10 @@ public sealed class StrictSettingsTests
     [InlineData("""{ "Bridge": [] , "Queue": 5 }""", "")]
     [InlineData("""{ "Bridge": { "Queue": [ 5 ] } }""", "Bridge:Queue:0")]
     [InlineData("""{ "Bridge": { "Urls": { "a": "http://a" } } }""", "Bridge:Urls")]
-    public void Start_WrongShapes_Told(string json, string key)
+    public void Start_WrongShapes_Reported(string json, string key)
     {
         var mistakes = GatewaySettings.MistakesOfJson(json);
-        // An empty array where a section is wanted is as good as none, and a list's index may name a tenant.
+        // An empty array instead of a section equals no section, and a list's index may be a tenant's name.
         if (key.Length == 0 || key.EndsWith("Weights", StringComparison.Ordinal))
             Assert.Empty(mistakes);
         else
@@ -113,19 +113,19 @@ public sealed class StrictSettingsTests
     }
 
     [Fact]
-    public void Start_SeveralMistakes_AllTold()
+    public void Start_SeveralErrors_AllReported()
     {
         var mistakes = GatewaySettings.Mistakes(
             new("Bridge:Queue:Lenght", "5"), new("Bridge:Health:Interval", "often"), new("Bridge:Tracing:TracesPerSecond", "-1"), new("Bridge:Tennants:a:Weight", "2"));
 
-        // The section that the server itself reads is no exception.
+        // The section that the server reads itself is also checked.
         Assert.Equal(2, GatewaySettings.Mistakes(new("Bridge:Limits:MaxBdy", "5"), new("Bridge:Queue:Lenght", "5")).Count);
         Assert.Equal(4, mistakes.Count);
         Assert.Equal(4, mistakes.Distinct().Count());
     }
 
     [Fact]
-    public void Start_SecretInTheWrongPlace_NotRepeated()
+    public void Start_SecretInWrongPlace_NotRepeated()
     {
         var mistakes = GatewaySettings.Mistakes(new("Bridge:Tenants:a:Keys", "ob-secret"), new("Bridge:Tenants:b:Keys:ob-secret", "x"), new("Bridge:Gpu:Exporters:a", "http://user:ob-secret@a"), new("Bridge:Instances:0:ApiKey:x", "ob-secret"));
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Audit;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Activation;
 
@@ -113,11 +114,10 @@ internal sealed partial class TierKeeper
 
     private async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(AskTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(AskTimeout, time, cancellationToken);
         try
         {
-            return await ask(either.Token);
+            return await ask(timeout.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -15,8 +15,7 @@ internal sealed class TierPause(TimeProvider time, TimeSpan first, TimeSpan long
     /// <summary>Starts a pause after a failure, twice as long as the previous one.</summary>
     public void Set()
     {
-        var length = Math.Min(first.TotalSeconds * Math.Pow(2, Math.Min(_row++, 16)), longest.TotalSeconds);
-        _until = time.GetMoment() + TimeSpan.FromSeconds(length);
+        _until = time.GetMoment() + Backoff.Next(first, longest, _row++);
     }
 
     /// <summary>Starts a pause of a fixed length after a success, and resets the backoff.</summary>

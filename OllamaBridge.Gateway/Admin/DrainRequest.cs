@@ -32,7 +32,7 @@ internal sealed record DrainRequest(DateTimeOffset? Deadline, bool Waits)
             if (until is null)
                 mistake = "deadline must be seconds from now, 0 or more, or a time such as 2027-01-31T12:00:00Z.";
             else if (until - now > MaxTime)
-                mistake = "deadline must be within one day.";
+                mistake = "deadline must be within a day.";
         }
         else if (waits)
         {

@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 
@@ -15,13 +16,12 @@ internal sealed class BlobPresence(FreshConnectionClient client, IFleet fleet, T
     {
         if (!IsDigest(digest))
             return false;
-        using var patience = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var limit = new LinkedTimeout(Patience, time, cancellationToken);
         using var request = new HttpRequestMessage(HttpMethod.Head, $"{instance.Prefix}/api/blobs/{digest}");
         instance.Authorize(request);
         try
         {
-            using var response = await client.SendAsync(request, either.Token);
+            using var response = await client.SendAsync(request, limit.Token);
             return response.IsSuccessStatusCode;
         }
         catch (HttpRequestException e)

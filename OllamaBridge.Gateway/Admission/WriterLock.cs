@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Admission;
 
@@ -28,12 +29,11 @@ internal sealed class WriterLock : IDisposable
     /// <exception cref="OperationCanceledException">The client disconnected.</exception>
     public async Task<IAsyncDisposable?> EnterAsync(CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(_options.Value.MaxWait, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(_options.Value.MaxWait, _time, cancellationToken);
         try
         {
-            await _semaphore.WaitAsync(either.Token);
-            return await EnterSharedAsync(either.Token);
+            await _semaphore.WaitAsync(timeout.Token);
+            return await EnterSharedAsync(timeout.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>Log messages of the audit log, in a separate category. Event ids 1850–1859.</summary>
+/// <summary>Log messages of the audit log, in a separate category. Event ids 1860–1869.</summary>
 internal static partial class AuditLog
 {
     public const string Category = "OllamaBridge.Audit";
@@ -27,32 +27,32 @@ internal static partial class AuditLog
             entry.Reason, entry.Before?.ToJsonString(), entry.After?.ToJsonString());
     }
 
-    [LoggerMessage(EventId = 1850, Message = Message)]
+    [LoggerMessage(EventId = 1860, Message = Message)]
     private static partial void Tenant(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1851, Message = Message)]
+    [LoggerMessage(EventId = 1861, Message = Message)]
     private static partial void Key(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1852, Message = Message)]
+    [LoggerMessage(EventId = 1862, Message = Message)]
     private static partial void Drain(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1853, Message = Message)]
+    [LoggerMessage(EventId = 1863, Message = Message)]
     private static partial void Instance(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1854, Message = Message)]
+    [LoggerMessage(EventId = 1864, Message = Message)]
     private static partial void Tier(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1855, Message = Message)]
+    [LoggerMessage(EventId = 1865, Message = Message)]
     private static partial void Model(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);

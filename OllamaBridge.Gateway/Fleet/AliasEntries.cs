@@ -4,19 +4,19 @@ using OllamaBridge.Gateway.Naming;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Aliases in the fleet's lists: entries of the models that they stand for under another name, as <c>ollama cp</c> makes them.</summary>
+/// <summary>Adds entries for aliases to the fleet's model lists. Each repeats its model's entry under the alias's name, as <c>ollama cp</c> does.</summary>
 internal static class AliasEntries
 {
-    /// <summary>Adds them. A model of an alias's name is hidden by it, as it cannot be asked any more.</summary>
+    /// <summary>Adds an entry for each alias. An alias hides a model of the same name, because requests for that name go to the alias's model.</summary>
     /// <param name="aliases">The aliases.</param>
-    /// <param name="catalog">What Ollama servers have, by canonical name.</param>
-    /// <param name="served">What OpenAI servers have, by id.</param>
+    /// <param name="catalog">The models of Ollama servers, by canonical name.</param>
+    /// <param name="served">The models of OpenAI servers, by id.</param>
     public static void Add(
         IReadOnlyList<ModelChain> aliases, Dictionary<string, CatalogModel> catalog, IDictionary<string, CatalogModel> served)
     {
         if (aliases.Count == 0)
             return;
-        // Of what there is before any alias: none stands for another.
+        // Resolved before any alias is added: an alias never refers to another alias.
         var onOllama = aliases.Select(a => a.Candidates.Select(c => catalog.GetValueOrDefault(c.Key)).FirstOrDefault(m => m is not null)).ToArray();
         var elsewhere = aliases.Select(a => a.Candidates.Select(c => served.TryGetValue(c.Name, out var m) ? m : null).FirstOrDefault(m => m is not null)).ToArray();
         foreach (var alias in aliases)

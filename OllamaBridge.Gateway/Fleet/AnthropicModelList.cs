@@ -5,13 +5,12 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The fleet's models as Anthropic's API lists them: <c>GET /v1/models</c> with pages, and <c>GET /v1/models/{model}</c>.</summary>
+/// <summary>Writes the fleet's models in Anthropic's format: <c>GET /v1/models</c> with pages, and <c>GET /v1/models/{model}</c>.</summary>
 internal static class AnthropicModelList
 {
-    // The most that Anthropic's API returns in a page. Its default is 20; a client that doesn't turn pages would miss the others.
+    // The maximum page size of Anthropic's API. Its default of 20 would hide models from a client that does not follow pages.
     private const int MaxPage = 1000;
 
-    /// <summary>Answers one of the two routes.</summary>
     public static Task WriteAsync(HttpContext context, BridgeCall call, Inventory inventory)
     {
         var models = inventory.Models.Values.ToArray();
@@ -67,13 +66,12 @@ internal static class AnthropicModelList
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>One page of the list.</summary>
-    /// <param name="Models">Its models.</param>
-    /// <param name="HasMore">Whether others follow in the direction of reading.</param>
+    /// <param name="Models">The models of this page.</param>
+    /// <param name="HasMore">Whether more models follow in the paging direction.</param>
     private sealed record Page(CatalogModel[] Models, bool HasMore)
     {
         /// <summary>Reads <c>limit</c>, <c>after_id</c> and <c>before_id</c>.</summary>
-        /// <returns>Null for a query that means nothing.</returns>
+        /// <returns>Null if the query is invalid; <paramref name="mistake"/> then has the reason.</returns>
         public static Page? Read(IQueryCollection query, CatalogModel[] models, out string? mistake)
         {
             mistake = null;
@@ -90,7 +88,7 @@ internal static class AnthropicModelList
                 mistake = "after_id, before_id: no such model in the list";
             if (mistake is not null)
                 return null;
-            // Before an id: the last ones in front of it.
+            // With before_id, the page consists of the last models before that id.
             if (before.Count > 0)
                 return new Page(models[Math.Max(from, to - limit)..Math.Max(from, to)], to - limit > from);
             return new Page(models[from..Math.Min(to, from + limit)], from + limit < to);

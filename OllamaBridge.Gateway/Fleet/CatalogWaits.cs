@@ -1,22 +1,21 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Those who wait for model lists read after a moment. Used by the fleet's owner alone.</summary>
+/// <summary>Callers that wait until model lists have been read. Used only by the fleet's owner.</summary>
 internal sealed class CatalogWaits
 {
     private readonly List<Wait> _waits = [];
 
-    /// <summary>Somebody waits for the lists of instances.</summary>
-    /// <param name="done">Called once all are there.</param>
-    /// <param name="since">A list asked for earlier does not count, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
-    /// <param name="instances">Whose lists.</param>
-    /// <param name="isForLists">Whether the lists of models on disk are waited for, too; else only those in memory.</param>
+    /// <summary>Adds a caller that waits for the lists of instances.</summary>
+    /// <param name="done">Called once all lists have been read.</param>
+    /// <param name="since">Ignores lists that were requested before this time, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    /// <param name="instances">The instances.</param>
+    /// <param name="isForLists">Whether to wait for the models on disk as well; false for the models in memory only.</param>
     public void Add(Action done, long since, IEnumerable<Instance> instances, bool isForLists = true)
     {
         _waits.Add(new Wait(done, since, [.. instances], isForLists));
         Complete();
     }
 
-    /// <summary>An instance was looked at.</summary>
     public void Note(ProbeResult result)
     {
         foreach (var wait in _waits)
@@ -24,14 +23,13 @@ internal sealed class CatalogWaits
                 wait.Missing.Remove(result.Instance);
     }
 
-    /// <summary>An instance is no longer there.</summary>
     public void Forget(Instance instance)
     {
         foreach (var wait in _waits)
             wait.Missing.Remove(instance);
     }
 
-    /// <summary>Tells those whose lists are all there; what was noted must have been published before.</summary>
+    /// <summary>Completes the callers whose lists have all been read. The noted results must have been published before.</summary>
     public void Complete() => _waits.RemoveAll(wait =>
     {
         if (wait.Missing.Count > 0)

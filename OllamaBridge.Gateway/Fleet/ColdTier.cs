@@ -5,33 +5,32 @@ using System.Text.Json.Serialization;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Instances that may stand at zero and are started when one of their models is asked for.</summary>
-/// <param name="name">What operators call it.</param>
-/// <param name="models">Its models, as clients write them.</param>
-/// <param name="prefix">How its instances' names begin.</param>
+/// <summary>A group of instances that may be scaled to zero and is started when a request needs one of its models.</summary>
+/// <param name="name">The configured name.</param>
+/// <param name="models">The models' names, as clients write them.</param>
+/// <param name="prefix">The prefix of the instances' names.</param>
 /// <param name="startTimeout">How long a request may wait for an instance that is being started.</param>
 internal sealed class ColdTier(string name, IEnumerable<string> models, string prefix, TimeSpan startTimeout)
 {
-    /// <summary>What operators call it.</summary>
     public string Name { get; } = name;
 
-    /// <summary>Its models, as they are listed while nothing more is known of them.</summary>
+    /// <summary>The models' entries while no instance has reported better ones.</summary>
     public ImmutableArray<CatalogModel> Models { get; } = [.. models.Select(Unseen)];
 
-    /// <summary>Its instances' names, as <see cref="Identity.InstanceAccess"/> writes such: a beginning and <c>*</c>.</summary>
+    /// <summary>The instances' names as an <see cref="Identity.InstanceAccess"/> pattern: a prefix and <c>*</c>.</summary>
     public string Pattern { get; } = prefix + "*";
 
-    /// <summary>How long a request may wait for an instance that is being started.</summary>
     public TimeSpan StartTimeout { get; } = startTimeout;
 
-    /// <summary>Whether its models are its instances' alone. On one model folder every server lists them, and none but its own is made for them.</summary>
+    /// <summary>
+    /// Whether only this tier's instances serve its models. If servers share a model folder, every server lists the models, but only the tier is
+    /// intended for them.
+    /// </summary>
     public bool IsExclusive { get; init; } = true;
 
-    /// <summary>Whether an instance is one of its own.</summary>
-    /// <param name="instance">The instance's name.</param>
     public bool Owns(string instance) => instance.AsSpan().StartsWith(Pattern.AsSpan(0, Pattern.Length - 1), StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>An entry with every field that a server's has: clients cut the digest and read the details without asking whether they are there.</summary>
+    /// <summary>An entry with every field of a server's entry: clients shorten the digest and read the details without a check for null.</summary>
     private static CatalogModel Unseen(string model)
     {
         var listed = ModelName.WithTag(model);
@@ -41,33 +40,29 @@ internal sealed class ColdTier(string name, IEnumerable<string> models, string p
     }
 }
 
-/// <summary>Every cold tier; no two name the same model.</summary>
+/// <summary>All cold tiers. No model belongs to two of them.</summary>
 internal sealed class ColdTiers(IEnumerable<ColdTier> tiers)
 {
     private readonly FrozenDictionary<string, ColdTier> _byModel = tiers
         .SelectMany(t => t.Models.Select(m => (m.Key, Tier: t)))
         .ToFrozenDictionary(m => m.Key, m => m.Tier, StringComparer.Ordinal);
 
-    /// <summary>There is none.</summary>
     public static ColdTiers None { get; } = new([]);
 
-    /// <summary>All of them.</summary>
     public ImmutableArray<ColdTier> All { get; } = [.. tiers];
 
-    /// <summary>The tier that has a model; null for none.</summary>
-    /// <param name="model">The model's canonical name.</param>
+    /// <summary>The tier that serves a model, by its canonical name; null for none.</summary>
     public ColdTier? Find(string model) => _byModel.GetValueOrDefault(model);
 }
 
-/// <summary>A model that is there even while no instance has it.</summary>
-/// <param name="Tier">Whose instances would.</param>
-/// <param name="Model">What was last seen of it; else what is configured.</param>
+/// <summary>A model that the fleet lists while no instance has it.</summary>
+/// <param name="Tier">The tier that serves the model.</param>
+/// <param name="Model">The entry that an instance last reported; else one made from the configuration.</param>
 internal sealed record ColdModel(ColdTier Tier, CatalogModel Model);
 
-/// <summary>An entry of <c>/api/tags</c>, with the fields of a server's.</summary>
+/// <summary>An entry of <c>/api/tags</c> with the fields of a server's entry.</summary>
 internal sealed record UnseenModel(string Name, string Model, string ModifiedAt, long Size, string Digest, UnseenDetails Details);
 
-/// <summary>Its details.</summary>
 internal sealed record UnseenDetails(
     string ParentModel, string Format, string Family, IReadOnlyList<string>? Families, string ParameterSize, string QuantizationLevel);
 

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Instances from configuration (<c>Bridge:Urls</c>, <c>Bridge:Instances</c>), service-discovery names resolved, groups looked for.</summary>
+/// <summary>Instances from configuration (<c>Bridge:Urls</c>, <c>Bridge:Instances</c>), with resolved service names and discovered groups.</summary>
 internal sealed class ConfiguredInstanceSource(
     IConfiguration configuration,
     ServiceEndpointResolver resolver,
@@ -24,30 +24,25 @@ internal sealed class ConfiguredInstanceSource(
     private TimeSpan _again = Timeout.InfiniteTimeSpan;
     private int _changes;
 
-    /// <inheritdoc/>
     public bool IsSearching { get; private set; }
 
-    /// <inheritdoc/>
     public IReadOnlyList<string> Problems => Volatile.Read(ref _problems);
 
-    /// <inheritdoc/>
     public async Task<IReadOnlyList<InstanceDefinition>> ListAsync(CancellationToken cancellationToken) =>
         _last = await ReadAsync(cancellationToken);
 
-    /// <inheritdoc/>
     public void Watch(Action<IReadOnlyList<InstanceDefinition>> changed)
     {
-        // Also if no setting of Bridge changed: addresses may come from the section of service discovery.
+        // Also if no setting of Bridge changed: addresses may come from the configuration section of service discovery.
         settings.Changed += _reload = () => _ = ReloadAsync(changed);
         _timer = time.CreateTimer(_ => _ = ReloadAsync(changed), null, _again, Timeout.InfiniteTimeSpan);
         foreach (var discovery in discoveries)
             discovery.Watch(() => _ = ReloadAsync(changed));
-        // What changed between the first list and now was told to nobody.
+        // No handler was registered for changes between the first list and now.
         if (IsSearching)
             _ = ReloadAsync(changed);
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         settings.Changed -= _reload;
@@ -72,7 +67,7 @@ internal sealed class ConfiguredInstanceSource(
         }
         catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException && _stopping.IsCancellationRequested)
         {
-            // The service stops.
+            // Shutdown.
         }
         catch (Exception e) when (e is InvalidOperationException or OperationCanceledException)
         {
@@ -93,7 +88,7 @@ internal sealed class ConfiguredInstanceSource(
         var groups = entries.Where(e => e.Discovery != InstanceDiscovery.None).ToArray();
         foreach (var discovery in discoveries)
             discovery.Keep(groups);
-        // Beside each other: one that nobody knows of takes its time.
+        // In parallel: the lookup of an unknown name is slow.
         var found = await Task.WhenAll(groups.Select(g => discoveries.First(d => d.Way == g.Discovery).FindAsync(g, cancellationToken)));
 
         var names = new GroupNames(entries.Except(groups));
@@ -105,7 +100,7 @@ internal sealed class ConfiguredInstanceSource(
         return definitions;
     }
 
-    /// <summary>A host that configuration names as a service (<c>services:ollama-1:http:0</c>, as Aspire injects it) becomes its endpoints.</summary>
+    /// <summary>Replaces a host that configuration names as a service (<c>services:ollama-1:http:0</c>, as Aspire injects it) by its endpoints.</summary>
     private async Task<IReadOnlyList<InstanceDefinition>> ResolveAsync(InstanceDefinition definition, CancellationToken cancellationToken)
     {
         var url = definition.Url;
@@ -121,7 +116,7 @@ internal sealed class ConfiguredInstanceSource(
             if (address.UserInfo.Length > 0)
                 throw new OptionsValidationException(
                     Options.DefaultName, typeof(FleetOptions), [$"services:{url.Host}: {InstanceAddress.Mistake("@", "http://127.0.0.1:11434")}"]);
-            // The service's own name where it stands for one server and nobody gave another.
+            // The service's name, if it has one server and the configuration gives no other name.
             var name = definition.Name == InstanceDefinitions.DefaultName(url, new HashSet<string>()) ? url.Host : definition.Name;
             definitions.Add(definition with { Url = address, Name = endpoints.Count == 1 ? name : $"{name}-{definitions.Count + 1}" });
         }

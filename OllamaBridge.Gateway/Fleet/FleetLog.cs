@@ -1,10 +1,10 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What the fleet says in the log. Event ids 1000–1099.</summary>
+/// <summary>Log messages of the fleet. Event ids 1000–1099.</summary>
 internal static partial class FleetLog
 {
     [LoggerMessage(1000, LogLevel.Warning,
-        "No instance is configured: set Bridge:Urls (environment Bridge__Urls) or Bridge:Instances:0:Url. Requests are answered with 503 until then")]
+        "No instance is configured: set Bridge:Urls (environment Bridge__Urls) or Bridge:Instances:0:Url. Requests get 503 until then")]
     public static partial void NoInstances(ILogger logger);
 
     [LoggerMessage(1001, LogLevel.Information, "Instance {Instance} added: {Url}, {Slots} slots")]
@@ -19,17 +19,17 @@ internal static partial class FleetLog
     [LoggerMessage(1004, LogLevel.Information, "Instance {Instance} draining: {Draining}")]
     public static partial void Draining(ILogger logger, string instance, bool draining);
 
-    [LoggerMessage(1005, LogLevel.Error, "The changed configuration is not used, the fleet stays as it was: {Errors}")]
+    [LoggerMessage(1005, LogLevel.Error, "Changed configuration rejected, the fleet keeps its instances: {Errors}")]
     public static partial void BadConfiguration(ILogger logger, string errors);
 
-    [LoggerMessage(1006, LogLevel.Warning, "The instances behind {Host} stay as they were: nobody told their addresses ({Error})")]
+    [LoggerMessage(1006, LogLevel.Warning, "DNS lookup failed for {Host} ({Error}), its instances are kept")]
     public static partial void LookupFailed(ILogger logger, string host, System.Net.Sockets.SocketError error);
 
-    [LoggerMessage(1007, LogLevel.Error, "What stands in the shared state cannot be read: this gateway goes on with what it knows")]
+    [LoggerMessage(1007, LogLevel.Error, "Shared fleet state cannot be read; this gateway continues with its own state")]
     public static partial void ExchangeFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(1008, LogLevel.Warning,
-        "Instance {Instance} was added at run time and stands back: another has its name, or its address {Url}")]
+        "Instance {Instance} added at run time is not used: another instance has its name or its address {Url}")]
     public static partial void StandsBack(ILogger logger, string instance, Uri url);
 
     [LoggerMessage(1009, LogLevel.Information, "Instance {Instance} is drained until {Deadline:O}")]
@@ -40,6 +40,6 @@ internal static partial class FleetLog
     public static partial void DigestMismatch(ILogger logger, string model, string instance, string digest, string served);
 
     [LoggerMessage(1011, LogLevel.Information,
-        "Weights of {Model} on {Instance} cannot be read from /api/show; it is not known which other names share them. Next attempt after {Minutes} min")]
+        "Weights of {Model} on {Instance} cannot be read from /api/show; names with the same weights are unknown. Next attempt after {Minutes} min")]
     public static partial void WeightsUnknown(ILogger logger, string model, string instance, double minutes);
 }

@@ -1,39 +1,36 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What came of an operator's change to the list of instances.</summary>
+/// <summary>The outcome of an operator's change to the list of instances.</summary>
 internal enum MemberChange
 {
-    /// <summary>It is new.</summary>
     Added,
 
-    /// <summary>It was there already, and is now as said.</summary>
+    /// <summary>An instance that was added at run time has a new definition.</summary>
     Changed,
 
-    /// <summary>It belongs to the fleet no longer.</summary>
     Removed,
 
-    /// <summary>There is no such instance.</summary>
     NotFound,
 
-    /// <summary>An instance of that name comes from the configuration, which an API does not change.</summary>
+    /// <summary>An instance of that name is configured; the API cannot change it.</summary>
     Configured,
 
-    /// <summary>Another instance has the address: it would get twice its slots.</summary>
+    /// <summary>Another instance has the same address; the server would get twice its slots.</summary>
     AddressTaken,
 }
 
-/// <summary>The fleet as configuration and operators' words make it. Pure: who knows the same comes to the same.</summary>
+/// <summary>Merges configured instances and operators' directives. Pure: gateways with the same input get the same fleet.</summary>
 internal static class FleetMembers
 {
-    /// <summary>Whoever is configured, then whoever operators have added and whose name and address are free, by name.</summary>
-    /// <param name="configured">From the configuration, resolved.</param>
-    /// <param name="words">What operators said.</param>
-    /// <param name="hidden">Receives those that were added but have to stand back.</param>
+    /// <summary>The configured instances, followed by the added instances whose name and address are free, by name.</summary>
+    /// <param name="configured">The instances from configuration, resolved.</param>
+    /// <param name="words">Operators' directives.</param>
+    /// <param name="hidden">Receives the added instances whose name or address is taken.</param>
     public static IReadOnlyList<InstanceDefinition> Merge(
         IReadOnlyList<InstanceDefinition> configured, WordBook<MemberMark> words, ICollection<InstanceDefinition> hidden)
     {
         var all = new List<InstanceDefinition>(configured);
-        // Two gateways may have been told of one address at once: who said it first has it.
+        // Two gateways may have accepted the same address at the same time: the older directive wins.
         foreach (var member in Living(words).OrderBy(m => m.Version).ThenBy(m => m.Instance, StringComparer.Ordinal))
             if (all.Exists(d => Has(d, member.Definition!.Name) || InstanceAddress.IsSameServer(d, member.Definition.Url, member.Definition.OpenAI is not null)))
                 hidden.Add(member.Definition!);
@@ -43,8 +40,8 @@ internal static class FleetMembers
         return all;
     }
 
-    /// <summary>An operator adds an instance, or says anew what one that was added is.</summary>
-    /// <returns>What comes of it, and the words from then on.</returns>
+    /// <summary>Adds an instance, or changes one that was added at run time.</summary>
+    /// <returns>The outcome and the resulting directives.</returns>
     public static (MemberChange Change, FleetWords Words) Add(
         InstanceDefinition asked, IReadOnlyList<InstanceDefinition> configured, FleetWords words, DateTimeOffset now)
     {
@@ -57,8 +54,7 @@ internal static class FleetMembers
         bool HasAddress(InstanceDefinition definition) => InstanceAddress.IsSameServer(definition, asked.Url, asked.OpenAI is not null);
     }
 
-    /// <summary>An operator removes an instance.</summary>
-    /// <returns>What comes of it, and the words from then on.</returns>
+    /// <returns>The outcome and the resulting directives.</returns>
     public static (MemberChange Change, FleetWords Words) Remove(
         string name, IReadOnlyList<InstanceDefinition> configured, FleetWords words, DateTimeOffset now) =>
         configured.Any(d => Has(d, name)) ? (MemberChange.Configured, words)

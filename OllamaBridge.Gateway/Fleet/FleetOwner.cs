@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The one writer of the fleet: takes events in order, looks at instances when due, publishes snapshots.</summary>
+/// <summary>The only writer of the fleet's state: handles events in order, starts probes when due and publishes snapshots.</summary>
 internal sealed class FleetOwner(
     InstanceProbe probe,
     IInstanceSource source,
@@ -22,7 +22,7 @@ internal sealed class FleetOwner(
     ModelWeights? weights = null,
     AuditTrail? audit = null) : BackgroundService, IHostedLifecycleService, IFleet
 {
-    // A request that was just bound needs a moment to reach the instance; what was asked before that says nothing about it.
+    // A leased request needs a moment to reach the instance; a list requested before that does not show its effect.
     private static readonly TimeSpan RunningPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ObservationSlack = TimeSpan.FromMilliseconds(500);
     private readonly Channel<FleetEvent> _events = Channel.CreateUnbounded<FleetEvent>(new UnboundedChannelOptions { SingleReader = true });
@@ -36,52 +36,41 @@ internal sealed class FleetOwner(
     private FleetSnapshot _current = FleetSnapshot.Empty;
     private FleetWords _words = FleetWords.None;
 
-    /// <inheritdoc/>
     public event Action? Changed;
 
-    /// <inheritdoc/>
     public FleetSnapshot Current => Volatile.Read(ref _current);
 
-    /// <inheritdoc/>
     public void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null)
     {
-        // One model alone makes up half of a row: that it is sick says nothing of the instance.
+        // One model alone counts at most half of the failures that eject: its failures do not prove that the instance is faulty.
         if (failure is InstanceFailure.Refused or InstanceFailure.StaleCatalog
             || instance.CountRequestFailure(model, (Settings.RequestFailuresToEject + 1) / 2) >= Settings.RequestFailuresToEject)
             _events.Writer.TryWrite(new RequestsFailed(instance, failure));
     }
 
-    /// <inheritdoc/>
     public void ReportSuccess(Instance instance)
     {
         if (instance.ClearRequestFailures())
             _events.Writer.TryWrite(new RequestsRecovered(instance));
     }
 
-    /// <inheritdoc/>
     public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) =>
         AskAsync<bool>(done => new DrainAsked(name, draining, null, done), cancellationToken);
 
-    /// <inheritdoc/>
     public Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken) =>
         AskAsync<bool>(done => new DrainAsked(name, Draining: true, deadline, done), cancellationToken);
 
-    /// <inheritdoc/>
     public Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken) =>
         AskAsync<MemberChange>(done => new MemberAdded(definition, done), cancellationToken);
 
-    /// <inheritdoc/>
     public Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken) =>
         AskAsync<MemberChange>(done => new MemberRemoved(name, done), cancellationToken);
 
-    /// <inheritdoc/>
     public void LookAgain(Instance instance) => _events.Writer.TryWrite(new LookAsked(instance));
 
-    /// <inheritdoc/>
     public Task RefreshRunningAsync(CancellationToken cancellationToken) =>
         LazyInitializer.EnsureInitialized(ref _running, () => new Coalescer(ReadRunningAsync)).RunAsync().WaitAsync(cancellationToken);
 
-    /// <inheritdoc/>
     public async Task RefreshCatalogAsync(CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -92,11 +81,11 @@ internal sealed class FleetOwner(
         }
         catch (TimeoutException)
         {
-            // An instance does not answer: its list is read when it does.
+            // An instance did not respond: its list is read as soon as it does.
         }
     }
 
-    /// <summary>What this gateway has to say to others.</summary>
+    /// <summary>The state that this gateway shares with others.</summary>
     internal FleetWords Words => Volatile.Read(ref _words);
 
     /// <inheritdoc cref="InstanceWatches.FirstAllowance"/>
@@ -105,8 +94,7 @@ internal sealed class FleetOwner(
         set => _watches.FirstAllowance = value;
     }
 
-    /// <summary>Takes in what other gateways say.</summary>
-    /// <param name="heard">Operators' words, and what other gateways have ejected.</param>
+    /// <summary>Merges state from other gateways: operators' directives and ejections.</summary>
     internal void Learn(OthersHeard heard)
     {
         var words = Words;
@@ -114,13 +102,13 @@ internal sealed class FleetOwner(
             _events.Writer.TryWrite(heard);
     }
 
-    /// <summary>The settings of tiers, digests or peers have changed: the next snapshot follows them.</summary>
+    /// <summary>Applies changed settings of tiers or digests from the next snapshot on.</summary>
     internal void Reconfigure(ColdTiers changedTiers, ModelDigests changedDigests) => _events.Writer.TryWrite(new RulesChanged(changedTiers, changedDigests));
 
-    /// <summary>This gateway may use slots that it might not use before: whoever waits is to look again.</summary>
+    /// <summary>Raises <see cref="Changed"/> because this gateway may use more slots: waiting requests can be scheduled.</summary>
     internal void NoteRoom() => Changed?.Invoke();
 
-    /// <summary>Before the first request is taken: acts on what was heard by then, and looks at whoever is new.</summary>
+    /// <summary>Applies the state received before the first request and probes new instances.</summary>
     internal async Task CatchUpAsync(CancellationToken cancellationToken)
     {
         while (_events.Reader.TryRead(out var next))
@@ -128,7 +116,7 @@ internal sealed class FleetOwner(
         await LookAtAsync(_watches.All.Where(w => w.NextLook == default), cancellationToken);
     }
 
-    /// <summary>Before the first request is taken: who is there, and what do they have.</summary>
+    /// <summary>Lists and probes the instances before the first request is accepted.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         _configured = WithPeers(_here = await source.ListAsync(cancellationToken));
@@ -141,16 +129,12 @@ internal sealed class FleetOwner(
         await LookAtAsync(_watches.All, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
@@ -168,7 +152,7 @@ internal sealed class FleetOwner(
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The service stops.
+            // Shutdown.
         }
         finally
         {
@@ -223,7 +207,7 @@ internal sealed class FleetOwner(
         _events.Writer.TryWrite(new Looked(result));
     }
 
-    /// <returns>Whether there is something new to publish.</returns>
+    /// <returns>Whether a new snapshot must be published.</returns>
     private bool Apply(FleetEvent next, CancellationToken stoppingToken)
     {
         var now = time.GetMoment();
@@ -274,7 +258,7 @@ internal sealed class FleetOwner(
                 return false;
             case CatalogAsked asked:
                 LookAtLists(
-                    // What has changed has changed here.
+                    // Only this region's instances: the change was made here.
                     _watches.All.Where(w => w.Status == InstanceStatus.Healthy && !w.Instance.IsPeer).ToList(), () => asked.Done.TrySetResult(), now, stoppingToken);
                 return false;
             default:
@@ -289,7 +273,7 @@ internal sealed class FleetOwner(
         watch.Look = null;
         var known = watch.Mistake;
         if (watch.Apply(result, Settings, now))
-            FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "answers");
+            FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "responds");
         if (watch.Mistake is { } mistake && mistake != known)
             RegionLog.Mistaken(logger, watch.Instance.Name, mistake);
         if (result.LateCatalog is { } late)
@@ -322,22 +306,22 @@ internal sealed class FleetOwner(
         }
         catch (OperationCanceledException)
         {
-            // The service stops.
+            // Shutdown.
         }
     }
 
     private bool ApplyDrain(DrainAsked drain, DateTimeOffset now)
     {
         var instance = _watches.Find(drain.Name)?.Instance;
-        // Who is not there now may come back under its name: that can be let be given work again.
+        // An instance that is absent now may come back under its name, so its drain can be ended as well.
         var name = instance?.Name ?? (!drain.Draining && _words.IsDrained(drain.Name) ? drain.Name : null);
         return name is not null
             ? Answer(drain.Done, (true, _words.Drain(name, drain.Draining, now, drain.Deadline, instance?.Incarnation)))
             : Answer(drain.Done, (false, _words));
     }
 
-    /// <summary>What an operator said holds from now on, and is in the snapshot when the operator hears of it.</summary>
-    /// <returns>False: it is published already.</returns>
+    /// <summary>Applies an operator's directive and completes the operator's call once it is in the published snapshot.</summary>
+    /// <returns>False: the snapshot has been published already.</returns>
     private bool Answer<T>(TaskCompletionSource<T> done, (T Outcome, FleetWords Words) said)
     {
         Say(said.Words);
@@ -349,7 +333,7 @@ internal sealed class FleetOwner(
     {
         var (change, words) = FleetMembers.Add(added.Definition, _configured, _words, time.GetWallClock());
         Say(words);
-        // Whoever adds an instance hears whether it answers.
+        // The operator's call completes after the first probe, so that its response has the status.
         if (change is MemberChange.Added or MemberChange.Changed && _watches.Find(added.Definition.Name) is { Look: null, Status: InstanceStatus.Unknown } watch)
             LookAtLists([watch], () => added.Done.TrySetResult(change), now, stoppingToken);
         else
@@ -365,7 +349,7 @@ internal sealed class FleetOwner(
         Publish();
     }
 
-    /// <returns>Whether there is something new to publish.</returns>
+    /// <returns>Whether a new snapshot must be published.</returns>
     private bool ApplyWords(FleetWords words)
     {
         var before = _words;
@@ -381,7 +365,7 @@ internal sealed class FleetOwner(
         var since = time.GetTimestamp();
         foreach (var watch in watches)
         {
-            // Beside a look that may be under way: that one may have read the list before the change.
+            // A second probe beside one in progress: that one may have read the list before the change.
             watch.Look = LookAsync(watch, withCatalog: true, stoppingToken);
             watch.NextCatalog = now + Settings.CatalogInterval;
         }
@@ -392,7 +376,7 @@ internal sealed class FleetOwner(
     private void LookAtRunning(Action done, CancellationToken stoppingToken)
     {
         var since = time.GetTimestamp();
-        // What an OpenAI server serves is always in its memory; another region's bridge is asked at its own interval.
+        // An OpenAI server's models are always in memory; another region's bridge is probed at its own interval.
         var watches = _watches.All.Where(w => w.Status == InstanceStatus.Healthy && w.Instance is { IsPeer: false, OpenAI: null }).ToList();
         foreach (var watch in watches)
             watch.Look = LookAsync(watch, withCatalog: false, stoppingToken);
@@ -409,7 +393,7 @@ internal sealed class FleetOwner(
         }
         catch (TimeoutException)
         {
-            // An instance is slow: what it had is shown until it answers.
+            // An instance is slow: its previous list remains until it responds.
         }
     }
 
@@ -419,12 +403,12 @@ internal sealed class FleetOwner(
     {
         var now = time.GetMoment();
         Forget(_watches.Reconcile(_configured, _words, now));
-        // What was ejected may be another's name now.
+        // The name of an ejected instance may belong to another instance now.
         if (!_words.Ejections.IsEmpty)
             Volatile.Write(ref _words, _words with { Ejections = _watches.OwnEjections(now) });
     }
 
-    /// <returns>True: there is something new to publish.</returns>
+    /// <returns>True: a new snapshot must be published.</returns>
     private bool Forget(IReadOnlyList<Instance> gone)
     {
         foreach (var instance in gone)

@@ -7,10 +7,9 @@ using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The fleet's room.</summary>
 internal static class FleetServiceCollectionExtensions
 {
-    /// <summary>Adds the fleet: its source, its owner, its health check.</summary>
+    /// <summary>Adds the fleet: its instance source, its owner and its health check.</summary>
     public static IServiceCollection AddFleet(this IServiceCollection services)
     {
         services.AddBridgeOptions<FleetOptions, FleetOptionsValidator>(FleetOptions.Section);
@@ -39,7 +38,6 @@ internal static class FleetServiceCollectionExtensions
         return services;
     }
 
-    /// <summary>Adds the ways to find the servers of a group.</summary>
     private static void AddDiscovery(this IServiceCollection services)
     {
         services.AddBridgeOptions<DnsOptions, DnsOptionsValidator>(DnsOptions.Section);

@@ -5,8 +5,8 @@ using OllamaBridge.Gateway.Common;
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>
-/// Says again and again what this gateway does with the fleet and takes in what the others do: how many slots it may use, what is
-/// drained, what is ejected. A request meets only what is left of that: a number at each instance.
+/// Periodically publishes this gateway's use of the fleet and reads that of other gateways: slots, drains and ejections. The request path
+/// sees only the result: an allowance at each instance.
 /// </summary>
 internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
 {
@@ -29,14 +29,14 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         _time = time;
         _logger = logger;
         _options = options.Value;
-        // Where others are heard, what they have of a new instance is heard first.
+        // With shared state, the claims of other gateways on a new instance are read before this one takes slots.
         owner.FirstAllowance = slots => _seen is null ? int.MaxValue : _isLost ? EvenShare(slots) : 0;
     }
 
-    /// <summary>This process, as others see it.</summary>
+    /// <summary>The unique id of this process.</summary>
     public string Gateway { get; } = Guid.NewGuid().ToString("N");
 
-    /// <summary>Once before the first request; the store sees to it that this takes no longer than it may.</summary>
+    /// <summary>Exchanges state once before the first request. The store limits the duration.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         if (!_store.IsShared)
@@ -48,20 +48,17 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         await ExchangeAsync(cancellationToken);
     }
 
-    /// <inheritdoc/>
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Its slots are the others' at once.</summary>
+    /// <summary>Leaves the shared state, so that other gateways get this one's slots at once.</summary>
     public async Task StoppedAsync(CancellationToken cancellationToken)
     {
         if (_store.IsShared)
             await _store.LeaveAsync(Gateway, cancellationToken);
     }
 
-    /// <summary>One exchange.</summary>
     internal async Task ExchangeAsync(CancellationToken cancellationToken)
     {
         var fleet = _owner.Current;
@@ -81,7 +78,6 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
             FallBack(fleet);
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!_store.IsShared)
@@ -96,7 +92,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The service stops.
+            // Shutdown.
         }
     }
 
@@ -110,7 +106,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // Whatever stands there, it is not what gateways say; that must not end this one.
+            // The shared state has content that no gateway wrote; that must not stop this one.
             if (!_complained)
                 FleetLog.ExchangeFailed(_logger, e);
             _complained = true;
@@ -118,7 +114,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         }
     }
 
-    /// <summary>What to ask for. What is to be given up is given up before it is said: nobody may count on it twice.</summary>
+    /// <summary>The slots to claim. A claim is given up before the report is sent: two gateways never count on the same slot.</summary>
     private ImmutableArray<SlotReport> Ask(FleetSnapshot fleet, Moment now)
     {
         var waiting = Waiting(fleet);
@@ -132,7 +128,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         {
             var instance = view.Instance;
             var waits = waiting.GetValueOrDefault(instance);
-            // Nothing heard yet: what is in use is said, and nothing more asked for.
+            // While the store is lost: an even share. Before the first exchange: no claim beyond the slots in use.
             var asked = _isLost ? EvenShare(instance.Slots) : 0;
             if (claims is not null && !_isLost)
             {
@@ -158,7 +154,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
     private void Take(SharedFleet seen, FleetSnapshot fleet, Moment now)
     {
         var first = _seen is null;
-        // Whoever else was cut off is there again any moment, with requests that are not to be seen yet.
+        // Other gateways were cut off as well and will reconnect soon, with requests that are not visible yet.
         if (_isLost)
             _carefulUntil = now + _options.Timeout;
         _isLost = false;
@@ -177,7 +173,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
                 else
                     elsewhere += claim.Used;
             view.Instance.UsedElsewhere = elsewhere;
-            // The first answer only tells who is there; what that leaves is asked for next.
+            // The first exchange only shows which gateways exist; the next one claims the remaining slots.
             if (first)
                 continue;
             raised |= mine > view.Instance.Allowance;
@@ -189,7 +185,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
             _owner.NoteRoom();
     }
 
-    /// <summary>Nobody is heard: each takes an even share, one at least, as if all that were there still are.</summary>
+    /// <summary>Without shared state, each gateway takes an even share, at least one slot, as if all last known gateways were still running.</summary>
     private void FallBack(FleetSnapshot fleet)
     {
         _isLost = true;
@@ -216,7 +212,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         return all.Contains(Gateway) ? all : [.. all.Append(Gateway).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>How many wait for a model that the instance could serve.</summary>
+    /// <summary>For each instance, the number of requests that wait for one of its models.</summary>
     private static Dictionary<Instance, int> Waiting(FleetSnapshot fleet)
     {
         var waiting = new Dictionary<Instance, int>();

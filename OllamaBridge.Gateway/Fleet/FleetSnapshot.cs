@@ -7,58 +7,56 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Whether an instance may be given work.</summary>
+/// <summary>The health of an instance.</summary>
 internal enum InstanceStatus
 {
-    /// <summary>Not yet asked, or asked without an answer so far.</summary>
+    /// <summary>No probe has ended, or none has succeeded yet.</summary>
     Unknown,
 
-    /// <summary>It answers.</summary>
     Healthy,
 
-    /// <summary>It does not answer its health routes.</summary>
     Unhealthy,
 
-    /// <summary>Its health routes answer, but requests failed; it is left alone for a while.</summary>
+    /// <summary>Probes succeed, but requests failed; the instance gets none until the ejection ends.</summary>
     Ejected,
 }
 
 /// <summary>A model on an instance's disk.</summary>
 /// <param name="Key">Canonical name (<see cref="ModelName"/>).</param>
 /// <param name="Name">The name as the instance writes it.</param>
-/// <param name="ModifiedAt">When it was last changed there.</param>
-/// <param name="Json">The instance's own JSON object, byte for byte; empty where it has none of Ollama's.</param>
-/// <param name="Owner">Who it belongs to, as an OpenAI server says; null where that is seen from the name.</param>
+/// <param name="ModifiedAt">The time of the last change on the instance.</param>
+/// <param name="Json">The instance's own JSON object, byte for byte; empty if it has no entry in Ollama's format.</param>
+/// <param name="Owner">The owner that an OpenAI server reports; null if it is derived from the name.</param>
 internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json, string? Owner = null)
 {
-    /// <summary>What it is, whatever its name; null if the instance does not tell.</summary>
+    /// <summary>The digest of the model's manifest; null if the instance does not report it.</summary>
     public string? Digest { get; init; }
 
     /// <summary>Size on disk in bytes; null if the instance does not report it.</summary>
     public long? Size { get; init; }
 
-    /// <summary>Whether the instance passes requests for it on to another server.</summary>
+    /// <summary>Whether the instance forwards requests for it to another server.</summary>
     public bool IsRemote { get; init; }
 }
 
 /// <summary>A model in an instance's memory.</summary>
 /// <param name="Key">Canonical name.</param>
 /// <param name="Name">The name as the instance writes it.</param>
-/// <param name="ExpiresAt">When it will leave memory, unless used.</param>
+/// <param name="ExpiresAt">When the instance unloads it, unless it is used.</param>
 /// <param name="Json">The instance's own JSON object, byte for byte.</param>
 internal sealed record LoadedModel(string Key, string Name, DateTimeOffset ExpiresAt, ReadOnlyMemory<byte> Json)
 {
-    /// <summary>Whether all of it is in the memory of a GPU (<c>size_vram</c> is not below <c>size</c>); also where the server does not say.</summary>
+    /// <summary>Whether the whole model is in GPU memory (<c>size_vram</c> is not below <c>size</c>); true if the server does not report it.</summary>
     public bool IsInVram => SizeInVram is not { } inVram || !(inVram < Size);
 
-    /// <summary>What it takes of memory, in bytes; null where the server does not say.</summary>
+    /// <summary>Memory use in bytes; null if the server does not report it.</summary>
     public long? Size { get; init; }
 
-    /// <summary>What of that is in the memory of a GPU, in bytes; null where the server does not say.</summary>
+    /// <summary>The part of <see cref="Size"/> in GPU memory, in bytes; null if the server does not report it.</summary>
     public long? SizeInVram { get; init; }
 }
 
-/// <summary>What was known about one instance when the snapshot was taken.</summary>
+/// <summary>The state of one instance in a snapshot.</summary>
 internal sealed record InstanceView(
     Instance Instance,
     InstanceStatus Status,
@@ -69,49 +67,43 @@ internal sealed record InstanceView(
     string? Version,
     string? LastError)
 {
-    /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
+    /// <summary>Whether it comes from the configuration; false if an operator added it.</summary>
     public bool IsConfigured { get; init; } = true;
 
-    /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
+    /// <summary>The deadline of its drain; null if there is none.</summary>
     public DateTimeOffset? DrainDeadline { get; init; }
 
     /// <summary><see cref="DrainDeadline"/> in this process's monotonic time.</summary>
     public Moment? DrainDue { get; init; }
 
-    /// <summary>Whether it ends of itself: it is emptied for that, not on an operator's word.</summary>
+    /// <summary>Whether it drains because its server is shutting down, without an operator's directive.</summary>
     public bool IsLeaving { get; init; }
 
-    /// <summary>What it cannot do that one of its kind can.</summary>
+    /// <summary>Capabilities of its kind that the server lacks.</summary>
     public ImmutableArray<string> Remarks { get; init; } = [];
 
-    /// <summary>Healthy and not being emptied.</summary>
     public bool IsUsable => Status == InstanceStatus.Healthy && !Draining;
 }
 
 /// <summary>One model on one instance.</summary>
-/// <param name="View">The instance.</param>
-/// <param name="State">What changes about the model there.</param>
-/// <param name="Id">The one name by which an OpenAI server knows it; null at an Ollama server, which reads names more freely.</param>
+/// <param name="View">The instance's state.</param>
+/// <param name="State">The placement's mutable state.</param>
+/// <param name="Id">The only name by which an OpenAI server knows it; null for an Ollama server, which accepts several spellings.</param>
 internal sealed record ModelPlacement(InstanceView View, PlacementState State, string? Id = null)
 {
-    /// <summary>The instance.</summary>
     public Instance Instance => View.Instance;
 
-    /// <summary>What the model is there; null if the instance does not tell.</summary>
+    /// <summary>The model's digest on the instance; null if the instance does not report it.</summary>
     public string? Digest { get; init; }
 
-    /// <summary>When it was last changed there.</summary>
     public DateTimeOffset ModifiedAt { get; init; }
 }
 
-/// <summary>A placement without detours, for whoever looks at a thousand of them.</summary>
-/// <param name="Placement">The placement.</param>
-/// <param name="Instance">Its instance.</param>
-/// <param name="State">Its state.</param>
-/// <param name="HeldLastCopy">Whether, when the snapshot was taken, the instance had a model in memory that was nowhere else.</param>
+/// <summary>A placement in a flat layout, for loops over thousands of them.</summary>
+/// <remarks><c>HeldLastCopy</c>: when the snapshot was taken, the instance had a model in memory that no other instance had in memory.</remarks>
 internal readonly record struct UsablePlacement(ModelPlacement Placement, Instance Instance, PlacementState State, bool HeldLastCopy);
 
-/// <summary>One model and every instance that has it on disk, or serves it: of several models of one name the one that is served (<see cref="ModelDigests"/>).</summary>
+/// <summary>One model and the instances that have it. If a name has several digests, only those with the served digest (<see cref="ModelDigests"/>).</summary>
 internal sealed record ModelView(string Name, ModelState State, ImmutableArray<ModelPlacement> Placements)
 {
     private readonly Lock _lock = new();
@@ -120,21 +112,20 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     private ModelRegions? _regions;
     private readonly bool _isAnyHere = Placements.Any(p => p.View.IsUsable && !p.Instance.IsPeer);
 
-    /// <summary>The digest that is served; null if no instance tells one.</summary>
+    /// <summary>The served digest; null if no instance reports one.</summary>
     public string? Digest { get; init; }
 
-    /// <summary>Placements of the same name that are another model; they get no requests.</summary>
+    /// <summary>Placements of the same name with another digest; they get no requests.</summary>
     public ImmutableArray<ModelPlacement> Others { get; init; } = [];
 
-    /// <summary>Divides the placements of a name and makes the view of the model that is served.</summary>
     public static ModelView Of(string name, ModelState state, ImmutableArray<ModelPlacement> all, ModelDigests digests)
     {
         var (digest, served, others) = digests.Divide(state.Key, all);
         return new ModelView(name, state, served) { Digest = digest, Others = others };
     }
 
-    /// <summary>The digest that may continue an answer.</summary>
-    /// <param name="pin">The digest that the answer was begun with.</param>
+    /// <summary>The view of the digest that may continue a response.</summary>
+    /// <param name="pin">The digest that began the response.</param>
     /// <returns>Null if no instance has that digest any more.</returns>
     public ModelView? For(DigestPin pin)
     {
@@ -144,16 +135,16 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
         return same.IsEmpty ? null : new ModelView(Name, State, same) { Digest = pin.Digest, Part = Part, Tier = Tier };
     }
 
-    /// <summary>Which part of the model this is; the default for all of it.</summary>
+    /// <summary>The part of the model in this view; the default for the whole model.</summary>
     public ModelPart Part { get; init; }
 
-    /// <summary>The tier that is started for it where nobody has it; null for none.</summary>
+    /// <summary>The tier to start if no instance has the model; null for none.</summary>
     public ColdTier? Tier { get; init; }
 
-    /// <summary>Whether a tier is to be started before anybody of this region can be asked for it. Another region's bridge may be asked meanwhile.</summary>
+    /// <summary>Whether a tier must be started before an instance of this region can serve the model. Another region's bridge may serve it meanwhile.</summary>
     public bool IsAsleep => Tier is not null && !_isAnyHere;
 
-    /// <summary>Its parts; null where it is on Ollama servers alone.</summary>
+    /// <summary>The model's parts; null if only Ollama servers have it.</summary>
     public ModelParts? Parts
     {
         get
@@ -169,13 +160,13 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
         }
     }
 
-    /// <summary>What of it a request can use; null for nothing.</summary>
+    /// <summary>The placements that a request can use; null for none.</summary>
     public ModelView? For(in ModelPart part) => part.Route == ApiRoutes.None || Parts is not { } parts ? this : parts.Find(part);
 
-    /// <summary>Whether bridges of other regions have it as well.</summary>
+    /// <summary>Whether bridges of other regions have it, too.</summary>
     public bool HasPeers { get; } = Placements.Any(p => p.Instance.IsPeer);
 
-    /// <summary>What is here of it and what is in other regions; asked for only where it <see cref="HasPeers"/>.</summary>
+    /// <summary>The placements of this region and those of other regions. Used only if <see cref="HasPeers"/>.</summary>
     public ModelRegions Regions
     {
         get
@@ -187,21 +178,20 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
         }
     }
 
-    /// <summary>Those that may be given work: healthy and not being emptied. Laid out for the scheduler.</summary>
+    /// <summary>The placements that can get requests (healthy, not draining), in the scheduler's layout.</summary>
     public ImmutableArray<UsablePlacement> Usable { get; } =
         [.. Placements.Where(p => p.View.IsUsable).Select(p => new UsablePlacement(p, p.Instance, p.State, p.Instance.HoldsLastCopy()))];
 
-    /// <summary>For each of <see cref="Usable"/>, the instance's number for rendezvous hashing.</summary>
+    /// <summary>For each of <see cref="Usable"/>, the instance's seed for rendezvous hashing.</summary>
     public ImmutableArray<uint> Seeds { get; } = [.. Placements.Where(p => p.View.IsUsable).Select(p => p.Instance.Seed)];
 
-    /// <summary>For each of <see cref="Usable"/>, one over the seconds to the first token when the snapshot was taken; 0 where unknown.</summary>
+    /// <summary>For each of <see cref="Usable"/>, 1 / seconds to the first token when the snapshot was taken; 0 if unknown.</summary>
     public ImmutableArray<float> FirstTokenRates { get; } = [.. Placements.Where(p => p.View.IsUsable).Select(p => p.State.FirstTokenRate)];
 
-    /// <summary>The canonical name.</summary>
     public string Key => State.Key;
 }
 
-/// <summary>The fleet at one moment. Immutable; whoever holds one sees one truth.</summary>
+/// <summary>The fleet at one moment. Immutable.</summary>
 internal sealed record FleetSnapshot(
     long Version,
     ImmutableArray<InstanceView> Instances,
@@ -212,29 +202,27 @@ internal sealed record FleetSnapshot(
     private readonly ConcurrentDictionary<InstanceAccess, FleetSnapshot> _parts = new();
     private FrozenSet<string>? _remote;
 
-    /// <summary>Whether an instance lists a model that it passes on to another server (<c>remote_host</c>).</summary>
-    /// <param name="key">Canonical name.</param>
+    /// <summary>Whether an instance lists a model, by its canonical name, that it forwards to another server (<c>remote_host</c>).</summary>
     public bool IsRemote(string key)
     {
         _remote ??= Instances.SelectMany(i => i.Catalog).Where(m => m.IsRemote).Select(m => m.Key).ToFrozenSet(StringComparer.Ordinal);
         return _remote.Count > 0 && _remote.Contains(key);
     }
 
-    /// <summary>The models of cold tiers.</summary>
     public ImmutableArray<ColdModel> Cold { get; init; } = [];
 
-    /// <summary>How the digest of a name is chosen.</summary>
+    /// <summary>The rule that chooses the served digest of a name.</summary>
     public ModelDigests DigestRules { get; init; } = ModelDigests.Newest;
 
-    /// <summary>Instances that have another model under a name than is served.</summary>
+    /// <summary>Instances whose model has another digest than the one served under its name.</summary>
     public ImmutableArray<DigestMismatch> Mismatches { get; } =
         [.. Models.Values.Where(m => !m.Others.IsEmpty).OrderBy(m => m.Key, StringComparer.Ordinal)
             .SelectMany(m => m.Others.Select(o => new DigestMismatch(m.Key, o.Instance, o.Digest!, m.Digest!)))];
 
-    /// <summary>The digests that are served under names that mean several models; null for none.</summary>
+    /// <summary>The served digests of the names that have several; null if there are none.</summary>
     public IReadOnlyDictionary<string, string>? ServedDigests { get; } = Served(Models.Values);
 
-    /// <summary>Before anything is known.</summary>
+    /// <summary>The snapshot before the first probe.</summary>
     public static FleetSnapshot Empty { get; } = new(
         0,
         [],
@@ -242,15 +230,14 @@ internal sealed record FleetSnapshot(
         new ModelView("", new ModelState(""), []),
         Inventory.Build([]));
 
-    /// <summary>Finds a model, as far as a request can use it.</summary>
-    /// <param name="key">Canonical name; empty where any Ollama server will do.</param>
-    /// <param name="part">What the request can use.</param>
-    /// <returns>Null where no instance has it for such a request.</returns>
+    /// <summary>Finds a model and the placements that a request can use.</summary>
+    /// <param name="key">Canonical name; empty if any Ollama server can serve the request.</param>
+    /// <param name="part">The part that the request can use.</param>
+    /// <returns>Null if no instance can serve such a request.</returns>
     public ModelView? Find(string key, in ModelPart part) =>
         key.Length > 0 ? Models.GetValueOrDefault(key)?.For(part) : Anything.Placements.IsEmpty ? null : Anything;
 
-    /// <summary>The part of the fleet that a tenant may use, made once for each snapshot and set of rules.</summary>
-    /// <param name="access">The rules; null for no restriction.</param>
+    /// <summary>The part of the fleet that a tenant may use, cached for each snapshot and set of rules. Null is no restriction.</summary>
     public FleetSnapshot For(InstanceAccess? access) => access is null ? this : _parts.GetOrAdd(access, Narrow);
 
     private FleetSnapshot Narrow(InstanceAccess access)
@@ -270,7 +257,7 @@ internal sealed record FleetSnapshot(
         };
     }
 
-    /// <summary>The digests that are served under names that mean several models; null for none.</summary>
+    /// <summary>The served digests of the names that have several; null if there are none.</summary>
     public static Dictionary<string, string>? Served(IEnumerable<ModelView> models)
     {
         Dictionary<string, string>? digests = null;
@@ -286,8 +273,8 @@ internal sealed record FleetSnapshot(
             Tier = model.Tier is { } tier && access.MayAllow(tier.Pattern) ? tier : null,
         };
 
-    /// <summary>Whether the model list of at least one instance has been read: only then can a model be called unknown.</summary>
-    /// <remarks>Where there are Ollama servers here, one of theirs: what is known of others says nothing of them.</remarks>
+    /// <summary>Whether at least one instance's model list has been read. Before that no model can be reported as unknown.</summary>
+    /// <remarks>If the region has Ollama servers, it must be the list of one of them: other lists do not show their models.</remarks>
     public bool AnyCatalogKnown
     {
         get

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What the rest of the gateway sees of the fleet.</summary>
+/// <summary>The fleet, as the rest of the gateway uses it.</summary>
 internal interface IFleet
 {
     /// <summary>The newest snapshot. Reading it costs one memory access.</summary>
@@ -9,89 +9,76 @@ internal interface IFleet
     /// <summary>Raised after a new snapshot has become current, on the owner's thread.</summary>
     event Action? Changed;
 
-    /// <summary>Says that a request failed on an instance through no fault of the request.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="failure">In what way.</param>
-    /// <param name="model">Of which model; null for none.</param>
+    /// <summary>Reports a failed request that the instance, not the request, caused. <paramref name="model"/> is null for a request without one.</summary>
     void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null);
 
-    /// <summary>Says that an instance answered a request as it should.</summary>
+    /// <summary>Reports a request that an instance served correctly.</summary>
     void ReportSuccess(Instance instance);
 
-    /// <summary>Starts or ends emptying an instance: it finishes what it has and gets nothing new.</summary>
-    /// <param name="name">The instance's name, in any case.</param>
-    /// <param name="draining">True to drain.</param>
-    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
-    /// <returns>Once it is in the snapshot; false where there is no such instance, and none that has gone while it was emptied.</returns>
+    /// <summary>Starts or ends a drain: the instance finishes its requests and gets no new ones. The name is case-insensitive.</summary>
+    /// <returns>Completes once it is in the snapshot. False if there is no such instance, and no drained one that is absent.</returns>
     Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken);
 
-    /// <summary>Starts emptying an instance by a time: what has not ended shortly before is moved to other instances, where that can be.</summary>
-    /// <param name="name">The instance's name, in any case.</param>
-    /// <param name="deadline">By when.</param>
-    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
-    /// <returns>Once it is in the snapshot; false where there is no such instance.</returns>
+    /// <summary>Starts a drain with a deadline: responses still running shortly before it are resumed on other instances, if possible.</summary>
+    /// <returns>Completes once it is in the snapshot. False if there is no such instance.</returns>
     Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken);
 
-    /// <summary>Adds an instance at run time, or changes one that was added so; other gateways with the same state hear of it.</summary>
-    /// <param name="definition">The instance.</param>
-    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
-    /// <returns>What came of it, once it is in the snapshot and was looked at for the first time.</returns>
+    /// <summary>Adds an instance at run time, or changes an added one. Gateways with the same shared state follow.</summary>
+    /// <returns>The outcome, once the instance is in the snapshot and its first probe has ended.</returns>
     Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken);
 
-    /// <summary>Removes an instance that was added at run time: it gets nothing new, and what it has it finishes.</summary>
-    /// <param name="name">The instance's name, in any case.</param>
-    /// <param name="cancellationToken">Gives up waiting for the owner.</param>
-    /// <returns>What came of it, once it is no longer in the snapshot.</returns>
+    /// <summary>Removes an instance that was added at run time. Its requests run to their end.</summary>
+    /// <returns>The outcome, once the instance is no longer in the snapshot.</returns>
     Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken);
 
-    /// <summary>Looks at an instance soon: a response shows that its models in memory have changed.</summary>
+    /// <summary>Requests a probe soon, because a response shows that the instance's models in memory have changed.</summary>
     void LookAgain(Instance instance);
 
-    /// <summary>Reads now which models every healthy instance has in memory. Callers at the same time share the reading.</summary>
-    /// <returns>Once that is in the snapshot, or after a second: an instance that is slow shows what it had.</returns>
+    /// <summary>Reads the models in memory of every healthy instance now. Concurrent callers share the reading.</summary>
+    /// <returns>Completes once they are in the snapshot, or after a second: a slow instance keeps its previous list.</returns>
     Task RefreshRunningAsync(CancellationToken cancellationToken);
 
     /// <summary>Reads every healthy instance's model list now.</summary>
-    /// <returns>Once the lists are in the snapshot, or an instance did not answer in time.</returns>
+    /// <returns>Completes once the lists are in the snapshot, or an instance did not respond in time.</returns>
     Task RefreshCatalogAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>How an instance failed a request.</summary>
+/// <summary>The kind of a request's failure on an instance.</summary>
 internal enum InstanceFailure
 {
-    /// <summary>No connection: nobody listens there.</summary>
+    /// <summary>The connection was refused.</summary>
     Refused,
 
-    /// <summary>The connection broke, or the answer was cut or stood still.</summary>
+    /// <summary>The connection broke, or the response was cut off or stalled.</summary>
     Broken,
 
-    /// <summary>It answered with a server error.</summary>
+    /// <summary>A 5xx response.</summary>
     ServerError,
 
-    /// <summary>It did not answer in time.</summary>
+    /// <summary>No response in time.</summary>
     TimedOut,
 
-    /// <summary>It does not have a model that its list names.</summary>
+    /// <summary>The instance lacks a model that its list contains.</summary>
     StaleCatalog,
 
-    /// <summary>It has too little memory for the model with the request's options.</summary>
+    /// <summary>The instance has too little memory for the model with the request's options.</summary>
     OutOfMemory,
 
-    /// <summary>None: the bridge has no port for a connection, can't write the request or can't read the response.</summary>
+    /// <summary>Not the instance's failure: the bridge has no port for a connection, can't write the request or can't read the response.</summary>
     BridgeError,
 
-    /// <summary>None: a kept connection had gone stale.</summary>
+    /// <summary>Not the instance's failure: a pooled connection had been closed.</summary>
     StaleConnection,
 
-    /// <summary>None: the client broke off its body, or sent it wrongly or too slowly.</summary>
+    /// <summary>Not the instance's failure: the client aborted its body, or sent it malformed or too slowly.</summary>
     ClientBody,
 
-    /// <summary>None: it is emptied, and the request was taken from it.</summary>
+    /// <summary>Not the instance's failure: the instance drains, and the request was moved.</summary>
     Drained,
 
-    /// <summary>None: the gateway stops, and waits for it no longer.</summary>
+    /// <summary>Not the instance's failure: the gateway stops.</summary>
     Stopped,
 
-    /// <summary>None: another instance, which had been asked as well, answered first.</summary>
+    /// <summary>Not the instance's failure: another instance of a hedged request responded first.</summary>
     Overtaken,
 }

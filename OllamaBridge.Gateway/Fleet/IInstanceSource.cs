@@ -1,16 +1,16 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Where instances come from.</summary>
+/// <summary>A source of instances.</summary>
 internal interface IInstanceSource
 {
-    /// <summary>The instances as they are now.</summary>
+    /// <summary>Lists the current instances.</summary>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The configuration is wrong.</exception>
     Task<IReadOnlyList<InstanceDefinition>> ListAsync(CancellationToken cancellationToken);
 
-    /// <summary>Whether servers are looked for that may not be there yet.</summary>
+    /// <summary>Whether it discovers servers that may not exist yet.</summary>
     bool IsSearching => false;
 
-    /// <summary>Why the list may be out of date, in words; none where it is not.</summary>
+    /// <summary>Reasons why the list may be out of date, as text for operators; empty if it is current.</summary>
     IReadOnlyList<string> Problems => [];
 
     /// <summary>Calls back with the whole list whenever it changes, until the source is disposed.</summary>

@@ -2,12 +2,12 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Addresses of servers as people write them. Pure.</summary>
+/// <summary>Normalizes and compares the addresses of servers. Pure.</summary>
 internal static class InstanceAddress
 {
     private const string OpenAIPath = "/v1";
 
-    /// <summary>An address that can be connected to: <c>0.0.0.0</c> and <c>[::]</c>, copied from <c>OLLAMA_HOST</c>, mean this machine.</summary>
+    /// <summary>An address that clients can connect to: <c>0.0.0.0</c> and <c>[::]</c>, copied from <c>OLLAMA_HOST</c>, become the loopback address.</summary>
     public static Uri Connectable(Uri url)
     {
         if (!IPAddress.TryParse(url.IdnHost, out var address))
@@ -16,17 +16,14 @@ internal static class InstanceAddress
         return host is null ? url : new UriBuilder(url) { Host = host }.Uri;
     }
 
-    /// <summary>The address under which a server's routes are, without a slash at its end. That of an OpenAI server may be given with its <c>/v1</c>, as its clients want it.</summary>
+    /// <summary>The base of a server's routes, without a trailing slash. For an OpenAI server the URL may include <c>/v1</c>, as its clients expect.</summary>
     public static string Prefix(Uri url, bool isOpenAI)
     {
         var prefix = url.GetLeftPart(UriPartial.Path).TrimEnd('/');
         return isOpenAI && prefix.EndsWith(OpenAIPath, StringComparison.OrdinalIgnoreCase) ? prefix[..^OpenAIPath.Length].TrimEnd('/') : prefix;
     }
 
-    /// <summary>Whether an instance has an address, in whatever spelling: twice the same server would get twice its slots.</summary>
-    /// <param name="definition">The instance.</param>
-    /// <param name="url">The address.</param>
-    /// <param name="isOpenAI">Whether what has that address is an OpenAI server.</param>
+    /// <summary>Whether an instance has an address in any spelling: one server under two names would get twice its slots.</summary>
     public static bool IsSameServer(InstanceDefinition definition, Uri url, bool isOpenAI)
     {
         var isBothOpenAI = isOpenAI && definition.OpenAI is not null;
@@ -35,9 +32,7 @@ internal static class InstanceAddress
             && string.Equals(Path(a, isBothOpenAI), Path(b, isBothOpenAI), StringComparison.Ordinal);
     }
 
-    /// <summary>What is wrong with a text that is no address. A password, or a key behind a question mark, is not repeated.</summary>
-    /// <param name="text">The text.</param>
-    /// <param name="example">What an address looks like.</param>
+    /// <summary>An error text for an invalid address, with a valid example. It does not repeat a password, or a key after a question mark.</summary>
     public static string Mistake(string? text, string example) =>
         text?.Contains('@', StringComparison.Ordinal) == true
             ? "the address has a user name or password in it; leave them out (an instance's key goes into ApiKey)."
@@ -51,7 +46,7 @@ internal static class InstanceAddress
     {
         var (x, y) = (Host(a), Host(b));
         return string.Equals(x, y, StringComparison.OrdinalIgnoreCase)
-            // "localhost" is either of the two loopback addresses.
+            // "localhost" is either loopback address.
             || (x == "localhost" && y is "127.0.0.1" or "::1")
             || (y == "localhost" && x is "127.0.0.1" or "::1");
     }

@@ -2,45 +2,44 @@ using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>One server as somebody described it: immutable, compared by value.</summary>
-/// <param name="Name">What operators call it; unique in the fleet.</param>
+/// <summary>The definition of one server. Immutable, compared by value.</summary>
+/// <param name="Name">The instance's name; unique in the fleet.</param>
 /// <param name="Url">Its base address: scheme, host and port.</param>
-/// <param name="Slots">How many requests it may hold at once (its <c>OLLAMA_NUM_PARALLEL</c>).</param>
-/// <param name="MaxLoadedModels">How many models its memory holds (its <c>OLLAMA_MAX_LOADED_MODELS</c>); 0: not known, to be observed.</param>
-/// <param name="Discovery">Whether it stands for one server, or for all that are found behind its host's name.</param>
+/// <param name="Slots">The maximum of concurrent requests (its <c>OLLAMA_NUM_PARALLEL</c>).</param>
+/// <param name="MaxLoadedModels">The number of models that fit in memory (its <c>OLLAMA_MAX_LOADED_MODELS</c>); 0: derived from observation.</param>
+/// <param name="Discovery">Whether it is one server, or a group of all servers behind its host's name.</param>
 internal sealed record InstanceDefinition(
     string Name, Uri Url, int Slots, int MaxLoadedModels, InstanceDiscovery Discovery = InstanceDiscovery.None)
 {
-    /// <summary>What it serves where it speaks only OpenAI's API; null for an Ollama server.</summary>
+    /// <summary>The settings of an OpenAI server; null for an Ollama server.</summary>
     public OpenAIService? OpenAI { get; init; }
 
-    /// <summary>What a Service calls its port where nobody says otherwise.</summary>
+    /// <summary>The default name of a Service's port.</summary>
     public const string DefaultPortName = "http";
 
-    /// <summary>Of a group: what its Service calls the servers' port.</summary>
+    /// <summary>Groups: the name of the servers' port in the Service.</summary>
     public string PortName { get; init; } = DefaultPortName;
 
-    /// <summary>Whether it was found as one of a group. If it is found no longer, it may finish what it has.</summary>
+    /// <summary>Whether discovery found it as a server of a group. If discovery no longer finds it, its requests run to their end.</summary>
     public bool IsDiscovered { get; init; }
 
     /// <summary>
-    /// What the next server of the same name will not have: its pod's uid, or its address; null where that cannot be told. What was said or found
-    /// out of one is not held against the next.
+    /// Distinguishes servers that use the same name one after another: the pod's uid, or the address; null if unknown. Directives and ejections of
+    /// one incarnation do not apply to the next.
     /// </summary>
     public string? Incarnation { get; init; }
 
-    /// <summary>Whether it is known to end: it gets nothing new.</summary>
+    /// <summary>Whether the server is shutting down: it gets no new requests.</summary>
     public bool IsLeaving { get; init; }
 
-    /// <summary>What it is where it is the bridge of another region; null for a server of this one.</summary>
+    /// <summary>The settings of another region's bridge; null for a server of this region.</summary>
     public PeerBridge? Peer { get; init; }
 
-    /// <summary>What it speaks.</summary>
     public InstanceKind Kind => Peer is not null ? InstanceKind.Bridge : OpenAI is null ? InstanceKind.Ollama : InstanceKind.OpenAI;
 
-    /// <summary>TLS to it; null for the system's trust and no client certificate.</summary>
+    /// <summary>TLS settings; null for the system's trust and no client certificate.</summary>
     public InstanceTls? Tls { get; init; }
 
-    /// <summary>The key that it wants of the bridge; null for none. Neither logged nor shown.</summary>
+    /// <summary>The key that the server requires; null for none. Neither logged nor shown.</summary>
     public InstanceKey? ApiKey { get; init; }
 }

@@ -3,20 +3,20 @@ using OllamaBridge.Gateway.Fleet.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Turns the configured list into definitions, finding every mistake at once.</summary>
+/// <summary>Converts the configured list into definitions and reports all errors together.</summary>
 internal static class InstanceDefinitions
 {
     private const int MaxSlots = 1024;
-    // A DNS name's length: names come from hosts, too.
+    // The length of a DNS name: default names are derived from hosts.
     private const int MaxNameLength = 253;
 
-    /// <summary>What <see cref="IsName"/> wants, behind the name that is none.</summary>
+    /// <summary>The error text for a name that fails <see cref="IsName"/>, after the name.</summary>
     internal static readonly string NameRule = $"may only have letters, digits, '.', '-', '_' and ':', {MaxNameLength} at most.";
 
     /// <summary>Reads the options.</summary>
-    /// <param name="options">What was configured.</param>
-    /// <param name="errors">Receives one line for each mistake, naming the configuration key.</param>
-    /// <returns>The definitions that are right; complete only where <paramref name="errors"/> stays empty.</returns>
+    /// <param name="options">The options.</param>
+    /// <param name="errors">Receives one line for each error, with the configuration key.</param>
+    /// <returns>The valid definitions; complete only if <paramref name="errors"/> stays empty.</returns>
     public static IReadOnlyList<InstanceDefinition> Read(FleetOptions options, ICollection<string> errors)
     {
         var definitions = new List<InstanceDefinition>();
@@ -33,7 +33,7 @@ internal static class InstanceDefinitions
             var hasUrl = TryReadUrl(instance.Url, out var url);
             if (!hasUrl)
                 errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: {InstanceAddress.Mistake(instance.Url, "http://127.0.0.1:11434")}");
-            // The default of all, Bridge:Slots, is checked under its own key.
+            // The default for all instances, Bridge:Slots, is validated under its own key.
             if (instance.Slots is < 1 or > MaxSlots)
                 errors.Add($"{key}:Slots: {instance.Slots} is not between 1 and {MaxSlots}.");
             if (instance.MaxLoadedModels < 0)
@@ -55,7 +55,7 @@ internal static class InstanceDefinitions
                 errors.Add($"{key}:Name: '{name}' is used twice.");
             if (!hasUrl)
                 return;
-            // Twice the same server would get twice its slots.
+            // One server under two entries would get twice its slots.
             var openAI = OpenAIServices.Read(instance);
             if (definitions.Exists(d => InstanceAddress.IsSameServer(d, url, openAI is not null)))
                 errors.Add($"{key}{(key == "Bridge:Urls" ? "" : ":Url")}: {url} is there twice.");
@@ -71,10 +71,10 @@ internal static class InstanceDefinitions
     }
 
     /// <summary>Reads one instance by the same rules.</summary>
-    /// <param name="instance">What somebody said.</param>
-    /// <param name="slots">How many slots it has where that is left open.</param>
-    /// <param name="errors">Receives one line for each mistake, naming the field.</param>
-    /// <returns>Null where something is wrong.</returns>
+    /// <param name="instance">The instance's settings.</param>
+    /// <param name="slots">The default number of slots.</param>
+    /// <param name="errors">Receives one line for each error, with the setting.</param>
+    /// <returns>Null if there is an error.</returns>
     public static InstanceDefinition? ReadOne(InstanceOptions instance, int slots, ICollection<string> errors)
     {
         const string Key = "Bridge:Instances:0:";
@@ -85,12 +85,14 @@ internal static class InstanceDefinitions
         return mistakes.Count == 0 ? Plain(read[0]) : null;
     }
 
-    /// <summary>A definition that stands for an address, not for a service: of the schemes that may be meant, the one that servers speak.</summary>
+    /// <summary>
+    /// A definition with an http or https address. Other schemes, such as service discovery's <c>https+http</c>, become http, which servers support.
+    /// </summary>
     public static InstanceDefinition Plain(InstanceDefinition definition) => definition.Url.Scheme is "http" or "https"
         ? definition
         : definition with { Url = new UriBuilder(definition.Url) { Scheme = definition.Tls is null ? "http" : "https" }.Uri };
 
-    /// <summary>An instance's name where nobody gave one: its host and port, made unique.</summary>
+    /// <summary>An instance's default name: its host and port, made unique.</summary>
     public static string DefaultName(Uri url, IReadOnlySet<string> taken)
     {
         var host = url.Host.Trim('[', ']');
@@ -101,29 +103,28 @@ internal static class InstanceDefinitions
         return candidate;
     }
 
-    /// <summary>What is wrong about an entry that stands for a group, by setting.</summary>
     private static IEnumerable<(string Setting, string Mistake)> GroupMistakes(InstanceOptions instance, Uri? url)
     {
         var byService = instance.Discovery is InstanceDiscovery.Srv or InstanceDiscovery.Kubernetes;
         if (byService && url is { HostNameType: UriHostNameType.IPv4 or UriHostNameType.IPv6 })
-            yield return ("Url", $"'{instance.Url}' has an address, where Discovery {instance.Discovery} wants a Service's name.");
+            yield return ("Url", $"'{instance.Url}' has an address, but Discovery {instance.Discovery} requires a Service name.");
         else if (instance.Discovery == InstanceDiscovery.Kubernetes && url is not null && ServiceName.Read(url.Host) is null)
-            yield return ("Url", $"'{instance.Url}' has no Service's name, such as ollama, ollama.ai or ollama.ai.svc.cluster.local.");
+            yield return ("Url", $"'{instance.Url}' is not a Service name such as ollama, ollama.ai or ollama.ai.svc.cluster.local.");
         if (string.IsNullOrEmpty(instance.PortName))
             yield break;
         if (!byService)
-            yield return ("PortName", "is for Discovery Srv or Kubernetes; else the port is the address's.");
+            yield return ("PortName", "is for Discovery Srv or Kubernetes; otherwise Url has the port.");
         else if (!ServiceName.IsLabel(instance.PortName))
-            yield return ("PortName", $"'{instance.PortName}' is no port's name, such as http.");
+            yield return ("PortName", $"'{instance.PortName}' is not a port name such as http.");
     }
 
-    /// <summary>Reads an address: a bare host and port means http.</summary>
+    /// <summary>Reads an address. A bare host and port means http.</summary>
     internal static bool TryReadUrl(string? text, out Uri url)
     {
         url = null!;
         if (string.IsNullOrWhiteSpace(text))
             return false;
-        // As OLLAMA_HOST: a bare host and port means http.
+        // As in OLLAMA_HOST: a bare host and port means http.
         var absolute = text.Contains("://", StringComparison.Ordinal) ? text.Trim() : $"http://{text.Trim()}";
         if (!Uri.TryCreate(absolute, UriKind.Absolute, out var parsed) || parsed.Host.Length == 0
             || parsed.Query.Length > 0 || parsed.Fragment.Length > 0 || parsed.UserInfo.Length > 0)
@@ -134,12 +135,11 @@ internal static class InstanceDefinitions
         return true;
     }
 
-    /// <summary>Whether it can be an instance's name.</summary>
     public static bool IsName(string name) =>
         name.Length is > 0 and <= MaxNameLength && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
 }
 
-/// <summary>Reports every mistake in the list of instances when the service starts.</summary>
+/// <summary>Reports all errors of the list of instances at startup.</summary>
 internal sealed class InstanceListValidator : IValidateOptions<FleetOptions>
 {
     public ValidateOptionsResult Validate(string? name, FleetOptions options)

@@ -3,37 +3,33 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What a server speaks.</summary>
+/// <summary>The API of a server.</summary>
 internal enum InstanceKind
 {
-    /// <summary>All that Ollama does.</summary>
+    /// <summary>Ollama's API.</summary>
     Ollama,
 
-    /// <summary>OpenAI's API and nothing else, as vLLM, llama-server and SGLang do. What it serves is always in its memory.</summary>
+    /// <summary>Only OpenAI's API, as of vLLM, llama-server and SGLang. The server's models are always in memory.</summary>
     OpenAI,
 
-    /// <summary>All that Ollama does, for instances of its own: the bridge of another region.</summary>
+    /// <summary>Ollama's API, of another region's bridge.</summary>
     Bridge,
 }
 
-/// <summary>What a server that speaks only OpenAI's API serves, and how it is asked. Compared by value.</summary>
-/// <param name="Models">The ids of its models; none where it tells them itself (<c>/v1/models</c>).</param>
-/// <param name="Routes">What it has beside chat, completions and embeddings.</param>
-/// <param name="HealthPath">What to ask for its health; null: <c>/health</c>, or <c>/v1/models</c> where it has no such route.</param>
+/// <summary>The settings of a server with only OpenAI's API. Compared by value.</summary>
+/// <param name="Models">The models' ids; empty if the server lists them (<c>/v1/models</c>).</param>
+/// <param name="Routes">The routes besides chat, completions and embeddings.</param>
+/// <param name="HealthPath">The path of the health route; null: <c>/health</c>, or <c>/v1/models</c> if the server has no such route.</param>
 internal sealed record OpenAIService(ImmutableArray<string> Models, ApiRoutes Routes = ApiRoutes.None, string? HealthPath = null)
 {
-    /// <inheritdoc/>
     public bool Equals(OpenAIService? other) =>
         other is not null && Routes == other.Routes && HealthPath == other.HealthPath && Models.AsSpan().SequenceEqual(other.Models.AsSpan());
 
-    /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Routes, HealthPath, Models.Length);
 }
 
-/// <summary>A key that a server wants of the bridge. Shows itself to nobody who merely prints it.</summary>
-/// <param name="Value">The key.</param>
+/// <summary>A key that a server requires of the bridge. <see cref="ToString"/> does not reveal it.</summary>
 internal sealed record InstanceKey(string Value)
 {
-    /// <inheritdoc/>
     public override string ToString() => "***";
 }

@@ -1,19 +1,20 @@
 using System.Collections.Immutable;
 using System.Net.Sockets;
 using System.Text.Json;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Regions;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What one look at an instance found.</summary>
+/// <summary>The result of one probe.</summary>
 /// <param name="Instance">The instance.</param>
-/// <param name="AskedAt">When, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
-/// <param name="Error">Why it failed; null for an answer.</param>
-/// <param name="Refused">Whether nobody listens there.</param>
+/// <param name="AskedAt">When the probe began, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+/// <param name="Error">Why the probe failed; null if it succeeded.</param>
+/// <param name="Refused">Whether the connection was refused.</param>
 /// <param name="Version">The server's version.</param>
-/// <param name="Loaded">Models in memory; default if the server does not tell.</param>
-/// <param name="Catalog">Models on disk; default where they were not asked for, or did not come.</param>
+/// <param name="Loaded">Models in memory; default if the server does not report them.</param>
+/// <param name="Catalog">Models on disk; default if they were not requested or not received.</param>
 internal sealed record ProbeResult(
     Instance Instance,
     long AskedAt,
@@ -23,54 +24,53 @@ internal sealed record ProbeResult(
     ImmutableArray<LoadedModel> Loaded,
     ImmutableArray<CatalogModel> Catalog)
 {
-    /// <summary>What the bridge of another region says of itself; null for a server of this region.</summary>
+    /// <summary>The capacity report of another region's bridge; null for a server of this region.</summary>
     public RegionReport? Region { get; init; }
 
-    /// <summary>Slots in use there when it was asked.</summary>
+    /// <summary>Slots in use on the instance when the probe began.</summary>
     public int SlotsUsed { get; init; }
 
-    /// <summary>Whether it answers, but is not what it is configured to be.</summary>
+    /// <summary>Whether it responds, but is not the configured kind of server.</summary>
     public bool IsMistaken { get; init; }
 
-    /// <summary>Why the models on disk did not come although they were asked for; null if they came, or were not asked for.</summary>
+    /// <summary>Why the requested models on disk were not received; null if they were received or not requested.</summary>
     public string? CatalogError { get; init; }
 
-    /// <summary>The list of models, if it takes longer than the look; else null.</summary>
+    /// <summary>The pending model list, if it takes longer than the probe; else null.</summary>
     public Task<CatalogResult>? LateCatalog { get; init; }
 
-    /// <summary>What the server cannot do that one of its kind can.</summary>
+    /// <summary>Capabilities of its kind that the server lacks.</summary>
     public ImmutableArray<string> Remarks { get; init; } = [];
 }
 
-/// <summary>A list of models that was read.</summary>
-/// <param name="Instance">Whose.</param>
-/// <param name="AskedAt">When it was asked for, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+/// <summary>The result of reading a model list.</summary>
+/// <param name="Instance">The instance.</param>
+/// <param name="AskedAt">When the list was requested, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
 /// <param name="Catalog">The models; default if there is an error.</param>
-/// <param name="Error">Why there is none; null if there is.</param>
-/// <param name="Took">How long it took.</param>
+/// <param name="Error">Why the list could not be read; null if it was read.</param>
+/// <param name="Took">The duration.</param>
 internal sealed record CatalogResult(Instance Instance, long AskedAt, ImmutableArray<CatalogModel> Catalog, string? Error, TimeSpan Took);
 
-/// <summary>Asks an instance how it is, by its kind: <see cref="OllamaLook"/>, <see cref="OpenAILook"/>, another region's bridge for its room as well.</summary>
+/// <summary>Probes an instance by its kind: <see cref="OllamaLook"/> or <see cref="OpenAILook"/>; another region's bridge reports its capacity, too.</summary>
 internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time)
 {
-    /// <summary>The key of the client that looks are made with: its connections don't outlive a look for long.</summary>
+    /// <summary>The service key of the probes' HTTP client: its connections close soon after a probe.</summary>
     public const string ClientKey = "probe";
 
-    /// <summary>Looks at one instance. Never throws but for <paramref name="cancellationToken"/>.</summary>
+    /// <summary>Probes one instance. Throws only on cancellation by <paramref name="cancellationToken"/>.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="withCatalog">Whether to read the models on disk, too.</param>
-    /// <param name="timeout">How long the whole look may take.</param>
-    /// <param name="cancellationToken">Ends the look.</param>
-    /// <param name="catalogTimeout">How long the list of models may take: longer than the look, it comes late. Null for as long as the look.</param>
+    /// <param name="timeout">The timeout of the probe.</param>
+    /// <param name="cancellationToken">Cancels the probe.</param>
+    /// <param name="catalogTimeout">The timeout of the model list, which may exceed the probe's; null for the probe's timeout.</param>
     public async Task<ProbeResult> LookAsync(
         Instance instance, bool withCatalog, TimeSpan timeout, CancellationToken cancellationToken, TimeSpan? catalogTimeout = null)
     {
         var askedAt = time.GetTimestamp();
-        // A trace for each look, of each instance every other second, would bury those of requests.
+        // Traces of probes, one for each instance every two seconds, would hide those of requests.
         using var untraced = SuppressInstrumentationScope.Begin();
-        using var deadline = new CancellationTokenSource(timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, either.Token);
+        using var limit = new LinkedTimeout(timeout, time, cancellationToken);
+        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, limit.Token);
         try
         {
             Task<CatalogResult>? ReadCatalog() => withCatalog ? ReadCatalogAsync(instance, askedAt, catalogTimeout ?? timeout, cancellationToken) : null;
@@ -85,11 +85,11 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
             else
             {
                 var used = instance.SlotsUsed;
-                var region = instance.IsPeer ? await AskRegionAsync(instance, either.Token) : null;
+                var region = instance.IsPeer ? await AskRegionAsync(instance, limit.Token) : null;
                 if (region?.Mistake(instance.Name, instance.Peer!.Self) is { } mistake)
                     return new ProbeResult(instance, askedAt, mistake, Refused: false, null, [], default) { IsMistaken = true };
                 var version = await OllamaLook.ReadVersionAsync(GetAsync);
-                // Beside the list of models in memory, which takes as long as the look if a model is being loaded.
+                // In parallel to the list of models in memory, which takes the whole timeout while a model is being loaded.
                 catalog = ReadCatalog();
                 var health = await OllamaLook.ReadMemoryAsync(GetAsync, version);
                 cancellationToken.ThrowIfCancellationRequested();
@@ -101,17 +101,17 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 };
             }
 
-            return catalog is null ? result : await WithCatalogAsync(result, catalog, timeout, deadline.Token, cancellationToken);
+            return catalog is null ? result : await WithCatalogAsync(result, catalog, timeout, limit.Token, cancellationToken);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
             var refused = e is HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.ConnectionRefused } };
-            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e, instance.IsTls);
+            var reason = limit.IsExpired ? NoAnswer(timeout) : ProbeError.Describe(e, instance.IsTls);
             return new ProbeResult(instance, askedAt, reason, refused, null, [], default);
         }
     }
 
-    /// <summary>Adds the list of models, or what came in its place when the time of the look was over.</summary>
+    /// <summary>Adds the model list, or the pending reading if the probe's timeout has passed.</summary>
     private static async Task<ProbeResult> WithCatalogAsync(
         ProbeResult result, Task<CatalogResult> reading, TimeSpan timeout, CancellationToken deadline, CancellationToken cancellationToken)
     {
@@ -122,16 +122,15 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return result with { CatalogError = $"its list of models has not come yet: {NoAnswer(timeout)}", LateCatalog = reading };
+            return result with { CatalogError = $"its list of models has not arrived yet: {NoAnswer(timeout)}", LateCatalog = reading };
         }
     }
 
-    /// <summary>Reads the list of models. Never throws but for <paramref name="cancellationToken"/>.</summary>
+    /// <summary>Reads the model list. Throws only on cancellation by <paramref name="cancellationToken"/>.</summary>
     private async Task<CatalogResult> ReadCatalogAsync(Instance instance, long askedAt, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, either.Token);
+        using var limit = new LinkedTimeout(timeout, time, cancellationToken);
+        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, limit.Token);
         try
         {
             var catalog = instance.OpenAI is { } service ? await OpenAILook.ReadCatalogAsync(service, GetAsync) : await OllamaLook.ReadCatalogAsync(GetAsync);
@@ -139,7 +138,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))
         {
-            var reason = deadline.IsCancellationRequested ? NoAnswer(timeout) : ProbeError.Describe(e, instance.IsTls);
+            var reason = limit.IsExpired ? NoAnswer(timeout) : ProbeError.Describe(e, instance.IsTls);
             return new CatalogResult(instance, askedAt, default, $"its list of models cannot be read: {reason}", time.GetElapsedTime(askedAt));
         }
     }
@@ -153,9 +152,9 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     {
         using var response = await SendAsync(instance, PeerBridge.Path, cancellationToken);
         if (!response.IsSuccessStatusCode)
-            throw new HttpRequestException($"{PeerBridge.Path} answered {(int)response.StatusCode}");
+            throw new HttpRequestException($"{PeerBridge.Path} responded with {(int)response.StatusCode}");
         return await response.Content.ReadFromJsonAsync(RegionJson.Default.RegionReport, cancellationToken)
-            ?? throw new JsonException($"{PeerBridge.Path} says nothing");
+            ?? throw new JsonException($"{PeerBridge.Path} responded with null");
     }
 
     private async Task<ProbeAnswer> AskAsync(Instance instance, string path, CancellationToken cancellationToken)
@@ -164,7 +163,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(cancellationToken), Origin(response.Headers.Location));
     }
 
-    /// <summary>Where a redirect leads to, without what may be secret in it.</summary>
+    /// <summary>The target of a redirect without the parts that may contain secrets.</summary>
     private static string? Origin(Uri? location) =>
         location is null ? null : location.IsAbsoluteUri ? location.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) : "another path";
 

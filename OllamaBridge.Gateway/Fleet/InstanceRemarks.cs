@@ -1,11 +1,9 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What an operator should know of an instance that answers: what it lacks, and why it gets no requests although it is healthy. Pure.</summary>
+/// <summary>Remarks for operators on a healthy instance: capabilities that it lacks, and reasons why it gets no requests. Pure.</summary>
 internal static class InstanceRemarks
 {
-    /// <summary>All of them; none for an instance that is not healthy, whose error says enough.</summary>
-    /// <param name="snapshot">The fleet.</param>
-    /// <param name="view">The instance.</param>
+    /// <summary>All remarks; none for an instance that is not healthy, whose error is sufficient.</summary>
     public static IReadOnlyList<string> Of(FleetSnapshot snapshot, InstanceView view)
     {
         if (view.Status != InstanceStatus.Healthy)
@@ -19,15 +17,12 @@ internal static class InstanceRemarks
                     $"{mismatch.Model} has the digest {DigestMismatch.Short(mismatch.Digest)} there, the fleet serves {DigestMismatch.Short(mismatch.Served)}: it gets no requests for it");
         foreach (var model in view.Catalog)
             if (snapshot.Models.TryGetValue(model.Key, out var served) && served.Tier is { IsExclusive: true } tier && !tier.Owns(view.Instance.Name))
-                remarks.Add($"{model.Key} is served by the tier {tier.Name} alone");
+                remarks.Add($"{model.Key} is served only by the tier {tier.Name}");
         remarks.AddRange(view.Remarks);
         return remarks;
     }
 
-    /// <summary>Why no request goes there: its error, or for a healthy instance that is not used for any model the reason.</summary>
-    /// <param name="snapshot">The fleet.</param>
-    /// <param name="view">The instance.</param>
-    /// <param name="remarks">What <see cref="Of"/> found.</param>
+    /// <summary>Why an instance gets no requests: its error, or for a healthy instance without any usable model the reason; null if it gets requests.</summary>
     public static string? Reason(FleetSnapshot snapshot, InstanceView view, IReadOnlyList<string> remarks)
     {
         if (view.LastError is not null || view.Status != InstanceStatus.Healthy || remarks.Count == 0)

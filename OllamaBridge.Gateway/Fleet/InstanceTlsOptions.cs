@@ -22,7 +22,7 @@ internal sealed record InstanceTlsOptions
 /// <summary>TLS to an instance as configured. Immutable, compared by value.</summary>
 internal sealed record InstanceTls(string? CaFile, string? ClientCertificate, string? ClientKey, string? ServerName)
 {
-    /// <summary>Tells the client of a request which settings its connection has.</summary>
+    /// <summary>The option by which a request passes its TLS settings to the HTTP client.</summary>
     public static readonly HttpRequestOptionsKey<InstanceTls> Option = new("OllamaBridge.Tls");
 
     /// <summary>Reads the settings.</summary>
@@ -35,9 +35,9 @@ internal sealed record InstanceTls(string? CaFile, string? ClientCertificate, st
         static string? Text(string? value) => string.IsNullOrWhiteSpace(value) ? null : value.Trim();
     }
 
-    /// <summary>What is wrong with the settings, by setting. Nothing of a file's content is repeated.</summary>
+    /// <summary>The errors in the settings, by setting. The texts do not repeat a file's content.</summary>
     /// <param name="options">The settings.</param>
-    /// <param name="url">The instance's address; null if it is wrong itself.</param>
+    /// <param name="url">The instance's address; null if it is invalid.</param>
     public static IEnumerable<(string Setting, string Mistake)> Mistakes(InstanceTlsOptions options, Uri? url)
     {
         if (Read(options) is not { } tls)
@@ -55,7 +55,7 @@ internal sealed record InstanceTls(string? CaFile, string? ClientCertificate, st
     }
 
     /// <summary>Loads the certificates of a file.</summary>
-    /// <exception cref="CryptographicException">It has none.</exception>
+    /// <exception cref="CryptographicException">The file has no certificate.</exception>
     public static X509Certificate2Collection LoadAuthorities(string file)
     {
         var authorities = new X509Certificate2Collection();

@@ -3,11 +3,11 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What the fleet's owner knows of one instance, and the rules by which that changes. Used by the owner alone.</summary>
+/// <summary>The fleet owner's state of one instance and its transitions. Used only by the owner.</summary>
 internal sealed class InstanceWatch(Instance instance)
 {
     private static readonly TimeSpan HearingError = TimeSpan.FromMilliseconds(250);
-    // What is configured is known before anybody has answered.
+    // Configured models are known before the first probe.
     private ImmutableArray<CatalogModel> _catalog = OpenAILook.Configured(instance);
     private ImmutableArray<LoadedModel> _loaded = [];
     private bool _catalogKnown = instance.OpenAI is { Models.IsEmpty: false };
@@ -24,73 +24,66 @@ internal sealed class InstanceWatch(Instance instance)
     private Moment _ejectedUntil;
     private Moment _heardUntil;
 
-    /// <summary>The instance.</summary>
     public Instance Instance { get; } = instance;
 
-    /// <summary>What the owner holds of it.</summary>
     public InstanceStatus Status { get; private set; }
 
-    /// <summary>Whether an operator empties it.</summary>
     public bool Draining { get; private set; }
 
-    /// <summary>By when it is to be empty; null where it may take its time, or is not emptied.</summary>
+    /// <summary>The deadline of its drain; null if there is none.</summary>
     public DateTimeOffset? DrainDeadline { get; private set; }
 
-    /// <summary><see cref="DrainDeadline"/> in monotonic time, as computed when the drain was learned of.</summary>
+    /// <summary><see cref="DrainDeadline"/> in monotonic time, computed when the directive arrived.</summary>
     public Moment? DrainDue { get; private set; }
 
     /// <summary>
-    /// Whether it was emptied by a time, ended, and answers again. In a pod that is the next process: its container was started anew, and
-    /// whoever emptied the one before, its own hook, does not come back to say so.
+    /// Whether the instance was drained by a deadline, ended and is healthy again. In a pod this is a new process after a restart of the
+    /// container; the hook that drained the previous process never ends its drain.
     /// </summary>
     public bool IsBackFromDrain => _endedDrained && Status == InstanceStatus.Healthy;
 
-    /// <summary>Takes in whether an operator drains it.</summary>
-    /// <param name="draining">Whether it is drained.</param>
-    /// <param name="deadline">When it is to be empty, by the wall clock; null for no limit.</param>
-    /// <param name="due">The same in monotonic time.</param>
+    /// <summary>
+    /// Starts, changes or ends the drain. The deadline is given by the wall clock and in monotonic time (<paramref name="due"/>); null for none.
+    /// </summary>
     public void Drain(bool draining, DateTimeOffset? deadline, Moment? due)
     {
         (Draining, DrainDeadline, DrainDue) = (draining, deadline, due);
         _endedDrained = false;
     }
 
-    /// <summary>Whether it comes from the configuration; else an operator has added it.</summary>
+    /// <summary>Whether it comes from the configuration; false if an operator added it.</summary>
     public bool IsConfigured { get; set; } = true;
 
-    /// <summary>Since when it is known to end, or is told of no longer; null where it is wanted.</summary>
+    /// <summary>Since when it is shutting down or no longer discovered; null if neither.</summary>
     public Moment? LeavingSince { get; set; }
 
-    /// <summary>Whether it is told of no longer: once it has nothing to do, it goes.</summary>
+    /// <summary>Whether discovery no longer finds it: it is removed once it is idle.</summary>
     public bool IsUnlisted { get; set; }
 
-    /// <summary>Why it is not what it is configured to be, where it answers so; else null.</summary>
+    /// <summary>Why it is not the configured kind of server, although it responds; else null.</summary>
     public string? Mistake { get; private set; }
 
-    /// <summary>When to look next.</summary>
     public Moment NextLook { get; private set; }
 
-    /// <summary>When to read the model list next.</summary>
     public Moment NextCatalog { get; set; }
 
-    /// <summary>Until when it is ejected by this gateway's own finding; in the past where it is not.</summary>
+    /// <summary>The end of this gateway's own ejection; in the past if there is none.</summary>
     public Moment OwnEjectionUntil { get; private set; }
 
-    /// <summary>Whether a list of models is still being read that takes longer than a look.</summary>
+    /// <summary>Whether a model list that takes longer than a probe is still being read.</summary>
     public bool IsCatalogLate { get; set; }
 
-    /// <summary>The look in progress, if any.</summary>
     public Task? Look { get; set; }
 
-    /// <summary>Takes in what a look found.</summary>
-    /// <returns>True where the status changed.</returns>
+    /// <summary>Applies a probe's result.</summary>
+    /// <returns>True if the status changed.</returns>
     public bool Apply(ProbeResult result, HealthOptions options, Moment now)
     {
         var before = Status;
-        // Two looks may overlap; what was asked earlier says nothing over what was asked later.
+        // Probes may overlap: a result never overrides that of a later probe.
         if (result.AskedAt < _newestLook)
         {
-            // The model list, though, may be the newest: not every look asks for it.
+            // The model list may still be the newest: not every probe requests it.
             TakeCatalog(result, options, now);
             return false;
         }
@@ -122,17 +115,17 @@ internal sealed class InstanceWatch(Instance instance)
                 Status = Status == InstanceStatus.Unknown && !result.Refused && _failedLooks < options.FailuresToEject
                     ? InstanceStatus.Unknown
                     : InstanceStatus.Unhealthy;
-            // Nobody listens: what comes back is another process, which has nothing to answer for.
+            // The connection was refused: the server will come back as another process, without the failures of this one.
             if (result.Refused)
                 _ejectedUntil = OwnEjectionUntil = default;
             _endedDrained |= result.Refused && DrainDeadline is not null && Instance.Incarnation is not null;
-            // Whoever was away may come back with other models.
+            // After an outage the instance may have other models.
             NextCatalog = now;
         }
 
         if (_isLookWanted)
         {
-            // What was asked before the change says nothing of it.
+            // A probe that began before the change does not show it.
             _isLookWanted = false;
             NextLook = now;
             return before != Status;
@@ -144,14 +137,14 @@ internal sealed class InstanceWatch(Instance instance)
         return before != Status;
     }
 
-    /// <summary>Takes in a list of models that came late.</summary>
-    /// <returns>True where the status changed.</returns>
+    /// <summary>Applies a model list that took longer than its probe.</summary>
+    /// <returns>True if the status changed.</returns>
     public bool Apply(CatalogResult result, HealthOptions options, Moment now)
     {
         IsCatalogLate = false;
         if (result.AskedAt < _newestCatalog)
             return false;
-        // One that takes its time is asked for less often, so that it does not do that alone.
+        // A slow list is read less often, so that the server is not busy with lists alone.
         var pause = 3 * result.Took;
         NextCatalog = now + (pause > options.CatalogInterval ? pause : options.CatalogInterval);
         _catalogError = result.Error;
@@ -162,7 +155,7 @@ internal sealed class InstanceWatch(Instance instance)
             _catalogKnown = true;
         }
 
-        // Whether it still answers the next look shows.
+        // The next probe shows whether it still responds.
         if (Status == InstanceStatus.Unknown)
         {
             _lastError = result.Error;
@@ -172,8 +165,8 @@ internal sealed class InstanceWatch(Instance instance)
         return false;
     }
 
-    /// <summary>Takes in that requests failed there.</summary>
-    /// <returns>True where the status changed.</returns>
+    /// <summary>Ejects the instance for failed requests.</summary>
+    /// <returns>True if the status changed.</returns>
     public bool Eject(InstanceFailure failure, HealthOptions options, Moment now)
     {
         if (Status != InstanceStatus.Healthy)
@@ -181,21 +174,20 @@ internal sealed class InstanceWatch(Instance instance)
         _lastError = failure switch
         {
             InstanceFailure.Refused => "refused a connection",
-            InstanceFailure.ServerError => "answered several requests in a row with a server error",
-            InstanceFailure.TimedOut => "let several requests in a row time out",
-            _ => "broke several requests in a row",
+            InstanceFailure.ServerError => "responded to consecutive requests with a server error",
+            InstanceFailure.TimedOut => "timed out on consecutive requests",
+            _ => "broke the connection of consecutive requests",
         };
         if (failure == InstanceFailure.Refused)
         {
-            // Nothing listens: the next look tells at once when that changes, so no sentence is needed.
+            // A refused connection: the next probe detects recovery at once, so no ejection time is needed.
             Status = InstanceStatus.Unhealthy;
             NextLook = now;
             NextCatalog = now;
             return true;
         }
 
-        var factor = Math.Pow(2, Math.Min(_ejectionsInRow++, 16));
-        var time = TimeSpan.FromTicks((long)Math.Min(options.EjectionTime.Ticks * factor, options.MaxEjectionTime.Ticks));
+        var time = Backoff.Next(options.EjectionTime, options.MaxEjectionTime, _ejectionsInRow++);
         Status = InstanceStatus.Ejected;
         _ejectedUntil = OwnEjectionUntil = now + time;
         NextLook = Moment.Min(_ejectedUntil, now + options.Interval);
@@ -203,21 +195,21 @@ internal sealed class InstanceWatch(Instance instance)
         return true;
     }
 
-    /// <summary>Takes in that requests of another gateway failed there.</summary>
-    /// <returns>True where the status changed.</returns>
+    /// <summary>Ejects the instance because requests of another gateway failed.</summary>
+    /// <returns>True if the status changed.</returns>
     public bool EjectUntil(Moment until, HealthOptions options, Moment now)
     {
-        // The same sentence is heard again and again, each time a little off.
+        // Each exchange repeats the same ejection with slightly different times.
         if ((until - _heardUntil).Duration() < HearingError)
             return false;
-        // Longer than any ejection lasts: the shared store's clock was set back.
+        // Longer than any ejection: the shared store's clock was set back.
         if (until - now > options.MaxEjectionTime)
             return false;
         _heardUntil = until;
         if (Status is not (InstanceStatus.Healthy or InstanceStatus.Ejected) || until <= _ejectedUntil || until <= now)
             return false;
         var changed = Status != InstanceStatus.Ejected;
-        _lastError = "failed several requests of another gateway in a row";
+        _lastError = "failed consecutive requests of another gateway";
         Status = InstanceStatus.Ejected;
         _ejectedUntil = until;
         NextLook = Moment.Min(until, now + options.Interval);
@@ -225,27 +217,26 @@ internal sealed class InstanceWatch(Instance instance)
         return changed;
     }
 
-    /// <summary>A request was answered: the next ejection, if there is one, starts short again.</summary>
+    /// <summary>Resets the duration of the next ejection after a served request.</summary>
     public void Praise() => _ejectionsInRow = 0;
 
-    /// <summary>Looks again as soon as a look that is under way has ended.</summary>
+    /// <summary>Probes again as soon as the probe in progress has ended.</summary>
     public void LookSoon(Moment now)
     {
         NextLook = Moment.Min(NextLook, now);
         _isLookWanted = Look is not null;
     }
 
-    /// <summary>Looks again without waiting.</summary>
+    /// <summary>Probes again at once.</summary>
     public void LookNow(Moment now)
     {
         NextLook = now;
         NextCatalog = now;
     }
 
-    /// <summary>What an OpenAI server serves is in its memory.</summary>
+    /// <summary>Models in memory; for an OpenAI server all of its models.</summary>
     private ImmutableArray<LoadedModel> Loaded => Instance.OpenAI is null ? _loaded : OpenAILook.Loaded(_catalog);
 
-    /// <summary>What the snapshot shows of it.</summary>
     public InstanceView ToView() =>
         new(Instance, Status, Draining || LeavingSince is not null, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
         {
@@ -253,7 +244,7 @@ internal sealed class InstanceWatch(Instance instance)
             IsLeaving = LeavingSince is not null,
             DrainDeadline = DrainDeadline,
             DrainDue = DrainDue,
-            Remarks = Status == InstanceStatus.Healthy && _catalogError is not null ? _remarks.Add($"{_catalogError}; the list from before is used") : _remarks,
+            Remarks = Status == InstanceStatus.Healthy && _catalogError is not null ? _remarks.Add($"{_catalogError}; the previous list is used") : _remarks,
         };
 
     private void TakeCatalog(ProbeResult result, HealthOptions options, Moment now)

@@ -5,30 +5,29 @@ using OllamaBridge.Gateway.Fleet.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>All instances as the fleet's owner knows them. Used by the owner alone.</summary>
+/// <summary>The states of all instances. Used only by the fleet's owner.</summary>
 internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvider time, ILogger logger)
 {
-    // An instance that ends is told of no longer before it has said so itself (a preStop hook), and before other gateways have been heard on it.
+    // A pod that ends leaves discovery before its preStop hook starts the drain, and before other gateways' reports on it arrive.
     private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(15);
     private readonly List<InstanceWatch> _watches = [];
 
-    /// <summary>How many of a new instance's slots this gateway may use before others were heard on it.</summary>
+    /// <summary>The allowance of slots on a new instance before other gateways' claims on it are known.</summary>
     public Func<int, int> FirstAllowance { get; set; } = static _ => int.MaxValue;
 
-    /// <summary>All of them: the configured ones first.</summary>
+    /// <summary>All instances, the configured ones first.</summary>
     public IReadOnlyList<InstanceWatch> All => _watches;
 
-    /// <summary>What is known of an instance; null where it has gone.</summary>
     public InstanceWatch? Find(Instance instance) => _watches.Find(w => w.Instance == instance);
 
-    /// <summary>The one of a name, in any case.</summary>
+    /// <summary>Finds an instance by its name, case-insensitive; null for none.</summary>
     public InstanceWatch? Find(string name) => _watches.Find(w => IsNamed(w, name));
 
     /// <summary>
-    /// Makes the instances those that configuration and operators' words say. Who stays keeps its state; who was found in a group and is told of no
-    /// longer is emptied first, so that an operator, or its own hook, can still say by when.
+    /// Updates the instances to configuration and operators' directives. Instances that remain keep their state. A discovered instance that is no
+    /// longer found is drained first, so that an operator or its own hook can still set a deadline.
     /// </summary>
-    /// <returns>Those that have gone.</returns>
+    /// <returns>The removed instances.</returns>
     public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, FleetWords words, Moment now)
     {
         var hidden = new List<InstanceDefinition>();
@@ -58,7 +57,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
 
         foreach (var watch in _watches.Except(kept).Where(w => w.Instance.IsDiscovered).ToArray())
         {
-            // Its name or its address may be another's by now: what it has it finishes unseen.
+            // Another instance may have its name or its address now: its requests run to their end outside the list.
             if (kept.Exists(k => IsNamed(k, watch.Instance.Name) || k.Instance.Url == watch.Instance.Url))
                 continue;
             if (watch.LeavingSince is null)
@@ -77,8 +76,8 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
         return gone;
     }
 
-    /// <summary>Lets go those that are told of no longer and have nothing to do any more.</summary>
-    /// <returns>Who that is.</returns>
+    /// <summary>Removes instances that are no longer discovered and are idle.</summary>
+    /// <returns>The removed instances.</returns>
     public IReadOnlyList<Instance> LetGo(Moment now)
     {
         var over = _watches.Where(w => w.IsUnlisted && IsOver(w, now)).Select(w => w.Instance).ToList();
@@ -91,8 +90,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
         return over;
     }
 
-    /// <summary>Drains what is to be drained.</summary>
-    /// <returns>Whether that changed anything.</returns>
+    /// <returns>Whether anything changed.</returns>
     public bool ApplyDrains(FleetWords words)
     {
         var changed = false;
@@ -113,15 +111,14 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
         return changed;
     }
 
-    /// <summary>Leaves alone what other gateways have ejected.</summary>
-    /// <returns>Whether that changed anything.</returns>
+    /// <returns>Whether anything changed.</returns>
     public bool ApplyEjections(ImmutableArray<EjectionMark> marks, Moment now)
     {
         var changed = false;
         foreach (var mark in marks)
         {
             var watch = _watches.Find(w => mark.IsOn(w.Instance));
-            // The last one is not given up on somebody else's word: it may be their network.
+            // Another gateway does not eject the last healthy instance: its network may be the cause.
             if (watch is null || !_watches.Exists(w => w != watch && w.Status == InstanceStatus.Healthy && !w.Draining)
                 || !watch.EjectUntil(now + mark.Remaining, options.Value, now))
                 continue;
@@ -132,11 +129,12 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
         return changed;
     }
 
-    /// <summary>What this gateway has ejected by its own finding, and until when.</summary>
     public ImmutableArray<OwnEjection> OwnEjections(Moment now) =>
         [.. _watches.Where(w => w.OwnEjectionUntil > now).Select(w => new OwnEjection(w.Instance.Name, w.OwnEjectionUntil, w.Instance.Incarnation))];
 
-    /// <summary>A deadline by the wall clock in monotonic time. Computed once, when it is learned of: a later jump of the clock does not move it.</summary>
+    /// <summary>
+    /// Converts a wall-clock deadline into monotonic time. Called once for each directive: a later jump of the clock does not move the deadline.
+    /// </summary>
     private Moment? DueOf(DateTimeOffset? deadline) => deadline is { } until ? time.GetMoment() + (until - time.GetWallClock()) : null;
 
     private static bool IsNamed(InstanceWatch watch, string name) => string.Equals(watch.Instance.Name, name, StringComparison.OrdinalIgnoreCase);
@@ -144,7 +142,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     private static bool IsSame(Instance instance, InstanceDefinition definition) =>
         instance.Name == definition.Name && instance.Url == definition.Url && instance.Kind == definition.Kind && instance.Incarnation == definition.Incarnation;
 
-    /// <summary>Nothing is left to do of one that leaves. One that does not answer is not waited for either, once nobody uses it.</summary>
+    /// <summary>Whether a leaving instance is idle. One that does not respond is removed as soon as it has no requests.</summary>
     private static bool IsOver(InstanceWatch watch, Moment now) =>
         watch is { Instance: { SlotsUsed: 0, UsedElsewhere: 0 } }
         && (watch.Status != InstanceStatus.Healthy || (now - watch.LeavingSince >= LeaveTime && !(watch.DrainDue > now)));

@@ -5,24 +5,24 @@ using OllamaBridge.Gateway.Naming;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The fleet's lists in the server's own shape, written once for each snapshot.</summary>
+/// <summary>The fleet's lists in the server's format, written once for each snapshot.</summary>
 /// <param name="Tags">Body of <c>/api/tags</c>.</param>
 /// <param name="OpenAIModels">Body of <c>/v1/models</c>.</param>
 /// <param name="Running">Body of <c>/api/ps</c>.</param>
-/// <param name="Version">Body of <c>/api/version</c>; empty while no instance has told its version.</param>
-/// <remarks>What only OpenAI's API can use stands in <paramref name="OpenAIModels"/> alone: nobody is offered what he cannot have.</remarks>
+/// <param name="Version">Body of <c>/api/version</c>; empty until an instance has reported its version.</param>
+/// <remarks>Models that only OpenAI's API can use are in <paramref name="OpenAIModels"/> alone, so that a list has only usable models.</remarks>
 internal sealed record Inventory(
     ReadOnlyMemory<byte> Tags,
     ReadOnlyMemory<byte> OpenAIModels,
     ReadOnlyMemory<byte> Running,
     ReadOnlyMemory<byte> Version)
 {
-    /// <summary>Unites what the instances have. An entry is the bytes of one of them, so fields of any version pass through.</summary>
+    /// <summary>Merges the lists of all instances. An entry has the bytes of one instance, so fields of any version pass through.</summary>
     /// <param name="instances">The instances.</param>
-    /// <param name="include">Which models, by canonical name; null for all.</param>
-    /// <param name="aliases">Names that stand for models.</param>
-    /// <param name="cold">Models that are there also while no instance has them.</param>
-    /// <param name="digests">The digests that are served under names that mean several models; null for none.</param>
+    /// <param name="include">Selects models by canonical name; null for all.</param>
+    /// <param name="aliases">The aliases to list.</param>
+    /// <param name="cold">Models to list although no instance has them.</param>
+    /// <param name="digests">The served digests of the names that have several; null for none.</param>
     public static Inventory Build(
         ImmutableArray<InstanceView> instances,
         Func<string, bool>? include = null,
@@ -33,7 +33,7 @@ internal sealed record Inventory(
         var catalog = new Dictionary<string, CatalogModel>();
         var running = new Dictionary<string, LoadedModel>();
         var served = new SortedDictionary<string, CatalogModel>(StringComparer.Ordinal);
-        // Other regions' last: what is here as well is told as it is here.
+        // Other regions last: this region's entry of a model is preferred.
         foreach (var instance in instances.Any(i => i.Instance.IsPeer) ? instances.OrderBy(i => i.Instance.IsPeer) : instances.AsEnumerable())
         {
             var isAway = instance.Instance.IsPeer;
@@ -63,7 +63,7 @@ internal sealed record Inventory(
                     catalog[model.Key] = model;
         AliasEntries.Add(aliases ?? [], catalog, served);
 
-        // Newest first by the second, as a server lists them; within one, as the instances do (the sort is stable).
+        // Newest first by whole seconds, as a server lists them; equal seconds keep the instances' order (the sort is stable).
         var models = catalog.Values.OrderByDescending(m => m.ModifiedAt.ToUnixTimeSeconds()).ToArray();
         CatalogModel[] openAI = [.. models, .. served.Values.ExceptBy(models.Select(m => m.Name), s => s.Name)];
         return new Inventory(
@@ -76,10 +76,9 @@ internal sealed record Inventory(
         };
     }
 
-    /// <summary>The entries of <see cref="OpenAIModels"/> by id.</summary>
     public required IReadOnlyDictionary<string, CatalogModel> Models { get; init; }
 
-    /// <summary>One entry of <see cref="OpenAIModels"/> by itself, as <c>/v1/models/{model}</c> has it.</summary>
+    /// <summary>One entry of <see cref="OpenAIModels"/>, as the body of <c>/v1/models/{model}</c>.</summary>
     public static byte[] WriteOpenAI(CatalogModel model, string id) => [.. Write(json => WriteOpenAI(json, model, id)), (byte)'\n'];
 
     private static bool IsServed(CatalogModel model, IReadOnlyDictionary<string, string>? digests) =>
@@ -107,7 +106,7 @@ internal sealed record Inventory(
             json.WriteEndArray();
             json.WriteEndObject();
         }),
-        (byte)'\n', // the server's OpenAI answers end so
+        (byte)'\n', // as in the server's OpenAI responses
     ];
 
     private static void WriteOpenAI(Utf8JsonWriter json, CatalogModel model, string id)
@@ -120,7 +119,7 @@ internal sealed record Inventory(
         json.WriteEndObject();
     }
 
-    /// <summary>The oldest version among the healthy: a client that checks for a feature must find it wherever it lands.</summary>
+    /// <summary>Writes the oldest version of the healthy instances: a client that checks for a feature must find it on every instance.</summary>
     private static byte[] WriteVersion(ImmutableArray<InstanceView> instances)
     {
         var version = instances

@@ -3,32 +3,28 @@ using System.Collections.Immutable;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>An instance whose model of a name is another one than the fleet serves under that name.</summary>
-/// <param name="Model">The model's canonical name.</param>
-/// <param name="Instance">The instance.</param>
-/// <param name="Digest">The digest that it has.</param>
-/// <param name="Served">The digest that the fleet serves.</param>
+/// <summary>An instance whose model has another digest than the one that the fleet serves under its name.</summary>
 internal readonly record struct DigestMismatch(string Model, Instance Instance, string Digest, string Served)
 {
-    /// <summary>The beginning of a digest, as <c>ollama list</c> shows it.</summary>
+    /// <summary>The first 12 digits of a digest, as in <c>ollama list</c>.</summary>
     public static string Short(string digest) => digest.Length > 12 ? digest[..12] : digest;
 }
 
-/// <summary>Which digest of a name is served where instances have different ones under it. Pure.</summary>
-/// <param name="configured">Digests by canonical name, or beginnings of them; a name that is missing has none.</param>
+/// <summary>Chooses the served digest if instances have several under one name. Pure.</summary>
+/// <param name="configured">Digests by canonical name, or their first digits; a missing name has none.</param>
 /// <remarks>
-/// The newest one (<c>modified_at</c>) of those that instances have that can be given work, so that a newly pulled model is used at once,
-/// and a name does not vanish with the only instance that has the newest. Bridges of other regions follow those that are here.
+/// By default the newest one (<c>modified_at</c>) on a usable instance is served. So a newly pulled model is used at once, and a name does not
+/// vanish with the only instance that has the newest. Other regions' bridges follow the digest of this region.
 /// </remarks>
 internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configured = null)
 {
     private readonly FrozenDictionary<string, string> _configured =
         (configured ?? FrozenDictionary<string, string>.Empty).ToFrozenDictionary(p => p.Key, p => Normalize(p.Value)!, StringComparer.Ordinal);
 
-    /// <summary>No digest is configured.</summary>
+    /// <summary>The rule without configured digests.</summary>
     public static ModelDigests Newest { get; } = new();
 
-    /// <summary>A digest as it is compared: without <c>sha256:</c>, in lower case; null for none.</summary>
+    /// <summary>The form of a digest for comparisons: without <c>sha256:</c>, in lower case; null for none.</summary>
     public static string? Normalize(string? digest)
     {
         if (string.IsNullOrWhiteSpace(digest))
@@ -37,10 +33,10 @@ internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configur
         return text.StartsWith("sha256:", StringComparison.Ordinal) ? text["sha256:".Length..] : text;
     }
 
-    /// <summary>Divides the placements of a model into those of the digest that is served and the others.</summary>
+    /// <summary>Divides a model's placements into those with the served digest and the others.</summary>
     /// <param name="key">The model's canonical name.</param>
-    /// <param name="all">Its placements. One without a digest fits to every digest.</param>
-    /// <returns>The digest, null if no instance tells one; the placements that are served; the others.</returns>
+    /// <param name="all">The placements. One without a digest matches every digest.</param>
+    /// <returns>The served digest, null if no instance reports one; its placements; the other placements.</returns>
     public (string? Digest, ImmutableArray<ModelPlacement> Served, ImmutableArray<ModelPlacement> Others) Divide(string key, ImmutableArray<ModelPlacement> all)
     {
         string? only = null;
@@ -68,7 +64,7 @@ internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configur
         return best!.Digest!;
     }
 
-    /// <summary>Ours before other regions', then those that can be given work, then the newest.</summary>
+    /// <summary>Orders this region before others, then usable placements first, then the newest first.</summary>
     private static int Compare(ModelPlacement a, ModelPlacement b)
     {
         var order = b.Instance.IsPeer.CompareTo(a.Instance.IsPeer);
@@ -78,11 +74,10 @@ internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configur
     }
 }
 
-/// <summary>The digest that began an answer, so that only that digest continues it. The default allows any.</summary>
-/// <param name="IsSet">Whether there is one.</param>
-/// <param name="Digest">The digest; null if its instance does not tell one.</param>
+/// <summary>The digest that began a response: only the same digest may continue it. The default allows any.</summary>
+/// <param name="IsSet">Whether the pin restricts the digest.</param>
+/// <param name="Digest">The digest; null if its instance does not report one.</param>
 internal readonly record struct DigestPin(bool IsSet, string? Digest)
 {
-    /// <summary>The pin of an answer that begins at a placement.</summary>
     public static DigestPin Of(ModelPlacement placement) => new(true, placement.Digest);
 }

@@ -3,8 +3,7 @@ using System.Text;
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>
-/// A model's name as Ollama reads it: <c>[host/][namespace/]model[:tag]</c>, compared without regard to case and with
-/// the missing parts filled in.
+/// Parses model names as Ollama does: <c>[host/][namespace/]model[:tag]</c>, case-insensitive and with defaults for missing parts.
 /// </summary>
 /// <remarks>Rules as in Ollama's <c>types/model/name.go</c> (0.32.15).</remarks>
 internal static class ModelName
@@ -16,10 +15,10 @@ internal static class ModelName
     private const int MaxHostLength = 350;
     private const int MaxIdLength = 512;
 
-    /// <summary>Reduces a name to the one spelling under which the fleet keeps it.</summary>
-    /// <param name="name">The name as somebody wrote it.</param>
-    /// <param name="key">The canonical key: lower case, default host and namespace left out, tag always present.</param>
-    /// <returns>False where Ollama would call the name invalid.</returns>
+    /// <summary>Converts a name to the canonical key.</summary>
+    /// <param name="name">The name in any spelling.</param>
+    /// <param name="key">The canonical key: lower case, without the default host and namespace, always with a tag.</param>
+    /// <returns>False if Ollama rejects the name as invalid.</returns>
     public static bool TryGetKey(ReadOnlySpan<char> name, out string key)
     {
         key = "";
@@ -46,7 +45,7 @@ internal static class ModelName
                 var scheme = host.IndexOf("://");
                 if (scheme >= 0)
                     host = host[(scheme + 3)..];
-                // "http:///x/y" names no host: Ollama fills in its own.
+                // "http:///x/y" has no host: Ollama uses the default.
                 if (scheme >= 0 && host.IsEmpty)
                     host = DefaultHost;
             }
@@ -60,8 +59,8 @@ internal static class ModelName
         return true;
     }
 
-    /// <summary>The spelling under which the fleet keeps a name that may not be Ollama's: the canonical key, else the name in lower case.</summary>
-    /// <remarks>No two names share a key unless Ollama would take one for the other, or they differ by case alone.</remarks>
+    /// <summary>The fleet's key for a name that may not be one of Ollama's: the canonical key, else the name in lower case.</summary>
+    /// <remarks>Two names share a key only if Ollama treats them as equal, or they differ only in case.</remarks>
     public static string KeyOf(string name) => TryGetKey(name, out var key) ? key : name.ToLowerInvariant();
 
     /// <summary>The registry of a model: the host that Ollama pulls it from.</summary>
@@ -69,8 +68,8 @@ internal static class ModelName
     public static string RegistryOf(string key) => key.AsSpan().Count('/') == 2 ? key[..key.IndexOf('/', StringComparison.Ordinal)] : DefaultHost;
 
     /// <summary>
-    /// Whether a server may call a model so: any text without control characters and lone surrogates, in which something is not blank. Servers use paths
-    /// with blanks and backslashes, and any language's letters.
+    /// Whether a server may use a text as a model's id: not blank, without control characters and lone surrogates. Servers use paths with blanks
+    /// and backslashes, and letters of any language.
     /// </summary>
     public static bool IsId(string? id)
     {
@@ -82,14 +81,14 @@ internal static class ModelName
         return true;
     }
 
-    /// <summary>The name with its tag written out, as Ollama's <c>/api/show</c> and <c>/v1/models/…</c> repeat it in errors.</summary>
+    /// <summary>The name with an explicit tag, as in the errors of Ollama's <c>/api/show</c> and <c>/v1/models/…</c>.</summary>
     public static string WithTag(string name)
     {
         var slash = name.LastIndexOf('/');
         return name.IndexOf(':', slash + 1) >= 0 ? name : $"{name}:{DefaultTag}";
     }
 
-    /// <summary>The owner's part of a name: what <c>/v1/models</c> calls <c>owned_by</c>.</summary>
+    /// <summary>The namespace of a name, which <c>/v1/models</c> reports as <c>owned_by</c>.</summary>
     public static string Owner(string name)
     {
         var parts = name.Split('/');

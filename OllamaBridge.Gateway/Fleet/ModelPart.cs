@@ -2,25 +2,25 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What of a model's instances a request can use: those that have its route, and know the model as the client wrote it.</summary>
-/// <param name="Route">The route; none where that makes no difference.</param>
-/// <param name="Name">The model's name as the client wrote it; null where that makes no difference.</param>
+/// <summary>The part of a model's placements that a request can use: instances that have its route and know the model by the client's spelling.</summary>
+/// <param name="Route">The route; none if it makes no difference.</param>
+/// <param name="Name">The model's name in the client's spelling; null if it makes no difference.</param>
 internal readonly record struct ModelPart(ApiRoutes Route, string? Name);
 
 /// <summary>
-/// The parts of a model that is also, or only, on servers that speak OpenAI's API alone: made once for each snapshot, so that a
-/// request finds its own without a search.
+/// The parts of a model that servers with only OpenAI's API have: computed once for each snapshot, so that a request finds its part
+/// without a search.
 /// </summary>
 /// <remarks>
-/// Ollama reads names without regard to case and with a tag filled in; those servers compare to the letter. Therefore one model of the
-/// fleet may go by several ids there, and a request may use only those servers that have the very name it wrote.
+/// Ollama's names are case-insensitive and have a default tag; those servers compare ids exactly. One model of the fleet may therefore have
+/// several ids there, and a request may use only the servers that have exactly its spelling.
 /// </remarks>
 internal sealed class ModelParts
 {
     private static readonly ApiRoutes[] Routes =
         [ApiRoutes.Ollama, ApiRoutes.OpenAI, ApiRoutes.Responses, ApiRoutes.Messages, ApiRoutes.Transcriptions];
 
-    // By id, for each route; the last for names that no such server has.
+    // By id, for each route. The last element is for names that no such server has.
     private readonly Dictionary<string, ModelView?[]> _byId = new(StringComparer.Ordinal);
     private readonly ModelView?[] _others;
 
@@ -33,7 +33,7 @@ internal sealed class ModelParts
                 _byId[id] = Divide(whole, id, views);
     }
 
-    /// <summary>The parts of a model; null where it is on Ollama servers alone, which can do everything.</summary>
+    /// <summary>The parts of a model; null if only Ollama servers have it, which support every route.</summary>
     public static ModelParts? Of(ModelView whole)
     {
         foreach (var placement in whole.Placements)
@@ -42,8 +42,8 @@ internal sealed class ModelParts
         return null;
     }
 
-    /// <summary>What a request can use.</summary>
-    /// <returns>Null where that is nothing.</returns>
+    /// <summary>The part that a request can use.</summary>
+    /// <returns>Null if there is none.</returns>
     public ModelView? Find(in ModelPart part)
     {
         var views = part.Name is not null && _byId.TryGetValue(part.Name, out var known) ? known : _others;
@@ -51,8 +51,8 @@ internal sealed class ModelParts
     }
 
     /// <param name="whole">The model.</param>
-    /// <param name="id">The name that is asked for.</param>
-    /// <param name="known">The parts that there are already. Equal parts are one: those who can use the same wait in the same queue.</param>
+    /// <param name="id">The requested name.</param>
+    /// <param name="known">The parts so far. Equal parts share one object, so that requests with the same choice share one queue.</param>
     private static ModelView?[] Divide(ModelView whole, string? id, List<ModelView> known)
     {
         var views = new ModelView?[Routes.Length];

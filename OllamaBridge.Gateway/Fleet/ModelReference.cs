@@ -1,22 +1,25 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>How a route of Ollama reads a model's name.</summary>
+/// <summary>The rules by which a route of Ollama reads a model's name.</summary>
 internal enum ModelNaming
 {
-    /// <summary>Inference, <c>show</c> and the <c>from</c> of <c>create</c>: blanks around the name are trimmed, <c>:local</c>, <c>:cloud</c> and <c>-cloud</c> are a source.</summary>
+    /// <summary>
+    /// Inference, <c>show</c> and the <c>from</c> of <c>create</c>: blanks around the name are trimmed, <c>:local</c>, <c>:cloud</c> and
+    /// <c>-cloud</c> are a source.
+    /// </summary>
     Reference,
 
-    /// <summary><c>pull</c> and <c>delete</c>: as <see cref="Reference"/>, but a cloud model is the local entry that stands for it.</summary>
+    /// <summary><c>pull</c> and <c>delete</c>: as <see cref="Reference"/>, but a cloud model is the local entry that refers to it.</summary>
     Pull,
 
-    /// <summary><c>push</c>, <c>copy</c> and the name that <c>create</c> writes: the name as it is.</summary>
+    /// <summary><c>push</c>, <c>copy</c> and the target name of <c>create</c>: the name unchanged.</summary>
     Verbatim,
 }
 
-/// <summary>Where a request wants a model to run.</summary>
+/// <summary>The source that a model name selects.</summary>
 internal enum ModelSourceSuffix
 {
-    /// <summary>The name does not say.</summary>
+    /// <summary>The name has no suffix.</summary>
     None,
 
     /// <summary><c>:local</c>: on the server.</summary>
@@ -29,26 +32,26 @@ internal enum ModelSourceSuffix
 /// <summary>Why a name cannot be resolved.</summary>
 internal enum ModelNameFault
 {
-    /// <summary>It can.</summary>
+    /// <summary>The name can be resolved.</summary>
     None,
 
-    /// <summary>It is empty or blank.</summary>
+    /// <summary>The name is empty or blank.</summary>
     Missing,
 
-    /// <summary>It has more than one source suffix.</summary>
+    /// <summary>The name has more than one source suffix.</summary>
     Conflicting,
 
-    /// <summary>Ollama calls it invalid.</summary>
+    /// <summary>Ollama rejects the name as invalid.</summary>
     Invalid,
 }
 
-/// <summary>The model that Ollama resolves a written name to.</summary>
+/// <summary>The model to which Ollama resolves a written name.</summary>
 /// <remarks>
 /// Rules as in Ollama's <c>internal/modelref/modelref.go</c> and <c>server/model_resolver.go</c> (0.32.15).
 /// Access checks, quotas, scheduling, logs and metrics all use <see cref="Key"/>.
 /// </remarks>
 /// <param name="Key">The canonical name; empty if the name cannot be resolved. A cloud model's key is that of its local entry, <c>x:8b-cloud</c> or <c>x:cloud</c>.</param>
-/// <param name="Suffix">Where the model is to run.</param>
+/// <param name="Suffix">The source that the name selects.</param>
 /// <param name="Fault">Why the name cannot be resolved.</param>
 internal readonly record struct ModelReference(string Key, ModelSourceSuffix Suffix, ModelNameFault Fault)
 {
@@ -57,12 +60,11 @@ internal readonly record struct ModelReference(string Key, ModelSourceSuffix Suf
     private const string DashCloud = "-cloud";
     private const string DefaultTag = ":latest";
 
-    /// <summary>Whether Ollama resolves the name to a model.</summary>
     public bool IsResolved => Fault == ModelNameFault.None;
 
     /// <summary>Resolves a name as Ollama does.</summary>
-    /// <param name="written">The name as the client wrote it; null for none.</param>
-    /// <param name="naming">How the route reads names.</param>
+    /// <param name="written">The client's spelling; null for none.</param>
+    /// <param name="naming">The route's rules.</param>
     public static ModelReference Resolve(ReadOnlySpan<char> written, ModelNaming naming = ModelNaming.Reference)
     {
         if (naming == ModelNaming.Verbatim)
@@ -78,7 +80,7 @@ internal readonly record struct ModelReference(string Key, ModelSourceSuffix Suf
         if (suffix == ModelSourceSuffix.Cloud)
         {
             key = HasTag(model) ? key + DashCloud : string.Concat(key.AsSpan(0, key.Length - DefaultTag.Length), ":", Cloud);
-            // Only the local entry's name, which pull and delete use, must itself be valid.
+            // pull and delete use the local entry's name; only that name must be valid.
             if (naming == ModelNaming.Pull && !ModelName.TryGetKey(key, out _))
                 return new("", suffix, ModelNameFault.Invalid);
         }
@@ -86,7 +88,7 @@ internal readonly record struct ModelReference(string Key, ModelSourceSuffix Suf
         return new(key, suffix, default);
     }
 
-    /// <summary>The canonical name of what an operator writes into settings: as a client would, or an id of an OpenAI server.</summary>
+    /// <summary>The canonical name of a model in settings: in a client's spelling, or an id of an OpenAI server.</summary>
     public static string KeyOf(string written) => Resolve(written) is { IsResolved: true } reference ? reference.Key : ModelName.KeyOf(written);
 
     /// <param name="name">A trimmed name.</param>

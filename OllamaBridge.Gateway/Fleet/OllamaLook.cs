@@ -4,37 +4,34 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What a look at an Ollama server found.</summary>
-/// <param name="Version">The server's version; null if it does not tell.</param>
-/// <param name="Loaded">The models in its memory; default if it does not tell, or not now.</param>
-/// <param name="Remarks">What it cannot do that an Ollama server can.</param>
+/// <summary>The result of probing an Ollama server.</summary>
+/// <param name="Version">The server's version; null if it does not report one.</param>
+/// <param name="Loaded">The models in memory; default if the server does not report them, or not in time.</param>
+/// <param name="Remarks">Capabilities of Ollama that the server lacks.</param>
 internal sealed record OllamaHealth(string? Version, ImmutableArray<LoadedModel> Loaded, ImmutableArray<string> Remarks);
 
-/// <summary>Looks at a server that speaks Ollama's API: <c>/api/version</c>, <c>/api/ps</c> and <c>/api/tags</c>.</summary>
+/// <summary>Probes a server with Ollama's API: <c>/api/version</c>, <c>/api/ps</c> and <c>/api/tags</c>.</summary>
 /// <remarks>
-/// Old and foreign servers lack some of them. A server needs a version or a list of models to count as an Ollama server: servers of other
-/// kinds answer 200 on every path.
+/// Old servers and other implementations lack some of the routes. An Ollama server must report a version or a list of models: some servers of
+/// other kinds respond 200 on every path.
 /// </remarks>
 internal static class OllamaLook
 {
-    /// <summary>Tells the version.</summary>
     public const string VersionPath = "/api/version";
 
-    /// <summary>Lists the models in memory.</summary>
     public const string RunningPath = "/api/ps";
 
-    /// <summary>Lists the models on disk.</summary>
     public const string TagsPath = "/api/tags";
 
-    /// <summary>Looks at version and memory.</summary>
-    /// <param name="get">Asks for a path.</param>
-    /// <exception cref="HttpRequestException">It does not answer well, or is no Ollama server.</exception>
+    /// <summary>Probes version and memory.</summary>
+    /// <param name="get">Sends a GET request to a path.</param>
+    /// <exception cref="HttpRequestException">An error response, or not an Ollama server.</exception>
     public static async Task<OllamaHealth> LookAsync(Func<string, Task<ProbeAnswer>> get) => await ReadMemoryAsync(get, await ReadVersionAsync(get));
 
     /// <summary>Reads the version.</summary>
-    /// <param name="get">Asks for a path.</param>
-    /// <returns>Null if the server has models, but no version.</returns>
-    /// <exception cref="HttpRequestException">It does not answer well, or is no Ollama server.</exception>
+    /// <param name="get">Sends a GET request to a path.</param>
+    /// <returns>Null if the server reports models, but no version.</returns>
+    /// <exception cref="HttpRequestException">An error response, or not an Ollama server.</exception>
     public static async Task<string?> ReadVersionAsync(Func<string, Task<ProbeAnswer>> get)
     {
         var answer = await get(VersionPath);
@@ -47,17 +44,17 @@ internal static class OllamaLook
         if (tags.IsSuccess && List(tags) is not null)
             return null;
         throw new HttpRequestException(
-            $"this is no Ollama server: {VersionPath} answered {(int)answer.Status} without a version, {TagsPath} {(int)tags.Status} without models; if it speaks OpenAI's API, set Kind to OpenAI");
+            $"this is no Ollama server: {VersionPath} responded with {(int)answer.Status} without a version, {TagsPath} {(int)tags.Status} without models; if it speaks OpenAI's API, set Kind to OpenAI");
     }
 
-    /// <summary>Reads the models in memory of a server that has answered already.</summary>
-    /// <param name="get">Asks for a path; throws <see cref="OperationCanceledException"/> when the time of the look is over.</param>
-    /// <param name="version">The server's version; null if it does not tell.</param>
+    /// <summary>Reads the models in memory of a server that responds.</summary>
+    /// <param name="get">Sends a GET request to a path; throws <see cref="OperationCanceledException"/> after the probe's timeout.</param>
+    /// <param name="version">The server's version; null if it does not report one.</param>
     /// <remarks>
-    /// Ollama from July 2026 on holds the answer back while it loads a model (<c>loadedModels</c> in <c>server/sched.go</c> waits for the
-    /// runner's <c>refMu</c>). A server that answers other routes meanwhile is healthy; its memory is as it was seen last.
+    /// Ollama since July 2026 delays the response while it loads a model (<c>loadedModels</c> in <c>server/sched.go</c> waits for the
+    /// runner's <c>refMu</c>). A server that serves other routes meanwhile is healthy; its previous list remains valid.
     /// </remarks>
-    /// <exception cref="HttpRequestException">It does not answer well.</exception>
+    /// <exception cref="HttpRequestException">An error response.</exception>
     public static async Task<OllamaHealth> ReadMemoryAsync(Func<string, Task<ProbeAnswer>> get, string? version)
     {
         var remarks = ImmutableArray.CreateBuilder<string>();
@@ -68,18 +65,18 @@ internal static class OllamaLook
         {
             loaded = await ReadLoadedAsync(get);
             if (loaded.IsDefault)
-                remarks.Add($"it has no {RunningPath}: which models are in its memory is guessed from the requests sent there");
+                remarks.Add($"it has no {RunningPath}: the models in its memory are estimated from its requests");
         }
         catch (OperationCanceledException)
         {
-            remarks.Add($"{RunningPath} does not answer, probably because a model is being loaded: the list from before is used");
+            remarks.Add($"{RunningPath} does not respond, probably because a model is being loaded: the previous list is used");
         }
 
         return new OllamaHealth(version, loaded, remarks.ToImmutable());
     }
 
-    /// <summary>Reads the list of models.</summary>
-    /// <exception cref="HttpRequestException">There is none.</exception>
+    /// <summary>Reads the model list.</summary>
+    /// <exception cref="HttpRequestException">The response has no model list.</exception>
     public static async Task<ImmutableArray<CatalogModel>> ReadCatalogAsync(Func<string, Task<ProbeAnswer>> get)
     {
         var answer = await get(TagsPath);
@@ -91,7 +88,7 @@ internal static class OllamaLook
                 Size = ReadSize(json, "size"),
                 IsRemote = json.TryGetProperty("remote_host", out var remote) && remote.ValueKind == JsonValueKind.String && JsonValues.Text(remote) is not "",
             })
-            : throw new HttpRequestException($"{TagsPath} answered without a list of models");
+            : throw new HttpRequestException($"{TagsPath} responded without a list of models");
     }
 
     private static async Task<ImmutableArray<LoadedModel>> ReadLoadedAsync(Func<string, Task<ProbeAnswer>> get)
@@ -106,7 +103,7 @@ internal static class OllamaLook
         });
     }
 
-    /// <summary>The list of models in an answer; null if there is none. A server without models may write null.</summary>
+    /// <summary>The model list in a response; null if there is none. A server without models may write null.</summary>
     private static JsonElement? List(in ProbeAnswer answer)
     {
         if (answer.ReadObject() is not { } json || !json.TryGetProperty("models", out var list))
@@ -128,7 +125,7 @@ internal static class OllamaLook
         return models.ToImmutable();
     }
 
-    /// <summary>A model's name: <c>name</c>, else <c>model</c>, of which some servers write only one.</summary>
+    /// <summary>A model's name: <c>name</c>, else <c>model</c>; some servers write only one of them.</summary>
     private static string? Name(JsonElement json) =>
         json.ValueKind != JsonValueKind.Object ? null
         : (json.TryGetProperty("name", out var name) ? JsonValues.Text(name) : null) ?? (json.TryGetProperty("model", out name) ? JsonValues.Text(name) : null);

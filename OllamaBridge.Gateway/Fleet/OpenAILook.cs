@@ -4,25 +4,24 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>How a server that speaks only OpenAI's API is looked at: its health route, and <c>/v1/models</c> where its models are not configured.</summary>
-/// <remarks>Nothing under <c>/api</c> is ever asked of it.</remarks>
+/// <summary>Probes a server with only OpenAI's API: its health route, and <c>/v1/models</c> if its models are not configured.</summary>
+/// <remarks>Never sends a request to a path under <c>/api</c>.</remarks>
 internal static class OpenAILook
 {
-    /// <summary>What vLLM, llama-server and SGLang call it.</summary>
+    /// <summary>The default health route of vLLM, llama-server and SGLang.</summary>
     public const string HealthPath = "/health";
 
-    /// <summary>Where the models are listed.</summary>
     public const string ModelsPath = "/v1/models";
 
-    /// <summary>Looks at the server's health.</summary>
-    /// <param name="service">What is configured.</param>
-    /// <param name="get">Asks for a path.</param>
-    /// <exception cref="HttpRequestException">It does not answer, or not well.</exception>
+    /// <summary>Probes the server's health.</summary>
+    /// <param name="service">The server's settings.</param>
+    /// <param name="get">Sends a GET request to a path.</param>
+    /// <exception cref="HttpRequestException">No response, or an error response.</exception>
     public static async Task LookAsync(OpenAIService service, Func<string, Task<ProbeAnswer>> get)
     {
         var path = service.HealthPath ?? HealthPath;
         var health = await get(path);
-        // A route that is not configured need not be there, nor be for the bridge; but one that says that the server is not ready is believed.
+        // The default health route may be missing or forbidden. A response that reports the server as not ready counts, though.
         if (health.IsSuccess || service.HealthPath is not null || (int)health.Status is >= 500 and not 501 or < 400)
         {
             health.Require(path);
@@ -30,15 +29,15 @@ internal static class OpenAILook
         }
 
         var models = await get(ModelsPath);
-        // Endpoints of a provider often have neither route: with its models configured, any answer of theirs shows that they are there.
+        // Providers' endpoints often have neither route: with configured models, any response shows that the server is up.
         if (models.IsMissing && !service.Models.IsEmpty)
             return;
         RequireList(models);
     }
 
-    /// <summary>The models: those that are configured, else those that the server lists.</summary>
-    /// <exception cref="HttpRequestException">It does not list them.</exception>
-    /// <exception cref="JsonException">What it answers is no list.</exception>
+    /// <summary>The configured models, else the server's model list.</summary>
+    /// <exception cref="HttpRequestException">The server does not list its models.</exception>
+    /// <exception cref="JsonException">The response is no model list.</exception>
     public static async Task<ImmutableArray<CatalogModel>> ReadCatalogAsync(OpenAIService service, Func<string, Task<ProbeAnswer>> get)
     {
         if (!service.Models.IsEmpty)
@@ -48,15 +47,15 @@ internal static class OpenAILook
         return Read(answer.Body);
     }
 
-    /// <summary>The models that are configured; none where the server is asked for them.</summary>
+    /// <summary>The configured models; empty if the server lists them.</summary>
     public static ImmutableArray<CatalogModel> Configured(Instance instance) => instance.OpenAI is { } service ? Configured(service) : [];
 
-    /// <summary>What it serves is in its memory.</summary>
+    /// <summary>All models of the server, because they are always in memory.</summary>
     public static ImmutableArray<LoadedModel> Loaded(ImmutableArray<CatalogModel> catalog) =>
         [.. catalog.Select(m => new LoadedModel(m.Key, m.Name, DateTimeOffset.MaxValue, ReadOnlyMemory<byte>.Empty))];
 
-    /// <summary>Reads a list of models: <c>data[].id</c>, with <c>created</c> and <c>owned_by</c> where they are there.</summary>
-    /// <exception cref="JsonException">It is none.</exception>
+    /// <summary>Reads a model list: <c>data[].id</c>, with optional <c>created</c> and <c>owned_by</c>.</summary>
+    /// <exception cref="JsonException">The body is no model list.</exception>
     public static ImmutableArray<CatalogModel> Read(ReadOnlyMemory<byte> body)
     {
         using var document = JsonDocument.Parse(body);
@@ -90,7 +89,7 @@ internal static class OpenAILook
     {
         if (answer.IsMissing)
             throw new HttpRequestException(
-                $"{ModelsPath} answered {(int)answer.Status}: give the address without /v1, or name the server's models (Models)");
+                $"{ModelsPath} responded with {(int)answer.Status}: give the address without /v1, or name the server's models (Models)");
         answer.Require(ModelsPath);
     }
 }

@@ -3,23 +3,23 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Reads what is configured of servers that speak only OpenAI's API.</summary>
+/// <summary>Reads the settings of servers with only OpenAI's API.</summary>
 internal static class OpenAIServices
 {
     private const ApiRoutes Optional = ApiRoutes.Responses | ApiRoutes.Messages | ApiRoutes.Transcriptions;
 
-    /// <summary>What is wrong, by setting.</summary>
+    /// <summary>The errors in an instance's settings, by setting.</summary>
     public static IEnumerable<(string Setting, string Mistake)> Mistakes(InstanceOptions instance)
     {
-        // A key is never repeated, not even a wrong one.
+        // An error text never repeats a key, not even an invalid one.
         if (instance.ApiKey is { } key && key.AsSpan().ContainsAnyExceptInRange('!', '~'))
             yield return ("ApiKey", "may only have printable ASCII characters without blanks.");
         if (instance.Kind == InstanceKind.Bridge)
-            yield return ("Kind", "Bridge is for other regions, which stand in Bridge:Regions:Peers.");
+            yield return ("Kind", "Bridge is for other regions, which are configured in Bridge:Regions:Peers.");
         if (instance.Kind != InstanceKind.OpenAI)
         {
             if (instance.Models.Count > 0)
-                yield return ("Models", "is for Kind OpenAI; an Ollama server is asked for its models.");
+                yield return ("Models", "is for Kind OpenAI; an Ollama server lists its models.");
             if (instance.Routes != ApiRoutes.None)
                 yield return ("Routes", "is for Kind OpenAI; an Ollama server has all of them.");
             if (!string.IsNullOrEmpty(instance.HealthPath))
@@ -28,21 +28,21 @@ internal static class OpenAIServices
         }
 
         if (instance.MaxLoadedModels > 0)
-            yield return ("MaxLoadedModels", "is for Kind Ollama; what an OpenAI server serves is always in its memory.");
+            yield return ("MaxLoadedModels", "is for Kind Ollama; an OpenAI server's models are always in memory.");
         if ((instance.Routes & ~Optional) != 0)
-            yield return ("Routes", "wants Responses, Messages or Transcriptions, several separated by commas; chat, completions and embeddings are always there.");
+            yield return ("Routes", "must be Responses, Messages or Transcriptions, separated by commas; chat, completions and embeddings are always available.");
         if (!string.IsNullOrEmpty(instance.HealthPath) && !IsPath(instance.HealthPath))
-            yield return ("HealthPath", $"'{instance.HealthPath}' is no path such as /health.");
+            yield return ("HealthPath", $"'{instance.HealthPath}' is not a path such as /health.");
         for (var i = 0; i < instance.Models.Count; i++)
             if (!ModelName.IsId(instance.Models[i]))
-                yield return (Setting(i), $"'{instance.Models[i]}' is no model's id.");
+                yield return (Setting(i), $"'{instance.Models[i]}' is not a model id.");
             else if (instance.Models.IndexOf(instance.Models[i]) < i)
                 yield return (Setting(i), $"'{instance.Models[i]}' is there twice.");
 
         static string Setting(int i) => string.Create(CultureInfo.InvariantCulture, $"Models:{i}");
     }
 
-    /// <summary>What is configured; null for an Ollama server.</summary>
+    /// <summary>The settings; null for an Ollama server.</summary>
     public static OpenAIService? Read(InstanceOptions instance) => instance.Kind != InstanceKind.OpenAI ? null : new OpenAIService(
         [.. instance.Models],
         instance.Routes & Optional,

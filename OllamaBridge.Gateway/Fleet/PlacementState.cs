@@ -3,11 +3,11 @@ using OllamaBridge.Gateway.Fleet.Parallelism;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>What changes about one model on one instance: whether it is in memory, who uses it, how fast it answers.</summary>
-/// <remarks>Lives as long as the instance knows the model, over all snapshots. Written by the fleet's owner and by leases.</remarks>
+/// <summary>The mutable state of one model on one instance: memory, leases, speed.</summary>
+/// <remarks>Lives across snapshots as long as the instance lists the model. Written by the fleet's owner and by leases.</remarks>
 internal sealed class PlacementState(ModelState model, Instance? instance = null)
 {
-    // A recent sample weighs a fifth: a handful of answers moves the mean, a single slow one does not rule.
+    // A recent sample weighs 0.2: about five samples move the mean, a single slow one does not dominate it.
     private const double RecentWeight = 0.2;
     private const double ShortestFirstToken = 1e-6;
     private const int Absent = 0;
@@ -28,29 +28,27 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     private PlacementState[] _twins = [];
     private OverlapHistory? _overlaps;
 
-    /// <summary>The model, over the whole fleet.</summary>
     public ModelState Model { get; } = model;
 
-    /// <summary>Seconds from sending to the first byte, lately, with the model in memory; <see cref="double.NaN"/> where unknown.</summary>
+    /// <summary>Recent seconds from sending to the first byte with the model in memory; <see cref="double.NaN"/> if unknown.</summary>
     public double TimeToFirstToken => Volatile.Read(ref _firstToken);
 
-    /// <summary>Requests that hold a lease on this instance for this model.</summary>
     public int Active => Volatile.Read(ref _active);
 
-    /// <summary>Whether the model is in memory or on its way there.</summary>
-    /// <remarks>Not so for one that has requests running but must go for another: who comes now would find it gone.</remarks>
+    /// <summary>Whether the model is in memory or being loaded.</summary>
+    /// <remarks>False if it has running requests but will be evicted for another model: a new request would not find it.</remarks>
     public bool IsResident => Volatile.Read(ref _memory) != Absent;
 
-    /// <summary>Whether the model was seen in memory (<c>/api/ps</c>, or it answered), rather than merely asked for.</summary>
+    /// <summary>Whether the model was observed in memory (<c>/api/ps</c>, or a response), not only requested.</summary>
     public bool IsLoaded => Volatile.Read(ref _memory) == Loaded;
 
-    /// <summary>Whether the model was asked for and has not been seen in memory since.</summary>
+    /// <summary>Whether the model was requested and has not been observed in memory since.</summary>
     public bool IsLoading => Volatile.Read(ref _memory) == Loading;
 
-    /// <summary>Names on the same instance that share the model's weights: a server loads those once for all of them.</summary>
+    /// <summary>Other names on the same instance that share the model's weights: a server loads the weights once for all of them.</summary>
     public IReadOnlyList<PlacementState> Twins => Volatile.Read(ref _twins);
 
-    /// <summary>Whether a request would find the weights in memory or on their way there, under this name or another.</summary>
+    /// <summary>Whether the weights are in memory or being loaded, under this name or a twin's.</summary>
     public bool IsWarm
     {
         get
@@ -64,7 +62,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         }
     }
 
-    /// <summary>Whether the weights were seen in memory, under this name or another.</summary>
+    /// <summary>Whether the weights were observed in memory, under this name or a twin's.</summary>
     public bool HasLoadedWeights
     {
         get
@@ -78,26 +76,25 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         }
     }
 
-    /// <summary>Sets the names that share the weights (the fleet's owner only).</summary>
     internal void SetTwins(PlacementState[] twins) => Volatile.Write(ref _twins, twins);
 
     /// <summary>When a lease last began or ended, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for never.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);
 
-    /// <summary>When the instance last answered a request for the model, in the same ticks; 0 for never.</summary>
+    /// <summary>When the instance last served a request for the model, in the same ticks; 0 for never.</summary>
     public long LastAnswered => Volatile.Read(ref _lastAnswered);
 
-    /// <summary>Seconds to the first byte over the bytes of the request, lately: what a long prompt may take; 0 where unknown.</summary>
+    /// <summary>Recent seconds to the first byte for each byte of the request, as a bound for long prompts; 0 if unknown.</summary>
     public double SecondsPerByte => double.IsNaN(Volatile.Read(ref _secondsPerByte)) ? 0 : Volatile.Read(ref _secondsPerByte);
 
     /// <summary>
-    /// The longer of two times that a byte of a request adds to the first token: as seen here, and as learned for the model; 0 if neither is known.
+    /// The maximum of <see cref="SecondsPerByte"/> and the fleet's prefill estimate for the model; 0 if both are unknown.
     /// </summary>
     public double LongestSecondsPerByte => Math.Max(SecondsPerByte, Model.Prefill.SecondsPerByte);
 
-    /// <summary>Takes in how long a first byte took; a lost sample is harmless.</summary>
+    /// <summary>Adds a sample of the time to the first byte; a lost sample is harmless.</summary>
     /// <param name="seconds">In seconds.</param>
-    /// <param name="bytes">The request's length; 0 where unknown.</param>
+    /// <param name="bytes">The request's length in bytes; 0 if unknown.</param>
     public void AddTimeToFirstToken(double seconds, long bytes = 0)
     {
         if (bytes > 0)
@@ -107,31 +104,28 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         Volatile.Write(ref _firstTokenRate, (float)(1 / Math.Max(mean, ShortestFirstToken)));
     }
 
-    /// <summary>First tokens a second: 1 over <see cref="TimeToFirstToken"/>, kept because every decision asks for it; 0 where unknown.</summary>
+    /// <summary>1 / <see cref="TimeToFirstToken"/>, cached because every scheduling decision uses it; 0 if unknown.</summary>
     public float FirstTokenRate => Volatile.Read(ref _firstTokenRate);
 
-    /// <summary>What keeps requests away from it; null while it was never used, and for what is no model on an instance.</summary>
+    /// <summary>The circuit breaker of the placement; null until the first lease, and if there is no instance.</summary>
     public PlacementGuard? Guard => Volatile.Read(ref _guard);
 
-    /// <summary>How its requests overlapped lately. Made when first asked for.</summary>
+    /// <summary>The recent overlap of its requests. Created on first use.</summary>
     public OverlapHistory Overlaps => Volatile.Read(ref _overlaps) ?? Interlocked.CompareExchange(ref _overlaps, new OverlapHistory(), null) ?? _overlaps!;
 
-    /// <summary>Whether <see cref="Guard"/> has anything to say before a request may go there.</summary>
+    /// <summary>Whether <see cref="Guard"/> must be consulted before a request is sent.</summary>
     public bool IsRestricted => Volatile.Read(ref _isRestricted) != 0;
 
-    /// <summary>Whether requests failed here so lately that none is sent.</summary>
+    /// <summary>Whether the circuit is open after recent failures, so that no request is sent.</summary>
     public bool IsOpenAt(long now) => IsRestricted && Guard?.ConditionAt(now) == PlacementCondition.Open;
 
-    /// <summary>The context (<c>num_ctx</c>) of the last request that was answered here; null if it named none, or there was no request.</summary>
+    /// <summary>The context (<c>num_ctx</c>) of the last request served here; null if it had none, or there was no request.</summary>
     public long? LastContext { get; set; }
 
-    /// <summary>Whether the model was seen here wholly in the memory of a GPU.</summary>
+    /// <summary>Whether the model was observed here entirely in GPU memory.</summary>
     public bool WasInVram { get; set; }
 
-    /// <summary>A lease begins, unless the guard is against it.</summary>
-    /// <param name="now">The time.</param>
-    /// <param name="slowly">Whether one that has come back need not take all there is.</param>
-    /// <param name="entry">What the lease keeps of the guard.</param>
+    /// <summary>Begins a lease, unless the guard rejects it. With <paramref name="slowly"/> slow start may limit a recovered placement.</summary>
     public bool TryEnter(long now, bool slowly, out GuardEntry entry)
     {
         entry = default;
@@ -147,7 +141,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         return true;
     }
 
-    /// <summary>The guard, made if need be; null for what is no model on an instance.</summary>
+    /// <summary>The guard, created on first use; null if there is no instance.</summary>
     public PlacementGuard? MakeGuard()
     {
         if (Guard is { } guard || instance is null)
@@ -156,7 +150,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         return Interlocked.CompareExchange(ref _guard, guard, null) ?? guard;
     }
 
-    /// <summary>The guard's word (the guard only, under its lock).</summary>
+    /// <summary>Sets <see cref="IsRestricted"/> (the guard only, under its lock).</summary>
     internal void SetRestricted(bool isRestricted)
     {
         if (isRestricted == IsRestricted)
@@ -165,7 +159,6 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         Model.AddRestricted(isRestricted ? 1 : -1);
     }
 
-    /// <summary>A lease begins.</summary>
     public void Enter(long now)
     {
         Interlocked.Increment(ref _active);
@@ -173,12 +166,12 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         instance?.NoteUse(now);
     }
 
-    /// <summary>A lease ends.</summary>
+    /// <summary>Ends a lease.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="answered">Whether the instance answered, so that the model is known to be in memory.</param>
+    /// <param name="answered">Whether the instance responded, so that the model is known to be in memory.</param>
     public void Leave(long now, bool answered)
     {
-        // One that was told to make room meanwhile is not there again for having answered.
+        // A model that was assumed evicted meanwhile is not in memory again because of this response.
         if (answered && IsLoading)
             Assume(Loaded, now);
         if (answered)
@@ -188,13 +181,13 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         Interlocked.Decrement(ref _active);
     }
 
-    /// <summary>The bridge has sent a request that makes the instance load the model.</summary>
+    /// <summary>Marks the model as loading after a request that makes the instance load it.</summary>
     public void AssumeLoading(long now) => Assume(Loading, now);
 
-    /// <summary>The bridge has sent a request for another model, for which this one must make room.</summary>
+    /// <summary>Marks the model as evicted after a request for another model that needs its memory.</summary>
     public void AssumeEvicted(long now) => Assume(Absent, now);
 
-    /// <summary>Takes in what the instance said; an answer older than what is known already is ignored.</summary>
+    /// <summary>Applies the instance's own list; a list that was requested before the last known change is ignored.</summary>
     public void Observe(bool loaded, long askedAt)
     {
         var assumedAt = Volatile.Read(ref _assumedAt);
@@ -204,7 +197,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         SetMemory(loaded ? Loaded : Absent);
     }
 
-    /// <summary>The model has left the instance's disk, or the instance the fleet: leases may still end, but nothing counts any more.</summary>
+    /// <summary>Detaches the state after the model or the instance was removed: leases may still end, but counts no longer change.</summary>
     public void Retire()
     {
         Volatile.Write(ref _retired, 1);
@@ -224,7 +217,7 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         var change = (memory != Absent ? 1 : 0) - (before != Absent ? 1 : 0);
         if (change != 0)
         {
-            // A copy where Ollama's requests cannot go, or which is another region's, replaces none where they can.
+            // A copy on another region's bridge or an OpenAI server does not replace one that Ollama requests can use.
             if (instance is not { Kind: not InstanceKind.Ollama })
                 Model.AddCopies(change);
             instance?.AddResident(change);
@@ -235,40 +228,35 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     }
 }
 
-/// <summary>What changes about one model over the whole fleet.</summary>
+/// <summary>The mutable state of one model over the whole fleet.</summary>
 internal sealed class ModelState(string key)
 {
     private int _waiting;
     private int _copies;
     private int _restricted;
 
-    /// <summary>The canonical name.</summary>
     public string Key { get; } = key;
 
-    /// <summary>How fast it evaluates prompts.</summary>
     public PrefillSpeed Prefill { get; } = new();
 
     /// <summary>
-    /// Whether a liveness check by a generation was seen to wait although the instance answered the request: its servers run one request at a
-    /// time, and an unanswered check proves nothing.
+    /// Whether a liveness check by generation was observed to wait although the instance served the request: such servers run one request at a
+    /// time, and an unanswered check is no evidence of failure.
     /// </summary>
     public bool HasWaitingChecks { get; set; }
 
-    /// <summary>Requests for it that wait in the bridge's queue.</summary>
+    /// <summary>The number of its requests in the queue.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
-    /// <summary>Ollama servers that have it in memory.</summary>
+    /// <summary>The number of Ollama servers that have it in memory.</summary>
     public int Copies => Volatile.Read(ref _copies);
 
-    /// <summary>On how many instances a guard has something to say before a request may go there.</summary>
+    /// <summary>The number of placements with <see cref="PlacementState.IsRestricted"/>.</summary>
     public int Restricted => Volatile.Read(ref _restricted);
 
-    /// <summary>A guard has something to say, or nothing any more.</summary>
     public void AddRestricted(int change) => Interlocked.Add(ref _restricted, change);
 
-    /// <summary>One instance more or less has it in memory.</summary>
     public void AddCopies(int change) => Interlocked.Add(ref _copies, change);
 
-    /// <summary>A request starts or stops to wait.</summary>
     public void AddWaiting(int change) => Interlocked.Add(ref _waiting, change);
 }

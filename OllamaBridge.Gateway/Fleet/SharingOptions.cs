@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>How gateways tell each other what they do: section <c>Bridge:Sharing</c>. Without effect where there is no shared state.</summary>
+/// <summary>How gateways share fleet state: section <c>Bridge:Sharing</c>. No effect without shared state.</summary>
 [RestartRequired]
 internal sealed record SharingOptions
 {
@@ -14,11 +14,11 @@ internal sealed record SharingOptions
     [Range(typeof(TimeSpan), "00:00:00.010", "00:00:05")]
     public TimeSpan Interval { get; init; } = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long after its last exchange a gateway still counts.</summary>
+    /// <summary>How long after its last exchange a gateway's report is valid.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(3);
 
-    /// <summary>How long a gateway has the turn where slots cannot be divided evenly.</summary>
+    /// <summary>How long a gateway keeps the surplus slots that cannot be divided evenly.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:10:00")]
     public TimeSpan Turn { get; init; } = TimeSpan.FromSeconds(2);
 }
@@ -26,7 +26,7 @@ internal sealed record SharingOptions
 [OptionsValidator]
 internal sealed partial class SharingOptionsValidator : IValidateOptions<SharingOptions>;
 
-/// <summary>One lost exchange must not make a gateway count no longer.</summary>
+/// <summary>Requires a timeout of several intervals: one lost exchange must not expire a gateway.</summary>
 internal sealed class SharingTimesValidator : IValidateOptions<SharingOptions>
 {
     public ValidateOptionsResult Validate(string? name, SharingOptions options) => options.Timeout >= 3 * options.Interval

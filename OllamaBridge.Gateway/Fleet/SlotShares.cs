@@ -1,16 +1,16 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>How several gateways divide the slots of one instance. Pure: who sees the same comes to the same.</summary>
+/// <summary>Divides the slots of one instance among gateways. Pure: gateways with the same input get the same shares.</summary>
 internal static class SlotShares
 {
-    /// <summary>Divides.</summary>
-    /// <param name="slots">How many there are.</param>
-    /// <param name="demands">What each gateway uses and waits for, in an order that is the same for all.</param>
-    /// <param name="turn">Whose turn it is to have what cannot be divided evenly: anything that all see alike and that goes on.</param>
-    /// <param name="shares">Receives each gateway's share; they sum up to <paramref name="slots"/>.</param>
+    /// <summary>Divides the slots.</summary>
+    /// <param name="slots">The number of slots.</param>
+    /// <param name="demands">Each gateway's used and wanted slots, in the same order on all gateways.</param>
+    /// <param name="turn">Selects the gateway that gets surplus slots first: any number that all gateways agree on and that advances.</param>
+    /// <param name="shares">Receives each gateway's share; their sum is <paramref name="slots"/>.</param>
     /// <remarks>
-    /// Max-min fair: nobody gets less than asked for while another gets more than one more. What nobody asks for is lent out evenly, so that
-    /// whoever gets a request next can serve it at once.
+    /// Max-min fair: no gateway gets less than its demand while another gets more than one slot more. Unclaimed slots are divided evenly, so that
+    /// each gateway can serve its next request at once.
     /// </remarks>
     public static void Divide(int slots, ReadOnlySpan<int> demands, long turn, Span<int> shares)
     {
@@ -49,7 +49,7 @@ internal static class SlotShares
             shares[Place(turn + i, demands.Length)]++;
     }
 
-    /// <summary>One each to fewer than want one: beginning with whose turn it is, and the turn goes round among those.</summary>
+    /// <summary>Gives one slot each to some of the gateways that want one, in rotation from the gateway whose turn it is.</summary>
     private static void HandOut(int left, int hungry, ReadOnlySpan<int> demands, long turn, Span<int> shares)
     {
         var first = Place(turn, hungry);

@@ -5,12 +5,12 @@ using OllamaBridge.Gateway.Fleet.Weights;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Makes a snapshot of what the owner knows, keeping the state cells of models and placements from one to the next.</summary>
-/// <param name="keeper">Takes in what the instances' looks mean for placements; null for nobody.</param>
-/// <param name="tiers">Whose models are there while no instance has them; null for none.</param>
-/// <param name="digests">Which digest of a name is served; null for the newest.</param>
-/// <param name="weights">Which digests share their weights; null for none.</param>
-/// <remarks>Used by the fleet's owner alone.</remarks>
+/// <summary>Builds snapshots from the owner's state and keeps the state objects of models and placements between them.</summary>
+/// <param name="keeper">Receives the probes' findings on placements; null for none.</param>
+/// <param name="tiers">The cold tiers; null for none.</param>
+/// <param name="digests">The rule that chooses the served digest; null for the newest.</param>
+/// <param name="weights">The digests that share their weights; null for none.</param>
+/// <remarks>Used only by the fleet's owner.</remarks>
 internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null, ModelDigests? digests = null, ModelWeights? weights = null)
 {
     private readonly Dictionary<string, CatalogModel> _lastSeen = new(StringComparer.Ordinal);
@@ -20,14 +20,13 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
     private readonly Dictionary<Instance, PlacementState> _anythingPlacements = [];
     private long _version;
 
-    /// <summary>Whose models are there while no instance has them, from the next snapshot on.</summary>
+    /// <summary>The cold tiers, from the next snapshot on.</summary>
     public ColdTiers Tiers { get; set; } = tiers ?? ColdTiers.None;
 
-    /// <summary>Which digest of a name is served, from the next snapshot on.</summary>
+    /// <summary>The rule that chooses the served digest, from the next snapshot on.</summary>
     public ModelDigests Digests { get; set; } = digests ?? ModelDigests.Newest;
 
-    /// <summary>Builds the next snapshot.</summary>
-    /// <param name="views">Every instance, in configured order.</param>
+    /// <summary>Builds the next snapshot from the views of all instances in configured order.</summary>
     public FleetSnapshot Build(ImmutableArray<InstanceView> views)
     {
         Forget(views);
@@ -44,7 +43,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
                 {
                     if (tier.Owns(view.Instance.Name))
                         _lastSeen[model.Key] = model;
-                    // (What another region has awake is another matter.)
+                    // (Running tiers of another region make no difference.)
                     else if (tier.IsExclusive && !view.Instance.IsPeer)
                         continue;
                 }
@@ -56,7 +55,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
                 });
             }
 
-            // A request that names no model must not get whichever another server takes for one, nor leave its region.
+            // A request without a model name must reach an Ollama server of this region: other servers choose a model of their own.
             if (view.Instance.Kind != InstanceKind.Ollama)
                 continue;
             if (!_anythingPlacements.TryGetValue(view.Instance, out var any))
@@ -69,7 +68,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             if (!placements.ContainsKey(model.Key))
                 placements[model.Key] = (model.Name, ImmutableArray.CreateBuilder<ModelPlacement>());
 
-        // Before anybody can see who is back.
+        // Before the snapshot is visible: a recovered placement must start slowly.
         keeper?.Observe(views, _placements);
         var models = placements.ToFrozenDictionary(
             p => p.Key,
@@ -87,19 +86,19 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
         };
     }
 
-    /// <summary>Takes in which models an instance says are in its memory.</summary>
+    /// <summary>Applies an instance's list of models in memory.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="loaded">Canonical names.</param>
-    /// <param name="askedAt">When it was asked, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    /// <param name="askedAt">When the list was requested, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     public void ObserveLoaded(Instance instance, IReadOnlySet<string> loaded, long askedAt)
     {
-        // What an OpenAI server serves is in its memory for as long as it serves it.
+        // An OpenAI server's models are always in memory.
         if (instance.OpenAI is not null)
             return;
         instance.ObserveLoadedCount(loaded.Count);
         if (!_placements.TryGetValue(instance, out var cells))
             return;
-        // While a model that was asked for still waits for room, the one that must go for it is there yet, but not for long.
+        // While a requested model waits for memory, the model to be evicted is still listed, but not for long.
         var makesRoom = cells.Any(c => c.Value.IsLoading && c.Value.Active > 0 && !loaded.Contains(c.Key));
         foreach (var (key, cell) in cells)
         {
@@ -139,7 +138,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
         return cells;
     }
 
-    /// <summary>Names of one digest, and those created from one base, share their weights; a server keeps those in memory once.</summary>
+    /// <summary>Links the names of one digest, and those created from one base: they share their weights, which a server keeps in memory once.</summary>
     private void SetTwins(InstanceView view, Dictionary<string, PlacementState> cells)
     {
         if (view.Instance.OpenAI is not null)
@@ -159,7 +158,9 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
 
     private string? WeightsOf(CatalogModel model) => model.Digest is { } digest ? weights?.KeyOf(digest) ?? digest : null;
 
-    /// <summary>Where an OpenAI server may have two models that Ollama would take for one, each has its own.</summary>
+    /// <summary>
+    /// The key of a placement's state. An OpenAI server may have two models whose names Ollama treats as equal, so each id has its own state.
+    /// </summary>
     private static string CellOf(Instance instance, CatalogModel model) => instance.OpenAI is null ? model.Key : model.Name;
 
     private ModelState ModelStateOf(string key)
@@ -182,7 +183,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
         foreach (var gone in _anythingPlacements.Keys.Where(i => !present.Contains(i)).ToArray())
             _anythingPlacements.Remove(gone);
         var models = views.SelectMany(v => v.Catalog).Select(m => m.Key).Concat(Tiers.All.SelectMany(t => t.Models).Select(m => m.Key)).ToHashSet();
-        // A model that somebody still waits for keeps its state, so that counts stay right if it comes back.
+        // A model with queued requests keeps its state, so that counts stay correct if the model comes back.
         foreach (var gone in _models.Where(m => !models.Contains(m.Key) && m.Value.Waiting == 0).Select(m => m.Key).ToArray())
             _models.Remove(gone);
     }

@@ -2,20 +2,19 @@ using System.Collections.Immutable;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>An operator's word on an instance; of two the one with the higher version holds.</summary>
+/// <summary>An operator's directive on an instance. Of two directives on one instance, the one with the higher version applies.</summary>
 internal interface IFleetWord
 {
-    /// <summary>On which instance.</summary>
     string Instance { get; }
 
-    /// <summary>When it was said, in milliseconds since 1970, or one past the word before.</summary>
+    /// <summary>Its time in milliseconds since 1970, or the previous directive's version plus one.</summary>
     long Version { get; }
 
-    /// <summary>Whether it only says that an earlier word holds no longer, or is on what itself does not last. Such a word is forgotten in time.</summary>
+    /// <summary>Whether it only revokes an earlier directive, or refers to an instance that does not last. Such a directive expires.</summary>
     bool IsUndoing { get; }
 }
 
-/// <summary>The newest word on each instance. Immutable.</summary>
+/// <summary>The newest directive on each instance. Immutable.</summary>
 internal sealed class WordBook<T>
     where T : struct, IFleetWord, IEquatable<T>
 {
@@ -23,26 +22,23 @@ internal sealed class WordBook<T>
 
     private WordBook(ImmutableDictionary<string, T> words) => _words = words;
 
-    /// <summary>Nobody has said anything.</summary>
     public static WordBook<T> Empty { get; } = new(ImmutableDictionary.Create<string, T>(StringComparer.OrdinalIgnoreCase));
 
-    /// <summary>All of them, in no order.</summary>
     public IEnumerable<T> Words => _words.Values;
 
-    /// <summary>The word on an instance.</summary>
     public bool TryGet(string instance, out T word) => _words.TryGetValue(instance, out word);
 
-    /// <summary>The version that a new word must have to hold.</summary>
+    /// <summary>The version that makes a new directive the newest.</summary>
     public long NextVersion(string instance, DateTimeOffset now) =>
         Math.Max(now.ToUnixTimeMilliseconds(), _words.TryGetValue(instance, out var known) ? known.Version + 1 : 0);
 
-    /// <summary>Takes in words, and forgets those that are spent.</summary>
-    /// <returns>This one where none is news.</returns>
+    /// <summary>Merges directives and removes expired ones.</summary>
+    /// <returns>This object if none is new.</returns>
     public WordBook<T> Hear(ImmutableArray<T> words, DateTimeOffset now)
     {
         var all = _words;
         foreach (var word in words)
-            // Two of the same moment: what the store has kept holds for all.
+            // Equal versions: the directive that the store has kept applies on all gateways.
             if (!FleetWords.IsSpent(word, now)
                 && (!all.TryGetValue(word.Instance, out var known) || known.Version < word.Version || (known.Version == word.Version && !known.Equals(word))))
                 all = all.SetItem(word.Instance, word);
@@ -51,7 +47,7 @@ internal sealed class WordBook<T>
         return new WordBook<T>(all.RemoveRange(all.Values.Where(w => FleetWords.IsSpent(w, now)).Select(w => w.Instance).ToArray()));
     }
 
-    /// <summary>The words that others lack, or have older.</summary>
+    /// <summary>The directives that are missing or older in <paramref name="others"/>.</summary>
     public ImmutableArray<T> LackedBy(ImmutableArray<T> others, DateTimeOffset now)
     {
         if (_words.IsEmpty)

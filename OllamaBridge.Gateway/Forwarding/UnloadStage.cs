@@ -58,8 +58,7 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, Audit
 
     private async Task UnloadAsync(BridgeCall call, ModelPlacement placement, CancellationToken gone)
     {
-        using var patience = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, gone);
+        using var timeout = new LinkedTimeout(Patience, time, gone);
         using var message = new HttpRequestMessage(HttpMethod.Post, $"{placement.Instance.Prefix}/api/{call.Operation.Name}")
         {
             Content = call.Body!.ToContent(),
@@ -68,7 +67,7 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, Audit
         placement.Instance.Authorize(message);
         try
         {
-            using var response = await client.SendAsync(message, either.Token);
+            using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
                 ForwardingLog.UnloadFailed(logger, call.ModelKey, placement.Instance.Name, $"status {(int)response.StatusCode}");
             else if (placement.State.Active == 0)

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>Delays responses to wrong keys, by client address: each wrong key lengthens the delay of the next one.</summary>
@@ -6,8 +8,8 @@ internal sealed class FailureBrake(TimeProvider time)
     // Wrong keys without a delay: for typing errors and rotated keys.
     private const int Free = 3;
     private const int MaxAddresses = 10_000;
-    private const int MaxDoublings = 5;
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(3200);
     private static readonly TimeSpan Memory = TimeSpan.FromMinutes(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, (int Failures, long Last)> _addresses = new(StringComparer.Ordinal);
@@ -24,7 +26,7 @@ internal sealed class FailureBrake(TimeProvider time)
                 Forget(now);
             var failures = seen.Failures + 1;
             _addresses[address] = (failures, now);
-            return failures <= Free ? TimeSpan.Zero : First * (1 << Math.Min(failures - Free - 1, MaxDoublings));
+            return failures <= Free ? TimeSpan.Zero : Backoff.Next(First, Longest, failures - Free - 1);
         }
     }
 

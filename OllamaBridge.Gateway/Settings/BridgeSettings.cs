@@ -3,13 +3,12 @@ using Microsoft.Extensions.Primitives;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>The settings that are in effect: the section <c>Bridge</c> of the configuration, strictly checked, changed only as a whole.</summary>
+/// <summary>The settings in effect: the configuration section <c>Bridge</c>, strictly validated and changed only as a whole.</summary>
 internal sealed class BridgeSettings : IDisposable
 {
-    /// <summary>The section.</summary>
     public const string Root = "Bridge";
 
-    // Read once by other parts than options: listeners and Redis.
+    // Read once by components without options: listeners and Redis.
     private static readonly string[] OtherKeys = ["urls", "http_ports", "https_ports", "ConnectionStrings:state"];
     private readonly IConfiguration _configuration;
     private readonly SettingsValidation? _validation;
@@ -24,11 +23,11 @@ internal sealed class BridgeSettings : IDisposable
     private volatile IReadOnlyList<string> _refused = [];
     private volatile IReadOnlyList<string> _pending = [];
 
-    /// <summary>Reads the settings of a start.</summary>
+    /// <summary>Reads the settings at startup.</summary>
     /// <param name="configuration">The whole configuration.</param>
     /// <param name="sections">All options types and their sections.</param>
     /// <param name="validation">Validates changes; null for settings that never change.</param>
-    /// <param name="files">The files of the configuration, if there are any.</param>
+    /// <param name="files">The configuration's files; null if there are none.</param>
     /// <param name="logger">The log of changes.</param>
     public BridgeSettings(
         IConfiguration configuration,
@@ -51,28 +50,26 @@ internal sealed class BridgeSettings : IDisposable
     /// <remarks>A handler must not block; its exception is logged.</remarks>
     public event Action? Changed;
 
-    /// <summary>All valid settings.</summary>
     public SettingObject Tree { get; }
 
-    /// <summary>What could not be read at the start, and which keys are unknown.</summary>
+    /// <summary>Unreadable values and unknown keys at startup.</summary>
     public IReadOnlyList<string> Mistakes { get; }
 
-    /// <summary>The settings that are in effect.</summary>
     public SettingsSnapshot Current => _current;
 
-    /// <summary>Whether they are others than at the start.</summary>
+    /// <summary>Whether they differ from those at startup.</summary>
     public bool HasChanged => !ReferenceEquals(_current, _first);
 
-    /// <summary>Mistakes of the last change, which was refused; empty if it was accepted.</summary>
+    /// <summary>The errors of the last change, which was rejected; empty if it was accepted.</summary>
     public IReadOnlyList<string> Refused => _refused;
 
-    /// <summary>Keys that were changed and take effect only after a restart.</summary>
+    /// <summary>Changed keys that take effect only after a restart.</summary>
     public IReadOnlyList<string> Pending => _pending;
 
-    /// <summary>The mistakes of one section's options type.</summary>
+    /// <summary>The errors of one section's options type.</summary>
     public IEnumerable<string> MistakesOf(string section) => Mistakes.Where(m => string.Equals(Owner(m), section, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>Reads the settings of a start, and follows their changes from then on.</summary>
+    /// <summary>Reads the settings at startup, and follows changes.</summary>
     /// <inheritdoc cref="BridgeSettings(IConfiguration, IEnumerable{OptionsSection}, SettingsValidation?, ConfigurationFiles?, ILogger{BridgeSettings}?)"/>
     public static BridgeSettings Follow(
         IConfiguration configuration, IEnumerable<OptionsSection> sections, SettingsValidation validation, ConfigurationFiles? files, ILogger<BridgeSettings>? logger)
@@ -82,10 +79,9 @@ internal sealed class BridgeSettings : IDisposable
         return settings;
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _registration?.Dispose();
 
-    /// <summary>Takes in a changed configuration, or refuses it as a whole.</summary>
+    /// <summary>Applies a changed configuration, or rejects it as a whole.</summary>
     internal void Reload()
     {
         lock (_lock)
@@ -97,7 +93,7 @@ internal sealed class BridgeSettings : IDisposable
             }
             catch (Exception e)
             {
-                // It would end in the file watcher. The old settings stay.
+                // An exception here would stop the file watcher. The previous settings stay in effect.
                 Refuse([$"{Root}: the change cannot be applied ({e.GetType().Name}: {e.Message})"]);
             }
         }
@@ -111,7 +107,7 @@ internal sealed class BridgeSettings : IDisposable
         IReadOnlyList<KeyValuePair<Type, object>> options = [];
         if (mistakes.Length == 0 && _validation is not null)
         {
-            // First as they would be after a restart, then as they are to run until then.
+            // First validated as after a restart, then as they apply until the restart.
             (options, var found) = _validation.Validate(read.Values);
             if (found.Count == 0 && pending.Count > 0)
                 (options, found) = _validation.Validate(effective);
@@ -178,7 +174,7 @@ internal sealed class BridgeSettings : IDisposable
         Array.Find(_sections, s => mistake.StartsWith(s, StringComparison.OrdinalIgnoreCase) && mistake.Length > s.Length && mistake[s.Length] == ':') ?? Root;
 }
 
-/// <summary>What the log tells of changed settings. Event ids 1800–1809. Keys, never values.</summary>
+/// <summary>Log messages of changed settings: keys, never values. Event ids 1800–1809.</summary>
 internal static partial class SettingsLog
 {
     [LoggerMessage(1800, LogLevel.Information, "Settings changed and in effect: {Keys}")]

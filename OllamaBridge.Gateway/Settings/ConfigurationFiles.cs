@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Notes files of the configuration that can no longer be read, so that their settings are not taken for removed ones.</summary>
-/// <remarks>.NET empties the settings of such a file, and of one that was deleted, and reports that as an ordinary change.</remarks>
+/// <summary>Detects configuration files that can no longer be read, so that their settings are not treated as removed.</summary>
+/// <remarks>.NET clears the settings of an unreadable or deleted file and reports that as an ordinary change.</remarks>
 internal sealed class ConfigurationFiles
 {
     private readonly FileConfigurationProvider[] _present;
 
-    /// <summary>Watches the files that a configuration has now.</summary>
+    /// <summary>Records the files that the configuration has now.</summary>
     public ConfigurationFiles(IConfigurationRoot configuration)
     {
         _present = [.. configuration.Providers.OfType<FileConfigurationProvider>().Where(p => PathOf(p) is not null)];

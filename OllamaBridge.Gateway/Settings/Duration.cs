@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Settings;
 /// <summary>Reads the durations of settings: <c>30s</c>, <c>1h30m</c>, <c>500ms</c>, <c>1d</c>, or .NET's <c>d.hh:mm:ss.fff</c>.</summary>
 internal static partial class Duration
 {
-    /// <summary>The forms, for messages and for the JSON schema.</summary>
+    /// <summary>The forms, for error texts and for the JSON schema.</summary>
     public const string Forms = "30s, 1h30m, 500ms, 1d or 00:00:30";
 
     /// <summary>A regular expression (ECMA 262) of every form.</summary>

@@ -8,8 +8,8 @@ internal sealed class LiveOptions<TOptions>(BridgeSettings settings, IOptionsFac
 {
     private volatile Entry? _entry;
 
-    /// <summary>The options of the current settings. A later call may return others; a decision reads them once.</summary>
-    /// <exception cref="OptionsValidationException">The settings with which the gateway starts have mistakes.</exception>
+    /// <summary>The options of the current settings. A later call may return others, so a decision reads them once.</summary>
+    /// <exception cref="OptionsValidationException">The settings at startup have errors.</exception>
     public TOptions Value
     {
         get

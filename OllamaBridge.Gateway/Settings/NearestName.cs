@@ -1,19 +1,19 @@
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Finds the name that a misspelt one most likely means.</summary>
+/// <summary>Finds the valid name that is closest to a misspelt one.</summary>
 internal static class NearestName
 {
     private const double PartWeight = 0.5;
 
-    /// <summary>The name with the fewest edits from a text, letter case aside; null if there are no names.</summary>
+    /// <summary>The name with the fewest edits from a text, case-insensitive; null if there are no names.</summary>
     /// <param name="text">The misspelt name.</param>
-    /// <param name="names">The valid names; among equals the first counts.</param>
+    /// <param name="names">The valid names; the first of equally close ones is returned.</param>
     public static string? Of(string text, IEnumerable<string> names) => names.MinBy(n => Distance(text, n) * (IsPart(text, n) ? PartWeight : 1));
 
-    /// <summary>The optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours, letter case aside.</summary>
+    /// <summary>The optimal string alignment distance, case-insensitive: insertions, deletions, substitutions and swaps of neighbours.</summary>
     public static int Distance(string one, string other)
     {
-        // A key may be as long as its author likes; beyond this, all are equally far.
+        // Limits the work for long keys; longer ones have the same distance.
         const int Longest = 128;
         var a = one.Length > Longest ? one[..Longest] : one;
         var b = other.Length > Longest ? other[..Longest] : other;
@@ -37,7 +37,7 @@ internal static class NearestName
         return last[b.Length];
     }
 
-    // 'Key' means ApiKey, not Url.
+    // 'Key' suggests ApiKey, not Url.
     private static bool IsPart(string one, string other) =>
         one.Length > 2 && other.Length > 2 && (one.Contains(other, StringComparison.OrdinalIgnoreCase) || other.Contains(one, StringComparison.OrdinalIgnoreCase));
 

@@ -3,11 +3,11 @@ namespace OllamaBridge.Gateway.Settings;
 /// <summary>Separates changes that take effect at once from those that need a restart. Pure.</summary>
 internal static class RestartRules
 {
-    /// <summary>What changed settings mean for a running gateway.</summary>
+    /// <summary>Computes the values that a running gateway applies after a change.</summary>
     /// <param name="tree">The valid settings.</param>
-    /// <param name="running">The values that are in effect.</param>
+    /// <param name="running">The values in effect.</param>
     /// <param name="wanted">The changed values.</param>
-    /// <returns>The values to put into effect: changed ones, but those that need a restart as they were; and the keys that need a restart.</returns>
+    /// <returns>The values to apply, with the running values of keys that need a restart; and those keys.</returns>
     public static (IReadOnlyDictionary<string, string?> Effective, IReadOnlyList<string> Pending) Apply(
         SettingObject tree, IReadOnlyDictionary<string, string?> running, IReadOnlyDictionary<string, string?> wanted)
     {

@@ -2,16 +2,16 @@ using Microsoft.Extensions.Configuration.EnvironmentVariables;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Finds sections beside <c>Bridge</c> that were meant to be in it, or to be it.</summary>
+/// <summary>Finds misplaced sections: a misspelt <c>Bridge</c>, and sections of <c>Bridge</c> at the root.</summary>
 internal static class RootKeys
 {
     private const int TypingError = 2;
     private static readonly string[] OfTheFramework =
         ["Logging", "Kestrel", "ConnectionStrings", "AllowedHosts", "services", "Urls", "OTEL", "ASPNETCORE", "DOTNET", "HTTP_PORTS", "HTTPS_PORTS", "HttpsRedirection"];
 
-    /// <summary>One line for each section in the wrong place.</summary>
+    /// <summary>Returns one line for each misplaced section.</summary>
     /// <param name="configuration">The whole configuration.</param>
-    /// <param name="tree">What <c>Bridge</c> may have.</param>
+    /// <param name="tree">The valid settings of <c>Bridge</c>.</param>
     public static IEnumerable<string> FindMistakes(IConfiguration configuration, SettingObject tree)
     {
         foreach (var section in configuration.GetChildren())
@@ -20,7 +20,7 @@ internal static class RootKeys
                 continue;
             if (IsMisspelt(section.Key))
                 yield return $"{section.Key}: there is no such section. The nearest one is {BridgeSettings.Root}.";
-            // An environment belongs to other programs as well: a variable of theirs may have any name.
+            // The environment has variables of other programs, with any name.
             else if (tree.Members.TryGetValue(section.Key, out var node) && node is not SettingValue && IsFromSettings(configuration, section.Key)
                 && !OfTheFramework.Contains(section.Key, StringComparer.OrdinalIgnoreCase))
                 yield return $"{section.Key}: is not a section of the gateway. The nearest one is {BridgeSettings.Root}:{tree.Members.GetAt(tree.Members.IndexOf(section.Key)).Key}.";

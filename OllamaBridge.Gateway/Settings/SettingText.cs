@@ -3,12 +3,12 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Reads single values of settings, more strictly than .NET's binder: no hexadecimal numbers, no numbers for names, no days for bare numbers.</summary>
+/// <summary>Reads single values more strictly than .NET's binder: no hexadecimal numbers, no numbers for enum names, no bare numbers as days.</summary>
 internal static class SettingText
 {
     private const int LongestShown = 60;
 
-    /// <summary>Whether a type is a single value and not a section.</summary>
+    /// <summary>Whether a type is a single value, not a section.</summary>
     public static bool IsScalar(Type type)
     {
         var plain = Nullable.GetUnderlyingType(type) ?? type;
@@ -19,8 +19,8 @@ internal static class SettingText
     /// <summary>Reads a value.</summary>
     /// <param name="type">Its type, without <see cref="Nullable{T}"/>.</param>
     /// <param name="text">The text.</param>
-    /// <param name="canonical">The text as .NET's binder reads it.</param>
-    /// <returns>What is wrong; null if the value can be read.</returns>
+    /// <param name="canonical">The text in the form that .NET's binder reads.</param>
+    /// <returns>The error; null if the value is valid.</returns>
     public static string? Read(Type type, string text, out string canonical)
     {
         canonical = text;
@@ -39,13 +39,11 @@ internal static class SettingText
         return ReadOther(type, text);
     }
 
-    /// <summary>Whether a type is a number without a fraction.</summary>
     public static bool IsWhole(Type type) => Type.GetTypeCode(type) is >= TypeCode.SByte and <= TypeCode.UInt64;
 
-    /// <summary>The names of an enumeration that a setting may have.</summary>
     public static string[] Names(Type type) => Enum.GetNames(type);
 
-    /// <summary>A text as messages show it: in quotes, short, without control characters.</summary>
+    /// <summary>A text in the form for error texts: in quotes, shortened, without control characters.</summary>
     public static string Quote(string text)
     {
         var shown = text.Length > LongestShown ? $"{text[..LongestShown]}…" : text;
@@ -110,7 +108,7 @@ internal static class SettingText
         return null;
     }
 
-    // The text may be an address with a password in it: it is not repeated.
+    // The text is not repeated: it may be an address with a password.
     private static string? ReadOther(Type type, string text)
     {
         try

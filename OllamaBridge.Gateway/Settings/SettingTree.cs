@@ -3,12 +3,12 @@ using System.Reflection;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>An options type and the section that it is read from.</summary>
+/// <summary>An options type and its configuration section.</summary>
 /// <param name="Section">The section's path, such as <c>Bridge:Queue</c>.</param>
 /// <param name="Type">The options type.</param>
 internal sealed record OptionsSection(string Section, Type Type);
 
-/// <summary>Builds the tree of valid settings out of options types, by the rules of .NET's configuration binder.</summary>
+/// <summary>Builds the tree of valid settings from options types, by the rules of .NET's configuration binder.</summary>
 internal static class SettingTree
 {
     /// <summary>The tree below a root section.</summary>
@@ -17,7 +17,7 @@ internal static class SettingTree
     public static SettingObject Build(string root, IEnumerable<OptionsSection> sections)
     {
         var tree = new SettingObject();
-        // Parents first: a section may stand among its parent's own settings.
+        // Parents first: a section may be one of its parent's own settings.
         foreach (var section in sections.Distinct().OrderBy(s => s.Section.Count(c => c == ':')))
         {
             var path = section.Section.Split(':');
@@ -35,7 +35,6 @@ internal static class SettingTree
         return tree;
     }
 
-    /// <summary>The tree of one options type.</summary>
     public static SettingObject Build(Type type)
     {
         var tree = new SettingObject();
@@ -88,7 +87,7 @@ internal static class SettingTree
         return node with { Property = property, Default = value, NeedsRestart = restart };
     }
 
-    // The binder sets what has a setter, and fills collections and sections that have none.
+    // The binder sets properties with a setter, and fills collections and sections without one.
     private static bool IsBound(PropertyInfo property) =>
         property.GetMethod is { IsPublic: true } && (property.SetMethod is { IsPublic: true } || !SettingText.IsScalar(property.PropertyType));
 

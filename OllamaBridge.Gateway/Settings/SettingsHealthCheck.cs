@@ -2,10 +2,9 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Degraded while a change of the settings is refused, or needs a restart.</summary>
+/// <summary>Degraded while a change of the settings is rejected, or needs a restart.</summary>
 internal sealed class SettingsHealthCheck(BridgeSettings settings) : IHealthCheck
 {
-    /// <inheritdoc/>
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         string[] parts =

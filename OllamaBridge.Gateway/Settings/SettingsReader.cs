@@ -2,12 +2,12 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>The settings of a section after every key and every value was checked.</summary>
-/// <param name="Values">Every value by its full key, in the text that .NET's binder reads; without those that have mistakes.</param>
-/// <param name="Mistakes">One line for each mistake, beginning with its full key.</param>
+/// <summary>The settings of a section after validation of every key and value.</summary>
+/// <param name="Values">Every valid value by its full key, in the form that .NET's binder reads.</param>
+/// <param name="Mistakes">One line for each error, beginning with its full key.</param>
 internal sealed record CheckedSettings(IReadOnlyDictionary<string, string?> Values, IReadOnlyList<string> Mistakes);
 
-/// <summary>Checks a section of the configuration against the tree of valid settings.</summary>
+/// <summary>Validates a section of the configuration against the tree of valid settings.</summary>
 internal sealed class SettingsReader
 {
     private readonly Dictionary<string, string?> _values = new(StringComparer.OrdinalIgnoreCase);
@@ -17,9 +17,9 @@ internal sealed class SettingsReader
     {
     }
 
-    /// <summary>Checks every key and every value below a section.</summary>
+    /// <summary>Validates every key and every value below a section.</summary>
     /// <param name="section">The section; it may be absent.</param>
-    /// <param name="tree">What it may have.</param>
+    /// <param name="tree">The valid settings.</param>
     public static CheckedSettings Read(IConfigurationSection section, SettingObject tree)
     {
         var reader = new SettingsReader();
@@ -66,7 +66,7 @@ internal sealed class SettingsReader
             var name = $"{key}:{child.Key}";
             if (string.IsNullOrWhiteSpace(child.Key))
                 Add(name, "the entry has no name.");
-            // An entry that has nothing set is an entry all the same, unless it is null.
+            // An entry without any setting still counts as an entry, unless it is null.
             else if (node.Element is SettingObject && child.Value is "" && !child.GetChildren().Any())
                 _values[name] = "";
             else
@@ -82,7 +82,7 @@ internal sealed class SettingsReader
         {
             var entry = $"{key}:{child.Key}";
             if (!int.TryParse(child.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _))
-                // What stands there in place of an entry of a list of texts may be a secret: a key of a tenant.
+                // A value in place of a list's entry may be a secret, such as a tenant's key, so it is not repeated.
                 Add(node.Element is SettingValue ? key : entry, $"{key} is a list. Its entries are {key}:0, {key}:1 and so on{(node.Element is SettingValue ? "" : $", not {SettingText.Quote(child.Key)}")}.");
             else if (child.Value is null && !child.GetChildren().Any())
                 Add(entry, "is null. Remove the entry, or give it a value.");
@@ -99,7 +99,7 @@ internal sealed class SettingsReader
             return;
         }
 
-        // Null means absent: so a later file can take back what an earlier one sets.
+        // Null means absent: a later file can remove a setting of an earlier one.
         if (section.Value is not { } text)
             return;
         if (text.Length == 0 && node.Type != typeof(string))
@@ -123,6 +123,6 @@ internal sealed class SettingsReader
 
     private void Add(string key, string mistake) => _mistakes.Add($"{key}: {mistake}");
 
-    // As it is declared, whatever the letter case of the configuration.
+    // In the declared letter case, whatever the configuration has.
     private static string NameIn(SettingObject node, string name) => node.Members.GetAt(node.Members.IndexOf(name)).Key;
 }

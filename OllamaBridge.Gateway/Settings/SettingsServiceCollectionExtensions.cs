@@ -1,11 +1,8 @@
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Registers what follows changes of the settings.</summary>
 internal static class SettingsServiceCollectionExtensions
 {
-    /// <summary>Adds the watch over the files of the configuration, and the health check of refused changes.</summary>
-    /// <param name="services">The services.</param>
-    /// <param name="configuration">The configuration with its files.</param>
+    /// <summary>Adds the monitor of configuration files and the health check of rejected changes. <paramref name="configuration"/> has the files.</summary>
     public static IServiceCollection AddSettings(this IServiceCollection services, IConfigurationRoot configuration)
     {
         services.AddSingleton(_ => new ConfigurationFiles(configuration));

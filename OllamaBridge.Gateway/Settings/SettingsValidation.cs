@@ -3,14 +3,14 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Judges changed settings by the same rules as those at the start: in a service provider of their own, made of the gateway's registrations.</summary>
+/// <summary>Validates changed settings by the rules of startup, in a separate service provider built from the gateway's registrations.</summary>
 /// <param name="services">The gateway's registrations.</param>
 /// <param name="gateway">The running gateway's services.</param>
 internal sealed class SettingsValidation(IServiceCollection services, IServiceProvider gateway)
 {
-    /// <summary>Makes and validates all options of changed settings. Nothing of the running gateway changes.</summary>
-    /// <param name="values">The values of the section <c>Bridge</c>, checked.</param>
-    /// <returns>The options by type, and a line for each mistake.</returns>
+    /// <summary>Creates and validates all options of changed settings. The running gateway does not change.</summary>
+    /// <param name="values">The values of the section <c>Bridge</c>, validated by <see cref="SettingsReader"/>.</param>
+    /// <returns>The options by type, and one line for each error.</returns>
     public (IReadOnlyList<KeyValuePair<Type, object>> Options, IReadOnlyList<string> Mistakes) Validate(IReadOnlyDictionary<string, string?> values)
     {
         using var provider = Build(values);

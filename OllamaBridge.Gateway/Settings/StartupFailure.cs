@@ -5,19 +5,19 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Describes why the gateway does not start, in lines without a stack trace.</summary>
+/// <summary>Describes a failed startup in lines without a stack trace.</summary>
 internal static class StartupFailure
 {
-    /// <summary>The exit code if the settings, a file or an address that they name do not let the gateway start: <c>EX_CONFIG</c> of BSD's <c>sysexits.h</c>.</summary>
+    /// <summary>The exit code if the settings, or a file or address in them, prevent startup: <c>EX_CONFIG</c> of BSD's <c>sysexits.h</c>.</summary>
     public const int ExitCode = 78;
 
     private static readonly string[] Sources =
         ["Microsoft.AspNetCore.Server.Kestrel", "Microsoft.AspNetCore.Http", "Microsoft.AspNetCore.Hosting", "Microsoft.Extensions.Configuration", "Microsoft.Extensions.FileProviders", "Microsoft.Extensions.Logging"];
 
-    /// <summary>Whether this is the gateway's own process. A program that runs the gateway within itself, such as a test, gets the exception.</summary>
+    /// <summary>Whether this is the gateway's own process. A program that hosts the gateway, such as a test, gets the exception.</summary>
     public static bool IsOwnProcess => Assembly.GetEntryAssembly() == typeof(StartupFailure).Assembly;
 
-    /// <summary>Writes the causes, each in a line.</summary>
+    /// <summary>Writes the causes, one in each line.</summary>
     /// <returns>The exit code.</returns>
     public static int Write(IReadOnlyList<string> causes, TextWriter output)
     {
@@ -27,14 +27,14 @@ internal static class StartupFailure
         return ExitCode;
     }
 
-    /// <summary>The causes of a failed start; null if it is not one of the settings, but a defect.</summary>
-    /// <param name="failure">What was thrown.</param>
+    /// <summary>The causes of a failed startup; null if it is a defect, not a matter of settings.</summary>
+    /// <param name="failure">The exception.</param>
     /// <param name="addresses">The addresses to listen on.</param>
     public static IReadOnlyList<string>? Describe(Exception failure, IReadOnlyList<string> addresses) => failure switch
     {
         OptionsValidationException mistakes => [.. mistakes.Failures],
         AggregateException { InnerExceptions: [var only] } => Describe(only, addresses),
-        // Kestrel names the address only if it is in use.
+        // Kestrel includes the address only if it is in use.
         SocketException when addresses.Count > 0 => [$"Cannot listen on {string.Join(", ", addresses)}: {Text(failure)}"],
         StateRefusedException e => [e.Message],
         IOException or SocketException or UnauthorizedAccessException or CryptographicException or InvalidDataException => [Text(failure)],
@@ -42,10 +42,9 @@ internal static class StartupFailure
         _ => null,
     };
 
-    /// <summary>The first line of a text that may have several.</summary>
     public static string FirstLine(string text) => text.AsSpan().IndexOfAny('\r', '\n') is >= 0 and var end ? text[..end] : text;
 
-    // The outer message names the file or the address, the innermost one what is wrong with it.
+    // The outer message has the file or the address, the innermost one the cause.
     private static string Text(Exception failure)
     {
         var texts = new List<string>();
@@ -58,5 +57,5 @@ internal static class StartupFailure
     private static bool IsOfSettings(Exception failure) => Array.Exists(Sources, s => failure.Source?.StartsWith(s, StringComparison.Ordinal) == true);
 }
 
-/// <summary>Redis refuses the gateway's credentials: no later attempt can succeed.</summary>
+/// <summary>Redis rejects the gateway's credentials: a later attempt cannot succeed.</summary>
 internal sealed class StateRefusedException(string message) : Exception(message);

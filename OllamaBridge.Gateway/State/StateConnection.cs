@@ -216,7 +216,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     {
         try
         {
-            var settings = RedisConnectionString.Parse(_options.ConnectionString!);
+            var settings = ConfigurationOptions.Parse(_options.ConnectionString!);
             settings.AbortOnConnectFail = false;
             settings.BacklogPolicy = BacklogPolicy.FailFast;
             settings.ClientName ??= "ollamabridge";

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Settings;
+using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -13,7 +14,7 @@ internal sealed record StateOptions
     /// <summary>Name of the connection string that Aspire sets for a reference to the resource <c>state</c>.</summary>
     public const string AspireName = "state";
 
-    /// <summary>A StackExchange.Redis connection string (<c>host:6379,password=…</c>) or a URL (<c>redis://:PASSWORD@host:6379</c>, <c>rediss://</c> with TLS); <c>ConnectionStrings:state</c> by default. Never logged.</summary>
+    /// <summary>A StackExchange.Redis connection string such as <c>host:6379,password=…,ssl=true</c>; <c>ConnectionStrings:state</c> by default. Never logged.</summary>
     public string? ConnectionString { get; set; }
 
     /// <summary>Prefix of every key.</summary>
@@ -47,13 +48,13 @@ internal sealed class StateConnectionValidator : IValidateOptions<StateOptions>
             : !options.IsShared || IsReadable(options.ConnectionString!)
             ? ValidateOptionsResult.Success
             : ValidateOptionsResult.Fail(
-                "Bridge:State:ConnectionString (or ConnectionStrings:state): is not a Redis connection string such as host:6379,password=… or redis://:PASSWORD@host:6379.");
+                "Bridge:State:ConnectionString (or ConnectionStrings:state): is not a Redis connection string such as host:6379,password=….");
 
     private static bool IsReadable(string text)
     {
         try
         {
-            return RedisConnectionString.Parse(text).EndPoints.Count > 0;
+            return ConfigurationOptions.Parse(text).EndPoints.Count > 0;
         }
         catch (Exception e) when (e is ArgumentException or FormatException)
         {

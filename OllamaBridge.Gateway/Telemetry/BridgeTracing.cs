@@ -7,32 +7,32 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>The spans of a request's way: <c>queue</c>, <c>decide</c>, and one client span for each time it is sent.</summary>
+/// <summary>The spans of a request: <c>queue</c>, <c>decide</c>, and one client span for each attempt.</summary>
 /// <remarks>
-/// Beneath the server span that ASP.NET Core makes. The client span is named and tagged as OpenTelemetry's semantic conventions for
-/// generative AI have it. Where nobody listens every method costs one comparison. Never a prompt, an answer or a key.
+/// They are children of ASP.NET Core's server span. The client span is named and tagged by OpenTelemetry's semantic conventions for
+/// generative AI. Without a listener every method costs one comparison. No span contains a prompt, a response or a key.
 /// </remarks>
 internal static class BridgeTracing
 {
-    // Whoever is behind those explains nothing.
+    // Lower scores do not explain a decision.
     private const int MostScores = 16;
     private static readonly ActivitySource Source = new(TelemetryNames.ActivitySource);
 
-    /// <summary>The request begins to wait for an instance; ended when it has one or is refused.</summary>
+    /// <summary>Starts the span of a request's wait for an instance. It ends with a lease or a rejection.</summary>
     public static Activity? StartQueue(BridgeCall call) =>
         Source.StartActivity(TelemetryNames.QueueSpan)?.SetTag(TelemetryNames.GenAiRequestModel, call.ModelKey);
 
-    /// <summary>The request waits for a tier that must be started first.</summary>
-    /// <param name="queue">The span of the wait; null where nobody listens.</param>
-    /// <param name="tier">The tier.</param>
+    /// <summary>
+    /// Records that the request waits for a cold tier. <paramref name="queue"/> is null without a listener; <paramref name="tier"/> is the tier.
+    /// </summary>
     public static void RecordActivation(Activity? queue, ColdTier tier) => queue?.AddEvent(new ActivityEvent(
         TelemetryNames.ActivationEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeTier] = tier.Name }));
 
-    /// <summary>An instance has been chosen.</summary>
-    /// <param name="queue">The span of the wait; null where nobody listens.</param>
+    /// <summary>Records the choice of an instance.</summary>
+    /// <param name="queue">The span of the wait; null without a listener.</param>
     /// <param name="started">When the decision began.</param>
-    /// <param name="model">What was asked for.</param>
-    /// <param name="lease">What was chosen.</param>
+    /// <param name="model">The requested model.</param>
+    /// <param name="lease">The resulting lease.</param>
     public static void RecordDecision(Activity? queue, DateTimeOffset started, ModelView model, InstanceLease lease)
     {
         if (queue is null)
@@ -45,10 +45,9 @@ internal static class BridgeTracing
             .AddEvent(new ActivityEvent(TelemetryNames.ScoresEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeScores] = Scheduler.LastScores(MostScores) }));
     }
 
-    /// <summary>Whether anybody hears of an activity: ASP.NET Core makes one for its log's scopes, too, where nobody traces, and it says that it wants everything.</summary>
+    /// <summary>Whether an activity has a listener. ASP.NET Core also creates activities for log scopes without tracing, with all data requested.</summary>
     public static bool IsHeard(Activity activity) => activity.Source.HasListeners();
 
-    /// <summary>The request is sent to an instance.</summary>
     public static Activity? StartAttempt(BridgeCall call, Instance instance)
     {
         if (!Source.HasListeners())
@@ -65,21 +64,18 @@ internal static class BridgeTracing
                 .SetTag(TelemetryNames.BridgeAttempt, call.Attempts);
     }
 
-    /// <summary>The first byte of the answer has come.</summary>
     public static void RecordFirstByte(ForwardAttempt attempt) => attempt.Span?.AddEvent(new ActivityEvent(TelemetryNames.FirstTokenEvent));
 
-    /// <summary>The answer broke off, and may be gone on with.</summary>
     public static void RecordInterruption(Interruption cause) => Activity.Current?.AddEvent(new ActivityEvent(
         TelemetryNames.InterruptionEvent, tags: new ActivityTagsCollection { [TelemetryNames.ErrorType] = Labels.Of(cause) }));
 
-    /// <summary>An attempt has ended.</summary>
     public static void EndAttempt(ForwardAttempt attempt)
     {
         if (attempt.Span is not { } span)
             return;
         if (attempt.IsOvertaken)
         {
-            // What the request took is the other's.
+            // The request's tokens belong to the other attempt's span.
             span.SetTag(TelemetryNames.BridgeOvertaken, true).Dispose();
             return;
         }
@@ -102,12 +98,12 @@ internal static class BridgeTracing
         span.Dispose();
     }
 
-    /// <summary>Completes the span of the whole request, which ASP.NET Core made without knowing the route.</summary>
+    /// <summary>Completes the server span, which ASP.NET Core creates without the route.</summary>
     public static void DescribeServer(Activity span, BridgeCall call, HttpRequest request)
     {
         Describe(span, call);
         var path = request.Path.Value ?? "";
-        // A name or digest at the path's end belongs to no span's name: there would be one for each.
+        // A name or digest at the end of the path would make each span's name unique.
         var route = call.Rest.Length > 0 && path.EndsWith(call.Rest, StringComparison.Ordinal) ? $"{path[..^call.Rest.Length]}{{name}}" : path;
         span.DisplayName = $"{request.Method} {route}";
         span.SetTag(TelemetryNames.HttpRoute, route);
@@ -120,7 +116,7 @@ internal static class BridgeTracing
         span.SetTag(TelemetryNames.BridgeAttempts, call.Attempts);
     }
 
-    /// <summary>What the spans that stand for the model's work tell of it.</summary>
+    /// <summary>Adds the tags of spans of model operations.</summary>
     private static Activity Describe(Activity span, BridgeCall call)
     {
         span.SetTag(TelemetryNames.GenAiOperation, Labels.OfGenAi(call.Operation));

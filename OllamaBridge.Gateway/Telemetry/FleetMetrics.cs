@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>The instruments of the fleet: how its instances are, what they hold, and what happened to them between two snapshots.</summary>
+/// <summary>The fleet's instruments: states, slots and memory of instances, and events between two snapshots.</summary>
 internal sealed class FleetMetrics : IHostedService
 {
     private static readonly InstanceStatus[] Statuses = Enum.GetValues<InstanceStatus>();
@@ -18,22 +18,21 @@ internal sealed class FleetMetrics : IHostedService
     {
         _fleet = fleet;
         var meter = meters.Create(TelemetryNames.Meter);
-        _ejections = meter.CreateCounter<long>(TelemetryNames.Ejections, "{ejection}", "Times that an instance was left alone for a while because requests failed.");
-        _evictions = meter.CreateCounter<long>(TelemetryNames.Evictions, "{eviction}", "Models that have left an instance's memory.");
-        meter.CreateObservableGauge(TelemetryNames.InstanceState, () => fleet.Current.Instances.SelectMany(States), null, "1 for the state that an instance is in, 0 for the others.");
-        meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(i => i.Slots), "{slot}", "Requests that an instance may hold.");
-        meter.CreateObservableGauge(TelemetryNames.InstanceSlotsUsed, () => Observe(i => i.SlotsUsed), "{slot}", "Requests of this bridge that an instance holds.");
+        _ejections = meter.CreateCounter<long>(TelemetryNames.Ejections, "{ejection}", "Ejections of an instance because requests failed.");
+        _evictions = meter.CreateCounter<long>(TelemetryNames.Evictions, "{eviction}", "Models that left an instance's memory.");
+        meter.CreateObservableGauge(TelemetryNames.InstanceState, () => fleet.Current.Instances.SelectMany(States), null, "1 for the current state of an instance, 0 for the others.");
+        meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(i => i.Slots), "{slot}", "Slots of an instance.");
+        meter.CreateObservableGauge(TelemetryNames.InstanceSlotsUsed, () => Observe(i => i.SlotsUsed), "{slot}", "Slots of an instance that this bridge uses.");
         meter.CreateObservableGauge(
             TelemetryNames.InstanceSlotsFree,
             () => Observe(i => Math.Max(0, Math.Min(i.Allowance, i.Slots) - i.SlotsUsed)),
             "{slot}",
-            "Requests that this bridge may still give an instance.");
-        meter.CreateObservableGauge(TelemetryNames.ModelMemory, () => fleet.Current.Instances.SelectMany(Memory), "By", "What a model takes of an instance's memory.");
+            "Slots of an instance that this bridge can still use.");
+        meter.CreateObservableGauge(TelemetryNames.ModelMemory, () => fleet.Current.Instances.SelectMany(Memory), "By", "Memory that a model uses on an instance.");
         meter.CreateObservableGauge(
-            TelemetryNames.DigestMismatch, () => fleet.Current.Mismatches.Select(Mismatch), null, "1 for a model that an instance has under a name for which the fleet serves another.");
+            TelemetryNames.DigestMismatch, () => fleet.Current.Mismatches.Select(Mismatch), null, "1 for a model whose digest on an instance differs from the one that the fleet serves.");
     }
 
-    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _fleet.Changed += Compare;
@@ -41,7 +40,6 @@ internal sealed class FleetMetrics : IHostedService
         return Task.CompletedTask;
     }
 
-    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken)
     {
         _fleet.Changed -= Compare;
@@ -68,7 +66,7 @@ internal sealed class FleetMetrics : IHostedService
         var instance = new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, view.Instance.Name);
         if (view.Status == InstanceStatus.Ejected && was.Status != InstanceStatus.Ejected)
             _ejections.Add(1, instance);
-        // Who was away may be another process, which never had them.
+        // An instance that was away may be another process, which never had those models in memory.
         if (was.Status != InstanceStatus.Healthy || view.Status != InstanceStatus.Healthy || was.Loaded == view.Loaded)
             return;
         foreach (var model in was.Loaded)
@@ -96,7 +94,7 @@ internal sealed class FleetMetrics : IHostedService
         new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, view.Instance.Name),
         new KeyValuePair<string, object?>(TelemetryNames.StateLabel, state));
 
-    /// <summary>Of an instance that answers: what one that is away holds nobody knows.</summary>
+    /// <summary>Only for healthy instances: the memory of others is unknown.</summary>
     private static IEnumerable<Measurement<long>> Memory(InstanceView view)
     {
         if (view.Status != InstanceStatus.Healthy)

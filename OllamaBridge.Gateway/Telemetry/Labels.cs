@@ -3,15 +3,14 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>Label values, made once: lower case, one string for each value.</summary>
+/// <summary>Label values in lower case, cached: one string for each value.</summary>
 internal static class Labels
 {
     private static readonly string[] Statuses = [.. Enumerable.Range(0, 600).Select(i => i.ToString(CultureInfo.InvariantCulture))];
 
-    /// <summary>The text of an HTTP status.</summary>
     public static string OfStatus(int status) => status is >= 0 and < 600 ? Statuses[status] : "0";
 
-    /// <summary>An operation under the name that OpenTelemetry's conventions for generative AI give it; others keep their own.</summary>
+    /// <summary>An operation's name in OpenTelemetry's conventions for generative AI; operations that those lack keep their own.</summary>
     public static string OfGenAi(Operation operation) => operation.Name switch
     {
         "generate" or "completions" => "text_completion",
@@ -20,7 +19,6 @@ internal static class Labels
         var name => name,
     };
 
-    /// <summary>An enumeration's value in lower case.</summary>
     public static string Of<T>(T value)
         where T : struct, Enum => Cache<T>.Names.TryGetValue(value, out var name) ? name : "";
 

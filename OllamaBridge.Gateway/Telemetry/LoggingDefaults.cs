@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Audit;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>How the bridge logs unless the section <c>Logging</c> says otherwise, also if an operator's own settings file has no such section.</summary>
+/// <summary>The log's defaults, which the section <c>Logging</c> overrides. They also apply if an operator's settings file has no such section.</summary>
 internal static class LoggingDefaults
 {
     private const string TimeKey = "Logging:Console:FormatterOptions:TimestampFormat";
@@ -20,7 +20,6 @@ internal static class LoggingDefaults
         (AuditLog.Category, LogLevel.Information),
     ];
 
-    /// <summary>Adds the defaults.</summary>
     public static ILoggingBuilder AddDefaults(this ILoggingBuilder logging)
     {
         // First, because of two rules for one category the later one holds: that of the settings.
@@ -38,7 +37,7 @@ internal static class LoggingDefaults
 
     private static void SetTime(ConsoleFormatterOptions options, IConfiguration settings, string format)
     {
-        // The default format says that its times are UTC.
+        // The default format marks its times as UTC.
         if (settings[TimeKey] is not null)
             return;
         options.TimestampFormat = format;

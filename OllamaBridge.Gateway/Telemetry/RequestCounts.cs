@@ -4,18 +4,17 @@ using System.Diagnostics.Metrics;
 namespace OllamaBridge.Gateway.Telemetry;
 
 /// <summary>
-/// What is counted of every request: how many there are and were, and their tokens. Counted here and read when somebody collects, which costs a
-/// request less than handing each number to whoever listens.
+/// Counts requests and tokens. Observable instruments read the counts on collection, which costs a request less than a synchronous
+/// instrument with listeners.
 /// </summary>
 internal sealed class RequestCounts
 {
-    // One for each combination of labels, which are bounded.
+    // One count for each combination of labels; the combinations are bounded.
     private readonly ConcurrentDictionary<RequestLabels, Count> _requests = new();
     private readonly ConcurrentDictionary<string, TokenCount> _tokens = new(StringComparer.Ordinal);
     private long _inFlight;
 
-    /// <summary>Lets the counts be read.</summary>
-    /// <param name="meter">By whom.</param>
+    /// <summary>Creates the instruments that read the counts.</summary>
     public RequestCounts(Meter meter)
     {
         meter.CreateObservableCounter(TelemetryNames.Requests, () => _requests.Select(r => new Measurement<long>(
@@ -30,16 +29,14 @@ internal sealed class RequestCounts
         meter.CreateObservableCounter(TelemetryNames.Tokens, ReadTokens, "{token}", "Tokens as the instances counted them.");
     }
 
-    /// <summary>A request has begun.</summary>
     public void Begin() => Interlocked.Increment(ref _inFlight);
 
-    /// <summary>A request has gone, or is about to.</summary>
+    /// <summary>Ends a request, or announces its end.</summary>
     public void End() => Interlocked.Decrement(ref _inFlight);
 
-    /// <summary>A request has ended so.</summary>
     public void Add(in RequestLabels request) => Interlocked.Increment(ref _requests.GetOrAdd(request, static _ => new Count()).Value);
 
-    /// <summary>An answer told what it consumed; 0 where it did not.</summary>
+    /// <summary>Adds the tokens of a response; 0 if it did not report them.</summary>
     public void AddTokens(string model, long input, long output)
     {
         if (input <= 0 && output <= 0)
@@ -54,7 +51,7 @@ internal sealed class RequestCounts
         foreach (var (model, count) in _tokens)
         {
             var label = new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model);
-            // What was never told has no series.
+            // Tokens that were never reported have no series.
             if (Volatile.Read(ref count.Input) is > 0 and var input)
                 yield return new Measurement<long>(input, label, new KeyValuePair<string, object?>(TelemetryNames.TypeLabel, "input"));
             if (Volatile.Read(ref count.Output) is > 0 and var output)
@@ -74,10 +71,10 @@ internal sealed class RequestCounts
     }
 }
 
-/// <summary>What a request that has ended is counted under.</summary>
-/// <param name="Operation">As the route table calls it.</param>
-/// <param name="Protocol">The client's.</param>
-/// <param name="Model">Its label.</param>
-/// <param name="Status">HTTP status; 499 where the client hung up before it had one.</param>
-/// <param name="Outcome">What came of it.</param>
+/// <summary>The labels of a request that has ended.</summary>
+/// <param name="Operation">The operation's name in the route table.</param>
+/// <param name="Protocol">The client's protocol.</param>
+/// <param name="Model">The model's label.</param>
+/// <param name="Status">HTTP status; 499 if the client disconnected before a status was sent.</param>
+/// <param name="Outcome">The outcome's label.</param>
 internal readonly record struct RequestLabels(string Operation, string Protocol, string Model, int Status, string Outcome);

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>Every name that leaves the gateway as telemetry.</summary>
+/// <summary>All names of exported metrics, spans and labels.</summary>
 /// <remarks><c>gen_ai.*</c> as in OpenTelemetry's semantic conventions for generative AI.</remarks>
 internal static class TelemetryNames
 {
@@ -58,7 +58,7 @@ internal static class TelemetryNames
     public const string TierInstancesWanted = "ollama.tier.instances.wanted";
     public const string BuildInfo = "ollama.bridge.build_info";
 
-    // Of .NET's, and what they leave the gateway as.
+    // .NET's names, and the names under which the gateway exports them.
     public const string RuntimeAssemblyCount = "dotnet.assembly.count";
     public const string RuntimeAssemblies = "dotnet.assemblies";
     public const string RuntimeProcessorCount = "dotnet.process.cpu.count";
@@ -67,8 +67,8 @@ internal static class TelemetryNames
     public const string RuntimeTimers = "dotnet.timers";
 
     /// <summary>
-    /// What ASP.NET Core and HttpClient record at each request, as their documentation names it. Routes, buffers and pooled connections are among it: each
-    /// request looks for a route, rents and returns buffers, takes a connection out of those that idle and puts it back.
+    /// The instruments that ASP.NET Core and HttpClient record for each request, from their documentation. They include routing, memory pools and
+    /// pooled connections, which each request uses.
     /// </summary>
     public static readonly ImmutableArray<string> HttpRequestInstruments =
     [
@@ -128,9 +128,8 @@ internal static class TelemetryNames
     public const string HttpRoute = "http.route";
     public const string ErrorType = "error.type";
 
-    /// <summary>The value of <see cref="GenAiProvider"/>.</summary>
     public const string Ollama = "ollama";
 
-    /// <summary>The label of a model that the fleet does not have: callers must not be able to make new series.</summary>
+    /// <summary>The label of a model that the fleet lacks: clients must not be able to create series.</summary>
     public const string OtherModel = "other";
 }

@@ -5,10 +5,9 @@ using OpenTelemetry.Trace;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>The gateway's telemetry.</summary>
 internal static class TelemetryServiceCollectionExtensions
 {
-    /// <summary>Adds the gateway's instruments, and Prometheus beside whatever the service defaults export to.</summary>
+    /// <summary>Adds the gateway's instruments, and Prometheus in addition to the exporters of the service defaults.</summary>
     public static IServiceCollection AddBridgeTelemetry(this IServiceCollection services)
     {
         services.AddSingleton<BridgeMetrics>();
@@ -31,17 +30,17 @@ internal static class TelemetryServiceCollectionExtensions
         {
             if (provider.GetRequiredService<IOptions<MetricsOptions>>().Value.HttpRequests)
                 return;
-            // Recorded at each request; what most of them tell the own ones do, too.
+            // Recorded for each request; the gateway's own instruments have most of the same information.
             foreach (var instrument in TelemetryNames.HttpRequestInstruments)
                 metrics.AddView(instrument, MetricStreamConfiguration.Drop);
         });
         services.AddOpenTelemetry().WithMetrics(metrics => metrics
             .AddMeter(TelemetryNames.Meter)
-            // .NET's own whose names end as only a histogram's part may in Prometheus' format: `promtool check metrics` minds.
+            // These names of .NET have endings that Prometheus reserves for parts of a histogram: `promtool check metrics` reports them.
             .AddView(TelemetryNames.RuntimeAssemblyCount, TelemetryNames.RuntimeAssemblies)
             .AddView(TelemetryNames.RuntimeProcessorCount, TelemetryNames.RuntimeProcessors)
             .AddView(TelemetryNames.RuntimeTimerCount, TelemetryNames.RuntimeTimers)
-            // A bucket names the trace of one that fell into it, where that trace is kept.
+            // A bucket links to the trace of one of its requests, if that trace is kept.
             .SetExemplarFilter(ExemplarFilterType.TraceBased)
             .AddPrometheusExporter());
         return services;

@@ -3,22 +3,22 @@ using System.Net.Http.Headers;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>Tells who is asked which trace it is part of: W3C Trace Context and Baggage, as .NET writes them.</summary>
+/// <summary>Writes the trace context of outgoing requests: W3C Trace Context and Baggage, in .NET's format.</summary>
 internal static class TraceHeaders
 {
     private static readonly DistributedContextPropagator Propagator = DistributedContextPropagator.CreateDefaultPropagator();
 
     private static readonly DistributedContextPropagator.PropagatorSetterCallback Set = static (carrier, name, value) =>
     {
-        // The client's own is there already: it would be the parent of what follows in the span's place.
+        // The client's own header is there already; without a replacement the instance's spans would skip this span.
         var headers = (HttpRequestHeaders)carrier!;
         headers.Remove(name);
         headers.TryAddWithoutValidation(name, value);
     };
 
-    /// <summary>Writes them. Where nobody traces, what the client sent stays.</summary>
-    /// <param name="headers">Of the request that goes out.</param>
-    /// <param name="span">What the request is the work of.</param>
+    /// <summary>Writes the headers. Without tracing, the client's headers stay.</summary>
+    /// <param name="headers">The headers of the outgoing request.</param>
+    /// <param name="span">The span that is the parent of the request; null without tracing.</param>
     public static void Write(HttpRequestHeaders headers, Activity? span)
     {
         if (span is not null && BridgeTracing.IsHeard(span))

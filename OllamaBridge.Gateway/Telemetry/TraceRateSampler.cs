@@ -3,8 +3,8 @@ using OpenTelemetry.Trace;
 namespace OllamaBridge.Gateway.Telemetry;
 
 /// <summary>
-/// Takes the first so many traces of each second. A fleet that is little used, or looked at by its developer, is traced as a whole; one
-/// under load pays for what somebody can look at.
+/// Samples the first traces of each second, up to a limit. At low load all requests are traced; at high load the cost of traces is
+/// limited to a useful number.
 /// </summary>
 internal sealed class TraceRateSampler : Sampler
 {
@@ -12,19 +12,16 @@ internal sealed class TraceRateSampler : Sampler
     private static readonly SamplingResult Left = new(SamplingDecision.Drop);
     private readonly int _perSecond;
     private readonly TimeProvider _time;
-    // The second under way and how many it has had: both in one word, so that many may ask at once.
+    // The current second and its count in one word, for lock-free updates.
     private long _state;
 
-    /// <summary>Makes one.</summary>
-    /// <param name="perSecond">Traces a second, at most.</param>
-    /// <param name="time">The clock.</param>
+    /// <summary>Creates a sampler for at most <paramref name="perSecond"/> traces per second of <paramref name="time"/>.</summary>
     public TraceRateSampler(int perSecond, TimeProvider time)
     {
         (_perSecond, _time) = (perSecond, time);
         Description = $"TraceRateSampler{{{perSecond}/s}}";
     }
 
-    /// <inheritdoc/>
     public override SamplingResult ShouldSample(in SamplingParameters samplingParameters)
     {
         while (true)

@@ -4,15 +4,15 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>Which traces are made, where they are sent anywhere: section <c>Bridge:Tracing</c>.</summary>
+/// <summary>The exported traces, if an exporter is configured: section <c>Bridge:Tracing</c>.</summary>
 [RestartRequired]
 internal sealed record TracingOptions
 {
     public const string Section = "Bridge:Tracing";
 
     /// <summary>
-    /// New traces a second, at most; 0 for none. Not counted are those that a client has begun: whether they are kept it has said itself.
-    /// Holds where <c>OTEL_TRACES_SAMPLER</c> says nothing else.
+    /// The maximum number of new traces per second; 0 for none. A trace that a client began does not count: the client's sampling decision
+    /// applies. No effect if <c>OTEL_TRACES_SAMPLER</c> is set.
     /// </summary>
     [Range(0, 1_000_000)]
     public int TracesPerSecond { get; init; } = 50;

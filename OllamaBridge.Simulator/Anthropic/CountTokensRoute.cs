@@ -6,8 +6,8 @@ using OllamaBridge.Simulator.Text;
 namespace OllamaBridge.Simulator.Anthropic;
 
 /// <summary>
-/// POST /v1/messages/count_tokens, as llama-server and bridges answer it: with the count of the server's own tokenizer. Ollama has no such route:
-/// <see cref="SimulatorOptions.CountsTokens"/> takes it away.
+/// POST /v1/messages/count_tokens, as llama-server and other bridges serve it: with the count of the server's own tokenizer. Ollama has no such
+/// route; <see cref="SimulatorOptions.CountsTokens"/> removes it.
 /// </summary>
 internal static class CountTokensRoute
 {

@@ -48,7 +48,7 @@ internal static class MessagesRoute
         await GenerationEngine.RunAsync(call, generation, sink);
     }
 
-    /// <summary>Whether a request wants thinking; null for the model's default.</summary>
+    /// <summary>Whether the request enables thinking; null for the model's default.</summary>
     private static bool? Think(JsonElement root)
     {
         if (GoFields.TryGet(root, "thinking"u8, out var thinking) && thinking.Text("type"u8) is ("enabled" or "disabled") and var type)
@@ -57,7 +57,6 @@ internal static class MessagesRoute
         return effort is "xhigh" or "high" or "medium" or "low" or "max" ? true : null;
     }
 
-    /// <summary>The conversation of a request.</summary>
     public static List<ChatMessage> Messages(JsonElement root)
     {
         List<ChatMessage> messages = [];

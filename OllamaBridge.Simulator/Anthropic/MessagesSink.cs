@@ -7,7 +7,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Anthropic;
 
-/// <summary>Answers of /v1/messages: named events around blocks of content.</summary>
+/// <summary>Responses of /v1/messages: named events around content blocks.</summary>
 internal sealed class MessagesSink(Call call, bool streams, string model, int estimatedTokens) : SseSink(call, streams, model)
 {
     private readonly string _id = "msg_" + Ids.Hex();
@@ -73,7 +73,7 @@ internal sealed class MessagesSink(Call call, bool streams, string model, int es
         Json.EndObject().Raw("\n"u8);
     }
 
-    /// <summary>Swallowed, as on the other /v1 routes: the stream ends without message_stop.</summary>
+    /// <summary>The error is not sent, as on the other /v1 routes: the stream ends without message_stop.</summary>
     protected override void WriteFailure(ApiError error) => CloseBlock();
 
     protected override void WriteMalformed() => Json.Frame("event: content_block_delta\ndata: {\"type\":garbled\n\n"u8);

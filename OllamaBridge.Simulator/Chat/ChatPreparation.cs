@@ -3,13 +3,13 @@ using OllamaBridge.Simulator.Hosting;
 
 namespace OllamaBridge.Simulator.Chat;
 
-/// <summary>What every protocol's chat has in common: which model, whether it can, what it will say.</summary>
+/// <summary>Common steps of every protocol's chat: model lookup, capability checks, script.</summary>
 internal static class ChatPreparation
 {
     private const string NoEyes =
         "{\"error\":{\"code\":400,\"message\":\"Multimodal data provided, but model does not support multimodal requests.\",\"type\":\"invalid_request_error\"}}";
 
-    /// <exception cref="ApiError">The model is unknown or cannot do what is asked.</exception>
+    /// <exception cref="ApiError">The model is unknown or lacks a required capability.</exception>
     public static StoredModel Model(Call call, ChatRequest request)
     {
         if (string.IsNullOrWhiteSpace(request.Model))
@@ -25,7 +25,7 @@ internal static class ChatPreparation
         return stored;
     }
 
-    /// <summary>No messages: load, or unload where keep_alive is 0.</summary>
+    /// <summary>Without messages the request loads the model, or unloads it if keep_alive is 0.</summary>
     public static bool IsLoadOnly(ChatRequest request) => request.Messages.Count == 0;
 
     public static string Render(StoredModel stored, ChatRequest request) =>

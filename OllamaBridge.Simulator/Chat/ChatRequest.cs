@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Generation;
 
 namespace OllamaBridge.Simulator.Chat;
 
-/// <summary>A conversation to be continued, whatever protocol it came in.</summary>
+/// <summary>A chat request of any protocol.</summary>
 internal sealed record ChatRequest
 {
     public required string Model { get; init; }
@@ -14,12 +14,12 @@ internal sealed record ChatRequest
 
     public IReadOnlyList<JsonElement> Tools { get; init; } = [];
 
-    /// <summary>"json", a schema, or nothing.</summary>
+    /// <summary>"json", a schema, or undefined.</summary>
     public JsonElement Format { get; init; }
 
     public bool? Think { get; init; }
 
-    /// <summary>Whether a wish for thinking is dropped if the model cannot think, as on <c>/v1/messages</c>.</summary>
+    /// <summary>Whether the option for thinking is ignored if the model does not support it, as on <c>/v1/messages</c>.</summary>
     public bool RelaxesThinking { get; init; }
 
     public TimeSpan? KeepAlive { get; init; }
@@ -30,6 +30,6 @@ internal sealed record ChatRequest
 
     public bool RenderOnly { get; init; }
 
-    /// <summary>Log probabilities asked for, and of how many other tokens; null for none.</summary>
+    /// <summary>The number of alternatives in the requested log probabilities; null if the request has none.</summary>
     public int? TopLogprobs { get; init; }
 }

@@ -2,16 +2,16 @@ using System.Text.Json;
 
 namespace OllamaBridge.Simulator.Chat;
 
-/// <summary>The field "format": answers in JSON, plain or by a schema.</summary>
+/// <summary>The field "format": responses in JSON, plain or by a schema.</summary>
 internal static class JsonScript
 {
-    /// <summary>A maker of the answer; null where prose is asked for.</summary>
+    /// <summary>A generator of the response's text; null for prose.</summary>
     public static Func<ulong, string>? For(JsonElement format) =>
         IsNothing(format) ? null
         : format.ValueKind == JsonValueKind.Object ? random => SchemaSample.Make(format, random)
         : random => SchemaSample.Prose(random);
 
-    /// <summary>The error of a format that is neither "json" nor a schema.</summary>
+    /// <summary>The error for a format that is neither "json" nor a schema.</summary>
     public static ApiError? Check(JsonElement format)
     {
         if (IsNothing(format) || format.ValueKind == JsonValueKind.Object || (format.ValueKind == JsonValueKind.String && format.GetString() == "json"))

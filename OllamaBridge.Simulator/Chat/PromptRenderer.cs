@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Chat;
 
-/// <summary>Renders conversations and prompts into the text that a model goes on from (recordings 06-*-rendered).</summary>
+/// <summary>Renders conversations and prompts into the model's input text (recordings 06-*-rendered).</summary>
 internal static class PromptRenderer
 {
     public static string Chat(SimulatedModel model, IReadOnlyList<ChatMessage> messages, bool? think, string tools)

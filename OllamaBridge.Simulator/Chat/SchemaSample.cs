@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Chat;
 
-/// <summary>Makes a value that fits a JSON schema, the same for the same number.</summary>
+/// <summary>Generates a value that conforms to a JSON schema. Deterministic for each random number.</summary>
 internal static class SchemaSample
 {
     private const int MaxDepth = 8;

@@ -6,10 +6,10 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Chat;
 
-/// <summary>Decides whether the simulated model calls a tool: it does where the last message is the user's and names one.</summary>
+/// <summary>Decides whether the simulated model calls a tool: it does if the last message is the user's and contains a tool's name.</summary>
 internal static class ToolChoice
 {
-    /// <summary>The function object of the tool to call, or null.</summary>
+    /// <summary>The function object of the tool to call; null for none.</summary>
     public static JsonElement? Find(IReadOnlyList<JsonElement> tools, IReadOnlyList<ChatMessage> messages)
     {
         if (tools.Count == 0 || messages.Count == 0 || messages[^1].Role != "user")
@@ -31,7 +31,7 @@ internal static class ToolChoice
         return new ToolCall(TextHash.Mix(random).ToString("x16", null)[..8], Name(tool.Value), arguments);
     }
 
-    /// <summary>The call as the model writes it, before a parser takes it out.</summary>
+    /// <summary>The call as the model writes it, before a parser extracts it.</summary>
     public static string Text(ToolCall call) =>
         new StringBuilder("<tool_call>{\"name\": \"").Append(call.Name).Append("\", \"arguments\": ").Append(call.Arguments).Append("}</tool_call>").ToString();
 

@@ -7,7 +7,7 @@ using OllamaBridge.Simulator.Hosting;
 
 namespace OllamaBridge.Simulator.Control;
 
-/// <summary>A port of its own for the side channels of several servers, so that a dead one can be reached: /&lt;name&gt;/__sim/….</summary>
+/// <summary>A separate port for the side channels of several servers, so that a killed one can be controlled: /&lt;name&gt;/__sim/….</summary>
 internal sealed class ControlServer : IHttpApplication<HttpContext>, IAsyncDisposable
 {
     private readonly IReadOnlyList<SimulatedServer> _servers;
@@ -23,7 +23,7 @@ internal sealed class ControlServer : IHttpApplication<HttpContext>, IAsyncDispo
 
     public Uri Url => new($"http://{_listener.EndPoint}");
 
-    /// <exception cref="IOException">The port is taken.</exception>
+    /// <exception cref="IOException">The port is in use.</exception>
     public static async Task<ControlServer> StartAsync(int port, IReadOnlyList<SimulatedServer> servers)
     {
         var server = new ControlServer(port, servers);

@@ -6,7 +6,7 @@ namespace OllamaBridge.Simulator.Control;
 
 /// <summary>
 /// Paths under /__sim, which no Ollama server has: POST and DELETE /__sim/faults, GET /__sim/stats, POST /__sim/kill and /__sim/restart.
-/// A server whose port refuses is reached through the control port instead.
+/// While a server refuses connections, the control port serves them.
 /// </summary>
 internal static class SideChannel
 {

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>Vectors of texts: of length 1, the same for the same text, nearer for texts that share words.</summary>
+/// <summary>Embedding vectors of length 1: equal for equal texts, closer for texts with common words.</summary>
 internal static class Embedding
 {
     private static readonly float[] Steps = [0, 0, 1, -1];
@@ -37,7 +37,7 @@ internal static class Embedding
         json.EndArray();
     }
 
-    /// <summary>With the decimals of a double, as /api/embeddings writes them.</summary>
+    /// <summary>Writes the vector with the decimals of a double, as /api/embeddings does.</summary>
     public static void WriteWide(GoJson json, float[] vector)
     {
         json.BeginArray();

@@ -4,7 +4,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>An embedding request's hold on its model, and the time that it takes there.</summary>
+/// <summary>The run of an embedding request: its lease on the model and its modelled time.</summary>
 internal sealed class EmbeddingRun : IDisposable
 {
     private const string NotBuiltFor = "This server does not support embeddings. Start it with `--embeddings`";
@@ -19,10 +19,10 @@ internal sealed class EmbeddingRun : IDisposable
         LoadDuration = loadDuration;
     }
 
-    /// <summary>Nanoseconds.</summary>
+    /// <summary>In nanoseconds.</summary>
     public long LoadDuration { get; }
 
-    /// <summary>Tokens evaluated.</summary>
+    /// <summary>The number of evaluated tokens.</summary>
     public int Tokens { get; private set; }
 
     /// <exception cref="ApiError">503: the queue is full.</exception>
@@ -33,7 +33,7 @@ internal sealed class EmbeddingRun : IDisposable
         return new EmbeddingRun(call, lease, GenerationEngine.Nanoseconds(call.Time.GetElapsedTime(began)));
     }
 
-    /// <exception cref="ApiError">501: the model was not loaded for this.</exception>
+    /// <exception cref="ApiError">501: the model was not loaded for embeddings.</exception>
     public async Task EvaluateAsync(IReadOnlyList<string> inputs)
     {
         await _lease.EnterSlotAsync(_call.Aborted);

@@ -17,7 +17,7 @@ internal sealed class FaultStrike(Call call, StoredModel stored, TokenSink sink)
         await call.Server.Faults.WhileFrozenAsync(call.Path, stored.ShortName, call.Aborted);
     }
 
-    /// <summary>Called before each line; true where the fault has ended the answer.</summary>
+    /// <summary>Called before each line; true if the fault has ended the response.</summary>
     public ValueTask<bool> BeforeTokenAsync() =>
         _fault is null || _sent++ != _fault.AfterTokens ? ValueTask.FromResult(false) : StrikeAsync(_fault);
 

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>How a generation ended. Durations are in nanoseconds and never 0, which Ollama would leave out.</summary>
+/// <summary>The end of a generation. Durations are in nanoseconds and never 0, because Ollama would omit a 0.</summary>
 internal sealed record GenerationEnd
 {
     /// <summary>"stop" or "length".</summary>
@@ -18,7 +18,7 @@ internal sealed record GenerationEnd
 
     public required long EvalDuration { get; init; }
 
-    /// <summary>Everything said, marks included: what the context array stands for.</summary>
+    /// <summary>The whole text including markers, which the context array represents.</summary>
     public required string Said { get; init; }
 
     public bool CalledTool { get; init; }

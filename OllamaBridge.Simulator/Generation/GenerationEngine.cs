@@ -4,10 +4,10 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>Runs a generation through its stages: into memory, into a slot, the prompt, token after token, the end.</summary>
+/// <summary>Runs a generation through its stages: load, slot, prompt, tokens, end.</summary>
 internal static class GenerationEngine
 {
-    /// <exception cref="ApiError">It failed before anything was sent.</exception>
+    /// <exception cref="ApiError">The request failed before anything was sent.</exception>
     public static async Task RunAsync(Call call, GenerationRequest request, TokenSink sink)
     {
         var ct = call.Aborted;
@@ -73,7 +73,7 @@ internal static class GenerationEngine
         return request.Shift ? limit : Math.Min(limit, Math.Max(1, request.Options.Runner.ContextLength - promptTokens));
     }
 
-    /// <summary>The loop over the tokens.</summary>
+    /// <summary>The token loop.</summary>
     private sealed class Run(GenerationRequest request, TokenSink sink, FaultStrike strike, Pace pace, int limit)
     {
         private readonly StringBuilder _said = new();
@@ -85,7 +85,7 @@ internal static class GenerationEngine
 
         public bool CalledTool { get; private set; }
 
-        /// <summary>Whether a fault has ended the answer already.</summary>
+        /// <summary>Whether a fault has ended the response.</summary>
         public bool Ended { get; private set; }
 
         public string Said => _said.ToString();
@@ -126,7 +126,7 @@ internal static class GenerationEngine
             Ended = Ended || await strike.BeforeTokenAsync();
         }
 
-        /// <summary>False where a stop sequence ends the answer.</summary>
+        /// <summary>False if a stop sequence ends the response.</summary>
         private async ValueTask<bool> SendAsync(GeneratedToken token, CancellationToken ct)
         {
             if (!request.Raw && token.Kind == TokenKind.Call)
@@ -153,7 +153,7 @@ internal static class GenerationEngine
                 await sink.SendAsync(piece, ct);
         }
 
-        /// <summary>A seed of its own for each answer that is sampled; null for the others.</summary>
+        /// <summary>A unique seed for a sampled response; null for a deterministic one.</summary>
         private long? Sample() => request.Stored.Model.Samples && request.Options.Temperature != 0 ? Interlocked.Increment(ref samples) : null;
 
         private static string Prefix(GenerationRequest request) =>

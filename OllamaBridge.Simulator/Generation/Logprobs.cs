@@ -4,15 +4,15 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>Log probabilities of tokens: made up, but falling and always the same.</summary>
+/// <summary>Log probabilities of tokens: invented, but descending and deterministic.</summary>
 internal static class Logprobs
 {
     private const double Steepest = 1.5;
 
-    /// <param name="json">Where to.</param>
+    /// <param name="json">The destination.</param>
     /// <param name="pieces">The tokens.</param>
-    /// <param name="top">How many of the likeliest tokens to list for each.</param>
-    /// <param name="always">Whether the list is written when it is empty.</param>
+    /// <param name="top">The number of the likeliest tokens to list for each.</param>
+    /// <param name="always">Whether to write an empty list.</param>
     public static void Write(GoJson json, IEnumerable<OutputPiece> pieces, int top, bool always)
     {
         json.BeginArray();

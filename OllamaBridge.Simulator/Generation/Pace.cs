@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>Spends the modelled time. Tokens are due at fixed hours from the start, so late timers do not add up.</summary>
+/// <summary>Waits for the modelled times. Tokens are due at fixed times from the start, so timer delays do not accumulate.</summary>
 internal sealed class Pace(TimeProvider time, SimulatedModel model, SimulatorOptions options)
 {
     private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
@@ -24,7 +24,7 @@ internal sealed class Pace(TimeProvider time, SimulatedModel model, SimulatorOpt
             cancellationToken.ThrowIfCancellationRequested();
             return ValueTask.CompletedTask;
         }
-        // The first comes out of reading the prompt itself; each further one is a step of its own.
+        // The first token results from the prompt's evaluation; each further token is one step.
         var left = (_decode * _tokens++) - time.GetElapsedTime(_start);
         if (left <= TimeSpan.Zero)
         {

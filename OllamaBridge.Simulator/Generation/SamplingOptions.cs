@@ -4,7 +4,7 @@ using OllamaBridge.Simulator.Memory;
 
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>The object "options" of a request: those options that the simulator heeds. Unknown ones are ignored, as Ollama does.</summary>
+/// <summary>The object "options" of a request, as far as the simulator supports it. Unknown options are ignored, as in Ollama.</summary>
 internal sealed record SamplingOptions
 {
     private static readonly string[] Integers = ["num_keep", "top_k", "repeat_last_n"];
@@ -15,17 +15,17 @@ internal sealed record SamplingOptions
 
     public double? Temperature { get; init; }
 
-    /// <summary>Tokens at most; null for no limit.</summary>
+    /// <summary>The maximum number of tokens; null for no limit.</summary>
     public int? MaxTokens { get; init; }
 
     public IReadOnlyList<string> Stop { get; init; } = [];
 
     public required RunnerSettings Runner { get; init; }
 
-    /// <summary>The seed that counts: none at temperature 0, where chance plays no part.</summary>
+    /// <summary>The seed; null at temperature 0, which is deterministic.</summary>
     public long? EffectiveSeed => Temperature == 0 ? null : Seed;
 
-    /// <exception cref="ApiError">500: an option is of the wrong type. Ollama takes this for its own fault.</exception>
+    /// <exception cref="ApiError">500: an option has the wrong type. Ollama reports it as a server error.</exception>
     public static SamplingOptions Parse(JsonElement request, SimulatorOptions server)
     {
         GoFields.TryGet(request, "options"u8, out var options);

@@ -2,10 +2,10 @@ namespace OllamaBridge.Simulator.Generation;
 
 /// <summary>
 /// Separates thinking from content as the server does (Ollama's <c>thinking/parser.go</c>; <c>model/parsers/qwen3.go</c> if <paramref name="trims"/> is set).
-/// It drops whitespace before the opening tag, behind it and behind the closing tag. Text that it still holds at the end of the answer is lost.
+/// It drops whitespace before the opening tag, after it and after the closing tag. Text that it still holds at the end of the response is lost.
 /// </summary>
 /// <param name="isOpened">Whether the prompt ends with the opening tag.</param>
-/// <param name="trims">Whether whitespace before the closing tag, and at the end of the content, is dropped too.</param>
+/// <param name="trims">Whether to drop whitespace before the closing tag and at the end of the content, too.</param>
 internal sealed class ThinkingReader(bool isOpened, bool trims = false)
 {
     private State _state = isOpened ? State.Opened : State.Start;
@@ -20,12 +20,12 @@ internal sealed class ThinkingReader(bool isOpened, bool trims = false)
         Content,
     }
 
-    /// <summary>Makes the reader that the server uses for a request.</summary>
+    /// <summary>Creates the reader that the server uses for a request.</summary>
     /// <param name="model">The model.</param>
     /// <param name="prompt">The rendered prompt.</param>
-    /// <param name="think">The request's wish; null for the model's default, which is to think.</param>
-    /// <param name="isNative">Whether the conversation is read by llama-server, which happens on <c>/api/chat</c> only.</param>
-    /// <returns>Null if the answer is passed on as it is.</returns>
+    /// <param name="think">The request's option; null for the model's default, which is to think.</param>
+    /// <param name="isNative">Whether llama-server parses the conversation, which happens on <c>/api/chat</c> only.</param>
+    /// <returns>Null if the response passes through.</returns>
     public static ThinkingReader? For(SimulatedModel model, string prompt, bool? think, bool isNative = false)
     {
         if (!model.Can(ModelCapability.Thinking) || think == false || (model.Template == ChatTemplate.Jinja && !isNative))
@@ -34,8 +34,8 @@ internal sealed class ThinkingReader(bool isOpened, bool trims = false)
         return new ThinkingReader(opened, model.Template == ChatTemplate.Jinja || model.Thinking.Parser is not null);
     }
 
-    /// <summary>Takes the text of a token.</summary>
-    /// <returns>The text that the client may see now; either may be empty.</returns>
+    /// <summary>Adds the text of a token.</summary>
+    /// <returns>The text that becomes visible; either part may be empty.</returns>
     public (string Thinking, string Content) Add(string text)
     {
         _held += text;
@@ -62,7 +62,7 @@ internal sealed class ThinkingReader(bool isOpened, bool trims = false)
         return (thinking, TakeContent());
     }
 
-    /// <returns>Whether it is known how the answer begins.</returns>
+    /// <returns>Whether the beginning of the response has been determined.</returns>
     private bool TryStart()
     {
         var trimmed = _held.TrimStart();

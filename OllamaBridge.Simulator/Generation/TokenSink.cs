@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>Gives an answer the shape of one protocol, line by line or as a whole. Nothing is sent before the first piece.</summary>
+/// <summary>Writes a response in the format of one protocol, line by line or as a whole. Nothing is sent before the first piece.</summary>
 internal abstract class TokenSink(Call call, bool streams) : IDisposable
 {
     protected Call Call { get; } = call;
@@ -20,7 +20,6 @@ internal abstract class TokenSink(Call call, bool streams) : IDisposable
 
     protected ToolCall? CalledTool { get; private set; }
 
-    /// <summary>Whether the stream has begun.</summary>
     protected bool Begun { get; private set; }
 
     protected GoJson Json { get; } = new();
@@ -60,7 +59,7 @@ internal abstract class TokenSink(Call call, bool streams) : IDisposable
         await Reply.FlushAsync(Call.Http, Json, cancellationToken);
     }
 
-    /// <summary>The model's process died: an error as this protocol shows it, with the stream's clean end.</summary>
+    /// <summary>Reports the death of the model's process as this protocol does, with the stream's clean end.</summary>
     public async ValueTask FailAsync(ApiError error, CancellationToken cancellationToken)
     {
         if (!Streams || !Begun)
@@ -70,7 +69,7 @@ internal abstract class TokenSink(Call call, bool streams) : IDisposable
         await Reply.FlushAsync(Call.Http, Json, cancellationToken);
     }
 
-    /// <summary>Something that is no JSON where JSON should be. True where that was the whole answer.</summary>
+    /// <summary>Writes invalid JSON. True if it was the whole response.</summary>
     public async ValueTask<bool> MalformedAsync(CancellationToken cancellationToken)
     {
         Json.Clear();
@@ -89,7 +88,7 @@ internal abstract class TokenSink(Call call, bool streams) : IDisposable
 
     public void Dispose() => Json.Dispose();
 
-    /// <summary>Sets the head, and writes what goes before the first piece.</summary>
+    /// <summary>Sends the headers and the text before the first piece.</summary>
     protected virtual void Begin() => Reply.Head(Call.Http, 200, StreamType);
 
     protected abstract void WritePiece(OutputPiece piece);

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Generation;
 
-/// <summary>Tool calls in the shapes of Ollama and of OpenAI.</summary>
+/// <summary>Writes tool calls in the formats of Ollama and OpenAI.</summary>
 internal static class ToolCallJson
 {
     public static void Native(GoJson json, ToolCall call) => json.Name("tool_calls"u8).BeginArray().BeginObject()

@@ -2,7 +2,7 @@ using OllamaBridge.Simulator.Memory;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>One request on its way through a server.</summary>
+/// <summary>The state of one request in a server.</summary>
 internal sealed class Call(HttpContext http, SimulatedServer server, ModelMemory memory, string path)
 {
     private bool _inside;
@@ -11,17 +11,17 @@ internal sealed class Call(HttpContext http, SimulatedServer server, ModelMemory
 
     public SimulatedServer Server { get; } = server;
 
-    /// <summary>The memory of the life in which the request came; a killed server's is empty.</summary>
+    /// <summary>The memory of the process that accepted the request; a killed server's is empty.</summary>
     public ModelMemory Memory { get; } = memory;
 
     public string Path { get; } = path;
 
     public ReadOnlyMemory<byte> Body { get; set; }
 
-    /// <summary>What follows a route's fixed part: a digest, a model's name.</summary>
+    /// <summary>The variable part of the path: a digest or a model's name.</summary>
     public string Tail { get; set; } = "";
 
-    /// <summary>The fault that strikes it.</summary>
+    /// <summary>The fault that applies to it; null for none.</summary>
     public Fault? Fault { get; set; }
 
     public SimulatorOptions Options => Server.Options;
@@ -30,19 +30,19 @@ internal sealed class Call(HttpContext http, SimulatedServer server, ModelMemory
 
     public TimeProvider Time => Server.Options.TimeProvider;
 
-    /// <summary>The client has hung up, or the server has died.</summary>
+    /// <summary>Cancelled when the client disconnects or the server is killed.</summary>
     public CancellationToken Aborted => Http.RequestAborted;
 
     public bool IsHead => HttpMethods.IsHead(Http.Request.Method);
 
-    /// <summary>It counts as inside the server from now on.</summary>
+    /// <summary>Counts the request as active.</summary>
     public void Enter()
     {
         _inside = true;
         Server.Statistics.RequestStarted();
     }
 
-    /// <summary>It counts no longer; once only.</summary>
+    /// <summary>Ends the count. Further calls have no effect.</summary>
     public void Leave()
     {
         if (_inside)

@@ -3,12 +3,12 @@ using Microsoft.AspNetCore.Connections.Features;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>Ends connections in the ways in which they end when something breaks.</summary>
+/// <summary>Ends connections as real failures do.</summary>
 internal static class Connections
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    /// <summary>RST: the peer's unread bytes are lost.</summary>
+    /// <summary>Sends RST: the peer's unread bytes are lost.</summary>
     public static void Reset(HttpContext http)
     {
         if (http.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket)
@@ -20,20 +20,20 @@ internal static class Connections
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
-                // Closed already.
+                // Already closed.
             }
         }
         http.Abort();
     }
 
-    /// <summary>FIN after everything sent so far, in the middle of the body: as a killed process leaves it.</summary>
+    /// <summary>Sends FIN after all sent bytes, in the middle of the body, as after a killed process.</summary>
     public static async Task CutAsync(HttpContext http)
     {
         await DrainAsync(http);
         http.Abort();
     }
 
-    /// <summary>Lets the socket send what was flushed, then closes its sending half.</summary>
+    /// <summary>Waits for the socket to send the flushed bytes, then closes its sending half.</summary>
     public static async Task DrainAsync(HttpContext http)
     {
         if (http.Features.Get<IConnectionTransportFeature>()?.Transport is { } transport

@@ -1,12 +1,12 @@
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>The content types that Ollama writes.</summary>
+/// <summary>Content types in Ollama's responses.</summary>
 internal static class ContentTypes
 {
-    /// <summary>What gin writes for JSON.</summary>
+    /// <summary>gin's content type for JSON.</summary>
     public const string Json = "application/json; charset=utf-8";
 
-    /// <summary>What Ollama's own writers for /v1 set.</summary>
+    /// <summary>The content type of Ollama's own writers for /v1.</summary>
     public const string BareJson = "application/json";
     public const string NdJson = "application/x-ndjson";
     public const string EventStream = "text/event-stream";

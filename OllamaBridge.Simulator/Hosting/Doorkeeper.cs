@@ -3,7 +3,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>The checks before any route: where a page may come from, and under which name a loopback server may be called.</summary>
+/// <summary>Checks the Origin of a page, and the Host of a request to a loopback server, before any route.</summary>
 internal static class Doorkeeper
 {
     private const string Headers = "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,X-Stainless-Lang,X-Stainless-Package-Version,"
@@ -13,7 +13,7 @@ internal static class Doorkeeper
     private static readonly string[] Schemes = ["app://", "file://", "tauri://", "vscode-webview://", "vscode-file://"];
     private static readonly string[] LocalSuffixes = [".localhost", ".local", ".internal"];
 
-    /// <summary>True where the request has been answered.</summary>
+    /// <summary>True if the response has been sent.</summary>
     public static bool Turn(HttpContext http, bool loopback)
     {
         var origin = http.Request.Headers.Origin;

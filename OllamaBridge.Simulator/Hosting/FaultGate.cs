@@ -3,13 +3,13 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>Picks the fault that strikes a request, and applies those that strike before its handler runs.</summary>
+/// <summary>Selects the fault of a request, and applies faults that precede its handler.</summary>
 internal static class FaultGate
 {
     private const string Broken = "llama runner process has terminated: signal: killed";
     private const string Busy = "server busy, please try again.  maximum pending requests exceeded";
 
-    /// <summary>True where the request needs no handler any more.</summary>
+    /// <summary>True if the request needs no handler any more.</summary>
     public static async ValueTask<bool> PassAsync(Call call, Route route)
     {
         if (!call.Server.Faults.Any)

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>Ids of answers, random as the real ones.</summary>
+/// <summary>Random ids of responses in the formats of real ones.</summary>
 internal static class Ids
 {
     /// <summary>Three digits, as in "chatcmpl-167".</summary>

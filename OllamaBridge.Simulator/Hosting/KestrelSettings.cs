@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>Makes Kestrel behave as Go's HTTP server does for Ollama: HTTP/1.1 only, no Server header, no limits on size or speed.</summary>
+/// <summary>Configures Kestrel like Go's HTTP server for Ollama: HTTP/1.1 only, no Server header, no limits on size or speed.</summary>
 internal static class KestrelSettings
 {
     public static KestrelServerOptions For(SimulatorOptions options)
@@ -13,7 +13,7 @@ internal static class KestrelSettings
             AllowSynchronousIO = false,
             ApplicationServices = new ServiceCollection().BuildServiceProvider(),
         };
-        // Go's http.DefaultMaxHeaderBytes; it counts no fields.
+        // Go's http.DefaultMaxHeaderBytes; Go does not limit the number of fields.
         settings.Limits.MaxRequestHeadersTotalSize = 1024 * 1024;
         settings.Limits.MaxRequestHeaderCount = 100_000;
         settings.Limits.MaxRequestBodySize = null;

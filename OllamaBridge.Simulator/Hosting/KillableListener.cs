@@ -8,9 +8,9 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 namespace OllamaBridge.Simulator.Hosting;
 
 /// <summary>
-/// A port for Kestrel that can be closed and opened again while Kestrel keeps running: so that a server dies as with kill -9
-/// (connections gone, port refusing) and comes back on the same port. A closed port stays bound, hence reserved: on Linux by a
-/// second socket that never listens, because between closing and binding again somebody's outgoing connection may get the port.
+/// A port for Kestrel that can be closed and opened again while Kestrel keeps running, so that a server can die as with kill -9
+/// (connections closed, port refusing) and restart on the same port. A closed port stays bound and so reserved: on Linux by a
+/// second socket that never listens, because between closing and binding again an outgoing connection might get the port.
 /// </summary>
 internal sealed class KillableListener : IConnectionListenerFactory, IConnectionListener
 {
@@ -37,7 +37,7 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
         return ValueTask.FromResult<IConnectionListener>(this);
     }
 
-    /// <summary>Accepts connections; does nothing where it already does.</summary>
+    /// <summary>Starts to accept connections; no effect if it does already.</summary>
     /// <exception cref="AddressInUseException">Another process has the port.</exception>
     public void Open()
     {
@@ -45,7 +45,7 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
         {
             if (_listening)
                 return;
-            // .NET binds with SO_REUSEADDR, with which Linux lets two sockets share a port as long as only one listens.
+            // .NET binds with SO_REUSEADDR: on Linux two sockets can share a port if only one listens.
             if (OperatingSystem.IsLinux())
                 _reservation ??= Bind();
             _socket ??= Bind();
@@ -55,7 +55,7 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
         }
     }
 
-    /// <summary>Refuses connections from now on; open ones stay.</summary>
+    /// <summary>Refuses new connections; open ones stay.</summary>
     public void Close()
     {
         lock (_gate)
@@ -68,7 +68,7 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
         }
     }
 
-    /// <summary>Closes every open connection at once, unsent bytes and all.</summary>
+    /// <summary>Closes every open connection at once and discards unsent bytes.</summary>
     public void CutConnections()
     {
         foreach (var connection in _connections.Keys)
@@ -133,7 +133,7 @@ internal sealed class KillableListener : IConnectionListenerFactory, IConnection
             }
             catch (SocketException) when (IsCurrent(socket))
             {
-                // A connection that was reset while it waited to be accepted.
+                // A connection was reset before it was accepted.
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>Answers to paths and methods that no route has: 404, 405, and redirects to the path that was meant.</summary>
+/// <summary>Responses to paths and methods without a route: 404, 405, and redirects to a similar path.</summary>
 internal static class Misdirection
 {
     public static Task AnswerAsync(HttpContext http, string path, Route? route)
@@ -20,8 +20,8 @@ internal static class Misdirection
 
     public static Task NotFoundAsync(HttpContext http) => Reply.BytesAsync(http, 404, "404 page not found"u8.ToArray(), ContentTypes.BareText);
 
-    /// <summary>What Go's net/http answers before any route: the server's own abilities, a tunnel, and a path that isn't clean.</summary>
-    /// <returns>Null where the routes answer.</returns>
+    /// <summary>Responses of Go's net/http before any route: the server's own options, a tunnel, and a path that isn't clean.</summary>
+    /// <returns>Null if a route serves the request.</returns>
     public static Task? BeforeRoutes(HttpContext http)
     {
         var target = http.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
@@ -40,7 +40,7 @@ internal static class Misdirection
         return null;
     }
 
-    /// <summary>Go's path.Clean, which keeps a trailing slash here.</summary>
+    /// <summary>Go's path.Clean, but with a trailing slash kept.</summary>
     private static string Resolve(string path)
     {
         List<string> segments = [];

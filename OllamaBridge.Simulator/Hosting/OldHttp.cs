@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.Connections;
 namespace OllamaBridge.Simulator.Hosting;
 
 /// <summary>
-/// Looks at a connection's first line for what Go does and Kestrel does not: answer HTTP/1.0 as HTTP/1.0, and hang up on HTTP/2
-/// without prior notice (recordings 07-http10*, 07-h2c-prior-knowledge). HTTP/1.1 passes untouched.
+/// Inspects a connection's first line for cases that Go and Kestrel handle differently: HTTP/1.0 gets an HTTP/1.0 response, and HTTP/2
+/// with prior knowledge is disconnected (recordings 07-http10*, 07-h2c-prior-knowledge). HTTP/1.1 passes through.
 /// </summary>
 internal static class OldHttp
 {
@@ -78,7 +78,7 @@ internal static class OldHttp
         await to.CompleteAsync();
     }
 
-    /// <summary>A head of version 1.0, in which closing goes without saying.</summary>
+    /// <summary>Headers of version 1.0, in which closing is the default.</summary>
     private static byte[] Aged(byte[] bytes)
     {
         if (!bytes.AsSpan().StartsWith(New))

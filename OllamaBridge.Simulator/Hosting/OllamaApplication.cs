@@ -11,7 +11,7 @@ using OllamaBridge.Simulator.Vllm;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>What Kestrel calls for each request: the door, the route, the fault, the handler, the error.</summary>
+/// <summary>Processes each request of Kestrel: access checks, route, fault, handler, error.</summary>
 internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplication<HttpContext>, IDisposable
 {
     private readonly bool _loopback = IPAddress.IsLoopback(server.Options.Address);
@@ -61,7 +61,7 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
         var call = new Call(context, server, Volatile.Read(ref _memory), path) { Tail = tail };
         if (route.Inference)
             call.Enter();
-        // Health checks and lists come several times a second; only requests to a model are worth a span.
+        // Health checks and lists are frequent and need no span.
         var span = route.Inference ? SimulatorTelemetry.StartRequest(context, server) : null;
         try
         {
@@ -74,7 +74,7 @@ internal sealed class OllamaApplication(SimulatedServer server) : IHttpApplicati
         }
     }
 
-    /// <summary>The process is gone: what was in memory is too.</summary>
+    /// <summary>Clears the memory, as the end of the process does.</summary>
     public void LoseMemory() => Interlocked.Exchange(ref _memory, new ModelMemory(server.Options, server.Statistics)).Dispose();
 
     public void Dispose() => _memory.Dispose();

@@ -2,7 +2,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>How an error looks to the caller of a path.</summary>
+/// <summary>The error format of a path's protocol.</summary>
 internal static class Protocol
 {
     public static bool IsAnthropic(string path) => path.StartsWith("/v1/messages", StringComparison.Ordinal);

@@ -2,10 +2,10 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>Sends answers with the framing of Go's HTTP server: a length where the body is short and complete, else chunks.</summary>
+/// <summary>Sends responses with the framing of Go's HTTP server: a length for a short complete body, else chunks.</summary>
 internal static class Reply
 {
-    /// <summary>Bytes that Go buffers before it falls back to chunks.</summary>
+    /// <summary>The size in bytes of Go's buffer; a longer body is chunked.</summary>
     private const int GoBuffer = 2048;
 
     public static void Head(HttpContext http, int status, string? contentType)
@@ -29,7 +29,6 @@ internal static class Reply
         await http.Response.BodyWriter.WriteAsync(body, http.RequestAborted);
     }
 
-    /// <summary>A status without a body.</summary>
     public static Task EmptyAsync(HttpContext http, int status)
     {
         http.Response.StatusCode = status;
@@ -38,7 +37,7 @@ internal static class Reply
         return Task.CompletedTask;
     }
 
-    /// <summary>Sends what was written as one chunk, at once.</summary>
+    /// <summary>Sends the written bytes as one chunk, at once.</summary>
     public static async ValueTask FlushAsync(HttpContext http, GoJson json, CancellationToken cancellationToken)
     {
         var result = await http.Response.BodyWriter.WriteAsync(json.WrittenMemory, cancellationToken);

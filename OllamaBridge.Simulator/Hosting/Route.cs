@@ -1,26 +1,26 @@
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>What answers one path.</summary>
-/// <param name="Path">The path; ends with '/' where a parameter follows.</param>
+/// <summary>The handlers of one path.</summary>
+/// <param name="Path">The path; ends with '/' if a parameter follows.</param>
 internal sealed record Route(string Path)
 {
-    /// <summary>Answers GET (and HEAD where <see cref="Head"/>).</summary>
+    /// <summary>Handles GET (and HEAD if <see cref="Head"/>).</summary>
     public Func<Call, Task>? Get { get; init; }
 
     public Func<Call, Task>? Post { get; init; }
 
     public Func<Call, Task>? Delete { get; init; }
 
-    /// <summary>Whether HEAD is answered too: by GET's handler, or POST's where there is no GET.</summary>
+    /// <summary>Whether HEAD is supported: by GET's handler, or POST's if there is no GET.</summary>
     public bool Head { get; init; }
 
-    /// <summary>Whether it needs a model's work: what statistics count and faults strike by default.</summary>
+    /// <summary>Whether it uses a model: counted by statistics, and subject to faults by default.</summary>
     public bool Inference { get; init; }
 
-    /// <summary>Whether the handler reads the body by itself.</summary>
+    /// <summary>Whether the handler itself reads the body.</summary>
     public bool Upload { get; init; }
 
-    /// <summary>The methods in the order in which gin lists them.</summary>
+    /// <summary>The methods in gin's order.</summary>
     public string Allow => string.Join(", ", Methods());
 
     public Func<Call, Task>? For(string method) => method switch

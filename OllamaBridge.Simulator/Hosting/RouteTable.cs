@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.OpenAi;
 
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>Every path that an Ollama server knows.</summary>
+/// <summary>All routes of an Ollama server.</summary>
 internal static class RouteTable
 {
     private static readonly Route[] All =
@@ -53,7 +53,7 @@ internal static class RouteTable
             return exact;
         foreach (var route in Prefixes)
         {
-            // A parameter is one segment.
+            // A parameter is one path segment.
             if (path.Length > route.Path.Length && path.StartsWith(route.Path, StringComparison.Ordinal) && path.IndexOf('/', route.Path.Length) < 0)
             {
                 tail = path[route.Path.Length..];

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Hosting;
 
-/// <summary>Notes a request as it came.</summary>
+/// <summary>Records requests for <see cref="SimulatorStatistics.Seen"/>.</summary>
 internal static class Witness
 {
     public static SeenRequest Of(Call call)

@@ -3,12 +3,12 @@ using System.Text.Json;
 
 namespace OllamaBridge.Simulator.Json;
 
-/// <summary>Durations as Go and Ollama read them: "5m", "1h30m", "-1s"; a bare number is seconds; negative means for ever.</summary>
+/// <summary>Parses durations as Go and Ollama do: "5m", "1h30m", "-1s". A bare number is seconds; negative means for ever.</summary>
 internal static class GoDuration
 {
     private const double MaxSeconds = long.MaxValue / 1e9;
 
-    /// <summary>The field keep_alive; null where it is missing.</summary>
+    /// <summary>The field keep_alive; null if it is missing.</summary>
     /// <exception cref="ApiError">400: neither a number nor a duration.</exception>
     public static TimeSpan? KeepAlive(JsonElement from)
     {

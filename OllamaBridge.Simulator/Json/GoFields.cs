@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace OllamaBridge.Simulator.Json;
 
-/// <summary>Fields of a request by type, with Go's error where the type is another. Missing and null are the zero value.</summary>
+/// <summary>Reads fields of a request by type, with Go's error for another type. Missing fields and null have the zero value.</summary>
 internal static class GoFields
 {
     public static string Text(this JsonElement from, ReadOnlySpan<byte> name) =>
@@ -23,7 +23,7 @@ internal static class GoFields
     public static double? Real(this JsonElement from, ReadOnlySpan<byte> name) =>
         !TryGet(from, name, out var value) ? null : value.ValueKind == JsonValueKind.Number ? value.GetDouble() : throw Mismatch(value, name, "float64");
 
-    /// <summary>The elements of an array; none where it is missing.</summary>
+    /// <summary>The elements of an array; empty if it is missing.</summary>
     public static IReadOnlyList<JsonElement> Items(this JsonElement from, ReadOnlySpan<byte> name)
     {
         if (!TryGet(from, name, out var value))
@@ -31,7 +31,7 @@ internal static class GoFields
         return value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : throw Mismatch(value, name, "[]interface {}");
     }
 
-    /// <summary>A field that is there and not null.</summary>
+    /// <summary>A field that is present and not null.</summary>
     public static bool TryGet(JsonElement from, ReadOnlySpan<byte> name, out JsonElement value)
     {
         value = default;
@@ -39,7 +39,7 @@ internal static class GoFields
             return false;
         if (from.TryGetProperty(name, out value))
             return value.ValueKind != JsonValueKind.Null;
-        // Names match in any case, and the last one counts.
+        // Names are case-insensitive, and the last field of a name is used.
         var wanted = System.Text.Encoding.UTF8.GetString(name);
         foreach (var property in from.EnumerateObject())
             if (property.Name.Equals(wanted, StringComparison.OrdinalIgnoreCase))

@@ -39,7 +39,7 @@ internal sealed class GoJson : IDisposable
 
     public GoJson EndArray() => Close((byte)']');
 
-    /// <summary>A name that needs no escaping.</summary>
+    /// <summary>Writes a name that needs no escaping.</summary>
     public GoJson Name(ReadOnlySpan<byte> name)
     {
         var to = Reserve(name.Length + 4);
@@ -114,7 +114,7 @@ internal sealed class GoJson : IDisposable
 
     public GoJson Null() => Value("null"u8);
 
-    /// <summary>RFC 3339 with as many decimals as there are, as Go writes a time.</summary>
+    /// <summary>Writes RFC 3339 with the required decimals only, as Go does.</summary>
     public GoJson Time(DateTimeOffset value)
     {
         Separate();
@@ -126,7 +126,7 @@ internal sealed class GoJson : IDisposable
         return this;
     }
 
-    /// <summary>A value that is JSON already.</summary>
+    /// <summary>Writes a value that is JSON.</summary>
     public GoJson Value(ReadOnlySpan<byte> json)
     {
         Separate();
@@ -135,7 +135,7 @@ internal sealed class GoJson : IDisposable
         return this;
     }
 
-    /// <summary>Bytes between values: framing, not JSON.</summary>
+    /// <summary>Writes framing between values.</summary>
     public GoJson Raw(ReadOnlySpan<byte> bytes)
     {
         bytes.CopyTo(Reserve(bytes.Length));
@@ -143,7 +143,7 @@ internal sealed class GoJson : IDisposable
         return this;
     }
 
-    /// <summary>Framing after which a new value begins.</summary>
+    /// <summary>Writes framing after which a new value begins.</summary>
     public GoJson Frame(ReadOnlySpan<byte> bytes)
     {
         Raw(bytes);

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Json;
 
-/// <summary>Name and value in one call, for the many plain fields.</summary>
+/// <summary>Shortcuts that write a name and its value.</summary>
 internal static class GoJsonValues
 {
     public static GoJson Field(this GoJson json, ReadOnlySpan<byte> name, ReadOnlySpan<char> value) => json.Name(name).String(value);

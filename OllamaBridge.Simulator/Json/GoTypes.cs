@@ -1,12 +1,12 @@
 namespace OllamaBridge.Simulator.Json;
 
-/// <summary>The names of Ollama's request types, which Go's JSON errors tell.</summary>
+/// <summary>The names of Ollama's request types in Go's JSON errors.</summary>
 internal static class GoTypes
 {
-    /// <summary>Stands for the type's name until the path is known.</summary>
+    /// <summary>The placeholder for the type's name until the path is known.</summary>
     public const string Placeholder = "\u0001";
 
-    /// <summary>An error's text with the name of the type that a path takes.</summary>
+    /// <summary>Replaces the placeholder by the name of the type of a path's requests.</summary>
     public static string Fill(string message, string path) =>
         message.Contains(Placeholder, StringComparison.Ordinal) ? message.Replace(Placeholder, Of(path), StringComparison.Ordinal) : message;
 

@@ -3,12 +3,12 @@ using System.Text.Unicode;
 
 namespace OllamaBridge.Simulator.Json;
 
-/// <summary>Go's encoding/json reads lone surrogates and bytes that are no UTF-8 as U+FFFD; .NET's JSON refuses them.</summary>
+/// <summary>Go's encoding/json reads lone surrogates and invalid UTF-8 as U+FFFD; .NET's JSON rejects them.</summary>
 internal static class GoUtf8
 {
     private const int EscapeLength = 6;
 
-    /// <summary>The same JSON with U+FFFD in their place; the memory itself if there are none.</summary>
+    /// <summary>The same JSON with U+FFFD instead of invalid parts; the memory itself if there are none.</summary>
     public static ReadOnlyMemory<byte> Repair(ReadOnlyMemory<byte> json)
     {
         var valid = Utf8.IsValid(json.Span) ? json : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(json.Span));
@@ -31,14 +31,14 @@ internal static class GoUtf8
         return copy ?? valid;
     }
 
-    /// <summary>Where the next escape begins; negative if none does.</summary>
+    /// <summary>The start of the next escape; negative if there is none.</summary>
     private static int Next(ReadOnlySpan<byte> text, int from)
     {
         var found = from >= text.Length ? -1 : text[from..].IndexOf((byte)'\\');
         return found < 0 || from + found + 1 >= text.Length ? -1 : from + found;
     }
 
-    /// <summary>The UTF-16 unit of an escape; 0 if none is there.</summary>
+    /// <summary>The UTF-16 unit of an escape; 0 if there is none.</summary>
     private static char Unit(ReadOnlySpan<byte> text, int at) =>
         at + EscapeLength <= text.Length && text[at] == '\\' && text[at + 1] == 'u'
         && System.Buffers.Text.Utf8Parser.TryParse(text.Slice(at + 2, 4), out ushort unit, out var read, 'x') && read == 4

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace OllamaBridge.Simulator.Json;
 
-/// <summary>A request's JSON, read as leniently as Go reads it and with Go's words where it cannot.</summary>
+/// <summary>A request's JSON, parsed as leniently as by Go, and with Go's error texts.</summary>
 internal sealed class RequestBody : IDisposable
 {
     // Go's own limit (encoding/json, maxNestingDepth).
@@ -15,7 +15,7 @@ internal sealed class RequestBody : IDisposable
 
     public JsonElement Root => _document.RootElement;
 
-    /// <summary>Parses the first value; what follows it is ignored.</summary>
+    /// <summary>Parses the first value and ignores the rest.</summary>
     /// <exception cref="ApiError">400: no body, a body cut short, no JSON, or no object.</exception>
     public static RequestBody Parse(ReadOnlyMemory<byte> bytes, string whenEmpty = "missing request body")
     {
@@ -44,7 +44,7 @@ internal sealed class RequestBody : IDisposable
 
     public void Dispose() => _document.Dispose();
 
-    /// <summary>How Go names the kind of a value in its errors.</summary>
+    /// <summary>Go's name for the kind of a value in errors.</summary>
     public static string GoKind(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.String => "string",
@@ -62,7 +62,7 @@ internal sealed class RequestBody : IDisposable
         for (; line > 0; line--)
             at += bytes[at..].IndexOf((byte)'\n') + 1;
         at = Math.Clamp(at + (int)(e.BytePositionInLine ?? 0), 0, bytes.Length - 1);
-        // Go quotes the byte, not the character that it begins.
+        // Go quotes the byte, not the character that begins with it.
         var text = ((char)bytes[at]).ToString();
         foreach (var literal in (ReadOnlySpan<string>)["null", "true", "false"])
         {

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Memory;
 
-/// <summary>A request that waits for its model to be brought into memory.</summary>
+/// <summary>A request that waits for its model to be loaded.</summary>
 internal sealed class LoadTicket(StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive)
 {
     public StoredModel Stored { get; } = stored;

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Memory;
 
-/// <summary>What a loaded model takes: its weights, and a key-value cache that grows with context and slots.</summary>
+/// <summary>The memory of a loaded model: its weights, and a key-value cache that grows with context and slots.</summary>
 internal static class MemorySize
 {
     private const int BytesPerValue = 2;

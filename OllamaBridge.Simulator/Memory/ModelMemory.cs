@@ -1,8 +1,8 @@
 namespace OllamaBridge.Simulator.Memory;
 
 /// <summary>
-/// What a server has in memory. A loaded model serves at once; a model that must be loaded first waits in a bounded queue
-/// whose head alone evicts and loads, as Ollama's scheduler does.
+/// The models in a server's memory. A loaded model serves at once; a model that must be loaded first waits in a bounded queue.
+/// Only the head of the queue evicts and loads, as in Ollama's scheduler.
 /// </summary>
 internal sealed class ModelMemory : IDisposable
 {
@@ -25,7 +25,7 @@ internal sealed class ModelMemory : IDisposable
         _shelf = new RunnerShelf(options, _gate);
     }
 
-    /// <summary>Requests in the queue, the one that is being worked on included.</summary>
+    /// <summary>Queued requests, including the one whose model is being loaded.</summary>
     public int WaitingCount
     {
         get
@@ -72,7 +72,7 @@ internal sealed class ModelMemory : IDisposable
             _shelf.Release(runner);
     }
 
-    /// <summary>Unloads a model as soon as nobody uses it.</summary>
+    /// <summary>Unloads a model as soon as it is idle.</summary>
     public void Expire(StoredModel stored)
     {
         lock (_gate)
@@ -82,7 +82,7 @@ internal sealed class ModelMemory : IDisposable
         }
     }
 
-    /// <summary>The model's process dies unnoticed: the next request loads it again.</summary>
+    /// <summary>Kills the model's process without notice: the next request loads the model again.</summary>
     public void KillRunner(StoredModel stored)
     {
         lock (_gate)
@@ -92,20 +92,20 @@ internal sealed class ModelMemory : IDisposable
         }
     }
 
-    /// <summary>Holds back the list of loaded models until it is disposed; does nothing on a server that does not.</summary>
+    /// <summary>Delays the list of loaded models until it is disposed; no effect without <see cref="SimulatorOptions.HoldsRunningList"/>.</summary>
     public RunningListHold HoldList() => new(_options.HoldsRunningList ? _holds : null);
 
-    /// <summary>Waits while the list of loaded models is held back.</summary>
+    /// <summary>Waits while the list of loaded models is delayed.</summary>
     public Task ListIsFreeAsync(CancellationToken cancellationToken) => _holds.WhenNoneAsync(cancellationToken);
 
-    /// <summary>What is loaded, the longest-lived first.</summary>
+    /// <summary>The loaded models, the latest expiry first.</summary>
     public IReadOnlyList<(StoredModel Stored, long Size, int Context, DateTimeOffset ExpiresAt)> List()
     {
         lock (_gate)
             return _shelf.List();
     }
 
-    /// <summary>Everything is gone, as when the process dies.</summary>
+    /// <summary>Drops everything, as the end of the process does.</summary>
     public void Dispose()
     {
         lock (_gate)

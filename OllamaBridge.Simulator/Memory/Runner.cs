@@ -9,7 +9,7 @@ internal sealed class Runner(StoredModel stored, RunnerSettings settings, int sl
 
     public long Size { get; } = size;
 
-    /// <summary>The parallel slots; waiters come in turn.</summary>
+    /// <summary>The parallel slots; waiting requests get them in turn.</summary>
     public SemaphoreSlim Slots { get; } = new(slots);
 
     public TaskCompletionSource Loaded { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -20,7 +20,7 @@ internal sealed class Runner(StoredModel stored, RunnerSettings settings, int sl
 
     public bool Ready { get; set; }
 
-    /// <summary>Its process is gone, but nobody has noticed: still listed, not usable.</summary>
+    /// <summary>Its process has ended without notice: still listed, not usable.</summary>
     public bool Dead { get; set; }
 
     public TimeSpan KeepAlive { get; set; }

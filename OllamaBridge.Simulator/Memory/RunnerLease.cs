@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Memory;
 
-/// <summary>A request's hold on a loaded model.</summary>
+/// <summary>A request's use of a loaded model.</summary>
 internal sealed class RunnerLease(ModelMemory memory, Runner runner, SimulatorStatistics statistics) : IDisposable
 {
     private int _slot;
@@ -8,7 +8,7 @@ internal sealed class RunnerLease(ModelMemory memory, Runner runner, SimulatorSt
 
     public Runner Runner => runner;
 
-    /// <summary>Waits, without bound as Ollama does, for one of the model's slots.</summary>
+    /// <summary>Waits for one of the model's slots, without a limit as in Ollama.</summary>
     public async ValueTask EnterSlotAsync(CancellationToken cancellationToken)
     {
         if (!runner.Slots.Wait(0, CancellationToken.None))

@@ -1,12 +1,12 @@
 namespace OllamaBridge.Simulator.Memory;
 
-/// <summary>The loaded models with their users and hours. Everything here is guarded by the given lock, timers included.</summary>
+/// <summary>The loaded models with their users and expiry times. The given lock guards all members, including timers.</summary>
 internal sealed class RunnerShelf(SimulatorOptions options, Lock gate)
 {
     private static readonly TimeSpan Soonest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Latest = TimeSpan.FromDays(40);
 
-    /// <summary>"For ever" as Ollama counts it: some 292 years.</summary>
+    /// <summary>Ollama's value for "for ever": some 292 years.</summary>
     private static readonly TimeSpan Forever = TimeSpan.FromTicks(long.MaxValue / 100);
 
     private readonly List<Runner> _runners = [];
@@ -15,11 +15,11 @@ internal sealed class RunnerShelf(SimulatorOptions options, Lock gate)
 
     public Runner? Find(StoredModel stored) => _runners.Find(r => r.Key == stored.Layers[0].Digest);
 
-    /// <summary>The model where it is loaded, alive, and with these settings.</summary>
+    /// <summary>The runner that is loaded, alive and has these settings; null for none.</summary>
     public Runner? Usable(StoredModel stored, RunnerSettings settings) =>
         Find(stored) is { Dead: false } runner && runner.Settings == settings ? runner : null;
 
-    /// <summary>Who must go before this can be loaded: the same model with other settings or dead, else an idle one, else the first to expire.</summary>
+    /// <summary>The runner to evict first: the same model with other settings or dead, else an idle one, else the first to expire.</summary>
     public Runner? Victim(StoredModel stored, RunnerSettings settings)
     {
         if (Find(stored) is { } same)
@@ -64,7 +64,7 @@ internal sealed class RunnerShelf(SimulatorOptions options, Lock gate)
         Arm(runner);
     }
 
-    /// <summary>Unloads a model as soon as nobody uses it.</summary>
+    /// <summary>Unloads a model as soon as it is idle.</summary>
     public void Retire(Runner runner)
     {
         runner.KeepAlive = TimeSpan.Zero;
@@ -87,7 +87,7 @@ internal sealed class RunnerShelf(SimulatorOptions options, Lock gate)
             Drop(runner);
     }
 
-    /// <summary>What is loaded, the longest-lived first.</summary>
+    /// <summary>The loaded models, the latest expiry first.</summary>
     public IReadOnlyList<(StoredModel Stored, long Size, int Context, DateTimeOffset ExpiresAt)> List() =>
     [
         .. _runners.Where(r => r.Ready)
@@ -98,7 +98,7 @@ internal sealed class RunnerShelf(SimulatorOptions options, Lock gate)
     private long SizeOf(StoredModel stored, RunnerSettings settings) =>
         MemorySize.Of(stored.Model, settings.ContextLength, options.ParallelSlots);
 
-    /// <summary>Sets the timer of an idle model. It is moved only when it would ring too late; ringing early it looks again.</summary>
+    /// <summary>Sets the timer of an idle model. It moves only if it would fire too late; when it fires early it is set again.</summary>
     private void Arm(Runner runner)
     {
         if (runner.KeepAlive < TimeSpan.Zero || (runner.Timer is not null && runner.TimerDue <= runner.ExpiresAt))

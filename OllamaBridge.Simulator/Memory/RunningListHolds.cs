@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Memory;
 
-/// <summary>Holds on the list of loaded models: loads, and pings of frozen runners. Thread-safe.</summary>
+/// <summary>Delays of the list of loaded models: loads, and pings of frozen runners. Thread-safe.</summary>
 internal sealed class RunningListHolds
 {
     private readonly Lock _gate = new();
@@ -33,7 +33,7 @@ internal sealed class RunningListHolds
     }
 }
 
-/// <summary>One of them; null for none.</summary>
+/// <summary>One delay; ends when disposed.</summary>
 internal readonly struct RunningListHold : IDisposable
 {
     private readonly RunningListHolds? _holds;

@@ -2,10 +2,10 @@ using System.Collections.Concurrent;
 
 namespace OllamaBridge.Simulator;
 
-/// <summary>The files of a model folder by digest: their sizes, and the bytes of small ones only.</summary>
+/// <summary>The files of a model folder by digest: sizes, and the bytes of small files.</summary>
 internal sealed class BlobStore
 {
-    /// <summary>Bytes up to which an uploaded file is kept.</summary>
+    /// <summary>The maximum size in bytes of an uploaded file whose content is kept.</summary>
     public const int KeptBytes = 64 * 1024;
 
     private readonly ConcurrentDictionary<string, Blob> _blobs = new(StringComparer.OrdinalIgnoreCase);
@@ -19,8 +19,8 @@ internal sealed class BlobStore
     public void Remove(string digest) => _blobs.TryRemove(digest, out _);
 
     /// <summary>One file.</summary>
-    /// <param name="Size">Bytes.</param>
-    /// <param name="Head">Its first bytes, or all where small.</param>
+    /// <param name="Size">In bytes.</param>
+    /// <param name="Head">The first bytes; all bytes of a small file.</param>
     internal sealed record Blob(long Size, byte[] Head)
     {
         public bool IsGguf => Head.AsSpan().StartsWith("GGUF"u8);

@@ -1,9 +1,9 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>How a model's template treats a conversation that ends with the assistant's own words (recordings 06-*).</summary>
+/// <summary>A template's treatment of a conversation that ends with an assistant message (recordings 06-*).</summary>
 public enum ChatTemplate
 {
-    /// <summary>Ranges over the messages and closes every turn: a trailing assistant message is closed and a new answer begins.</summary>
+    /// <summary>Ranges over the messages and closes every turn: a trailing assistant message is closed and a new response begins.</summary>
     Messages,
 
     /// <summary>Ranges over the messages but leaves a trailing assistant message open: it is continued.</summary>
@@ -15,6 +15,6 @@ public enum ChatTemplate
     /// <summary>The template that comes with the weights (Jinja): a trailing assistant message is continued.</summary>
     Jinja,
 
-    /// <summary>Nothing but the prompt, without any marker.</summary>
+    /// <summary>Only the prompt, without any marker.</summary>
     Bare,
 }

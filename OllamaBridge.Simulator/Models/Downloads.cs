@@ -1,20 +1,20 @@
 namespace OllamaBridge.Simulator;
 
 /// <summary>
-/// The downloads of one server. Pulls of the same file on one server share a download; servers that share a folder do not know
-/// of each other, so that only the first to finish keeps the file and the others fail (recordings 14-pull-concurrent-*).
+/// The downloads of one server. Pulls of the same file on one server share a download. Servers that share a folder do not coordinate:
+/// only the first to finish keeps the file, and the others fail (recordings 14-pull-concurrent-*).
 /// </summary>
 internal sealed class Downloads(ModelStore store, TimeProvider time)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Download> _running = [];
 
-    /// <summary>Joins the download of a file, or starts one; null where the file is there.</summary>
+    /// <summary>Joins the download of a file, or starts one; null if the file exists.</summary>
     public Download? Join(ModelLayer layer, long bytesPerSecond)
     {
         lock (_gate)
         {
-            // Looked at here and not before: a download of this server may end meanwhile, and would be taken for another server's.
+            // Checked under the lock: a download of this server that ended meanwhile must not be treated as another server's.
             if (store.Blobs.Contains(layer.Digest))
                 return null;
             if (!_running.TryGetValue(layer.Digest, out var download))
@@ -24,7 +24,7 @@ internal sealed class Downloads(ModelStore store, TimeProvider time)
         }
     }
 
-    /// <summary>Leaves a download; the last to leave ends it.</summary>
+    /// <summary>Leaves a download; the last pull to leave ends it.</summary>
     public void Leave(Download download)
     {
         lock (_gate)
@@ -34,7 +34,7 @@ internal sealed class Downloads(ModelStore store, TimeProvider time)
         }
     }
 
-    /// <summary>Puts a complete file in its place; false where another server has been faster.</summary>
+    /// <summary>Stores a complete file; false if another server was faster.</summary>
     public bool Finish(Download download)
     {
         lock (_gate)

@@ -1,9 +1,9 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>The numbers of a model that /api/show tells.</summary>
+/// <summary>The figures of a model in /api/show.</summary>
 public sealed record ModelArchitecture
 {
-    /// <summary>Number of parameters; 0 means as the model's parameter size says.</summary>
+    /// <summary>Number of parameters; 0 derives it from the model's parameter size.</summary>
     public long ParameterCount { get; init; }
 
     /// <summary>Number of blocks (layers).</summary>

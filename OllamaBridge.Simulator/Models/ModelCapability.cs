@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>The capabilities that Ollama knows, as /api/tags and /api/show write them.</summary>
+/// <summary>Ollama's capabilities in the spelling of /api/tags and /api/show.</summary>
 public static class ModelCapability
 {
     /// <summary>Generates text.</summary>
@@ -9,18 +9,18 @@ public static class ModelCapability
     /// <summary>Calls tools.</summary>
     public const string Tools = "tools";
 
-    /// <summary>Thinks before it answers.</summary>
+    /// <summary>Thinks before the response.</summary>
     public const string Thinking = "thinking";
 
-    /// <summary>Turns text into vectors.</summary>
+    /// <summary>Generates embeddings.</summary>
     public const string Embedding = "embedding";
 
-    /// <summary>Fills in between a prompt and a suffix.</summary>
+    /// <summary>Generates the text between a prompt and a suffix.</summary>
     public const string Insert = "insert";
 
-    /// <summary>Sees images.</summary>
+    /// <summary>Accepts images.</summary>
     public const string Vision = "vision";
 
-    /// <summary>Hears speech.</summary>
+    /// <summary>Accepts audio.</summary>
     public const string Audio = "audio";
 }

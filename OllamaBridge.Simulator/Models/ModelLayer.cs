@@ -2,9 +2,9 @@ namespace OllamaBridge.Simulator;
 
 /// <summary>One file of a model.</summary>
 /// <param name="Digest">SHA-256 in hexadecimal, without "sha256:".</param>
-/// <param name="Size">Bytes.</param>
+/// <param name="Size">In bytes.</param>
 internal sealed record ModelLayer(string Digest, long Size)
 {
-    /// <summary>The first twelve digits, as progress lines show them.</summary>
+    /// <summary>The first twelve digits, as in progress lines.</summary>
     public string Brief => Digest[..12];
 }

@@ -1,9 +1,9 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>Finds a model for a request, with the errors that Ollama gives.</summary>
+/// <summary>Finds a model for a request, with Ollama's errors.</summary>
 internal static class ModelLookup
 {
-    /// <exception cref="ApiError">400: no model name. 403: a cloud model. 404: not there.</exception>
+    /// <exception cref="ApiError">400: no model name. 403: a cloud model. 404: unknown model.</exception>
     public static StoredModel Find(ModelStore store, string asked, bool tellShortName = false)
     {
         var reference = ModelReference.Parse(asked, new ApiError(404, $"model '{asked}' not found"));
@@ -16,7 +16,7 @@ internal static class ModelLookup
         return stored ?? throw new ApiError(404, $"model '{(tellShortName ? name.Short : asked)}' not found");
     }
 
-    /// <exception cref="ApiError">400: it cannot generate text.</exception>
+    /// <exception cref="ApiError">400: the model cannot generate text.</exception>
     public static void Require(StoredModel stored, string asked, string operation)
     {
         var blind = stored.Model.Damage is ModelDamage.BlobMissing or ModelDamage.BlobMissingUnread;

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace OllamaBridge.Simulator;
 
-/// <summary>A model's name in its parts: host/namespace/model:tag. Ollama fills what is missing and shortens what is its default.</summary>
+/// <summary>A model's name in its parts: host/namespace/model:tag. Missing parts get Ollama's defaults, which the short form omits.</summary>
 internal sealed record ModelName(string Host, string Namespace, string Model, string Tag)
 {
     public const string DefaultHost = "registry.ollama.ai";
@@ -11,10 +11,10 @@ internal sealed record ModelName(string Host, string Namespace, string Model, st
     private const int MaxPart = 80;
     private const int MaxHost = 350;
 
-    /// <summary>Every part written out, as capability errors show it.</summary>
+    /// <summary>All parts, as in capability errors.</summary>
     public string Full => $"{Host}/{Namespace}/{Model}:{Tag}";
 
-    /// <summary>As lists show it: without the default host and namespace, always with a tag.</summary>
+    /// <summary>The form in lists: without the default host and namespace, always with a tag.</summary>
     public string Short =>
         Host == DefaultHost ? (Namespace == DefaultNamespace ? $"{Model}:{Tag}" : $"{Namespace}/{Model}:{Tag}") : Full;
 
@@ -51,7 +51,7 @@ internal sealed record ModelName(string Host, string Namespace, string Model, st
         return true;
     }
 
-    /// <summary>The short form; the text itself where it is no model name.</summary>
+    /// <summary>The short form; the text itself if it is no model name.</summary>
     public static string Normalize(string text) => TryParse(text, out var name) ? name.Short : text;
 
     public static bool Same(string a, string b) => string.Equals(Normalize(a), Normalize(b), StringComparison.OrdinalIgnoreCase);

@@ -1,13 +1,13 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>A model as requests name it: a name, and perhaps ":local", ":cloud" or a tag that ends in "-cloud".</summary>
-/// <remarks>As Ollama's internal/modelref (0.32.15) reads it.</remarks>
+/// <summary>A model in requests: a name with an optional ":local", ":cloud" or a tag that ends in "-cloud".</summary>
+/// <remarks>Rules of Ollama's internal/modelref (0.32.15).</remarks>
 internal readonly record struct ModelReference(ModelName Name, string Base, bool IsLocal, bool IsCloud)
 {
     private const string CloudEnd = "-cloud";
 
-    /// <summary>Reads a model's name as inference and show do.</summary>
-    /// <exception cref="ApiError">400 where it is no name; what the caller says where it is blank.</exception>
+    /// <summary>Parses a model's name as inference and show do.</summary>
+    /// <exception cref="ApiError">400 for an invalid name; <paramref name="missing"/> for a blank one.</exception>
     public static ModelReference Parse(string text, ApiError missing)
     {
         text = text.Trim();
@@ -21,7 +21,7 @@ internal readonly record struct ModelReference(ModelName Name, string Base, bool
             : throw new ApiError(400, "invalid model name");
     }
 
-    /// <summary>Reads a model's name as pull and delete do: a cloud model is the entry that stands for it.</summary>
+    /// <summary>Parses a model's name as pull and delete do: a cloud model is the local entry that refers to it.</summary>
     public static ModelName ParseForPull(string text)
     {
         var reference = Parse(text, new ApiError(400, "invalid model name"));

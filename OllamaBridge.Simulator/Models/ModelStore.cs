@@ -8,8 +8,8 @@ public sealed class ModelStore
     private readonly TimeProvider _time;
     private int _writers, _maxWriters;
 
-    /// <summary>A folder that holds these models.</summary>
-    /// <exception cref="ArgumentException">A name is no model name.</exception>
+    /// <summary>Creates a folder with these models.</summary>
+    /// <exception cref="ArgumentException">A name is not a model name.</exception>
     public ModelStore(IEnumerable<SimulatedModel> models, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(models);
@@ -21,26 +21,26 @@ public sealed class ModelStore
     /// <summary>The models, newest first.</summary>
     public IReadOnlyList<SimulatedModel> Models => [.. List().Select(m => m.Model)];
 
-    /// <summary>Requests that write to the folder now: pull, create, copy, delete.</summary>
+    /// <summary>Requests that currently write to the folder: pull, create, copy, delete.</summary>
     public int ConcurrentWriters => Volatile.Read(ref _writers);
 
-    /// <summary>The most requests that ever wrote at once; a fleet that shares a folder should never see 2.</summary>
+    /// <summary>The highest number of concurrent writers; a fleet that shares a folder should never have 2.</summary>
     public int MaxConcurrentWriters => Volatile.Read(ref _maxWriters);
 
-    /// <summary>What was uploaded or downloaded.</summary>
+    /// <summary>Uploaded and downloaded files.</summary>
     internal BlobStore Blobs { get; } = new();
 
-    /// <summary>Puts a model in, over one of the same name.</summary>
-    /// <exception cref="ArgumentException">Its name is no model name.</exception>
+    /// <summary>Adds a model, or replaces the one of the same name.</summary>
+    /// <exception cref="ArgumentException">Its name is not a model name.</exception>
     public void Add(SimulatedModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (!ModelName.TryParse(model.Name, out var name))
-            throw new ArgumentException($"'{model.Name}' is no model name.", nameof(model));
+            throw new ArgumentException($"'{model.Name}' is not a model name.", nameof(model));
         Put(StoredModel.Create(name, model with { Name = name.Short }, model.ModifiedAt ?? _time.GetUtcNow()));
     }
 
-    /// <summary>Takes a model out, with the files that no other model uses; false where there was none.</summary>
+    /// <summary>Removes a model and the files that no other model uses; false if there is none.</summary>
     public bool Remove(string name)
     {
         lock (_gate)
@@ -54,7 +54,7 @@ public sealed class ModelStore
         }
     }
 
-    /// <summary>The model of this name (":latest" may be left out), or null.</summary>
+    /// <summary>The model of this name (":latest" may be omitted); null for none.</summary>
     public SimulatedModel? Find(string name) => Get(ModelName.Normalize(name))?.Model;
 
     internal StoredModel? Get(string shortName)

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace OllamaBridge.Simulator;
 
-/// <summary>A model in a store: its name there, and the digests of the files it is made of.</summary>
+/// <summary>A model in a store: its name, and the digests of its files.</summary>
 internal sealed class StoredModel
 {
     private const int ConfigSize = 153;
@@ -27,10 +27,10 @@ internal sealed class StoredModel
 
     public DateTimeOffset ModifiedAt { get; }
 
-    /// <summary>Of the manifest, without "sha256:".</summary>
+    /// <summary>The manifest's digest, without "sha256:".</summary>
     public string Digest { get; }
 
-    /// <summary>Weights first, then template unless the weights bring one, system prompt where there is one, parameters, configuration.</summary>
+    /// <summary>Weights first, then template unless the weights have one, system prompt if there is one, parameters, configuration.</summary>
     public IReadOnlyList<ModelLayer> Layers { get; }
 
     public static StoredModel Create(ModelName name, SimulatedModel model, DateTimeOffset modifiedAt, string? weightsDigest = null)

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator;
 
-/// <summary>Template texts that do what a <see cref="ChatTemplate"/> says, and the way back.</summary>
+/// <summary>Converts a <see cref="ChatTemplate"/> to a template text and back.</summary>
 internal static class TemplateTexts
 {
     private const string SystemPart = "{{ if .System }}<|system|>{{ .System }}<|end|>{{ end }}";
@@ -25,7 +25,7 @@ internal static class TemplateTexts
         _ => Thinking(model, Messages),
     };
 
-    /// <summary>The text with the parts that render thinking, from which the server derives the tags.</summary>
+    /// <summary>The text with the parts that render thinking; the server derives the tags from them.</summary>
     private static string Thinking(SimulatedModel model, string text)
     {
         var style = model.Thinking;
@@ -38,7 +38,7 @@ internal static class TemplateTexts
         return text.Replace(Turn, "<|assistant|>" + thought + "{{ .Content }}", StringComparison.Ordinal) + opened;
     }
 
-    /// <summary>What a template of this text does. Known by its marks, not by running it.</summary>
+    /// <summary>Recognizes a template text by its markers, without running it.</summary>
     public static ChatTemplate Classify(string text) => text switch
     {
         _ when text.Contains(".Messages", StringComparison.Ordinal) =>

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Simulator;
 
-/// <summary>Guesses a plausible model from its name.</summary>
+/// <summary>Derives a plausible model from its name.</summary>
 internal static partial class WellKnownModels
 {
     private const double BytesPerParameter = 0.61;

@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Hosting;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>POST and HEAD /api/blobs/sha256:… : uploads are hashed as they come, and only small ones are kept.</summary>
+/// <summary>POST and HEAD /api/blobs/sha256:… : uploads are hashed as they arrive, and only small ones are kept.</summary>
 internal static class BlobRoute
 {
     private const string Sha = "sha256:";
@@ -24,7 +24,7 @@ internal static class BlobRoute
         }
         else if (exists)
         {
-            // The body is not wanted: Go closes a connection on which one is still announced.
+            // The body is not read: Go closes a connection with an announced, unread body.
             if (call.Http.Request.Headers.Expect.Count > 0)
                 call.Http.Response.Headers.Connection = "close";
             await Reply.EmptyAsync(call.Http, 200);

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>Answers of /api/chat.</summary>
+/// <summary>Responses of /api/chat.</summary>
 internal sealed class ChatSink(Call call, bool streams, string model, int? topLogprobs) : NativeSink(call, streams, model, topLogprobs)
 {
     protected override void WritePiece(OutputPiece piece)

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>POST /api/embed and its elder /api/embeddings.</summary>
+/// <summary>POST /api/embed and its predecessor /api/embeddings.</summary>
 internal static class EmbedRoute
 {
     public static async Task HandleAsync(Call call)
@@ -64,8 +64,8 @@ internal static class EmbedRoute
         await Reply.JsonAsync(call.Http, 200, json);
     }
 
-    /// <summary>A text or several; none where the field is missing or empty.</summary>
-    /// <exception cref="ApiError">400: something else.</exception>
+    /// <summary>One or several texts; empty if the field is missing or empty.</summary>
+    /// <exception cref="ApiError">400: any other type.</exception>
     public static IReadOnlyList<string> Inputs(JsonElement from, ReadOnlySpan<byte> name)
     {
         if (!GoFields.TryGet(from, name, out var input))

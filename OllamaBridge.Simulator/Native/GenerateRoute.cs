@@ -49,7 +49,7 @@ internal static class GenerateRoute
         {
             KeepAlive = keepAlive,
             Raw = raw,
-            // Raw answers are read too.
+            // Raw responses are parsed, too.
             Thinking = ThinkingReader.For(stored.Model, rendered, think),
             ShowsEmptyTokens = true,
             Context = context,

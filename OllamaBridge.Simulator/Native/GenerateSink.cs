@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>Answers of /api/generate.</summary>
+/// <summary>Responses of /api/generate.</summary>
 internal sealed class GenerateSink(Call call, bool streams, string model, int? topLogprobs, GenerationRequest request)
     : NativeSink(call, streams, model, topLogprobs)
 {
@@ -43,7 +43,7 @@ internal sealed class GenerateSink(Call call, bool streams, string model, int? t
         Json.EndObject();
     }
 
-    /// <summary>The numbers of prompt and answer, with which a later request may go on; not in raw mode.</summary>
+    /// <summary>Writes the token numbers of prompt and response, with which a later request can continue; not in raw mode.</summary>
     private void Context(GenerationEnd end)
     {
         if (request.Raw)

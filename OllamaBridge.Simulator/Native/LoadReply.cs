@@ -4,10 +4,10 @@ using OllamaBridge.Simulator.Memory;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>A request without a prompt: loads the model, or unloads it where keep_alive is 0 (recordings 05-*).</summary>
+/// <summary>A request without a prompt: loads the model, or unloads it if keep_alive is 0 (recordings 05-*).</summary>
 internal static class LoadReply
 {
-    // needsReload's own, of a runner that is not loading.
+    // The timeout of needsReload for a runner that is not loading.
     private static readonly TimeSpan PingTimeout = TimeSpan.FromSeconds(10);
 
     public static async Task SendAsync(
@@ -28,7 +28,7 @@ internal static class LoadReply
         await Reply.JsonAsync(call.Http, 200, json);
     }
 
-    /// <summary>The server pings the runner before it answers (<c>needsReload</c>), so a frozen one keeps it waiting.</summary>
+    /// <summary>The server pings the runner before it responds (<c>needsReload</c>), so a frozen one delays the response.</summary>
     private static async Task LoadAsync(Call call, StoredModel stored, RunnerSettings settings, TimeSpan? keepAlive)
     {
         using var lease = await call.Memory.AcquireAsync(stored, settings, keepAlive, call.Aborted);

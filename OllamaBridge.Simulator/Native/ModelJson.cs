@@ -2,7 +2,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>Parts that several descriptions of a model share.</summary>
+/// <summary>Common parts of several descriptions of a model.</summary>
 internal static class ModelJson
 {
     public static void Details(GoJson json, SimulatedModel model, bool withLengths)

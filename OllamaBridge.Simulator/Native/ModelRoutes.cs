@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>Lists of models, and the short changes to them.</summary>
+/// <summary>Routes that list, copy and delete models.</summary>
 internal static class ModelRoutes
 {
     public static async Task TagsAsync(Call call)
@@ -91,7 +91,7 @@ internal static class ModelRoutes
         }
     }
 
-    /// <summary>The field "model", or "name" as older clients call it.</summary>
+    /// <summary>The field "model", or "name" of older clients.</summary>
     public static string ModelField(System.Text.Json.JsonElement body) =>
         body.Text("model"u8) is { Length: > 0 } model ? model : body.Text("name"u8);
 }

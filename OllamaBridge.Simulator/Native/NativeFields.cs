@@ -4,11 +4,11 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>Fields that several native requests share.</summary>
+/// <summary>Common fields of native requests.</summary>
 internal static class NativeFields
 {
     /// <summary>true, false or a level.</summary>
-    /// <exception cref="ApiError">400: none of these.</exception>
+    /// <exception cref="ApiError">400: any other value.</exception>
     public static bool? Think(JsonElement body)
     {
         if (!GoFields.TryGet(body, "think"u8, out var think))

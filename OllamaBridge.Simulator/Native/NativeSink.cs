@@ -4,7 +4,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>What /api/chat and /api/generate have in common: NDJSON, one object a line.</summary>
+/// <summary>Responses of /api/chat and /api/generate: NDJSON, one object per line.</summary>
 internal abstract class NativeSink(Call call, bool streams, string model, int? topLogprobs) : TokenSink(call, streams)
 {
     protected string Model { get; } = model;

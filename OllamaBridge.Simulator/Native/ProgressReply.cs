@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>Progress of pull, push and create: a line each, or only the end of it where the client wants no stream.</summary>
+/// <summary>Progress of pull, push and create: one line each, or only the last one without streaming.</summary>
 internal sealed class ProgressReply(Call call, bool streams) : IDisposable
 {
     private readonly GoJson _json = new();
@@ -39,7 +39,7 @@ internal sealed class ProgressReply(Call call, bool streams) : IDisposable
         await Reply.JsonAsync(call.Http, 200, _json, ContentTypes.BareJson);
     }
 
-    /// <summary>A stream that has begun cannot take back its 200: the error is its last line.</summary>
+    /// <summary>Writes the error as the last line, because a started stream has sent status 200.</summary>
     public async Task FailAsync(string message)
     {
         _json.Clear().BeginObject().Field("error"u8, message).EndObject();

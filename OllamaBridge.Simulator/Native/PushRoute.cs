@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>POST /api/push. A push to the public registry is refused for want of an account; one to a named host succeeds.</summary>
+/// <summary>POST /api/push. A push to the public registry is rejected without an account; one to another host succeeds.</summary>
 internal static class PushRoute
 {
     public static async Task HandleAsync(Call call)

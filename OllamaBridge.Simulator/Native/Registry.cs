@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>The world outside: which models can be fetched, and how it fails where they cannot (recordings 14-*).</summary>
+/// <summary>The model registry: which models can be pulled, and the errors for others (recordings 14-*).</summary>
 internal static class Registry
 {
     private const string Resolver = "127.0.0.53:53";

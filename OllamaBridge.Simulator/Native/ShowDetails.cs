@@ -3,7 +3,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.Native;
 
-/// <summary>The long lists of /api/show: what a GGUF file tells of itself, and its tensors.</summary>
+/// <summary>The long lists of /api/show: metadata of a GGUF file, and its tensors.</summary>
 internal static class ShowDetails
 {
     private const int FileTypeF32 = 0;

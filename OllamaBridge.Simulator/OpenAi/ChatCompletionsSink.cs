@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
-/// <summary>Answers of /v1/chat/completions.</summary>
+/// <summary>Responses of /v1/chat/completions.</summary>
 internal sealed class ChatCompletionsSink(Call call, bool streams, string model, int? topLogprobs, bool includeUsage) : SseSink(call, streams, model)
 {
     private readonly string _id = "chatcmpl-" + Ids.Short();
@@ -61,7 +61,7 @@ internal sealed class ChatCompletionsSink(Call call, bool streams, string model,
         Json.EndObject().Raw("\n"u8);
     }
 
-    /// <summary>Ollama's OpenAI layer does not know the error line: it writes an empty answer of it, then the stream just ends.</summary>
+    /// <summary>Ollama's OpenAI layer does not recognize the error line: it writes an empty chunk, then the stream just ends.</summary>
     protected override void WriteFailure(ApiError error)
     {
         Open("");

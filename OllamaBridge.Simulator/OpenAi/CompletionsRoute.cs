@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
-/// <summary>POST /v1/completions: /api/generate in other clothes.</summary>
+/// <summary>POST /v1/completions: /api/generate in OpenAI's format.</summary>
 internal static class CompletionsRoute
 {
     public static async Task HandleAsync(Call call)

@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
-/// <summary>Answers of /v1/completions.</summary>
+/// <summary>Responses of /v1/completions.</summary>
 internal sealed class CompletionsSink(Call call, bool streams, string model, bool includeUsage) : SseSink(call, streams, model)
 {
     private readonly string _id = "cmpl-" + Ids.Short();

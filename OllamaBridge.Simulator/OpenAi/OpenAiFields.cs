@@ -7,13 +7,13 @@ using OllamaBridge.Simulator.Memory;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
-/// <summary>Fields of OpenAI's requests in Ollama's terms.</summary>
+/// <summary>Converts fields of OpenAI's requests to Ollama's.</summary>
 internal static class OpenAiFields
 {
-    /// <summary>Parses the body; its errors come before Ollama's own handler.</summary>
+    /// <summary>Parses the body; its errors precede Ollama's own handler.</summary>
     public static RequestBody Parse(ReadOnlyMemory<byte> bytes) => Early(() => RequestBody.Parse(bytes, "EOF"));
 
-    /// <summary>Runs what the OpenAI layer does by itself, marking its errors.</summary>
+    /// <summary>Runs a step of the OpenAI layer and marks its errors as early.</summary>
     public static T Early<T>(Func<T> parse)
     {
         try
@@ -58,7 +58,7 @@ internal static class OpenAiFields
         };
     }
 
-    /// <summary>A text, or parts of which texts are joined.</summary>
+    /// <summary>A text, or the joined texts of several parts.</summary>
     public static string Content(JsonElement content, ref bool images)
     {
         if (content.ValueKind == JsonValueKind.String)
@@ -87,7 +87,7 @@ internal static class OpenAiFields
         };
     }
 
-    /// <summary>reasoning_effort, or reasoning.effort; null where neither is there.</summary>
+    /// <summary>reasoning_effort, or reasoning.effort; null if both are missing.</summary>
     public static bool? Think(JsonElement root)
     {
         var effort = root.Text("reasoning_effort"u8);

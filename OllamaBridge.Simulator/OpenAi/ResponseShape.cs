@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
-/// <summary>The object "response" of /v1/responses, with all that it repeats of the request.</summary>
+/// <summary>The object "response" of /v1/responses, including the repeated fields of the request.</summary>
 internal sealed class ResponseShape(ChatRequest request, string instructions, DateTimeOffset created)
 {
     private readonly string _id = "resp_" + Ids.Long();

@@ -32,7 +32,7 @@ internal static class ResponsesRoute
         await GenerationEngine.RunAsync(call, ChatPreparation.Generation(stored, request), sink);
     }
 
-    /// <summary>The one route on which Ollama decodes a body (middleware/openai.go, ResponsesMiddleware).</summary>
+    /// <summary>The only route on which Ollama decodes a body (middleware/openai.go, ResponsesMiddleware).</summary>
     private static ReadOnlyMemory<byte> Decode(Call call)
     {
         if (call.Http.Request.Headers.ContentEncoding != "zstd")

@@ -6,7 +6,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
-/// <summary>Answers of /v1/responses: from response.created to response.completed.</summary>
+/// <summary>Responses of /v1/responses: from response.created to response.completed.</summary>
 internal sealed class ResponsesSink(Call call, bool streams, ResponseShape shape) : SseSink(call, streams, shape.Model)
 {
     private readonly StringBuilder _said = new();

@@ -4,7 +4,7 @@ using OllamaBridge.Simulator.Json;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
-/// <summary>What the /v1 answers have in common: server-sent events with "data: " before each object.</summary>
+/// <summary>Responses of /v1: server-sent events with "data: " before each object.</summary>
 internal abstract class SseSink(Call call, bool streams, string model) : TokenSink(call, streams)
 {
     protected string Model { get; } = model;

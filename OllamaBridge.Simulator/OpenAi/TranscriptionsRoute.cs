@@ -8,7 +8,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.OpenAi;
 
-/// <summary>POST /v1/audio/transcriptions: a form with a file and a model. The text is made up, longer for longer files.</summary>
+/// <summary>POST /v1/audio/transcriptions: a form with a file and a model. The text is invented, and longer for longer files.</summary>
 internal static class TranscriptionsRoute
 {
     private const int BytesPerToken = 8 * 1024;

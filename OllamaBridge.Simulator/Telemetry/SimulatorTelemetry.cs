@@ -41,7 +41,7 @@ internal sealed class SimulatorTelemetry : IDisposable
     }
 
     /// <summary>Starts the exporters if an OTLP endpoint is configured.</summary>
-    /// <param name="servers">The servers whose figures are exported.</param>
+    /// <param name="servers">The exported servers.</param>
     /// <returns>Null without an endpoint.</returns>
     public static SimulatorTelemetry? Start(IReadOnlyList<SimulatedServer> servers) =>
         string.IsNullOrWhiteSpace(Environment.GetEnvironmentVariable(EndpointVariable)) ? null : new SimulatorTelemetry(servers);
@@ -72,10 +72,9 @@ internal sealed class SimulatorTelemetry : IDisposable
         activity.Dispose();
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
-        // A collector that is gone must not delay the end of the process.
+        // A missing collector must not delay the end of the process.
         _traces.Shutdown(ShutdownMilliseconds);
         _metrics.Shutdown(ShutdownMilliseconds);
         _traces.Dispose();

@@ -1,8 +1,8 @@
 namespace OllamaBridge.Simulator.Text;
 
 /// <summary>
-/// The tokens of an answer. Each is a function of model, seed and the text up to it, whether that text was generated here
-/// or came with the prompt: so another server goes on where the first one stopped.
+/// The tokens of a response. Each is a function of model, seed and the preceding text, whether that text was generated here
+/// or was part of the prompt. Another server can therefore continue exactly.
 /// </summary>
 internal sealed class AnswerText
 {
@@ -19,11 +19,11 @@ internal sealed class AnswerText
     private int _count;
 
     /// <summary>Reads a rendered prompt.</summary>
-    /// <param name="model">Who answers.</param>
-    /// <param name="seed">The seed; null where the prompt alone decides.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="seed">The seed; null if only the prompt matters.</param>
     /// <param name="prompt">All text before the first token.</param>
-    /// <param name="script">A text to say instead of prose, made of a number that the conversation gives.</param>
-    /// <param name="scriptKind">What the script's tokens are.</param>
+    /// <param name="script">A generator of text instead of prose, from a number derived from the conversation.</param>
+    /// <param name="scriptKind">The kind of the script's tokens.</param>
     public AnswerText(SimulatedModel model, long? seed, string prompt, Func<ulong, string>? script = null, TokenKind scriptKind = TokenKind.Content)
     {
         _model = model;
@@ -45,7 +45,7 @@ internal sealed class AnswerText
         _scriptAt = Math.Min(_script.Length, Answer(said).TrimStart().Length);
     }
 
-    /// <summary>The next token; false where the answer ends by itself.</summary>
+    /// <summary>The next token; false at the end of the response.</summary>
     public bool TryNext(out GeneratedToken token)
     {
         var random = TextHash.Mix(_hash);
@@ -99,7 +99,7 @@ internal sealed class AnswerText
         return (_sentence.Next(random), TokenKind.Content);
     }
 
-    /// <summary>Finds the position of the text: before, in or behind the thinking.</summary>
+    /// <summary>Finds the position of the text: before, in or after the thinking.</summary>
     private void Enter(ReadOnlySpan<char> said, bool isTurn)
     {
         var style = _model.Thinking;
@@ -132,7 +132,7 @@ internal sealed class AnswerText
     private static string AfterTag(ThinkingStyle style) =>
         style.Close[(style.Close.IndexOf(ThinkingStyle.ClosingTag, StringComparison.Ordinal) + ThinkingStyle.ClosingTag.Length)..];
 
-    /// <summary>The rest of a fixed text of which a part has been written; empty if another text has been written.</summary>
+    /// <summary>The rest of a fixed text that has been written in part; empty if another text has been written.</summary>
     private static string Rest(ReadOnlySpan<char> written, string whole) =>
         written.Length < whole.Length && whole.AsSpan().StartsWith(written) ? whole[written.Length..] : "";
 

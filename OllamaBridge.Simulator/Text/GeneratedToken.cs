@@ -1,7 +1,7 @@
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>One token of an answer.</summary>
+/// <summary>One token of a response.</summary>
 /// <param name="Text">Its text.</param>
-/// <param name="Kind">What it belongs to.</param>
-/// <param name="Random">A number of its own, for probabilities.</param>
+/// <param name="Kind">Its kind.</param>
+/// <param name="Random">Its own random number, for probabilities.</param>
 internal readonly record struct GeneratedToken(string Text, TokenKind Kind, ulong Random);

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>The marks that templates put into prompts.</summary>
+/// <summary>The markers that templates put into prompts.</summary>
 internal static class PromptMarks
 {
     public const string System = "<|system|>";

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>Where a text stands in its last sentence; known from the text alone, so that anyone can go on from any point.</summary>
+/// <summary>The position in the last sentence of a text. Derived from the text alone, so that any server can continue from any point.</summary>
 internal struct SentenceState
 {
     private const int LongSentence = 11;
@@ -11,7 +11,6 @@ internal struct SentenceState
     private bool _hasVerb;
     private bool _glued;
 
-    /// <summary>Reads the end of a text.</summary>
     public static SentenceState After(ReadOnlySpan<char> text)
     {
         var state = new SentenceState { _glued = text.IsEmpty || char.IsWhiteSpace(text[^1]) || text[^1] == '>' };
@@ -28,14 +27,12 @@ internal struct SentenceState
 
     public readonly bool AtStart => _last == WordClass.Start;
 
-    /// <summary>The full stop that ends the sentence.</summary>
     public string Stop()
     {
         this = default;
         return ".";
     }
 
-    /// <summary>The next word, or the full stop.</summary>
     public string Next(ulong random)
     {
         var chance = (int)((random >> 40) % 100);

@@ -2,12 +2,12 @@ using System.Text;
 
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>Ends an answer before a stop sequence. Holds back text that may be the beginning of one.</summary>
+/// <summary>Ends a response before a stop sequence. Holds back text that may be the beginning of one.</summary>
 internal sealed class StopMatcher(IReadOnlyList<string> stops)
 {
     private readonly StringBuilder _held = new();
 
-    /// <summary>Takes a piece of text; gives what may be sent, and whether a stop sequence was reached.</summary>
+    /// <summary>Adds a piece of text; returns the text to send, and whether a stop sequence was reached.</summary>
     public (string Send, bool Stopped) Add(string piece)
     {
         _held.Append(piece);
@@ -33,6 +33,6 @@ internal sealed class StopMatcher(IReadOnlyList<string> stops)
         return (text[..^keep], false);
     }
 
-    /// <summary>What was held back when the answer ended otherwise.</summary>
+    /// <summary>The text that is still held back when the response ends without a stop sequence.</summary>
     public string Rest() => _held.ToString();
 }

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>A running hash of text (FNV-1a), the same whether the text comes at once or in pieces, and on every server.</summary>
+/// <summary>A running hash of text (FNV-1a): the same for the whole text and for its pieces, and on every server.</summary>
 internal static class TextHash
 {
     public const ulong Seed = 14_695_981_039_346_656_037;
@@ -15,7 +15,7 @@ internal static class TextHash
 
     public static ulong Add(ulong hash, long number) => (hash ^ (ulong)number) * Prime;
 
-    /// <summary>A well-mixed number of a hash; <paramref name="stream"/> gives several of one hash.</summary>
+    /// <summary>A well-mixed number from a hash; <paramref name="stream"/> selects one of several.</summary>
     public static ulong Mix(ulong hash, ulong stream = 0)
     {
         var x = hash + ((stream + 1) * 0x9E37_79B9_7F4A_7C15);

@@ -1,11 +1,11 @@
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>What a generated token belongs to.</summary>
+/// <summary>The kind of a generated token.</summary>
 internal enum TokenKind
 {
     Content,
     Thinking,
 
-    /// <summary>A piece of a tool call; its call comes whole when it is complete.</summary>
+    /// <summary>A piece of a tool call; the call is complete with its last piece.</summary>
     Call,
 }

@@ -1,8 +1,8 @@
 namespace OllamaBridge.Simulator.Text;
 
 /// <summary>
-/// The simulator's idea of tokens: a word with the space before it, a number, a mark of punctuation, a "&lt;|marker|&gt;".
-/// The pieces of a text joined give the text, so that a partial answer has as many tokens as were sent of it.
+/// The simulator's tokenizer: a word with the space before it, a number, a punctuation mark, a "&lt;|marker|&gt;".
+/// The joined tokens equal the text, so a partial response has as many tokens as were sent.
 /// </summary>
 internal static class Tokenizer
 {
@@ -43,7 +43,7 @@ internal static class Tokenizer
         return count;
     }
 
-    /// <summary>Numbers that stand for the tokens of a text.</summary>
+    /// <summary>Adds a number for each token of a text.</summary>
     public static void Ids(ReadOnlySpan<char> text, List<int> ids)
     {
         while (!text.IsEmpty)

@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>The words that answers are made of, by their part in a sentence. Each is there with a leading space and capitalised without one.</summary>
+/// <summary>The words of responses by their part of speech, each in lower case with a leading space and capitalized without one.</summary>
 internal static class Vocabulary
 {
     public static readonly WordList Determiners = new("the", "a", "every", "another", "this", "each", "some", "the", "the", "a");
@@ -30,7 +30,7 @@ internal static class Vocabulary
 
     private static readonly FrozenDictionary<string, WordClass>.AlternateLookup<ReadOnlySpan<char>> BySpan = Classes.GetAlternateLookup<ReadOnlySpan<char>>();
 
-    /// <summary>The part that a word plays; an unknown one counts as a noun.</summary>
+    /// <summary>A word's part of speech; an unknown word is a noun.</summary>
     public static WordClass ClassOf(ReadOnlySpan<char> word) => BySpan.TryGetValue(word, out var found) ? found : WordClass.Noun;
 
     private static IEnumerable<KeyValuePair<string, WordClass>> Pairs() =>

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>The part that a word plays in a sentence.</summary>
+/// <summary>A part of speech.</summary>
 internal enum WordClass
 {
     Start,

@@ -1,6 +1,6 @@
 namespace OllamaBridge.Simulator.Text;
 
-/// <summary>Words of one kind in the spellings that a token can have, made once.</summary>
+/// <summary>Words of one kind in all spellings of tokens, cached.</summary>
 internal sealed class WordList
 {
     private readonly string[][] _forms;

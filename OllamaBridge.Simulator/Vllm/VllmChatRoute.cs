@@ -8,7 +8,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Vllm;
 
-/// <summary>POST /v1/chat/completions, with vLLM's way of continuing the last message: <c>continue_final_message</c>.</summary>
+/// <summary>POST /v1/chat/completions, with vLLM's option to continue the last message: <c>continue_final_message</c>.</summary>
 internal static class VllmChatRoute
 {
     public static async Task HandleAsync(Call call)
@@ -37,7 +37,7 @@ internal static class VllmChatRoute
     public static bool WantsUsage(JsonElement root) =>
         GoFields.TryGet(root, "stream_options"u8, out var stream) && stream.Flag("include_usage"u8) == true;
 
-    /// <exception cref="ApiError">400: the last message cannot be both continued and answered.</exception>
+    /// <exception cref="ApiError">400: conflicting options to continue the last message and to begin a response.</exception>
     private static bool Continues(JsonElement root)
     {
         var continues = root.Flag("continue_final_message"u8) == true;

@@ -6,7 +6,7 @@ using OllamaBridge.Simulator.Text;
 
 namespace OllamaBridge.Simulator.Vllm;
 
-/// <summary>POST /v1/completions: the prompt goes to the model as it is.</summary>
+/// <summary>POST /v1/completions: the model gets the prompt unchanged.</summary>
 internal static class VllmCompletionsRoute
 {
     public static async Task HandleAsync(Call call)

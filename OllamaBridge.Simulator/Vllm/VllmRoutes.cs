@@ -5,7 +5,7 @@ using Route = OllamaBridge.Simulator.Hosting.Route;
 
 namespace OllamaBridge.Simulator.Vllm;
 
-/// <summary>The routes of a server that speaks OpenAI's API alone, and its errors. Shapes as vLLM's <c>entrypoints/openai</c> has them.</summary>
+/// <summary>The routes of a server with only OpenAI's API, and its errors. Formats of vLLM's <c>entrypoints/openai</c>.</summary>
 internal static class VllmRoutes
 {
     private static readonly FrozenDictionary<string, Route> All = new Route[]
@@ -19,14 +19,14 @@ internal static class VllmRoutes
 
     public static Route? Find(string path) => All.GetValueOrDefault(path);
 
-    /// <summary>Whether the request shows the server's key, where it wants one.</summary>
+    /// <summary>Whether the request has the server's key, if it requires one.</summary>
     public static bool MayEnter(HttpContext http, SimulatorOptions options, string path) =>
         options.ApiKey is not { } key || !path.StartsWith("/v1", StringComparison.Ordinal) || http.Request.Headers.Authorization == $"Bearer {key}";
 
     public static Task RefuseAsync(HttpContext http) =>
         Reply.BytesAsync(http, 401, """{"error":"Unauthorized"}"""u8.ToArray(), ContentTypes.BareJson);
 
-    /// <summary>What FastAPI answers for what is no route.</summary>
+    /// <summary>FastAPI's responses to unknown routes.</summary>
     public static Task MisdirectAsync(HttpContext http, Route? route)
     {
         if (route is not null)
@@ -53,14 +53,14 @@ internal static class VllmRoutes
         .Field("code"u8, error.Status)
         .EndObject();
 
-    /// <summary>Finds a model: its id counts to the letter.</summary>
-    /// <exception cref="ApiError">404: it is not served.</exception>
+    /// <summary>Finds a model by its exact id.</summary>
+    /// <exception cref="ApiError">404: the model is not served.</exception>
     public static StoredModel FindModel(Call call, string asked) =>
         call.Options.Served.FirstOrDefault(m => m.Name == asked) is { } served && call.Store.Get(ModelName.Normalize(served.Name)) is { } stored
             ? stored
             : throw new ApiError(404, $"The model `{asked}` does not exist.");
 
-    /// <exception cref="ApiError">400: prompt and answer do not fit into the model's context.</exception>
+    /// <exception cref="ApiError">400: prompt and response exceed the model's context.</exception>
     public static void RequireRoom(Call call, int promptTokens, int? answerTokens)
     {
         var context = call.Options.ContextLength;

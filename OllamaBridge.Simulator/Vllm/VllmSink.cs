@@ -5,7 +5,7 @@ using OllamaBridge.Simulator.OpenAi;
 
 namespace OllamaBridge.Simulator.Vllm;
 
-/// <summary>What vLLM's streams have in common: no fingerprint, long ids, usage only where it is asked for, errors that say so.</summary>
+/// <summary>Common parts of vLLM's streams: no fingerprint, long ids, usage only on request, explicit errors.</summary>
 internal abstract class VllmSink(Call call, bool streams, string model, bool includeUsage, string prefix) : SseSink(call, streams, model)
 {
     private readonly string _id = prefix + Guid.NewGuid().ToString("N");
@@ -53,7 +53,7 @@ internal abstract class VllmSink(Call call, bool streams, string model, bool inc
 
     protected abstract void WriteFinish(GenerationEnd end);
 
-    /// <summary>The whole answer, within its choice.</summary>
+    /// <summary>Writes the whole response in its choice.</summary>
     protected abstract void WriteChoice();
 
     protected void Open()
@@ -83,7 +83,7 @@ internal abstract class VllmSink(Call call, bool streams, string model, bool inc
         .Field("id"u8, _id).Field("object"u8, kind).Field("created"u8, Created).Field("model"u8, Model);
 }
 
-/// <summary>Answers of /v1/chat/completions: the first chunk tells the role and nothing else.</summary>
+/// <summary>Responses of /v1/chat/completions: the first chunk has only the role.</summary>
 internal sealed class VllmChatSink(Call call, bool streams, string model, bool includeUsage)
     : VllmSink(call, streams, model, includeUsage, "chatcmpl-")
 {
@@ -127,7 +127,7 @@ internal sealed class VllmChatSink(Call call, bool streams, string model, bool i
     }
 }
 
-/// <summary>Answers of /v1/completions.</summary>
+/// <summary>Responses of /v1/completions.</summary>
 internal sealed class VllmCompletionsSink(Call call, bool streams, string model, bool includeUsage)
     : VllmSink(call, streams, model, includeUsage, "cmpl-")
 {

@@ -22,7 +22,7 @@ public sealed class FleetFeedTests : IDisposable
     }
 
     [Fact]
-    public void Join_TwoListeners_OnePictureASecondForBoth()
+    public void Join_TwoListeners_ShareOneSnapshotPerSecond()
     {
         _clock.Advance(FleetFeed.Interval * 5);
         Assert.Equal(0, _taken);
@@ -39,7 +39,7 @@ public sealed class FleetFeedTests : IDisposable
     }
 
     [Fact]
-    public void Leave_TheLast_NothingIsMadeAnyMore()
+    public void Leave_LastListener_StopsSnapshots()
     {
         var (first, second) = (_feed.Join()!, _feed.Join()!);
         _feed.Leave(first);
@@ -53,7 +53,7 @@ public sealed class FleetFeedTests : IDisposable
     }
 
     [Fact]
-    public void Read_TooSlowly_OnlyTheNewest()
+    public void Read_SlowListener_OnlyNewestSnapshot()
     {
         var slow = _feed.Join()!;
         _clock.Advance(FleetFeed.Interval);
@@ -75,7 +75,7 @@ public sealed class FleetFeedTests : IDisposable
     }
 
     [Fact]
-    public async Task Stop_WhoLooks_IsEndedAndNobodyNewMay()
+    public async Task Stop_Listeners_EndedAndNewOnesRefused()
     {
         var listener = _feed.Join()!;
 
@@ -89,7 +89,7 @@ public sealed class FleetFeedTests : IDisposable
     }
 
     [Fact]
-    public void Picture_CannotBeMade_WhoLooksIsSentAwayAndMayComeAgain()
+    public void Snapshot_Fails_ListenersDisconnectedAndMayRejoin()
     {
         var listener = _feed.Join()!;
         Assert.True(listener.Reader.TryRead(out _));
@@ -109,7 +109,7 @@ public sealed class FleetFeedTests : IDisposable
     private FleetPicture Take()
     {
         if (_fails)
-            throw new InvalidOperationException("no picture");
+            throw new InvalidOperationException("no snapshot");
         var name = (++_taken).ToString(System.Globalization.CultureInfo.InvariantCulture);
         return new FleetPicture(
             _clock.GetUtcNow(), false, [new PictureInstance(name, new Uri("http://i"), null, "healthy", false, null, 0, 1, [], null, null, null)], [],

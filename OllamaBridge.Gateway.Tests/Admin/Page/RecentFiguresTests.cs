@@ -12,7 +12,7 @@ public sealed class RecentFiguresTests
     public RecentFiguresTests() => _recent = new RecentFigures(_clock);
 
     [Fact]
-    public void Figures_TwoSteps_StandSideBySideTheNewestLast()
+    public void Figures_TwoSteps_OrderedByTime()
     {
         _recent.Note(Record(tokens: 50, seconds: 1));
         _clock.Advance(RecentFigures.Step);
@@ -29,7 +29,7 @@ public sealed class RecentFiguresTests
     }
 
     [Fact]
-    public void Figures_ARoundLater_NothingIsLeft()
+    public void Figures_WindowPassed_Empty()
     {
         _recent.Note(Record(tokens: 50, seconds: 1));
         _clock.Advance(RecentFigures.Step * (RecentFigures.Steps - 1));
@@ -58,7 +58,7 @@ public sealed class RecentFiguresTests
     }
 
     [Fact]
-    public void Troubles_MoreThanAreKept_TheNewestFirst()
+    public void Troubles_MoreThanLimit_NewestFirst()
     {
         for (var i = 0; i <= RecentFigures.MaxTroubles; i++)
             _recent.Note(Record(outcome: "failed", attempts: i));
@@ -70,7 +70,7 @@ public sealed class RecentFiguresTests
     }
 
     [Fact]
-    public void Quantile_AHundredDurations_WithinATenth()
+    public void Quantile_HundredDurations_WithinTenPercent()
     {
         var counts = new LatencyCounts();
         Assert.Null(counts.Quantile(0.5));

@@ -256,7 +256,7 @@ public class CircuitBreakerTests
     {
         while (!Fail())
         {
-            // Until the breaker opens.
+            // Fails until the breaker opens.
         }
     }
 

@@ -44,7 +44,7 @@ public class PlacementKeeperTests
         var guard = Cell(_i).MakeGuard()!;
         while (!guard.Failed(guard.Entry, InstanceFailure.Broken, _clock.GetTimestamp(), Rule.Of(), 0))
         {
-            // As if all its streams broke off.
+            // Each failure is an interrupted stream.
         }
 
         Build(Enum.Parse<InstanceStatus>(status));

@@ -51,30 +51,30 @@ public class SmallRulesTests
         Assert.Equal(expected, SlowStart.Limit(slots, 0, 10 * Rule.Second, (long)(seconds * Rule.Second)));
 
     [Fact]
-    public void BackOff_AnyCount_WithinBoundsAndMonotonic() => Prop.ForAll(
+    public void Backoff_AnyCount_WithinBoundsAndMonotonic() => Prop.ForAll(
         Gen.Choose(0, 100_000).ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (times, thousandths) =>
         {
             var chance = thousandths / 1000.0;
-            var time = BackOff.Next(Rules.OpenTime, Rules.MaxOpenTime, times, chance);
-            return time >= Rules.OpenTime && time <= Rules.MaxOpenTime * 1.1 && BackOff.Next(Rules.OpenTime, Rules.MaxOpenTime, times + 1, chance) >= time;
+            var time = JitteredBackoff.Next(Rules.OpenTime, Rules.MaxOpenTime, times, chance);
+            return time >= Rules.OpenTime && time <= Rules.MaxOpenTime * 1.1 && JitteredBackoff.Next(Rules.OpenTime, Rules.MaxOpenTime, times + 1, chance) >= time;
         }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void BackOff_BusyWithRetryAfter_NotBeforeAndNotMuchLater() => Prop.ForAll(
+    public void Backoff_BusyWithRetryAfter_NotBeforeAndNotMuchLater() => Prop.ForAll(
         Gen.Choose(1, 60).ToArbitrary(), Gen.Choose(0, 20).ToArbitrary(), Gen.Choose(0, 1000).ToArbitrary(), (seconds, times, thousandths) =>
-            BackOff.Busy(seconds * Rule.Second, times, Rules, thousandths / 1000.0) is var time
+            JitteredBackoff.Busy(seconds * Rule.Second, times, Rules, thousandths / 1000.0) is var time
             && time >= seconds * Rule.Second && time <= seconds * Rule.Second * 1.1).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void BackOff_BusyForAYear_OneMinute() => Assert.Equal(60 * Rule.Second, BackOff.Busy(long.MaxValue / 4, 0, Rules, 0));
+    public void Backoff_BusyForAYear_OneMinute() => Assert.Equal(60 * Rule.Second, JitteredBackoff.Busy(long.MaxValue / 4, 0, Rules, 0));
 
     [Theory]
     [InlineData(0, 0.5)]
     [InlineData(1, 1)]
     [InlineData(3, 4)]
     [InlineData(30, 60)]
-    public void BackOff_BusyWithoutRetryAfter_Doubles(int times, double seconds) =>
-        Assert.Equal((long)(seconds * Rule.Second), BackOff.Busy(0, times, Rules, 0));
+    public void Backoff_BusyWithoutRetryAfter_Doubles(int times, double seconds) =>
+        Assert.Equal((long)(seconds * Rule.Second), JitteredBackoff.Busy(0, times, Rules, 0));
 
     [Fact]
     public void Speed_FarBelowHistory_SlowUntilRecovered()

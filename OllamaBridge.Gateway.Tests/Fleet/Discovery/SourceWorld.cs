@@ -55,7 +55,7 @@ internal sealed class SourceWorld : IAsyncDisposable
             }
             catch (OperationCanceledException)
             {
-                Assert.Fail($"never {string.Join(' ', names)}; last {string.Join(' ', Now)}");
+                Assert.Fail($"not found: {string.Join(' ', names)}; last {string.Join(' ', Now)}");
             }
     }
 

@@ -10,13 +10,13 @@ public sealed class OverlapHistoryTests
     [InlineData(1, 4, 1)]
     [InlineData(2, 4, 2)]
     [InlineData(3, 8, 3)]
-    [InlineData(4, 4, null)] // as many as it holds: nothing waits there
-    public void Add_AlwaysSoManyInFlight_WhatOverlaps(int parallel, int inFlight, int? learned) => Assert.Equal(learned, Run(parallel, inFlight, prefill: 5));
+    [InlineData(4, 4, null)] // as many as its parallelism: no request waits in the server
+    public void Add_ConstantRequestsInFlight_LearnsOverlap(int parallel, int inFlight, int? learned) => Assert.Equal(learned, Run(parallel, inFlight, prefill: 5));
 
     [Fact]
-    public void Add_WaitsThatNoOthersEndExplains_Nothing()
+    public void Add_WaitsWithoutMatchingEnd_NotLearnedAsOne()
     {
-        // Long prompts, one after another, each evaluated while the one before still generates.
+        // Long prompts in sequence: the evaluation of each overlaps the generation of the previous one.
         int? learned = null;
         for (var i = 0; i < 40; i++)
             learned = _history.Add(new OverlapSample(i * 100, (i * 100) + 90, (i * 100) + 260, 4)) ?? learned;
@@ -24,14 +24,14 @@ public sealed class OverlapHistoryTests
     }
 
     [Fact]
-    public void Add_OneAfterAnotherAndNoneWaits_Nothing()
+    public void Add_SequentialRequests_NothingLearned()
     {
         for (var i = 0; i < 40; i++)
             Assert.Null(_history.Add(new OverlapSample(i * 100, (i * 100) + 10, (i * 100) + 95, 1)));
     }
 
     [Fact]
-    public void Clear_Forgets()
+    public void Clear_Learned_Forgotten()
     {
         for (var i = 0; i < OverlapHistory.Window - 1; i++)
             Assert.Null(_history.Add(Serial(i)));
@@ -48,14 +48,14 @@ public sealed class OverlapHistoryTests
     }
 
     [Fact]
-    public void Add_WaitsTooShortToProveAnything_Nothing()
+    public void Add_ShortWaits_NothingLearned()
     {
         for (var i = 0; i < 40; i++)
             Assert.Null(_history.Add(Serial(i), shortestWait: 301));
     }
 
     [Fact]
-    public void Add_WaitsLongEnough_Learned()
+    public void Add_LongWaits_Learned()
     {
         int? learned = null;
         for (var i = 0; i < 40; i++)
@@ -65,7 +65,7 @@ public sealed class OverlapHistoryTests
 
     private static OverlapSample Serial(int i) => new(Math.Max(0, (i - 3) * 100), i * 100, ((i + 1) * 100) - 5, 4);
 
-    /// <summary>A server that runs so many at once, of a client that always keeps so many there.</summary>
+    /// <summary>Simulates a server with a parallelism and a client that keeps a constant number of requests in flight.</summary>
     private int? Run(int parallel, int inFlight, int prefill)
     {
         int? learned = null;
@@ -80,7 +80,7 @@ public sealed class OverlapHistoryTests
             var end = start + 80 + (i * 37 % 60);
             slots[at] = end;
             ended.Enqueue(new OverlapSample(sentAt, start, end, inFlight), end);
-            // The client sends the next when the first of those that run ends.
+            // The client sends the next request when the first running one ends.
             if (ended.Count < parallel)
             {
                 sent.Enqueue(0);

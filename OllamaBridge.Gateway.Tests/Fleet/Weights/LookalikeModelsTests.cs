@@ -12,16 +12,16 @@ public class LookalikeModelsTests
     [Theory]
     [InlineData(Large, Large + 500, "a b")]
     [InlineData(Large, Large + (1 << 20) + 1, "")]
-    [InlineData(0, 0, "")] // the server does not tell
-    public void Find_OnlyThoseOfNearlyOneSize(long one, long two, string found) =>
+    [InlineData(0, 0, "")] // the server does not report it
+    public void Find_Models_OnlySimilarSizes(long one, long two, string found) =>
         Assert.Equal(found, Find(Model("a", one), Model("b", two)));
 
     [Fact]
-    public void Find_OneDigestUnderTwoNames_KnownToBeOneAlready() =>
+    public void Find_OneDigestUnderTwoNames_NotQueried() =>
         Assert.Equal("", Find(Model("a", Large), Model("a", Large)));
 
     [Fact]
-    public void Find_ReadAlready_NotAgain()
+    public void Find_AlreadyRead_NotReturned()
     {
         _weights.Add("a", "key");
         _weights.Add("b", null);
@@ -29,11 +29,11 @@ public class LookalikeModelsTests
     }
 
     [Fact]
-    public void Find_WithoutADigestOrOnAnotherServer_Not() =>
+    public void Find_NoDigestOrOtherServer_NotReturned() =>
         Assert.Equal("", Find(Model("a", Large), Model("b", Large) with { Digest = null }, Model("c", Large) with { IsRemote = true }));
 
     [Fact]
-    public void KeyOf_NothingMoreKnown_TheDigest()
+    public void KeyOf_NotRead_Digest()
     {
         Assert.Equal("a", _weights.KeyOf("a"));
         _weights.Add("a", null);

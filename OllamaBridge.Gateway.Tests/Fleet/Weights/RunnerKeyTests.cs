@@ -11,7 +11,7 @@ public class RunnerKeyTests
     private static readonly string Other = new('b', 64);
 
     [Fact]
-    public void Read_RealServersResponse_TheBlobOfItsWeights()
+    public void Read_RealServersResponse_BlobOfWeights()
     {
         var key = Read(Recording.Load("01-show-verbose-false-template").Response!.Body);
         Assert.Equal("FROM 64caf9ef3d2e3aad608196a177ed47725cd3de45b6242d0b51549e3d97cac79c\n", key);
@@ -31,7 +31,7 @@ public class RunnerKeyTests
     [InlineData("FROM /m/blobs/sha256-{0}", "num_ctx                        8192")]
     [InlineData("FROM /m/blobs/sha256-{0}", "stop    \"x\"\nnum_gpu    0")]
     [InlineData("FROM /m/blobs/sha256-{0}", "use_mmap    false")]
-    public void Read_AnotherRunnerIsNeeded_Different(string files, string parameters) =>
+    public void Read_NeedsAnotherRunner_Different(string files, string parameters) =>
         Assert.NotEqual(
             Read(Show($"FROM /m/blobs/sha256-{Base}", "")),
             Read(Show(files.Replace("{0}", Base, StringComparison.Ordinal).Replace("{1}", Other, StringComparison.Ordinal), parameters)));
@@ -41,7 +41,7 @@ public class RunnerKeyTests
         Assert.Equal(Read(Show($"FROM /m/sha256-{Base}", "num_ctx 1\nnum_gpu 2")), Read(Show($"FROM /m/sha256-{Base}", "num_gpu 2\nnum_ctx 1")));
 
     [Fact]
-    public void Read_LinesOfATextThatLookLikeFiles_AreNone() =>
+    public void Read_TextLinesLikeFiles_Ignored() =>
         Assert.Equal(
             Read(Show($"FROM /m/sha256-{Base}", "")),
             Read(Show($"FROM /m/sha256-{Base}\nSYSTEM \"\"\"\nADAPTER /m/sha256-{Other}\n\"\"\"", "")));
@@ -54,7 +54,7 @@ public class RunnerKeyTests
     [InlineData("""{"modelfile":"# nothing"}""")]
     [InlineData("""{"modelfile":"FROM qwen3-mlx\nTEMPLATE x"}""")] // a model without a GGUF blob
     [InlineData("""{"modelfile":"TEMPLATE x"}""")]
-    public void Read_DoesNotTell_Null(string show) => Assert.Null(Read(show));
+    public void Read_NoInformation_Null(string show) => Assert.Null(Read(show));
 
     private static string Show(string modelfile, string parameters) => new JsonObject
     {

@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>Who leaves an instance that is emptied by a time, and when. Of sendings whose answer has not begun; streams: end to end.</summary>
+/// <summary>Selection of attempts to move from a draining instance before their response has begun. Streams: end-to-end tests.</summary>
 public sealed class DrainMovesTests : IDisposable
 {
     private static readonly RetryBudget Budget = new(Options.Create(new ForwardingOptions()));
@@ -30,7 +30,7 @@ public sealed class DrainMovesTests : IDisposable
     public void Dispose() => _client.Dispose();
 
     [Fact]
-    public void Choose_NoDeadline_Nobody()
+    public void Choose_NoDeadline_None()
     {
         var attempts = Attempts(3);
         Assert.Null(Choose(attempts));
@@ -39,7 +39,7 @@ public sealed class DrainMovesTests : IDisposable
     }
 
     [Fact]
-    public void Choose_NearTheDeadline_AsManyAsFindAFreeSlotTheYoungestFirst()
+    public void Choose_NearDeadline_YoungestFirstWithinFreeSlots()
     {
         var attempts = Attempts(6);
         Drain(TimeSpan.FromSeconds(30));
@@ -49,12 +49,12 @@ public sealed class DrainMovesTests : IDisposable
         _clock.Advance(TimeSpan.FromSeconds(0.2));
         Assert.Equal(attempts[2..].ToHashSet(), Choose(attempts));
         Assert.True(_fleet["j"].TryTakeSlot());
-        _fleet["k"].Allowance = 1; // the other is another gateway's
+        _fleet["k"].Allowance = 1; // another gateway has the other slot
         Assert.Equal(attempts[4..].ToHashSet(), Choose(attempts));
     }
 
     [Fact]
-    public void Choose_AtTheDeadline_EverybodyWhoCan()
+    public void Choose_AtDeadline_AllMovable()
     {
         var attempts = Attempts(7);
         Drain(TimeSpan.FromSeconds(30));
@@ -63,7 +63,7 @@ public sealed class DrainMovesTests : IDisposable
     }
 
     [Fact]
-    public void Choose_NoOtherTryIsLeftOrElsewhere_Stays()
+    public void Choose_NoAttemptOrAlternativeLeft_Stays()
     {
         ForwardAttempt[] attempts = [Attempt("i", budget: null), Attempt("j"), Attempt("i", path: "/api/pull")];
         Drain(TimeSpan.Zero);
@@ -71,7 +71,7 @@ public sealed class DrainMovesTests : IDisposable
     }
 
     [Fact]
-    public void Choose_BegunAndPassedOnUnread_Stays()
+    public void Choose_StartedWithoutTranscript_Stays()
     {
         var attempt = Attempt("i");
         Assert.True(attempt.TryBegin());
@@ -80,7 +80,7 @@ public sealed class DrainMovesTests : IDisposable
     }
 
     [Fact]
-    public void Choose_FreeSlotWhereTheModelWouldThrowAnotherOut_NotBeforeTheDeadline()
+    public void Choose_FreeSlotRequiresEviction_NotBeforeDeadline()
     {
         var fleet = new FleetBuilder().With("i", "a b", loaded: "a", slots: 4).With("j", "a b", loaded: "b", slots: 4, capacity: 1);
         fleet.Build();
@@ -92,12 +92,12 @@ public sealed class DrainMovesTests : IDisposable
     }
 
     [Fact]
-    public void GiveUp_Drained_CostsNoRetryAndIsNoFailure()
+    public void GiveUp_Drained_NoRetrySpentAndNoFailure()
     {
         var budget = new RetryBudget(Options.Create(new ForwardingOptions { RetryBurst = 0 }));
         var attempt = Attempt("i", budget: budget);
         attempt.GiveUp(Interruption.Stalled);
-        Assert.Null(attempt.Cause); // without a retry it is waited for
+        Assert.Null(attempt.Cause); // the attempt continues if no retry is left
 
         attempt = Attempt("i", budget: budget);
         attempt.GiveUp(Interruption.Drained);
@@ -107,7 +107,7 @@ public sealed class DrainMovesTests : IDisposable
     }
 
     [Fact]
-    public void GiveUp_Stopped_AlwaysAndNotSentAgain()
+    public void GiveUp_Stopped_EndsWithoutAnotherAttempt()
     {
         var attempt = Attempt("i");
         attempt.GiveUp(Interruption.Stopped);

@@ -9,35 +9,21 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>An instance's stream that was read through the gate to its end, as the client gets it.</summary>
-/// <param name="Sent">What the client was sent.</param>
-/// <param name="Text">What is kept of the words.</param>
-/// <param name="Thinking">What is kept of the thinking.</param>
-/// <param name="IsComplete">Whether the answer counts as whole.</param>
-/// <param name="Interrupted">Why it broke off.</param>
-/// <param name="Told">The instance's own message that it failed.</param>
-/// <param name="IsWhole">Whether it could be gone on with.</param>
-/// <param name="Pieces">Messages with words.</param>
-/// <param name="End">How it ended.</param>
+/// <summary>The result of reading an instance's stream through the gate to its end: the text for the client, and the state of its transcript.</summary>
 internal sealed record GatedAnswer(
     string Sent, string Text, string Thinking, bool IsComplete, Interruption? Interrupted, string Told, bool IsWhole, int Pieces, AnswerEnd End)
 {
     private static readonly FakeTimeProvider Time = new();
     private static readonly InstanceLease Lease = MakeLease();
 
-    /// <summary>How much came with each reading.</summary>
+    /// <summary>The number of bytes of each read.</summary>
     public IReadOnlyList<int> Reads { get; private init; } = [];
 
-    /// <summary>Reads pieces to their end, with a buffer of a client that takes so many bytes at once.</summary>
+    /// <summary>Reads pieces to their end with a buffer of the given size, in bytes.</summary>
     public static GatedAnswer Read(string path, IEnumerable<byte[]> pieces, Exception? breaks = null, int buffer = 4096, int limit = 1 << 20) =>
         Read(path, new PiecesStream(pieces, breaks), buffer, limit, out _);
 
-    /// <param name="path">The route.</param>
-    /// <param name="source">The instance's stream.</param>
-    /// <param name="buffer">How many bytes the client takes at once.</param>
-    /// <param name="limit">The most text that is kept.</param>
-    /// <param name="allocated">Receives the bytes of memory that reading it took from the heap.</param>
-    /// <inheritdoc cref="Read(string, IEnumerable{byte[]}, Exception?, int, int)"/>
+    /// <summary>Reads a stream to its end, and counts the bytes that this allocates on the heap.</summary>
     public static GatedAnswer Read(string path, Stream source, int buffer, int limit, out long allocated)
     {
         var operation = OperationTable.Find(path, out _)!;
@@ -53,7 +39,7 @@ internal sealed record GatedAnswer(
         var before = GC.GetAllocatedBytesForCurrentThread();
         while (true)
         {
-            // As YARP's copying does: first whether there is something, then what.
+            // The order of YARP's copying: an empty read waits for data, and a second read returns it.
             _ = Done(gate.ReadAsync(Memory<byte>.Empty));
             var read = Done(gate.ReadAsync(bytes));
             if (read == 0)
@@ -70,7 +56,6 @@ internal sealed record GatedAnswer(
         };
     }
 
-    /// <inheritdoc cref="Read(string, IEnumerable{byte[]}, Exception?, int, int)"/>
     public static GatedAnswer Read(string path, string stream, Exception? breaks = null) => Read(path, [Encoding.UTF8.GetBytes(stream)], breaks);
 
     private static InstanceLease MakeLease()
@@ -80,7 +65,7 @@ internal sealed record GatedAnswer(
         return InstanceLease.WithoutSlot(fleet.Placement("i"), Time);
     }
 
-    // Nothing here waits.
+    // All reads complete synchronously.
     private static int Done(ValueTask<int> read)
     {
         Assert.True(read.IsCompleted);

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>Recorded streams, cut into any pieces and broken off anywhere.</summary>
+/// <summary>Recorded streams, split into arbitrary pieces and interrupted at any byte.</summary>
 public class GatedStreamTests
 {
     private const string Line = """{"model":"m","message":{"role":"assistant","content":"Blue"},"done":false}""" + "\n";
@@ -42,7 +42,7 @@ public class GatedStreamTests
 
     [Theory]
     [MemberData(nameof(Whole))]
-    public void Read_RecordingInAnyPieces_ByteForByteAndTheTextKept(string path, string recording)
+    public void Read_RecordingInAnyPieces_UnchangedAndTextKept(string path, string recording)
     {
         var text = Body(recording);
         var expected = StreamedAnswer.Parse(path, text);
@@ -57,11 +57,11 @@ public class GatedStreamTests
     [Theory]
     [MemberData(nameof(Whole))]
     [MemberData(nameof(Broken))]
-    public void Read_CutAtAnyByte_WholeMessagesAndNothingElse(string path, string recording)
+    public void Read_CutAtAnyByte_OnlyCompleteMessages(string path, string recording)
     {
         var text = Body(recording);
         var bytes = Encoding.UTF8.GetBytes(text);
-        // Every byte where the beginning and the ends are, and some between.
+        // Every position near the beginning and the end, and some between.
         var cuts = Enumerable.Range(0, bytes.Length + 1).Where(i => i < 320 || i > bytes.Length - 512 || i % 131 == 0);
         foreach (var cut in cuts)
             foreach (var breaks in new[] { null, new IOException("reset") })
@@ -70,7 +70,7 @@ public class GatedStreamTests
 
     [Theory]
     [MemberData(nameof(Broken))]
-    public void Read_RecordingOfAKilledServer_AllMessagesKept(string path, string recording)
+    public void Read_RecordingOfKilledServer_AllMessagesKept(string path, string recording)
     {
         var text = Body(recording);
         var answer = GatedAnswer.Read(path, text, new IOException("reset"));
@@ -82,7 +82,7 @@ public class GatedStreamTests
     [Theory]
     [InlineData("/api/generate", "08-kill9-runner-midstream")]
     [InlineData("/v1/chat/completions", "08-kill9-runner-v1-sse-midstream")]
-    public void Read_RecordingOfAKilledRunner_TheFailureStaysHere(string path, string recording)
+    public void Read_RecordingOfKilledRunner_ErrorNotPassedOn(string path, string recording)
     {
         var messages = Messages(path, Body(recording));
         var answer = GatedAnswer.Read(path, string.Concat(messages));
@@ -92,22 +92,22 @@ public class GatedStreamTests
     }
 
     [Theory]
-    [InlineData("/api/chat", Line, "{\"model\":\"m\",\"mess\n")] // half
-    [InlineData("/api/chat", Line, Line + "{}{}\n", 1)] // two
+    [InlineData("/api/chat", Line, "{\"model\":\"m\",\"mess\n")] // an incomplete line
+    [InlineData("/api/chat", Line, Line + "{}{}\n", 1)] // two objects in one line
     [InlineData("/api/chat", Line, "[]\n")]
     [InlineData("/api/chat", Line, "true\n")]
     [InlineData("/api/chat", Line, "<html>\n")]
-    [InlineData("/api/chat", Line, """{"message":{"content":"More"},"done_reason":"stop","done":true,}""" + "\n")] // the end, but broken
-    [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\\ud800\"}}\n")] // half a character
-    [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\u00ff\u00fe\"}}\n", 0, true)] // no UTF-8
+    [InlineData("/api/chat", Line, """{"message":{"content":"More"},"done_reason":"stop","done":true,}""" + "\n")] // the last message, but malformed
+    [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\\ud800\"}}\n")] // an unpaired surrogate
+    [InlineData("/api/chat", Line, "{\"message\":{\"content\":\"\u00ff\u00fe\"}}\n", 0, true)] // invalid UTF-8
     [InlineData("/v1/chat/completions", Event, "data: {\"choices\":[{\"del\n\n")]
     [InlineData("/v1/chat/completions", Event, "data: {}\ndata: {}\n\n")]
-    [InlineData("/v1/chat/completions", Event, "{\"choices\":[]}\n\n")] // no event
+    [InlineData("/v1/chat/completions", Event, "{\"choices\":[]}\n\n")] // not an event
     [InlineData("/v1/chat/completions", Event, """data: {"choices":[{"delta":{},"finish_reason":"stop"}]]}""" + "\n\n")]
     [InlineData("/v1/messages", Delta, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\n\n")]
-    [InlineData("/v1/messages", Delta, "data: {\"index\":0}\n\n")] // of no type
+    [InlineData("/v1/messages", Delta, "data: {\"index\":0}\n\n")] // no type
     [InlineData("/v1/messages", Delta, """data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}""" + "\n\n")]
-    public void Read_MalformedMessage_StaysHereAndLeavesNoTrace(string path, string sound, string malformed, int more = 0, bool isLatin = false)
+    public void Read_MalformedMessage_NotPassedOn(string path, string sound, string malformed, int more = 0, bool isLatin = false)
     {
         var bytes = (isLatin ? Encoding.Latin1 : Encoding.UTF8).GetBytes(sound + malformed + sound);
         var answer = GatedAnswer.Read(path, [bytes]);
@@ -122,7 +122,7 @@ public class GatedStreamTests
     [InlineData("/api/chat", Line + "\n" + Line + "\r\n" + Last)]
     [InlineData("/v1/chat/completions", ": ping\n\nid: 7\nretry: 10\nevent: chunk\n" + Event + "\n: ping\n\n" + Event + Reason + ": ping\n\n" + Done)]
     [InlineData("/v1/messages", "event: ping\ndata: {\"type\":\"ping\"}\n\n" + Delta + ":\n\n" + Delta + BlockStop + "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")]
-    public void Read_BlankLinesAndComments_PassedOnAndNoWords(string path, string stream)
+    public void Read_BlankLinesAndComments_PassedOnWithoutText(string path, string stream)
     {
         foreach (var text in new[] { stream, stream.Replace("\n", "\r\n", StringComparison.Ordinal).Replace("\r\r", "\r", StringComparison.Ordinal) })
         {
@@ -138,7 +138,7 @@ public class GatedStreamTests
     [InlineData("/api/chat", Line, Last)]
     [InlineData("/v1/chat/completions", Event + Reason, Done)]
     [InlineData("/v1/messages", Delta + BlockStop, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")]
-    public void Read_LastMessageWithoutItsEnd_Whole(string path, string sound, string last)
+    public void Read_LastMessageWithoutNewline_Complete(string path, string sound, string last)
     {
         foreach (var breaks in new[] { null, new IOException("reset") })
         {
@@ -155,7 +155,7 @@ public class GatedStreamTests
     [InlineData("tool_calls", "null", true)]
     [InlineData("function_call", """{"name":"f","arguments":"{}"}""", false)]
     [InlineData("audio", """{"data":"AAAA","nested":{"a":1}}""", false)]
-    public void Read_MoreThanText_PassedOnAndNotToBeGoneOnWith(string name, string value, bool isWhole)
+    public void Read_UnknownContent_PassedOnAndNotResumable(string name, string value, bool isWhole)
     {
         var chunk = $$$"""data: {"id":"c-1","model":"m","choices":[{"index":0,"delta":{"{{{name}}}":{{{value}}},"content":"Blue"},"finish_reason":null}]}""" + "\n\n";
         var answer = GatedAnswer.Read("/v1/chat/completions", chunk + Event);
@@ -166,7 +166,7 @@ public class GatedStreamTests
     }
 
     [Fact]
-    public void Read_MessagesThatCameTogether_GoOutTogether()
+    public void Read_MessagesInOneRead_PassedOnTogether()
     {
         var pieces = new[] { Line + Line + Line[..9], Line[9..] + Line, Last }.Select(Encoding.UTF8.GetBytes);
         Assert.Equal([2 * Line.Length, 2 * Line.Length, Last.Length], GatedAnswer.Read("/api/chat", pieces).Reads);
@@ -176,23 +176,23 @@ public class GatedStreamTests
     [InlineData("/api/chat", Line)]
     [InlineData("/v1/chat/completions", Event)]
     [InlineData("/v1/messages", Delta)]
-    public void Read_EachMessage_TakesNothingFromTheHeap(string path, string message)
+    public void Read_EachMessage_NoAllocation(string path, string message)
     {
         const int Messages = 2000;
         var pieces = Enumerable.Repeat(Encoding.UTF8.GetBytes(message), Messages).ToArray();
         long allocated = 0;
-        // The first time what is pooled is made.
+        // The first iteration allocates the pooled objects.
         for (var time = 0; time < 2; time++)
             Assert.Equal(Messages, GatedAnswer.Read(path, new PiecesStream(pieces), 4096, 1 << 20, out allocated).Pieces);
         Assert.InRange(allocated, 0, 4 * Messages);
     }
 
     [Fact]
-    public void Read_ErrorThatIsNull_NoFailure() =>
+    public void Read_NullError_NoFailure() =>
         Assert.True(GatedAnswer.Read("/api/chat", Line.Replace("{\"model\"", "{\"error\":null,\"model\"", StringComparison.Ordinal) + Last).IsComplete);
 
     [Fact]
-    public void Read_LongerTextThanIsKept_PassedOnAndNotToBeGoneOnWith()
+    public void Read_TextOverLimit_PassedOnAndNotResumable()
     {
         var answer = GatedAnswer.Read("/api/chat", [Encoding.UTF8.GetBytes(Line + Line + Line)], limit: 10);
         Assert.Equal(Line + Line + Line, answer.Sent);
@@ -201,7 +201,7 @@ public class GatedStreamTests
     }
 
     [Fact]
-    public void Read_MessageLongerThanAnyAnswers_PassedOnUnread()
+    public void Read_OversizedMessage_PassedOnUnparsed()
     {
         var image = $$"""{"model":"m","message":{"content":"","images":["{{new string('A', 5 * 1024 * 1024)}}"]},"done":false}""" + "\n";
         var answer = GatedAnswer.Read("/api/chat", Encoding.UTF8.GetBytes(Line + image + Line + Last).Chunk(50_000));
@@ -210,7 +210,7 @@ public class GatedStreamTests
         Assert.True(answer.IsComplete);
     }
 
-    /// <summary>What must come of a stream that ends after these messages, found out by looking for marks in the text.</summary>
+    /// <summary>The expected result for a stream that ends after these messages, determined by text search for the markers.</summary>
     private static void AssertPrefix(string path, string stream, GatedAnswer answer, bool endedCleanly)
     {
         var messages = Messages(path, stream);

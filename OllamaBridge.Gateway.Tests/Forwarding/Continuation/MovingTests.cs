@@ -11,7 +11,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>The moment in which a stream is taken from its instance: only when all that came of it can be gone on with.</summary>
+/// <summary>A stream is taken from its instance only if all of its received content can be resumed.</summary>
 public sealed class MovingTests : IDisposable
 {
     private const string Begin = """{"model":"m","created_at":"2026-11-23T21:11:22Z","message":{"role":"assistant","content":""},"done":false}""" + "\n";
@@ -35,7 +35,7 @@ public sealed class MovingTests : IDisposable
     }
 
     [Fact]
-    public async Task GiveUp_WaitingForTheInstance_EndsThere()
+    public async Task GiveUp_WaitingForInstance_StreamTaken()
     {
         var (attempt, stream) = await OpenAsync();
         await PassAsync(stream, Begin);
@@ -49,7 +49,7 @@ public sealed class MovingTests : IDisposable
     }
 
     [Fact]
-    public async Task GiveUp_ClientTakesWhatHasCome_NotYet()
+    public async Task GiveUp_ClientStillReading_Delayed()
     {
         var (attempt, stream) = await OpenAsync();
         await PassAsync(stream, Begin);
@@ -61,7 +61,7 @@ public sealed class MovingTests : IDisposable
     }
 
     [Fact]
-    public async Task GiveUp_ToolIsBeingCalled_Stays()
+    public async Task GiveUp_DuringToolCall_Stays()
     {
         var (attempt, stream) = await OpenAsync();
         await PassAsync(stream, Call);
@@ -75,7 +75,7 @@ public sealed class MovingTests : IDisposable
     }
 
     [Fact]
-    public async Task GiveUp_CallOfAToolComesInThatMoment_StaysAfterAll()
+    public async Task GiveUp_ToolCallArrivesConcurrently_Stays()
     {
         var (attempt, stream) = await OpenAsync();
         await PassAsync(stream, Begin);
@@ -83,7 +83,7 @@ public sealed class MovingTests : IDisposable
 
         attempt.GiveUp(Interruption.Drained);
         Assert.Equal(Interruption.Drained, attempt.Cause);
-        _source.Complete(Call); // the read was faster than its cancellation
+        _source.Complete(Call); // the read completed before its cancellation
 
         Assert.Equal(Call, Encoding.UTF8.GetString(_buffer, 0, await reading));
         await PassAsync(stream, End);
@@ -96,7 +96,7 @@ public sealed class MovingTests : IDisposable
     [InlineData("""{"model":"a","format":"json"}""", false)]
     [InlineData("""{"model":"a","a":1,"a":2}""", false)]
     [InlineData("""{"model":"a"}""", true)]
-    public async Task Ask_RequestThatCannotBeGoneOnWith_No(string body, bool can)
+    public async Task IsYes_Request_IfResumable(string body, bool can)
     {
         var (attempt, stream) = await OpenAsync(body);
         await PassAsync(stream, Begin);
@@ -104,10 +104,10 @@ public sealed class MovingTests : IDisposable
         (attempt, _) = await OpenAsync(body, bound: true);
         Assert.False(attempt.Move!.IsYes(attempt));
         attempt.Close();
-        Assert.False(attempt.Peek(static _ => true)); // nobody looks any more
+        Assert.False(attempt.Peek(static _ => true)); // the attempt is not inspected any more
     }
 
-    /// <summary>Something comes and is passed on.</summary>
+    /// <summary>Passes on one message.</summary>
     private async Task PassAsync(GatedStream stream, string line)
     {
         var reading = stream.ReadAsync(_buffer, Token).AsTask();
@@ -136,7 +136,7 @@ public sealed class MovingTests : IDisposable
         return (attempt, new GatedStream(_source, _held, AnswerReader.For(call.Operation, _kept)!, _kept, attempt, () => AnswerWriter.For(call, _kept, _clock)));
     }
 
-    /// <summary>Reads end when a test says so, whatever has been cancelled: as one that was just complete.</summary>
+    /// <summary>A source whose reads end only when the test ends them, even after a cancellation.</summary>
     private sealed class SlowSource : MemoryStream
     {
         private TaskCompletionSource<byte[]> _next = new(TaskCreationOptions.RunContinuationsAsynchronously);

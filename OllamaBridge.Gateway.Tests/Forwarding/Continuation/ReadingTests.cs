@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>What counts as an instance's silence: only time in which its stream was read.</summary>
+/// <summary>Only time in which the instance's stream is read counts as silence.</summary>
 public sealed class ReadingTests
 {
     private readonly FakeTimeProvider _clock = new();
@@ -18,7 +18,7 @@ public sealed class ReadingTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task ReadAsync_ClientTakesItsTime_NotWaitingForTheInstance()
+    public async Task ReadAsync_SlowClient_NotCountedAsSilence()
     {
         var attempt = Attempt();
         using var kept = new KeptAnswer(1024);
@@ -29,7 +29,7 @@ public sealed class ReadingTests
 
         await SendAsync("a");
         Assert.NotEqual(0, await stream.ReadAsync(buffer, Token));
-        // Passed on, and not read further: however long that takes is the client's matter.
+        // The data was passed on and no read is pending, so the client causes the further delay.
         Assert.Equal(0, attempt.ReadingSince);
         _clock.Advance(TimeSpan.FromMinutes(5));
         Assert.Equal(0, attempt.ReadingSince);
@@ -45,7 +45,7 @@ public sealed class ReadingTests
     }
 
     [Fact]
-    public async Task ReadAsync_AskedWhetherThereIsSomething_WaitsForTheInstanceAsWell()
+    public async Task ReadAsync_EmptyRead_CountedAsSilence()
     {
         var attempt = Attempt();
         using var kept = new KeptAnswer(1024);

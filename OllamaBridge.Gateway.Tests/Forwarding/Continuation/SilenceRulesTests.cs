@@ -18,24 +18,24 @@ public sealed class SilenceRulesTests
     [Theory]
     [InlineData(0.02, 4.9, false)]
     [InlineData(0.02, 5.1, true)]
-    [InlineData(2, 30, false)] // two seconds a token, on a processor without a GPU
+    [InlineData(2, 30, false)] // two seconds per token, without a GPU
     [InlineData(2, 61, true)]
-    public void Judge_StreamIsSilent_StalledOnlyBeyondWhatItsPaceExplains(double pace, double silence, bool stalled) =>
+    public void Judge_SilentStream_StalledOnlyBeyondItsPace(double pace, double silence, bool stalled) =>
         Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(Streaming with { Pace = Seconds(pace), Silence = Seconds(silence) }, Options, Liveness));
 
     [Fact]
-    public void Judge_PaceUnknown_LongerPatience()
+    public void Judge_PaceUnknown_LongerLimit()
     {
         Assert.Null(SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(19) }, Options, Liveness));
         Assert.Equal(Interruption.Stalled, SilenceRules.Judge(Streaming with { Pace = null, Silence = Seconds(21) }, Options, Liveness));
     }
 
     [Fact]
-    public void Judge_NobodyElseToAsk_WaitedFor() =>
+    public void Judge_NoAlternative_Waits() =>
         Assert.Null(SilenceRules.Judge(Streaming with { CanGoElsewhere = false, Silence = Seconds(100) }, Options, Liveness));
 
     [Fact]
-    public void Judge_ToolsMayBeCalled_SilenceIsNoStall()
+    public void Judge_ToolsInRequest_SilenceIsNoStall()
     {
         Assert.Null(SilenceRules.Judge(Streaming with { HasTools = true, Silence = Seconds(100) }, Options, Liveness));
         Assert.Null(SilenceRules.Judge(Waiting with { HasTools = true, Silence = Seconds(100) }, Options, Liveness));
@@ -46,11 +46,11 @@ public sealed class SilenceRulesTests
     [InlineData(0.2, 16, true)]
     [InlineData(6, 59, false)] // a long prompt
     [InlineData(6, 61, true)]
-    public void Judge_FirstTokenIsLate_GivenUpOnlyBeyondWhatIsUsual(double usual, double silence, bool late) =>
+    public void Judge_LateFirstToken_GivenUpOnlyBeyondUsualTime(double usual, double silence, bool late) =>
         Assert.Equal(late ? Interruption.Stalled : null, SilenceRules.Judge(Waiting with { UsualFirstToken = Seconds(usual), Silence = Seconds(silence) }, Options, Liveness));
 
     [Fact]
-    public void Judge_FirstTokenOfAColdModelOrWithNobodyElse_WaitedFor()
+    public void Judge_FirstTokenOfColdModelOrNoAlternative_Waits()
     {
         var late = Waiting with { Silence = Seconds(100) };
         Assert.NotNull(SilenceRules.Judge(late, Options, Liveness));
@@ -60,32 +60,32 @@ public sealed class SilenceRulesTests
     }
 
     [Fact]
-    public void Judge_InstanceIsFoundDead_LostOnceItIsSilent()
+    public void Judge_InstanceUnhealthy_LostOnceSilent()
     {
         var dead = Streaming with { Status = InstanceStatus.Unhealthy, HasTools = true };
         Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(0.1) }, Options, Liveness));
         Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(dead with { Silence = Seconds(0.6) }, Options, Liveness));
         Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = InstanceStatus.Ejected }, Options, Liveness));
-        // Taken out of the list: what it has it finishes.
+        // An instance that was removed from the fleet completes its requests.
         Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), Status = null }, Options, Liveness));
         Assert.Null(SilenceRules.Judge(dead with { Silence = Seconds(3), HasBegun = false, CanGoElsewhere = false }, Options, Liveness));
     }
 
     [Fact]
-    public void Judge_DrainIsOver_MovedWhereThereIsSomewhereToGo()
+    public void Judge_DrainDeadlinePassed_MovedIfPossible()
     {
         Assert.Equal(Interruption.Drained, SilenceRules.Judge(Streaming with { IsDrainOver = true }, Options, Liveness));
         Assert.Null(SilenceRules.Judge(Streaming with { IsDrainOver = true, CanGoElsewhere = false }, Options, Liveness));
     }
 
     [Theory]
-    [InlineData(false, true, 3600, false)] // a long prompt: not cut, however long
+    [InlineData(false, true, 3600, false)] // a long prompt: never interrupted
     [InlineData(false, false, 3600, false)]
-    [InlineData(true, true, 14, false)] // a pause in a stream is waited for
+    [InlineData(true, true, 14, false)] // a pause in a stream is tolerated
     [InlineData(true, true, 16, true)]
     [InlineData(true, false, 44, false)]
     [InlineData(true, false, 46, true)]
-    public void Judge_InstanceAnswersChecks_OnlyAStreamIsStalled(bool hasBegun, bool elsewhere, double silence, bool stalled)
+    public void Judge_LivenessSucceeds_OnlyStreamsStall(bool hasBegun, bool elsewhere, double silence, bool stalled)
     {
         var facts = Streaming with { HasBegun = hasBegun, CanGoElsewhere = elsewhere, Silence = Seconds(silence), TotalSilence = Seconds(silence), Liveness = LivenessState.Alive, UsualFirstToken = null };
         Assert.Equal(stalled ? Interruption.Stalled : null, SilenceRules.Judge(facts, Options, Liveness));
@@ -97,7 +97,7 @@ public sealed class SilenceRulesTests
     [InlineData(0.2, 301, true)] // 20 × 15 s
     [InlineData(6, 1199, false)] // 20 × 10 × 6 s
     [InlineData(6, 1201, true)]
-    public void Judge_AliveAndFarBeyondTheLearnedFirstToken_StalledUnlessTheAnswerComesWhole(double usual, double silence, bool late)
+    public void Judge_FarBeyondUsualFirstToken_StalledUnlessUnstreamed(double usual, double silence, bool late)
     {
         var facts = Waiting with { Liveness = LivenessState.Alive, UsualFirstToken = Seconds(usual), Silence = Seconds(silence) };
         Assert.Equal(late ? Interruption.Stalled : null, SilenceRules.Judge(facts, Options, Liveness));
@@ -106,7 +106,7 @@ public sealed class SilenceRulesTests
     }
 
     [Fact]
-    public void Judge_StalledBefore_PatienceDoubles()
+    public void Judge_StalledBefore_LimitDoubles()
     {
         var facts = Streaming with { Liveness = LivenessState.Alive, Silence = Seconds(29), EarlierStalls = 1 };
         Assert.Null(SilenceRules.Judge(facts, Options, Liveness));
@@ -116,7 +116,7 @@ public sealed class SilenceRulesTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Judge_InstanceOwesAnAnswer_StalledAtOnceElsewhereAndLaterAlone(bool hasBegun)
+    public void Judge_ProbeUnanswered_StalledEarlierWithAlternative(bool hasBegun)
     {
         var facts = Streaming with { HasBegun = hasBegun, Liveness = LivenessState.Unresponsive, Silence = Seconds(11), TotalSilence = Seconds(11), HasTools = true, UsualFirstToken = null };
         Assert.Equal(Interruption.Stalled, SilenceRules.Judge(facts, Options, Liveness));
@@ -128,7 +128,7 @@ public sealed class SilenceRulesTests
     }
 
     [Fact]
-    public void Judge_Loading_StalledBeyondTheLoadLimitIfAnotherCanLoad()
+    public void Judge_Loading_StalledBeyondLoadLimitIfAnotherCanLoad()
     {
         var facts = Waiting with { Liveness = LivenessState.Loading, LoadLimit = Seconds(35), Silence = Seconds(34), TotalSilence = Seconds(300) };
         Assert.Null(SilenceRules.Judge(facts, Options, Liveness));
@@ -137,7 +137,7 @@ public sealed class SilenceRulesTests
     }
 
     [Fact]
-    public void Judge_HealthFailsButTheServerAnswersChecks_NotLost()
+    public void Judge_UnhealthyButLivenessSucceeds_NotLost()
     {
         var facts = Waiting with { Status = InstanceStatus.Unhealthy, Silence = Seconds(10), Liveness = LivenessState.Loading, LoadLimit = Seconds(35) };
         Assert.Equal(Interruption.InstanceLost, SilenceRules.Judge(facts, Options, Liveness));
@@ -145,7 +145,7 @@ public sealed class SilenceRulesTests
     }
 
     [Fact]
-    public void Judge_HealthFailsBetweenTwoTokensOfASlowStream_NotLost()
+    public void Judge_UnhealthyBetweenTokensOfSlowStream_NotLost()
     {
         var slow = Streaming with { Status = InstanceStatus.Unhealthy, Pace = Seconds(1), Silence = Seconds(2) };
         Assert.Null(SilenceRules.Judge(slow, Options, Liveness));
@@ -153,7 +153,7 @@ public sealed class SilenceRulesTests
     }
 
     [Fact]
-    public void Judge_CheckPending_WaitedFor() =>
+    public void Judge_CheckPending_Waits() =>
         Assert.Null(SilenceRules.Judge(Streaming with { Liveness = LivenessState.Pending, Silence = Seconds(100) }, Options, Liveness));
 
     [Theory]

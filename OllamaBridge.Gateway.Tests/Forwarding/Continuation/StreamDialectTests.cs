@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>Streams as servers of all kinds write them: passed on to the letter, understood, and not taken for whole if they are cut.</summary>
+/// <summary>Stream formats of various servers are passed on unchanged, parsed, and not considered complete if they are cut.</summary>
 public class StreamDialectTests
 {
     private static readonly string[] Words = ["Alpha", " béta", " 漢字", "."];
@@ -23,7 +23,7 @@ public class StreamDialectTests
 
     [Theory]
     [MemberData(nameof(Chats))]
-    public void Read_Dialect_PassedOnToTheLetterAndWhole(string name, string stream)
+    public void Read_Dialect_UnchangedAndComplete(string name, string stream)
     {
         Assert.NotEmpty(name);
         var bytes = Encoding.UTF8.GetBytes(stream);
@@ -40,7 +40,7 @@ public class StreamDialectTests
 
     [Theory]
     [MemberData(nameof(Chats))]
-    public void Read_DialectCutBeforeItsLastWord_NotWhole(string name, string stream)
+    public void Read_DialectCutBeforeLastMessage_Incomplete(string name, string stream)
     {
         Assert.NotEmpty(name);
         var cut = stream[..stream.IndexOf("\".\"", StringComparison.Ordinal)];
@@ -58,17 +58,17 @@ public class StreamDialectTests
     [InlineData("\"null\"")]
     [InlineData("null")]
     [InlineData("\"stop\"")]
-    public void Read_ReasonInEveryChunk_EachWordGoesOutWithTheNextAtTheLatest(string reason)
+    public void Read_ReasonInEveryChunk_DelayedByOneChunkAtMost(string reason)
     {
         var pieces = Words.Select(w => Chunk(w).Replace("\"finish_reason\":null", $"\"finish_reason\":{reason}", StringComparison.Ordinal) + "\n\n")
             .Append("data: [DONE]\n\n").Select(Encoding.UTF8.GetBytes).ToArray();
         var reads = GatedAnswer.Read("/v1/chat/completions", pieces).Reads;
-        // A real reason is held until the next chunk shows that it was none; then nothing is held any more.
+        // A finish reason is held until the next chunk shows that it was not the last one; then no chunk is held any more.
         Assert.Equal(reason == "\"stop\"" ? [pieces[0].Length + pieces[1].Length, .. pieces[2..].Select(p => p.Length)] : pieces.Select(p => p.Length), reads);
     }
 
     [Fact]
-    public void Read_TwoChoicesOfWhichOneHasEnded_NotWhole()
+    public void Read_OneOfTwoChoicesEnded_Incomplete()
     {
         string Choice(int index, string word, string reason) => $$$"""data: {"id":"c","model":"m","choices":[{"index":{{{index}}},"delta":{"content":"{{{word}}}"},"finish_reason":{{{reason}}}}]}""" + "\n\n";
         var begun = Choice(0, "a", "null") + Choice(1, "b", "null") + Choice(0, "", "\"stop\"");
@@ -93,7 +93,7 @@ public class StreamDialectTests
 
     [Theory]
     [MemberData(nameof(NativeLines))]
-    public void Read_NativeDialect_PassedOnToTheLetterAndWholeOnlyWithItsEnd(string line)
+    public void Read_NativeDialect_UnchangedAndCompleteOnlyWithEnd(string line)
     {
         var last = line.Replace("\"W\"", "\"\"", StringComparison.Ordinal).Replace("\"done\":false", "\"done\":true", StringComparison.Ordinal)
             .Replace("\"done\": false", "\"done\": true", StringComparison.Ordinal).Replace("{\"done\":true,\"error\":\"x\"}},", "1},", StringComparison.Ordinal);
@@ -120,7 +120,7 @@ public class StreamDialectTests
     [InlineData("/api/generate", """{"model":"m","response":"","done":true,"done_reason":"stop","eval_count":3,"image":"IMAGE"}""", "\n")]
     [InlineData("/api/chat", """{"model":"m","message":{"content":"","images":["IMAGE"]},"done":true}""", "\n")]
     [InlineData("/api/chat", """{"done":true,"message":{"content":"IMAGE"}}""", "")]
-    public void Read_EndWithinALineOfManyMegabytes_Whole(string path, string line, string ending)
+    public void Read_EndInHugeLine_Complete(string path, string line, string ending)
     {
         var bytes = Encoding.UTF8.GetBytes(line.Replace("IMAGE", new string('A', 9 * 1024 * 1024), StringComparison.Ordinal) + ending);
         var answer = GatedAnswer.Read(path, bytes.Chunk(100_000));
@@ -132,7 +132,7 @@ public class StreamDialectTests
     }
 
     [Fact]
-    public void Read_EventOfManyMegabytes_PassedOnAndTheRestIsRead()
+    public void Read_HugeEvent_PassedOnAndRestParsed()
     {
         var image = Chunk(new string('A', 9 * 1024 * 1024)) + "\r\n\r\n";
         var stream = image + Standard();
@@ -143,7 +143,7 @@ public class StreamDialectTests
     }
 
     [Fact]
-    public void Read_MessagesWithoutTypes_TheEventsNamesTell()
+    public void Read_MessagesWithoutTypes_EventNamesUsed()
     {
         const string Stream = "event: message_start\ndata: {\"message\":{\"id\":\"x\"}}\n\nevent: content_block_start\ndata: {\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
             + "event: content_block_delta\ndata: {\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\nevent: content_block_stop\ndata: {\"index\":0}\n\nevent: message_stop\ndata: {}\n\n";
@@ -152,7 +152,7 @@ public class StreamDialectTests
     }
 
     [Fact]
-    public void Read_RandomlyMixedDialect_PassedOnToTheLetterAndWhole()
+    public void Read_RandomlyMixedDialect_UnchangedAndComplete()
     {
         var ending = Gen.Elements("\n", "\r\n", "\r");
         var before = Gen.Elements("", ": ping\n", ":\r", "id: 1\n", "retry: 5\r\n", "event: message\n", "x: y\n", "\n\n", ": a\n\n");

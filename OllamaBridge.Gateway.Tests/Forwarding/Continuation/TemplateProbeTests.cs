@@ -15,7 +15,7 @@ public class TemplateProbeTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Learn_AskedAtTheSameTime_AskedOnce()
+    public async Task Learn_Concurrently_OneQuery()
     {
         var (servers, probe, i, _) = Make();
         var all = Enumerable.Range(0, 20).Select(_ => probe.LearnAsync(Call(), i, null, Token)).ToArray();
@@ -23,12 +23,12 @@ public class TemplateProbeTests
         servers.AnswerAll(Rendered);
         Assert.All(await Task.WhenAll(all), Assert.NotNull);
         Assert.NotNull(await probe.LearnAsync(Call(), i, null, Token));
-        // The model's description and two renderings.
+        // The model's description and two rendered templates.
         Assert.Equal(3, servers.Count);
     }
 
     [Fact]
-    public async Task Learn_WhoWasAskedDies_TheOthersAskTheirOwn()
+    public async Task Learn_QueriedInstanceDies_OthersQueriedSeparately()
     {
         var (servers, probe, i, j) = Make();
         var ofI = probe.LearnAsync(Call(), i, null, Token);
@@ -51,7 +51,7 @@ public class TemplateProbeTests
 
     private static BridgeCall Call() => new(OperationTable.Find("/api/chat", out _)!, "", 0) { ModelKey = FleetBuilder.Key("a"), Facts = new RequestFacts { Model = "a" } };
 
-    /// <summary>Servers that answer when they are told to.</summary>
+    /// <summary>Servers that respond when the test allows it.</summary>
     private sealed class Servers : HttpMessageHandler
     {
         private readonly Lock _lock = new();

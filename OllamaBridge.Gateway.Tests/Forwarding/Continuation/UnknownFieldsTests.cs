@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
-/// <summary>Fields that a server may not know: it would answer the request as if they were not there.</summary>
+/// <summary>A server that does not know a field would ignore it and execute the request, so its support is probed first.</summary>
 public class UnknownFieldsTests
 {
     private const string Rendered = """{"_debug_info":{"rendered_template":"<|user|>Why?"}}""";
@@ -26,19 +26,19 @@ public class UnknownFieldsTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Render_ServerThatAnswersInstead_AskedOnceForOneTokenAndNeverAgain()
+    public async Task Render_ServerGeneratesInstead_ProbedOnceForOneToken()
     {
         _server.Answer = Answered;
         Assert.All(await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => RenderAsync("i"))), Assert.Null);
         Assert.Null(await RenderAsync("i"));
         Assert.Equal(1, (int)Assert.Single(_server.Bodies)["options"]!["num_predict"]!);
-        // Another instance is another server.
+        // The result is stored per instance.
         Assert.Null(await RenderAsync("j"));
         Assert.Equal(2, _server.Bodies.Count);
     }
 
     [Fact]
-    public async Task Render_ServerThatRenders_AskedEachTimeAndOnlyFirstWithALimit()
+    public async Task Render_ServerRenders_OnlyFirstQueryLimited()
     {
         _server.Answer = Rendered;
         for (var i = 0; i < 3; i++)
@@ -48,7 +48,7 @@ public class UnknownFieldsTests
     }
 
     [Fact]
-    public async Task Render_ErrorAtFirst_AskedAgain()
+    public async Task Render_FirstQueryFails_Retried()
     {
         _server.Answer = null;
         Assert.Null(await RenderAsync("i"));
@@ -57,7 +57,7 @@ public class UnknownFieldsTests
     }
 
     [Fact]
-    public async Task Render_AnotherVersion_AskedAgain()
+    public async Task Render_VersionChanged_ProbedAgain()
     {
         _server.Answer = Answered;
         Assert.Null(await RenderAsync("i"));
@@ -71,7 +71,7 @@ public class UnknownFieldsTests
     [InlineData("0.1.32")]
     [InlineData("0.11.4")]
     [InlineData("0.11.4-rc1")]
-    public async Task Render_VersionThatDoesNotKnowTheField_NeverAsked(string? version)
+    public async Task Render_VersionWithoutField_NotProbed(string? version)
     {
         _fleet.Publish(_builder.Change("i", v => v with { Version = version }).Build());
         Assert.Null(await RenderAsync("i"));
@@ -81,8 +81,8 @@ public class UnknownFieldsTests
     [Theory]
     [InlineData("0.11.5")]
     [InlineData("0.33.0-rc2")]
-    [InlineData("0.0.0")] // built from source
-    public async Task Render_VersionThatMayKnowTheField_Asked(string version)
+    [InlineData("0.0.0")] // a build from source
+    public async Task Render_VersionMayKnowField_Probed(string version)
     {
         _fleet.Publish(_builder.Change("i", v => v with { Version = version }).Build());
         _server.Answer = Rendered;
@@ -95,7 +95,7 @@ public class UnknownFieldsTests
     [InlineData("llamacpp", true)]
     [InlineData("organization_owner", false)] // LM Studio
     [InlineData("openai", false)]
-    public async Task OpensTurns_ByWhoListsTheModels_AskedOnce(string owner, bool expected)
+    public async Task OpensTurns_ModelListOwner_QueriedOnce(string owner, bool expected)
     {
         _server.Answer = $$"""{"object":"list","data":[{"id":"a","owned_by":"{{owner}}"}]}""";
         for (var i = 0; i < 3; i++)
@@ -110,7 +110,7 @@ public class UnknownFieldsTests
     {
         private readonly Lock _lock = new();
 
-        /// <summary>What it answers; null for an error.</summary>
+        /// <summary>The body of every response; null for an error.</summary>
         public string? Answer { get; set; }
 
         public List<JsonNode> Bodies { get; } = [];

@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Tests.Forwarding.Faults;
 
 public sealed class FaultClassifierTests
 {
-    // Every failure, with the fault if no other instance was asked, another answered, failed alike, failed otherwise.
+    // Each failure and its fault if no other instance was tried, another succeeded, another failed alike, another failed differently.
     public static TheoryData<string, string, string, string, string> Table => new()
     {
         { nameof(InstanceFailure.Refused), "Instance", "Instance", "Instance", "Instance" },
@@ -25,7 +25,7 @@ public sealed class FaultClassifierTests
 
     [Theory]
     [MemberData(nameof(Table))]
-    public void Classify_Inference_ByWhatOthersMadeOfIt(string failure, string notAsked, string answered, string alike, string otherwise)
+    public void Classify_Inference_ByOtherInstancesOutcomes(string failure, string notAsked, string answered, string alike, string otherwise)
     {
         foreach (var (others, expected) in new[]
         {
@@ -36,14 +36,14 @@ public sealed class FaultClassifierTests
             var evidence = new AttemptEvidence(Enum.Parse<InstanceFailure>(failure), OperationKind.Inference, others);
             Assert.Equal((others, expected), (others, FaultClassifier.Classify(evidence).ToString()));
             Assert.Equal(Fault.Client, FaultClassifier.Classify(evidence with { ClientLeft = true }));
-            // A request that is known to fail makes no instance guilty that was reached.
+            // A request that is known to fail is not attributed to an instance that received it.
             if (failure != nameof(InstanceFailure.Refused))
                 Assert.NotEqual(Fault.Instance, FaultClassifier.Classify(evidence with { IsKnownToFail = true }));
         }
     }
 
     [Fact]
-    public void Table_HoldsEveryFailure() =>
+    public void Table_Failures_Complete() =>
         Assert.Equal(Enum.GetNames<InstanceFailure>().Order(), Table.Select(r => r.Data.Item1).Order());
 
     [Theory]
@@ -51,7 +51,7 @@ public sealed class FaultClassifierTests
     [InlineData(nameof(InstanceFailure.Broken))]
     [InlineData(nameof(InstanceFailure.TimedOut))]
     [InlineData(nameof(InstanceFailure.OutOfMemory))]
-    public void Classify_Management_NeverTheInstance(string failure)
+    public void Classify_Management_NotInstancesFault(string failure)
     {
         foreach (var others in Enum.GetValues<OtherInstances>())
             Assert.NotEqual(
@@ -59,7 +59,7 @@ public sealed class FaultClassifierTests
     }
 
     [Fact]
-    public void Classify_Rejected_TheRequest() =>
+    public void Classify_Rejected_RequestsFault() =>
         Assert.Equal(Fault.Request, FaultClassifier.Classify(new AttemptEvidence(null, OperationKind.Inference) { Rejected = true }));
 
     [Theory]
@@ -68,10 +68,10 @@ public sealed class FaultClassifierTests
     [InlineData(nameof(InstanceFailure.OutOfMemory), false, false, true)]
     [InlineData(nameof(InstanceFailure.BridgeError), false, false, true)]
     [InlineData(nameof(InstanceFailure.Broken), false, false, true)]
-    [InlineData(nameof(InstanceFailure.Broken), false, true, false)] // two instances may have died
+    [InlineData(nameof(InstanceFailure.Broken), false, true, false)] // both instances may have died
     [InlineData(nameof(InstanceFailure.TimedOut), false, false, false)]
     [InlineData(nameof(InstanceFailure.Refused), false, false, false)]
-    public void WillRepeat_WhatPasses_IsNotRemembered(string failure, bool isBusy, bool hasBegun, bool expected) =>
+    public void WillRepeat_Failures_TransientOnesFalse(string failure, bool isBusy, bool hasBegun, bool expected) =>
         Assert.Equal(expected, FaultClassifier.WillRepeat(Enum.Parse<InstanceFailure>(failure), isBusy, hasBegun));
 
     [Theory]

@@ -34,7 +34,7 @@ public sealed class ForwarderFailuresTests
 
     [Theory]
     [MemberData(nameof(Table))]
-    public void Name_WhatTheForwarderReports_Kind(string error, Exception? exception, string expected) =>
+    public void Name_ForwarderError_Kind(string error, Exception? exception, string expected) =>
         Assert.Equal(expected, ForwarderFailures.Name(Enum.Parse<ForwarderError>(error), exception).ToString());
 
     [Theory]
@@ -43,5 +43,5 @@ public sealed class ForwarderFailuresTests
     [InlineData("{\"error\":\"CUDA error: out of memory\"}", true)]
     [InlineData("{\"error\":\"unable to allocate CUDA0 buffer\"}", true)]
     [InlineData("{\"error\":\"the runner has stopped\"}", false)]
-    public void IsToldBy_MemoryOrNot(string body, bool expected) => Assert.Equal(expected, MemoryFailure.IsToldBy(System.Text.Encoding.UTF8.GetBytes(body)));
+    public void IsToldBy_Messages_MemoryFailuresOnly(string body, bool expected) => Assert.Equal(expected, MemoryFailure.IsToldBy(System.Text.Encoding.UTF8.GetBytes(body)));
 }

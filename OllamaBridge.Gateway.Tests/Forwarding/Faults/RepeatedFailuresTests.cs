@@ -16,7 +16,7 @@ public sealed class RepeatedFailuresTests
     public RepeatedFailuresTests() => _memory = new RepeatedFailures(_clock);
 
     [Fact]
-    public async Task IsKnown_Added_ForAMinuteAndThatRequestOnly()
+    public async Task IsKnown_Added_OneMinuteForThatRequest()
     {
         _memory.Add(await CallAsync("x"), "a:latest");
 
@@ -32,7 +32,7 @@ public sealed class RepeatedFailuresTests
     }
 
     [Fact]
-    public async Task Remove_AnsweredAfterAll_Forgotten()
+    public async Task Remove_LaterSuccess_Forgotten()
     {
         _memory.Add(await CallAsync("x"), "a:latest");
         _memory.Remove(await CallAsync("x"));
@@ -40,17 +40,17 @@ public sealed class RepeatedFailuresTests
     }
 
     [Fact]
-    public async Task TryBlame_NowOneInstanceAndNowTheOther_TheRequestsOwnFault()
+    public async Task TryBlame_AlternatingInstances_RequestsFault()
     {
         Assert.True(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["i"], isTold: true));
         Assert.False(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["j"], isTold: true));
         Assert.False(_memory.TryBlame(await CallAsync("x"), "a:latest", _fleet["i"], isTold: true));
         Assert.True(_memory.TryBlame(await CallAsync("y"), "a:latest", _fleet["j"], isTold: true));
-        Assert.False(_memory.IsKnown(await CallAsync("x"))); // it may be answered: it is tried as often as any
+        Assert.False(_memory.IsKnown(await CallAsync("x"))); // the request may succeed, so it gets all its attempts
     }
 
     [Fact]
-    public async Task TryBlame_OneRequestAgainAndAgain_ItsErrorsCountTwiceAMinuteItsSilenceEachTime()
+    public async Task TryBlame_RepeatedRequest_ErrorsLimitedTimeoutsNot()
     {
         for (var i = 0; i < 6; i++)
         {
@@ -71,7 +71,7 @@ public sealed class RepeatedFailuresTests
     [InlineData(1, 32, 0)]
     [InlineData(0, 32, null)]
     [InlineData(null, null, null)]
-    public void Reduce_AskedAndKnownLayers_Half(int? asked, int? layers, int? expected) => Assert.Equal(expected, FewerLayers.Reduce(asked, layers));
+    public void Reduce_RequestedAndKnownLayers_Half(int? asked, int? layers, int? expected) => Assert.Equal(expected, FewerLayers.Reduce(asked, layers));
 
     private static async Task<BridgeCall> CallAsync(string body, string model = "a:latest", string tenant = "", string path = "/api/chat")
     {

@@ -15,14 +15,14 @@ public sealed class FirstTokenTimesTests
     private readonly FirstTokenTimes _times = new(Options.Create(new HedgingOptions { Enabled = true }));
 
     [Fact]
-    public void Within_TooFew_Unknown()
+    public void Within_TooFewSamples_Null()
     {
         for (var i = 0; i < 4; i++)
             _times.Add("m", false, Seconds(1));
         Assert.Null(_times.Within("m", false, 0.95, 5));
         _times.Add("m", false, Seconds(1));
         Assert.Equal(Seconds(1), _times.Within("m", false, 0.95, 5));
-        Assert.Null(_times.Within("m", true, 0.95, 5)); // whole answers take longer
+        Assert.Null(_times.Within("m", true, 0.95, 5)); // complete responses take longer
         Assert.Null(_times.Within("n", false, 0.95, 5));
     }
 
@@ -30,7 +30,7 @@ public sealed class FirstTokenTimesTests
     [InlineData(0.5, 50)]
     [InlineData(0.95, 95)]
     [InlineData(0.999, 100)]
-    public void Within_Hundred_ThatPartOfThem(double part, double seconds)
+    public void Within_HundredSamples_Quantile(double part, double seconds)
     {
         foreach (var i in Enumerable.Range(1, 100).OrderBy(i => i * 37 % 101))
             _times.Add("m", false, Seconds(i));
@@ -38,7 +38,7 @@ public sealed class FirstTokenTimesTests
     }
 
     [Fact]
-    public void Within_Changed_TheRecentOnes()
+    public void Within_Changed_RecentSamples()
     {
         for (var i = 0; i < 1000; i++)
             _times.Add("m", false, Seconds(100));
@@ -48,7 +48,7 @@ public sealed class FirstTokenTimesTests
     }
 
     [Fact]
-    public void Add_NobodyWantsToKnow_Nothing()
+    public void Add_HedgingDisabled_NothingStored()
     {
         var times = new FirstTokenTimes(Options.Create(new HedgingOptions()));
         times.Add("m", false, Seconds(1));
@@ -61,7 +61,7 @@ public sealed class FirstTokenTimesTests
 public sealed class HedgeBudgetTests
 {
     [Fact]
-    public void TryWithdraw_WhateverComes_NeverMoreThanTheShareNorMoreAtOnceThanTheBurst() => Prop.ForAll(
+    public void TryWithdraw_AnySequence_WithinShareAndBurst() => Prop.ForAll(
         Gen.Choose(0, 1000).ToArbitrary(),
         Gen.Choose(1, 20).ToArbitrary(),
         ArbMap.Default.ArbFor<bool[]>(),
@@ -88,7 +88,7 @@ public sealed class HedgeBudgetTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public async Task TryWithdraw_ManyAtOnce_ExactlyTheShare()
+    public async Task TryWithdraw_Concurrent_ExactShare()
     {
         var budget = new HedgeBudget(Options.Create(new HedgingOptions { MaxShare = 0.25, Burst = 10_000 }));
         var sent = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Enumerable.Range(0, 1000).Count(_ =>
@@ -103,7 +103,7 @@ public sealed class HedgeBudgetTests
     }
 
     [Fact]
-    public void Return_NotNeeded_ThereAgain()
+    public void Return_Unused_AvailableAgain()
     {
         var budget = new HedgeBudget(Options.Create(new HedgingOptions { MaxShare = 1 }));
         budget.Deposit();
@@ -119,7 +119,7 @@ public sealed class HedgeRaceTests
     private readonly FakeTimeProvider _clock = new();
 
     [Fact]
-    public async Task TryWin_TheFirst_TheOtherIsOvertakenWheneverItBegins()
+    public async Task TryWin_First_OtherLoses()
     {
         var race = new HedgeRace();
         var (one, other, late) = (Attempt(race), Attempt(race), Attempt(race));
@@ -128,7 +128,7 @@ public sealed class HedgeRaceTests
         Assert.True(other.TryBegin());
         Assert.True(race.TryWin(other));
         Assert.False(race.TryWin(one));
-        Assert.True(race.TryWin(other)); // asked again
+        Assert.True(race.TryWin(other)); // a second call of the winner
         race.Add(late);
         Assert.Same(other, await race.Won);
         Assert.Equal((true, false, true), (one.IsOvertaken, other.IsOvertaken, late.IsOvertaken));
@@ -137,7 +137,7 @@ public sealed class HedgeRaceTests
     }
 
     [Fact]
-    public async Task TryWin_ManyAtOnce_ExactlyOne()
+    public async Task TryWin_Concurrent_ExactlyOne()
     {
         for (var n = 0; n < 200; n++)
         {

@@ -21,7 +21,7 @@ public sealed class LivenessQueryTests
     [InlineData("/v1/embeddings", "/api/embed", false)]
     [InlineData("/v1/responses", "/api/chat", true)]
     [InlineData("/v1/messages", "/api/chat", true)]
-    public async Task For_OllamaServer_ARequestWithoutAPromptOnTheNativeRoute(string path, string asked, bool hasMessages)
+    public async Task For_OllamaServer_NativeRequestWithoutPrompt(string path, string asked, bool hasMessages)
     {
         var query = await QueryAsync(path, """{"model":"m","messages":[{"role":"user","content":"secret"}],"prompt":"secret","input":"secret"}""");
 
@@ -33,7 +33,7 @@ public sealed class LivenessQueryTests
         Assert.Equal(hasMessages, body["messages"] is JsonArray { Count: 0 });
         Assert.Null(body["prompt"]);
         Assert.Null(body["input"]);
-        // Expiry is the clients' matter.
+        // The query must not change the model's expiry.
         Assert.Null(body["keep_alive"]);
     }
 
@@ -43,7 +43,7 @@ public sealed class LivenessQueryTests
     [InlineData("""{"model":"m"}""", null, null)]
     [InlineData("""{"model":"m","options":null,"shift":null}""", null, null)]
     [InlineData("""{"model":"m","options":{"num_ctx":1}""", 1, null)]
-    public async Task For_NativeRequest_TheOptionsThatWouldReloadTheModelAreRepeated(string body, int? context, bool? shift)
+    public async Task For_NativeRequest_RunnerOptionsRepeated(string body, int? context, bool? shift)
     {
         var query = JsonNode.Parse((await QueryAsync("/api/generate", body)).Body)!;
 
@@ -57,7 +57,7 @@ public sealed class LivenessQueryTests
     [InlineData("/v1/chat/completions", "max_tokens")]
     [InlineData("/v1/completions", "max_tokens")]
     [InlineData("/v1/embeddings", "input")]
-    public async Task For_OpenAIServer_AGenerationOfOneToken(string path, string field)
+    public async Task For_OpenAIServer_OneTokenGeneration(string path, string field)
     {
         var instance = new Instance(new InstanceDefinition("i", new Uri("http://127.0.0.1:1"), 1, 0) { OpenAI = new OpenAIService([], ApiRoutes.None, null) });
 
@@ -71,8 +71,8 @@ public sealed class LivenessQueryTests
     [InlineData("""{"model":"m","options":{"num_gpu":3}}""", true)]
     [InlineData("""{"model":"m","options":{"use_mmap":false}}""", true)]
     [InlineData("""{"model":"m","shift":false}""", true)]
-    [InlineData("""{"model":"m","options":{"num_ctx":8192,"temperature":0.5}}""", false)] // the context is compared with the last one used
-    public async Task For_NativeRequest_OptionsOfTheRunnerAreRecognized(string body, bool hasRunnerOptions) =>
+    [InlineData("""{"model":"m","options":{"num_ctx":8192,"temperature":0.5}}""", false)] // the context length is compared with the last one used
+    public async Task For_NativeRequest_RunnerOptionsRecognized(string body, bool hasRunnerOptions) =>
         Assert.Equal(hasRunnerOptions, (await QueryAsync("/api/generate", body)).HasRunnerOptions);
 
     [Fact]

@@ -13,30 +13,30 @@ public sealed class LoadTimesTests
     [InlineData(1000, 35)]
     [InlineData(4 * Gigabyte, 35)]
     [InlineData(40 * Gigabyte, 300)] // 3 × 40 GB at 400 MB/s
-    public void Limit_NothingLearned_BySizeButAtLeastTheMinimum(long bytes, double seconds) =>
+    public void Limit_NothingLearned_BySizeWithMinimum(long bytes, double seconds) =>
         Assert.Equal(seconds, _times.Limit("m", bytes, Now).TotalSeconds, 3);
 
     [Fact]
-    public void Limit_LoadSeen_ThreeTimesThat()
+    public void Limit_LoadObserved_ThreeTimesThat()
     {
         _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(60));
         Assert.Equal(180, _times.Limit("m", 4 * Gigabyte, Now).TotalSeconds, 3);
         _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(2));
-        // One fast load, out of the page cache, does not undo what was learned.
+        // One fast load from the page cache does not replace the learned time.
         Assert.InRange(_times.Limit("m", 4 * Gigabyte, Now).TotalSeconds, 120, 179);
         _times.Add("m", 4 * Gigabyte, TimeSpan.FromSeconds(100));
         Assert.Equal(300, _times.Limit("m", 4 * Gigabyte, Now).TotalSeconds, 3);
     }
 
     [Fact]
-    public void Limit_OtherModelSeen_ItsRateTimesTheSize()
+    public void Limit_OtherModelObserved_ItsRateTimesSize()
     {
         _times.Add("m", 10 * Gigabyte, TimeSpan.FromSeconds(100));
         Assert.Equal(3 * 200, _times.Limit("other", 20 * Gigabyte, Now).TotalSeconds, 3);
     }
 
     [Fact]
-    public void Limit_LoadGivenUp_TwiceThatUntilOneEnds()
+    public void Limit_LoadTimedOut_DoubledUntilOneCompletes()
     {
         _times.AddGivenUp("m", startedAt: 1, at: 36, TimeSpan.FromSeconds(35));
         Assert.Equal(70, _times.Limit("m", 1000, startedAt: 37).TotalSeconds, 3);
@@ -47,7 +47,7 @@ public sealed class LoadTimesTests
     }
 
     [Fact]
-    public void Limit_OthersWaitForTheLoadThatWasGivenUp_AsLongAsTheFirst()
+    public void Limit_OthersWaitForTimedOutLoad_SameLimit()
     {
         _times.AddGivenUp("m", startedAt: 1, at: 36, TimeSpan.FromSeconds(35));
         Assert.Equal(35, _times.Limit("m", 1000, startedAt: 2).TotalSeconds, 3);

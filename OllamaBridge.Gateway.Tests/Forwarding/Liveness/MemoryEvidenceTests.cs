@@ -10,7 +10,7 @@ public sealed class MemoryEvidenceTests
     private readonly MemoryEvidence _evidence = new("m:latest");
 
     [Fact]
-    public void Add_ListedWithAFixedExpiry_NotLoading()
+    public void Add_FixedExpiry_NotLoading()
     {
         for (var i = 0; i < 10; i++)
             Look(i * 2, Start);
@@ -28,7 +28,7 @@ public sealed class MemoryEvidenceTests
     }
 
     [Fact]
-    public void Add_ExpirySetAnewOnce_NotLoading()
+    public void Add_ExpiryChangedOnce_NotLoading()
     {
         Look(0, Start);
         Look(2, Start.AddSeconds(2));
@@ -46,7 +46,7 @@ public sealed class MemoryEvidenceTests
     }
 
     [Fact]
-    public void Add_ServerWithoutTheRoute_SaysNothing()
+    public void Add_RouteMissing_NoEvidence()
     {
         using var json = JsonDocument.Parse("null");
         _evidence.Add(json.RootElement, TimeSpan.Zero);
@@ -54,7 +54,7 @@ public sealed class MemoryEvidenceTests
     }
 
     [Fact]
-    public void Add_NoAnswer_Loading()
+    public void Add_NoResponse_Loading()
     {
         _evidence.AddNoAnswer(mayReload: true);
         Assert.True(_evidence.IsLoading);

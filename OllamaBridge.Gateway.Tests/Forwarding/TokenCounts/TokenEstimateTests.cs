@@ -24,7 +24,7 @@ public sealed class TokenEstimateTests
     }
 
     [Fact]
-    public void Of_Tools_CountWithTheNamesInTheirSchemas()
+    public void Of_Tools_SchemaNamesCounted()
     {
         const string With = """{"tools":[{"name":"get_weather","description":"Tells the weather","input_schema":{"type":"object","properties":{"location":{"type":"string"}}}}],"messages":[{"role":"user","content":"x"}]}""";
         const string Without = """{"messages":[{"role":"user","content":"x"}]}""";

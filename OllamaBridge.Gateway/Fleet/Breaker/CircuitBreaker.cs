@@ -88,7 +88,7 @@ internal sealed class CircuitBreaker
 
         IsProbing = false;
         Epoch++;
-        OpenUntil = now + Math.Max(1, BackOff.Next(rules.OpenTime, rules.MaxOpenTime, _openings++, chance));
+        OpenUntil = now + Math.Max(1, JitteredBackoff.Next(rules.OpenTime, rules.MaxOpenTime, _openings++, chance));
         Forget();
         return true;
     }

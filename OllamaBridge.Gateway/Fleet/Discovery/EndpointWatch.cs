@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using System.Net;
+using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Kubernetes;
 using k8s;
 using k8s.Autorest;
 using k8s.Models;
-using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
@@ -11,7 +12,8 @@ namespace OllamaBridge.Gateway.Fleet.Discovery;
 internal sealed class EndpointWatch : IDisposable
 {
     private const string ServiceLabel = "kubernetes.io/service-name";
-    private const int MaxBackOff = 30;
+    // Times the retry interval.
+    private const int MaxBackoff = 30;
 
     // The server ends a watch at the requested time; a watch that lasts longer has a dead connection.
     private static readonly TimeSpan WatchSlack = TimeSpan.FromSeconds(10);
@@ -84,17 +86,14 @@ internal sealed class EndpointWatch : IDisposable
             var lasted = _time.GetElapsedTime(since) >= _options.RetryInterval;
             failures = _version is not null && lasted ? 0 : lasted ? 1 : failures + 1;
             if (failures > 0)
-                await Task.Delay(BackOff(failures), _time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(Backoff.Next(_options.RetryInterval, _options.RetryInterval * MaxBackoff, failures - 1), _time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    private TimeSpan BackOff(int failures) => _options.RetryInterval * Math.Min(MaxBackOff, 1 << Math.Min(failures - 1, 10));
-
     private async Task ListAsync(CancellationToken stopping)
     {
-        using var timeout = new CancellationTokenSource(_options.Timeout, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, stopping);
-        var list = await _client.DiscoveryV1.ListNamespacedEndpointSliceAsync(_service.Namespace, labelSelector: Selector, cancellationToken: either.Token);
+        using var timeout = new LinkedTimeout(_options.Timeout, _time, stopping);
+        var list = await _client.DiscoveryV1.ListNamespacedEndpointSliceAsync(_service.Namespace, labelSelector: Selector, cancellationToken: timeout.Token);
         _version = list.Metadata?.ResourceVersion;
         Volatile.Write(ref _slices, (list.Items ?? []).ToImmutableDictionary(s => s.Metadata.Name, StringComparer.Ordinal));
         Note(null);

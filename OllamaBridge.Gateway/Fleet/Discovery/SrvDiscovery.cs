@@ -3,6 +3,7 @@ using System.Net;
 using DnsClient;
 using DnsClient.Protocol;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Fleet.Discovery;
 
@@ -38,11 +39,10 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
 
     private async Task<GroupFound> TryFindAsync(InstanceDefinition group, IReadOnlyList<GroupMember> before, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(options.Value.Timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(options.Value.Timeout, time, cancellationToken);
         try
         {
-            return new GroupFound(await LookAsync(group, either.Token));
+            return new GroupFound(await LookAsync(group, timeout.Token));
         }
         catch (DnsFailedException e)
         {

@@ -1,31 +1,31 @@
 namespace OllamaBridge.Gateway.Fleet.Parallelism;
 
-/// <summary>Learns from observed overlap how many requests an instance really runs at once for one model. Thread-safe.</summary>
+/// <summary>Estimates from observed overlap how many requests of one model an instance runs in parallel. Thread-safe.</summary>
 /// <remarks>
-/// An instance that holds more requests than it runs starts one when another ends. If that happens again and again and no more
-/// than n requests ever overlap, then it runs n at once. A request that starts later than sent for any other reason proves nothing.
+/// An instance that holds more requests than it runs starts one when another ends. If that happens repeatedly and no more
+/// than n requests ever overlap, it runs n in parallel. A request that starts late for any other reason is no evidence.
 /// </remarks>
 internal sealed class OverlapHistory
 {
-    /// <summary>How many of the recent requests are looked at.</summary>
+    /// <summary>The number of recent requests in the estimate.</summary>
     public const int Window = 8;
 
-    /// <summary>How many of them must have waited for another's end.</summary>
+    /// <summary>How many of them must have started after another's end.</summary>
     public const int Proofs = 4;
 
-    // Its share of a wait that may lie between another's end and the start.
+    // The fraction of a wait that may lie between another request's end and the start.
     private const double Promptness = 0.25;
-    // Bytes of two streams are read by different threads: so much of a generation may seem to overlap that does not.
+    // Different threads read the two streams, so this fraction of a generation may seem to overlap without doing so.
     private const double Blur = 0.1;
     private readonly Lock _lock = new();
     private readonly OverlapSample[] _samples = new OverlapSample[Window];
     private readonly bool[] _waited = new bool[Window];
     private long _count;
 
-    /// <summary>Takes in a request that has ended.</summary>
+    /// <summary>Adds a request that has ended.</summary>
     /// <param name="sample">The request.</param>
-    /// <param name="shortestWait">Shorter waits prove nothing: among requests of a millisecond, one starts as another ends by chance.</param>
-    /// <returns>How many requests the instance runs at once; null while that is not known.</returns>
+    /// <param name="shortestWait">Shorter waits are no evidence: among requests of a millisecond, one starts as another ends by chance.</param>
+    /// <returns>The number of parallel requests; null while unknown.</returns>
     public int? Add(in OverlapSample sample, long shortestWait = 0)
     {
         if (sample.StartedAt < sample.SentAt || sample.EndedAt <= sample.StartedAt)
@@ -43,20 +43,20 @@ internal sealed class OverlapHistory
         }
     }
 
-    /// <summary>Forgets everything: the model was loaded again, maybe with other settings.</summary>
+    /// <summary>Clears the history after the model was loaded again, possibly with other settings.</summary>
     public void Clear()
     {
         lock (_lock)
             _count = 0;
     }
 
-    /// <summary>The most requests that ran at the same moment.</summary>
+    /// <summary>The maximum number of requests that ran at the same moment.</summary>
     private int Depth()
     {
         var most = 1;
         foreach (var sample in _samples)
         {
-            // Depth only changes where one starts.
+            // The depth rises only at a request's start.
             var at = sample.StartedAt + ((sample.EndedAt - sample.StartedAt) * Blur);
             var running = 0;
             foreach (var other in _samples)

@@ -1,8 +1,8 @@
 namespace OllamaBridge.Gateway.Fleet.Parallelism;
 
-/// <summary>When one request ran on an instance. Times in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
+/// <summary>The times of one request on an instance, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
 /// <param name="SentAt">When it was sent.</param>
-/// <param name="StartedAt">When its generation showed to have started.</param>
+/// <param name="StartedAt">When the first sign of its generation arrived.</param>
 /// <param name="EndedAt">When its generation ended.</param>
-/// <param name="InFlight">How many requests for the same model the instance held when it was sent, this one included.</param>
+/// <param name="InFlight">The number of requests for the same model on the instance when it was sent, this one included.</param>
 internal readonly record struct OverlapSample(long SentAt, long StartedAt, long EndedAt, int InFlight);

@@ -2,16 +2,16 @@ using System.Collections.Immutable;
 
 namespace OllamaBridge.Gateway.Fleet.Weights;
 
-/// <summary>Which models of an instance may share their weights with another one there, so that it is worth while to read them. Pure.</summary>
+/// <summary>Finds the models of an instance that may share their weights with another, so that reading their details is worthwhile. Pure.</summary>
 internal static class LookalikeModels
 {
-    /// <summary>The largest difference in bytes that system prompt, template, license and messages make; weights differ by more.</summary>
+    /// <summary>The maximum difference in bytes that system prompt, template, license and messages cause; different weights differ by more.</summary>
     private const long MaxDifference = 1 << 20;
 
-    /// <summary>Finds them.</summary>
+    /// <summary>Finds the candidates.</summary>
     /// <param name="catalog">The models of one instance.</param>
     /// <param name="weights">The digests that have been read.</param>
-    /// <returns>One model for each digest that has not been read and is nearly as large as another one.</returns>
+    /// <returns>One model for each unread digest whose size is close to another's.</returns>
     public static IEnumerable<CatalogModel> Find(ImmutableArray<CatalogModel> catalog, ModelWeights weights)
     {
         var models = catalog.Where(m => m is { Digest: not null, IsRemote: false, Size: > 0 }).DistinctBy(m => m.Digest, StringComparer.Ordinal).OrderBy(m => m.Size).ToArray();

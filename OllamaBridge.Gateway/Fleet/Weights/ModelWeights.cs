@@ -2,22 +2,21 @@ using System.Collections.Concurrent;
 
 namespace OllamaBridge.Gateway.Fleet.Weights;
 
-/// <summary>Which models are one runner at a server although their digests differ: names that were created from one base. Thread-safe.</summary>
-/// <remarks>A digest names a model's whole manifest, so that a key holds for all instances and never changes.</remarks>
+/// <summary>Models with different digests that share one runner on a server: names created from one base. Thread-safe.</summary>
+/// <remarks>A digest identifies a model's whole manifest, so a key is valid for all instances and never changes.</remarks>
 internal sealed class ModelWeights
 {
-    // More models than fleets have; beyond that everything is read again.
+    // More than any fleet has; above that, the keys are cleared and read again.
     private const int MaxDigests = 4096;
     private readonly ConcurrentDictionary<string, string?> _keys = new(StringComparer.Ordinal);
-    // Most fleets have no such names, and snapshots ask for each model.
+    // Fast path: most fleets have no such names, and each snapshot looks up every model.
     private volatile bool _hasKeys;
 
     /// <summary>The key that all models of one runner share.</summary>
     /// <param name="digest">A model's digest.</param>
-    /// <returns>The digest itself if nothing more is known.</returns>
+    /// <returns>The digest itself if the runner's key is unknown.</returns>
     public string KeyOf(string digest) => (_hasKeys ? _keys.GetValueOrDefault(digest) : null) ?? digest;
 
-    /// <summary>Whether a digest's model has been read.</summary>
     public bool Knows(string digest) => _keys.ContainsKey(digest);
 
     /// <summary>Adds a model that was read.</summary>

@@ -5,19 +5,18 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet.Weights;
 
-/// <summary>Reads from <c>/api/show</c> the files and options by which a server decides whether a loaded runner serves a model. Pure.</summary>
+/// <summary>Derives from <c>/api/show</c> the files and options by which a server decides whether a loaded runner can serve a model. Pure.</summary>
 /// <remarks>
-/// <c>server/sched.go</c> keeps runners by the path of the weights (<c>schedulerModelKey</c>) and uses one again if adapters, projectors and
-/// the options of <c>api.Runner</c> are equal (<c>needsReload</c>). The Modelfile names the files by their digests, the parameters the options.
-/// System prompt, template and sampling options are each request's own.
+/// <c>server/sched.go</c> finds runners by the path of the weights (<c>schedulerModelKey</c>) and reuses one if adapters, projectors and
+/// the options of <c>api.Runner</c> are equal (<c>needsReload</c>). The Modelfile has the files' digests, the parameters have the options.
+/// System prompt, template and sampling options belong to each request.
 /// </remarks>
 internal static partial class RunnerKey
 {
     private static readonly string[] RunnerOptions = ["num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"];
 
-    /// <summary>Reads it.</summary>
-    /// <param name="show">The body of <c>/api/show</c>.</param>
-    /// <returns>Null if the response does not tell.</returns>
+    /// <summary>Reads the key from the body of <c>/api/show</c>.</summary>
+    /// <returns>Null if the response does not have the required fields.</returns>
     public static string? Read(JsonElement show)
     {
         if (show.ValueKind != JsonValueKind.Object || !show.TryGetProperty("modelfile", out var text) || JsonValues.Text(text) is not { } modelfile)
@@ -30,7 +29,10 @@ internal static partial class RunnerKey
         return key.ToString();
     }
 
-    /// <summary>The files stand before everything else (<c>Model.String</c> in <c>server/images.go</c>), so that no text of a template is taken for one.</summary>
+    /// <summary>
+    /// Reads only the head of the Modelfile: files precede everything else (<c>Model.String</c> in <c>server/images.go</c>), so text of a template
+    /// cannot match.
+    /// </summary>
     private static bool AppendFiles(StringBuilder key, string modelfile)
     {
         foreach (var line in modelfile.AsSpan().EnumerateLines())
@@ -40,7 +42,7 @@ internal static partial class RunnerKey
             if (!line.StartsWith("FROM ", StringComparison.Ordinal) && !line.StartsWith("ADAPTER ", StringComparison.Ordinal) && !line.StartsWith("DRAFT ", StringComparison.Ordinal))
                 break;
             var file = Blob().Match(line.ToString());
-            // Other names than a blob's may stand for different files on different servers.
+            // A name that is not a blob's may refer to different files on different servers.
             if (!file.Success)
                 return false;
             key.Append(line[..line.IndexOf(' ')]).Append(' ').Append(file.Groups["digest"].ValueSpan).Append('\n');
@@ -49,7 +51,7 @@ internal static partial class RunnerKey
         return key.Length > 0;
     }
 
-    /// <summary>A line for each parameter: its name, blanks, its value as Go writes it.</summary>
+    /// <summary>Reads one line for each parameter: its name, blanks, its value in Go's format.</summary>
     private static void AppendOptions(StringBuilder key, string parameters)
     {
         var lines = parameters.Split('\n').Select(l => l.Split((char[]?)null, 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));

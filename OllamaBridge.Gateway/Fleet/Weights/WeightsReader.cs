@@ -11,7 +11,7 @@ using OpenTelemetry;
 namespace OllamaBridge.Gateway.Fleet.Weights;
 
 /// <summary>
-/// Asks instances for models that may share their weights (<c>/api/show</c>): each digest once, one request at a time, never for a client's request.
+/// Reads models that may share their weights from the instances (<c>/api/show</c>): each digest once, one request at a time, never for a client's request.
 /// </summary>
 internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMessageInvoker client, TimeProvider time, ILogger<WeightsReader> logger)
     : BackgroundService
@@ -25,7 +25,6 @@ internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMess
     private readonly Dictionary<string, Moment> _failed = new(StringComparer.Ordinal);
     private readonly ConditionalWeakTable<Instance, StrongBox<ImmutableArray<CatalogModel>>> _lastRead = [];
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         void Note() => _changes.Writer.TryWrite(true);
@@ -40,7 +39,7 @@ internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMess
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The service stops.
+            // Shutdown.
         }
         finally
         {
@@ -50,7 +49,7 @@ internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMess
 
     private async Task ReadAsync(InstanceView view, CancellationToken stoppingToken)
     {
-        // Snapshots come far more often than new lists of models.
+        // Snapshots are far more frequent than new model lists.
         var last = _lastRead.GetOrCreateValue(view.Instance);
         if (last.Value == view.Catalog)
             return;
@@ -75,18 +74,17 @@ internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMess
             }
         }
 
-        // The next snapshot has them.
+        // The next snapshot uses the new keys.
         if (hasNews)
             fleet.LookAgain(view.Instance);
     }
 
-    /// <returns>Null if the instance does not answer well.</returns>
+    /// <returns>Null if the instance does not respond with success.</returns>
     private async Task<JsonElement?> ShowAsync(Instance instance, string model, CancellationToken stoppingToken)
     {
         using var untraced = SuppressInstrumentationScope.Begin();
-        using var deadline = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stoppingToken);
-        // Servers before 0.1.30 read name.
+        using var timeout = new LinkedTimeout(Patience, time, stoppingToken);
+        // Servers before 0.1.30 read "name" instead of "model".
         var body = new JsonObject { ["model"] = model, ["name"] = model };
         using var message = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + "/api/show")
         {
@@ -95,11 +93,11 @@ internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMess
         instance.Authorize(message);
         try
         {
-            using var response = await client.SendAsync(message, either.Token);
+            using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
                 return null;
-            await response.Content.LoadIntoBufferAsync(MaxBytes, either.Token);
-            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(either.Token)).ReadObject();
+            await response.Content.LoadIntoBufferAsync(MaxBytes, timeout.Token);
+            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(timeout.Token)).ReadObject();
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !stoppingToken.IsCancellationRequested))
         {

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
@@ -54,16 +55,15 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
     /// </summary>
     public async Task<ProbeOutcome> ReadRawAsync(Instance instance, JsonObject request, Func<string, bool> read, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, cancellationToken);
         using var message = Message(instance, "/api/generate", request);
         try
         {
-            using var response = await client.SendAsync(message, either.Token);
+            using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
                 return ProbeOutcome.NotFound;
-            using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(either.Token));
-            while (await lines.ReadLineAsync(either.Token) is { } line)
+            using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(timeout.Token));
+            while (await lines.ReadLineAsync(timeout.Token) is { } line)
             {
                 if (JsonNode.Parse(line) is not JsonObject part)
                     return ProbeOutcome.NotFound;
@@ -91,16 +91,15 @@ internal sealed class InstanceQuestions(HttpMessageInvoker client, IFleet fleet,
     /// <returns>Null if there is no successful response with a JSON object.</returns>
     public async Task<JsonObject?> AskAsync(Instance instance, string path, JsonObject? request, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, cancellationToken);
         using var message = Message(instance, path, request);
         try
         {
-            using var response = await client.SendAsync(message, either.Token);
+            using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
                 return null;
-            await response.Content.LoadIntoBufferAsync(MaxAnswer, either.Token);
-            return await JsonNode.ParseAsync(await response.Content.ReadAsStreamAsync(either.Token), cancellationToken: either.Token) as JsonObject;
+            await response.Content.LoadIntoBufferAsync(MaxAnswer, timeout.Token);
+            return await JsonNode.ParseAsync(await response.Content.ReadAsStreamAsync(timeout.Token), cancellationToken: timeout.Token) as JsonObject;
         }
         catch (HttpRequestException e) when (e.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
         {

@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Liveness;
 
@@ -105,7 +106,7 @@ internal static class SilenceRules
             return false;
         if (!facts.HasBegun)
             return facts.CanGoElsewhere && IsLate(facts, options, PatienceBeforeFirstToken);
-        var patience = CanBeSaved(facts) ? PatienceWhileAlive * Math.Pow(2, Math.Min(facts.EarlierStalls, 16)) : PatienceAlone;
+        var patience = CanBeSaved(facts) ? PatienceWhileAlive * Backoff.Factor(facts.EarlierStalls) : PatienceAlone;
         var usual = Longer(options.MinStall, facts.Pace, options.StallFactor, unknown: 1);
         return facts.Silence.TotalSeconds > Math.Max(usual.TotalSeconds, options.MinStall.TotalSeconds * patience);
     }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OpenTelemetry;
 
@@ -198,14 +199,13 @@ internal sealed class LivenessCheck(
     /// <returns>Null if there was no response in time.</returns>
     private async Task<ProbeAnswer?> GetAsync(string path, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(LookInterval, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(LookInterval, time, cancellationToken);
         try
         {
             using var message = new HttpRequestMessage(HttpMethod.Get, instance.Prefix + path);
             instance.Authorize(message);
-            using var response = await client.SendAsync(message, either.Token);
-            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(either.Token));
+            using var response = await client.SendAsync(message, timeout.Token);
+            return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(timeout.Token));
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {

@@ -63,8 +63,7 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
     /// <returns>The instance's response; null if it has no count.</returns>
     private async Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)?> AskAsync(Instance instance, HttpContext context, BridgeCall call)
     {
-        using var patience = new CancellationTokenSource(options.Value.RenderTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, context.RequestAborted);
+        using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, context.RequestAborted);
         using var request = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + Path) { Content = call.Body!.ToContent() };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         foreach (var name in (ReadOnlySpan<string>)[AnthropicModels.VersionHeader, "anthropic-beta"])
@@ -73,9 +72,9 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
         instance.Authorize(request);
         try
         {
-            using var response = await client.SendAsync(request, either.Token);
-            await response.Content.LoadIntoBufferAsync(MaxAnswer, either.Token);
-            var body = await response.Content.ReadAsByteArrayAsync(either.Token);
+            using var response = await client.SendAsync(request, timeout.Token);
+            await response.Content.LoadIntoBufferAsync(MaxAnswer, timeout.Token);
+            var body = await response.Content.ReadAsByteArrayAsync(timeout.Token);
             if (response.IsSuccessStatusCode ? IsCount(body) : response.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge)
                 return (response.StatusCode, body);
             // The server lacks the route. An overloaded or failing server may have it.

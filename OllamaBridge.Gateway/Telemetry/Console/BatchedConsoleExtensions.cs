@@ -3,13 +3,13 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace OllamaBridge.Gateway.Telemetry.Console;
 
-/// <summary>How the log comes to the console.</summary>
+/// <summary>Adds batching to the console log.</summary>
 internal static class BatchedConsoleExtensions
 {
-    /// <summary>Puts <see cref="BatchedConsoleProvider"/> in the place of the provider that ASP.NET Core has by default, where it still has it and a program reads what is written.</summary>
+    /// <summary>Replaces ASP.NET Core's default console provider, if present, by <see cref="BatchedConsoleProvider"/> when the output is redirected.</summary>
     public static ILoggingBuilder BatchConsole(this ILoggingBuilder logging)
     {
-        // A terminal has somebody who looks, and sometimes colours of its own kind, which the usual provider knows about.
+        // On a terminal batching has no benefit, and the default provider supports its colours.
         if (!System.Console.IsOutputRedirected)
             return logging;
         var usual = logging.Services.FirstOrDefault(s => s.ServiceType == typeof(ILoggerProvider) && s.ImplementationType == typeof(ConsoleLoggerProvider));

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace OllamaBridge.Gateway.Telemetry.Console;
 
-/// <summary>One category's log, on the console.</summary>
+/// <summary>The console logger of one category.</summary>
 internal sealed class BatchedConsoleLogger(string category, BatchedConsoleProvider console) : ILogger
 {
     private const int UsualLine = 1024;
@@ -10,19 +10,16 @@ internal sealed class BatchedConsoleLogger(string category, BatchedConsoleProvid
     [ThreadStatic]
     private static StringWriter? t_writer;
 
-    /// <inheritdoc/>
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => console.Scopes?.Push(state);
 
-    /// <inheritdoc/>
     public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.None;
 
-    /// <inheritdoc/>
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         if (!IsEnabled(logLevel))
             return;
-        // Not kept by the thread while in use: what is formatted may log itself.
+        // Taken from the thread's cache while in use: the formatted state may itself log.
         var writer = t_writer ?? new StringWriter();
         t_writer = null;
         var text = writer.GetStringBuilder();

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace OllamaBridge.Gateway.Telemetry.Console;
 
 /// <summary>
-/// The log on the console: lines, formatters and settings (<c>Logging:Console</c>) as those of <see cref="ConsoleLoggerProvider"/>, written in batches.
-/// That one wakes a thread and makes a system call for each line: with a line for each request that took a sixth of small requests' rate.
+/// Writes the log to the console in batches, with the format and settings (<c>Logging:Console</c>) of <see cref="ConsoleLoggerProvider"/>.
+/// The latter wakes a thread and makes a system call for each line; with one line per request that cost a sixth of the rate of small requests.
 /// </summary>
 [ProviderAlias("Console")]
 internal sealed class BatchedConsoleProvider : ILoggerProvider, ISupportExternalScope
@@ -16,9 +16,9 @@ internal sealed class BatchedConsoleProvider : ILoggerProvider, ISupportExternal
     private readonly BatchedOutput _output;
     private readonly BatchedOutput _errors;
 
-    /// <summary>Makes one.</summary>
+    /// <summary>Creates a provider that writes to standard output and standard error.</summary>
     /// <param name="options">Its settings.</param>
-    /// <param name="formatters">Who may be chosen to format.</param>
+    /// <param name="formatters">The formatters to choose from.</param>
     public BatchedConsoleProvider(IOptions<ConsoleLoggerOptions> options, IEnumerable<ConsoleFormatter> formatters)
         : this(options, formatters, System.Console.OpenStandardOutput(), System.Console.OpenStandardError())
     {
@@ -34,27 +34,23 @@ internal sealed class BatchedConsoleProvider : ILoggerProvider, ISupportExternal
         _output = Open(output);
         _errors = Open(errors);
 
-        // By the machine's own clock: a line that waits is nobody's decision.
+        // The system's clock: batching delays do not influence any decision.
         BatchedOutput Open(Stream stream) => new(
             new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), BufferSize), options.Value.MaxQueueLength, drops, TimeProvider.System);
     }
 
-    /// <summary>Who writes what is logged.</summary>
     public ConsoleFormatter Formatter { get; }
 
-    /// <summary>The scopes that hold; null before there are any.</summary>
+    /// <summary>The current scopes; null until they are set.</summary>
     public IExternalScopeProvider? Scopes { get; private set; }
 
-    /// <summary>Where lines of a level go.</summary>
+    /// <summary>The output for a log level: standard error from the configured threshold on.</summary>
     public BatchedOutput OutputOf(LogLevel level) => level >= _errorThreshold ? _errors : _output;
 
-    /// <inheritdoc/>
     public ILogger CreateLogger(string categoryName) => new BatchedConsoleLogger(categoryName, this);
 
-    /// <inheritdoc/>
     public void SetScopeProvider(IExternalScopeProvider scopeProvider) => Scopes = scopeProvider;
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _output.Dispose();

@@ -3,17 +3,17 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Telemetry.Console;
 
-/// <summary>Text that many write at once, and that goes out in batches: one system call for all that came within a moment.</summary>
+/// <summary>Collects text of many threads and writes it in batches: one system call for all text of a moment. Thread-safe.</summary>
 internal sealed class BatchedOutput : IDisposable
 {
-    /// <summary>How long text waits for more at the most.</summary>
+    /// <summary>The maximum time that text waits for a batch.</summary>
     public static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(50);
 
     private readonly TextWriter _writer;
     private readonly int _maxEntries;
     private readonly bool _drops;
     private readonly ITimer _timer;
-    // The order of what is written; taken before the other one.
+    // Keeps the order of batches. Lock order: before the other lock.
     private readonly Lock _writing = new();
     private readonly object _gathering = new();
     private ArrayBufferWriter<char> _gathered = new();
@@ -24,10 +24,10 @@ internal sealed class BatchedOutput : IDisposable
     private bool _isSoon;
     private bool _isOver;
 
-    /// <summary>Makes one.</summary>
-    /// <param name="writer">Where it goes; flushed after each batch, and disposed of at the end.</param>
-    /// <param name="maxEntries">So many texts wait at the most.</param>
-    /// <param name="drops">Whether more than that is dropped (and how much is told); else whoever writes waits.</param>
+    /// <summary>Creates an output.</summary>
+    /// <param name="writer">The destination; flushed after each batch and disposed at the end.</param>
+    /// <param name="maxEntries">The maximum number of waiting texts.</param>
+    /// <param name="drops">Whether further texts are dropped, with a count; false blocks the caller.</param>
     /// <param name="time">The clock.</param>
     public BatchedOutput(TextWriter writer, int maxEntries, bool drops, TimeProvider time)
     {
@@ -36,8 +36,8 @@ internal sealed class BatchedOutput : IDisposable
     }
 
     /// <summary>Adds a text.</summary>
-    /// <param name="text">The text, its line's end included.</param>
-    /// <param name="soon">Whether it does not wait for more.</param>
+    /// <param name="text">The text, including its line end.</param>
+    /// <param name="soon">Whether to write it without a delay.</param>
     public void Append(StringBuilder text, bool soon)
     {
         lock (_gathering)
@@ -63,7 +63,7 @@ internal sealed class BatchedOutput : IDisposable
         }
     }
 
-    /// <summary>Writes what there is.</summary>
+    /// <summary>Writes all waiting text.</summary>
     public void Flush()
     {
         lock (_writing)
@@ -86,14 +86,13 @@ internal sealed class BatchedOutput : IDisposable
             }
             catch (IOException)
             {
-                // Nobody reads it any more; that must not end what is logged about.
+                // The reader has closed the output. A failure of logging must not stop the caller.
             }
 
             _written.ResetWrittenCount();
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_gathering)

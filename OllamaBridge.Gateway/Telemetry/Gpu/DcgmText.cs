@@ -3,20 +3,20 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Telemetry.Gpu;
 
-/// <summary>The metrics of NVIDIA's DCGM exporter, of which four matter here. Pure.</summary>
+/// <summary>Reads four of the metrics of NVIDIA's DCGM exporter. Pure.</summary>
 /// <remarks>
-/// Prometheus' text format: <c>DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-…",Hostname="…"} 37</c>. Utilisation in percent, frame buffer in
+/// Prometheus' text format: <c>DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-…",Hostname="…"} 37</c>. Utilization in percent, frame buffer in
 /// MiB, used and free. Source: the exporter's <c>default-counters.csv</c>.
 /// </remarks>
 internal static partial class DcgmText
 {
-    /// <summary>Reads it; what else is in it is passed over.</summary>
+    /// <summary>Reads the exporter's text and ignores other lines.</summary>
     public static IReadOnlyList<GpuReading> Read(string text)
     {
         var gpus = new SortedDictionary<int, (double? Utilization, double? Used, double? Free, double? Temperature)>();
         foreach (var line in text.AsSpan().EnumerateLines())
         {
-            // A part of a GPU (MIG) is not the GPU; a value that it does not have is a number beyond all measure.
+            // Excluded: parts of a GPU (MIG). DCGM reports unsupported values as very large numbers.
             if (!line.StartsWith("DCGM_FI_DEV_", StringComparison.Ordinal) || line.Contains("GPU_I_ID=", StringComparison.Ordinal) || Sample().Match(line.ToString()) is not { Success: true } sample
                 || !double.TryParse(sample.Groups["value"].ValueSpan, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || value is not (>= 0 and < 1e9)
                 || !int.TryParse(Index().Match(sample.Groups["labels"].Value).Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var gpu)

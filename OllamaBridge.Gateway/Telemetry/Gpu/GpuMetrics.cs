@@ -2,22 +2,20 @@ using System.Diagnostics.Metrics;
 
 namespace OllamaBridge.Gateway.Telemetry.Gpu;
 
-/// <summary>The instruments of GPUs. What nobody tells has no series.</summary>
+/// <summary>The instruments of GPUs. A value without a source has no series.</summary>
 internal sealed class GpuMetrics : IHostedService
 {
     public GpuMetrics(IMeterFactory meters, GpuWatch watch)
     {
         var meter = meters.Create(TelemetryNames.Meter);
-        meter.CreateObservableGauge(TelemetryNames.GpuUtilization, () => Observe(watch, r => r.Utilization), null, "The share of time in which a GPU worked, 0 to 1.");
-        meter.CreateObservableGauge(TelemetryNames.GpuMemoryUsed, () => Observe(watch, r => r.MemoryUsed), "By", "Memory of a GPU that is in use.");
-        meter.CreateObservableGauge(TelemetryNames.GpuMemoryTotal, () => Observe(watch, r => r.MemoryTotal), "By", "Memory of a GPU.");
-        meter.CreateObservableGauge(TelemetryNames.GpuTemperature, () => Observe(watch, r => r.Temperature), "Cel", "How warm a GPU is.");
+        meter.CreateObservableGauge(TelemetryNames.GpuUtilization, () => Observe(watch, r => r.Utilization), null, "A GPU's utilization, 0 to 1.");
+        meter.CreateObservableGauge(TelemetryNames.GpuMemoryUsed, () => Observe(watch, r => r.MemoryUsed), "By", "Used memory of a GPU.");
+        meter.CreateObservableGauge(TelemetryNames.GpuMemoryTotal, () => Observe(watch, r => r.MemoryTotal), "By", "Total memory of a GPU.");
+        meter.CreateObservableGauge(TelemetryNames.GpuTemperature, () => Observe(watch, r => r.Temperature), "Cel", "Temperature of a GPU.");
     }
 
-    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     private static IEnumerable<Measurement<T>> Observe<T>(GpuWatch watch, Func<GpuReading, T?> read)

@@ -4,37 +4,36 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Telemetry.Gpu;
 
-/// <summary>Where figures of GPUs come from: section <c>Bridge:Gpu</c>.</summary>
+/// <summary>Sources of GPU metrics: section <c>Bridge:Gpu</c>.</summary>
 internal sealed record GpuOptions
 {
     public const string Section = "Bridge:Gpu";
 
-    /// <summary>Between two looks. What is older than three of them is not shown any more.</summary>
+    /// <summary>Time between two readings. Values older than three intervals are not exported.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     [RestartRequired]
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a look may take.</summary>
+    /// <summary>Timeout of one reading.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The program that is asked for instances on this machine: a name on the path, or a path; empty for none.</summary>
+    /// <summary>The program that reads the GPUs of instances on this machine: a name on the path, or a path; empty for none.</summary>
     public string NvidiaSmi { get; init; } = "nvidia-smi";
 
-    /// <summary>For an instance, by name, the address of the DCGM exporter on its machine (<c>http://gpu-1:9400/metrics</c>).</summary>
+    /// <summary>By instance name: the address of the DCGM exporter on its machine (<c>http://gpu-1:9400/metrics</c>).</summary>
     public Dictionary<string, Uri> Exporters { get; init; } = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>For an instance, by name, the GPUs of its machine that are its own, by index: <c>0,1</c>. Left out: all of them.</summary>
+    /// <summary>By instance name: the indexes of the machine's GPUs that the instance uses, such as <c>0,1</c>. By default all of them.</summary>
     public Dictionary<string, string> Devices { get; init; } = new(StringComparer.OrdinalIgnoreCase);
 }
 
 [OptionsValidator]
 internal sealed partial class GpuOptionsValidator : IValidateOptions<GpuOptions>;
 
-/// <summary>That every exporter has an address that can be asked.</summary>
+/// <summary>Validates the exporters' addresses.</summary>
 internal sealed class GpuExportersValidator : IValidateOptions<GpuOptions>
 {
-    /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, GpuOptions options)
     {
         var mistakes = new List<string>();

@@ -4,22 +4,22 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Telemetry.Gpu;
 
-/// <summary>Asks for the state of GPUs.</summary>
+/// <summary>Reads the state of GPUs.</summary>
 internal interface IGpuSource
 {
-    /// <summary>Asks the DCGM exporter at an address.</summary>
-    /// <returns>Null where it does not answer.</returns>
+    /// <summary>Reads a DCGM exporter.</summary>
+    /// <returns>Null if it does not respond with success.</returns>
     Task<IReadOnlyList<GpuReading>?> AskExporterAsync(Uri address, CancellationToken cancellationToken);
 
-    /// <summary>Asks <c>nvidia-smi</c> for this machine's.</summary>
-    /// <returns>Null where there is no such program, or it fails.</returns>
+    /// <summary>Reads this machine's GPUs with <c>nvidia-smi</c>.</summary>
+    /// <returns>Null if there is no such program, or it fails.</returns>
     Task<IReadOnlyList<GpuReading>?> AskMachineAsync(string program, CancellationToken cancellationToken);
 }
 
-/// <summary>Asks by HTTP, and by starting the program.</summary>
+/// <summary>Reads exporters by HTTP, and starts the program for this machine.</summary>
 internal sealed class GpuSource : IGpuSource, IDisposable
 {
-    // An exporter of a machine with many GPUs writes some hundred KiB.
+    // The exporter of a machine with many GPUs writes some hundred KiB.
     private const int MaxText = 8 * 1024 * 1024;
     private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false })
     {
@@ -27,7 +27,6 @@ internal sealed class GpuSource : IGpuSource, IDisposable
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    /// <inheritdoc/>
     public async Task<IReadOnlyList<GpuReading>?> AskExporterAsync(Uri address, CancellationToken cancellationToken)
     {
         try
@@ -40,7 +39,6 @@ internal sealed class GpuSource : IGpuSource, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public async Task<IReadOnlyList<GpuReading>?> AskMachineAsync(string program, CancellationToken cancellationToken)
     {
         using var process = Start(program);
@@ -54,13 +52,12 @@ internal sealed class GpuSource : IGpuSource, IDisposable
         }
         finally
         {
-            // A driver that hangs holds its program for ever.
+            // A hanging driver would block the program for ever.
             if (!process.HasExited)
                 process.Kill(entireProcessTree: true);
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _client.Dispose();
 
     private static Process? Start(string program)

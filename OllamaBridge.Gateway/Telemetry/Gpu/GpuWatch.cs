@@ -1,27 +1,28 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Telemetry.Gpu;
 
-/// <summary>What is known of an instance's GPUs.</summary>
-/// <param name="Readings">Those that are its own.</param>
+/// <summary>The last readings of an instance's GPUs.</summary>
+/// <param name="Readings">The readings of the instance's own GPUs.</param>
 /// <param name="At">When they were read, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
 internal readonly record struct GpuState(IReadOnlyList<GpuReading> Readings, long At);
 
-/// <summary>Looks at the GPUs of all instances again and again: each by its exporter, those on this machine by <c>nvidia-smi</c>, the rest not at all.</summary>
+/// <summary>Periodically reads the GPUs of instances: by their exporter, or by <c>nvidia-smi</c> on this machine. Other instances have no readings.</summary>
 internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOptions> options, TimeProvider time, ILogger<GpuWatch> logger) : BackgroundService
 {
     private const int FreshIntervals = 3;
-    // A machine without the program gets no GPU while it runs: it is looked for again, but rarely.
+    // A machine without the program does not get a GPU while it runs, so the program is tried again only rarely.
     private const int RoundsWithout = 60;
     private GpuOptions Settings => options.Value;
     private readonly HashSet<string> _silent = new(StringComparer.OrdinalIgnoreCase);
     private ImmutableDictionary<string, GpuState> _states = ImmutableDictionary<string, GpuState>.Empty;
     private int _withoutMachine;
 
-    /// <summary>What is known now and not too old, by instance.</summary>
+    /// <summary>The current readings by instance, without outdated ones.</summary>
     public IEnumerable<(string Instance, GpuReading Reading)> Readings
     {
         get
@@ -33,13 +34,13 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         }
     }
 
-    /// <summary>One look at all.</summary>
+    /// <summary>Reads all sources once.</summary>
     internal async Task LookAsync(CancellationToken cancellationToken)
     {
-        // Looks make no traces.
+        // Readings make no traces.
         using var quiet = SuppressInstrumentationScope.Begin();
         var instances = fleet.Current.Instances.Where(v => !v.Instance.IsPeer).Select(v => v.Instance).ToList();
-        // One state of the settings for the whole look.
+        // One consistent state of the settings for the whole reading.
         var exporters = Settings.Exporters;
         var looks = instances.Where(i => exporters.ContainsKey(i.Name))
             .Select(async i => (i.Name, Readings: await AskAsync(gone => source.AskExporterAsync(exporters[i.Name], gone), cancellationToken)))
@@ -59,7 +60,6 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         Volatile.Write(ref _states, states);
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Settings.Interval, time);
@@ -71,7 +71,7 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The service stops.
+            // Shutdown.
         }
     }
 
@@ -86,15 +86,14 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
 
     private async Task<IReadOnlyList<GpuReading>?> AskAsync(Func<CancellationToken, Task<IReadOnlyList<GpuReading>?>> ask, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(Settings.Timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new LinkedTimeout(Settings.Timeout, time, cancellationToken);
         try
         {
-            return await ask(either.Token);
+            return await ask(timeout.Token);
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
-            // Whatever it is: figures that are missing must not end the gateway.
+            // Any failure: missing metrics must not stop the gateway.
             return null;
         }
     }
@@ -113,12 +112,12 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
     }
 }
 
-/// <summary>What is said of GPUs in the log. Event ids 1850–1859.</summary>
+/// <summary>Log messages of GPU readings. Event ids 1850–1859.</summary>
 internal static partial class GpuLog
 {
-    [LoggerMessage(1850, LogLevel.Warning, "{Instance}: the exporter of its GPUs, {Exporter}, does not answer; their figures are missing")]
+    [LoggerMessage(1850, LogLevel.Warning, "GPU exporter of {Instance} at {Exporter} does not respond; its metrics are missing")]
     public static partial void Silent(ILogger logger, string instance, Uri exporter);
 
-    [LoggerMessage(1851, LogLevel.Information, "{Instance}: the exporter of its GPUs, {Exporter}, answers")]
+    [LoggerMessage(1851, LogLevel.Information, "GPU exporter of {Instance} at {Exporter} responds")]
     public static partial void Answers(ILogger logger, string instance, Uri exporter);
 }

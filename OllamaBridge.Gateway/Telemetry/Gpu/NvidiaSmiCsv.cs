@@ -2,19 +2,19 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Telemetry.Gpu;
 
-/// <summary>What <c>nvidia-smi</c> prints for <see cref="Arguments"/>: a line for each GPU, <c>0, 37, 1234, 81559, 45</c>. Pure.</summary>
-/// <remarks>A value that a card does not have is <c>[N/A]</c> or <c>[Not Supported]</c>. Source: <c>nvidia-smi --help-query-gpu</c>.</remarks>
+/// <summary>Reads the output of <c>nvidia-smi</c> with <see cref="Arguments"/>: one line for each GPU, <c>0, 37, 1234, 81559, 45</c>. Pure.</summary>
+/// <remarks>An unsupported value is <c>[N/A]</c> or <c>[Not Supported]</c>. Source: <c>nvidia-smi --help-query-gpu</c>.</remarks>
 internal static class NvidiaSmiCsv
 {
     private const int Columns = 5;
 
-    /// <summary>What it is asked: percent, MiB, MiB, °C.</summary>
+    /// <summary>Selects index, utilization (percent), used and total memory (MiB), temperature (°C).</summary>
     public static readonly string[] Arguments =
     [
         "--query-gpu=index,utilization.gpu,memory.used,memory.total,temperature.gpu", "--format=csv,noheader,nounits",
     ];
 
-    /// <summary>Reads it; lines that are none of its own are passed over.</summary>
+    /// <summary>Reads the output and ignores other lines.</summary>
     public static IReadOnlyList<GpuReading> Read(string text)
     {
         var readings = new List<GpuReading>();

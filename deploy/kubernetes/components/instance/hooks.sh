@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Drains an Ollama server through the bridge before it ends: the bridge sends it no new requests and moves running responses to other instances
-# (docs/operations.md, "Taking an instance away"). Ollama's image has bash but no HTTP client, so requests use /dev/tcp.
+# (docs/operations/drain.md). Ollama's image has bash but no HTTP client, so requests use /dev/tcp.
 #   hooks.sh stopping   preStop: drains this instance and waits until it is empty, for at most BRIDGE_DRAIN_SECONDS and 5 s
 #   hooks.sh started    postStart: ends the drain if only the container was restarted; otherwise does nothing
 # BRIDGE_ADDRESS (host:port), BRIDGE_DRAIN_SECONDS and POD_NAME come from the environment. The key, with the scope Drain, comes from a file, so that it

@@ -1,20 +1,20 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
 /// <summary>Computes back-off times: exponential, bounded, with jitter. Pure. All times are in ticks of the clock.</summary>
 /// <remarks>Jitter only lengthens a time, so no gateway returns before the requested time, and the gateways don't all return at once.</remarks>
-internal static class BackOff
+internal static class JitteredBackoff
 {
     /// <summary>The largest share of a time that jitter adds.</summary>
     public const double Jitter = 0.1;
-
-    private const int MaxDoublings = 16;
 
     /// <summary>
     /// Doubles <paramref name="shortest"/> for each of the <paramref name="times"/> earlier times in a row, up to <paramref name="longest"/>, and adds
     /// jitter. <paramref name="chance"/> is a random number from 0 to 1.
     /// </summary>
     public static long Next(long shortest, long longest, int times, double chance) =>
-        WithJitter((long)Math.Min(shortest * Math.Pow(2, Math.Min(times, MaxDoublings)), longest), chance);
+        WithJitter(Backoff.Next(shortest, longest, times), chance);
 
     /// <summary>
     /// The back-off after a busy response: <paramref name="asked"/> (the instance's <c>Retry-After</c>), up to the configured maximum. If the instance
