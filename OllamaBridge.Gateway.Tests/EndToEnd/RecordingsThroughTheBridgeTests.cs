@@ -67,5 +67,5 @@ public sealed class RecordingsThroughTheBridgeTests
 
     /// <summary>Removes headers of a single connection and headers that the bridge adds.</summary>
     private static RawResponse Own(RawResponse response) =>
-        response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "X-Accel-Buffering" or "X-Request-Id" or "request-id" or "Access-Control-Expose-Headers" or "Connection")).ToDictionary() };
+        response with { Headers = response.Headers.Where(h => h.Key is not ("X-Bridge-Instance" or "X-Accel-Buffering" or "X-Request-Id" or "Request-Id" or "Access-Control-Expose-Headers" or "Connection")).ToDictionary() };
 }
