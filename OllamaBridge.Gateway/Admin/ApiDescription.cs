@@ -42,7 +42,7 @@ internal static class ApiDescription
     public static void MapApiDescription(this IEndpointRouteBuilder endpoints) => endpoints.MapOpenApi(Path);
 
     /// <summary>Documents the body of an endpoint that reads it itself, regardless of the request's content type.</summary>
-    public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint, string contentType = "application/json") => endpoint.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
+    public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint, string contentType = "application/json") => endpoint.WithMetadata(new RequestBodyMetadata()).AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
         operation.RequestBody = new OpenApiRequestBody
         {
             Required = true,
@@ -64,3 +64,6 @@ internal static class ApiDescription
         return endpoint;
     }
 }
+
+/// <summary>Marks an endpoint that reads a request body.</summary>
+internal sealed class RequestBodyMetadata;

@@ -18,7 +18,7 @@ internal static class StrictRequests
             .. context.Request.Query.Keys.Where(k => !known.Contains(k, StringComparer.OrdinalIgnoreCase)).Select(k => NearestName.Of(k, known) is { } nearest
                 ? $"There is no query parameter {SettingText.Quote(k)}. The nearest one is '{nearest}'."
                 : $"There is no query parameter {SettingText.Quote(k)}."),
-            .. HasBody(context.Request) && !parameters.Any(p => p.ParameterType == typeof(HttpRequest) || p.ParameterType == typeof(HttpContext))
+            .. HasBody(context.Request) && endpoint.Metadata.GetMetadata<RequestBodyMetadata>() is null
                 ? (string[])[$"This request must not have a body.{(known.Length > 0 ? $" Send {string.Join(", ", known)} as a query parameter." : "")}"]
                 : [],
         ];
