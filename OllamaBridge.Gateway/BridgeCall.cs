@@ -11,7 +11,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway;
 
 /// <summary>The outcome of a request, for telemetry.</summary>
-internal enum CallOutcome
+internal enum RequestOutcome
 {
     Succeeded,
 
@@ -113,7 +113,7 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     public Func<CancellationToken, Task>? BeforeCompletion { get; set; }
 
     /// <summary>The part of a streamed response that the client has received; null if that is not recorded.</summary>
-    public KeptAnswer? Kept { get; set; }
+    public ResponseTranscript? Kept { get; set; }
 
     /// <summary>The time of the first attempt, in the ticks of <see cref="StartedAt"/>; null before it.</summary>
     public long? FirstSentAt { get; set; }
@@ -134,7 +134,7 @@ internal sealed class BridgeCall(Operation operation, string rest, long startedA
     public string? Refusal { get; set; }
 
     /// <summary>The outcome; null if it follows from the status.</summary>
-    public CallOutcome? Outcome { get; set; }
+    public RequestOutcome? Outcome { get; set; }
 
     public Instance? AnsweredBy { get; set; }
 

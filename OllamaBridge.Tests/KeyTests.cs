@@ -46,7 +46,11 @@ public sealed class KeyTests
         var (builder, bridge) = Apps.With(new FakeHost());
         bridge.WithTenant("chat-team", builder.AddBridgeKey("chat-key"), new BridgeTenantOptions
         {
-            Scopes = ["Inference", "Drain"], Models = ["deepseek-r1:*", "qwen3:8b"], Weight = 2.5, TokensPerDay = 1_000_000, ConcurrentRequests = 4,
+            Scopes = ["Inference", "Drain"],
+            Models = ["deepseek-r1:*", "qwen3:8b"],
+            Weight = 2.5,
+            TokensPerDay = 1_000_000,
+            ConcurrentRequests = 4,
         });
 
         var environment = (await builder.EnvironmentAsync("bridge")).Where(e => e.Key.StartsWith("Bridge__Tenants__chat-team", StringComparison.Ordinal)).ToDictionary();

@@ -13,7 +13,7 @@ internal static class ContinuationCommand
 
     private static async Task<List<PairRow>> MeasureAsync(GatewayPlan plan, CancellationToken cancellationToken)
     {
-        await using var bed = await TestBed.StartAsync(cancellationToken);
+        await using var bed = await BenchmarkFixture.StartAsync(cancellationToken);
         var pair = new PairMeasure(
             stop => bed.StartGatewayAsync("without continuation", new Dictionary<string, string> { ["Bridge__Continuation__Enabled"] = "false" }, null, stop),
             stop => bed.StartGatewayAsync("with continuation", new Dictionary<string, string>(), null, stop));

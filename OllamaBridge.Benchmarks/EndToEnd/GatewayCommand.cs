@@ -21,7 +21,7 @@ internal static class GatewayCommand
     private static async Task<List<GatewayRow>> MeasureAsync(GatewayPlan plan, CancellationToken cancellationToken)
     {
         var rows = new List<GatewayRow>();
-        await using var bed = await TestBed.StartAsync(cancellationToken);
+        await using var bed = await BenchmarkFixture.StartAsync(cancellationToken);
         var yarp = await bed.StartYarpAsync(cancellationToken);
         await using (yarp.Process)
         {

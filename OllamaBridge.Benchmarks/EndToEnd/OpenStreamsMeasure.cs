@@ -12,7 +12,7 @@ internal static class OpenStreamsMeasure
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Measures one proxy after the other, each in its own process.</summary>
-    public static async Task<IReadOnlyList<GatewayRow>> RunAsync(TestBed bed, GatewayPlan plan, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<GatewayRow>> RunAsync(BenchmarkFixture bed, GatewayPlan plan, CancellationToken cancellationToken)
     {
         var yarp = await MeasureAsync(await bed.StartYarpAsync(cancellationToken), plan, cancellationToken);
         var gateway = await MeasureAsync(await bed.StartGatewayAsync(cancellationToken), plan, cancellationToken);

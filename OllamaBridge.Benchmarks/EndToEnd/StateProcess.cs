@@ -24,7 +24,7 @@ internal sealed class StateProcess : IAsyncDisposable
     /// <summary>Starts a server without persistence. Completes when it listens.</summary>
     public static async Task<StateProcess> StartAsync(CancellationToken cancellationToken)
     {
-        var address = TestBed.FreeAddress();
+        var address = BenchmarkFixture.FreeAddress();
         var port = address.Port.ToString(CultureInfo.InvariantCulture);
         var redis = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(f => Path.Combine(f, "redis-server")).FirstOrDefault(File.Exists);
         var state = redis is null

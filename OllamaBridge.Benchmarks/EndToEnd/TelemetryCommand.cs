@@ -20,9 +20,9 @@ internal static class TelemetryCommand
 
     private static async Task<List<PairRow>> MeasureAsync(GatewayPlan plan, CancellationToken cancellationToken)
     {
-        await using var bed = await TestBed.StartAsync(cancellationToken);
+        await using var bed = await BenchmarkFixture.StartAsync(cancellationToken);
         await using var sink = ChildServer.Start("OllamaBridge.Benchmarks.dll", [TelemetrySink.Command]);
-        var collector = (await sink.AddressesAsync(TestBed.StartPatience, cancellationToken))[0];
+        var collector = (await sink.AddressesAsync(BenchmarkFixture.StartPatience, cancellationToken))[0];
         var settings = new Dictionary<string, string>
         {
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://{collector}",

@@ -13,7 +13,7 @@ internal static class TenantsCommand
 
     private static async Task<List<PairRow>> MeasureAsync(GatewayPlan plan, CancellationToken cancellationToken)
     {
-        await using var bed = await TestBed.StartAsync(cancellationToken);
+        await using var bed = await BenchmarkFixture.StartAsync(cancellationToken);
         await using var state = await StateProcess.StartAsync(cancellationToken);
         var company = BenchmarkTenants.Create(GatewayPlan.Clients);
         var settings = new Dictionary<string, string>(company.Settings) { ["Bridge__State__ConnectionString"] = $"{state.Address}" };

@@ -28,7 +28,7 @@ public class TierPlanTests
     [InlineData(0, 0, 0, 2, 0, 60, null)]
     [InlineData(0, 1, 1, 1, 1, 60, null)]
     public void Decide_TierState_RequestedInstances(int starving, int usable, int wanted, int max, int saturated, int unused, int? expected) =>
-        Assert.Equal(expected, TierPlan.Decide(new TierSight
+        Assert.Equal(expected, TierPlan.Decide(new TierObservation
         {
             Starving = starving,
             Usable = usable,
@@ -41,5 +41,5 @@ public class TierPlanTests
 
     [Fact]
     public void Decide_UseUnknown_Kept() =>
-        Assert.Null(TierPlan.Decide(new TierSight { Usable = 1, Wanted = 1, Max = 1, Unused = null, IdleTime = TimeSpan.FromSeconds(1) }));
+        Assert.Null(TierPlan.Decide(new TierObservation { Usable = 1, Wanted = 1, Max = 1, Unused = null, IdleTime = TimeSpan.FromSeconds(1) }));
 }

@@ -300,7 +300,7 @@ public sealed class QuotaModelTests
 
         public bool IsShared => true;
 
-        public async ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
+        public async ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
         {
             var answer = await inner.ExchangeAsync(report, cancellationToken);
             if (answer is not null && report.Tenant.Length > 0 && Asking is not null)

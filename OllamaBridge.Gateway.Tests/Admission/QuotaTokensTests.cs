@@ -51,7 +51,7 @@ public class QuotaTokensTests
     public void Used_ByOutcome_CountedTokens(string path, int attempts, string outcome, long input, long output, long used) =>
         Assert.Equal(used, QuotaTokens.Used(
             new BridgeCall(Operation(path), "", 0) { Attempts = attempts, InputTokens = input, OutputTokens = output, PromptEstimate = 100 },
-            Enum.Parse<CallOutcome>(outcome)));
+            Enum.Parse<RequestOutcome>(outcome)));
 
     private static Operation Operation(string path) => OperationTable.Find(path, out _)!;
 }

@@ -47,7 +47,7 @@ internal sealed class LosableShares(MemoryQuotaShares inner) : IQuotaShares
 
     public bool IsShared => true;
 
-    public async ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
+    public async ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         if (IsLost)
             return null;

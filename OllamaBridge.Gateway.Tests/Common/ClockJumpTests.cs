@@ -54,7 +54,7 @@ public sealed class ClockJumpTests
     {
         var watches = new InstanceWatches(Microsoft.Extensions.Options.Options.Create(Health), _clock, NullLogger.Instance);
         var now = _clock.GetMoment();
-        var words = FleetWords.None.Drain("i", draining: true, _clock.GetWallClock(), _clock.GetWallClock() + TimeSpan.FromSeconds(30));
+        var words = OperatorDirectives.None.Drain("i", draining: true, _clock.GetWallClock(), _clock.GetWallClock() + TimeSpan.FromSeconds(30));
         watches.Reconcile([FakeSource.Definition("i")], words, now);
         _clock.Set(TimeSpan.FromHours(hours));
         Assert.False(watches.ApplyDrains(words)); // the same directive: nothing is recomputed
@@ -89,13 +89,13 @@ public sealed class ClockJumpTests
     [MemberData(nameof(Jumps))]
     public async Task MemoryWriterStore_ClockJumps_HeldForLifetime(int hours)
     {
-        var store = new MemoryWriterStore(_clock);
+        var store = new MemoryModelStoreLockStore(_clock);
         var lifetime = TimeSpan.FromSeconds(10);
-        Assert.Equal(WriterClaim.Held, await store.HoldAsync("a", lifetime, Cancelled));
+        Assert.Equal(ModelStoreClaim.Held, await store.HoldAsync("a", lifetime, Cancelled));
         _clock.Set(TimeSpan.FromHours(hours));
-        Assert.Equal(WriterClaim.HeldElsewhere, await store.HoldAsync("b", lifetime, Cancelled));
+        Assert.Equal(ModelStoreClaim.HeldElsewhere, await store.HoldAsync("b", lifetime, Cancelled));
         _clock.Advance(lifetime);
-        Assert.Equal(WriterClaim.Held, await store.HoldAsync("b", lifetime, Cancelled));
+        Assert.Equal(ModelStoreClaim.Held, await store.HoldAsync("b", lifetime, Cancelled));
     }
 
     [Fact]

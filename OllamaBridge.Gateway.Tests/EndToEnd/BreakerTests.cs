@@ -16,7 +16,10 @@ public sealed class BreakerTests
     // The time of a fake clock, so that a loaded machine makes these tests slower but doesn't change their results.
     private static readonly SimulatorOptions Paced = SimulatorOptions.Instant with
     {
-        ParallelSlots = 4, MaxLoadedModels = 2, DecodePerToken = TimeSpan.FromMilliseconds(5), SeenCapacity = 10_000,
+        ParallelSlots = 4,
+        MaxLoadedModels = 2,
+        DecodePerToken = TimeSpan.FromMilliseconds(5),
+        SeenCapacity = 10_000,
     };
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

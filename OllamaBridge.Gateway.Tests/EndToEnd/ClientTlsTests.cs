@@ -64,7 +64,7 @@ public sealed class ClientTlsTests : IDisposable
                 },
             },
         };
-        using var client = new HttpClient(handler) 
+        using var client = new HttpClient(handler)
         {
             BaseAddress = new Uri($"https://127.0.0.1:{port}"),
             // Offers HTTP/2, as browsers and curl do.

@@ -25,7 +25,7 @@ public sealed class ColdTierTests
     [InlineData("/v1/messages")]
     public async Task Chat_TierAtZero_ScalesUpServesAndScalesDownRepeatedly(string path)
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:01"));
         for (var round = 1; round <= 2; round++)
         {
@@ -47,11 +47,11 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Chat_TwentyConcurrentRequests_OneActivationAndAllSucceed()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync();
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i =>
-            bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: i % 2 == 0, text: $"{i}"), Token)));
+            bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: i % 2 == 0, text: $"{i}"), Token)));
 
         Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
         Assert.Equal(["PATCH 1"], bed.Api.Asked.Where(a => a != "GET"));
@@ -61,26 +61,26 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Lists_TierAtZero_ModelListedUnchangedAfterScaleDown()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.5"));
         var unseen = await EntryAsync(bridge);
-        Assert.Equal((ColdBed.Model, ColdBed.Model, 0), (unseen["name"]!.GetValue<string>(), unseen["model"]!.GetValue<string>(), unseen["size"]!.GetValue<long>()));
+        Assert.Equal((ColdTierFixture.Model, ColdTierFixture.Model, 0), (unseen["name"]!.GetValue<string>(), unseen["model"]!.GetValue<string>(), unseen["size"]!.GetValue<long>()));
         Assert.Equal(64, unseen["digest"]!.GetValue<string>().Length);
         Assert.True(DateTimeOffset.TryParse(unseen["modified_at"]!.GetValue<string>(), out _));
         // A real server's entry has more details in later versions; these exist in all versions.
         Assert.Equal(
             ["families", "family", "format", "parameter_size", "parent_model", "quantization_level"], unseen["details"]!.AsObject().Select(d => d.Key).Order());
 
-        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token)).Dispose();
         var awake = await EntryAsync(bridge);
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
         await bridge.UntilAsync(s => s.Instances.Length == 1, "the tier's instance is removed");
 
         Assert.NotEqual(unseen.ToJsonString(), awake.ToJsonString());
         Assert.Equal(awake.ToJsonString(), (await EntryAsync(bridge)).ToJsonString());
-        Assert.Contains(ColdBed.Model, (await bridge.GetJsonAsync("/v1/models"))["data"]!.AsArray().Select(m => m!["id"]!.GetValue<string>()));
+        Assert.Contains(ColdTierFixture.Model, (await bridge.GetJsonAsync("/v1/models"))["data"]!.AsArray().Select(m => m!["id"]!.GetValue<string>()));
         var asked = bed.Api.Patches;
-        Assert.Equal(ColdBed.Model, (await bridge.GetJsonAsync($"/v1/models/{ColdBed.Model}"))["id"]!.GetValue<string>());
+        Assert.Equal(ColdTierFixture.Model, (await bridge.GetJsonAsync($"/v1/models/{ColdTierFixture.Model}"))["id"]!.GetValue<string>());
         Assert.Equal(asked, bed.Api.Patches);
         using var unknown = await bridge.PostAsync("/api/chat", Ask.Chat("llama3:71b"), Token);
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
@@ -89,9 +89,9 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Show_TierAtZero_StartsTierAndSucceeds()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync();
-        using var answer = await bridge.PostAsync("/api/show", new { model = ColdBed.Model }, Token);
+        using var answer = await bridge.PostAsync("/api/show", new { model = ColdTierFixture.Model }, Token);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.NotNull(JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["details"]);
     }
@@ -99,9 +99,9 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Delete_TierAtZero_503WithoutActivation()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync();
-        using var request = new HttpRequestMessage(HttpMethod.Delete, "/api/delete") { Content = new StringContent($$"""{"model":"{{ColdBed.Model}}"}""") };
+        using var request = new HttpRequestMessage(HttpMethod.Delete, "/api/delete") { Content = new StringContent($$"""{"model":"{{ColdTierFixture.Model}}"}""") };
         using var answer = await bridge.Client.SendAsync(request, Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.NotNull(answer.Headers.RetryAfter);
@@ -111,7 +111,7 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Chat_ClientDisconnectsWhileWaiting_LeavesQueueAndTierScalesDown()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         var starts = new TaskCompletionSource();
         bed.Api.Scaled = async n =>
         {
@@ -121,7 +121,7 @@ public sealed class ColdTierTests
         };
         await using var bridge = await bed.OpenAsync((Idle, "00:00:01"));
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        var asked = bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model), gone.Token);
+        var asked = bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model), gone.Token);
         await Eventually.BecomesAsync(() => bridge.Queue.Count == 1 && bed.Api.Replicas == 1, Patience);
 
         await gone.CancelAsync();
@@ -140,12 +140,12 @@ public sealed class ColdTierTests
     [InlineData(HttpStatusCode.NotFound)]
     public async Task Chat_PlatformRefuses_503ImmediatelyInClientsProtocol(HttpStatusCode status)
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         bed.Api.Status = status;
         await using var bridge = await bed.OpenAsync();
         for (var i = 0; i < 2; i++)
         {
-            using var answer = await bridge.PostAsync("/v1/messages", Ask.Anthropic(ColdBed.Model), Token).WaitAsync(TimeSpan.FromSeconds(20), Token);
+            using var answer = await bridge.PostAsync("/v1/messages", Ask.Anthropic(ColdTierFixture.Model), Token).WaitAsync(TimeSpan.FromSeconds(20), Token);
             Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
             Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 10);
             var error = await answer.Content.ReadAsStringAsync(Token);
@@ -164,10 +164,10 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Chat_PlatformFailsOnce_RetriedAndSucceeds()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         bed.Api.Status = HttpStatusCode.InternalServerError;
         await using var bridge = await bed.OpenAsync();
-        var asked = bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+        var asked = bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
         await Eventually.BecomesAsync(() => bed.Api.Asked.Count == 2, Patience);
         bed.Api.Status = null;
         using var answer = await asked;
@@ -179,15 +179,15 @@ public sealed class ColdTierTests
     [InlineData(true, "failed")]
     public async Task Chat_NoInstanceStarts_HeartbeatsThen503AfterStartTimeout(bool hangs, string outcome)
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         bed.NeverStarts = true;
         if (hangs)
             bed.Api.Held = new TaskCompletionSource().Task;
         await using var bridge = await bed.OpenAsync((StartTimeout, "00:00:01.5"), ("Bridge:Queue:MaxWait", "00:00:00.2"), ("Bridge:Queue:ProgressInterval", "00:00:00.1"));
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat") { Content = System.Net.Http.Json.JsonContent.Create(Ask.Chat(ColdBed.Model, stream: true)) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/chat") { Content = System.Net.Http.Json.JsonContent.Create(Ask.Chat(ColdTierFixture.Model, stream: true)) };
         request.Headers.Add("X-Bridge-Progress", "1");
 
-        var plain = bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+        var plain = bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
         using var stream = await bridge.Client.SendAsync(request, Token);
         using var answer = await plain;
 
@@ -204,13 +204,13 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Chat_DuringScaleDown_ServedByTier()
     {
-        await using var bed = await ColdBed.StartAsync();
-        // The drain takes longer than a request takes to arrive.
-        await using var bridge = await bed.OpenAsync((Idle, "00:00:00.5"), ("Bridge:Sharing:Interval", "00:00:01"));
-        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        await using var bed = await ColdTierFixture.StartAsync();
+        // The drain takes longer than a request takes to arrive, also on a loaded machine.
+        await using var bridge = await bed.OpenAsync((Idle, "00:00:00.5"), ("Bridge:Sharing:Interval", "00:00:05"), ("Bridge:Sharing:Timeout", "00:00:15"));
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token)).Dispose();
         await bridge.UntilAsync(s => s.Instances is [_, { Draining: true }], "it is emptied");
 
-        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal((1, 1), (bed.Api.Replicas, bed.Api.Patches));
@@ -220,9 +220,9 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Audit_TheTierWakesAndSleeps_EachScaleHasAnEntry()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.3"));
-        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token)).Dispose();
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
 
         System.Text.Json.Nodes.JsonArray entries = [];
@@ -235,12 +235,12 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Chat_StreamOutlastsIdleTime_TierStaysUp()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.3"));
-        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token)).Dispose();
         bed.Cold[0].Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromSeconds(3) });
 
-        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: true), Token);
+        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: true), Token);
 
         Assert.Contains("\"done\":true", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         Assert.Equal(["PATCH 1"], bed.Api.Asked.Where(a => a != "GET"));
@@ -250,13 +250,13 @@ public sealed class ColdTierTests
     public async Task TwoGateways_OneUsesTier_OtherDoesNotScaleDown()
     {
         await using var state = await RunningStateServer.StartAsync();
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         (string, string)[] shared = [(Idle, "00:00:01"), ("Bridge:State:ConnectionString", $"127.0.0.1:{state.Options.Port}")];
         await using var one = await bed.OpenAsync(shared);
         await using var other = await bed.OpenAsync(shared);
         for (var until = DateTime.UtcNow + TimeSpan.FromSeconds(4); DateTime.UtcNow < until;)
         {
-            using var answer = await one.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+            using var answer = await one.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         }
 
@@ -264,7 +264,7 @@ public sealed class ColdTierTests
         Assert.True(double.Parse(await TierAsync(other, "unusedSeconds"), System.Globalization.CultureInfo.InvariantCulture) > 0);
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
         // The gateway that did not scale the tier to zero also serves the model again.
-        using var again = await other.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+        using var again = await other.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
         Assert.Equal(HttpStatusCode.OK, again.StatusCode);
     }
 
@@ -272,7 +272,7 @@ public sealed class ColdTierTests
     public async Task TwoGateways_ConcurrentRequests_OneGatewayScales()
     {
         await using var state = await RunningStateServer.StartAsync();
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         using var both = new CountdownEvent(2);
         bed.Api.BeforePatch = () =>
         {
@@ -285,7 +285,7 @@ public sealed class ColdTierTests
         TestBridge[] bridges = [await bed.OpenAsync(shared), await bed.OpenAsync(shared)];
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i =>
-            bridges[i % 2].PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false, text: $"{i}"), Token)));
+            bridges[i % 2].PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false, text: $"{i}"), Token)));
 
         Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
         Assert.Equal(1, bed.Api.Replicas);
@@ -296,12 +296,12 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Chat_TierNotAllowedForTenant_404AndNotListed()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync();
         var record = new TenantRecord { Id = "hot-only", Instances = ["sim-*"] };
         bridge.Tenant = new Tenant { Id = "hot-only", Instances = InstanceAccess.Of(record, [record]) };
 
-        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model), Token);
+        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model), Token);
 
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
         Assert.Equal([TestFleet.Model], (await bridge.GetJsonAsync("/api/tags"))["models"]!.AsArray().Select(m => m!["name"]!.GetValue<string>()));
@@ -311,9 +311,9 @@ public sealed class ColdTierTests
     [Fact]
     public async Task SharedStateUnavailable_Tier_ScalesUpButNotDown()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync((Idle, "00:00:00.2"), ("Bridge:State:ConnectionString", "127.0.0.1:1"));
-        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         await Eventually.BecomesAsync(() => bridge.Logs.Lines.Any(l => l.StartsWith("Warning 1608", StringComparison.Ordinal)), Patience);
         Assert.Equal(["PATCH 1"], bed.Api.Asked.Where(a => a != "GET"));
@@ -322,9 +322,9 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Chat_FallbackConfigured_FallbackServesImmediatelyWithoutActivation()
     {
-        await using var bed = await ColdBed.StartAsync();
-        await using var bridge = await bed.OpenAsync(("Bridge:Models:0:Name", ColdBed.Model), ("Bridge:Models:0:Fallbacks:0", TestFleet.Model));
-        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+        await using var bed = await ColdTierFixture.StartAsync();
+        await using var bridge = await bed.OpenAsync(("Bridge:Models:0:Name", ColdTierFixture.Model), ("Bridge:Models:0:Fallbacks:0", TestFleet.Model));
+        using var answer = await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("sim-1", answer.Headers.GetValues("X-Bridge-Instance").Single());
         Assert.Empty(bed.Api.Asked);
@@ -333,14 +333,14 @@ public sealed class ColdTierTests
     [Fact]
     public async Task Stop_DuringActivation_WaitingRequestsFailAndStopCompletes()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         bed.Api.Held = new TaskCompletionSource().Task;
         await using var gateway = await GatewayProcess.StartAsync(
             bed.Hot.Servers, 1,
-            ("Bridge:Tiers:cold:Models:0", ColdBed.Model), ("Bridge:Tiers:cold:Activator", "kubernetes"),
+            ("Bridge:Tiers:cold:Models:0", ColdTierFixture.Model), ("Bridge:Tiers:cold:Activator", "kubernetes"),
             ("Bridge:Kubernetes:KubeConfig", bed.Api.KubeConfig), ("Bridge:Shutdown:GracePeriod", "00:00:01"));
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = gateway.Url };
-        var asked = System.Net.Http.Json.HttpClientJsonExtensions.PostAsJsonAsync(client, "/api/chat", Ask.Chat(ColdBed.Model), Token);
+        var asked = System.Net.Http.Json.HttpClientJsonExtensions.PostAsJsonAsync(client, "/api/chat", Ask.Chat(ColdTierFixture.Model), Token);
         await Eventually.BecomesAsync(() => bed.Api.Asked.Count == 1, Patience);
 
         gateway.Terminate();
@@ -353,13 +353,13 @@ public sealed class ColdTierTests
 
     private static object Body(string path) => path switch
     {
-        "/api/chat" => Ask.Chat(ColdBed.Model, stream: true),
-        "/v1/messages" => Ask.Anthropic(ColdBed.Model, stream: true),
-        _ => Ask.OpenAI(ColdBed.Model, stream: true),
+        "/api/chat" => Ask.Chat(ColdTierFixture.Model, stream: true),
+        "/v1/messages" => Ask.Anthropic(ColdTierFixture.Model, stream: true),
+        _ => Ask.OpenAI(ColdTierFixture.Model, stream: true),
     };
 
     private static async Task<JsonNode> EntryAsync(TestBridge bridge) =>
-        (await bridge.GetJsonAsync("/api/tags"))["models"]!.AsArray().Single(m => m!["name"]!.GetValue<string>() == ColdBed.Model)!;
+        (await bridge.GetJsonAsync("/api/tags"))["models"]!.AsArray().Single(m => m!["name"]!.GetValue<string>() == ColdTierFixture.Model)!;
 
     private static async Task<string> TierAsync(TestBridge bridge, string field) => (await bridge.GetJsonAsync("/bridge/tiers"))[0]![field]!.ToString();
 

@@ -222,7 +222,7 @@ public sealed class DrainTests
         return new OpenStream(path, answer);
     }
 
-    private static string PathOf(int n) => FaultBed.Paths[n % 3 == 0 ? 0 : n % FaultBed.Paths.Length];
+    private static string PathOf(int n) => FaultFixture.Paths[n % 3 == 0 ? 0 : n % FaultFixture.Paths.Length];
 
     private static Dictionary<string, object> Body(int n)
     {

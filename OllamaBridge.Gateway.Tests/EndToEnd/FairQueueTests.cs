@@ -20,12 +20,12 @@ public class FairQueueTests
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
-        using var answer = await SendAsync(bridge, path, (Urgency.PriorityHeader, "urgent"));
+        using var answer = await SendAsync(bridge, path, (RequestPriority.PriorityHeader, "urgent"));
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        Assert.Contains(Urgency.PriorityHeader, await MessageAsync(answer, path), StringComparison.Ordinal);
-        using var second = await SendAsync(bridge, path, (Urgency.DeadlineHeader, "soon"));
+        Assert.Contains(RequestPriority.PriorityHeader, await MessageAsync(answer, path), StringComparison.Ordinal);
+        using var second = await SendAsync(bridge, path, (RequestPriority.DeadlineHeader, "soon"));
         Assert.Equal(HttpStatusCode.BadRequest, second.StatusCode);
-        Assert.Contains(Urgency.DeadlineHeader, await MessageAsync(second, path), StringComparison.Ordinal);
+        Assert.Contains(RequestPriority.DeadlineHeader, await MessageAsync(second, path), StringComparison.Ordinal);
         Assert.Equal(0, fleet[0].Statistics.Requests);
     }
 
@@ -41,8 +41,8 @@ public class FairQueueTests
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.NotNull(answer.Headers.RetryAfter);
-        Assert.Equal("2", Assert.Single(answer.Headers.GetValues(Urgency.PositionHeader)));
-        var seconds = double.Parse(Assert.Single(answer.Headers.GetValues(Urgency.EstimatedWaitHeader)), CultureInfo.InvariantCulture);
+        Assert.Equal("2", Assert.Single(answer.Headers.GetValues(RequestPriority.PositionHeader)));
+        var seconds = double.Parse(Assert.Single(answer.Headers.GetValues(RequestPriority.EstimatedWaitHeader)), CultureInfo.InvariantCulture);
         Assert.InRange(seconds, 0, 60);
         await busy.EndAsync(waiting);
     }
@@ -53,12 +53,12 @@ public class FairQueueTests
     {
         await using var busy = await BusyAsync();
 
-        using var answer = await SendAsync(busy.Bridge, path, (Urgency.DeadlineHeader, "0.2"));
+        using var answer = await SendAsync(busy.Bridge, path, (RequestPriority.DeadlineHeader, "0.2"));
 
         Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
         Assert.NotNull(answer.Headers.RetryAfter);
         Assert.Contains("deadline", await MessageAsync(answer, path), StringComparison.Ordinal);
-        Assert.Equal("1", Assert.Single(answer.Headers.GetValues(Urgency.PositionHeader)));
+        Assert.Equal("1", Assert.Single(answer.Headers.GetValues(RequestPriority.PositionHeader)));
         await busy.EndAsync();
         // The frozen request's slot is free, and the queue is empty.
         Assert.Equal(2, busy.Fleet[0].Statistics.Requests);
@@ -71,11 +71,11 @@ public class FairQueueTests
         // The queue assumes that a response takes minutes.
         busy.Queue.RecordService(TimeSpan.FromSeconds(1000), new QueueKey(busy.Bridge.Fleet.Current.Models.Keys.Single()));
 
-        using var answer = await SendAsync(busy.Bridge, "/api/chat", (Urgency.DeadlineHeader, "20"));
+        using var answer = await SendAsync(busy.Bridge, "/api/chat", (RequestPriority.DeadlineHeader, "20"));
 
         Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
         Assert.Contains("longer than", await MessageAsync(answer, "/api/chat"), StringComparison.Ordinal);
-        Assert.True(double.Parse(Assert.Single(answer.Headers.GetValues(Urgency.EstimatedWaitHeader)), CultureInfo.InvariantCulture) > 20);
+        Assert.True(double.Parse(Assert.Single(answer.Headers.GetValues(RequestPriority.EstimatedWaitHeader)), CultureInfo.InvariantCulture) > 20);
         await busy.EndAsync();
     }
 
@@ -84,14 +84,14 @@ public class FairQueueTests
     public async Task Post_BatchRequestShed_503InClientsProtocolAndInteractiveServed(string path)
     {
         await using var busy = await BusyAsync(("Bridge:Queue:Length", "1"));
-        var batch = SendAsync(busy.Bridge, path, (Urgency.PriorityHeader, "batch"));
+        var batch = SendAsync(busy.Bridge, path, (RequestPriority.PriorityHeader, "batch"));
         await busy.QueuedAsync(1);
         var report = await busy.Bridge.GetJsonAsync("/bridge/queue");
         var tenant = report["models"]![0]!["tenants"]![0]!;
         Assert.Equal(("anonymous", 0, 1), (tenant["tenant"]!.GetValue<string>(), tenant["interactive"]!.GetValue<int>(), tenant["batch"]!.GetValue<int>()));
         Assert.NotNull(report["models"]![0]!["estimatedWaitSeconds"]);
 
-        var interactive = SendAsync(busy.Bridge, path, (Urgency.PriorityHeader, "interactive"));
+        var interactive = SendAsync(busy.Bridge, path, (RequestPriority.PriorityHeader, "interactive"));
 
         using var pushedOut = await batch;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, pushedOut.StatusCode);
@@ -105,9 +105,9 @@ public class FairQueueTests
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers);
-        using var answer = await SendAsync(bridge, "/api/chat", (Urgency.PriorityHeader, "batch"), (Urgency.DeadlineHeader, "30"));
+        using var answer = await SendAsync(bridge, "/api/chat", (RequestPriority.PriorityHeader, "batch"), (RequestPriority.DeadlineHeader, "30"));
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        Assert.False(answer.Headers.Contains(Urgency.PositionHeader));
+        Assert.False(answer.Headers.Contains(RequestPriority.PositionHeader));
         var last = JsonNode.Parse((await answer.Content.ReadAsStringAsync(Token)).TrimEnd().Split('\n')[^1])!;
         var expected = last["prompt_eval_count"]!.GetValue<long>() + (2 * last["eval_count"]!.GetValue<long>());
         var queue = (RequestQueue)bridge.Services.GetService(typeof(RequestQueue))!;

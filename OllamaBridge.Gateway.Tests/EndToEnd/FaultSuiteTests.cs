@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using OllamaBridge.Simulator;
-using static OllamaBridge.Gateway.Tests.EndToEnd.FaultBed;
+using static OllamaBridge.Gateway.Tests.EndToEnd.FaultFixture;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 

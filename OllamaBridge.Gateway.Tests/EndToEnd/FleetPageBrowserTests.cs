@@ -111,7 +111,7 @@ public sealed class FleetPageBrowserTests
     [Fact]
     public async Task Page_ColdTierAndOpenAIServer_Distinguished()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync(("Bridge:Instances:1:Name", "other"), ("Bridge:Instances:1:Url", "http://127.0.0.1:1"), ("Bridge:Instances:1:Kind", "OpenAI"));
         var (playwright, browser) = await LaunchAsync();
         using var driver = playwright;
@@ -125,7 +125,7 @@ public sealed class FleetPageBrowserTests
         await Assertions.Expect(tier).ToHaveCountAsync(1);
         await Assertions.Expect(tier).ToContainTextAsync("asleep");
         await Assertions.Expect(page.Locator("#instances tbody tr").Filter(new() { HasText = "other" })).ToContainTextAsync("OpenAI server");
-        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token)).Dispose();
         await Assertions.Expect(tier).ToContainTextAsync("awake");
         await Assertions.Expect(tier).ToContainTextAsync("1 there, 1 wanted, at most 1");
         await Assertions.Expect(page.Locator("#instances tbody tr").Filter(new() { HasText = "ollama-cold-0" })).ToHaveCountAsync(1);

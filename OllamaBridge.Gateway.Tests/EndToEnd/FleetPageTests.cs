@@ -79,15 +79,15 @@ public sealed class FleetPageTests
     [Fact]
     public async Task Events_ColdTier_AsleepThenAwakeWithInstance()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync();
         using var answer = await OpenAsync(bridge);
         using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Token));
         var asleep = (await NextAsync(reader))["tiers"]!.AsArray().Single()!;
-        Assert.Equal(("cold", "asleep", ColdBed.Model), (asleep["name"]!.ToString(), asleep["state"]!.ToString(), asleep["models"]!.AsArray().Single()!.ToString()));
+        Assert.Equal(("cold", "asleep", ColdTierFixture.Model), (asleep["name"]!.ToString(), asleep["state"]!.ToString(), asleep["models"]!.AsArray().Single()!.ToString()));
         Assert.Empty(asleep["instances"]!.AsArray());
 
-        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token)).Dispose();
+        (await bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token)).Dispose();
         var picture = await NextAsync(reader);
         // Snapshots from before the request may arrive first.
         for (var i = 0; i < 30 && picture["tiers"]![0]!["state"]!.ToString() != "awake"; i++)

@@ -83,7 +83,7 @@ public sealed class HeaderCrossingTests
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var server = builder.Build();
-        
+
         server.MapGet("/api/version", () => Results.Text("{\"version\":\"0.32.15\"}", "application/json"));
         server.MapGet("/api/ps", () => Results.Text("{\"models\":[]}", "application/json"));
         server.MapGet("/api/tags", () => Results.Text("{\"models\":[{\"name\":\"x:1b\",\"modified_at\":\"2026-01-01T00:00:00Z\"}]}", "application/json"));

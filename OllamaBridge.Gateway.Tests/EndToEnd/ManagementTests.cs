@@ -159,7 +159,7 @@ public sealed class ManagementTests
         await fleet[0].KillAsync();
         var last = (await reader.ReadToEndAsync(Token)).TrimEnd('\n').Split('\n')[^1];
 
-        Assert.Contains("not complete", JsonNode.Parse(last)!["error"]!.GetValue<string>(), StringComparison.Ordinal);
+        Assert.Contains("incomplete", JsonNode.Parse(last)!["error"]!.GetValue<string>(), StringComparison.Ordinal);
     }
 
     private static Task<TestFleet> StartAsync(int count = 3, long bytesPerSecond = 0) => TestFleet.StartAsync(

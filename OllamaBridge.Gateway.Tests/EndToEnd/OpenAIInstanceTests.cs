@@ -342,7 +342,10 @@ internal sealed class MixedFleet : IAsyncDisposable
         OpenAI = await SimulatedServer.StartAsync(
             SimulatorOptions.Instant with
             {
-                Kind = SimulatorKind.OpenAI, ParallelSlots = 4, ApiKey = apiKey, ContextLength = context,
+                Kind = SimulatorKind.OpenAI,
+                ParallelSlots = 4,
+                ApiKey = apiKey,
+                ContextLength = context,
                 Served = [TestFleet.Plain(id), SimulatedModel.Named("nomic/Embed-Text")],
             },
             TestContext.Current.CancellationToken),

@@ -38,7 +38,7 @@ public sealed class RecordingsThroughTheBridgeTests
     {
         var recording = Recording.Load(name);
         var scenario = RecordingScenario.For(recording);
-        await using var server = await TestServer.StartAsync(scenario.Options with { Store = scenario.Store ?? RecordedWorld.Store() });
+        await using var server = await TestServer.StartAsync(scenario.Options with { Store = scenario.Store ?? RecordedFixture.Store() });
         await using var company = await Company.GatherAsync(scenario, server, recording);
         await using var bridge = await TestBridge.StartAsync(
             [server], ("Bridge:Instances:0:Slots", "64"), ("Bridge:Continuation:Enabled", "false"),

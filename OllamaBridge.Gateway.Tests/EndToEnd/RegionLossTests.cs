@@ -22,7 +22,7 @@ public sealed class RegionLossTests
             here.Servers,
             ("Bridge:Regions:Self", "a"), ("Bridge:Regions:Peers:0:Name", "b"), ("Bridge:Regions:Peers:0:Url", peer.Url.ToString()),
             ("Bridge:Regions:SpillAfter", "00:00:00"), ("Bridge:Regions:PollInterval", "00:00:00.050"));
-        await bridge.UntilAsync(s => RegionBed.Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == 4, "the peer has room");
+        await bridge.UntilAsync(s => RegionFixture.Peer(s, "b").Instance.FreeSlots(TestFleet.Model) == 4, "the peer has room");
 
         var answers = Enumerable.Range(0, Streams).Select(async i =>
         {

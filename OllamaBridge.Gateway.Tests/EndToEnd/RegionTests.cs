@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Simulator;
 
-using static OllamaBridge.Gateway.Tests.EndToEnd.RegionBed;
+using static OllamaBridge.Gateway.Tests.EndToEnd.RegionFixture;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
@@ -331,7 +331,7 @@ public sealed class RegionTests
     {
         await using var bed = await StartAsync(pace: null, 1, 1, [], [("Bridge:Continuation:Enabled", "false")]);
         bed.UseOneModel();
-        var body = FaultBed.Body(path, limit: null);
+        var body = FaultFixture.Body(path, limit: null);
         var whole = await ReadAsync(bed.B, path, body);
         bed.There[0].Faults.Add(new Fault { Kind = FaultKind.CutAfterTokens, AfterTokens = 4, Times = 1 });
         var running = await OccupyAsync(bed.Here, bed.A);
@@ -351,7 +351,7 @@ public sealed class RegionTests
     {
         await using var bed = await StartAsync();
         bed.UseOneModel();
-        var body = FaultBed.Body("/api/chat", limit: null);
+        var body = FaultFixture.Body("/api/chat", limit: null);
         var whole = await ReadAsync(bed.A, "/api/chat", body);
         bed.Here[0].Faults.Add(new Fault { Kind = FaultKind.Die, AfterTokens = 4, Times = 1 });
 
@@ -367,7 +367,7 @@ public sealed class RegionTests
         // A pace that leaves several seconds to move the stream, even on a loaded machine.
         await using var bed = await StartAsync(TimeSpan.FromMilliseconds(150), 1, 1, [], []);
         bed.UseOneModel();
-        var body = FaultBed.Body("/api/chat", limit: null);
+        var body = FaultFixture.Body("/api/chat", limit: null);
         var whole = await ReadAsync(bed.A, "/api/chat", body);
         using var answer = await bed.A.OpenAsync("/api/chat", body, Token);
         Assert.Equal("sim-1", By(answer));

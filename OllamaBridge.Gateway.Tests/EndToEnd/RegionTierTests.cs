@@ -12,31 +12,31 @@ public sealed class RegionTierTests
     [Fact]
     public async Task Chat_AwakeAtPeer_ServedByPeerWithoutActivation()
     {
-        await using var there = await TestFleet.StartAsync(1, models: [ColdBed.Model]);
+        await using var there = await TestFleet.StartAsync(1, models: [ColdTierFixture.Model]);
         await using var b = await OpenThereAsync(there);
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var a = await OpenHereAsync(bed, b);
 
         using var answer = await AskAsync(a);
 
-        Assert.Equal((HttpStatusCode.OK, "b/sim-1"), (answer.StatusCode, RegionBed.By(answer)));
+        Assert.Equal((HttpStatusCode.OK, "b/sim-1"), (answer.StatusCode, RegionFixture.By(answer)));
         Assert.DoesNotContain(bed.Api.Asked, q => q.StartsWith("PATCH", StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task Chat_NoFreeSlotAtPeer_LocalTierStarted()
     {
-        await using var there = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 }, ColdBed.Model);
+        await using var there = await TestFleet.StartAsync(1, SimulatorOptions.Instant with { ParallelSlots = 1 }, ColdTierFixture.Model);
         await using var b = await OpenThereAsync(there);
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var a = await OpenHereAsync(bed, b);
         there[0].Faults.Add(new Fault { Kind = FaultKind.Frozen });
         var busy = AskAsync(b);
-        await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.FreeSlots(ColdBed.Model) == 0, "a has the state of b without free slots");
+        await a.UntilAsync(s => RegionFixture.Peer(s, "b").Instance.FreeSlots(ColdTierFixture.Model) == 0, "a has the state of b without free slots");
 
         using var answer = await AskAsync(a);
 
-        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionBed.By(answer)));
+        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionFixture.By(answer)));
         Assert.Equal(["PATCH 1"], bed.Api.Asked.Where(q => q != "GET"));
         there[0].Faults.Clear();
         (await busy).Dispose();
@@ -45,56 +45,56 @@ public sealed class RegionTierTests
     [Fact]
     public async Task Chat_AsleepInBothRegions_OnlyLocalTierStarted()
     {
-        await using var there = await ColdBed.StartAsync();
+        await using var there = await ColdTierFixture.StartAsync();
         await using var b = await there.OpenAsync(("Bridge:Regions:Self", "b"));
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var a = await OpenHereAsync(bed, b, knowsModel: false);
 
         using var answer = await AskAsync(a);
 
-        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionBed.By(answer)));
+        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionFixture.By(answer)));
         Assert.DoesNotContain(there.Api.Asked, q => q.StartsWith("PATCH", StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task Chat_FailsAtPeer_LocalTierStarted()
     {
-        await using var there = await TestFleet.StartAsync(1, models: [ColdBed.Model]);
+        await using var there = await TestFleet.StartAsync(1, models: [ColdTierFixture.Model]);
         await using var b = await OpenThereAsync(there);
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var a = await OpenHereAsync(bed, b);
         there[0].Faults.Add(new Fault { Kind = FaultKind.Status, Status = 500, Path = "/api/chat" });
 
         using var answer = await AskAsync(a);
 
-        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionBed.By(answer)));
+        Assert.Equal((HttpStatusCode.OK, "ollama-cold-0"), (answer.StatusCode, RegionFixture.By(answer)));
     }
 
     [Fact]
     public async Task Tags_RequestedByPeer_WithoutSleepingModels()
     {
-        await using var bed = await ColdBed.StartAsync();
+        await using var bed = await ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync(("Bridge:Regions:Self", "b"));
         foreach (var path in new[] { "/api/tags", "/v1/models" })
         {
-            Assert.Contains(ColdBed.Model, await bridge.Client.GetStringAsync(path, Token), StringComparison.Ordinal);
+            Assert.Contains(ColdTierFixture.Model, await bridge.Client.GetStringAsync(path, Token), StringComparison.Ordinal);
             using var request = new HttpRequestMessage(HttpMethod.Get, path);
             request.Headers.Add("X-Bridge-Regions", "a");
             using var answer = await bridge.Client.SendAsync(request, Token);
-            Assert.DoesNotContain(ColdBed.Model, await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+            Assert.DoesNotContain(ColdTierFixture.Model, await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         }
     }
 
-    private static Task<HttpResponseMessage> AskAsync(TestBridge bridge) => bridge.PostAsync("/api/chat", Ask.Chat(ColdBed.Model, stream: false), Token);
+    private static Task<HttpResponseMessage> AskAsync(TestBridge bridge) => bridge.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
 
     private static Task<TestBridge> OpenThereAsync(TestFleet fleet) => TestBridge.StartAsync(fleet.Servers, ("Bridge:Regions:Self", "b"));
 
-    private static async Task<TestBridge> OpenHereAsync(ColdBed bed, TestBridge b, bool knowsModel = true)
+    private static async Task<TestBridge> OpenHereAsync(ColdTierFixture bed, TestBridge b, bool knowsModel = true)
     {
-        var a = await bed.OpenAsync(RegionBed.Knows("a", "b", b.Url));
-        await a.UntilAsync(s => RegionBed.Peer(s, "b") is { IsUsable: true, CatalogKnown: true }, "a has b's state");
+        var a = await bed.OpenAsync(RegionFixture.Knows("a", "b", b.Url));
+        await a.UntilAsync(s => RegionFixture.Peer(s, "b") is { IsUsable: true, CatalogKnown: true }, "a has b's state");
         if (knowsModel)
-            await a.UntilAsync(s => RegionBed.Peer(s, "b").Instance.PeerCanServe(ColdBed.Model), "a has b's list of models");
+            await a.UntilAsync(s => RegionFixture.Peer(s, "b").Instance.PeerCanServe(ColdTierFixture.Model), "a has b's list of models");
         return a;
     }
 }

@@ -149,11 +149,11 @@ public sealed class TracingTests
     [Fact]
     public async Task Chat_TierStarted_EventOnQueueSpan()
     {
-        await using var bed = await Activation.ColdBed.StartAsync();
+        await using var bed = await Activation.ColdTierFixture.StartAsync();
         await using var bridge = await bed.OpenAsync();
         using var trace = new TraceRecorder();
 
-        using var answer = await trace.PostAsync(bridge, "/api/chat", Ask.Chat(Activation.ColdBed.Model, stream: false));
+        using var answer = await trace.PostAsync(bridge, "/api/chat", Ask.Chat(Activation.ColdTierFixture.Model, stream: false));
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         await answer.Content.ReadAsStringAsync(Token);
 

@@ -10,7 +10,7 @@ public sealed class FleetMembersTests
     [Fact]
     public void Add_NameOrAddressTaken_RejectedWithReason()
     {
-        var words = Add(FleetWords.None, FakeSource.Definition("k"));
+        var words = Add(OperatorDirectives.None, FakeSource.Definition("k"));
         Assert.Equal((MemberChange.Configured, words), FleetMembers.Add(FakeSource.Definition("I") with { Url = new Uri("http://x") }, Configured, words, Now));
         Assert.Equal((MemberChange.AddressTaken, words), FleetMembers.Add(FakeSource.Definition("x") with { Url = new Uri("http://i") }, Configured, words, Now));
         Assert.Equal((MemberChange.AddressTaken, words), FleetMembers.Add(FakeSource.Definition("x") with { Url = new Uri("http://k/") }, Configured, words, Now));
@@ -19,7 +19,7 @@ public sealed class FleetMembersTests
     [Fact]
     public void Add_AddressOfRemovedInstance_Accepted()
     {
-        var words = Add(FleetWords.None, FakeSource.Definition("k")).Remove("k", Now);
+        var words = Add(OperatorDirectives.None, FakeSource.Definition("k")).Remove("k", Now);
         Assert.Equal(MemberChange.Added, FleetMembers.Add(FakeSource.Definition("x") with { Url = new Uri("http://k") }, Configured, words, Now).Change);
     }
 
@@ -31,41 +31,41 @@ public sealed class FleetMembersTests
         foreach (var order in new[] { new[] { first, second, third }, [third, second, first] })
         {
             var hidden = new List<InstanceDefinition>();
-            var merged = FleetMembers.Merge(Configured, WordBook<MemberMark>.Empty.Hear([.. order], Now), hidden);
+            var merged = FleetMembers.Merge(Configured, VersionedMap<MemberMark>.Empty.Merge([.. order], Now), hidden);
             Assert.Equal(["i", "c", "z"], merged.Select(d => d.Name));
             Assert.Equal([b], hidden);
         }
     }
 
     [Fact]
-    public void Hear_ConflictAtSameTime_StoresValueWins()
+    public void Merge_ConflictAtSameTime_StoresValueWins()
     {
-        var ours = WordBook<DrainMark>.Empty.Hear([new DrainMark("i", true, 5)], Now);
-        Assert.True(ours.Hear([new DrainMark("i", false, Now.ToUnixTimeMilliseconds())], Now).TryGet("I", out var mark) && !mark.Draining);
-        Assert.True(ours.Hear([new DrainMark("i", true, 4)], Now) == ours);
-        var tied = WordBook<DrainMark>.Empty.Hear([new DrainMark("i", true, Now.ToUnixTimeMilliseconds())], Now);
-        Assert.True(tied.Hear([new DrainMark("i", false, Now.ToUnixTimeMilliseconds())], Now).TryGet("i", out mark) && !mark.Draining);
+        var ours = VersionedMap<DrainMark>.Empty.Merge([new DrainMark("i", true, 5)], Now);
+        Assert.True(ours.Merge([new DrainMark("i", false, Now.ToUnixTimeMilliseconds())], Now).TryGet("I", out var mark) && !mark.Draining);
+        Assert.True(ours.Merge([new DrainMark("i", true, 4)], Now) == ours);
+        var tied = VersionedMap<DrainMark>.Empty.Merge([new DrainMark("i", true, Now.ToUnixTimeMilliseconds())], Now);
+        Assert.True(tied.Merge([new DrainMark("i", false, Now.ToUnixTimeMilliseconds())], Now).TryGet("i", out mark) && !mark.Draining);
     }
 
     [Fact]
     public void LackedBy_Entries_OnlyMissingOrOlder()
     {
-        var ours = WordBook<DrainMark>.Empty.Hear([new DrainMark("i", true, 5), new DrainMark("j", true, 5), new DrainMark("k", true, 5)], Now);
+        var ours = VersionedMap<DrainMark>.Empty.Merge([new DrainMark("i", true, 5), new DrainMark("j", true, 5), new DrainMark("k", true, 5)], Now);
         var lacked = ours.LackedBy([new DrainMark("i", true, 5), new DrainMark("j", true, 4), new DrainMark("x", true, 9)], Now);
         Assert.Equal(["j", "k"], lacked.Select(d => d.Instance).Order());
     }
 
     [Fact]
-    public void Hear_ExpiredRemovals_ForgottenAndNotSentAgain()
+    public void Merge_ExpiredRemovals_ForgottenAndNotSentAgain()
     {
-        var words = Add(FleetWords.None, FakeSource.Definition("k")).Remove("k", Now);
-        var later = Now + FleetWords.Memory + TimeSpan.FromMinutes(1);
+        var words = Add(OperatorDirectives.None, FakeSource.Definition("k")).Remove("k", Now);
+        var later = Now + OperatorDirectives.Memory + TimeSpan.FromMinutes(1);
         Assert.Empty(words.Members.LackedBy([], later));
         var heard = Add(words, FakeSource.Definition("x"), later).Members;
         Assert.False(heard.TryGet("k", out _));
-        Assert.True(heard.Hear([new MemberMark("k", null, Now.ToUnixTimeMilliseconds())], later) == heard);
+        Assert.True(heard.Merge([new MemberMark("k", null, Now.ToUnixTimeMilliseconds())], later) == heard);
     }
 
-    private static FleetWords Add(FleetWords words, InstanceDefinition definition, DateTimeOffset? now = null) =>
+    private static OperatorDirectives Add(OperatorDirectives words, InstanceDefinition definition, DateTimeOffset? now = null) =>
         FleetMembers.Add(definition, Configured, words, now ?? Now).Words;
 }

@@ -10,7 +10,12 @@ public class OpenAIServicesTests
     {
         var options = new InstanceOptions
         {
-            Url = "http://v:8000", Kind = InstanceKind.OpenAI, Models = ["Org/Model"], Routes = ApiRoutes.Responses, HealthPath = "/ready", ApiKey = "sk-1",
+            Url = "http://v:8000",
+            Kind = InstanceKind.OpenAI,
+            Models = ["Org/Model"],
+            Routes = ApiRoutes.Responses,
+            HealthPath = "/ready",
+            ApiKey = "sk-1",
         };
         var errors = new List<string>();
 

@@ -21,7 +21,7 @@ public sealed class HeartbeatEndTests
         var context = new DefaultHttpContext();
         context.Response.Body = client;
         var call = new BridgeCall(OperationTable.Find("/api/chat", out _)!, "", 0);
-        using var response = BegunResponse.For(context);
+        using var response = RestartableResponse.For(context);
         var heartbeat = Heartbeat.Start(context, call, queue.Queue, TimeSpan.FromSeconds(1), clock);
         await Eventually.BecomesAsync(
             () =>

@@ -193,7 +193,7 @@ public sealed class RelayStreamTests : IDisposable
         fleet.Build();
         var lease = InstanceLease.WithoutSlot(fleet.Placement("i"), new FakeTimeProvider());
         _attempt = new ForwardAttempt(new BridgeCall(operation, "", 0), lease, null, new FakeTimeProvider(), CancellationToken.None) { Watcher = StreamWatcher.For(operation.End) };
-        var ahead = new HeldBytes();
+        var ahead = new BufferedBytes();
         using (var first = new MemoryStream(Encoding.UTF8.GetBytes(held)))
             ahead.ReadOnceAsync(first, 4096, CancellationToken.None).AsTask().GetAwaiter().GetResult();
         return new RelayStream(new PiecesStream(rest, breaks), ahead, ended, _attempt, _context);

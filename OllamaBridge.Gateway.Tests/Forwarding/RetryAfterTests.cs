@@ -35,7 +35,7 @@ public class RetryAfterTests
     public void Judge_TooManyRequests_RetriableElsewhere()
     {
         var chat = OperationTable.Find("/api/chat", out _)!;
-        Assert.NotNull(AnswerVerdict.Judge(chat, 429, "{}"u8));
-        Assert.True(AnswerVerdict.IsBusy(429));
+        Assert.NotNull(UpstreamErrorClassifier.Judge(chat, 429, "{}"u8));
+        Assert.True(UpstreamErrorClassifier.IsBusy(429));
     }
 }

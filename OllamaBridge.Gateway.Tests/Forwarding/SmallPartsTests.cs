@@ -63,7 +63,7 @@ public class RetryBudgetTests
     private static RetryBudget Make(int burst) => new(Options.Create(new ForwardingOptions { RetryBurst = burst, RetryRatio = 0.2 }));
 }
 
-public class AnswerVerdictTests
+public class UpstreamErrorClassifierTests
 {
     [Theory]
     [InlineData("/api/chat", 404, """{"error":"model 'nope' not found"}""", "StaleCatalog")]
@@ -94,19 +94,19 @@ public class AnswerVerdictTests
     public void Judge_ErrorResponse_Fault(string path, int status, string body, string? failure)
     {
         var operation = OperationTable.Find(path, out _)!;
-        Assert.Equal(failure is null ? null : Enum.Parse<InstanceFailure>(failure), AnswerVerdict.Judge(operation, status, Encoding.UTF8.GetBytes(body)));
+        Assert.Equal(failure is null ? null : Enum.Parse<InstanceFailure>(failure), UpstreamErrorClassifier.Judge(operation, status, Encoding.UTF8.GetBytes(body)));
     }
 
     [Fact]
     public void Judge_Head_ByStatusOnly() =>
-        Assert.Null(AnswerVerdict.Judge(OperationTable.Find("/api/blobs/sha256:0", out _)!, 404, default, isHead: true));
+        Assert.Null(UpstreamErrorClassifier.Judge(OperationTable.Find("/api/blobs/sha256:0", out _)!, 404, default, isHead: true));
 
     [Theory]
     [InlineData(503, true)]
     [InlineData(429, true)]
     [InlineData(500, false)]
     [InlineData(502, false)]
-    public void IsBusy_Responses_OnlyFullQueue(int status, bool busy) => Assert.Equal(busy, AnswerVerdict.IsBusy(status));
+    public void IsBusy_Responses_OnlyFullQueue(int status, bool busy) => Assert.Equal(busy, UpstreamErrorClassifier.IsBusy(status));
 }
 
 public class HeaderHygieneTests
@@ -192,13 +192,13 @@ public class HeaderHygieneTests
     }
 }
 
-public class HeldBytesTests
+public class BufferedBytesTests
 {
     [Fact]
     public void ReadAndTake_AnySizes_SameBytes() => Prop.ForAll(
         ArbMap.Default.ArbFor<byte[]>(), Gen.Choose(1, 7).ToArbitrary(), Gen.Choose(1, 5000).ToArbitrary(), (bytes, piece, room) =>
         {
-            using var held = new HeldBytes();
+            using var held = new BufferedBytes();
             using var source = new PiecesStream(bytes.Chunk(piece));
             while (held.ReadOnceAsync(source, room, CancellationToken.None).AsTask().GetAwaiter().GetResult() > 0)
             {
@@ -216,7 +216,7 @@ public class HeldBytesTests
     [Fact]
     public async Task ReadOnce_AfterTake_Appends()
     {
-        using var held = new HeldBytes();
+        using var held = new BufferedBytes();
         using var source = new PiecesStream(["abc"u8.ToArray(), "def"u8.ToArray()]);
         await held.ReadOnceAsync(source, 16, TestContext.Current.CancellationToken);
         Assert.Equal(2, held.Take(new byte[2]));
@@ -227,7 +227,7 @@ public class HeldBytesTests
     [Fact]
     public async Task ReadOnce_NeverFullyTaken_KeepsOnlyRemainder()
     {
-        using var held = new HeldBytes();
+        using var held = new BufferedBytes();
         var source = new MemoryStream([.. Enumerable.Range(0, 1_000_000).Select(i => (byte)i)]);
         var all = new List<byte>();
         var buffer = new byte[4096];
@@ -248,7 +248,7 @@ public class HeldBytesTests
     [Fact]
     public async Task Cut_AfterTake_KeepsFirstBytes()
     {
-        using var held = new HeldBytes();
+        using var held = new BufferedBytes();
         using var source = new MemoryStream("0123456789"u8.ToArray());
         await held.ReadOnceAsync(source, 64, TestContext.Current.CancellationToken);
         held.Skip(2);

@@ -112,7 +112,7 @@ public sealed class ApiKeyTests
     public void Fail_Repeatedly_DelayGrowsToLimitAndExpires()
     {
         var time = new FakeTimeProvider();
-        var brake = new FailureBrake(time);
+        var brake = new FailedLoginThrottle(time);
 
         var delays = Enumerable.Range(0, 12).Select(_ => brake.Fail("10.0.0.1").TotalSeconds).ToArray();
 

@@ -135,7 +135,9 @@ internal sealed class FakeApiServer : IAsyncDisposable
             foreach (var watch in _watches)
                 watch.Lines.Writer.TryWrite(Line("BOOKMARK", new JsonObject
                 {
-                    ["kind"] = "EndpointSlice", ["apiVersion"] = "discovery.k8s.io/v1", ["metadata"] = new JsonObject { ["resourceVersion"] = $"{_version}" },
+                    ["kind"] = "EndpointSlice",
+                    ["apiVersion"] = "discovery.k8s.io/v1",
+                    ["metadata"] = new JsonObject { ["resourceVersion"] = $"{_version}" },
                 }));
         }
     }
@@ -299,7 +301,12 @@ internal sealed class FakeApiServer : IAsyncDisposable
 
     private static JsonObject Status(int code, string reason) => new()
     {
-        ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Failure", ["reason"] = reason, ["code"] = code,
+        ["kind"] = "Status",
+        ["apiVersion"] = "v1",
+        ["metadata"] = new JsonObject(),
+        ["status"] = "Failure",
+        ["reason"] = reason,
+        ["code"] = code,
     };
 
     private static Task WriteStatusAsync(HttpContext context, int code, string reason)

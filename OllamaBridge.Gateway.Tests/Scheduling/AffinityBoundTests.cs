@@ -134,7 +134,7 @@ public class AffinityBoundTests
     [Fact]
     public void Places_ManyConversations_FoundOrForgottenNeverConfused()
     {
-        var places = new ConversationPlaces();
+        var places = new ConversationAffinity();
         var fleet = Fleet(8, slots: 1);
         var random = new Random(5);
         var noted = new Dictionary<ulong, Instance>();

@@ -21,7 +21,11 @@ internal static partial class SettingsTable
 
     private static readonly Dictionary<string, TimeSpan> Durations = new()
     {
-        ["ms"] = TimeSpan.FromMilliseconds(1), ["s"] = TimeSpan.FromSeconds(1), ["min"] = TimeSpan.FromMinutes(1), ["h"] = TimeSpan.FromHours(1), ["d"] = TimeSpan.FromDays(1),
+        ["ms"] = TimeSpan.FromMilliseconds(1),
+        ["s"] = TimeSpan.FromSeconds(1),
+        ["min"] = TimeSpan.FromMinutes(1),
+        ["h"] = TimeSpan.FromHours(1),
+        ["d"] = TimeSpan.FromDays(1),
     };
 
     /// <summary>Reads all tables of a page with the columns Key, Default and Meaning.</summary>

@@ -14,7 +14,7 @@ internal static partial class BlobScenarios
 
     public static RecordingScenario For(string name)
     {
-        var store = RecordedWorld.Store();
+        var store = RecordedFixture.Store();
         var scenario = new RecordingScenario { Store = store };
         switch (name)
         {

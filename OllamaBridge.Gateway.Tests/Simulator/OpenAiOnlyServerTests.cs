@@ -55,8 +55,11 @@ public sealed class OpenAiOnlyServerTests : IAsyncLifetime
         var begun = await ChatAsync(new { model = Id, messages = User, seed = 3, max_tokens = tokens });
         var rest = await ChatAsync(new
         {
-            model = Id, seed = 3, messages = new[] { User[0], new Message("assistant", begun) },
-            continue_final_message = true, add_generation_prompt = false,
+            model = Id,
+            seed = 3,
+            messages = new[] { User[0], new Message("assistant", begun) },
+            continue_final_message = true,
+            add_generation_prompt = false,
         });
         Assert.NotEqual(whole, begun);
         Assert.Equal(whole, begun + rest);

@@ -21,7 +21,7 @@ public class RecordingContractTests
     {
         var recording = Recording.Load(name);
         var scenario = RecordingScenario.For(recording);
-        await using var server = await TestServer.StartAsync(scenario.Options with { Store = scenario.Store ?? RecordedWorld.Store() });
+        await using var server = await TestServer.StartAsync(scenario.Options with { Store = scenario.Store ?? RecordedFixture.Store() });
         await using var company = await Company.GatherAsync(scenario, server, recording);
         if (scenario.Fault is { } fault)
             server.Faults.Add(fault);
@@ -47,7 +47,7 @@ public class RecordingContractTests
     [Fact]
     public async Task Connection_TwoRequests_BothAnswered()
     {
-        await using var server = await TestServer.StartAsync(RecordedWorld.Options with { Store = RecordedWorld.Store() });
+        await using var server = await TestServer.StartAsync(RecordedFixture.Options with { Store = RecordedFixture.Store() });
         using var connection = await RawConnection.OpenAsync(server.Url);
         await connection.SendAsync(CurlCommand.Parse("$ curl 127.0.0.1:1/api/version").ToBytes(server.Url.Port));
         var first = await connection.ReceiveAsync();

@@ -5,7 +5,7 @@ namespace OllamaBridge.Gateway.Tests.Simulator;
 /// <summary>The state before a recorded request: by default a fresh server with the recorded models.</summary>
 internal sealed record RecordingScenario
 {
-    public SimulatorOptions Options { get; init; } = RecordedWorld.Options;
+    public SimulatorOptions Options { get; init; } = RecordedFixture.Options;
 
     public ModelStore? Store { get; init; }
 
@@ -47,7 +47,7 @@ internal sealed record RecordingScenario
         "09-queue-full-503-req1" or "09-queue-full-503-req2" => new(),
         "09-queue-full-ps" => Loaded("""{"model":"endless"}"""),
         "09-queue-full-tags" => new(),
-        "17-model-blob-missing-tags" => new() { Store = RecordedWorld.Store(recording.Name) },
+        "17-model-blob-missing-tags" => new() { Store = RecordedFixture.Store(recording.Name) },
         _ when recording.Name.StartsWith("09-", StringComparison.Ordinal) => QueueFull,
         _ when recording.Name.StartsWith("14-", StringComparison.Ordinal) => Pulling(recording.Name),
         _ when recording.Name.StartsWith("16-", StringComparison.Ordinal) => BlobScenarios.For(recording.Name),
@@ -63,7 +63,7 @@ internal sealed record RecordingScenario
 
     private static RecordingScenario QueueFull => new()
     {
-        Options = RecordedWorld.Options with { MaxLoadedModels = 1, MaxQueue = 1, DecodePerToken = TimeSpan.FromHours(1) },
+        Options = RecordedFixture.Options with { MaxLoadedModels = 1, MaxQueue = 1, DecodePerToken = TimeSpan.FromHours(1) },
         Meanwhile = ["""{"model":"endless","prompt":"x"}""", """{"model":"tiny","prompt":"x"}""", """{"model":"tiny","prompt":"x"}"""],
     };
 
@@ -73,14 +73,14 @@ internal sealed record RecordingScenario
 
     private static RecordingScenario Pulling(string name)
     {
-        var scenario = new RecordingScenario { Options = RecordedWorld.PullOptions, Store = new ModelStore([]) };
+        var scenario = new RecordingScenario { Options = RecordedFixture.PullOptions, Store = new ModelStore([]) };
         return name switch
         {
-            "14-pull-again-uptodate" => scenario with { Store = RecordedWorld.Store() },
+            "14-pull-again-uptodate" => scenario with { Store = RecordedFixture.Store() },
             "14-pull-concurrent-same-model-A" or "14-pull-concurrent-same-model-C" or "14-pull-staggered-B-1s-later" => scenario with { Rival = true },
             "14-pull-killed-midway-A" => scenario with { KillAfterLines = 10 },
             _ when name.StartsWith("14-pull-", StringComparison.Ordinal) && Recording.Text(name).Contains("library/slow") =>
-                scenario with { Store = new ModelStore(RecordedWorld.Models("01-tags").Where(m => m.Name == "tiny")), Options = scenario.Options with { PullBytesPerSecond = 400_000_000 } },
+                scenario with { Store = new ModelStore(RecordedFixture.Models("01-tags").Where(m => m.Name == "tiny")), Options = scenario.Options with { PullBytesPerSecond = 400_000_000 } },
             _ => scenario,
         };
     }
@@ -93,7 +93,7 @@ internal sealed record RecordingScenario
             "17-model-blob-missing-show-other-server" => ModelDamage.BlobMissingUnread,
             _ => ModelDamage.BlobMissing,
         };
-        var broken = RecordedWorld.Models("17-model-blob-missing-tags").Single(m => m.Name == "brk");
+        var broken = RecordedFixture.Models("17-model-blob-missing-tags").Single(m => m.Name == "brk");
         return new() { Store = new ModelStore([broken with { Damage = damage }]) };
     }
 

@@ -120,7 +120,7 @@ public abstract class FleetStoreContract : StateContract
     [Fact]
     public async Task Exchange_UndoingDirectives_ExpireAndOthersStay()
     {
-        var spent = DateTimeOffset.UtcNow - FleetWords.Memory - TimeSpan.FromMinutes(1);
+        var spent = DateTimeOffset.UtcNow - OperatorDirectives.Memory - TimeSpan.FromMinutes(1);
         var instance = new InstanceDefinition("i", new Uri("http://i"), 1, 0);
         var old = spent.ToUnixTimeMilliseconds();
         var seen = await _a.ExchangeAsync(

@@ -83,7 +83,7 @@ public abstract class QuotaSharesContract : StateContract
     public async Task Exchange_GatewayTimedOut_RequestsLapseTokensStay()
     {
         await ExchangeAsync(_a, Report("a", Short, Use(QuotaLimit.Concurrency, 4, 4, 4), Use(QuotaLimit.Minute, 4, 3, 4), Use(QuotaLimit.Day, 4, 2, 3)));
-        QuotaAnswer answer;
+        QuotaResult answer;
         using var patience = Patience();
         do
         {
@@ -176,8 +176,8 @@ public abstract class QuotaSharesContract : StateContract
 
     private static QuotaUse Use(QuotaLimit kind, double limit, long used, long asked, long spent = 0) => new(kind, "", limit, used, spent, asked, asked);
 
-    private static async Task<QuotaAnswer> ExchangeAsync(IQuotaShares shares, QuotaReport report) =>
-        Assert.IsType<QuotaAnswer>(await shares.ExchangeAsync(report, Cancelled));
+    private static async Task<QuotaResult> ExchangeAsync(IQuotaShares shares, QuotaReport report) =>
+        Assert.IsType<QuotaResult>(await shares.ExchangeAsync(report, Cancelled));
 
     private QuotaReport Report(string gateway, TimeSpan timeout, params QuotaUse[] uses) =>
         new(gateway, "team", Interlocked.Increment(ref _sequence), 0, 0, timeout, Day, [.. uses]);

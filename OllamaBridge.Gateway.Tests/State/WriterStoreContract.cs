@@ -7,8 +7,8 @@ namespace OllamaBridge.Gateway.Tests.State;
 public abstract class WriterStoreContract : StateContract
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
-    private IWriterStore _a = null!;
-    private IWriterStore _b = null!;
+    private IModelStoreLockStore _a = null!;
+    private IModelStoreLockStore _b = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -17,24 +17,24 @@ public abstract class WriterStoreContract : StateContract
     [Fact]
     public async Task Hold_HeldElsewhere_RefusedUntilReleased()
     {
-        Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", Long, Cancelled));
-        Assert.Equal(WriterClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
-        Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", Long, Cancelled));
+        Assert.Equal(ModelStoreClaim.Held, await _a.HoldAsync("a", Long, Cancelled));
+        Assert.Equal(ModelStoreClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
+        Assert.Equal(ModelStoreClaim.Held, await _a.HoldAsync("a", Long, Cancelled));
         await _b.ReleaseAsync("b", Cancelled); // "b" does not hold the lock
-        Assert.Equal(WriterClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
+        Assert.Equal(ModelStoreClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
         await _a.ReleaseAsync("a", Cancelled);
-        Assert.Equal(WriterClaim.Held, await _b.HoldAsync("b", Long, Cancelled));
+        Assert.Equal(ModelStoreClaim.Held, await _b.HoldAsync("b", Long, Cancelled));
     }
 
     [Fact]
     public async Task Hold_HolderTimedOut_FreeAfterLifetime()
     {
-        Assert.Equal(WriterClaim.Held, await _a.HoldAsync("a", TimeSpan.FromMilliseconds(50), Cancelled));
+        Assert.Equal(ModelStoreClaim.Held, await _a.HoldAsync("a", TimeSpan.FromMilliseconds(50), Cancelled));
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         patience.CancelAfter(TimeSpan.FromSeconds(20));
-        while (await _b.HoldAsync("b", Long, patience.Token) != WriterClaim.Held)
+        while (await _b.HoldAsync("b", Long, patience.Token) != ModelStoreClaim.Held)
             patience.Token.ThrowIfCancellationRequested();
-        Assert.Equal(WriterClaim.HeldElsewhere, await _a.HoldAsync("a", Long, Cancelled));
+        Assert.Equal(ModelStoreClaim.HeldElsewhere, await _a.HoldAsync("a", Long, Cancelled));
     }
 
     [Fact]
@@ -44,30 +44,30 @@ public abstract class WriterStoreContract : StateContract
         await _a.HoldAsync("a", Long, Cancelled);
         var until = DateTime.UtcNow + TimeSpan.FromSeconds(2.2);
         while (DateTime.UtcNow < until)
-            Assert.Equal(WriterClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
+            Assert.Equal(ModelStoreClaim.HeldElsewhere, await _b.HoldAsync("b", Long, Cancelled));
     }
 
     [Fact]
     public async Task Hold_Concurrent_OneHolder()
     {
         var claims = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => Task.Run(async () => await (n % 2 == 0 ? _a : _b).HoldAsync($"{n}", Long, Cancelled))));
-        Assert.Single(claims, WriterClaim.Held);
-        Assert.Equal(39, claims.Count(c => c == WriterClaim.HeldElsewhere));
+        Assert.Single(claims, ModelStoreClaim.Held);
+        Assert.Equal(39, claims.Count(c => c == ModelStoreClaim.HeldElsewhere));
     }
 
     /// <summary>Opens the store for one more gateway.</summary>
-    private protected abstract Task<IWriterStore> OpenAsync();
+    private protected abstract Task<IModelStoreLockStore> OpenAsync();
 
-    private protected async Task<IWriterStore> ConnectAsync(int port) => new RedisWriterStore(Own(await TestConnection.OpenAsync(port)).State.Open("writer", ""));
+    private protected async Task<IModelStoreLockStore> ConnectAsync(int port) => new RedisModelStoreLockStore(Own(await TestConnection.OpenAsync(port)).State.Open("writer", ""));
 }
 
-public sealed class MemoryWriterStoreTests : WriterStoreContract
+public sealed class MemoryModelStoreLockStoreTests : WriterStoreContract
 {
-    private readonly MemoryWriterStore _store = new(TimeProvider.System);
+    private readonly MemoryModelStoreLockStore _store = new(TimeProvider.System);
 
     protected override Task StartAsync() => Task.CompletedTask;
 
-    private protected override Task<IWriterStore> OpenAsync() => Task.FromResult<IWriterStore>(_store);
+    private protected override Task<IModelStoreLockStore> OpenAsync() => Task.FromResult<IModelStoreLockStore>(_store);
 }
 
 public sealed class GarnetWriterStoreTests : WriterStoreContract
@@ -76,14 +76,14 @@ public sealed class GarnetWriterStoreTests : WriterStoreContract
 
     protected override async Task StartAsync() => _server = Own(await RunningStateServer.StartAsync());
 
-    private protected override Task<IWriterStore> OpenAsync() => ConnectAsync(_server.Options.Port);
+    private protected override Task<IModelStoreLockStore> OpenAsync() => ConnectAsync(_server.Options.Port);
 }
 
-public sealed class RedisWriterStoreTests : WriterStoreContract
+public sealed class RedisModelStoreLockStoreTests : WriterStoreContract
 {
     private RunningRedis _server = null!;
 
     protected override async Task StartAsync() => _server = Own(await RunningRedis.StartAsync());
 
-    private protected override Task<IWriterStore> OpenAsync() => ConnectAsync(_server.Port);
+    private protected override Task<IModelStoreLockStore> OpenAsync() => ConnectAsync(_server.Port);
 }

@@ -6,6 +6,6 @@ internal static class AccountingServiceCollectionExtensions
     public static IServiceCollection AddAccounting(this IServiceCollection services)
     {
         services.AddBridgeOptions<LedgerOptions, LedgerOptionsValidator>(LedgerOptions.Section);
-        return services.AddSingleton<CallAccounting>();
+        return services.AddSingleton<RequestAccounting>();
     }
 }

@@ -30,7 +30,7 @@ internal readonly record struct LedgerReading<T>(IReadOnlyList<T> Items, bool Is
 /// <param name="QueueSeconds">Time in the queue, in seconds.</param>
 /// <param name="FirstByteSeconds">Time from arrival until the response could start, in seconds; null without a response.</param>
 /// <param name="TotalSeconds">Time from arrival to end, in seconds.</param>
-/// <param name="Outcome">Label of the <see cref="CallOutcome"/>.</param>
+/// <param name="Outcome">Label of the <see cref="RequestOutcome"/>.</param>
 /// <param name="Status">HTTP status; 499 if the client disconnected before the response started.</param>
 /// <param name="Attempts">Number of attempts.</param>
 /// <param name="Interruptions">Reasons of the interruptions of the response, in order; null for none. The outcome shows whether it was resumed.</param>
@@ -64,10 +64,10 @@ internal readonly record struct UsageFilter(string? Tenant, string? Model, DateO
 /// <summary>Usage of one model by one tenant on one day (UTC).</summary>
 internal sealed record UsageEntry(DateOnly Day, string Tenant, string Model, UsageSum Sum);
 
-/// <summary>Totals over ledger records; <c>Succeeded</c> counts the requests with the outcome <see cref="CallOutcome.Succeeded"/>.</summary>
+/// <summary>Totals over ledger records; <c>Succeeded</c> counts the requests with the outcome <see cref="RequestOutcome.Succeeded"/>.</summary>
 internal readonly record struct UsageSum(long Requests, long Succeeded, long InputTokens, long OutputTokens)
 {
-    private static readonly string Success = Labels.Of(CallOutcome.Succeeded);
+    private static readonly string Success = Labels.Of(RequestOutcome.Succeeded);
 
     public static UsageSum Of(LedgerRecord record) => new(1, record.Outcome == Success ? 1 : 0, record.InputTokens, record.OutputTokens);
 

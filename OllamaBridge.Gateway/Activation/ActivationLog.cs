@@ -1,38 +1,40 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Activation;
 
 /// <summary>Log messages of tier activation. Event ids 1600–1649.</summary>
 internal static partial class ActivationLog
 {
-    [LoggerMessage(1600, LogLevel.Information, "Activating tier {Tier}: {Waiting} requests wait for an instance, {Instances} instances requested")]
+    [LoggerMessage(EventIds.Activation.Asked, LogLevel.Information, "Activating tier {Tier}: {Waiting} requests wait for an instance, {Instances} instances requested")]
     public static partial void Asked(ILogger logger, string tier, int waiting, int instances);
 
-    [LoggerMessage(1601, LogLevel.Information, "Activated tier {Tier} in {Seconds} s")]
+    [LoggerMessage(EventIds.Activation.Awake, LogLevel.Information, "Activated tier {Tier} in {Seconds} s")]
     public static partial void Awake(ILogger logger, string tier, double seconds);
 
-    [LoggerMessage(1602, LogLevel.Warning, "Scaling of tier {Tier} failed ({Reason}); retrying in {Seconds} s")]
+    [LoggerMessage(EventIds.Activation.Failed, LogLevel.Warning, "Scaling of tier {Tier} failed ({Reason}); retrying in {Seconds} s")]
     public static partial void Failed(ILogger logger, string tier, string reason, double seconds);
 
-    [LoggerMessage(1603, LogLevel.Error, "Scaling of tier {Tier} was refused ({Reason}); rejecting the waiting requests")]
+    [LoggerMessage(EventIds.Activation.Refused, LogLevel.Error, "Scaling of tier {Tier} was refused ({Reason}); rejecting the waiting requests")]
     public static partial void Refused(ILogger logger, string tier, string reason);
 
-    [LoggerMessage(1604, LogLevel.Warning, "Activation of tier {Tier} timed out: no usable instance within {Seconds} s")]
+    [LoggerMessage(EventIds.Activation.Late, LogLevel.Warning, "Activation of tier {Tier} timed out: no usable instance within {Seconds} s")]
     public static partial void Late(ILogger logger, string tier, double seconds);
 
-    [LoggerMessage(1605, LogLevel.Information, "Scaling up tier {Tier}: requests wait for slots, {Instances} instances requested")]
+    [LoggerMessage(EventIds.Activation.Grows, LogLevel.Information, "Scaling up tier {Tier}: requests wait for slots, {Instances} instances requested")]
     public static partial void Grows(ILogger logger, string tier, int instances);
 
-    [LoggerMessage(1606, LogLevel.Information, "Scaling tier {Tier} to zero: unused for {Seconds} s")]
+    [LoggerMessage(EventIds.Activation.Sleeps, LogLevel.Information, "Scaling tier {Tier} to zero: unused for {Seconds} s")]
     public static partial void Sleeps(ILogger logger, string tier, double seconds);
 
-    [LoggerMessage(1607, LogLevel.Information, "Canceled scaling tier {Tier} to zero: {Reason}")]
+    [LoggerMessage(EventIds.Activation.Stays, LogLevel.Information, "Canceled scaling tier {Tier} to zero: {Reason}")]
     public static partial void Stays(ILogger logger, string tier, string reason);
 
-    [LoggerMessage(1608, LogLevel.Warning, "Not scaling tier {Tier} to zero: the shared state is unavailable, so its use by other gateways is unknown")]
+    [LoggerMessage(EventIds.Activation.UseUnknown, LogLevel.Warning, "Not scaling tier {Tier} to zero: the shared state is unavailable, so its use by other gateways is unknown")]
     public static partial void UseUnknown(ILogger logger, string tier);
 
-    [LoggerMessage(1609, LogLevel.Information, "Ended the drain of {Instance} in tier {Tier}")]
+    [LoggerMessage(EventIds.Activation.Released, LogLevel.Information, "Ended the drain of {Instance} in tier {Tier}")]
     public static partial void Released(ILogger logger, string tier, string instance);
 
-    [LoggerMessage(1610, LogLevel.Error, "Unhandled exception in the control loop of tier {Tier}; continuing")]
+    [LoggerMessage(EventIds.Activation.KeeperFailed, LogLevel.Error, "Unhandled exception in the control loop of tier {Tier}; continuing")]
     public static partial void KeeperFailed(ILogger logger, string tier, Exception exception);
 }

@@ -7,16 +7,16 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Runs one <see cref="TierKeeper"/> for each cold tier, which activates the tier on demand and scales it to zero when it is idle.</summary>
+/// <summary>Runs one <see cref="ScaleFromZeroController"/> for each cold tier, which activates the tier on demand and scales it to zero when it is idle.</summary>
 internal sealed class ActivationService : BackgroundService
 {
     private readonly IFleet _fleet;
     private readonly RequestQueue _queue;
     private readonly TierDirectory _tiers;
-    private readonly Func<Tier, TierKeeper> _create;
+    private readonly Func<Tier, ScaleFromZeroController> _create;
     private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private readonly Dictionary<TierKeeper, (Task Task, CancellationTokenSource Stop)> _running = [];
-    private ImmutableArray<TierKeeper> _keepers;
+    private readonly Dictionary<ScaleFromZeroController, (Task Task, CancellationTokenSource Stop)> _running = [];
+    private ImmutableArray<ScaleFromZeroController> _keepers;
 
     public ActivationService(
         TierDirectory tiers,
@@ -32,7 +32,7 @@ internal sealed class ActivationService : BackgroundService
     {
         (_fleet, _queue, _tiers) = (fleet, queue, tiers);
         IInstanceActivator[] known = [.. activators];
-        _create = tier => new TierKeeper(
+        _create = tier => new ScaleFromZeroController(
             tier,
             known.Single(a => string.Equals(a.Name, tier.Options.Activator, StringComparison.OrdinalIgnoreCase)),
             fleet,
@@ -47,7 +47,7 @@ internal sealed class ActivationService : BackgroundService
         metrics.ObserveTiers(() => Keepers.Select(k => (k.Tier.Name, k.Wanted ?? k.Tier.InstancesOf(fleet.Current).Count(v => v.IsUsable))));
     }
 
-    public ImmutableArray<TierKeeper> Keepers => _keepers;
+    public ImmutableArray<ScaleFromZeroController> Keepers => _keepers;
 
     /// <summary>Follows changed tiers: keepers of changed and removed tiers end, keepers of new ones start.</summary>
     public void Reconfigure() => _changes.Writer.TryWrite(true);
@@ -88,7 +88,7 @@ internal sealed class ActivationService : BackgroundService
         }
     }
 
-    private async Task StopAsync(IEnumerable<TierKeeper> keepers)
+    private async Task StopAsync(IEnumerable<ScaleFromZeroController> keepers)
     {
         foreach (var keeper in keepers.ToArray())
             if (_running.Remove(keeper, out var running))

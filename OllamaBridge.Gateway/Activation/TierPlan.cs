@@ -1,7 +1,7 @@
 namespace OllamaBridge.Gateway.Activation;
 
 /// <summary>The input of a scaling decision: a tier at one moment.</summary>
-internal readonly record struct TierSight
+internal readonly record struct TierObservation
 {
     /// <summary>Number of waiting requests that no usable instance can serve.</summary>
     public int Starving { get; init; }
@@ -30,7 +30,7 @@ internal static class TierPlan
 
     /// <returns>The new desired number; null to leave the scale unchanged.</returns>
     /// <remarks>A scale that an operator or another controller raised is lowered only if the tier is idle, and then to zero.</remarks>
-    public static int? Decide(in TierSight sight)
+    public static int? Decide(in TierObservation sight)
     {
         if (sight.Starving > 0)
             return sight.Wanted >= 1 ? null : 1;

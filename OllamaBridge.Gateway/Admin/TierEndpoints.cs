@@ -41,7 +41,7 @@ internal sealed record TierReport(
     string? Error)
 {
     /// <summary>Describes a tier.</summary>
-    public static TierReport Of(TierKeeper keeper, RequestQueue queue, FleetSnapshot fleet) => new(
+    public static TierReport Of(ScaleFromZeroController keeper, RequestQueue queue, FleetSnapshot fleet) => new(
         keeper.Tier.Name,
         Labels.Of(keeper.State),
         keeper.Tier.Options.Activator!,

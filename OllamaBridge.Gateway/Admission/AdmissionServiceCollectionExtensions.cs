@@ -18,7 +18,7 @@ internal static class AdmissionServiceCollectionExtensions
         services.AddSingleton<IQuotaStore>(provider => provider.GetRequiredService<QuotaStore>());
         services.AddHostedService<QuotaSharing>();
         services.AddSingleton<RequestQueue>();
-        services.AddSingleton<WriterLock>();
+        services.AddSingleton<ModelStoreLock>();
         services.AddSingleton<BlobPresence>();
         services.AddSingleton<ManagementStage>();
         return services;

@@ -13,7 +13,7 @@ internal interface IQuotaShares
     /// Atomic. The reported use is always claimed.
     /// </summary>
     /// <returns>Null if the store did not respond in time, or already has a newer report of this gateway.</returns>
-    ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken);
+    ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken);
 }
 
 /// <summary>One gateway's report of its use of one tenant's limits.</summary>
@@ -48,7 +48,7 @@ internal readonly record struct QuotaUse(QuotaLimit Kind, string Model, double L
 /// <param name="Gateways">The number of gateways.</param>
 /// <param name="IsCareful">Whether some gateways may not have reported their use yet.</param>
 /// <param name="Grants">One grant per reported use, in the same order.</param>
-internal sealed record QuotaAnswer(long Since, int Gateways, bool IsCareful, ImmutableArray<QuotaGrant> Grants);
+internal sealed record QuotaResult(long Since, int Gateways, bool IsCareful, ImmutableArray<QuotaGrant> Grants);
 
 /// <summary>A gateway's share of one limit.</summary>
 /// <param name="Granted">The amount that it may use. For requests per second: additional permits.</param>

@@ -8,7 +8,7 @@ namespace OllamaBridge.Gateway.Admission;
 
 /// <summary>Forwards changes of the models on disk: one at a time, and always to the same instance.</summary>
 /// <remarks>The instances share one model folder, so a change on one of them applies to all.</remarks>
-internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPresence blobs, ForwardingStage forwarding, ModelAudit audit)
+internal sealed class ManagementStage(IFleet fleet, ModelStoreLock writers, BlobPresence blobs, ForwardingStage forwarding, ModelAudit audit)
 {
     // Uploads whose create request is still to come; far more than clients prepare at a time.
     private const int MaxRemembered = 4096;
@@ -93,7 +93,7 @@ internal sealed class ManagementStage(IFleet fleet, WriterLock writers, BlobPres
     private static async Task AnswerPresentAsync(HttpContext context, Instance instance)
     {
         var waits = context.Request.Headers.Expect.Count > 0;
-        context.Response.Headers[AnswerTransformer.InstanceHeader] = HeaderText.Encode(instance.Name);
+        context.Response.Headers[ResponseTransformer.InstanceHeader] = HeaderText.Encode(instance.Name);
         context.Response.ContentLength = 0;
         // A client that sent Expect: 100-continue does not send the body. Other clients must be able to finish sending it.
         if (waits)

@@ -185,7 +185,7 @@ internal sealed class QuotaScope(string model)
     }
 
     /// <summary>Applies the grants to the reported uses.</summary>
-    public void Hear(QuotaReport report, QuotaAnswer answer)
+    public void Hear(QuotaReport report, QuotaResult answer)
     {
         for (var i = 0; i < report.Uses.Length; i++)
             if (report.Uses[i].Model == model)

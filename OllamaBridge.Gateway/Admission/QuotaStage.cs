@@ -62,7 +62,7 @@ internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options
         var (lease, tokens) = await AcquireAsync(context, call, call.NamedModel);
         if (lease.IsAcquired)
         {
-            // CallAccounting settles the lease when the call ends.
+            // RequestAccounting settles the lease when the call ends.
             call.Quota = lease;
             await next(context, call);
             return;

@@ -231,7 +231,7 @@ internal sealed class QuotaStore : IQuotaStore
         }
     }
 
-    private async ValueTask<QuotaAnswer?> TryExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
+    private async ValueTask<QuotaResult?> TryExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         try
         {
@@ -249,7 +249,7 @@ internal sealed class QuotaStore : IQuotaStore
         }
     }
 
-    private void Note(QuotaAnswer? answer, TimeSpan saidAt)
+    private void Note(QuotaResult? answer, TimeSpan saidAt)
     {
         _isLost = answer is null;
         if (answer is null)

@@ -39,12 +39,12 @@ internal static class QuotaTokens
     }
 
     /// <summary>The tokens that a request has used, as the response reports them. If it does not report the prompt's tokens, the estimate counts.</summary>
-    public static long Used(BridgeCall call, CallOutcome outcome)
+    public static long Used(BridgeCall call, RequestOutcome outcome)
     {
         // No instance has worked for the request, or the tenant got no result of the work.
-        if (call.Operation.Kind != OperationKind.Inference || call.Attempts == 0 || outcome == CallOutcome.Rejected)
+        if (call.Operation.Kind != OperationKind.Inference || call.Attempts == 0 || outcome == RequestOutcome.Rejected)
             return 0;
-        if (outcome == CallOutcome.Failed && call.OutputTokens == 0)
+        if (outcome == RequestOutcome.Failed && call.OutputTokens == 0)
             return call.InputTokens;
         return (call.InputTokens > 0 ? call.InputTokens : call.PromptEstimate) + call.OutputTokens;
     }

@@ -19,7 +19,8 @@ internal sealed partial class RequestQueue
         if (model.HasPeers)
             model = model.Regions.Here;
         var decision = _scheduler.Decide(new SchedulingRequest(
-            model, request.Affinity, request.Tried, request.Only, NeedsSlot: true, _time.GetTimestamp(), Waited: 0) { NoRetry = true });
+            model, request.Affinity, request.Tried, request.Only, NeedsSlot: true, _time.GetTimestamp(), Waited: 0)
+        { NoRetry = true });
         return decision.Placement is { State.HasLoadedWeights: true } placement
             ? InstanceLease.TryTake(placement, _released, _time, decision.GoSlowly)
             : null;

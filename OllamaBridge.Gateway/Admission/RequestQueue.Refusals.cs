@@ -50,7 +50,7 @@ internal sealed partial class RequestQueue
         if (_count < Settings.Length)
             return null;
         if (request.NeedsSlot
-            && ShedOrder.Choose(WaitingByTenant(), Settings.Length, tenant.Id, request.Priority) is { } victim
+            && LoadSheddingPolicy.Choose(WaitingByTenant(), Settings.Length, tenant.Id, request.Priority) is { } victim
             && Youngest(victim.Tenant, victim.Class) is { } youngest)
         {
             End(youngest, Refused(LeaseRefusal.PushedOut, youngest));

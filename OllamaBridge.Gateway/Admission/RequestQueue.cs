@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.Admission;
 /// Grants leases. A request gets a lease at once if an instance has a free slot. Otherwise it waits here until a slot becomes free. For each model,
 /// the tenant that has received the least service goes first; a tenant's own requests are served in order of arrival.
 /// </summary>
-/// <remarks>The order is decided by <see cref="FairShare"/>, the requests to remove from a full queue by <see cref="ShedOrder"/>.</remarks>
+/// <remarks>The order is decided by <see cref="FairShare"/>, the requests to remove from a full queue by <see cref="LoadSheddingPolicy"/>.</remarks>
 internal sealed partial class RequestQueue : IDisposable
 {
     // The interval for checking deadlines and waits while requests wait.
@@ -33,15 +33,15 @@ internal sealed partial class RequestQueue : IDisposable
     private readonly ITimer _timer;
     private readonly Action _released;
     private readonly Ewma _serviceSeconds = new(0.1);
-    private readonly ConversationPlaces _places;
+    private readonly ConversationAffinity _places;
     private long _arrivals;
     private int _count;
     private bool _isClosed;
 
     public RequestQueue(
-        IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, BridgeMetrics metrics, ConversationPlaces? places = null)
+        IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, BridgeMetrics metrics, ConversationAffinity? places = null)
     {
-        _places = places ?? new ConversationPlaces();
+        _places = places ?? new ConversationAffinity();
         _fleet = fleet;
         _scheduler = scheduler;
         _options = options;

@@ -121,7 +121,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
     }
 
     /// <summary>Whether a report is due: a use or claim has changed, or a claim must be renewed.</summary>
-    /// <remarks><paramref name="since"/> is the <see cref="QuotaAnswer.Since"/> of the latest response to any tenant's report.</remarks>
+    /// <remarks><paramref name="since"/> is the <see cref="QuotaResult.Since"/> of the latest response to any tenant's report.</remarks>
     public bool IsDue(long since, int gateways, in QuotaMoment now)
     {
         var at = Situation(QuotaKnowledge.Claims, gateways, now);
@@ -162,7 +162,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
     }
 
     /// <summary>Applies the response to a report that was sent at <paramref name="saidAt"/>.</summary>
-    public void Hear(QuotaReport report, QuotaAnswer answer, TimeSpan saidAt)
+    public void Hear(QuotaReport report, QuotaResult answer, TimeSpan saidAt)
     {
         _acknowledged = report.Sequence;
         (_heardAt, _heardDay, _heardSince, _isCareful) = (saidAt, report.Day, answer.Since, answer.IsCareful);

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Audit;
 
 /// <summary>Log messages of the audit log, in a separate category. Event ids 1860–1869.</summary>
@@ -27,32 +29,32 @@ internal static partial class AuditLog
             entry.Reason, entry.Before?.ToJsonString(), entry.After?.ToJsonString());
     }
 
-    [LoggerMessage(EventId = 1860, Message = Message)]
+    [LoggerMessage(EventId = EventIds.Audit.Tenant, Message = Message)]
     private static partial void Tenant(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1861, Message = Message)]
+    [LoggerMessage(EventId = EventIds.Audit.Key, Message = Message)]
     private static partial void Key(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1862, Message = Message)]
+    [LoggerMessage(EventId = EventIds.Audit.Drain, Message = Message)]
     private static partial void Drain(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1863, Message = Message)]
+    [LoggerMessage(EventId = EventIds.Audit.Instance, Message = Message)]
     private static partial void Instance(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1864, Message = Message)]
+    [LoggerMessage(EventId = EventIds.Audit.Tier, Message = Message)]
     private static partial void Tier(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);
 
-    [LoggerMessage(EventId = 1865, Message = Message)]
+    [LoggerMessage(EventId = EventIds.Audit.Model, Message = Message)]
     private static partial void Model(
         ILogger logger, LogLevel level, string action, string target, string outcome, string actor, string? key, string? tenant, string? address,
         string? requestId, int? status, string? reason, string? before, string? after);

@@ -16,7 +16,7 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
     }
 
     /// <summary>Records the change of an ended request; without effect for requests that change no model.</summary>
-    public void Settle(HttpContext context, BridgeCall call, CallOutcome outcome)
+    public void Settle(HttpContext context, BridgeCall call, RequestOutcome outcome)
     {
         if (ActionOf(call) is not { } action)
             return;
@@ -24,9 +24,9 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
         var status = context.Response.StatusCode;
         var result = outcome switch
         {
-            CallOutcome.Succeeded => AuditOutcomes.Done,
-            CallOutcome.Rejected => AuditOutcomes.Refused,
-            CallOutcome.Cancelled => AuditOutcomes.Unknown,
+            RequestOutcome.Succeeded => AuditOutcomes.Done,
+            RequestOutcome.Rejected => AuditOutcomes.Refused,
+            RequestOutcome.Cancelled => AuditOutcomes.Unknown,
             _ => AuditOutcomes.Failed,
         };
         var isDone = result == AuditOutcomes.Done;

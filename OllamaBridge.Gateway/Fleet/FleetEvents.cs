@@ -9,7 +9,7 @@ internal abstract record FleetEvent;
 internal sealed record Looked(ProbeResult Result) : FleetEvent;
 
 /// <summary>A model list that took longer than its probe has been read, or the reading has failed.</summary>
-internal sealed record CatalogCame(CatalogResult Result) : FleetEvent;
+internal sealed record CatalogReceived(CatalogResult Result) : FleetEvent;
 
 /// <summary>Requests failed on an instance.</summary>
 internal sealed record RequestsFailed(Instance Instance, InstanceFailure Failure) : FleetEvent;
@@ -17,7 +17,7 @@ internal sealed record RequestsFailed(Instance Instance, InstanceFailure Failure
 /// <summary>An instance that had failed requests serves them again.</summary>
 internal sealed record RequestsRecovered(Instance Instance) : FleetEvent;
 
-internal sealed record DrainAsked(string Name, bool Draining, DateTimeOffset? Deadline, TaskCompletionSource<bool> Done) : FleetEvent;
+internal sealed record DrainRequested(string Name, bool Draining, DateTimeOffset? Deadline, TaskCompletionSource<bool> Done) : FleetEvent;
 
 /// <summary>An operator adds an instance, or changes one that was added at run time.</summary>
 internal sealed record MemberAdded(InstanceDefinition Definition, TaskCompletionSource<MemberChange> Done) : FleetEvent;
@@ -31,17 +31,17 @@ internal sealed record DefinitionsChanged(IReadOnlyList<InstanceDefinition> Defi
 internal sealed record RulesChanged(ColdTiers Tiers, ModelDigests Digests) : FleetEvent;
 
 /// <summary>A caller needs current model lists.</summary>
-internal sealed record CatalogAsked(TaskCompletionSource Done) : FleetEvent;
+internal sealed record CatalogRequested(TaskCompletionSource Done) : FleetEvent;
 
 /// <summary>The models in an instance's memory may have changed.</summary>
-internal sealed record LookAsked(Instance Instance) : FleetEvent;
+internal sealed record ProbeRequested(Instance Instance) : FleetEvent;
 
 /// <summary>A caller needs the current models in memory.</summary>
-internal sealed record RunningAsked(TaskCompletionSource Done) : FleetEvent;
+internal sealed record RunningModelsRequested(TaskCompletionSource Done) : FleetEvent;
 
 /// <summary>Other gateways have published new state.</summary>
 /// <param name="Drains">Drain directives.</param>
 /// <param name="Members">Directives that add or remove instances.</param>
 /// <param name="Ejections">Ejections by other gateways.</param>
-internal sealed record OthersHeard(
+internal sealed record PeerStateReceived(
     ImmutableArray<DrainMark> Drains, ImmutableArray<MemberMark> Members, ImmutableArray<EjectionMark> Ejections) : FleetEvent;

@@ -27,7 +27,7 @@ internal static class FleetMembers
     /// <param name="words">Operators' directives.</param>
     /// <param name="hidden">Receives the added instances whose name or address is taken.</param>
     public static IReadOnlyList<InstanceDefinition> Merge(
-        IReadOnlyList<InstanceDefinition> configured, WordBook<MemberMark> words, ICollection<InstanceDefinition> hidden)
+        IReadOnlyList<InstanceDefinition> configured, VersionedMap<MemberMark> words, ICollection<InstanceDefinition> hidden)
     {
         var all = new List<InstanceDefinition>(configured);
         // Two gateways may have accepted the same address at the same time: the older directive wins.
@@ -42,8 +42,8 @@ internal static class FleetMembers
 
     /// <summary>Adds an instance, or changes one that was added at run time.</summary>
     /// <returns>The outcome and the resulting directives.</returns>
-    public static (MemberChange Change, FleetWords Words) Add(
-        InstanceDefinition asked, IReadOnlyList<InstanceDefinition> configured, FleetWords words, DateTimeOffset now)
+    public static (MemberChange Change, OperatorDirectives Words) Add(
+        InstanceDefinition asked, IReadOnlyList<InstanceDefinition> configured, OperatorDirectives words, DateTimeOffset now)
     {
         if (configured.Any(d => Has(d, asked.Name)))
             return (MemberChange.Configured, words);
@@ -55,15 +55,15 @@ internal static class FleetMembers
     }
 
     /// <returns>The outcome and the resulting directives.</returns>
-    public static (MemberChange Change, FleetWords Words) Remove(
-        string name, IReadOnlyList<InstanceDefinition> configured, FleetWords words, DateTimeOffset now) =>
+    public static (MemberChange Change, OperatorDirectives Words) Remove(
+        string name, IReadOnlyList<InstanceDefinition> configured, OperatorDirectives words, DateTimeOffset now) =>
         configured.Any(d => Has(d, name)) ? (MemberChange.Configured, words)
         : IsLiving(name, words.Members) ? (MemberChange.Removed, words.Remove(name, now))
         : (MemberChange.NotFound, words);
 
-    private static bool IsLiving(string name, WordBook<MemberMark> words) => words.TryGet(name, out var mark) && mark.Definition is not null;
+    private static bool IsLiving(string name, VersionedMap<MemberMark> words) => words.TryGet(name, out var mark) && mark.Definition is not null;
 
-    private static IEnumerable<MemberMark> Living(WordBook<MemberMark> words) => words.Words.Where(m => m.Definition is not null);
+    private static IEnumerable<MemberMark> Living(VersionedMap<MemberMark> words) => words.Words.Where(m => m.Definition is not null);
 
     private static bool Has(InstanceDefinition definition, string name) => string.Equals(definition.Name, name, StringComparison.OrdinalIgnoreCase);
 

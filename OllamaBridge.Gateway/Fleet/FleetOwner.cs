@@ -34,7 +34,7 @@ internal sealed class FleetOwner(
     private IReadOnlyList<InstanceDefinition> _configured = [];
     private Coalescer? _running;
     private FleetSnapshot _current = FleetSnapshot.Empty;
-    private FleetWords _words = FleetWords.None;
+    private OperatorDirectives _words = OperatorDirectives.None;
 
     public event Action? Changed;
 
@@ -55,10 +55,10 @@ internal sealed class FleetOwner(
     }
 
     public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) =>
-        AskAsync<bool>(done => new DrainAsked(name, draining, null, done), cancellationToken);
+        AskAsync<bool>(done => new DrainRequested(name, draining, null, done), cancellationToken);
 
     public Task<bool> DrainUntilAsync(string name, DateTimeOffset deadline, CancellationToken cancellationToken) =>
-        AskAsync<bool>(done => new DrainAsked(name, Draining: true, deadline, done), cancellationToken);
+        AskAsync<bool>(done => new DrainRequested(name, Draining: true, deadline, done), cancellationToken);
 
     public Task<MemberChange> AddAsync(InstanceDefinition definition, CancellationToken cancellationToken) =>
         AskAsync<MemberChange>(done => new MemberAdded(definition, done), cancellationToken);
@@ -66,7 +66,7 @@ internal sealed class FleetOwner(
     public Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken) =>
         AskAsync<MemberChange>(done => new MemberRemoved(name, done), cancellationToken);
 
-    public void LookAgain(Instance instance) => _events.Writer.TryWrite(new LookAsked(instance));
+    public void LookAgain(Instance instance) => _events.Writer.TryWrite(new ProbeRequested(instance));
 
     public Task RefreshRunningAsync(CancellationToken cancellationToken) =>
         LazyInitializer.EnsureInitialized(ref _running, () => new Coalescer(ReadRunningAsync)).RunAsync().WaitAsync(cancellationToken);
@@ -74,7 +74,7 @@ internal sealed class FleetOwner(
     public async Task RefreshCatalogAsync(CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _events.Writer.TryWrite(new CatalogAsked(done));
+        _events.Writer.TryWrite(new CatalogRequested(done));
         try
         {
             await done.Task.WaitAsync(Settings.Timeout, time, cancellationToken);
@@ -86,7 +86,7 @@ internal sealed class FleetOwner(
     }
 
     /// <summary>The state that this gateway shares with others.</summary>
-    internal FleetWords Words => Volatile.Read(ref _words);
+    internal OperatorDirectives Words => Volatile.Read(ref _words);
 
     /// <inheritdoc cref="InstanceWatches.FirstAllowance"/>
     internal Func<int, int> FirstAllowance
@@ -95,10 +95,10 @@ internal sealed class FleetOwner(
     }
 
     /// <summary>Merges state from other gateways: operators' directives and ejections.</summary>
-    internal void Learn(OthersHeard heard)
+    internal void Learn(PeerStateReceived heard)
     {
         var words = Words;
-        if (!heard.Ejections.IsEmpty || words.Hear(heard.Drains, heard.Members, time.GetWallClock()) != words)
+        if (!heard.Ejections.IsEmpty || words.Merge(heard.Drains, heard.Members, time.GetWallClock()) != words)
             _events.Writer.TryWrite(heard);
     }
 
@@ -215,7 +215,7 @@ internal sealed class FleetOwner(
         {
             case Looked { Result: var result }:
                 return ApplyLook(result, now);
-            case CatalogCame { Result: var late }:
+            case CatalogReceived { Result: var late }:
                 _watches.Find(late.Instance)?.Apply(late, Settings, now);
                 return true;
             case RequestsFailed { Failure: InstanceFailure.StaleCatalog } stale:
@@ -230,14 +230,14 @@ internal sealed class FleetOwner(
             case RequestsRecovered recovered:
                 _watches.Find(recovered.Instance)?.Praise();
                 return false;
-            case DrainAsked drain:
+            case DrainRequested drain:
                 return ApplyDrain(drain, time.GetWallClock());
             case MemberAdded added:
                 return ApplyAdded(added, now, stoppingToken);
             case MemberRemoved removed:
                 return Answer(removed.Done, FleetMembers.Remove(removed.Name, _configured, _words, time.GetWallClock()));
-            case OthersHeard others:
-                return ApplyWords(_words.Hear(others.Drains, others.Members, time.GetWallClock())) | _watches.ApplyEjections(others.Ejections, now);
+            case PeerStateReceived others:
+                return ApplyWords(_words.Merge(others.Drains, others.Members, time.GetWallClock())) | _watches.ApplyEjections(others.Ejections, now);
             case DefinitionsChanged { Definitions: var definitions }:
                 var listed = WithPeers(_here = definitions);
                 if (audit is not null)
@@ -250,13 +250,13 @@ internal sealed class FleetOwner(
                 _configured = WithPeers(_here);
                 Reconcile();
                 return true;
-            case LookAsked wanted:
+            case ProbeRequested wanted:
                 _watches.Find(wanted.Instance)?.LookSoon(now);
                 return false;
-            case RunningAsked running:
+            case RunningModelsRequested running:
                 LookAtRunning(() => running.Done.TrySetResult(), stoppingToken);
                 return false;
-            case CatalogAsked asked:
+            case CatalogRequested asked:
                 LookAtLists(
                     // Only this region's instances: the change was made here.
                     _watches.All.Where(w => w.Status == InstanceStatus.Healthy && !w.Instance.IsPeer).ToList(), () => asked.Done.TrySetResult(), now, stoppingToken);
@@ -302,7 +302,7 @@ internal sealed class FleetOwner(
     {
         try
         {
-            _events.Writer.TryWrite(new CatalogCame(await late));
+            _events.Writer.TryWrite(new CatalogReceived(await late));
         }
         catch (OperationCanceledException)
         {
@@ -310,7 +310,7 @@ internal sealed class FleetOwner(
         }
     }
 
-    private bool ApplyDrain(DrainAsked drain, DateTimeOffset now)
+    private bool ApplyDrain(DrainRequested drain, DateTimeOffset now)
     {
         var instance = _watches.Find(drain.Name)?.Instance;
         // An instance that is absent now may come back under its name, so its drain can be ended as well.
@@ -322,7 +322,7 @@ internal sealed class FleetOwner(
 
     /// <summary>Applies an operator's directive and completes the operator's call once it is in the published snapshot.</summary>
     /// <returns>False: the snapshot has been published already.</returns>
-    private bool Answer<T>(TaskCompletionSource<T> done, (T Outcome, FleetWords Words) said)
+    private bool Answer<T>(TaskCompletionSource<T> done, (T Outcome, OperatorDirectives Words) said)
     {
         Say(said.Words);
         done.TrySetResult(said.Outcome);
@@ -341,7 +341,7 @@ internal sealed class FleetOwner(
         return false;
     }
 
-    private void Say(FleetWords words)
+    private void Say(OperatorDirectives words)
     {
         if (words == _words)
             return;
@@ -350,7 +350,7 @@ internal sealed class FleetOwner(
     }
 
     /// <returns>Whether a new snapshot must be published.</returns>
-    private bool ApplyWords(FleetWords words)
+    private bool ApplyWords(OperatorDirectives words)
     {
         var before = _words;
         Volatile.Write(ref _words, words);
@@ -386,7 +386,7 @@ internal sealed class FleetOwner(
     private async Task ReadRunningAsync()
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _events.Writer.TryWrite(new RunningAsked(done));
+        _events.Writer.TryWrite(new RunningModelsRequested(done));
         try
         {
             await done.Task.WaitAsync(RunningPatience, time);

@@ -180,7 +180,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
             view.Instance.Allowance = mine;
         }
 
-        _owner.Learn(new OthersHeard(seen.Drains, seen.Members, [.. seen.Ejections.Where(e => e.Gateway != Gateway)]));
+        _owner.Learn(new PeerStateReceived(seen.Drains, seen.Members, [.. seen.Ejections.Where(e => e.Gateway != Gateway)]));
         if (raised)
             _owner.NoteRoom();
     }

@@ -48,7 +48,7 @@ internal readonly record struct SlotClaim(string Gateway, string Instance, int U
 /// <param name="Deadline">The drain's deadline in milliseconds since 1970; 0 for none.</param>
 /// <param name="Incarnation">The incarnation that it applies to (<see cref="InstanceDefinition.Incarnation"/>); null for all servers of the name.</param>
 internal readonly record struct DrainMark(
-    string Instance, bool Draining, long Version, long Deadline = 0, string? Incarnation = null) : IFleetWord
+    string Instance, bool Draining, long Version, long Deadline = 0, string? Incarnation = null) : IDirective
 {
     /// <summary>Whether the directive applies to an incarnation.</summary>
     public bool IsOn(string? incarnation) => Incarnation is null || incarnation is null || Incarnation == incarnation;
@@ -64,7 +64,7 @@ internal readonly record struct DrainMark(
 /// <param name="Instance">The instance's name in lower case: names are case-insensitive.</param>
 /// <param name="Definition">The instance; null if it was removed.</param>
 /// <param name="Version">Its time in milliseconds since 1970, or the previous directive's version plus one.</param>
-internal readonly record struct MemberMark(string Instance, InstanceDefinition? Definition, long Version) : IFleetWord
+internal readonly record struct MemberMark(string Instance, InstanceDefinition? Definition, long Version) : IDirective
 {
     public bool IsUndoing => Definition is null;
 

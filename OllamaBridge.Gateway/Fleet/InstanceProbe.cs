@@ -51,7 +51,7 @@ internal sealed record ProbeResult(
 /// <param name="Took">The duration.</param>
 internal sealed record CatalogResult(Instance Instance, long AskedAt, ImmutableArray<CatalogModel> Catalog, string? Error, TimeSpan Took);
 
-/// <summary>Probes an instance by its kind: <see cref="OllamaLook"/> or <see cref="OpenAILook"/>; another region's bridge reports its capacity, too.</summary>
+/// <summary>Probes an instance by its kind: <see cref="OllamaProbe"/> or <see cref="OpenAIProbe"/>; another region's bridge reports its capacity, too.</summary>
 internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time)
 {
     /// <summary>The service key of the probes' HTTP client: its connections close soon after a probe.</summary>
@@ -78,7 +78,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
             Task<CatalogResult>? catalog;
             if (instance.OpenAI is { } service)
             {
-                await OpenAILook.LookAsync(service, GetAsync);
+                await OpenAIProbe.LookAsync(service, GetAsync);
                 catalog = ReadCatalog();
                 result = new ProbeResult(instance, askedAt, Error: null, Refused: false, Version: null, Loaded: [], Catalog: default);
             }
@@ -88,10 +88,10 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
                 var region = instance.IsPeer ? await AskRegionAsync(instance, limit.Token) : null;
                 if (region?.Mistake(instance.Name, instance.Peer!.Self) is { } mistake)
                     return new ProbeResult(instance, askedAt, mistake, Refused: false, null, [], default) { IsMistaken = true };
-                var version = await OllamaLook.ReadVersionAsync(GetAsync);
+                var version = await OllamaProbe.ReadVersionAsync(GetAsync);
                 // In parallel to the list of models in memory, which takes the whole timeout while a model is being loaded.
                 catalog = ReadCatalog();
-                var health = await OllamaLook.ReadMemoryAsync(GetAsync, version);
+                var health = await OllamaProbe.ReadMemoryAsync(GetAsync, version);
                 cancellationToken.ThrowIfCancellationRequested();
                 result = new ProbeResult(instance, askedAt, Error: null, Refused: false, health.Version, health.Loaded, Catalog: default)
                 {
@@ -133,7 +133,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, limit.Token);
         try
         {
-            var catalog = instance.OpenAI is { } service ? await OpenAILook.ReadCatalogAsync(service, GetAsync) : await OllamaLook.ReadCatalogAsync(GetAsync);
+            var catalog = instance.OpenAI is { } service ? await OpenAIProbe.ReadCatalogAsync(service, GetAsync) : await OllamaProbe.ReadCatalogAsync(GetAsync);
             return new CatalogResult(instance, askedAt, catalog, Error: null, time.GetElapsedTime(askedAt));
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested && IsExpected(e))

@@ -8,7 +8,7 @@ internal sealed class InstanceWatch(Instance instance)
 {
     private static readonly TimeSpan HearingError = TimeSpan.FromMilliseconds(250);
     // Configured models are known before the first probe.
-    private ImmutableArray<CatalogModel> _catalog = OpenAILook.Configured(instance);
+    private ImmutableArray<CatalogModel> _catalog = OpenAIProbe.Configured(instance);
     private ImmutableArray<LoadedModel> _loaded = [];
     private bool _catalogKnown = instance.OpenAI is { Models.IsEmpty: false };
     private string? _version;
@@ -235,7 +235,7 @@ internal sealed class InstanceWatch(Instance instance)
     }
 
     /// <summary>Models in memory; for an OpenAI server all of its models.</summary>
-    private ImmutableArray<LoadedModel> Loaded => Instance.OpenAI is null ? _loaded : OpenAILook.Loaded(_catalog);
+    private ImmutableArray<LoadedModel> Loaded => Instance.OpenAI is null ? _loaded : OpenAIProbe.Loaded(_catalog);
 
     public InstanceView ToView() =>
         new(Instance, Status, Draining || LeavingSince is not null, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)

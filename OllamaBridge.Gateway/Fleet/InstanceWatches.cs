@@ -28,7 +28,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     /// longer found is drained first, so that an operator or its own hook can still set a deadline.
     /// </summary>
     /// <returns>The removed instances.</returns>
-    public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, FleetWords words, Moment now)
+    public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, OperatorDirectives words, Moment now)
     {
         var hidden = new List<InstanceDefinition>();
         var definitions = FleetMembers.Merge(configured, words.Members, hidden);
@@ -91,7 +91,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     }
 
     /// <returns>Whether anything changed.</returns>
-    public bool ApplyDrains(FleetWords words)
+    public bool ApplyDrains(OperatorDirectives words)
     {
         var changed = false;
         foreach (var watch in _watches)

@@ -20,13 +20,13 @@ internal sealed class AttemptSender(
     IHttpForwarder forwarder,
     HttpMessageInvoker client,
     FreshConnectionClient freshClient,
-    AnswerTransformer transformer,
+    ResponseTransformer transformer,
     RequestQueue queue,
     RetryBudget retries,
     BridgeMetrics metrics,
     ForwardTimeouts timeouts,
-    SilenceWatch watch,
-    ConversationHomes homes,
+    StallDetector watch,
+    ConversationRegions homes,
     ParallelismLearner parallelism,
     TimeProvider time,
     ILogger<AttemptSender> logger)
@@ -102,7 +102,7 @@ internal sealed class AttemptSender(
     /// the request is hedged.
     /// </summary>
     public async Task<ForwardAttempt> SendAsync(
-        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan = null, HedgeRace? race = null)
+        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ResumptionPlan? plan = null, HedgeRace? race = null)
     {
         call.Attempts++;
         call.FirstSentAt ??= time.GetTimestamp();
@@ -124,19 +124,19 @@ internal sealed class AttemptSender(
         FaultLog.StaleConnection(logger, call.Operation.Name, lease.Instance.Name);
         metrics.RecordFault(Fault.Bridge, InstanceFailure.StaleConnection);
         metrics.RecordRetry(InstanceFailure.StaleConnection);
-        BegunResponse.Renew(context);
+        RestartableResponse.Renew(context);
         return await SendOnceAsync(context, call, lease, budget, plan, race, freshClient);
     }
 
     private async Task<ForwardAttempt> SendOnceAsync(
-        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ContinuationPlan? plan, HedgeRace? race, HttpMessageInvoker sender)
+        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ResumptionPlan? plan, HedgeRace? race, HttpMessageInvoker sender)
     {
         var attempt = new ForwardAttempt(call, lease, budget, time, context.RequestAborted)
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
             Plan = plan,
             Race = race,
-            IsBoundToInstance = ContinuationOptions.IsUnwanted(context.Request.Headers),
+            IsBoundToInstance = ResumptionOptions.IsUnwanted(context.Request.Headers),
         };
         context.Features.Set(attempt);
         attempt.Connection = ConnectionUse.Begin();
@@ -157,11 +157,11 @@ internal sealed class AttemptSender(
                 var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : outgoing!.Bytes;
                 context.Request.Body = new SequenceStream(body);
                 context.Request.ContentLength = body.Length;
-                invoker = HeldBodyClient.For(sender, body);
+                invoker = SinglePacketInvoker.For(sender, body);
             }
         }
 
-        using var sending = SilenceWatch.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
+        using var sending = StallDetector.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
         try
         {
             if (sending is not null)

@@ -13,7 +13,7 @@ internal static class BusyWait
     /// <summary>Whether the request waits for room and is sent again. <paramref name="now"/> is in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public static bool IsPossible(ForwardAttempt attempt, HttpResponseMessage response, long now) =>
         // Only a bridge sends the queue position.
-        response.StatusCode == HttpStatusCode.ServiceUnavailable && response.Headers.NonValidated.Contains(Urgency.PositionHeader)
+        response.StatusCode == HttpStatusCode.ServiceUnavailable && response.Headers.NonValidated.Contains(RequestPriority.PositionHeader)
         && attempt.Call is { Operation.Kind: OperationKind.Inference, Body: not null } call
         && call.WaitsForRoomUntil > now;
 }

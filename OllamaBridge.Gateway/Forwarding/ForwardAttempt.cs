@@ -70,7 +70,7 @@ internal sealed class ForwardAttempt(
     public long PrefillNanoseconds { get; set; }
 
     /// <summary>The instance's error response, for the client if no other attempt succeeds.</summary>
-    public RetainedAnswer? Retained { get; set; }
+    public RetainedResponse? Retained { get; set; }
 
     /// <summary>Whether the request is too long for the model and another model may accept it. The client received nothing.</summary>
     public bool IsTooLong { get; set; }
@@ -86,7 +86,7 @@ internal sealed class ForwardAttempt(
     public bool IsCutOff { get; set; }
 
     /// <summary>The plan of a resumption; null if this attempt sends the client's own request.</summary>
-    public ContinuationPlan? Plan { get; init; }
+    public ResumptionPlan? Plan { get; init; }
 
     /// <summary>Whether a resumable stream has reached its terminal marker.</summary>
     public bool IsComplete { get; set; }
@@ -97,14 +97,14 @@ internal sealed class ForwardAttempt(
     /// <summary>The error line that the instance sent in its stream; empty if none.</summary>
     public ReadOnlyMemory<byte> Told { get; set; }
 
-    /// <summary>Why <see cref="SilenceWatch"/> ended the attempt; null if it did not.</summary>
+    /// <summary>Why <see cref="StallDetector"/> ended the attempt; null if it did not.</summary>
     public Interruption? Cause { get; set; }
 
     /// <summary>Whether the client rejects resumption: its stream comes from one instance, or ends with an error.</summary>
     public bool IsBoundToInstance { get; init; }
 
-    /// <summary>Whether the response so far can be resumed; null until <see cref="SilenceWatch"/> asks.</summary>
-    public MoveQuestion? Move { get; set; }
+    /// <summary>Whether the response so far can be resumed; null until <see cref="StallDetector"/> asks.</summary>
+    public ResumeFeasibility? Move { get; set; }
 
     /// <summary>The liveness check of the instance; null until the response has been silent long enough.</summary>
     public LivenessCheck? Liveness { get; set; }
@@ -310,4 +310,4 @@ internal sealed class ForwardAttempt(
 }
 
 /// <summary>An error response that is kept for later. <paramref name="RetryAfter"/> is zero if the instance sent none.</summary>
-internal sealed record RetainedAnswer(int Status, string? ContentType, ReadOnlyMemory<byte> Body, TimeSpan RetryAfter = default);
+internal sealed record RetainedResponse(int Status, string? ContentType, ReadOnlyMemory<byte> Body, TimeSpan RetryAfter = default);

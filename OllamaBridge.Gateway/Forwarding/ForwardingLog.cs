@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -5,24 +6,24 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Log messages of forwarding. Event ids 1200–1299.</summary>
 internal static partial class ForwardingLog
 {
-    [LoggerMessage(1200, LogLevel.Warning, "Attempt {Attempt} of {Operation} failed on instance {Instance} ({Failure}): {Next}")]
+    [LoggerMessage(EventIds.Forwarding.AttemptFailed, LogLevel.Warning, "Attempt {Attempt} of {Operation} failed on instance {Instance} ({Failure}): {Next}")]
     public static partial void AttemptFailed(ILogger logger, string operation, string instance, InstanceFailure failure, int attempt, string next);
 
-    [LoggerMessage(1201, LogLevel.Warning, "Response of {Operation} from instance {Instance} broke off; ended it with an error")]
+    [LoggerMessage(EventIds.Forwarding.Truncated, LogLevel.Warning, "Response of {Operation} from instance {Instance} broke off; ended it with an error")]
     public static partial void Truncated(ILogger logger, string operation, string instance);
 
-    [LoggerMessage(1202, LogLevel.Information, "Attempt withdrawn from instance {Instance} before its response began: {Operation} ({Reason})")]
+    [LoggerMessage(EventIds.Forwarding.Taken, LogLevel.Information, "Attempt withdrawn from instance {Instance} before its response began: {Operation} ({Reason})")]
     public static partial void Taken(ILogger logger, string operation, string instance, InstanceFailure reason);
 
-    [LoggerMessage(1203, LogLevel.Warning, "Connection to instance {Instance} failed: {Reason}")]
+    [LoggerMessage(EventIds.Forwarding.ConnectionFailed, LogLevel.Warning, "Connection to instance {Instance} failed: {Reason}")]
     public static partial void ConnectionFailed(ILogger logger, string instance, string reason);
 
-    [LoggerMessage(1204, LogLevel.Warning, "Changed TLS file cannot be used; the previous certificates stay in use: {Reason}")]
+    [LoggerMessage(EventIds.Forwarding.TlsFilesUnreadable, LogLevel.Warning, "Changed TLS file cannot be used; the previous certificates stay in use: {Reason}")]
     public static partial void TlsFilesUnreadable(ILogger logger, string reason);
 
-    [LoggerMessage(1210, LogLevel.Warning, "Fallback to {Model} for {Asked} ({Cause})")]
+    [LoggerMessage(EventIds.Forwarding.StandsIn, LogLevel.Warning, "Fallback to {Model} for {Asked} ({Cause})")]
     public static partial void StandsIn(ILogger logger, string model, string asked, Naming.FallbackCause cause);
 
-    [LoggerMessage(1209, LogLevel.Warning, "Unload of {Model} on {Instance} failed: {Error}")]
+    [LoggerMessage(EventIds.Forwarding.UnloadFailed, LogLevel.Warning, "Unload of {Model} on {Instance} failed: {Error}")]
     public static partial void UnloadFailed(ILogger logger, string model, string instance, string error);
 }

@@ -29,7 +29,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<PlacementOutcomes>();
         services.AddBridgeOptions<ParallelismOptions, ParallelismOptionsValidator>(ParallelismOptions.Section);
         services.AddSingleton<ParallelismLearner>();
-        services.AddSingleton<AnswerTransformer>();
+        services.AddSingleton<ResponseTransformer>();
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
         services.AddSingleton<AttemptSender>();
@@ -38,21 +38,21 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<FirstTokenTimes>();
         services.AddSingleton<HedgeBudget>();
         services.AddSingleton<Hedger>();
-        services.AddBridgeOptions<ContinuationOptions, ContinuationOptionsValidator>(ContinuationOptions.Section);
+        services.AddBridgeOptions<ResumptionOptions, ResumptionOptionsValidator>(ResumptionOptions.Section);
         // Queries are rare and have a body: a stale connection would lose them.
-        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQuestions>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQueries>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
         services.AddSingleton<TemplateProbe>();
         services.AddSingleton<HiddenTextProbe>();
         services.AddSingleton<AnswerTokenCount>();
-        services.AddSingleton<ContinuationPlanner>();
-        services.AddSingleton<AnswerStreams>();
-        services.AddSingleton<Continuer>();
+        services.AddSingleton<ResumptionPlanner>();
+        services.AddSingleton<ResumableStreams>();
+        services.AddSingleton<StreamResumer>();
         services.AddBridgeOptions<LivenessOptions, LivenessOptionsValidator>(LivenessOptions.Section);
         services.AddSingleton<LivenessChecks>();
         services.AddSingleton<LoadTimes>();
         services.AddSingleton<DrainMoves>();
-        services.AddSingleton<SilenceWatch>();
-        services.AddHostedService(provider => provider.GetRequiredService<SilenceWatch>());
+        services.AddSingleton<StallDetector>();
+        services.AddHostedService(provider => provider.GetRequiredService<StallDetector>());
         services.AddSingleton<TokenCountStage>();
         services.AddSingleton<ForwardingStage>();
         services.AddSingleton<UnloadStage>();

@@ -15,7 +15,7 @@ internal sealed class ForwardingStage(
     AttemptSender sender,
     Hedger hedger,
     ModelFallback fallback,
-    Continuer continuer,
+    StreamResumer continuer,
     RequestQueue queue,
     RetryBudget budget,
     PlacementOutcomes outcomes,
@@ -32,7 +32,7 @@ internal sealed class ForwardingStage(
 
     public async Task HandleAsync(HttpContext context, BridgeCall call)
     {
-        var urgency = Urgency.Read(context.Request.Headers, call.Tenant);
+        var urgency = RequestPriority.Read(context.Request.Headers, call.Tenant);
         if (urgency.Fault is { } fault)
         {
             await ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status400BadRequest, fault);
@@ -49,7 +49,7 @@ internal sealed class ForwardingStage(
         {
             if (call.IsRepeatable)
             {
-                using var repeatable = BegunResponse.For(context);
+                using var repeatable = RestartableResponse.For(context);
                 await AnswerAsync(context, call);
                 return;
             }
@@ -60,7 +60,7 @@ internal sealed class ForwardingStage(
                 return;
             }
 
-            using var response = BegunResponse.For(context);
+            using var response = RestartableResponse.For(context);
             call.Ticket = new QueueTicket();
             await using var heartbeat = call.Heartbeat = Heartbeat.Start(context, call, queue, queueOptions.Value.ProgressInterval, time);
             await AnswerAsync(context, call);
@@ -78,7 +78,7 @@ internal sealed class ForwardingStage(
             && await continuer.ContinueAsync(context, call, broken) is { } whole)
             call.AnsweredBy = whole.Lease.Instance;
         if (context.RequestAborted.IsCancellationRequested && call.Outcome is null && call.Continued is not null && call.Kept is { End.Reason: null })
-            call.Outcome = CallOutcome.Cancelled;
+            call.Outcome = RequestOutcome.Cancelled;
     }
 
     /// <returns>The attempt whose response broke off and can be resumed; null if the request is finished.</returns>
@@ -128,7 +128,7 @@ internal sealed class ForwardingStage(
                 {
                     if (TryRepeat(call, tries, attempt))
                     {
-                        BegunResponse.Renew(context);
+                        RestartableResponse.Renew(context);
                         continue;
                     }
 
@@ -157,7 +157,7 @@ internal sealed class ForwardingStage(
                     outcomes.Busy(lease, busyFor);
                     tries.Full++;
                     tries.LastFailure = InstanceFailure.ServerError;
-                    BegunResponse.Renew(context);
+                    RestartableResponse.Renew(context);
                     continue;
                 }
 
@@ -172,7 +172,7 @@ internal sealed class ForwardingStage(
                         // The changed request is a different one: its result is no evidence about the failed request.
                         call.Failures?.End();
                         tries = Begin(call);
-                        BegunResponse.Renew(context);
+                        RestartableResponse.Renew(context);
                         continue;
                     }
 
@@ -181,7 +181,7 @@ internal sealed class ForwardingStage(
                     return null;
                 }
 
-                BegunResponse.Renew(context);
+                RestartableResponse.Renew(context);
             }
         }
     }
@@ -215,9 +215,9 @@ internal sealed class ForwardingStage(
     private static async Task EndCutOffAsync(HttpContext context, BridgeCall call, ForwardAttempt attempt)
     {
         call.AnsweredBy = attempt.Lease.Instance;
-        call.Outcome = CallOutcome.Truncated;
-        BegunResponse.Renew(context);
-        await AnswerFailure.EndAsync(
+        call.Outcome = RequestOutcome.Truncated;
+        RestartableResponse.Renew(context);
+        await ResponseFailure.EndAsync(
             context,
             call,
             ProtocolError.StreamTail(call.Operation.End, "the instance's response broke off; the response so far is incomplete"),
@@ -292,7 +292,7 @@ internal sealed class ForwardingStage(
 
         if (gone.IsCancellationRequested && attempt.Watcher is not { IsComplete: true } && !attempt.IsComplete)
         {
-            call.Outcome = CallOutcome.Cancelled;
+            call.Outcome = RequestOutcome.Cancelled;
         }
         else if (attempt.Interrupted is not null)
         {
@@ -302,13 +302,13 @@ internal sealed class ForwardingStage(
         else if (call.Operation.Kind == OperationKind.Management && attempt is { Truncated: false, Watcher.HasError: true })
         {
             // The stream is complete, and reports that the transfer failed.
-            call.Outcome = CallOutcome.Failed;
+            call.Outcome = RequestOutcome.Failed;
             NoteFailure(InstanceFailure.ServerError, attempt);
         }
         else if (attempt.Truncated || attempt.Watcher is { HasError: true } || (call.Kept is not null && attempt.Watcher is null && !attempt.IsComplete))
         {
             // A resumable stream ends here if bytes that were read could not be written, and their number is unknown.
-            call.Outcome = CallOutcome.Truncated;
+            call.Outcome = RequestOutcome.Truncated;
             NoteFailure(attempt.Watcher is { HasError: true } ? InstanceFailure.ServerError : InstanceFailure.Broken, attempt);
             ForwardingLog.Truncated(logger, call.Operation.Name, attempt.Lease.Instance.Name);
         }

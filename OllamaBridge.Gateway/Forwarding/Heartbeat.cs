@@ -39,7 +39,7 @@ internal sealed class Heartbeat : IAsyncDisposable
         && (call.Facts.Stream ?? call.Operation.StreamsByDefault);
 
     /// <summary>
-    /// Starts sending to a request whose response is a <see cref="BegunResponse"/>. The <paramref name="interval"/> is also the time before the first
+    /// Starts sending to a request whose response is a <see cref="RestartableResponse"/>. The <paramref name="interval"/> is also the time before the first
     /// message.
     /// </summary>
     public static Heartbeat Start(HttpContext context, BridgeCall call, RequestQueue queue, TimeSpan interval, TimeProvider time) =>
@@ -65,7 +65,7 @@ internal sealed class Heartbeat : IAsyncDisposable
     {
         // Runs concurrently with the caller.
         await Task.Yield();
-        var body = BegunResponse.For(context);
+        var body = RestartableResponse.For(context);
         using var timer = new PeriodicTimer(interval, time);
         try
         {

@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// Passes on the progress of a pull, push or create line by line. If it breaks off, only complete lines have been sent and the stream ends without an
 /// error, so that another instance can continue after them. <see cref="ForwardAttempt.IsCutOff"/> reports this.
 /// </summary>
-internal sealed class ProgressStream(Stream source, HeldBytes held, bool sourceEnded, StreamWatcher watcher, ForwardAttempt attempt, HttpContext context)
+internal sealed class ProgressStream(Stream source, BufferedBytes held, bool sourceEnded, StreamWatcher watcher, ForwardAttempt attempt, HttpContext context)
     : ForwardOnlyStream
 {
     private const int ReadSize = 4 * 1024;

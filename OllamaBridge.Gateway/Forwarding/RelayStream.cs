@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// Passes an instance's response on: first the bytes that were read ahead, then the rest as it arrives. A stream that breaks off ends with an error
 /// in the client's protocol, so that no client mistakes a partial response for a complete one.
 /// </summary>
-internal sealed class RelayStream(Stream source, HeldBytes held, bool sourceEnded, ForwardAttempt attempt, HttpContext context) : ForwardOnlyStream
+internal sealed class RelayStream(Stream source, BufferedBytes held, bool sourceEnded, ForwardAttempt attempt, HttpContext context) : ForwardOnlyStream
 {
     private ReadOnlyMemory<byte> _tail;
     private bool _ended = sourceEnded;

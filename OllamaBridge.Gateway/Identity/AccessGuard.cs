@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -92,6 +93,6 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
 /// <summary>Log messages of the guard. Event ids 1490–1499.</summary>
 internal static partial class AccessLog
 {
-    [LoggerMessage(1490, LogLevel.Warning, "Refused requests with a foreign {Header}: {Value}")]
+    [LoggerMessage(EventIds.Access.Refused, LogLevel.Warning, "Refused requests with a foreign {Header}: {Value}")]
     public static partial void Refused(ILogger logger, string header, string value);
 }

@@ -10,9 +10,9 @@ internal static class IdentityServiceCollectionExtensions
         services.AddBridgeOptions<AccessOptions, AccessOptionsValidator>(AccessOptions.Section);
         services.AddBridgeOptions<LimitOptions, LimitOptionsValidator>(LimitOptions.Section);
         services.AddBridgeOptions<TenantsOptions, TenantsOptionsValidator>(TenantsOptions.Section);
-        services.AddSingleton<IValidateOptions<AccessOptions>, OpenDoorValidator>();
+        services.AddSingleton<IValidateOptions<AccessOptions>, AnonymousAccessValidator>();
         services.AddSingleton<TenantDirectory>();
-        services.AddSingleton<FailureBrake>();
+        services.AddSingleton<FailedLoginThrottle>();
         services.AddSingleton<IdentityStage>();
         services.AddHostedService<TenantLoader>();
         services.AddSingleton<AccessGuard>();

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Identity;
 
 /// <summary>Authenticates a request by its key or source network, and checks the scopes of its tenant.</summary>
-internal sealed class IdentityStage(TenantDirectory directory, FailureBrake brake, TimeProvider time)
+internal sealed class IdentityStage(TenantDirectory directory, FailedLoginThrottle brake, TimeProvider time)
 {
     /// <summary><c>Retry-After</c> of a request whose key can't be checked yet.</summary>
     public static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);

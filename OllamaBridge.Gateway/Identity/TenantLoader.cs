@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Identity;
 
@@ -53,7 +54,7 @@ internal sealed class TenantLoader(
 }
 
 /// <summary>Refuses to start if other machines could use the bridge without a key and the settings do not allow that.</summary>
-internal sealed class OpenDoorValidator(IConfiguration configuration, IOptions<TenantsOptions> tenants) : IValidateOptions<AccessOptions>
+internal sealed class AnonymousAccessValidator(IConfiguration configuration, IOptions<TenantsOptions> tenants) : IValidateOptions<AccessOptions>
 {
     public ValidateOptionsResult Validate(string? name, AccessOptions options)
     {
@@ -81,18 +82,18 @@ internal sealed class OpenDoorValidator(IConfiguration configuration, IOptions<T
 /// <summary>Log messages of identity. Event ids 1400–1499.</summary>
 internal static partial class IdentityLog
 {
-    [LoggerMessage(1400, LogLevel.Warning, "No API keys: any client that reaches the bridge may use models, and any client on its machine may change them")]
+    [LoggerMessage(EventIds.Identity.NoKeys, LogLevel.Warning, "No API keys: any client that reaches the bridge may use models, and any client on its machine may change them")]
     public static partial void NoKeys(ILogger logger);
 
-    [LoggerMessage(1401, LogLevel.Warning, "Tenants made through the API could not be read yet: requests with their keys get status 503 until they are")]
+    [LoggerMessage(EventIds.Identity.NotRead, LogLevel.Warning, "Tenants made through the API could not be read yet: requests with their keys get status 503 until they are")]
     public static partial void NotRead(ILogger logger);
 
-    [LoggerMessage(1402, LogLevel.Warning, "Shared tenants have fewer changes ({Count}) than known before ({Known}): the stored tenants are used")]
+    [LoggerMessage(EventIds.Identity.OlderTenants, LogLevel.Warning, "Shared tenants have fewer changes ({Count}) than known before ({Known}): the stored tenants are used")]
     public static partial void OlderTenants(ILogger logger, long count, long known);
 
-    [LoggerMessage(1404, LogLevel.Warning, "The last API key was removed: requests without a key {Consequence}")]
+    [LoggerMessage(EventIds.Identity.LastKeyRemoved, LogLevel.Warning, "The last API key was removed: requests without a key {Consequence}")]
     public static partial void LastKeyRemoved(ILogger logger, string consequence);
 
-    [LoggerMessage(1403, LogLevel.Error, "Shared tenants could not be read ({Kind}): the known tenants stay in use")]
+    [LoggerMessage(EventIds.Identity.LoadFailed, LogLevel.Error, "Shared tenants could not be read ({Kind}): the known tenants stay in use")]
     public static partial void LoadFailed(ILogger logger, string kind);
 }

@@ -20,9 +20,9 @@ internal static class OperationTable
     private static readonly Operation Root = new("root", Ollama, Inventory) { Methods = HeadGet };
     private static readonly Operation Account = new("account", Ollama, Refused) { Methods = ["POST", "DELETE", "GET", "HEAD"] };
     private static readonly Operation Model = new("model", OpenAI, Lookup)
-        { Methods = Get, Model = ModelSource.Path, Wording = UnknownModelWording.WithTag, Route = ApiRoutes.Ollama };
+    { Methods = Get, Model = ModelSource.Path, Wording = UnknownModelWording.WithTag, Route = ApiRoutes.Ollama };
     private static readonly Operation Blob = new("blob", Ollama, Management)
-        { Methods = ["HEAD", "POST"], NeedsModel = false, UnbufferedBody = true };
+    { Methods = ["HEAD", "POST"], NeedsModel = false, UnbufferedBody = true };
 
     private static readonly FrozenDictionary<string, Operation> Exact = new Dictionary<string, Operation>
     {
@@ -32,27 +32,27 @@ internal static class OperationTable
         ["/api/tags"] = new("tags", Ollama, Inventory) { Methods = HeadGet },
         ["/api/ps"] = new("ps", Ollama, Inventory) { Methods = Get },
         ["/api/show"] = new("show", Ollama, Lookup)
-            { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.WithTag, GoType = "ShowRequest" },
+        { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.WithTag, GoType = "ShowRequest" },
 
         ["/api/generate"] = new("generate", Ollama, Inference)
-            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.Done, StreamsByDefault = true, GoType = "GenerateRequest" },
+        { Methods = Post, Model = ModelSource.Body, End = StreamEnd.Done, StreamsByDefault = true, GoType = "GenerateRequest" },
         ["/api/chat"] = new("chat", Ollama, Inference)
-            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.Done, StreamsByDefault = true, GoType = "ChatRequest" },
+        { Methods = Post, Model = ModelSource.Body, End = StreamEnd.Done, StreamsByDefault = true, GoType = "ChatRequest" },
         ["/api/embed"] = new("embed", Ollama, Inference)
-            { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
+        { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
         ["/api/embeddings"] = new("embeddings", Ollama, Inference)
-            { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbeddingRequest" },
+        { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbeddingRequest" },
 
         ["/api/pull"] = new("pull", Ollama, Management)
-            { Methods = Post, Naming = Fleet.ModelNaming.Pull, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PullRequest" },
+        { Methods = Post, Naming = Fleet.ModelNaming.Pull, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PullRequest" },
         ["/api/push"] = new("push", Ollama, Management)
-            { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PushRequest" },
+        { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PushRequest" },
         ["/api/create"] = new("create", Ollama, Management)
-            { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "CreateRequest" },
+        { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "CreateRequest" },
         ["/api/copy"] = new("copy", Ollama, Management)
-            { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.BodySource, Wording = UnknownModelWording.DoubleQuoted, GoType = "CopyRequest" },
+        { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.BodySource, Wording = UnknownModelWording.DoubleQuoted, GoType = "CopyRequest" },
         ["/api/delete"] = new("delete", Ollama, Management)
-            { Methods = ["DELETE"], Naming = Fleet.ModelNaming.Pull, Model = ModelSource.Body, GoType = "DeleteRequest" },
+        { Methods = ["DELETE"], Naming = Fleet.ModelNaming.Pull, Model = ModelSource.Body, GoType = "DeleteRequest" },
 
         ["/api/me"] = Account,
         ["/api/signout"] = Account,
@@ -62,19 +62,19 @@ internal static class OperationTable
 
         ["/v1/models"] = new("models", OpenAI, Inventory) { Methods = Get },
         ["/v1/chat/completions"] = new("chat", OpenAI, Inference)
-            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.DoneMarker, GoType = "ChatCompletionRequest" },
+        { Methods = Post, Model = ModelSource.Body, End = StreamEnd.DoneMarker, GoType = "ChatCompletionRequest" },
         ["/v1/completions"] = new("text_completion", OpenAI, Inference)
-            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.DoneMarker, GoType = "CompletionRequest" },
+        { Methods = Post, Model = ModelSource.Body, End = StreamEnd.DoneMarker, GoType = "CompletionRequest" },
         ["/v1/embeddings"] = new("embeddings", OpenAI, Inference)
-            { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
+        { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
         ["/v1/responses"] = new("responses", OpenAI, Inference)
-            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.ResponseEvent, GoType = "ResponsesRequest", Route = ApiRoutes.Responses, Encodings = ["zstd"] },
+        { Methods = Post, Model = ModelSource.Body, End = StreamEnd.ResponseEvent, GoType = "ResponsesRequest", Route = ApiRoutes.Responses, Encodings = ["zstd"] },
         ["/v1/audio/transcriptions"] = new("transcription", OpenAI, Inference)
-            { Methods = Post, Model = ModelSource.Form, End = StreamEnd.DoneMarker, Route = ApiRoutes.Transcriptions },
+        { Methods = Post, Model = ModelSource.Form, End = StreamEnd.DoneMarker, Route = ApiRoutes.Transcriptions },
         ["/v1/messages/count_tokens"] = new(CountTokens, Anthropic, Lookup)
-            { Methods = Post, Model = ModelSource.Body, GoType = "CountTokensRequest" },
+        { Methods = Post, Model = ModelSource.Body, GoType = "CountTokensRequest" },
         ["/v1/messages"] = new("messages", Anthropic, Inference)
-            { Methods = Post, Model = ModelSource.Body, End = StreamEnd.MessageStop, GoType = "MessagesRequest" },
+        { Methods = Post, Model = ModelSource.Body, End = StreamEnd.MessageStop, GoType = "MessagesRequest" },
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static readonly (string Prefix, Operation Operation)[] Prefixes =

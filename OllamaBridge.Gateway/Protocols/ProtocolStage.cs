@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Identity;
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>Identifies the operation of a request; responds to an unknown route as a server's router does.</summary>
-internal sealed class ProtocolStage(TimeProvider time, CallAccounting accounting)
+internal sealed class ProtocolStage(TimeProvider time, RequestAccounting accounting)
 {
     /// <summary>gin's body of a 405 response.</summary>
     public static ReadOnlySpan<byte> NotAllowed => "405 method not allowed"u8;

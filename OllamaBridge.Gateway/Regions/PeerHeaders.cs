@@ -16,20 +16,20 @@ internal static class PeerHeaders
     public static void Complete(HttpRequestHeaders headers, ForwardAttempt attempt)
     {
         if (attempt.Call.Priority == Identity.Priority.Batch)
-            headers.TryAddWithoutValidation(Urgency.PriorityHeader, "batch");
+            headers.TryAddWithoutValidation(RequestPriority.PriorityHeader, "batch");
         if (attempt.IsBoundToInstance)
-            headers.TryAddWithoutValidation(ContinuationOptions.Header, ContinuationOptions.Off);
+            headers.TryAddWithoutValidation(ResumptionOptions.Header, ResumptionOptions.Off);
     }
 
     /// <summary>Removes the headers that are meant for this bridge from a peer's response.</summary>
     /// <returns>The source of the response: the region and, if the peer names it, the instance, such as <c>us-east/ollama-2</c>.</returns>
     public static string Clean(HttpResponseHeaders headers, Instance peer)
     {
-        var there = headers.NonValidated.TryGetValues(AnswerTransformer.InstanceHeader, out var names) ? names.ToString() : "";
+        var there = headers.NonValidated.TryGetValues(ResponseTransformer.InstanceHeader, out var names) ? names.ToString() : "";
         List<string>? remove = null;
         foreach (var (name, _) in headers.NonValidated)
             if (name.StartsWith(HeaderHygiene.InternalPrefix, StringComparison.OrdinalIgnoreCase)
-                ? !name.Equals(AnswerTransformer.ModelHeader, StringComparison.OrdinalIgnoreCase)
+                ? !name.Equals(ResponseTransformer.ModelHeader, StringComparison.OrdinalIgnoreCase)
                 : Array.Exists(Limits, l => name.StartsWith(l, StringComparison.OrdinalIgnoreCase)))
                 (remove ??= []).Add(name);
         foreach (var name in remove ?? [])

@@ -1,9 +1,11 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Regions;
 
 /// <summary>Log messages of regions. Event ids 1670–1699.</summary>
 internal static partial class RegionLog
 {
-    [LoggerMessage(1670, LogLevel.Warning, "Ignoring region {Peer}: {Mistake} (Bridge:Regions)")]
+    [LoggerMessage(EventIds.Region.Mistaken, LogLevel.Warning, "Ignoring region {Peer}: {Mistake} (Bridge:Regions)")]
     public static partial void Mistaken(ILogger logger, string peer, string mistake);
 
     [LoggerMessage(

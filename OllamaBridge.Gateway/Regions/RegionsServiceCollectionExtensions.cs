@@ -13,7 +13,7 @@ internal static class RegionsServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<FleetOptions>, PeerNamesValidator>();
         services.AddSingleton<RegionPeers>();
         services.AddSingleton<RegionRules>();
-        services.AddSingleton<ConversationHomes>();
+        services.AddSingleton<ConversationRegions>();
         services.AddSingleton<RegionReports>();
         services.AddSingleton<RegionStage>();
         return services.ConfigureHttpJsonOptions(o => o.SerializerOptions.TypeInfoResolverChain.Insert(0, RegionJson.Default));

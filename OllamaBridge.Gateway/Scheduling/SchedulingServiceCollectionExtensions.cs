@@ -29,7 +29,7 @@ internal static class SchedulingServiceCollectionExtensions
         services.AddSingleton<IInstancePicker, WeightedPicker>();
 
         services.TryAddSingleton(Random.Shared);
-        services.AddSingleton<ConversationPlaces>();
+        services.AddSingleton<ConversationAffinity>();
         services.AddSingleton<Scheduler>();
         return services;
     }

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Microsoft.Extensions.Primitives;
+using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Settings;
 
@@ -177,18 +178,18 @@ internal sealed class BridgeSettings : IDisposable
 /// <summary>Log messages of changed settings: keys, never values. Event ids 1800–1809.</summary>
 internal static partial class SettingsLog
 {
-    [LoggerMessage(1800, LogLevel.Information, "Settings changed and in effect: {Keys}")]
+    [LoggerMessage(EventIds.Settings.Accepted, LogLevel.Information, "Settings changed and in effect: {Keys}")]
     public static partial void Accepted(ILogger logger, string keys);
 
-    [LoggerMessage(1801, LogLevel.Error, "Changed settings refused, the old ones stay in effect: {Mistakes}")]
+    [LoggerMessage(EventIds.Settings.Refused, LogLevel.Error, "Changed settings refused, the old ones stay in effect: {Mistakes}")]
     public static partial void Refused(ILogger logger, string mistakes);
 
-    [LoggerMessage(1802, LogLevel.Warning, "Restart needed for changed settings: {Keys}")]
+    [LoggerMessage(EventIds.Settings.RestartNeeded, LogLevel.Warning, "Restart needed for changed settings: {Keys}")]
     public static partial void RestartNeeded(ILogger logger, string keys);
 
-    [LoggerMessage(1803, LogLevel.Information, "Settings are again as they are in effect")]
+    [LoggerMessage(EventIds.Settings.Restored, LogLevel.Information, "Settings are again as they are in effect")]
     public static partial void Restored(ILogger logger);
 
-    [LoggerMessage(1804, LogLevel.Error, "Changed settings cannot be used by {Component}")]
+    [LoggerMessage(EventIds.Settings.HandlerFailed, LogLevel.Error, "Changed settings cannot be used by {Component}")]
     public static partial void HandlerFailed(ILogger logger, Exception exception, string component);
 }

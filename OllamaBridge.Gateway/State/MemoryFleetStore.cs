@@ -51,12 +51,12 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
     }
 
     private static void Hear<T>(Dictionary<string, T> all, ImmutableArray<T> said, DateTimeOffset now)
-        where T : struct, IFleetWord
+        where T : struct, IDirective
     {
         foreach (var word in said)
             if (!all.TryGetValue(word.Instance, out var known) || known.Version < word.Version)
                 all[word.Instance] = word;
-        foreach (var spent in all.Values.Where(w => FleetWords.IsSpent(w, now)).ToArray())
+        foreach (var spent in all.Values.Where(w => OperatorDirectives.IsSpent(w, now)).ToArray())
             all.Remove(spent.Instance);
     }
 

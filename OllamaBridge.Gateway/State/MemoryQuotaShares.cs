@@ -14,7 +14,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
 
     public bool IsShared => isShared;
 
-    public ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
+    public ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         lock (_lock)
             return ValueTask.FromResult(Exchange(report, (long)time.GetMoment().SinceOrigin.TotalMilliseconds));
@@ -33,7 +33,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
         }
     }
 
-    private QuotaAnswer? Exchange(QuotaReport report, long now)
+    private QuotaResult? Exchange(QuotaReport report, long now)
     {
         var timeout = (long)report.Timeout.TotalMilliseconds;
         if (!_tenants.TryGetValue(report.Tenant, out var tenant))
@@ -57,7 +57,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
         var grants = ImmutableArray.CreateBuilder<QuotaGrant>(report.Uses.Length);
         foreach (var use in report.Uses)
             grants.Add(use.Kind == QuotaLimit.Requests ? tenant.TakePermits(use, now) : tenant.Claim(report, use, careful));
-        return new QuotaAnswer(_since.Value, _gateways.Count, careful, grants.MoveToImmutable());
+        return new QuotaResult(_since.Value, _gateways.Count, careful, grants.MoveToImmutable());
     }
 
     private readonly record struct Heard(long Sequence, long At);

@@ -110,7 +110,7 @@ internal sealed class RedisFleetStore(SharedStore store) : IFleetStore
         {
             report.Gateway,
             (long)report.Lifetime.TotalMilliseconds,
-            (long)FleetWords.Memory.TotalMilliseconds,
+            (long)OperatorDirectives.Memory.TotalMilliseconds,
             report.Slots.Length,
             report.Drains.Length,
             report.Members.Length,

@@ -130,7 +130,7 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
 
     public bool IsShared => true;
 
-    public async ValueTask<QuotaAnswer?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
+    public async ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         RedisKey[] keys = [_gateways, _tenants + report.Tenant];
         var arguments = Arguments(report);
@@ -163,13 +163,13 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
         return list;
     }
 
-    private static QuotaAnswer Read(string[] parts)
+    private static QuotaResult Read(string[] parts)
     {
         var grants = ImmutableArray.CreateBuilder<QuotaGrant>((parts.Length - 3) / 4);
         for (var at = 3; at + 3 < parts.Length; at += 4)
             grants.Add(new QuotaGrant(
                 Number(parts[at]), Number(parts[at + 1]), Number(parts[at + 2]), double.Parse(parts[at + 3], CultureInfo.InvariantCulture)));
-        return new QuotaAnswer(Number(parts[0]), (int)Number(parts[1]), parts[2] == "1", grants.MoveToImmutable());
+        return new QuotaResult(Number(parts[0]), (int)Number(parts[1]), parts[2] == "1", grants.MoveToImmutable());
     }
 
     private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);

@@ -26,9 +26,9 @@ internal static class StateServiceCollectionExtensions
         services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? new RedisFleetStore(connection.Open("fleet", "instances may receive more requests than they have slots"))
             : new MemoryFleetStore(provider.GetRequiredService<TimeProvider>()));
-        services.AddSingleton<IWriterStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
-            ? new RedisWriterStore(connection.Open("writer", "two gateways may change models at the same time"))
-            : new MemoryWriterStore(provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IModelStoreLockStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
+            ? new RedisModelStoreLockStore(connection.Open("writer", "two gateways may change models at the same time"))
+            : new MemoryModelStoreLockStore(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ITierStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection
             ? new RedisTierStore(connection.Open("tiers", "cold tiers start, but none scales back to zero"))
             : new MemoryTierStore(provider.GetRequiredService<TimeProvider>()));

@@ -106,13 +106,13 @@ public sealed class FleetFeedTests : IDisposable
         Assert.Equal(3, _taken);
     }
 
-    private FleetPicture Take()
+    private DashboardSnapshot Take()
     {
         if (_fails)
             throw new InvalidOperationException("no snapshot");
         var name = (++_taken).ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return new FleetPicture(
-            _clock.GetUtcNow(), false, [new PictureInstance(name, new Uri("http://i"), null, "healthy", false, null, 0, 1, [], null, null, null)], [],
-            new PictureQueue(0, 1, []), new PictureFigures(5, [], [], [], []), []);
+        return new DashboardSnapshot(
+            _clock.GetUtcNow(), false, [new DashboardInstance(name, new Uri("http://i"), null, "healthy", false, null, 0, 1, [], null, null, null)], [],
+            new DashboardQueue(0, 1, []), new DashboardFigures(5, [], [], [], []), []);
     }
 }

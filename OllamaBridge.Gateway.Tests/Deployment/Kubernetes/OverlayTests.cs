@@ -9,7 +9,12 @@ public sealed partial class OverlayTests
     // Created during installation: deploy/kubernetes/secrets, and the Secrets in the overlay's comment.
     internal static readonly Dictionary<string, string[]> Secrets = new(StringComparer.Ordinal)
     {
-        ["bridge-state"] = ["password", "connection-string"], ["bridge-tenants"] = [], ["bridge-hook"] = ["key"], ["bridge-metrics"] = ["key"], ["bridge-regions"] = ["peer-0"], ["bridge-tls"] = [],
+        ["bridge-state"] = ["password", "connection-string"],
+        ["bridge-tenants"] = [],
+        ["bridge-hook"] = ["key"],
+        ["bridge-metrics"] = ["key"],
+        ["bridge-regions"] = ["peer-0"],
+        ["bridge-tls"] = [],
     };
 
     public static TheoryData<string> Overlays => [.. Overlay.Names];

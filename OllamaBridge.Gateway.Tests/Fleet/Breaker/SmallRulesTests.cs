@@ -151,7 +151,10 @@ public class SmallRulesTests
         var second = TimeSpan.FromSeconds(1);
         var result = new BreakerTimesValidator().Validate(null, new BreakerOptions
         {
-            OpenTime = 2 * second, MaxOpenTime = second, BusyTime = 2 * second, MaxBusyTime = second,
+            OpenTime = 2 * second,
+            MaxOpenTime = second,
+            BusyTime = 2 * second,
+            MaxBusyTime = second,
         });
         Assert.Equal(["Bridge:Breaker:MaxOpenTime", "Bridge:Breaker:MaxBusyTime"], result.Failures!.Select(f => f[..f.IndexOf(": ", StringComparison.Ordinal)]));
         Assert.True(new BreakerTimesValidator().Validate(null, new BreakerOptions()).Succeeded);

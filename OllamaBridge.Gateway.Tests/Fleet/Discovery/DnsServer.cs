@@ -7,7 +7,7 @@ using System.Text;
 namespace OllamaBridge.Gateway.Tests.Fleet.Discovery;
 
 /// <summary>The behaviour of a DNS server.</summary>
-public enum DnsMood
+public enum DnsBehavior
 {
     Answers,
     ServerFailure,
@@ -53,7 +53,7 @@ internal sealed class DnsServer : IAsyncDisposable
 
     public IPEndPoint EndPoint { get; }
 
-    public DnsMood Mood { get; set; }
+    public DnsBehavior Mood { get; set; }
 
     /// <summary>The names for which the server returns a failure.</summary>
     public ConcurrentDictionary<string, byte> Failing { get; } = new(StringComparer.OrdinalIgnoreCase);
@@ -129,13 +129,13 @@ internal sealed class DnsServer : IAsyncDisposable
         var type = BinaryPrimitives.ReadUInt16BigEndian(asked.AsSpan(at + 1));
         var question = asked[12..(at + 5)];
         _asked.Enqueue($"{(isUdp ? "udp" : "tcp")} {type} {name}");
-        if (Mood == DnsMood.Silent)
+        if (Mood == DnsBehavior.Silent)
             return null;
-        if (Mood == DnsMood.ServerFailure || Failing.ContainsKey(name))
+        if (Mood == DnsBehavior.ServerFailure || Failing.ContainsKey(name))
             return Message(asked, question, code: 2);
-        if (Mood == DnsMood.Refuses)
+        if (Mood == DnsBehavior.Refuses)
             return Message(asked, question, code: 5);
-        if (Mood == DnsMood.Truncates && isUdp)
+        if (Mood == DnsBehavior.Truncates && isUdp)
             return Message(asked, question, code: 0, isTruncated: true);
         // A name above an existing name exists, with no records.
         if (!_zone.TryGetValue(name, out var records))

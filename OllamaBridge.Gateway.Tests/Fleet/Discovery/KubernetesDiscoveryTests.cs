@@ -78,7 +78,7 @@ public sealed class KubernetesDiscoveryTests
                 await WatchedAsync(api, 1);
                 return api.Requests.Last().Contains("resourceVersion=103", StringComparison.Ordinal);
             },
-            SourceWorld.Patience);
+            SourceFixture.Patience);
         api.Put(Collection(), Slice("b", "ollama", 1, Pod("p1", "10.0.0.2")));
         await world.UntilAsync("p0", "p1");
 
@@ -97,7 +97,7 @@ public sealed class KubernetesDiscoveryTests
         await WatchedAsync(api, 1);
 
         api.EndWatches();
-        await Eventually.BecomesAsync(() => api.Requests.Count(r => r.Contains("watch=true", StringComparison.Ordinal)) > 1, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => api.Requests.Count(r => r.Contains("watch=true", StringComparison.Ordinal)) > 1, SourceFixture.Patience);
 
         Assert.Empty(world.Source.Problems);
         Assert.Equal("", string.Join('\n', world.Logs.Lines.Where(l => l.StartsWith("Warning", StringComparison.Ordinal))));
@@ -123,7 +123,7 @@ public sealed class KubernetesDiscoveryTests
         if (!whileOpen)
             api.ForgetHistory();
         api.IsSilent = false;
-        await Eventually.BecomesAsync(() => world.Now.Count == 1 || api.Watches == 1 || world.Unread > 0, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => world.Now.Count == 1 || api.Watches == 1 || world.Unread > 0, SourceFixture.Patience);
         if (whileOpen)
             api.ForgetHistory();
         await world.UntilAsync("p0");
@@ -132,7 +132,7 @@ public sealed class KubernetesDiscoveryTests
         await world.UntilAsync("p0", "p2");
 
         // This is normal operation, so it must not cause a warning.
-        await Eventually.BecomesAsync(() => world.Logs.Lines.Any(l => l.StartsWith("Debug 1654", StringComparison.Ordinal)), SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => world.Logs.Lines.Any(l => l.StartsWith("Debug 1654", StringComparison.Ordinal)), SourceFixture.Patience);
         Assert.DoesNotContain(world.Logs.Lines, l => l.StartsWith("Warning", StringComparison.Ordinal));
     }
 
@@ -147,10 +147,10 @@ public sealed class KubernetesDiscoveryTests
 
         api.IsAway = true;
         api.CutWatches();
-        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceFixture.Patience);
         var asked = api.Requests.Count;
         api.Put(Collection(), Slice("a", "ollama", 1, Pod("p1", "10.0.0.2")));
-        await Eventually.BecomesAsync(() => api.Requests.Count >= asked + 2, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => api.Requests.Count >= asked + 2, SourceFixture.Patience);
         Assert.Equal(0, world.Unread);
         Assert.Contains("ollama.ai", Assert.Single(world.Source.Problems), StringComparison.Ordinal);
 
@@ -169,10 +169,10 @@ public sealed class KubernetesDiscoveryTests
         var begin = TimeProvider.System.GetTimestamp();
         await world.StartAsync();
 
-        await Eventually.BecomesAsync(() => api.Requests.Count >= 4, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => api.Requests.Count >= 4, SourceFixture.Patience);
 
         // The delays are 0.2, 0.4 and 0.8 s, so this is not a tight loop.
-        Assert.InRange(TimeProvider.System.GetElapsedTime(begin), TimeSpan.FromSeconds(1.3), SourceWorld.Patience);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(begin), TimeSpan.FromSeconds(1.3), SourceFixture.Patience);
     }
 
     [Theory]
@@ -208,7 +208,7 @@ public sealed class KubernetesDiscoveryTests
             await FakeApiServer.WriteKubeConfigAsync(api.KubeConfig, new Uri("http://127.0.0.1:1"));
         await using var world = World(api, ("Bridge:Kubernetes:Timeout", "00:00:00.300"));
 
-        Assert.Empty(await world.StartAsync().WaitAsync(SourceWorld.Patience, TestContext.Current.CancellationToken));
+        Assert.Empty(await world.StartAsync().WaitAsync(SourceFixture.Patience, TestContext.Current.CancellationToken));
 
         Assert.Single(world.Source.Problems);
         Assert.Contains(world.Logs.Lines, l => l.StartsWith("Warning 1652", StringComparison.Ordinal));
@@ -247,7 +247,7 @@ public sealed class KubernetesDiscoveryTests
     [Fact]
     public async Task List_NeitherFileNorServiceAccount_ReportsProblem()
     {
-        await using var world = new SourceWorld(("Bridge:Instances:0:Url", "http://ollama"), ("Bridge:Instances:0:Discovery", "Kubernetes"));
+        await using var world = new SourceFixture(("Bridge:Instances:0:Url", "http://ollama"), ("Bridge:Instances:0:Discovery", "Kubernetes"));
         var error = await Assert.ThrowsAsync<InvalidOperationException>(world.StartAsync);
         Assert.Contains("Bridge:Kubernetes:KubeConfig", error.Message, StringComparison.Ordinal);
     }
@@ -275,9 +275,9 @@ public sealed class KubernetesDiscoveryTests
         Assert.Equal(mistake is not null, result.Failed);
     }
 
-    private static Task WatchedAsync(FakeApiServer api, int watches) => Eventually.BecomesAsync(() => api.Watches == watches, SourceWorld.Patience);
+    private static Task WatchedAsync(FakeApiServer api, int watches) => Eventually.BecomesAsync(() => api.Watches == watches, SourceFixture.Patience);
 
-    private static SourceWorld World(FakeApiServer api, params (string Key, string Value)[] more) => new(
+    private static SourceFixture World(FakeApiServer api, params (string Key, string Value)[] more) => new(
     [
         ("Bridge:Kubernetes:KubeConfig", api.KubeConfig), ("Bridge:Kubernetes:RetryInterval", "00:00:00.050"), ("Bridge:Kubernetes:Timeout", "00:00:30"),
         ("Bridge:Instances:0:Url", "http://ollama:80"), ("Bridge:Instances:0:Name", "hot"), ("Bridge:Instances:0:Discovery", "Kubernetes"), .. more,

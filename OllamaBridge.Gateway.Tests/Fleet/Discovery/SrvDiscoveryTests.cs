@@ -75,7 +75,7 @@ public sealed class SrvDiscoveryTests
     public async Task List_TruncatedResponse_QueriesOverTcp()
     {
         await using var dns = Pods(40);
-        dns.Mood = DnsMood.Truncates;
+        dns.Mood = DnsBehavior.Truncates;
         await using var world = World(dns, $"http://{Host}");
 
         Assert.Equal(40, (await world.StartAsync()).Count);
@@ -117,10 +117,10 @@ public sealed class SrvDiscoveryTests
     }
 
     [Theory]
-    [InlineData(DnsMood.ServerFailure)]
-    [InlineData(DnsMood.Refuses)]
-    [InlineData(DnsMood.Silent)]
-    public async Task Watch_DnsFails_ListStaysAndOneWarning(DnsMood mood)
+    [InlineData(DnsBehavior.ServerFailure)]
+    [InlineData(DnsBehavior.Refuses)]
+    [InlineData(DnsBehavior.Silent)]
+    public async Task Watch_DnsFails_ListStaysAndOneWarning(DnsBehavior mood)
     {
         await using var dns = Pods(2);
         await using var world = World(dns, $"http://{Host}");
@@ -128,14 +128,14 @@ public sealed class SrvDiscoveryTests
 
         dns.Mood = mood;
         SetPods(dns, 0);
-        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceFixture.Patience);
         var asked = dns.Asked.Count;
-        await Eventually.BecomesAsync(() => dns.Asked.Count > asked + 5, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => dns.Asked.Count > asked + 5, SourceFixture.Patience);
         Assert.Equal(2, world.Now.Count);
         Assert.Equal(0, world.Unread);
         Assert.Single(world.Logs.Lines, l => l.StartsWith("Warning 1650", StringComparison.Ordinal) && l.Contains(Host, StringComparison.Ordinal));
 
-        dns.Mood = DnsMood.Answers;
+        dns.Mood = DnsBehavior.Answers;
         await world.UntilAsync();
         Assert.Single(world.Logs.Lines, l => l.StartsWith("Information 1651", StringComparison.Ordinal));
     }
@@ -149,7 +149,7 @@ public sealed class SrvDiscoveryTests
 
         // The literal name does not exist. The name in the cluster's domain may exist.
         dns.Failing[Service] = 0;
-        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceFixture.Patience);
         Assert.Equal(0, world.Unread);
     }
 
@@ -162,7 +162,7 @@ public sealed class SrvDiscoveryTests
         await world.StartAsync();
 
         dns.Failing[$"ollama-1.{Host}"] = 0;
-        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceWorld.Patience);
+        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceFixture.Patience);
         Assert.Equal(0, world.Unread);
         // A record that outlives its pod's address for a moment is not an outage.
         dns.Failing.Clear();
@@ -173,7 +173,7 @@ public sealed class SrvDiscoveryTests
     [Fact]
     public async Task List_FirstServerSilent_UsesSecond()
     {
-        await using var silent = new DnsServer { Mood = DnsMood.Silent };
+        await using var silent = new DnsServer { Mood = DnsBehavior.Silent };
         await using var dns = Pods(1);
         await using var world = World(dns, $"http://{Host}", ("Bridge:Dns:Servers", $"{silent.EndPoint},{dns.EndPoint}"), ("Bridge:Dns:Timeout", "00:00:05"));
 
@@ -184,10 +184,10 @@ public sealed class SrvDiscoveryTests
     [Fact]
     public async Task List_NoResponseAtStart_EmptyListInTime()
     {
-        await using var dns = new DnsServer { Mood = DnsMood.Silent };
+        await using var dns = new DnsServer { Mood = DnsBehavior.Silent };
         await using var world = World(dns, $"http://{Host}");
 
-        Assert.Empty(await world.StartAsync().WaitAsync(SourceWorld.Patience, TestContext.Current.CancellationToken));
+        Assert.Empty(await world.StartAsync().WaitAsync(SourceFixture.Patience, TestContext.Current.CancellationToken));
         Assert.Contains(Host, Assert.Single(world.Source.Problems), StringComparison.Ordinal);
         Assert.True(world.Source.IsSearching);
     }
@@ -213,10 +213,10 @@ public sealed class SrvDiscoveryTests
         await using var world = World(dns, $"http://{Host}:11434", ("Bridge:Instances:0:Discovery", "Dns"));
 
         Assert.Equal(["hot-10.0.0.1", "hot-10.0.0.2", "hot-fd00::1"], (await world.StartAsync()).Select(d => d.Name));
-        dns.Mood = DnsMood.ServerFailure;
-        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceWorld.Patience);
+        dns.Mood = DnsBehavior.ServerFailure;
+        await Eventually.BecomesAsync(() => world.Source.Problems.Count == 1, SourceFixture.Patience);
         Assert.Equal(0, world.Unread);
-        dns.Mood = DnsMood.Answers;
+        dns.Mood = DnsBehavior.Answers;
         dns.Forget(Host);
         await world.UntilAsync();
     }
@@ -235,7 +235,7 @@ public sealed class SrvDiscoveryTests
         dns.Service(Service, [.. Enumerable.Range(0, count).Select(i => ($"ollama-{i}.{Host}", 11434))]);
     }
 
-    private static SourceWorld World(DnsServer dns, string url, params (string Key, string Value)[] more) => new(
+    private static SourceFixture World(DnsServer dns, string url, params (string Key, string Value)[] more) => new(
     [
         ("Bridge:Dns:Servers", dns.EndPoint.ToString()), ("Bridge:Dns:Timeout", "00:00:01"), ("Bridge:Dns:Search", ""),
         ("Bridge:DiscoveryInterval", "00:00:00.100"), ("Bridge:Instances:0:Url", url), ("Bridge:Instances:0:Name", "hot"),

@@ -21,9 +21,9 @@ public sealed class DrainMovesTests : IDisposable
 
     public DrainMovesTests()
     {
-        var options = Options.Create(new ContinuationOptions());
+        var options = Options.Create(new ResumptionOptions());
         var fleet = new FakeFleet();
-        _moves = new DrainMoves(new TemplateProbe(new InstanceQuestions(_client, fleet, options, _clock), fleet), options, _clock);
+        _moves = new DrainMoves(new TemplateProbe(new InstanceQueries(_client, fleet, options, _clock), fleet), options, _clock);
         _fleet.Build();
     }
 

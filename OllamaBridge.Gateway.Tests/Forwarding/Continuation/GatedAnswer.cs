@@ -11,7 +11,7 @@ namespace OllamaBridge.Gateway.Tests.Forwarding.Continuation;
 
 /// <summary>The result of reading an instance's stream through the gate to its end: the text for the client, and the state of its transcript.</summary>
 internal sealed record GatedAnswer(
-    string Sent, string Text, string Thinking, bool IsComplete, Interruption? Interrupted, string Told, bool IsWhole, int Pieces, AnswerEnd End)
+    string Sent, string Text, string Thinking, bool IsComplete, Interruption? Interrupted, string Told, bool IsWhole, int Pieces, ResponseEnd End)
 {
     private static readonly FakeTimeProvider Time = new();
     private static readonly InstanceLease Lease = MakeLease();
@@ -29,10 +29,10 @@ internal sealed record GatedAnswer(
         var operation = OperationTable.Find(path, out _)!;
         var call = new BridgeCall(operation, "", 0);
         var attempt = new ForwardAttempt(call, Lease, null, Time, CancellationToken.None);
-        using var kept = new KeptAnswer(limit);
+        using var kept = new ResponseTranscript(limit);
         call.Kept = kept;
-        using var gate = new GatedStream(
-            source, new HeldBytes(), AnswerReader.For(operation, kept)!, kept, attempt, () => AnswerWriter.For(call, kept, Time));
+        using var gate = new PassthroughStream(
+            source, new BufferedBytes(), ResponseReader.For(operation, kept)!, kept, attempt, () => ResponseWriter.For(call, kept, Time));
         using var sent = new MemoryStream(1 << 20);
         var bytes = new byte[buffer];
         var reads = new List<int>(10_000);

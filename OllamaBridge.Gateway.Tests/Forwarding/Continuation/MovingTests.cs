@@ -19,10 +19,10 @@ public sealed class MovingTests : IDisposable
     private const string End = """{"model":"m","created_at":"2026-11-23T21:11:22Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}""" + "\n";
     private readonly FakeTimeProvider _clock = new();
     private readonly HttpMessageInvoker _client = new(new FakeServers());
-    private readonly KeptAnswer _kept = new(1024);
+    private readonly ResponseTranscript _kept = new(1024);
     private readonly SlowSource _source = new();
     private readonly byte[] _buffer = new byte[4096];
-    private readonly HeldBytes _held = new();
+    private readonly BufferedBytes _held = new();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -108,14 +108,14 @@ public sealed class MovingTests : IDisposable
     }
 
     /// <summary>Passes on one message.</summary>
-    private async Task PassAsync(GatedStream stream, string line)
+    private async Task PassAsync(PassthroughStream stream, string line)
     {
         var reading = stream.ReadAsync(_buffer, Token).AsTask();
         _source.Complete(line);
         Assert.Equal(line, Encoding.UTF8.GetString(_buffer, 0, await reading));
     }
 
-    private async Task<(ForwardAttempt Attempt, GatedStream Stream)> OpenAsync(string body = """{"model":"a"}""", bool bound = false)
+    private async Task<(ForwardAttempt Attempt, PassthroughStream Stream)> OpenAsync(string body = """{"model":"a"}""", bool bound = false)
     {
         var builder = new FleetBuilder().With("i").With("j");
         builder.Build();
@@ -131,9 +131,9 @@ public sealed class MovingTests : IDisposable
         var attempt = new ForwardAttempt(call, InstanceLease.WithoutSlot(builder.Placement("i"), _clock), null, _clock, Token) { IsBoundToInstance = bound };
         Assert.True(attempt.TryBegin());
         var fleet = new FakeFleet();
-        var questions = new InstanceQuestions(_client, fleet, Options.Create(new ContinuationOptions()), _clock);
-        attempt.Move = MoveQuestion.Ask(attempt, builder["j"], new TemplateProbe(questions, fleet));
-        return (attempt, new GatedStream(_source, _held, AnswerReader.For(call.Operation, _kept)!, _kept, attempt, () => AnswerWriter.For(call, _kept, _clock)));
+        var questions = new InstanceQueries(_client, fleet, Options.Create(new ResumptionOptions()), _clock);
+        attempt.Move = ResumeFeasibility.Ask(attempt, builder["j"], new TemplateProbe(questions, fleet));
+        return (attempt, new PassthroughStream(_source, _held, ResponseReader.For(call.Operation, _kept)!, _kept, attempt, () => ResponseWriter.For(call, _kept, _clock)));
     }
 
     /// <summary>A source whose reads end only when the test ends them, even after a cancellation.</summary>

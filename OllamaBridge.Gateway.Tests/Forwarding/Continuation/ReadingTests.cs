@@ -21,10 +21,10 @@ public sealed class ReadingTests
     public async Task ReadAsync_SlowClient_NotCountedAsSilence()
     {
         var attempt = Attempt();
-        using var kept = new KeptAnswer(1024);
-        using var held = new HeldBytes();
-        await using var stream = new GatedStream(
-            _pipe.Reader.AsStream(), held, AnswerReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => AnswerWriter.For(attempt.Call, kept, _clock));
+        using var kept = new ResponseTranscript(1024);
+        using var held = new BufferedBytes();
+        await using var stream = new PassthroughStream(
+            _pipe.Reader.AsStream(), held, ResponseReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => ResponseWriter.For(attempt.Call, kept, _clock));
         var buffer = new byte[4096];
 
         await SendAsync("a");
@@ -48,10 +48,10 @@ public sealed class ReadingTests
     public async Task ReadAsync_EmptyRead_CountedAsSilence()
     {
         var attempt = Attempt();
-        using var kept = new KeptAnswer(1024);
-        using var held = new HeldBytes();
-        await using var stream = new GatedStream(
-            _pipe.Reader.AsStream(), held, AnswerReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => AnswerWriter.For(attempt.Call, kept, _clock));
+        using var kept = new ResponseTranscript(1024);
+        using var held = new BufferedBytes();
+        await using var stream = new PassthroughStream(
+            _pipe.Reader.AsStream(), held, ResponseReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => ResponseWriter.For(attempt.Call, kept, _clock));
 
         var asking = stream.ReadAsync(Memory<byte>.Empty, Token).AsTask();
         Assert.NotEqual(0, attempt.ReadingSince);

@@ -45,7 +45,7 @@ public class TemplateProbeTests
         var fleet = new FakeFleet();
         fleet.Publish(builder.Build());
         var servers = new Servers();
-        var questions = new InstanceQuestions(new HttpMessageInvoker(servers), fleet, Options.Create(new ContinuationOptions()), new FakeTimeProvider());
+        var questions = new InstanceQueries(new HttpMessageInvoker(servers), fleet, Options.Create(new ResumptionOptions()), new FakeTimeProvider());
         return (servers, new TemplateProbe(questions, fleet), builder["i"], builder["j"]);
     }
 

@@ -15,12 +15,12 @@ public class UnknownFieldsTests
     private readonly FleetBuilder _builder = new FleetBuilder().With("i").With("j");
     private readonly FakeFleet _fleet = new();
     private readonly Server _server = new();
-    private readonly InstanceQuestions _questions;
+    private readonly InstanceQueries _questions;
 
     public UnknownFieldsTests()
     {
         _fleet.Publish(_builder.Build());
-        _questions = new InstanceQuestions(new HttpMessageInvoker(_server), _fleet, Options.Create(new ContinuationOptions()), new FakeTimeProvider());
+        _questions = new InstanceQueries(new HttpMessageInvoker(_server), _fleet, Options.Create(new ResumptionOptions()), new FakeTimeProvider());
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -13,7 +13,7 @@ internal sealed class FleetFeed : IDisposable
     /// <summary>Time between two pictures.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    private readonly Func<FleetPicture> _take;
+    private readonly Func<DashboardSnapshot> _take;
     private readonly ILogger<FleetFeed> _logger;
     private readonly TimeProvider _time;
     private readonly CancellationToken _stopping;
@@ -23,12 +23,12 @@ internal sealed class FleetFeed : IDisposable
     private byte[]? _latest;
     private ITimer? _timer;
 
-    public FleetFeed(FleetPictures pictures, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<FleetFeed> logger)
+    public FleetFeed(DashboardSnapshots pictures, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<FleetFeed> logger)
         : this(pictures.Take, lifetime.ApplicationStopping, time, logger)
     {
     }
 
-    internal FleetFeed(Func<FleetPicture> take, CancellationToken stopping, TimeProvider time, ILogger<FleetFeed> logger)
+    internal FleetFeed(Func<DashboardSnapshot> take, CancellationToken stopping, TimeProvider time, ILogger<FleetFeed> logger)
     {
         (_take, _time, _stopping, _logger) = (take, time, stopping, logger);
         _signal = stopping.Register(Stop);
@@ -128,5 +128,5 @@ internal sealed class FleetFeed : IDisposable
     }
 
     // Serialized once for all listeners.
-    private byte[] Make() => [.. "data: "u8, .. JsonSerializer.SerializeToUtf8Bytes(_take() with { Stopping = _stopping.IsCancellationRequested }, PageJson.Default.FleetPicture), .. "\n\n"u8];
+    private byte[] Make() => [.. "data: "u8, .. JsonSerializer.SerializeToUtf8Bytes(_take() with { Stopping = _stopping.IsCancellationRequested }, PageJson.Default.DashboardSnapshot), .. "\n\n"u8];
 }

@@ -1,8 +1,10 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Admin.Page;
 
 /// <summary>Log messages of the fleet page's events.</summary>
 internal static partial class FleetFeedLog
 {
-    [LoggerMessage(EventId = 1520, Level = LogLevel.Error, Message = "The fleet page's picture could not be made; its listeners are disconnected")]
+    [LoggerMessage(EventId = EventIds.FleetFeed.NoPicture, Level = LogLevel.Error, Message = "The fleet page's picture could not be made; its listeners are disconnected")]
     public static partial void NoPicture(ILogger logger, Exception error);
 }

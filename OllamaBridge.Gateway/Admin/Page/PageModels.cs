@@ -10,14 +10,14 @@ namespace OllamaBridge.Gateway.Admin.Page;
 /// <param name="Queue">The waiting requests.</param>
 /// <param name="Figures">Figures of the last minutes.</param>
 /// <param name="Troubles">The latest requests that failed, broke off, or needed a resumption or another attempt, newest first.</param>
-internal sealed record FleetPicture(
+internal sealed record DashboardSnapshot(
     DateTimeOffset Time,
     bool Stopping,
-    IReadOnlyList<PictureInstance> Instances,
+    IReadOnlyList<DashboardInstance> Instances,
     IReadOnlyList<TierReport> Tiers,
-    PictureQueue Queue,
-    PictureFigures Figures,
-    IReadOnlyList<PictureTrouble> Troubles);
+    DashboardQueue Queue,
+    DashboardFigures Figures,
+    IReadOnlyList<DashboardTrouble> Troubles);
 
 /// <summary>An instance on the fleet page.</summary>
 /// <param name="Name">Name of the instance.</param>
@@ -32,7 +32,7 @@ internal sealed record FleetPicture(
 /// <param name="Conditions">Its models with restricted use; absent for none.</param>
 /// <param name="Error">Reason why it gets no requests.</param>
 /// <param name="Remarks">Further remarks; absent for none.</param>
-internal sealed record PictureInstance(
+internal sealed record DashboardInstance(
     string Name,
     Uri Url,
     string? Kind,
@@ -41,7 +41,7 @@ internal sealed record PictureInstance(
     DateTimeOffset? DrainDeadline,
     int Used,
     int Slots,
-    IReadOnlyList<PictureModel> Loaded,
+    IReadOnlyList<DashboardModel> Loaded,
     IReadOnlyList<ConditionReport>? Conditions,
     string? Error,
     IReadOnlyList<string>? Remarks);
@@ -50,19 +50,19 @@ internal sealed record PictureInstance(
 /// <param name="Name">Name as the instance reports it.</param>
 /// <param name="Bytes">Memory in bytes; absent if the server does not report it.</param>
 /// <param name="OnGpu">Whether it is completely in GPU memory.</param>
-internal sealed record PictureModel(string Name, long? Bytes, bool OnGpu);
+internal sealed record DashboardModel(string Name, long? Bytes, bool OnGpu);
 
 /// <summary>The queue on the fleet page.</summary>
 /// <param name="Length">Number of waiting requests.</param>
 /// <param name="Limit">Maximum number of waiting requests.</param>
 /// <param name="Lines">Waiting requests by model and tenant.</param>
-internal sealed record PictureQueue(int Length, int Limit, IReadOnlyList<PictureLine> Lines);
+internal sealed record DashboardQueue(int Length, int Limit, IReadOnlyList<DashboardLine> Lines);
 
 /// <summary>The waiting requests of one tenant for one model.</summary>
 /// <param name="Model">Canonical name; empty if any instance can serve them.</param>
 /// <param name="Tenant">Name of the tenant; empty for retried requests.</param>
 /// <param name="Waiting">Number of waiting requests.</param>
-internal sealed record PictureLine(string Model, string Tenant, int Waiting);
+internal sealed record DashboardLine(string Model, string Tenant, int Waiting);
 
 /// <summary>Figures of the last minutes in equal steps, oldest first; the last step is the current one.</summary>
 /// <param name="StepSeconds">Length of a step in seconds.</param>
@@ -70,7 +70,7 @@ internal sealed record PictureLine(string Model, string Tenant, int Waiting);
 /// <param name="TokensPerSecond">Response tokens per second.</param>
 /// <param name="Median">Median duration of successful requests in seconds; null without such requests.</param>
 /// <param name="P95">95th percentile of these durations in seconds.</param>
-internal sealed record PictureFigures(
+internal sealed record DashboardFigures(
     double StepSeconds,
     IReadOnlyList<int> Requests,
     IReadOnlyList<double> TokensPerSecond,
@@ -86,7 +86,7 @@ internal sealed record PictureFigures(
 /// <param name="Status">HTTP status.</param>
 /// <param name="Attempts">Number of attempts.</param>
 /// <param name="Causes">Reasons of the interruptions of its response, in order; absent for none.</param>
-internal sealed record PictureTrouble(
+internal sealed record DashboardTrouble(
     DateTimeOffset Time,
     string Kind,
     string Model,
@@ -98,5 +98,5 @@ internal sealed record PictureTrouble(
 
 // Null figures are written, as gaps in the lists.
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(FleetPicture))]
+[JsonSerializable(typeof(DashboardSnapshot))]
 internal sealed partial class PageJson : JsonSerializerContext;

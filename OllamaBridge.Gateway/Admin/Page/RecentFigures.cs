@@ -19,12 +19,12 @@ internal sealed class RecentFigures(TimeProvider time)
     /// <summary>Maximum number of stored troubles.</summary>
     public const int MaxTroubles = 30;
 
-    private static readonly string Succeeded = Labels.Of(CallOutcome.Succeeded);
-    private static readonly string Failed = Labels.Of(CallOutcome.Failed);
-    private static readonly string Truncated = Labels.Of(CallOutcome.Truncated);
+    private static readonly string Succeeded = Labels.Of(RequestOutcome.Succeeded);
+    private static readonly string Failed = Labels.Of(RequestOutcome.Failed);
+    private static readonly string Truncated = Labels.Of(RequestOutcome.Truncated);
     private readonly Lock _lock = new();
     private readonly Bucket[] _ring = [.. Enumerable.Range(0, Steps).Select(_ => new Bucket())];
-    private readonly Queue<PictureTrouble> _troubles = new(MaxTroubles);
+    private readonly Queue<DashboardTrouble> _troubles = new(MaxTroubles);
 
     private long Now => time.GetTimestamp() / (long)(time.TimestampFrequency * Step.TotalSeconds);
 
@@ -47,7 +47,7 @@ internal sealed class RecentFigures(TimeProvider time)
         }
     }
 
-    public PictureFigures Figures()
+    public DashboardFigures Figures()
     {
         var (requests, tokens) = (new int[Steps], new double[Steps]);
         var (median, p95) = (new double?[Steps], new double?[Steps]);
@@ -65,24 +65,24 @@ internal sealed class RecentFigures(TimeProvider time)
             }
         }
 
-        return new PictureFigures(Step.TotalSeconds, requests, tokens, median, p95);
+        return new DashboardFigures(Step.TotalSeconds, requests, tokens, median, p95);
     }
 
     /// <summary>Returns the stored troubles, newest first.</summary>
-    public IReadOnlyList<PictureTrouble> Troubles()
+    public IReadOnlyList<DashboardTrouble> Troubles()
     {
         lock (_lock)
             return [.. _troubles.Reverse()];
     }
 
-    private static PictureTrouble? TroubleOf(LedgerRecord record)
+    private static DashboardTrouble? TroubleOf(LedgerRecord record)
     {
         var kind = record.Outcome == Failed || record.Outcome == Truncated ? record.Outcome
             : record.Outcome != Succeeded ? null
             : record.Interruptions is { Count: > 0 } ? "continued"
             : record.Attempts > 1 ? "retried"
             : null;
-        return kind is null ? null : new PictureTrouble(
+        return kind is null ? null : new DashboardTrouble(
             record.Time, kind, record.Model, record.Tenant, record.Instance, record.Status, record.Attempts, record.Interruptions);
     }
 

@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// a server holds back a possible beginning of a stop sequence or closing tag, and parts of a character. Then the instance's own count decides: its
 /// count of the prompt with the text, minus that of the prompt.
 /// </summary>
-internal sealed class AnswerTokenCount(InstanceQuestions questions)
+internal sealed class AnswerTokenCount(InstanceQueries questions)
 {
     /// <summary>
     /// Counts the unknown tokens, and stores the counts in <paramref name="kept"/>. If <paramref name="hides"/>, hidden tokens may differ from those
@@ -17,7 +17,7 @@ internal sealed class AnswerTokenCount(InstanceQuestions questions)
     /// <paramref name="instance"/>.
     /// </summary>
     public async Task CountAsync(
-        BridgeCall call, ContinuableRequest request, KeptAnswer kept, string prompt, string text, TemplateFacts facts, bool hides, Instance instance, CancellationToken cancellationToken)
+        BridgeCall call, ResumableRequest request, ResponseTranscript kept, string prompt, string text, TemplateFacts facts, bool hides, Instance instance, CancellationToken cancellationToken)
     {
         var joins = MayJoin(request, kept, facts);
         if (!joins && !hides)
@@ -38,7 +38,7 @@ internal sealed class AnswerTokenCount(InstanceQuestions questions)
         }
     }
 
-    private static bool MayJoin(ContinuableRequest request, KeptAnswer kept, TemplateFacts facts) =>
+    private static bool MayJoin(ResumableRequest request, ResponseTranscript kept, TemplateFacts facts) =>
         kept.Text.Span.ContainsAnyExceptInRange((byte)0, (byte)127)
         || kept.Thinking.Span.ContainsAnyExceptInRange((byte)0, (byte)127)
         || (facts.Tags is { } tags && MayHold(kept.Thinking, tags.Closing))

@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// Chooses the attempts that leave a draining instance: shortly before its deadline as many as have a free slot elsewhere, at the deadline all that
 /// can be moved. The youngest are first, since the oldest are closest to their end.
 /// </summary>
-internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationOptions> options, TimeProvider time)
+internal sealed class DrainMoves(TemplateProbe templates, IOptions<ResumptionOptions> options, TimeProvider time)
 {
     private TimeSpan Lead => options.Value.DrainLead;
 
@@ -56,7 +56,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ContinuationO
         if (attempt.Call.Kept is null)
             return false;
         if (attempt.Move is null && Target(attempt, model) is { } target)
-            attempt.Move = MoveQuestion.Ask(attempt, target, templates);
+            attempt.Move = ResumeFeasibility.Ask(attempt, target, templates);
         return attempt.Move is not null && attempt.Peek(static a => a.Move!.IsYes(a));
     }
 

@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// Finds the text that a model wrote around its thinking and that was hidden from the client. The instance that is to resume the response writes that
 /// part again, until it is followed by text that the client has. Only then is the raw text known, and the response can be resumed exactly.
 /// </summary>
-internal sealed class HiddenTextProbe(InstanceQuestions questions)
+internal sealed class HiddenTextProbe(InstanceQueries questions)
 {
     // Tags and whitespace are a few tokens. The probe does not support a model that writes more before its first text.
     private const int MaxTokens = 64;
@@ -17,7 +17,7 @@ internal sealed class HiddenTextProbe(InstanceQuestions questions)
 
     /// <summary>Finds the hidden text, and stores it in <paramref name="kept"/>. The caller holds a slot of <paramref name="instance"/>.</summary>
     public async Task<ProbeOutcome> FindAsync(
-        BridgeCall call, ContinuableRequest request, KeptAnswer kept, ThinkingTags tags, string prompt, Instance instance, CancellationToken cancellationToken)
+        BridgeCall call, ResumableRequest request, ResponseTranscript kept, ThinkingTags tags, string prompt, Instance instance, CancellationToken cancellationToken)
     {
         var outcome = ProbeOutcome.NotFound;
         var (thinking, text) = (kept.Thinking.ToString(), kept.Text.ToString());

@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 internal static class RawRequest
 {
     /// <summary>Creates the body for <c>/api/generate</c>. <paramref name="limit"/> is the most tokens; null for the model's limit.</summary>
-    public static JsonObject Create(BridgeCall call, ContinuableRequest request, string text, long? limit)
+    public static JsonObject Create(BridgeCall call, ResumableRequest request, string text, long? limit)
     {
         var body = new JsonObject
         {

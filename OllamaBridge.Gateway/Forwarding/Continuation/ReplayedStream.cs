@@ -8,13 +8,13 @@ namespace OllamaBridge.Gateway.Forwarding.Continuation;
 /// <see cref="Interruption.Diverged"/>.
 /// </summary>
 internal sealed class ReplayedStream(
-    Stream source, HeldBytes held, AnswerReader reader, AnswerWriter writer, KeptAnswer again, KeptAnswer sent, ForwardAttempt attempt)
+    Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResponseTranscript again, ResponseTranscript sent, ForwardAttempt attempt)
     : WrittenStream(source, held, reader, writer, again, attempt)
 {
     private readonly int _thinkingBefore = sent.Thinking.Length;
     private readonly int _textBefore = sent.Text.Length;
 
-    protected override void OnMessage(AnswerMessage kind, AnswerMark before)
+    protected override void OnMessage(ResponseMessage kind, ResponseMark before)
     {
         if (!Kept.IsWhole || !IsSame(kind))
         {
@@ -32,7 +32,7 @@ internal sealed class ReplayedStream(
             sent.Pieces = Math.Max(sent.Pieces + 1, Kept.Pieces);
         }
 
-        if (kind == AnswerMessage.End)
+        if (kind == ResponseMessage.End)
             OnMarkMissing();
     }
 
@@ -52,13 +52,13 @@ internal sealed class ReplayedStream(
     /// <summary>
     /// Whether the response equals the sent one so far. At its end, and as soon as content follows thinking, it must contain all of the sent text.
     /// </summary>
-    private bool IsSame(AnswerMessage kind)
+    private bool IsSame(ResponseMessage kind)
     {
         var thinking = Math.Min(Kept.Thinking.Length, _thinkingBefore);
         var text = Math.Min(Kept.Text.Length, _textBefore);
         return Kept.Thinking.Span[..thinking].SequenceEqual(sent.Thinking.Span[..thinking])
             && Kept.Text.Span[..text].SequenceEqual(sent.Text.Span[..text])
-            && (kind != AnswerMessage.End || (thinking == _thinkingBefore && text == _textBefore))
+            && (kind != ResponseMessage.End || (thinking == _thinkingBefore && text == _textBefore))
             && (Kept.Text.Length == 0 || Kept.Thinking.Length >= _thinkingBefore)
             && (_textBefore == 0 || Kept.Thinking.Length <= _thinkingBefore);
     }

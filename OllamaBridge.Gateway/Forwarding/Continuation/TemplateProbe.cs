@@ -5,13 +5,13 @@ using OllamaBridge.Gateway.Fleet;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>Determines how models' templates treat responses that are to be resumed: once for each model and setting for thinking.</summary>
-internal sealed class TemplateProbe(InstanceQuestions questions, IFleet fleet)
+internal sealed class TemplateProbe(InstanceQueries questions, IFleet fleet)
 {
     // More models than any fleet has. Above that all are determined again.
     private const int MaxKnown = 1024;
     private readonly ConcurrentDictionary<(string Model, DateTimeOffset ModifiedAt, string Think), Asked> _known = new();
 
-    /// <inheritdoc cref="InstanceQuestions.OpensTurnsAsync"/>
+    /// <inheritdoc cref="InstanceQueries.OpensTurnsAsync"/>
     public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) => questions.OpensTurnsAsync(instance, cancellationToken);
 
     /// <summary>

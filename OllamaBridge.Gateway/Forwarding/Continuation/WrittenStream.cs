@@ -4,14 +4,14 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Forwarding.Continuation;
 
 /// <summary>An instance's stream from which the bridge writes the client's messages itself.</summary>
-internal abstract class WrittenStream(Stream source, HeldBytes held, AnswerReader reader, AnswerWriter writer, KeptAnswer kept, ForwardAttempt attempt)
-    : AnswerStream(source, held, reader, kept, attempt)
+internal abstract class WrittenStream(Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResponseTranscript kept, ForwardAttempt attempt)
+    : ResumableStream(source, held, reader, kept, attempt)
 {
     private int _taken;
 
     protected ArrayBufferWriter<byte> Output { get; } = new(512);
 
-    protected AnswerWriter Writer { get; } = writer;
+    protected ResponseWriter Writer { get; } = writer;
 
     protected override bool PassesOn => false;
 

@@ -13,7 +13,7 @@ internal sealed class ModelTries(int sentBefore)
     public HashSet<Instance>? Tried => _tried;
 
     /// <summary>The error response of an instance that failed the request.</summary>
-    public RetainedAnswer? Retained { get; set; }
+    public RetainedResponse? Retained { get; set; }
 
     /// <summary>The last failure; null if there was no attempt.</summary>
     public InstanceFailure? LastFailure { get; set; }
@@ -53,9 +53,9 @@ internal sealed class ModelTries(int sentBefore)
     public Task EndAsync(HttpContext context, BridgeCall call, ModelTries? first, LeaseResult? refusal)
     {
         if (first is { Retained: not null } or { LastFailure: not null })
-            return AnswerFailure.FailAsync(context, call, first.Retained, first.LastFailure ?? InstanceFailure.Broken);
+            return ResponseFailure.FailAsync(context, call, first.Retained, first.LastFailure ?? InstanceFailure.Broken);
         return refusal is { } result
-            ? AnswerFailure.RefuseAsync(context, call, result, Retained, LastFailure)
-            : AnswerFailure.FailAsync(context, call, Retained, LastFailure ?? InstanceFailure.Broken);
+            ? ResponseFailure.RefuseAsync(context, call, result, Retained, LastFailure)
+            : ResponseFailure.FailAsync(context, call, Retained, LastFailure ?? InstanceFailure.Broken);
     }
 }

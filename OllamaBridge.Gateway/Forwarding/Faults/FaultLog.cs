@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
@@ -5,18 +6,18 @@ namespace OllamaBridge.Gateway.Forwarding.Faults;
 /// <summary>Log messages about the causes of failures. Event ids 1220–1229.</summary>
 internal static partial class FaultLog
 {
-    [LoggerMessage(1220, LogLevel.Debug, "Failure {Failure} on {Instance} classified as fault of {Fault}")]
+    [LoggerMessage(EventIds.Fault.Judged, LogLevel.Debug, "Failure {Failure} on {Instance} classified as fault of {Fault}")]
     public static partial void Judged(ILogger logger, InstanceFailure failure, string instance, Fault fault);
 
-    [LoggerMessage(1221, LogLevel.Warning, "{Model} does not fit into the memory of {Instance}; used there only if no other instance can for {Seconds}s")]
+    [LoggerMessage(EventIds.Fault.ShortOfMemory, LogLevel.Warning, "{Model} does not fit into the memory of {Instance}; used there only if no other instance can for {Seconds}s")]
     public static partial void ShortOfMemory(ILogger logger, string model, string instance, double seconds);
 
-    [LoggerMessage(1222, LogLevel.Information, "{Operation} for {Model} fails alike on two instances; repeating it gets one attempt for {Seconds}s")]
+    [LoggerMessage(EventIds.Fault.KnownToFail, LogLevel.Information, "{Operation} for {Model} fails alike on two instances; repeating it gets one attempt for {Seconds}s")]
     public static partial void KnownToFail(ILogger logger, string operation, string model, double seconds);
 
-    [LoggerMessage(1223, LogLevel.Information, "{Operation} retried on {Instance} over a new connection; the kept one was stale")]
+    [LoggerMessage(EventIds.Fault.StaleConnection, LogLevel.Information, "{Operation} retried on {Instance} over a new connection; the kept one was stale")]
     public static partial void StaleConnection(ILogger logger, string operation, string instance);
 
-    [LoggerMessage(1224, LogLevel.Warning, "{Model} retried on {Instance} with num_gpu {Layers}: out of memory everywhere")]
+    [LoggerMessage(EventIds.Fault.FewerLayers, LogLevel.Warning, "{Model} retried on {Instance} with num_gpu {Layers}: out of memory everywhere")]
     public static partial void FewerLayers(ILogger logger, string model, string instance, long layers);
 }

@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.Forwarding.Faults;
 /// Changes a request for which no instance has enough memory, so that fewer layers are on the GPU. Once per request, if the model's settings allow
 /// it.
 /// </summary>
-internal sealed class FewerLayers(ModelChains chains, InstanceQuestions questions, ILogger<FewerLayers> logger)
+internal sealed class FewerLayers(ModelChains chains, InstanceQueries questions, ILogger<FewerLayers> logger)
 {
     private const string BlockCount = ".block_count";
 

@@ -9,13 +9,13 @@ namespace OllamaBridge.Gateway.Forwarding.Hedging;
 internal sealed class HedgeContext : IHttpRequestLifetimeFeature
 {
     private readonly HttpContext _client;
-    private readonly BegunResponse _response;
+    private readonly RestartableResponse _response;
 
     private HedgeContext(HttpContext client)
     {
         _client = client;
         RequestAborted = client.RequestAborted;
-        _response = BegunResponse.Over(client);
+        _response = RestartableResponse.Over(client);
         var request = client.Request;
         var features = new FeatureCollection(client.Features);
         features.Set<IHttpRequestFeature>(new HttpRequestFeature

@@ -28,7 +28,7 @@ internal sealed class Hedger(
     /// request; null if there are none. <paramref name="failed"/> is called for an attempt that failed although the other one got a response, and for
     /// the second of two failed attempts.
     /// </remarks>
-    public async Task<HedgedSending> SendAsync(
+    public async Task<HedgedAttempt> SendAsync(
         HttpContext context,
         BridgeCall call,
         InstanceLease lease,
@@ -37,15 +37,15 @@ internal sealed class Hedger(
         Action<ForwardAttempt> failed)
     {
         if (!Settings.Enabled || call.IsKnownToFail || call.Operation.Kind != OperationKind.Inference || call.IsUnload || call.Body is null || call.ModelKey.Length == 0)
-            return new HedgedSending(await sender.SendAsync(context, call, lease, retries));
+            return new HedgedAttempt(await sender.SendAsync(context, call, lease, retries));
         budget.Deposit();
         if (Wait(call, lease) is not { } wait)
-            return new HedgedSending(await sender.SendAsync(context, call, lease, retries));
+            return new HedgedAttempt(await sender.SendAsync(context, call, lease, retries));
 
         var race = new HedgeRace();
         var first = Begin(context, call, lease, retries, race);
         if (!await IsLateAsync(first.Sending, race, wait, context.RequestAborted) || TryTake(call, lease, tried) is not { } lease2)
-            return new HedgedSending(await first.EndAsync());
+            return new HedgedAttempt(await first.EndAsync());
         var second = Begin(context, call, lease2, retries: null, race);
         await Task.WhenAny(race.Won, Task.WhenAll(first.Sending, second.Sending));
         var hasWon = race.Won.IsCompletedSuccessfully && race.Won.Result.Lease == lease2;
@@ -55,7 +55,7 @@ internal sealed class Hedger(
         var ending = other.LoseAsync(failed);
         try
         {
-            return new HedgedSending(await mine.EndAsync(), await ending, lease2);
+            return new HedgedAttempt(await mine.EndAsync(), await ending, lease2);
         }
         catch
         {
@@ -97,7 +97,8 @@ internal sealed class Hedger(
         if (!budget.TryWithdraw())
             return null;
         var second = queue.TryHedge(new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, NeedsSlot: true, Tried: [lease.Instance, .. tried ?? []], Tenant: call.Tenant, Part: call.Part) { Digest = DigestPin.Of(lease.Placement) });
+            call.ModelKey, call.Facts.Affinity, NeedsSlot: true, Tried: [lease.Instance, .. tried ?? []], Tenant: call.Tenant, Part: call.Part)
+        { Digest = DigestPin.Of(lease.Placement) });
         if (second is null)
             budget.Return();
         return second;
@@ -132,7 +133,7 @@ internal sealed class Hedger(
 /// <param name="Attempt">The attempt with a response; the first one if neither has one.</param>
 /// <param name="Other">The other attempt; null if there was none.</param>
 /// <param name="Lease">The lease of the second attempt, to be disposed when the request is settled.</param>
-internal readonly record struct HedgedSending(ForwardAttempt Attempt, ForwardAttempt? Other = null, InstanceLease? Lease = null) : IDisposable
+internal readonly record struct HedgedAttempt(ForwardAttempt Attempt, ForwardAttempt? Other = null, InstanceLease? Lease = null) : IDisposable
 {
     public void Dispose() => Lease?.Dispose();
 }

@@ -9,7 +9,7 @@ using OpenTelemetry;
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
 /// <summary>Checks whether the runner of one model on one instance still responds, for all requests that are silent there.</summary>
-/// <remarks>Started and read only by <see cref="Continuation.SilenceWatch"/>'s loop. The checks run concurrently with it.</remarks>
+/// <remarks>Started and read only by <see cref="Continuation.StallDetector"/>'s loop. The checks run concurrently with it.</remarks>
 internal sealed class LivenessCheck(
     Instance instance, string modelKey, LivenessQuery query, HttpMessageInvoker client, LivenessOptions options, TimeProvider time) : IDisposable
 {
@@ -152,7 +152,7 @@ internal sealed class LivenessCheck(
 
     private async Task LookAtMemoryAsync(MemoryEvidence evidence, CancellationToken cancellationToken)
     {
-        switch (await GetAsync(OllamaLook.RunningPath, cancellationToken))
+        switch (await GetAsync(OllamaProbe.RunningPath, cancellationToken))
         {
             case { } running:
                 Volatile.Write(ref _upAt, time.GetTimestamp());
@@ -160,7 +160,7 @@ internal sealed class LivenessCheck(
                 break;
             // Servers keep the list of running models locked while they load one. An unreachable machine sends no response at all.
             case null when !cancellationToken.IsCancellationRequested:
-                if (await GetAsync(OllamaLook.VersionPath, cancellationToken) is not null)
+                if (await GetAsync(OllamaProbe.VersionPath, cancellationToken) is not null)
                 {
                     Volatile.Write(ref _upAt, time.GetTimestamp());
                     evidence.AddNoAnswer(MayReload);
@@ -175,9 +175,9 @@ internal sealed class LivenessCheck(
     /// <summary>Reads a server's health and the figures of its engine. Neither waits for a slot.</summary>
     private async Task LookAtEngineAsync(EngineActivity engine, CancellationToken cancellationToken)
     {
-        var health = await GetAsync(instance.OpenAI!.HealthPath ?? OpenAILook.HealthPath, cancellationToken);
+        var health = await GetAsync(instance.OpenAI!.HealthPath ?? OpenAIProbe.HealthPath, cancellationToken);
         if (health is { IsMissing: true })
-            health = await GetAsync(OpenAILook.ModelsPath, cancellationToken);
+            health = await GetAsync(OpenAIProbe.ModelsPath, cancellationToken);
         // Servers report a dead engine with a status of 500 or above.
         if (health is { Status: < HttpStatusCode.InternalServerError })
             Volatile.Write(ref _upAt, time.GetTimestamp());

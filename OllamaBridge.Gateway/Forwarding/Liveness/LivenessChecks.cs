@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Fleet;
 namespace OllamaBridge.Gateway.Forwarding.Liveness;
 
 /// <summary>The running checks: one for each instance, model and set of options with silent requests.</summary>
-/// <remarks>Used only by <see cref="Continuation.SilenceWatch"/>'s loop.</remarks>
+/// <remarks>Used only by <see cref="Continuation.StallDetector"/>'s loop.</remarks>
 internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<LivenessOptions> options, TimeProvider time, ILogger<LivenessChecks> logger) : IDisposable
 {
     // An earlier response may still be on its way.

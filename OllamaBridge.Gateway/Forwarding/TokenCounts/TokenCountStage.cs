@@ -15,7 +15,7 @@ namespace OllamaBridge.Gateway.Forwarding.TokenCounts;
 /// Responds to <c>POST /v1/messages/count_tokens</c>: from an instance's own tokenizer if it has the route (llama-server does, Ollama doesn't), else with an
 /// estimate that is marked as such. Takes no slot and never makes a model generate.
 /// </summary>
-internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, IOptions<ContinuationOptions> options, TimeProvider time)
+internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, IOptions<ResumptionOptions> options, TimeProvider time)
 {
     /// <summary>The response header with the method of counting: <c>exact</c> or <c>estimate</c>.</summary>
     public const string Header = "X-Bridge-Token-Count";
@@ -37,7 +37,7 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
 
         if (Able(call) is { } instance && await AskAsync(instance, context, call) is { } told)
         {
-            context.Response.Headers[AnswerTransformer.InstanceHeader] = instance.Name;
+            context.Response.Headers[ResponseTransformer.InstanceHeader] = instance.Name;
             await WriteAsync(context, (int)told.Status, told.Body, told.Status == HttpStatusCode.OK ? "exact" : null);
         }
         else if (call.Body!.Read(body => TokenEstimate.Of(body)) is { } estimate)

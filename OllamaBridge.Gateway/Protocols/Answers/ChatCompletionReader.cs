@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Protocols.Answers;
 /// A failing Ollama server writes a chunk with an empty model name and ends the stream (recording 08-kill9-runner-v1-sse-midstream). Other servers
 /// never name the model, or begin with such a chunk.
 /// </remarks>
-internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
+internal class ChatCompletionReader(ResponseTranscript kept) : ResponseReader(kept)
 {
     private bool _words;
     private bool _closing;
@@ -23,44 +23,44 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
 
     public override bool HasEvents => true;
 
-    public override AnswerMessage Read(ReadOnlySpan<byte> message)
+    public override ResponseMessage Read(ReadOnlySpan<byte> message)
     {
         var sse = SseEvent.Parse(message);
         if (!sse.IsReadable)
-            return AnswerMessage.Unreadable;
+            return ResponseMessage.Unreadable;
         if (sse.IsEmpty)
-            return AnswerMessage.Frame;
+            return ResponseMessage.Frame;
         if (sse.Data.SequenceEqual("[DONE]"u8))
-            return AnswerMessage.End;
+            return ResponseMessage.End;
         _words = _closing = _failed = _nameless = _named = _hasChoice = false;
         try
         {
             var json = new Utf8JsonReader(sse.Data);
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
-                return AnswerMessage.Unreadable;
+                return ResponseMessage.Unreadable;
             ReadChunk(ref json);
             if (json.Read())
-                return AnswerMessage.Unreadable;
+                return ResponseMessage.Unreadable;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return AnswerMessage.Unreadable;
+            return ResponseMessage.Unreadable;
         }
 
         // Until a chunk has named the model, an empty name has no meaning.
         var isBlank = _nameless && _hasChoice && !_words && !_closing;
         if (_failed || (isBlank && _isNamed))
-            return AnswerMessage.Failure;
+            return ResponseMessage.Failure;
         _isNamed |= _named;
         if (isBlank)
-            return AnswerMessage.Closing;
+            return ResponseMessage.Closing;
         if (!_nameless || _words)
             Kept.KeepFirst(sse.Data);
         if (!_closing)
             return Counted(_words);
         if (_words)
             Kept.Pieces++;
-        return AnswerMessage.Closing;
+        return ResponseMessage.Closing;
     }
 
     /// <summary>Reads a property of a choice other than its finish reason.</summary>
@@ -205,7 +205,7 @@ internal class ChatCompletionReader(KeptAnswer kept) : AnswerReader(kept)
 }
 
 /// <summary>Reads streams of <c>/v1/completions</c>, which have <c>text</c> in place of <c>delta</c>.</summary>
-internal sealed class CompletionReader(KeptAnswer kept) : ChatCompletionReader(kept)
+internal sealed class CompletionReader(ResponseTranscript kept) : ChatCompletionReader(kept)
 {
     protected override bool ReadChoice(ref Utf8JsonReader json)
     {

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Common;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>Writes chunks of <c>/v1/chat/completions</c> and <c>/v1/completions</c>, with the first chunk's id, time and fingerprint.</summary>
-internal sealed class ChatCompletionWriter(BridgeCall call, KeptAnswer kept, bool isChat, TimeProvider time) : AnswerWriter(kept)
+internal sealed class ChatCompletionWriter(BridgeCall call, ResponseTranscript kept, bool isChat, TimeProvider time) : ResponseWriter(kept)
 {
     private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
     private readonly string _id = kept.FirstText("id") ?? $"{(isChat ? "chatcmpl" : "cmpl")}-{call.StartedAt % 1000}";

@@ -4,35 +4,35 @@ using System.Text.Json;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>Reads streams of <c>/v1/messages</c>: events around blocks, the last <c>message_stop</c> (recording 03-v1-messages-anthropic-stream).</summary>
-internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
+internal sealed class MessagesReader(ResponseTranscript kept) : ResponseReader(kept)
 {
     public override bool HasEvents => true;
 
-    public override AnswerMessage Read(ReadOnlySpan<byte> message)
+    public override ResponseMessage Read(ReadOnlySpan<byte> message)
     {
         var sse = SseEvent.Parse(message);
         if (!sse.IsReadable)
-            return AnswerMessage.Unreadable;
+            return ResponseMessage.Unreadable;
         if (sse.IsEmpty)
-            return AnswerMessage.Frame;
+            return ResponseMessage.Frame;
         try
         {
             var data = default(Data);
             var json = new Utf8JsonReader(sse.Data);
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
-                return AnswerMessage.Unreadable;
+                return ResponseMessage.Unreadable;
             data.Read(ref json, Kept);
             // The event's name repeats the type; some servers write only the name.
             data.Type ??= sse.Name.IsEmpty ? null : Encoding.UTF8.GetString(sse.Name);
-            return json.Read() ? AnswerMessage.Unreadable : Take(data, sse.Data);
+            return json.Read() ? ResponseMessage.Unreadable : Take(data, sse.Data);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return AnswerMessage.Unreadable;
+            return ResponseMessage.Unreadable;
         }
     }
 
-    private AnswerMessage Take(in Data data, ReadOnlySpan<byte> json)
+    private ResponseMessage Take(in Data data, ReadOnlySpan<byte> json)
     {
         switch (data.Type)
         {
@@ -42,26 +42,26 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
             case "content_block_start":
                 var block = data.Block switch
                 {
-                    "text" => AnswerBlock.Text,
-                    "thinking" => AnswerBlock.Thinking,
-                    _ => AnswerBlock.Other,
+                    "text" => ResponseBlock.Text,
+                    "thinking" => ResponseBlock.Thinking,
+                    _ => ResponseBlock.Other,
                 };
-                Kept.HasMore |= block == AnswerBlock.Other;
+                Kept.HasMore |= block == ResponseBlock.Other;
                 if (!IsUnframed)
                     (Kept.Block, Kept.BlockIndex) = (block, data.Index);
                 return Counted(data.HasWords);
             case "content_block_delta":
                 return Counted(data.HasWords);
             case "content_block_stop" or "message_delta":
-                return AnswerMessage.Closing;
+                return ResponseMessage.Closing;
             case "message_stop":
-                return AnswerMessage.End;
+                return ResponseMessage.End;
             case "error":
-                return AnswerMessage.Failure;
+                return ResponseMessage.Failure;
             case null:
-                return AnswerMessage.Unreadable;
+                return ResponseMessage.Unreadable;
             default:
-                return AnswerMessage.Frame;
+                return ResponseMessage.Frame;
         }
     }
 
@@ -72,7 +72,7 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
         public int Index;
         public bool HasWords;
 
-        public void Read(ref Utf8JsonReader json, KeptAnswer kept)
+        public void Read(ref Utf8JsonReader json, ResponseTranscript kept)
         {
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             {
@@ -94,7 +94,7 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
             }
         }
 
-        private void ReadPart(ref Utf8JsonReader json, KeptAnswer kept)
+        private void ReadPart(ref Utf8JsonReader json, ResponseTranscript kept)
         {
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             {
@@ -105,9 +105,9 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
                 var isMore = json.ValueTextEquals("partial_json"u8);
                 json.Read();
                 if (isText)
-                    HasWords |= AnswerReader.Take(ref json, kept.Text);
+                    HasWords |= ResponseReader.Take(ref json, kept.Text);
                 else if (isThinking)
-                    HasWords |= AnswerReader.Take(ref json, kept.Thinking);
+                    HasWords |= ResponseReader.Take(ref json, kept.Thinking);
                 else if (isType)
                     Block = InternBlock(ref json);
                 else if (isReason)
@@ -117,7 +117,7 @@ internal sealed class MessagesReader(KeptAnswer kept) : AnswerReader(kept)
             }
         }
 
-        private static void ReadUsage(ref Utf8JsonReader json, KeptAnswer kept)
+        private static void ReadUsage(ref Utf8JsonReader json, ResponseTranscript kept)
         {
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             {

@@ -3,16 +3,16 @@ using System.Buffers;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>Writes events of <c>/v1/messages</c>: continues the open block, and opens another one for text after thinking.</summary>
-internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
+internal sealed class MessagesWriter(ResponseTranscript kept) : ResponseWriter(kept)
 {
     private static readonly byte[] Stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"u8.ToArray();
 
     public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output)
     {
         if (!thinking.IsEmpty)
-            WriteDelta(AnswerBlock.Thinking, thinking, output);
+            WriteDelta(ResponseBlock.Thinking, thinking, output);
         if (!text.IsEmpty)
-            WriteDelta(AnswerBlock.Text, text, output);
+            WriteDelta(ResponseBlock.Text, text, output);
     }
 
     public override void WriteEnd(IBufferWriter<byte> output)
@@ -33,7 +33,7 @@ internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
 
     public override ReadOnlyMemory<byte> WriteMark() => Stop;
 
-    private void WriteDelta(AnswerBlock block, ReadOnlySpan<byte> words, IBufferWriter<byte> output)
+    private void WriteDelta(ResponseBlock block, ReadOnlySpan<byte> words, IBufferWriter<byte> output)
     {
         if (Kept.Block != block)
         {
@@ -45,17 +45,17 @@ internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
         json.WriteString("type"u8, "content_block_delta"u8);
         json.WriteNumber("index"u8, Kept.BlockIndex);
         json.WriteStartObject("delta"u8);
-        json.WriteString("type"u8, block == AnswerBlock.Thinking ? "thinking_delta"u8 : "text_delta"u8);
-        json.WriteString(block == AnswerBlock.Thinking ? "thinking"u8 : "text"u8, words);
+        json.WriteString("type"u8, block == ResponseBlock.Thinking ? "thinking_delta"u8 : "text_delta"u8);
+        json.WriteString(block == ResponseBlock.Thinking ? "thinking"u8 : "text"u8, words);
         json.WriteEndObject();
         End(output, "event: content_block_delta\ndata: "u8, "\n\n"u8);
     }
 
-    private void OpenBlock(AnswerBlock block, IBufferWriter<byte> output)
+    private void OpenBlock(ResponseBlock block, IBufferWriter<byte> output)
     {
         Kept.Block = block;
         Kept.BlockIndex++;
-        var name = block == AnswerBlock.Thinking ? "thinking" : "text";
+        var name = block == ResponseBlock.Thinking ? "thinking" : "text";
         var json = Begin();
         json.WriteString("type"u8, "content_block_start"u8);
         json.WriteNumber("index"u8, Kept.BlockIndex);
@@ -68,9 +68,9 @@ internal sealed class MessagesWriter(KeptAnswer kept) : AnswerWriter(kept)
 
     private void CloseBlock(IBufferWriter<byte> output)
     {
-        if (Kept.Block == AnswerBlock.None)
+        if (Kept.Block == ResponseBlock.None)
             return;
-        Kept.Block = AnswerBlock.None;
+        Kept.Block = ResponseBlock.None;
         var json = Begin();
         json.WriteString("type"u8, "content_block_stop"u8);
         json.WriteNumber("index"u8, Kept.BlockIndex);

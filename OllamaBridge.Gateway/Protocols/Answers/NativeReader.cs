@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Protocols.Answers;
 /// <summary>Reads Ollama's own streams: one object per line, the last with <c>"done":true</c> (recordings 02, 08).</summary>
 /// <param name="kept">Receives the answer.</param>
 /// <param name="raw">Separates thinking from content in the answer to a raw request; null if the server has done so.</param>
-internal sealed class NativeReader(KeptAnswer kept, RawAnswer? raw = null) : AnswerReader(kept)
+internal sealed class NativeReader(ResponseTranscript kept, RawAnswer? raw = null) : ResponseReader(kept)
 {
     private bool _words;
     private bool _done;
@@ -15,7 +15,7 @@ internal sealed class NativeReader(KeptAnswer kept, RawAnswer? raw = null) : Ans
 
     public override bool HasEvents => false;
 
-    public override AnswerMessage Read(ReadOnlySpan<byte> message)
+    public override ResponseMessage Read(ReadOnlySpan<byte> message)
     {
         _words = _done = _failed = false;
         _reason = null;
@@ -23,24 +23,24 @@ internal sealed class NativeReader(KeptAnswer kept, RawAnswer? raw = null) : Ans
         {
             var json = new Utf8JsonReader(ByteOrderMark.Skip(message));
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
-                return AnswerMessage.Unreadable;
+                return ResponseMessage.Unreadable;
             ReadObject(ref json, top: true);
             // One object, with nothing after it.
             if (json.Read())
-                return AnswerMessage.Unreadable;
+                return ResponseMessage.Unreadable;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return AnswerMessage.Unreadable;
+            return ResponseMessage.Unreadable;
         }
 
         if (_failed)
-            return AnswerMessage.Failure;
+            return ResponseMessage.Failure;
         if (_done)
         {
             // Some servers write a reason into every line; only that of the last line counts.
             Kept.End.Reason = _reason;
-            return AnswerMessage.End;
+            return ResponseMessage.End;
         }
 
         Kept.KeepFirst(message);

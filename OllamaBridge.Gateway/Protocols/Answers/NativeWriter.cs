@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Common;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>Writes lines of <c>/api/chat</c> and <c>/api/generate</c>.</summary>
-internal sealed class NativeWriter(BridgeCall call, KeptAnswer kept, bool isChat, TimeProvider time) : AnswerWriter(kept)
+internal sealed class NativeWriter(BridgeCall call, ResponseTranscript kept, bool isChat, TimeProvider time) : ResponseWriter(kept)
 {
     private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
 

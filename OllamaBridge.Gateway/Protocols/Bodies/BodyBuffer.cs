@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Identity;
 
 namespace OllamaBridge.Gateway.Protocols.Bodies;
@@ -156,6 +157,6 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
 /// <summary>Log messages about bodies. Event ids 1480–1489.</summary>
 internal static partial class BodyLog
 {
-    [LoggerMessage(1480, LogLevel.Error, "Cannot store a request body in {Directory}: {Error}")]
+    [LoggerMessage(EventIds.Body.CannotSpool, LogLevel.Error, "Cannot store a request body in {Directory}: {Error}")]
     public static partial void CannotSpool(ILogger logger, string directory, string error);
 }

@@ -115,9 +115,9 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
 /// <summary>Log messages of GPU readings. Event ids 1850–1859.</summary>
 internal static partial class GpuLog
 {
-    [LoggerMessage(1850, LogLevel.Warning, "GPU exporter of {Instance} at {Exporter} does not respond; its metrics are missing")]
+    [LoggerMessage(EventIds.Gpu.Silent, LogLevel.Warning, "GPU exporter of {Instance} at {Exporter} does not respond; its metrics are missing")]
     public static partial void Silent(ILogger logger, string instance, Uri exporter);
 
-    [LoggerMessage(1851, LogLevel.Information, "GPU exporter of {Instance} at {Exporter} responds")]
+    [LoggerMessage(EventIds.Gpu.Answers, LogLevel.Information, "GPU exporter of {Instance} at {Exporter} responds")]
     public static partial void Answers(ILogger logger, string instance, Uri exporter);
 }

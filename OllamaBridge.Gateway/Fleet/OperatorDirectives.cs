@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+
+namespace OllamaBridge.Gateway.Fleet;
+
+/// <summary>The operators' directives known to this gateway, and its own ejections: all state that it shares with others. Immutable.</summary>
+/// <param name="Drains">Drain directives.</param>
+/// <param name="Members">Directives that add or remove instances.</param>
+/// <param name="Ejections">This gateway's ejections and their ends.</param>
+internal sealed record OperatorDirectives(
+    VersionedMap<DrainMark> Drains, VersionedMap<MemberMark> Members, ImmutableArray<OwnEjection> Ejections)
+{
+    /// <summary>How long a directive that only revokes another is kept: as long as shared state lasts without a bridge.</summary>
+    public static TimeSpan Memory { get; } = TimeSpan.FromDays(30);
+
+    public static OperatorDirectives None { get; } = new(VersionedMap<DrainMark>.Empty, VersionedMap<MemberMark>.Empty, []);
+
+    /// <summary>Whether a directive has expired. All keepers of directives use this rule, so that none restores an expired directive.</summary>
+    public static bool IsSpent<T>(T word, DateTimeOffset now)
+        where T : struct, IDirective => word.IsUndoing && word.Version < (now - Memory).ToUnixTimeMilliseconds();
+
+    /// <summary>Whether an instance is to be drained. The directive refers to a name and may be older than the instance.</summary>
+    /// <param name="name">The instance's name.</param>
+    /// <param name="incarnation">The server's incarnation (<see cref="InstanceDefinition.Incarnation"/>); null if unknown.</param>
+    public bool IsDrained(string name, string? incarnation = null) => Drains.TryGet(name, out var mark) && mark.Draining && mark.IsOn(incarnation);
+
+    /// <summary>The deadline of an instance's drain; null if it has none or is not drained.</summary>
+    /// <param name="name">The instance's name.</param>
+    /// <param name="incarnation">The server's incarnation; null if unknown.</param>
+    public DateTimeOffset? DrainDeadline(string name, string? incarnation = null) =>
+        Drains.TryGet(name, out var mark) && mark.IsOn(incarnation) ? mark.Until : null;
+
+    /// <summary>Merges directives from other gateways.</summary>
+    /// <returns>This object if none is new.</returns>
+    public OperatorDirectives Merge(ImmutableArray<DrainMark> drains, ImmutableArray<MemberMark> members, DateTimeOffset now)
+    {
+        var (heard, joined) = (Drains.Merge(drains, now), Members.Merge(members, now));
+        return heard == Drains && joined == Members ? this : this with { Drains = heard, Members = joined };
+    }
+
+    /// <summary>Starts or ends a drain.</summary>
+    /// <param name="name">The instance's name.</param>
+    /// <param name="draining">True to drain.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="deadline">The drain's deadline; null for none.</param>
+    /// <param name="incarnation">The incarnation to drain; null for all past and future servers of the name.</param>
+    public OperatorDirectives Drain(string name, bool draining, DateTimeOffset now, DateTimeOffset? deadline = null, string? incarnation = null)
+    {
+        var mark = new DrainMark(name, draining, Drains.NextVersion(name, now));
+        return Merge(
+            [draining ? mark with { Deadline = deadline?.ToUnixTimeMilliseconds() ?? 0, Incarnation = incarnation } : mark], [], now);
+    }
+
+    public OperatorDirectives Add(InstanceDefinition definition, DateTimeOffset now)
+    {
+        var (name, key) = (definition.Name, MemberMark.Key(definition.Name));
+        // A new instance is meant to serve: a drain of an earlier one of its name does not apply.
+        var isNew = !Members.TryGet(key, out var mark) || mark.Definition is null;
+        return (isNew && IsDrained(name) ? Drain(name, draining: false, now) : this)
+            .Merge([], [new MemberMark(key, definition, Members.NextVersion(key, now))], now);
+    }
+
+    public OperatorDirectives Remove(string name, DateTimeOffset now)
+    {
+        var key = MemberMark.Key(name);
+        return Merge([], [new MemberMark(key, null, Members.NextVersion(key, now))], now);
+    }
+}

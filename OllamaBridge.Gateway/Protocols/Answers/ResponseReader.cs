@@ -1,0 +1,73 @@
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Protocols.Answers;
+
+/// <summary>Parses a streamed response message by message, and keeps the parts that a resumption needs.</summary>
+internal abstract class ResponseReader(ResponseTranscript kept)
+{
+    protected ResponseTranscript Kept { get; } = kept;
+
+    /// <summary>Whether the response resumes another one. The client has the other one's frame, so this frame is not sent.</summary>
+    public bool IsUnframed { get; init; }
+
+    /// <summary>Whether messages are events with a blank line after each; otherwise they are lines.</summary>
+    public abstract bool HasEvents { get; }
+
+    /// <returns>Null if the streams cannot be resumed.</returns>
+    public static ResponseReader? For(Operation operation, ResponseTranscript kept, bool isUnframed = false) => (operation.Protocol, operation.Name) switch
+    {
+        (Protocol.Ollama, "chat" or "generate") => new NativeReader(kept) { IsUnframed = isUnframed },
+        (Protocol.OpenAI, "chat") => new ChatCompletionReader(kept) { IsUnframed = isUnframed },
+        (Protocol.OpenAI, "text_completion") => new CompletionReader(kept) { IsUnframed = isUnframed },
+        (Protocol.Anthropic, "messages") => new MessagesReader(kept) { IsUnframed = isUnframed },
+        _ => null,
+    };
+
+    /// <summary>Parses one message, without the end of its line or event.</summary>
+    public abstract ResponseMessage Read(ReadOnlySpan<byte> message);
+
+    /// <summary>Counts a message if it has text.</summary>
+    protected ResponseMessage Counted(bool hasWords)
+    {
+        if (!hasWords)
+        {
+            Kept.IsFramed |= !IsUnframed;
+            return ResponseMessage.Frame;
+        }
+
+        Kept.Pieces++;
+        return ResponseMessage.Words;
+    }
+
+    /// <summary>Appends the string at the reader's position to a text.</summary>
+    /// <returns>Whether the string is not empty.</returns>
+    protected static bool Take(ref Utf8JsonReader json, PooledText text)
+    {
+        if (json.TokenType != JsonTokenType.String || (json.HasValueSequence ? json.ValueSequence.IsEmpty : json.ValueSpan.IsEmpty))
+            return false;
+        text.Append(ref json);
+        return true;
+    }
+
+    protected static long? Number(ref Utf8JsonReader json) =>
+        json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var number) ? number : null;
+
+    /// <summary>Whether a value is neither null nor an empty array. Reads to its end.</summary>
+    protected static bool IsSomething(ref Utf8JsonReader json)
+    {
+        if (json.TokenType != JsonTokenType.StartArray)
+        {
+            var isNull = json.TokenType == JsonTokenType.Null;
+            json.Skip();
+            return !isNull;
+        }
+
+        var depth = json.CurrentDepth;
+        json.Read();
+        if (json.TokenType == JsonTokenType.EndArray)
+            return false;
+        while (json.CurrentDepth > depth)
+            json.Read();
+        return true;
+    }
+}
