@@ -76,6 +76,8 @@ for project in OllamaBridge.Gateway.Tests OllamaBridge.Tests; do
   fi
 done
 
+eng/prose.sh > "$log/prose" || { cat "$log/prose"; broken=1; }
+
 # Last, because it uses the packages that the builds above have restored.
 if dotnet tool restore > "$log/tools" 2>&1; then
   for project in OllamaBridge.Simulator OllamaBridge.StateServer; do can_restore "$project" || true; done

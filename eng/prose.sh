@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 # $1: folder. Prints each comment as FILE:LINE:TEXT, without markup.
 comments() {
-  git ls-files -- "$1/*.cs" | xargs awk '
+  find "$1" -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*' -print0 | xargs -0 awk '
     match($0, /^[ \t]*\/\/\/?/) || match($0, /[^:"'"'"']\/\/ /) {
       text = substr($0, RSTART + RLENGTH)
       gsub(/<[^>]*>/, " ", text)

@@ -132,6 +132,7 @@ internal static class EventIds
     public static class Region
     {
         public const int Mistaken = 1670;
+        public const int Loop = 1671;
     }
 
     public static class State

@@ -9,6 +9,6 @@ internal static partial class RegionLog
     public static partial void Mistaken(ILogger logger, string peer, string mistake);
 
     [LoggerMessage(
-        1671, LogLevel.Warning, "Rejected a routing loop of {Operation} in region {Region}: two regions share a name, or a peer has a wrong URL")]
+        EventIds.Region.Loop, LogLevel.Warning, "Rejected a routing loop of {Operation} in region {Region}: two regions share a name, or a peer has a wrong URL")]
     public static partial void Loop(ILogger logger, string operation, string region);
 }
