@@ -8,7 +8,8 @@ internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<
     private const int MaxBatch = 64;
     private static readonly TimeSpan BeforeAgain = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(3);
-    private readonly List<AuditEntry> _batch = new(MaxBatch);
+    // Replaced as a whole: a stop can begin while a write still waits for Redis.
+    private volatile AuditEntry[] _batch = [];
 
     /// <inheritdoc/>
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -37,7 +38,7 @@ internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<
             // Logged below.
         }
 
-        if (_batch.Count + shared.Waiting.Count is > 0 and var unwritten)
+        if (_batch.Length + shared.Waiting.Count is > 0 and var unwritten)
             StateLog.AuditUnwritten(logger, unwritten);
     }
 
@@ -66,18 +67,21 @@ internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<
     /// <returns>Whether there is something to write.</returns>
     private bool Fill(RedisAuditStore shared)
     {
-        if (_batch.Count > 0)
+        if (_batch.Length > 0)
             return true;
-        while (_batch.Count < MaxBatch && shared.Waiting.TryRead(out var entry))
-            _batch.Add(entry);
-        return _batch.Count > 0;
+        var batch = new List<AuditEntry>();
+        while (batch.Count < MaxBatch && shared.Waiting.TryRead(out var entry))
+            batch.Add(entry);
+        _batch = [.. batch];
+        return batch.Count > 0;
     }
 
     private async ValueTask<bool> TryWriteAsync(RedisAuditStore shared, CancellationToken cancellationToken)
     {
-        if (!await shared.TryWriteAsync(_batch, cancellationToken))
+        var batch = _batch;
+        if (!await shared.TryWriteAsync(batch, cancellationToken))
             return false;
-        _batch.Clear();
+        Interlocked.CompareExchange(ref _batch, [], batch);
         return true;
     }
 }
