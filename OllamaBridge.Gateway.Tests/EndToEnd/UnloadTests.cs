@@ -42,7 +42,8 @@ public sealed class UnloadTests
             server.Faults.Add(new Fault { Kind = FaultKind.SlowFirstToken, Delay = TimeSpan.FromMinutes(5), Times = 1 });
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var busy = Enumerable.Range(0, 2).Select(_ => bridge.PostAsync("/api/chat", Ask.Chat(), stop.Token)).ToArray();
-        await Eventually.BecomesAsync(() => bridge.Fleet.Current.Instances.All(v => v.Instance.SlotsUsed == 1), Soon);
+        // A slot is used before its request arrives, and the first request to arrive gets the fault.
+        await Eventually.BecomesAsync(() => fleet.Servers.All(s => s.Statistics.Seen.Any(r => r.Path == "/api/chat" && r.Method == "POST")), Soon);
 
         // If it waited for a slot, it would wait for minutes.
         using var answer = await PostAsync(bridge, "/api/generate", "\"keep_alive\":0").WaitAsync(Soon, Token);
