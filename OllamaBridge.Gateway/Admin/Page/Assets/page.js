@@ -168,7 +168,7 @@ function showTier(row, t) {
   set(state.children[0], t.state);
   state.children[0].className = t.state;
   const left = Math.max(0, Math.round(t.idleSeconds - t.unusedSeconds));
-  set(state.children[1], t.error ?? (t.state === "awake" && t.waiting === 0 ? `asleep in ${left} s if nobody asks` : ""));
+  set(state.children[1], t.error ?? (t.state === "awake" && t.waiting === 0 ? `asleep in ${left} s without requests` : ""));
   set(models, t.models.join(", "));
   set(instances, `${t.instances.length} there, ${t.wanted ?? "?"} wanted, at most ${t.maxInstances}`);
   set(waiting, t.waiting);
@@ -190,7 +190,7 @@ async function drain(name, button) {
 function showTrouble(row, t) {
   const what = { failed: "failed", truncated: "broke off", continued: "continued", retried: "asked again" }[t.kind] ?? t.kind;
   texts(row, new Date(t.time).toLocaleTimeString(), `${what}${t.causes ? " (" + t.causes.join(", ") + ")" : ""}, ${t.status}, attempts: ${t.attempts}`,
-    t.model || "–", t.tenant, t.instance ?? "nobody");
+    t.model || "–", t.tenant, t.instance ?? "–");
   row.cells[1].firstElementChild.className = t.kind;
 }
 
