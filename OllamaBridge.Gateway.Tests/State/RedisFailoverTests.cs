@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Tests.EndToEnd;
+using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.Tests.State;
 
@@ -126,8 +127,18 @@ public sealed class RedisFailoverTests
         TestContext.Current.TestOutputHelper?.WriteLine($"after {Stopwatch.GetElapsedTime(since)}");
     }
 
-    private static async Task<bool> RoleAsync(RunningRedis redis, string line) =>
-        (await redis.AskAsync("INFO", "replication")).ToString().Contains(line, StringComparison.Ordinal);
+    private static async Task<bool> RoleAsync(RunningRedis redis, string line)
+    {
+        try
+        {
+            return (await redis.AskAsync("INFO", "replication")).ToString().Contains(line, StringComparison.Ordinal);
+        }
+        catch (RedisConnectionException)
+        {
+            // A server that changes its role closes its connections.
+            return false;
+        }
+    }
 
     private static Task<HealthCheckResult> HealthAsync(TestConnection connection) =>
         new StateHealthCheck(connection.State).CheckHealthAsync(new HealthCheckContext(), Token);
