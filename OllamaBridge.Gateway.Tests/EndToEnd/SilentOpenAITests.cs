@@ -23,10 +23,14 @@ public sealed class SilentOpenAITests
         await using var bridge = await StartAsync(first, second);
         first.Freeze();
 
-        // One request per instance: the first request takes the only slot of the frozen one.
-        var answers = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => AskAsync(bridge, path, stream, "Why?")));
+        // Until a request takes the only slot of the frozen instance: embeddings end so fast that the other one may serve all of a round.
+        do
+        {
+            var answers = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => AskAsync(bridge, path, stream, "Why?")));
+            Assert.All(answers, a => Assert.Equal((HttpStatusCode.OK, "two"), (a.Status, a.Instance)));
+        }
+        while (first.Asked == 0);
 
-        Assert.All(answers, a => Assert.Equal((HttpStatusCode.OK, "two"), (a.Status, a.Instance)));
         Assert.Equal(0, first.Answered);
         // On a busy machine the frozen engine's server may also seem unresponsive.
         Assert.Contains(bridge.Logs.Lines, l => l.Contains(" 1280 ", StringComparison.Ordinal)
