@@ -8,8 +8,9 @@ internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<
     private const int MaxBatch = 64;
     private static readonly TimeSpan BeforeAgain = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(3);
-    // Replaced as a whole: a stop can begin while a write still waits for Redis.
-    private volatile AuditEntry[] _batch = [];
+    private readonly List<AuditEntry> _batch = new(MaxBatch);
+    private readonly Lock _lock = new();
+    private Task? _lastWrite;
 
     /// <inheritdoc/>
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -21,10 +22,17 @@ internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>Writes the remaining entries after the last request has ended.</summary>
-    public async Task StoppedAsync(CancellationToken cancellationToken)
+    public Task StoppedAsync(CancellationToken cancellationToken)
     {
         if (store is not RedisAuditStore shared)
-            return;
+            return Task.CompletedTask;
+        // Two callers may stop a host concurrently, but only one may write batches.
+        lock (_lock)
+            return _lastWrite ??= WriteRestAsync(shared);
+    }
+
+    private async Task WriteRestAsync(RedisAuditStore shared)
+    {
         if (ExecuteTask is { } running)
             await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         using var patience = new CancellationTokenSource(StopPatience, time);
@@ -38,7 +46,7 @@ internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<
             // Logged below.
         }
 
-        if (_batch.Length + shared.Waiting.Count is > 0 and var unwritten)
+        if (_batch.Count + shared.Waiting.Count is > 0 and var unwritten)
             StateLog.AuditUnwritten(logger, unwritten);
     }
 
@@ -67,21 +75,18 @@ internal sealed class AuditWriter(IAuditStore store, TimeProvider time, ILogger<
     /// <returns>Whether there is something to write.</returns>
     private bool Fill(RedisAuditStore shared)
     {
-        if (_batch.Length > 0)
+        if (_batch.Count > 0)
             return true;
-        var batch = new List<AuditEntry>();
-        while (batch.Count < MaxBatch && shared.Waiting.TryRead(out var entry))
-            batch.Add(entry);
-        _batch = [.. batch];
-        return batch.Count > 0;
+        while (_batch.Count < MaxBatch && shared.Waiting.TryRead(out var entry))
+            _batch.Add(entry);
+        return _batch.Count > 0;
     }
 
     private async ValueTask<bool> TryWriteAsync(RedisAuditStore shared, CancellationToken cancellationToken)
     {
-        var batch = _batch;
-        if (!await shared.TryWriteAsync(batch, cancellationToken))
+        if (!await shared.TryWriteAsync(_batch, cancellationToken))
             return false;
-        Interlocked.CompareExchange(ref _batch, [], batch);
+        _batch.Clear();
         return true;
     }
 }
