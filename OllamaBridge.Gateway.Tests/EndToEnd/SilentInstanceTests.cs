@@ -263,17 +263,7 @@ public sealed class SilentInstanceTests
 
     private static async Task<Answer> AskAsync(TestBridge bridge, string path, bool stream, int? context = null)
     {
-        var body = new JsonObject { ["model"] = path.Contains("embed", StringComparison.Ordinal) ? Embeddings : TestFleet.Model };
-        if (path is "/api/generate" or "/v1/completions" or "/api/embeddings")
-            body["prompt"] = "Why?";
-        else if (path is "/v1/responses" or "/api/embed" or "/v1/embeddings")
-            body["input"] = "Why?";
-        else
-            body["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "Why?" });
-        if (path == "/v1/messages")
-            body["max_tokens"] = 100;
-        if (!path.Contains("embed", StringComparison.Ordinal))
-            body["stream"] = stream;
+        var body = EveryRoute.Body(path, stream);
         if (context is { } length)
             body["options"] = new JsonObject { ["num_ctx"] = length };
         using var answer = await bridge.PostAsync(path, body, Token);

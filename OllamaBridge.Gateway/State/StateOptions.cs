@@ -42,13 +42,18 @@ internal sealed partial class StateOptionsValidator : IValidateOptions<StateOpti
 /// <summary>Validates the connection string, without repeating it in the error.</summary>
 internal sealed class StateConnectionValidator : IValidateOptions<StateOptions>
 {
-    public ValidateOptionsResult Validate(string? name, StateOptions options) =>
-        options.IsShared && options.ConnectionString!.Contains("://", StringComparison.Ordinal)
-            ? ValidateOptionsResult.Fail("Bridge:State:ConnectionString (or ConnectionStrings:state): is a URL. Write host:6379,user=…,password=…,ssl=true.")
-            : !options.IsShared || IsReadable(options.ConnectionString!)
+    private const string Setting = "Bridge:State:ConnectionString (or ConnectionStrings:state)";
+
+    public ValidateOptionsResult Validate(string? name, StateOptions options)
+    {
+        if (!options.IsShared)
+            return ValidateOptionsResult.Success;
+        if (options.ConnectionString!.Contains("://", StringComparison.Ordinal))
+            return ValidateOptionsResult.Fail($"{Setting}: is a URL. Write host:6379,user=…,password=…,ssl=true.");
+        return IsReadable(options.ConnectionString)
             ? ValidateOptionsResult.Success
-            : ValidateOptionsResult.Fail(
-                "Bridge:State:ConnectionString (or ConnectionStrings:state): is not a Redis connection string such as host:6379,password=….");
+            : ValidateOptionsResult.Fail($"{Setting}: is not a Redis connection string such as host:6379,password=….");
+    }
 
     private static bool IsReadable(string text)
     {
