@@ -1,12 +1,13 @@
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
-using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Faults;
-using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Answers;
+using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Quotas;
+using OllamaBridge.Gateway.Resumption;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway;
 

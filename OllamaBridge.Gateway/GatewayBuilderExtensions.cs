@@ -1,20 +1,20 @@
 using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admin;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Audit;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Forwarding;
-using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Telemetry.Console;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.ServiceDefaults;
 
 namespace OllamaBridge.Gateway;

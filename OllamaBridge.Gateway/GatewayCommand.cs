@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Help;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway;
 

@@ -1,12 +1,7 @@
 using OllamaBridge.Gateway.Admin;
-using OllamaBridge.Gateway.Admission;
-using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
-using OllamaBridge.Gateway.Forwarding.TokenCounts;
-using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway;

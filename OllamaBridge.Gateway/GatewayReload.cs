@@ -2,10 +2,10 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Audit;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Settings;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway;
 

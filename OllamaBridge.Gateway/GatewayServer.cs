@@ -1,8 +1,8 @@
 using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway;
 

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Hosting;
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Scheduling;

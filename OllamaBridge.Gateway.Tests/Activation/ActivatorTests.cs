@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Activation;
+using OllamaBridge.Gateway.Discovery.Kubernetes;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 

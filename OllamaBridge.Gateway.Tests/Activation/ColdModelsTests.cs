@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Activation;

@@ -1,13 +1,13 @@
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
-using OllamaBridge.Gateway.Tests.Admission;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 

@@ -1,8 +1,8 @@
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Admission;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Kubernetes;
+using OllamaBridge.Gateway.Discovery.Kubernetes;
+using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Activation;

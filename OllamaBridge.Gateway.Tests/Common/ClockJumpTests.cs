@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.State;

@@ -3,8 +3,8 @@ using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using OllamaBridge.Gateway.Admin;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Shutdown;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.State;
 
 namespace OllamaBridge.Gateway.Tests.Deployment;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.Activation;
 using OllamaBridge.Gateway.Tests.State;
 using OllamaBridge.Gateway.Tests.Telemetry;

@@ -1,6 +1,6 @@
 using OllamaBridge.Simulator;
-
 using static OllamaBridge.Gateway.Tests.EndToEnd.FaultFixture;
+
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 

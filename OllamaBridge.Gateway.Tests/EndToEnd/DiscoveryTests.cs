@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Tests.Fleet.Discovery;
+using OllamaBridge.Gateway.Tests.Discovery;
 using OllamaBridge.Gateway.Tests.Kubernetes;
 using OllamaBridge.Simulator;
 

@@ -2,8 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Admission;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;

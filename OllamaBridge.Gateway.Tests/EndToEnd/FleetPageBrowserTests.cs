@@ -1,5 +1,5 @@
 using Microsoft.Playwright;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.Activation;
 using OllamaBridge.Simulator;
 

@@ -2,8 +2,9 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Admin.Page;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.Activation;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
-using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Discovery;
+using OllamaBridge.Gateway.Fleet.Regions;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 

@@ -2,7 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;

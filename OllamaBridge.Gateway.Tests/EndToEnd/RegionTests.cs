@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Http.Json;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Simulator;
-
 using static OllamaBridge.Gateway.Tests.EndToEnd.RegionFixture;
+
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 

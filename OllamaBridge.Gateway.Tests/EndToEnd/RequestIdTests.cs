@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 

@@ -3,8 +3,8 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Settings;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 
@@ -226,7 +226,7 @@ public sealed class SettingsReloadTests
     {
         await using var fleet = await TestFleet.StartAsync(1);
         await using var bridge = await TestBridge.StartAsync(fleet.Servers, ("Bridge:Queue:InputTokenWeight", "1"), ("Bridge:Queue:OutputTokenWeight", "1"));
-        var options = bridge.Services.GetRequiredService<Microsoft.Extensions.Options.IOptions<OllamaBridge.Gateway.Admission.QueueOptions>>();
+        var options = bridge.Services.GetRequiredService<Microsoft.Extensions.Options.IOptions<OllamaBridge.Gateway.Queueing.QueueOptions>>();
         using var stop = new CancellationTokenSource();
         var readers = Enumerable.Range(0, 2).Select(_ => Task.Run(() =>
         {

@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
-using OllamaBridge.Gateway.Admission;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Quotas;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.State;
 using OllamaBridge.Simulator;
 

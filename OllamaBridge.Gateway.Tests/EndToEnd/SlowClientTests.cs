@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols.Bodies;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;

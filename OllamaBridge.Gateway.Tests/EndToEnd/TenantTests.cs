@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 

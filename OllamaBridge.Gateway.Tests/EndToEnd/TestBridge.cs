@@ -9,9 +9,9 @@ using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using OllamaBridge.Simulator;
-
 using static OllamaBridge.Gateway.Tests.EndToEnd.FaultFixture;
+
 
 namespace OllamaBridge.Gateway.Tests.EndToEnd;
 

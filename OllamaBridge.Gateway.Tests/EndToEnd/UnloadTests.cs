@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Simulator;
 

@@ -7,8 +7,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Fleet.Discovery;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

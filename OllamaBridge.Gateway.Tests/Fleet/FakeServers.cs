@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Threading.Channels;
-using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

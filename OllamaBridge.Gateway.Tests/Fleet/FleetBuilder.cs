@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Text;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

@@ -1,4 +1,5 @@
 using System.Text;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

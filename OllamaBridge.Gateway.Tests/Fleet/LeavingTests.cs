@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

@@ -1,6 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
-using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

@@ -1,7 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
-using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

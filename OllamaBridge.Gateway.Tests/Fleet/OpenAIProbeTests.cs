@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
-using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Tests.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

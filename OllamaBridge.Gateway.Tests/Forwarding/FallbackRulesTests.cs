@@ -1,9 +1,9 @@
 using System.Text;
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Forwarding.Fallback;
-using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding;

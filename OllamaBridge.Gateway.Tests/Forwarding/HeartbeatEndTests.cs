@@ -1,11 +1,11 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Tests.Admission;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding;
 

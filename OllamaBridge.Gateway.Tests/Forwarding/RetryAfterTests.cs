@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Tests.Fleet;

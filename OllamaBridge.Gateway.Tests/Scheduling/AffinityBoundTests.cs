@@ -1,12 +1,12 @@
 using FsCheck;
 using FsCheck.Fluent;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Scorers;
-using OllamaBridge.Gateway.Tests.Admission;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
 

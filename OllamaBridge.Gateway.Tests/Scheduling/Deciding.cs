@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Filters;
 using OllamaBridge.Gateway.Scheduling.Pickers;

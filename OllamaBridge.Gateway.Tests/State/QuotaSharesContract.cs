@@ -1,4 +1,4 @@
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Tests.State;

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.State;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.Simulator;
 using StackExchange.Redis;

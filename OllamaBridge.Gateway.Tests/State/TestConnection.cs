@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.State;
 using OllamaBridge.Gateway.Telemetry;
-using OllamaBridge.Gateway.Tests.Admission;
+using OllamaBridge.Gateway.Tests.Queueing;
 using OllamaBridge.Gateway.Tests.Simulator;
 
 namespace OllamaBridge.Gateway.Tests.State;

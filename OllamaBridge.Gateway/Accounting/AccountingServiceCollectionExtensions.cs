@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Pipeline;
+
 namespace OllamaBridge.Gateway.Accounting;
 
 /// <summary>Registers accounting.</summary>

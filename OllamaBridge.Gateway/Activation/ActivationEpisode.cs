@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Fleet;
+
 namespace OllamaBridge.Gateway.Activation;
 
 /// <summary>The result of an activation.</summary>

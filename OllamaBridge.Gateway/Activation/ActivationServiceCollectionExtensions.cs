@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Discovery.Kubernetes;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Activation;
 

@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Activation;
 

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Fleet;
+
 namespace OllamaBridge.Gateway.Activation;
 
 /// <summary>Reads and sets the number of instances that a platform runs for a tier.</summary>

@@ -1,8 +1,9 @@
 using System.Text.Json;
+using OllamaBridge.Gateway.Discovery.Kubernetes;
+using OllamaBridge.Gateway.Fleet;
 using k8s;
 using k8s.Autorest;
 using k8s.Models;
-using OllamaBridge.Gateway.Kubernetes;
 
 namespace OllamaBridge.Gateway.Activation;
 

@@ -1,7 +1,7 @@
 using System.Threading.Channels;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Telemetry;
 using OpenTelemetry;
 

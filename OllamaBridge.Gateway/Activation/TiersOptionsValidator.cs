@@ -1,8 +1,10 @@
 using System.Globalization;
-using k8s;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Discovery;
+using OllamaBridge.Gateway.Discovery.Kubernetes;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Kubernetes;
+using OllamaBridge.Gateway.Protocols;
+using k8s;
 
 namespace OllamaBridge.Gateway.Activation;
 

@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.Admin.Page;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Audit;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Queueing;
 
 namespace OllamaBridge.Gateway.Admin;
 

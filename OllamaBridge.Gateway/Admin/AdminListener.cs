@@ -1,7 +1,8 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Settings;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 
@@ -68,7 +69,7 @@ internal sealed class AdminOptionsValidator(IConfiguration configuration) : IVal
         foreach (var url in urls)
         {
             if (url.Contains('@', StringComparison.Ordinal) || TryParse(url) is not { Port: > 0, IsUnixPipe: false, Scheme: "http" or "https" } address)
-                errors.Add($"{AdminOptions.UrlsKey}: {Fleet.InstanceAddress.Mistake(url, "http://127.0.0.1:11401")}");
+                errors.Add($"{AdminOptions.UrlsKey}: {InstanceAddress.Mistake(url, "http://127.0.0.1:11401")}");
             else if (clients.Contains(address.Port))
                 errors.Add(string.Create(CultureInfo.InvariantCulture, $"{AdminOptions.UrlsKey}: port {address.Port} is used for clients. Choose another port."));
         }

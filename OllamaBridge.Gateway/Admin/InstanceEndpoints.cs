@@ -4,9 +4,10 @@ using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 

@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Routing.Patterns;
-using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Fleet.Regions;
+using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 

@@ -1,5 +1,5 @@
-using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Fleet.Regions;
+using OllamaBridge.Gateway.Pipeline;
 
 namespace OllamaBridge.Gateway.Admin;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Pipeline;
 
 namespace OllamaBridge.Gateway.Admin;
 

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 

@@ -1,6 +1,6 @@
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Admin;
 

@@ -1,4 +1,4 @@
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Audit;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Audit;

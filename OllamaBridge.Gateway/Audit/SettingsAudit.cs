@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admin;
-using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Catalog;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Audit;
 

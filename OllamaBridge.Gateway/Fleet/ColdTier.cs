@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -17,7 +18,7 @@ internal sealed class ColdTier(string name, IEnumerable<string> models, string p
     /// <summary>The models' entries while no instance has reported better ones.</summary>
     public ImmutableArray<CatalogModel> Models { get; } = [.. models.Select(Unseen)];
 
-    /// <summary>The instances' names as an <see cref="Identity.InstanceAccess"/> pattern: a prefix and <c>*</c>.</summary>
+    /// <summary>The instances' names as an <see cref="Tenants.InstanceAccess"/> pattern: a prefix and <c>*</c>.</summary>
     public string Pattern { get; } = prefix + "*";
 
     public TimeSpan StartTimeout { get; } = startTimeout;

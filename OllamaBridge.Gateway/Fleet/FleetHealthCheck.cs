@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 

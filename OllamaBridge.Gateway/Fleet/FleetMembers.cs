@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Discovery;
+
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>The outcome of an operator's change to the list of instances.</summary>

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;

@@ -2,10 +2,10 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Breaker;
-using OllamaBridge.Gateway.Fleet.Discovery;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Fleet.Weights;
-using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 

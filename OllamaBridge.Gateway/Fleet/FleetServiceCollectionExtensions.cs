@@ -1,9 +1,10 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Discovery;
+using OllamaBridge.Gateway.Discovery.Kubernetes;
 using OllamaBridge.Gateway.Fleet.Breaker;
-using OllamaBridge.Gateway.Fleet.Discovery;
 using OllamaBridge.Gateway.Fleet.Weights;
-using OllamaBridge.Gateway.Kubernetes;
+using OllamaBridge.Gateway.Pipeline;
 
 namespace OllamaBridge.Gateway.Fleet;
 

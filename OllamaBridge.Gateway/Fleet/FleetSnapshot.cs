@@ -2,8 +2,9 @@ using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Collections.Immutable;
 using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Fleet;
 

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Discovery;
+
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>The fleet, as the rest of the gateway uses it.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 

@@ -2,9 +2,10 @@ using System.IO.Hashing;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Net.Sockets;
 using System.Text.Json;
 using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Fleet;

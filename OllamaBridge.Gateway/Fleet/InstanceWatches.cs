@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Fleet.Discovery;
+using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 

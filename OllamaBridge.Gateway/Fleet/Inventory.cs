@@ -1,7 +1,8 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Text.Json;
-using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Catalog;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;

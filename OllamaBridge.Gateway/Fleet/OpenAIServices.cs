@@ -1,4 +1,5 @@
 using System.Globalization;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;

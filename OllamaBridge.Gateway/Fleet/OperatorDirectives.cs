@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 

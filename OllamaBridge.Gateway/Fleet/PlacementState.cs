@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Parallelism;
 

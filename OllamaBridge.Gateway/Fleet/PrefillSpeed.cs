@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>Estimates a model's prompt evaluation speed from responses of all instances. Thread-safe; a lost sample is harmless.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Weights;
 

@@ -1,14 +1,14 @@
 using System.Buffers;
 using System.Diagnostics;
 using Microsoft.Net.Http.Headers;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Forwarding.Parallelism;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;

@@ -1,6 +1,6 @@
 using System.Net;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Queueing;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Parallelism;
-using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Hedging;
-using OllamaBridge.Gateway.Forwarding.Liveness;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Resumption;
+using OllamaBridge.Gateway.Resumption.Liveness;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Forwarding;

@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
@@ -22,7 +23,7 @@ internal static partial class ForwardingLog
     public static partial void TlsFilesUnreadable(ILogger logger, string reason);
 
     [LoggerMessage(EventIds.Forwarding.StandsIn, LogLevel.Warning, "Fallback to {Model} for {Asked} ({Cause})")]
-    public static partial void StandsIn(ILogger logger, string model, string asked, Naming.FallbackCause cause);
+    public static partial void StandsIn(ILogger logger, string model, string asked, FallbackCause cause);
 
     [LoggerMessage(EventIds.Forwarding.UnloadFailed, LogLevel.Warning, "Unload of {Model} on {Instance} failed: {Error}")]
     public static partial void UnloadFailed(ILogger logger, string model, string instance, string error);

@@ -1,13 +1,13 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
-using OllamaBridge.Gateway.Forwarding.Liveness;
 using OllamaBridge.Gateway.Forwarding.Parallelism;
-using OllamaBridge.Gateway.Forwarding.TokenCounts;
+using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Resumption;
+using OllamaBridge.Gateway.Resumption.Liveness;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

@@ -3,9 +3,9 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Queueing;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

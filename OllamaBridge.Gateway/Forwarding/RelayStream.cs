@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

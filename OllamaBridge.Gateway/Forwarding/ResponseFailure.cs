@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Forwarding;

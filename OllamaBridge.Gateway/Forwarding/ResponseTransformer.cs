@@ -4,13 +4,12 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
-using OllamaBridge.Gateway.Forwarding.Liveness;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Resumption;
+using OllamaBridge.Gateway.Resumption.Liveness;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
 

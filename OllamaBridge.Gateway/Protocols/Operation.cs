@@ -106,7 +106,7 @@ internal sealed record Operation(string Name, Protocol Protocol, OperationKind K
     public ModelSource Model { get; init; }
 
     /// <summary>How the route parses the model's name.</summary>
-    public Fleet.ModelNaming Naming { get; init; }
+    public ModelNaming Naming { get; init; }
 
     public UnknownModelWording Wording { get; init; }
 

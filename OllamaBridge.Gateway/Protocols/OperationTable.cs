@@ -44,15 +44,15 @@ internal static class OperationTable
         { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbeddingRequest" },
 
         ["/api/pull"] = new("pull", Ollama, Management)
-        { Methods = Post, Naming = Fleet.ModelNaming.Pull, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PullRequest" },
+        { Methods = Post, Naming = ModelNaming.Pull, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PullRequest" },
         ["/api/push"] = new("push", Ollama, Management)
-        { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PushRequest" },
+        { Methods = Post, Naming = ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PushRequest" },
         ["/api/create"] = new("create", Ollama, Management)
-        { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "CreateRequest" },
+        { Methods = Post, Naming = ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "CreateRequest" },
         ["/api/copy"] = new("copy", Ollama, Management)
-        { Methods = Post, Naming = Fleet.ModelNaming.Verbatim, Model = ModelSource.BodySource, Wording = UnknownModelWording.DoubleQuoted, GoType = "CopyRequest" },
+        { Methods = Post, Naming = ModelNaming.Verbatim, Model = ModelSource.BodySource, Wording = UnknownModelWording.DoubleQuoted, GoType = "CopyRequest" },
         ["/api/delete"] = new("delete", Ollama, Management)
-        { Methods = ["DELETE"], Naming = Fleet.ModelNaming.Pull, Model = ModelSource.Body, GoType = "DeleteRequest" },
+        { Methods = ["DELETE"], Naming = ModelNaming.Pull, Model = ModelSource.Body, GoType = "DeleteRequest" },
 
         ["/api/me"] = Account,
         ["/api/signout"] = Account,

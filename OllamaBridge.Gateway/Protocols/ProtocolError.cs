@@ -105,7 +105,7 @@ internal static class ProtocolError
 
     public static string UnknownModel(Operation operation, string model) => operation.Wording switch
     {
-        UnknownModelWording.WithTag => $"model '{Fleet.ModelName.WithTag(model)}' not found",
+        UnknownModelWording.WithTag => $"model '{ModelName.WithTag(model)}' not found",
         UnknownModelWording.DoubleQuoted => $"model \"{model}\" not found",
         UnknownModelWording.TryPulling => $"model \"{model}\" not found, try pulling it first",
         _ => $"model '{model}' not found",

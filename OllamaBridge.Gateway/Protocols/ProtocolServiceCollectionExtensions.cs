@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Pipeline;
+
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>Registers the services of this folder.</summary>

@@ -1,6 +1,6 @@
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Fleet.Regions;
 
 namespace OllamaBridge.Gateway.Scheduling;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Scheduling.Filters;
 using OllamaBridge.Gateway.Settings;
 

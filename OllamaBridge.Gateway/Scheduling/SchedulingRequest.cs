@@ -1,5 +1,5 @@
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Fleet.Regions;
 
 namespace OllamaBridge.Gateway.Scheduling;
 

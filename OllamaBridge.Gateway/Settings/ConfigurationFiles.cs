@@ -1,5 +1,5 @@
-using Microsoft.Extensions.Configuration.Json;
 using System.Text.Json;
+using Microsoft.Extensions.Configuration.Json;
 
 namespace OllamaBridge.Gateway.Settings;
 

@@ -1,4 +1,4 @@
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.State;

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Quotas;
 
 namespace OllamaBridge.Gateway.State;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using StackExchange.Redis;

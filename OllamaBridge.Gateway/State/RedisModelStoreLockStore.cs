@@ -1,4 +1,4 @@
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Catalog;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Quotas;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;

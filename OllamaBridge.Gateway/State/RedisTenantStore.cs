@@ -1,5 +1,5 @@
 using System.Text.Json;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.State;
 

@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Audit;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Quotas;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.State;
 

@@ -2,12 +2,13 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
-using OllamaBridge.Gateway.Forwarding.Continuation;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Forwarding.Faults;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Quotas;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Telemetry;
@@ -132,7 +133,7 @@ internal sealed class BridgeMetrics
     public void RecordRetry(InstanceFailure reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
     /// <summary>Records the use of a fallback model. Only configured models have one, so the label is bounded.</summary>
-    public void RecordFallback(string model, Naming.FallbackCause reason) => _fallbacks.Add(
+    public void RecordFallback(string model, FallbackCause reason) => _fallbacks.Add(
         1,
         new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
         new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));

@@ -1,8 +1,9 @@
 using System.Diagnostics;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Forwarding;
-using OllamaBridge.Gateway.Forwarding.Continuation;
-using OllamaBridge.Gateway.Regions;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Telemetry;
@@ -89,7 +90,7 @@ internal static class BridgeTracing
         var error = attempt.Interrupted is { } cause ? Labels.Of(cause)
             : attempt.Truncated || attempt.Watcher is { HasError: true } ? "truncated"
             : attempt.Failure is { } failure ? Labels.Of(failure)
-            : attempt.IsTooLong ? Labels.Of(Naming.FallbackCause.TooLong)
+            : attempt.IsTooLong ? Labels.Of(FallbackCause.TooLong)
             : null;
         if (error is not null)
             span.SetTag(TelemetryNames.ErrorType, error).SetStatus(ActivityStatusCode.Error);

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Telemetry.Gpu;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Gpu;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 

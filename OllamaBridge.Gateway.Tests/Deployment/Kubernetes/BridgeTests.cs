@@ -1,6 +1,6 @@
 using System.Globalization;
-using k8s.Models;
 using OllamaBridge.Gateway.Shutdown;
+using k8s.Models;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 

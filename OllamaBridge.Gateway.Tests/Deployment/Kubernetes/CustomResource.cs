@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
 using Json.Schema;
-using k8s;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
+using k8s;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.State;
 using OllamaBridge.Simulator;

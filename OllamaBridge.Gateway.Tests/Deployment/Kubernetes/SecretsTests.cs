@@ -1,6 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Identity;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.State;
 using k8s.Models;
 

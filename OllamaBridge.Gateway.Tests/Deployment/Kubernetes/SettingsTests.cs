@@ -2,8 +2,8 @@ using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using OllamaBridge.Gateway.Identity;
-using OllamaBridge.Gateway.Kubernetes;
+using OllamaBridge.Gateway.Discovery.Kubernetes;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;
 

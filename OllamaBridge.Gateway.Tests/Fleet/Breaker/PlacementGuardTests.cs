@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 

@@ -1,8 +1,8 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Forwarding.Faults;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Faults;

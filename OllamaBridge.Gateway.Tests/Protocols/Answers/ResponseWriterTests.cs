@@ -6,7 +6,7 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Answers;
 using OllamaBridge.Gateway.Tests.EndToEnd;
-using OllamaBridge.Gateway.Tests.Forwarding.Continuation;
+using OllamaBridge.Gateway.Tests.Resumption;
 
 namespace OllamaBridge.Gateway.Tests.Protocols.Answers;
 

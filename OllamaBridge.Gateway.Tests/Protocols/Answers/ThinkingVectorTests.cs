@@ -1,6 +1,6 @@
 using System.Text.Json;
-using OllamaBridge.Gateway.Forwarding.Continuation;
 using OllamaBridge.Gateway.Protocols.Answers;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Tests.Deployment;
 using OllamaBridge.Simulator.Generation;
 

@@ -5,9 +5,9 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
-using OllamaBridge.Gateway.Identity;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Bodies;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Tests.Protocols.Bodies;
 

@@ -1,4 +1,4 @@
-using OllamaBridge.Gateway.Telemetry.Gpu;
+using OllamaBridge.Gateway.Fleet.Gpu;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry.Gpu;
 

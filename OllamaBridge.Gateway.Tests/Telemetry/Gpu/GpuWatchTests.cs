@@ -1,7 +1,8 @@
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Telemetry.Gpu;
+using OllamaBridge.Gateway.Fleet.Gpu;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.Fleet;
 

@@ -1,7 +1,9 @@
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin.Page;

@@ -1,4 +1,5 @@
 using System.Reflection;
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Admin.Page;

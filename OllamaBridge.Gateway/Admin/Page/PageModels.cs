@@ -22,7 +22,7 @@ internal sealed record DashboardSnapshot(
 /// <summary>An instance on the fleet page.</summary>
 /// <param name="Name">Name of the instance.</param>
 /// <param name="Url">Address of the instance.</param>
-/// <param name="Kind"><see cref="Fleet.InstanceKind"/> in lower case; absent for an Ollama server.</param>
+/// <param name="Kind"><see cref="Discovery.InstanceKind"/> in lower case; absent for an Ollama server.</param>
 /// <param name="State"><see cref="Fleet.InstanceStatus"/> in lower case.</param>
 /// <param name="Draining">Whether it is drained.</param>
 /// <param name="DrainDeadline">Deadline of the drain; absent if there is none.</param>

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Common;
+
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
 /// <summary>Compares a model's recent speed on an instance with its usual speed there. Pure: no clock, no lock.</summary>

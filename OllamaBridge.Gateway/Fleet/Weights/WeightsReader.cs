@@ -6,6 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Discovery;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Fleet.Weights;

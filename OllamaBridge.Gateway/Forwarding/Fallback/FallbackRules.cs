@@ -1,7 +1,7 @@
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
-using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Queueing;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 

@@ -1,6 +1,6 @@
-using OllamaBridge.Gateway.Admission;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Naming;
+using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;

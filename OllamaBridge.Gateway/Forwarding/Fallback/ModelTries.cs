@@ -1,5 +1,5 @@
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Queueing;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 

@@ -2,10 +2,10 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding.Continuation;
-using OllamaBridge.Gateway.Naming;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 

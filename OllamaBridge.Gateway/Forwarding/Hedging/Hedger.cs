@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Admission;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net.Security;
-using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Forwarding.Tls;
 

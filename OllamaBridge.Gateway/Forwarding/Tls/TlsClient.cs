@@ -1,7 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Forwarding.Tls;
 

@@ -1,0 +1,43 @@
+using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+
+namespace OllamaBridge.Gateway.Catalog;
+
+/// <summary>Checks whether an instance has a blob, because an instance that has it would not read the gigabytes of the upload.</summary>
+internal sealed class BlobPresence(FreshConnectionClient client, IFleet fleet, TimeProvider time)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private const int DigestLength = 64;
+
+    /// <summary>Sends <c>HEAD /api/blobs/DIGEST</c>, with a timeout of 5 seconds. The digest is <c>sha256:HEX</c> or <c>sha256-HEX</c>.</summary>
+    /// <returns>Whether the instance has the blob; null if the instance can't be reached in time.</returns>
+    public async Task<bool?> AskAsync(Instance instance, string digest, CancellationToken cancellationToken)
+    {
+        if (!IsDigest(digest))
+            return false;
+        using var limit = new LinkedTimeout(Patience, time, cancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Head, $"{instance.Prefix}/api/blobs/{digest}");
+        instance.Authorize(request);
+        try
+        {
+            using var response = await client.SendAsync(request, limit.Token);
+            return response.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException e)
+        {
+            if (e.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
+                fleet.ReportFailure(instance, InstanceFailure.Refused);
+            return null;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsDigest(string digest) =>
+        digest.Length == "sha256:".Length + DigestLength
+        && (digest.StartsWith("sha256:", StringComparison.Ordinal) || digest.StartsWith("sha256-", StringComparison.Ordinal))
+        && !digest.AsSpan("sha256:".Length).ContainsAnyExcept("0123456789abcdefABCDEF");
+}

@@ -1,0 +1,37 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace OllamaBridge.Gateway.Catalog;
+
+/// <summary>Reads the source model of a <c>create</c> request. Pure.</summary>
+internal static class CreateSource
+{
+    /// <summary>Returns the value of <c>from</c>, case-insensitive, the last one if there are several, as Go reads it. Null if there is none.</summary>
+    public static string? Read(in ReadOnlySequence<byte> body)
+    {
+        string? from = null;
+        try
+        {
+            // A long body may be cut. Ollama also stops reading after the object.
+            var reader = new Utf8JsonReader(body, isFinalBlock: false, default);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return null;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                var isFrom = string.Equals(reader.GetString(), "from", StringComparison.OrdinalIgnoreCase);
+                if (!reader.Read())
+                    break;
+                if (isFrom && reader.TokenType == JsonTokenType.String)
+                    from = reader.GetString();
+                if (!reader.TrySkip())
+                    break;
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // The instance reports the error.
+        }
+
+        return string.IsNullOrEmpty(from) ? null : from;
+    }
+}

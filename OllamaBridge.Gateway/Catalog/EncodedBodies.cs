@@ -1,0 +1,24 @@
+using OllamaBridge.Gateway.Discovery;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Catalog;
+
+/// <summary>
+/// Decides whether a body can be sent to instances with the client's content encoding. Ollama decodes bodies on some routes only and reports a
+/// syntax error on the others; servers of other kinds accept or refuse the encoding themselves. Pure.
+/// </summary>
+internal static class EncodedBodies
+{
+    /// <summary>Checks a request whose model is known. <paramref name="snapshot"/> is the tenant's view of the fleet.</summary>
+    public static bool MayBeSent(BridgeCall call, string? encoding, FleetSnapshot snapshot)
+    {
+        if (encoding is null || call.Body is not { IsEncoded: true } || call.Operation.Encodings.Contains(encoding, StringComparer.Ordinal))
+            return true;
+        if (snapshot.Find(call.ModelKey, call.Part) is not { } model)
+            return false;
+        foreach (var placement in model.Usable)
+            if (placement.Instance.Kind == InstanceKind.Ollama)
+                return false;
+        return true;
+    }
+}

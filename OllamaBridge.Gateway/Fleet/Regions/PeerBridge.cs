@@ -1,0 +1,45 @@
+using System.Collections.Frozen;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Fleet.Regions;
+
+/// <summary>Marks an instance as the bridge of another region; <c>Self</c> is the name of this region. Compared by value.</summary>
+internal sealed record PeerBridge(string Self, TimeSpan PollInterval)
+{
+    /// <summary>
+    /// Request header with the regions that a request has passed through, separated by commas. Not authenticated: a client that sends it only limits its
+    /// own routing.
+    /// </summary>
+    public const string Header = "X-Bridge-Regions";
+
+    /// <summary>Path of the endpoint that returns a <see cref="RegionReport"/>.</summary>
+    public const string Path = "/bridge/region";
+}
+
+/// <summary>The capacity of a peer at its last probe. Immutable.</summary>
+internal sealed class PeerLoad
+{
+    private readonly FrozenDictionary<string, RegionModel> _models;
+
+    public PeerLoad(RegionReport report)
+    {
+        var models = new Dictionary<string, RegionModel>(StringComparer.Ordinal);
+        foreach (var model in report.Models)
+            models[ModelName.KeyOf(model.Name)] = model;
+        _models = models.ToFrozenDictionary(StringComparer.Ordinal);
+    }
+
+    /// <summary>Whether the peer has a usable instance for a model, busy or not.</summary>
+    public bool CanServe(string model) => _models.TryGetValue(model, out var known) && known.Instances > 0;
+
+    /// <summary>Number of requests for a model that this gateway may add to those in the report; 0 while requests wait for the model at the peer.</summary>
+    /// <remarks>
+    /// Gateways divide the peer's free slots in proportion to <paramref name="allowance"/>, their part of all <paramref name="slots"/>; each gets at least one.
+    /// </remarks>
+    public int Room(string model, int allowance, int slots)
+    {
+        if (!_models.TryGetValue(model, out var known) || known is not { Waiting: 0, Free: > 0 })
+            return 0;
+        return allowance >= slots ? known.Free : (int)Math.Max(1, (long)known.Free * Math.Max(0, allowance) / slots);
+    }
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Scheduling;
+
+namespace OllamaBridge.Gateway.Fleet.Regions;
+
+/// <summary>Registers the peers in other regions.</summary>
+internal static class RegionsServiceCollectionExtensions
+{
+    public static IServiceCollection AddRegions(this IServiceCollection services)
+    {
+        services.AddBridgeOptions<RegionOptions, RegionOptionsValidator>(RegionOptions.Section);
+        services.AddSingleton<IValidateOptions<RegionOptions>, PeerListValidator>();
+        services.AddSingleton<IValidateOptions<FleetOptions>, PeerNamesValidator>();
+        services.AddSingleton<RegionPeers>();
+        services.AddSingleton<RegionRules>();
+        services.AddSingleton<ConversationRegions>();
+        services.AddSingleton<RegionReports>();
+        services.AddSingleton<RegionStage>();
+        return services.ConfigureHttpJsonOptions(o => o.SerializerOptions.TypeInfoResolverChain.Insert(0, RegionJson.Default));
+    }
+}

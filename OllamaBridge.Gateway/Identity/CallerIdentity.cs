@@ -1,4 +1,0 @@
-namespace OllamaBridge.Gateway.Identity;
-
-/// <summary>The tenant of a request whose key or source network has been checked. A feature of the HTTP context.</summary>
-internal sealed record CallerIdentity(Tenant Tenant, string? KeyId);

@@ -1,0 +1,36 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Quotas;
+
+/// <summary>Exchanges the use of limits with the other gateways at each <c>Bridge:Sharing:Interval</c>.</summary>
+internal sealed class QuotaSharing(QuotaStore store, IOptions<SharingOptions> options, TimeProvider time) : BackgroundService, IHostedLifecycleService
+{
+    /// <summary>Registers this gateway before the first request. <see cref="IQuotaShares"/> limits how long that takes.</summary>
+    public Task StartingAsync(CancellationToken cancellationToken) => store.GreetAsync(cancellationToken);
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Releases unused claims to the other gateways at once.</summary>
+    public Task StoppedAsync(CancellationToken cancellationToken) => store.LeaveAsync();
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!store.IsShared)
+            return;
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(options.Value.Interval, time, stoppingToken);
+                await store.TickAsync(stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The service stops.
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using System.Collections.Concurrent;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Resumption.Liveness;
+
+/// <summary>Compares the requests for one model on one instance.</summary>
+/// <remarks>
+/// Received bytes of another response of the same route show that route and engine work, whatever a silent request waits for. Used by one loop only,
+/// except for <see cref="AddEnded"/>.
+/// </remarks>
+internal sealed class PlacementProgress(TimeProvider time)
+{
+    // A slow GPU and the usual length of a token, until both are learned.
+    private const double AssumedTokensPerSecond = 300;
+    private const double AssumedBytesPerToken = 4;
+    // The approximate tokens of an image.
+    private const long ImageBytes = 4096;
+    // Older ends are no evidence any more.
+    private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(1);
+    private readonly ConcurrentDictionary<(PlacementState Placement, Operation Operation), long> _ended = new();
+    private readonly Dictionary<(PlacementState Placement, Operation Operation), long> _moved = [];
+    private readonly Dictionary<PlacementState, long> _promptBytes = [];
+    private IEnumerable<ForwardAttempt> _attempts = [];
+    private bool _isGathered;
+    private long _nextSweep;
+
+    /// <summary>Begins a round over <paramref name="attempts"/>, all running attempts.</summary>
+    public void Begin(IEnumerable<ForwardAttempt> attempts)
+    {
+        _attempts = attempts;
+        _isGathered = false;
+    }
+
+    /// <summary>Records the end of a request whose response had begun. Thread-safe.</summary>
+    public void AddEnded(ForwardAttempt attempt) => _ended[Key(attempt)] = time.GetTimestamp();
+
+    /// <summary>
+    /// Whether another request for the model on the same instance received bytes or ended <paramref name="within"/> a time. <paramref name="now"/> is
+    /// in <see cref="TimeProvider.GetTimestamp"/>'s ticks.
+    /// </summary>
+    public bool HasMoved(ForwardAttempt attempt, TimeSpan within, long now)
+    {
+        Gather();
+        var key = Key(attempt);
+        var at = Math.Max(_moved.GetValueOrDefault(key), _ended.GetValueOrDefault(key));
+        // Its own last bytes precede its silence.
+        return at > attempt.LastByteAt && at > attempt.SentAt && time.GetElapsedTime(at, Math.Max(at, now)) < within;
+    }
+
+    /// <summary>Returns the expected evaluation time of the prompts that the instance holds for the model without a response.</summary>
+    public TimeSpan ExpectedPrefill(PlacementState state)
+    {
+        Gather();
+        var bytes = _promptBytes.GetValueOrDefault(state);
+        return state.Model.Prefill.Expected(bytes) ?? TimeSpan.FromSeconds(bytes / AssumedBytesPerToken / AssumedTokensPerSecond);
+    }
+
+    /// <summary>Collects the state of all requests, at most once in a round and only if one is silent.</summary>
+    private void Gather()
+    {
+        if (_isGathered)
+            return;
+        _isGathered = true;
+        _moved.Clear();
+        _promptBytes.Clear();
+        foreach (var attempt in _attempts)
+        {
+            var key = Key(attempt);
+            _moved[key] = Math.Max(_moved.GetValueOrDefault(key), attempt.LastByteAt);
+            if (!attempt.HasBegun)
+                _promptBytes[key.Placement] = _promptBytes.GetValueOrDefault(key.Placement) + PromptBytes(attempt.Call);
+        }
+
+        var now = time.GetTimestamp();
+        if (now < _nextSweep)
+            return;
+        _nextSweep = now + (long)(Remembered.TotalSeconds * time.TimestampFrequency);
+        foreach (var (key, at) in _ended)
+            if (time.GetElapsedTime(at, now) > Remembered)
+                _ended.TryRemove(key, out _);
+    }
+
+    private static (PlacementState Placement, Operation Operation) Key(ForwardAttempt attempt) => (attempt.Lease.Placement.State, attempt.Call.Operation);
+
+    private static long PromptBytes(BridgeCall call)
+    {
+        var demands = call.Facts.Demands;
+        return Math.Max(0, (call.Body?.Length ?? 0) - demands.ImageBytes) + (demands.Images * ImageBytes);
+    }
+}

@@ -1,0 +1,30 @@
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Protocols;
+
+namespace OllamaBridge.Gateway.Resumption;
+
+/// <summary>Creates requests to continue a raw text. Pure.</summary>
+internal static class RawRequest
+{
+    /// <summary>Creates the body for <c>/api/generate</c>. <paramref name="limit"/> is the most tokens; null for the model's limit.</summary>
+    public static JsonObject Create(BridgeCall call, ResumableRequest request, string text, long? limit)
+    {
+        var body = new JsonObject
+        {
+            ["model"] = call.SentModel,
+            ["prompt"] = text,
+            ["raw"] = true,
+            ["stream"] = true,
+            // The server separates thinking from content even in raw responses, unless thinking is off.
+            ["think"] = false,
+            // A truncated prompt would be a different one.
+            ["truncate"] = false,
+            ["options"] = RawOptions.From(call.Operation.Protocol, request.Body, limit),
+        };
+        if (call.Operation.Protocol == Protocol.Ollama)
+            foreach (var name in (ReadOnlySpan<string>)["keep_alive", "shift"])
+                if (request.Body[name] is { } value)
+                    body[name] = value.DeepClone();
+        return body;
+    }
+}

@@ -1,0 +1,69 @@
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Answers;
+
+namespace OllamaBridge.Gateway.Resumption;
+
+/// <summary>
+/// An instance's stream that writes a response again from its beginning, into <paramref name="again"/>. It is compared with <paramref name="sent"/>,
+/// the response that the client has. The client receives the rest, and the instance's own usage. If the two differ, the stream ends as
+/// <see cref="Interruption.Diverged"/>.
+/// </summary>
+internal sealed class ReplayedStream(
+    Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResponseTranscript again, ResponseTranscript sent, ForwardAttempt attempt)
+    : WrittenStream(source, held, reader, writer, again, attempt)
+{
+    private readonly int _thinkingBefore = sent.Thinking.Length;
+    private readonly int _textBefore = sent.Text.Length;
+
+    protected override void OnMessage(ResponseMessage kind, ResponseMark before)
+    {
+        if (!Kept.IsWhole || !IsSame(kind))
+        {
+            Reject(Interruption.Diverged);
+            return;
+        }
+
+        var thinking = Next(Kept.Thinking, Math.Max(before.Thinking, _thinkingBefore));
+        var text = Next(Kept.Text, Math.Max(before.Text, _textBefore));
+        if (!thinking.IsEmpty || !text.IsEmpty)
+        {
+            Writer.WriteWords(thinking, text, Output);
+            sent.Thinking.Append(thinking);
+            sent.Text.Append(text);
+            sent.Pieces = Math.Max(sent.Pieces + 1, Kept.Pieces);
+        }
+
+        if (kind == ResponseMessage.End)
+            OnMarkMissing();
+    }
+
+    protected override void OnMarkMissing()
+    {
+        sent.End = Kept.End;
+        Writer.WriteEnd(Output);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (disposing)
+            Kept.Dispose();
+    }
+
+    /// <summary>
+    /// Whether the response equals the sent one so far. At its end, and as soon as content follows thinking, it must contain all of the sent text.
+    /// </summary>
+    private bool IsSame(ResponseMessage kind)
+    {
+        var thinking = Math.Min(Kept.Thinking.Length, _thinkingBefore);
+        var text = Math.Min(Kept.Text.Length, _textBefore);
+        return Kept.Thinking.Span[..thinking].SequenceEqual(sent.Thinking.Span[..thinking])
+            && Kept.Text.Span[..text].SequenceEqual(sent.Text.Span[..text])
+            && (kind != ResponseMessage.End || (thinking == _thinkingBefore && text == _textBefore))
+            && (Kept.Text.Length == 0 || Kept.Thinking.Length >= _thinkingBefore)
+            && (_textBefore == 0 || Kept.Thinking.Length <= _thinkingBefore);
+    }
+
+    private static ReadOnlySpan<byte> Next(PooledText again, int sent) => again.Length > sent ? again.Span[sent..] : default;
+}

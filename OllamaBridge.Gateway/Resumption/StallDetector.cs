@@ -1,0 +1,212 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Resumption.Liveness;
+using OllamaBridge.Gateway.Shutdown;
+
+namespace OllamaBridge.Gateway.Resumption;
+
+/// <summary>
+/// Examines the running attempts at intervals. Gives up those with unexplained silence, those on a drained instance, and, when the gateway stops,
+/// those that exceed its deadline. One timer serves all.
+/// </summary>
+internal sealed class StallDetector(
+    IFleet fleet,
+    DrainMoves drains,
+    GracefulStop stop,
+    LivenessChecks checks,
+    LoadTimes loadTimes,
+    IOptions<ResumptionOptions> options,
+    IOptions<LivenessOptions> liveness,
+    TimeProvider time) : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ManagementSilence = TimeSpan.FromSeconds(5);
+    private ResumptionOptions Settings => options.Value;
+    private readonly LivenessOptions _liveness = liveness.Value;
+    private readonly ConcurrentDictionary<ForwardAttempt, bool> _attempts = new();
+    private readonly PlacementProgress _progress = new(time);
+
+    public static bool IsFor(BridgeCall call) => call.Operation.Kind != OperationKind.Lookup;
+
+    public void Add(ForwardAttempt attempt) => _attempts.TryAdd(attempt, true);
+
+    public void Remove(ForwardAttempt attempt)
+    {
+        _attempts.TryRemove(attempt, out _);
+        if (attempt is { HasBegun: true, Failure: null, Interrupted: null } && attempt.Call.Operation.Kind == OperationKind.Inference)
+            _progress.AddEnded(attempt);
+        // The check waited for the request that it was meant to examine.
+        if (attempt is { IsSuspect: true, HasBegun: true })
+            attempt.Lease.Placement.State.Model.HasWaitingChecks = true;
+        attempt.Close();
+    }
+
+    internal void Look()
+    {
+        var now = time.GetTimestamp();
+        if (_attempts.IsEmpty)
+        {
+            checks.Sweep(now);
+            return;
+        }
+
+        var snapshot = fleet.Current;
+        _progress.Begin(_attempts.Select(a => a.Key));
+        var drained = stop.IsOver ? null : drains.Choose(_attempts.Select(a => a.Key), snapshot);
+        foreach (var (attempt, _) in _attempts)
+            Look(attempt, snapshot, drained?.Contains(attempt) == true, now);
+        checks.Sweep(now);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                Look();
+        }
+        catch (OperationCanceledException)
+        {
+            // The service stops. Its streams have ended before.
+        }
+    }
+
+    private void Look(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, long now)
+    {
+        if (stop.IsOver)
+        {
+            attempt.GiveUp(Interruption.Stopped);
+            return;
+        }
+
+        if (IsLostInManagement(attempt, snapshot, now))
+        {
+            attempt.GiveUp(Interruption.InstanceLost, isFinal: true);
+            return;
+        }
+
+        var isJudged = attempt.Call.Operation.Kind == OperationKind.Inference && (Settings.Enabled || !attempt.HasBegun);
+        if (!isDrained && !isJudged)
+            return;
+        var facts = Describe(attempt, snapshot, isDrained, isJudged, now);
+        if (StallPolicy.Judge(facts, Settings, _liveness) is not { } cause || !(isJudged || cause == Interruption.Drained))
+            return;
+        if (facts is { Liveness: LivenessState.Loading, HasBegun: false } && cause == Interruption.Stalled)
+            loadTimes.AddGivenUp(attempt.Call.ModelKey, attempt.SentAt, now, facts.Silence);
+        if (facts is { Liveness: LivenessState.Suspect, HasBegun: false } && cause == Interruption.Stalled)
+            attempt.Call.WasSuspected = true;
+        attempt.GiveUp(cause, isFinal: !facts.CanGoElsewhere);
+    }
+
+    /// <summary>
+    /// Whether the instance of a management operation is lost. These operations may be silent for a long time, so only the instance's health decides.
+    /// </summary>
+    private bool IsLostInManagement(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
+    {
+        if (attempt.Call.Operation is not { Kind: OperationKind.Management, UnbufferedBody: false } || Silence(attempt, now) < ManagementSilence)
+            return false;
+        foreach (var view in snapshot.Instances)
+            if (view.Instance == attempt.Lease.Instance)
+                return view.Status == InstanceStatus.Unhealthy;
+        return false;
+    }
+
+    private StallFacts Describe(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, bool isJudged, long now)
+    {
+        InstanceView? view = null;
+        foreach (var candidate in snapshot.Instances)
+            if (candidate.Instance == attempt.Lease.Instance)
+                view = candidate;
+        var last = attempt.LastByteAt;
+        var messages = attempt.Messages;
+        var state = attempt.Lease.Placement.State;
+        var silence = Silence(attempt, now);
+        var liveness = isJudged && silence >= StallPolicy.CheckAfter(attempt.HasBegun, Settings, _liveness)
+            ? Check(attempt, now)
+            : LivenessState.Unknown;
+        return new StallFacts(
+            attempt.HasBegun,
+            silence,
+            messages < 3 ? null : time.GetElapsedTime(attempt.FirstByteAt, last) / (messages - 1),
+            view?.Status,
+            attempt.Lease.WasLoaded,
+            double.IsNaN(state.TimeToFirstToken) ? null : TimeSpan.FromSeconds(Math.Max(state.TimeToFirstToken, state.SecondsPerByte * (attempt.Call.Body?.Length ?? 0))),
+            attempt.Call.Facts.HasTools,
+            CanGoElsewhere(attempt, snapshot, now),
+            isDrained)
+        {
+            Liveness = liveness,
+            LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt), attempt.SentAt) : default,
+            IsServerUp = attempt.Liveness?.IsServerUp(now) == true,
+            IsUnresumable = attempt.HasBegun && liveness != LivenessState.Unknown && !IsResumable(attempt),
+            TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.SilentSince ?? attempt.Call.FirstSentAt ?? attempt.SentAt, now)),
+            ComesWhole = !(attempt.Call.Facts.Stream ?? attempt.Call.Operation.StreamsByDefault),
+            IsSuspicionUsed = attempt.Call.WasSuspected || state.Model.HasWaitingChecks,
+            ExpectedPrefill = liveness == LivenessState.Suspect ? _progress.ExpectedPrefill(state) : default,
+            EarlierStalls = attempt.Call.Continued?.Count(static c => c == Interruption.Stalled) ?? 0,
+        };
+    }
+
+    /// <summary>Checks the instance. A model that was not in memory when the request was sent counts as loading until a check gets a response.</summary>
+    private LivenessState Check(ForwardAttempt attempt, long now)
+    {
+        var known = checks.Check(attempt, now);
+        // A stuck engine makes no progress on other responses of the model either.
+        if (known is LivenessState.Unresponsive or LivenessState.Suspect or LivenessState.Loading && _progress.HasMoved(attempt, _liveness.CheckTimeout, now))
+            return LivenessState.Alive;
+        attempt.IsSuspect |= known == LivenessState.Suspect;
+        // A check with a response before the request's did not wait for the request.
+        if (!attempt.HasBegun && attempt.Liveness?.AnsweredAt > attempt.SentAt)
+            attempt.Lease.Placement.State.Model.HasWaitingChecks = false;
+        if (known is not (LivenessState.Unresponsive or LivenessState.Pending or LivenessState.Alive) || attempt.Lease.Instance.OpenAI is not null)
+            return known;
+        var answeredAt = attempt.Liveness?.AnsweredAt ?? 0;
+        if (answeredAt > attempt.SentAt)
+        {
+            if (!attempt.Lease.WasLoaded && !attempt.IsLoadLearned)
+            {
+                attempt.IsLoadLearned = true;
+                loadTimes.Add(attempt.Call.ModelKey, SizeOf(attempt), time.GetElapsedTime(attempt.SentAt, answeredAt));
+            }
+
+            return known;
+        }
+
+        // A server responds on other routes while it loads a model.
+        var mayLoad = !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.HasLoadedWeights) && attempt.Liveness?.IsServerUp(now) == true;
+        return known == LivenessState.Unresponsive && mayLoad ? LivenessState.Loading : known;
+    }
+
+    /// <summary>Whether another instance could complete a response. Computed once; the text kept at the interruption is decisive.</summary>
+    private static bool IsResumable(ForwardAttempt attempt) => attempt.IsResumable ??= attempt.Peek(static a =>
+        a.Call is { Kept: { } kept, Body: not null }
+        && (!kept.HasBegun || (kept.IsWhole && !a.IsBoundToInstance && ResumableRequest.Read(a.Call) is { Obstacle: null })));
+
+    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
+
+    private static long SizeOf(ForwardAttempt attempt) => ModelSize.Of(attempt.Lease.Placement.View, attempt.Call.ModelKey);
+
+    /// <summary>The time since the last bytes while the bridge reads. A slow client does not count as silence of the instance.</summary>
+    private TimeSpan Silence(ForwardAttempt attempt, long now)
+    {
+        if (!attempt.HasBegun)
+            return time.GetElapsedTime(attempt.SentAt, now);
+        return attempt.ReadingSince is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
+    }
+
+    private bool CanGoElsewhere(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
+    {
+        if (!attempt.HasBegun && !attempt.CanRetry)
+            return false;
+        if (DrainMoves.Find(attempt, snapshot) is not { } model)
+            return false;
+        foreach (var placement in model.Usable)
+            if (placement.Instance != attempt.Lease.Instance && !checks.IsSuspicious(placement.Instance, now))
+                return true;
+        return false;
+    }
+}

@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Fleet;
+
+namespace OllamaBridge.Gateway.Resumption;
+
+/// <summary>Determines how models' templates treat responses that are to be resumed: once for each model and setting for thinking.</summary>
+internal sealed class TemplateProbe(InstanceQueries questions, IFleet fleet)
+{
+    // More models than any fleet has. Above that all are determined again.
+    private const int MaxKnown = 1024;
+    private readonly ConcurrentDictionary<(string Model, DateTimeOffset ModifiedAt, string Think), Asked> _known = new();
+
+    /// <inheritdoc cref="InstanceQueries.OpensTurnsAsync"/>
+    public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) => questions.OpensTurnsAsync(instance, cancellationToken);
+
+    /// <summary>
+    /// Returns the facts about a model. Queries <paramref name="instance"/> if they are unknown. <paramref name="think"/> is the request's setting,
+    /// null for none.
+    /// </summary>
+    /// <returns>Null if no instance provides them.</returns>
+    public async Task<TemplateFacts?> LearnAsync(BridgeCall call, Instance instance, JsonNode? think, CancellationToken cancellationToken)
+    {
+        var modified = default(DateTimeOffset);
+        foreach (var view in fleet.Current.Instances)
+            if (view.Instance == instance)
+                foreach (var model in view.Catalog)
+                    if (model.Key == call.ModelKey)
+                        modified = model.ModifiedAt;
+        var key = (call.ModelKey, modified, think?.ToJsonString() ?? "");
+        if (_known.Count >= MaxKnown)
+            _known.Clear();
+        while (true)
+        {
+            // The first request queries for all others, so its client must not cancel the query.
+            var asked = _known.GetOrAdd(key, _ => new Asked(instance, new Lazy<Task<TemplateFacts?>>(() => AskAsync(call.SentModel!, instance, key.Item3))));
+            var facts = await asked.Facts.Value.WaitAsync(cancellationToken);
+            if (facts is not null)
+                return facts;
+            _known.TryRemove(KeyValuePair.Create(key, asked));
+            // Another instance's failure is no evidence about this one: it may have died meanwhile.
+            if (asked.Of == instance)
+                return null;
+        }
+    }
+
+    private sealed record Asked(Instance Of, Lazy<Task<TemplateFacts?>> Facts);
+
+    private async Task<TemplateFacts?> AskAsync(string model, Instance instance, string think)
+    {
+        Task<string?> RenderAsync(JsonObject? answer) => questions.RenderAsync(instance, "/api/chat", Chat(answer), CancellationToken.None);
+        JsonObject Chat(JsonObject? answer)
+        {
+            JsonArray messages = [new JsonObject { ["role"] = "user", ["content"] = "Why?" }];
+            if (answer is not null)
+                messages.Add(answer);
+            var chat = new JsonObject { ["model"] = model, ["messages"] = messages };
+            if (think.Length > 0)
+                chat["think"] = JsonNode.Parse(think);
+            return chat;
+        }
+
+        if (await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = model }, CancellationToken.None) is not { } show)
+            return null;
+        var open = await RenderAsync(null);
+        if (open is null && think.Length > 0 && !TemplateFacts.CanThink(show))
+        {
+            // On /v1/messages the server ignores the setting for thinking if the model cannot think. On other routes it refuses it.
+            think = "";
+            open = await RenderAsync(null);
+        }
+
+        if (open is null)
+            return null;
+        return TemplateFacts.From(open, await RenderAsync(new JsonObject { ["role"] = "assistant", ["content"] = TemplateFacts.Words }), show);
+    }
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Pipeline;
+
+namespace OllamaBridge.Gateway.Tenants;
+
+/// <summary>Registers identity: API keys, tenants and access rules.</summary>
+internal static class IdentityServiceCollectionExtensions
+{
+    public static IServiceCollection AddIdentity(this IServiceCollection services)
+    {
+        services.AddBridgeOptions<AccessOptions, AccessOptionsValidator>(AccessOptions.Section);
+        services.AddBridgeOptions<LimitOptions, LimitOptionsValidator>(LimitOptions.Section);
+        services.AddBridgeOptions<TenantsOptions, TenantsOptionsValidator>(TenantsOptions.Section);
+        services.AddSingleton<IValidateOptions<AccessOptions>, AnonymousAccessValidator>();
+        services.AddSingleton<TenantDirectory>();
+        services.AddSingleton<FailedLoginThrottle>();
+        services.AddSingleton<IdentityStage>();
+        services.AddHostedService<TenantLoader>();
+        services.AddSingleton<AccessGuard>();
+        return services;
+    }
+}
