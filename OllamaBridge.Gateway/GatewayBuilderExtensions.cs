@@ -6,6 +6,7 @@ using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
@@ -44,6 +45,7 @@ internal static class GatewayBuilderExtensions
             .AddShutdown()
             .AddBridgeTelemetry()
             .AddAdmin()
+            .AddPipeline()
             .AddHostedService<GatewayReload>();
         return builder;
     }

@@ -82,7 +82,7 @@ public sealed class UnloadTests
     public void IsUnload_PromptAndKeepAlive_AsInOllama(string path, string body, bool expected)
     {
         var operation = OperationTable.Find(path, out _)!;
-        Assert.Equal(expected, UnloadStage.IsUnload(operation, RequestInspector.Inspect(new(Encoding.UTF8.GetBytes(body)), operation)));
+        Assert.Equal(expected, UnloadRequest.Matches(operation, RequestInspector.Inspect(new(Encoding.UTF8.GetBytes(body)), operation)));
     }
 
     private static async Task LoadAsync(TestFleet fleet, TestBridge bridge, params int[] servers)

@@ -20,7 +20,7 @@ public sealed class HeartbeatEndTests
         var client = new SlowClient();
         var context = new DefaultHttpContext();
         context.Response.Body = client;
-        var call = new BridgeCall(OperationTable.Find("/api/chat", out _)!, "", 0);
+        var call = TestCalls.Create();
         using var response = RestartableResponse.For(context);
         var heartbeat = Heartbeat.Start(context, call, queue.Queue, TimeSpan.FromSeconds(1), clock);
         await Eventually.BecomesAsync(

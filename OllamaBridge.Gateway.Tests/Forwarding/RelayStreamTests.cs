@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
 
@@ -37,7 +38,7 @@ public sealed class RelayStreamTests : IDisposable
     {
         var text = await RelayAsync(path, held, rest);
         Assert.Equal(held + rest, text);
-        Assert.False(_attempt.Truncated);
+        Assert.False(_attempt.Result.IsTruncated);
     }
 
     [Theory]
@@ -56,7 +57,7 @@ public sealed class RelayStreamTests : IDisposable
         var tail = text[(2 * sent.Length)..];
         Assert.Contains("\"error\"", tail, StringComparison.Ordinal);
         Assert.Contains(breaks ? "broke off" : "too early", tail, StringComparison.Ordinal);
-        Assert.True(_attempt.Truncated);
+        Assert.True(_attempt.Result.IsTruncated);
         var watcher = StreamWatcher.For(_attempt.Call.Operation.End);
         watcher.Observe(Encoding.UTF8.GetBytes(tail));
         Assert.True(watcher.HasError);
@@ -91,14 +92,14 @@ public sealed class RelayStreamTests : IDisposable
     public async Task Read_CutAfterLastLine_Complete()
     {
         Assert.Equal(Line + Last, await RelayAsync("/api/chat", Line, Last, new IOException("reset")));
-        Assert.False(_attempt.Truncated);
+        Assert.False(_attempt.Result.IsTruncated);
     }
 
     [Fact]
     public async Task Read_LastLineWithoutNewline_Complete()
     {
         Assert.Equal(Line + Last.TrimEnd(), await RelayAsync("/api/chat", Line, Last.TrimEnd()));
-        Assert.False(_attempt.Truncated);
+        Assert.False(_attempt.Result.IsTruncated);
     }
 
     [Fact]
@@ -128,9 +129,9 @@ public sealed class RelayStreamTests : IDisposable
         Assert.Equal(0, await relay.ReadAsync(Memory<byte>.Empty, Cancelled));
         Assert.Equal(Line.Length, await relay.ReadAsync(new byte[4096], Cancelled));
         Assert.Equal(0, await relay.ReadAsync(Memory<byte>.Empty, Cancelled));
-        Assert.False(_attempt.Truncated); // the 0 of an empty read is not the end
+        Assert.False(_attempt.Result.IsTruncated); // the 0 of an empty read is not the end
         Assert.Equal(Last, await ReadAllAsync(relay, 4096));
-        Assert.False(_attempt.Truncated);
+        Assert.False(_attempt.Result.IsTruncated);
     }
 
     [Fact]
@@ -148,7 +149,7 @@ public sealed class RelayStreamTests : IDisposable
         using var relay = Make("/api/chat", Line, [], new OperationCanceledException(), ended: false);
         Assert.Equal(Line, await ReadAllAsync(relay, 4096));
         Assert.Contains("stalled", Encoding.UTF8.GetString(_client.ToArray()), StringComparison.Ordinal);
-        Assert.True(_attempt.Truncated);
+        Assert.True(_attempt.Result.IsTruncated);
     }
 
     [Fact]
@@ -159,7 +160,7 @@ public sealed class RelayStreamTests : IDisposable
         using var relay = Make("/api/chat", "", [], new IOException("reset"), ended: false);
         await gone.CancelAsync();
         await Assert.ThrowsAsync<IOException>(() => ReadAllAsync(relay, 16));
-        Assert.False(_attempt.Truncated);
+        Assert.False(_attempt.Result.IsTruncated);
     }
 
     [Fact]
@@ -167,13 +168,13 @@ public sealed class RelayStreamTests : IDisposable
     {
         var calls = 0;
         var seen = 0;
-        using var relay = Make("/api/pull", "{\"status\":\"x\"}\n", ["{\"status\":\"success\"}\n"u8.ToArray(), "\n"u8.ToArray()], null, ended: false);
-        _attempt.Call.BeforeCompletion = _ =>
+        var target = new ForwardingTarget(BeforeCompletion: _ =>
         {
             calls++;
             Assert.Equal(15, seen);
             return Task.CompletedTask;
-        };
+        });
+        using var relay = Make("/api/pull", "{\"status\":\"x\"}\n", ["{\"status\":\"success\"}\n"u8.ToArray(), "\n"u8.ToArray()], null, ended: false, target);
         var buffer = new byte[64];
         for (int n; (n = await relay.ReadAsync(buffer, Cancelled)) > 0;)
             seen += n;
@@ -186,13 +187,14 @@ public sealed class RelayStreamTests : IDisposable
         return await ReadAllAsync(relay, 4096);
     }
 
-    private RelayStream Make(string path, string held, IEnumerable<byte[]> rest, Exception? breaks, bool ended)
+    private RelayStream Make(string path, string held, IEnumerable<byte[]> rest, Exception? breaks, bool ended, ForwardingTarget? target = null)
     {
         var operation = OperationTable.Find(path, out _)!;
         var fleet = new FleetBuilder().With("i");
         fleet.Build();
         var lease = InstanceLease.WithoutSlot(fleet.Placement("i"), new FakeTimeProvider());
-        _attempt = new ForwardAttempt(new BridgeCall(operation, "", 0), lease, null, new FakeTimeProvider(), CancellationToken.None) { Watcher = StreamWatcher.For(operation.End) };
+        _attempt = TestCalls.Attempt(TestCalls.Create(path, target: target), lease, new FakeTimeProvider());
+        _attempt.Watcher = StreamWatcher.For(operation.End);
         var ahead = new BufferedBytes();
         using (var first = new MemoryStream(Encoding.UTF8.GetBytes(held)))
             ahead.ReadOnceAsync(first, 4096, CancellationToken.None).AsTask().GetAwaiter().GetResult();

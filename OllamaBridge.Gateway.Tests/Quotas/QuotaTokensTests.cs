@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.Tenants;
@@ -50,8 +51,7 @@ public class QuotaTokensTests
     [InlineData("/api/show", 1, "Succeeded", 0, 0, 0)]
     public void Used_ByOutcome_CountedTokens(string path, int attempts, string outcome, long input, long output, long used) =>
         Assert.Equal(used, QuotaTokens.Used(
-            new BridgeCall(Operation(path), "", 0) { Attempts = attempts, InputTokens = input, OutputTokens = output, PromptEstimate = 100 },
-            Enum.Parse<RequestOutcome>(outcome)));
+            Operation(path), new RequestResult(0) { Attempts = attempts, InputTokens = input, OutputTokens = output }, promptEstimate: 100, Enum.Parse<RequestOutcome>(outcome)));
 
     private static Operation Operation(string path) => OperationTable.Find(path, out _)!;
 }

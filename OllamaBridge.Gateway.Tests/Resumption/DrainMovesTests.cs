@@ -7,6 +7,7 @@ using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 
@@ -47,10 +48,10 @@ public sealed class DrainMovesTests : IDisposable
         _clock.Advance(TimeSpan.FromSeconds(27.9));
         Assert.Null(Choose(attempts));
         _clock.Advance(TimeSpan.FromSeconds(0.2));
-        Assert.Equal(attempts[2..].ToHashSet(), Choose(attempts));
+        Assert.Equal(attempts[2..].ToHashSet<StreamedAttempt>(), Choose(attempts));
         Assert.True(_fleet["j"].TryTakeSlot());
         _fleet["k"].Allowance = 1; // another gateway has the other slot
-        Assert.Equal(attempts[4..].ToHashSet(), Choose(attempts));
+        Assert.Equal(attempts[4..].ToHashSet<StreamedAttempt>(), Choose(attempts));
     }
 
     [Fact]
@@ -59,7 +60,7 @@ public sealed class DrainMovesTests : IDisposable
         var attempts = Attempts(7);
         Drain(TimeSpan.FromSeconds(30));
         _clock.Advance(TimeSpan.FromSeconds(30));
-        Assert.Equal(attempts.ToHashSet(), Choose(attempts));
+        Assert.Equal(attempts.ToHashSet<StreamedAttempt>(), Choose(attempts));
     }
 
     [Fact]
@@ -101,7 +102,7 @@ public sealed class DrainMovesTests : IDisposable
 
         attempt = Attempt("i", budget: budget);
         attempt.GiveUp(Interruption.Drained);
-        Assert.Equal(InstanceFailure.Drained, attempt.Taken);
+        Assert.Equal(InstanceFailure.Drained, attempt.Withdrawn);
         Assert.True(attempt.TakeRetry());
         Assert.False(attempt.TryBegin());
     }
@@ -111,15 +112,15 @@ public sealed class DrainMovesTests : IDisposable
     {
         var attempt = Attempt("i");
         attempt.GiveUp(Interruption.Stopped);
-        Assert.Equal(InstanceFailure.Stopped, attempt.Taken);
+        Assert.Equal(InstanceFailure.Stopped, attempt.Withdrawn);
         Assert.False(attempt.TakeRetry());
     }
 
     private void Drain(TimeSpan after) => _fleet.Change("i", v => v with { Draining = true, DrainDue = _clock.GetMoment() + after });
 
-    private HashSet<ForwardAttempt>? Choose(ForwardAttempt[] attempts) => Chosen(_moves.Choose(attempts, _fleet.Build()));
+    private HashSet<StreamedAttempt>? Choose(ForwardAttempt[] attempts) => Chosen(_moves.Choose(attempts, _fleet.Build()));
 
-    private static HashSet<ForwardAttempt>? Chosen(IReadOnlySet<ForwardAttempt>? chosen) => chosen is { Count: > 0 } ? [.. chosen] : null;
+    private static HashSet<StreamedAttempt>? Chosen(IReadOnlySet<StreamedAttempt>? chosen) => chosen is { Count: > 0 } ? [.. chosen] : null;
 
     private ForwardAttempt[] Attempts(int count) => [.. Enumerable.Range(0, count).Select(_ => Attempt("i"))];
 
@@ -128,8 +129,7 @@ public sealed class DrainMovesTests : IDisposable
     private ForwardAttempt Attempt(string instance, RetryBudget? budget, string path = "/api/chat", FleetBuilder? fleet = null)
     {
         _clock.Advance(TimeSpan.FromMilliseconds(1));
-        var call = new BridgeCall(OperationTable.Find(path, out _)!, "", 0) { ModelKey = FleetBuilder.Key("a") };
-        return new ForwardAttempt(
-            call, InstanceLease.WithoutSlot((fleet ?? _fleet).Placement(instance), _clock), budget, _clock, CancellationToken.None);
+        return TestCalls.Attempt(
+            TestCalls.Create(path, FleetBuilder.Key("a")), InstanceLease.WithoutSlot((fleet ?? _fleet).Placement(instance), _clock), _clock, budget);
     }
 }

@@ -28,12 +28,12 @@ internal sealed record GatedAnswer(
     public static GatedAnswer Read(string path, Stream source, int buffer, int limit, out long allocated)
     {
         var operation = OperationTable.Find(path, out _)!;
-        var call = new BridgeCall(operation, "", 0);
-        var attempt = new ForwardAttempt(call, Lease, null, Time, CancellationToken.None);
+        var call = TestCalls.Create(path);
+        var attempt = TestCalls.Attempt(call, Lease, Time);
         using var kept = new ResponseTranscript(limit);
-        call.Kept = kept;
+        call.Response.Transcript = kept;
         using var gate = new PassthroughStream(
-            source, new BufferedBytes(), ResponseReader.For(operation, kept)!, kept, attempt, () => ResponseWriter.For(call, kept, Time));
+            source, new BufferedBytes(), ResponseReader.For(operation, kept)!, kept, attempt, () => ResponseWriter.For(call.ResponseContext, kept, Time));
         using var sent = new MemoryStream(1 << 20);
         var bytes = new byte[buffer];
         var reads = new List<int>(10_000);
@@ -51,7 +51,7 @@ internal sealed record GatedAnswer(
 
         allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         return new GatedAnswer(
-            Utf8(sent.ToArray()), kept.Text.ToString(), kept.Thinking.ToString(), attempt.IsComplete, attempt.Interrupted, Utf8(attempt.Told.Span), kept.IsWhole, kept.Pieces, kept.End)
+            Utf8(sent.ToArray()), kept.Text.ToString(), kept.Thinking.ToString(), attempt.IsComplete, attempt.Interrupted, Utf8(attempt.ErrorLine.Span), kept.IsWhole, kept.Pieces, kept.End)
         {
             Reads = reads,
         };

@@ -8,6 +8,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 
@@ -88,7 +89,7 @@ public sealed class MovingTests : IDisposable
         Assert.Equal(Call, Encoding.UTF8.GetString(_buffer, 0, await reading));
         await PassAsync(stream, End);
         Assert.Null(attempt.Interrupted);
-        Assert.Null(attempt.Taken);
+        Assert.Null(attempt.Withdrawn);
         Assert.True(attempt.IsComplete);
     }
 
@@ -100,9 +101,9 @@ public sealed class MovingTests : IDisposable
     {
         var (attempt, stream) = await OpenAsync(body);
         await PassAsync(stream, Begin);
-        Assert.Equal(can, attempt.Move!.IsYes(attempt));
+        Assert.Equal(can, attempt.Stall!.Feasibility!.IsFeasible(attempt));
         (attempt, _) = await OpenAsync(body, bound: true);
-        Assert.False(attempt.Move!.IsYes(attempt));
+        Assert.False(attempt.Stall!.Feasibility!.IsFeasible(attempt));
         attempt.Close();
         Assert.False(attempt.Peek(static _ => true)); // the attempt is not inspected any more
     }
@@ -121,19 +122,15 @@ public sealed class MovingTests : IDisposable
         builder.Build();
         var context = new DefaultHttpContext();
         context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body));
-        var call = new BridgeCall(OperationTable.Find("/api/chat", out _)!, "", 0)
-        {
-            Kept = _kept,
-            Body = await ReplayableBody.ReadAsync(context.Request, 1000, Token),
-            Facts = new RequestFacts { Model = "a" },
-            ModelKey = FleetBuilder.Key("a"),
-        };
-        var attempt = new ForwardAttempt(call, InstanceLease.WithoutSlot(builder.Placement("i"), _clock), null, _clock, Token) { IsBoundToInstance = bound };
+        var call = TestCalls.Create(
+            model: FleetBuilder.Key("a"), facts: new RequestFacts { Model = "a" }, body: await ReplayableBody.ReadAsync(context.Request, 1000, Token));
+        call.Response.Transcript = _kept;
+        var attempt = TestCalls.Attempt(call, InstanceLease.WithoutSlot(builder.Placement("i"), _clock), _clock, gone: Token, isBound: bound);
         Assert.True(attempt.TryBegin());
         var fleet = new FakeFleet();
         var questions = new InstanceQueries(_client, fleet, Options.Create(new ResumptionOptions()), _clock);
-        attempt.Move = ResumeFeasibility.Ask(attempt, builder["j"], new TemplateProbe(questions, fleet));
-        return (attempt, new PassthroughStream(_source, _held, ResponseReader.For(call.Operation, _kept)!, _kept, attempt, () => ResponseWriter.For(call, _kept, _clock)));
+        attempt.ObserveStall().Feasibility = ResumeFeasibility.Examine(attempt, builder["j"], new TemplateProbe(questions, fleet));
+        return (attempt, new PassthroughStream(_source, _held, ResponseReader.For(call.Operation, _kept)!, _kept, attempt, () => ResponseWriter.For(call.ResponseContext, _kept, _clock)));
     }
 
     /// <summary>A source whose reads end only when the test ends them, even after a cancellation.</summary>

@@ -6,6 +6,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 
@@ -24,18 +25,18 @@ public sealed class ReadingTests
         using var kept = new ResponseTranscript(1024);
         using var held = new BufferedBytes();
         await using var stream = new PassthroughStream(
-            _pipe.Reader.AsStream(), held, ResponseReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => ResponseWriter.For(attempt.Call, kept, _clock));
+            _pipe.Reader.AsStream(), held, ResponseReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => ResponseWriter.For(attempt.Call.ResponseContext, kept, _clock));
         var buffer = new byte[4096];
 
         await SendAsync("a");
         Assert.NotEqual(0, await stream.ReadAsync(buffer, Token));
         // The data was passed on and no read is pending, so the client causes the further delay.
-        Assert.Equal(0, attempt.ReadingSince);
+        Assert.Equal(0, attempt.Timeline.ReadingSince);
         _clock.Advance(TimeSpan.FromMinutes(5));
-        Assert.Equal(0, attempt.ReadingSince);
+        Assert.Equal(0, attempt.Timeline.ReadingSince);
 
         var reading = stream.ReadAsync(buffer, Token).AsTask();
-        Assert.Equal(_clock.GetTimestamp(), attempt.ReadingSince);
+        Assert.Equal(_clock.GetTimestamp(), attempt.Timeline.ReadingSince);
         _clock.Advance(TimeSpan.FromSeconds(7));
         attempt.GiveUp(Interruption.Stalled);
 
@@ -51,14 +52,14 @@ public sealed class ReadingTests
         using var kept = new ResponseTranscript(1024);
         using var held = new BufferedBytes();
         await using var stream = new PassthroughStream(
-            _pipe.Reader.AsStream(), held, ResponseReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => ResponseWriter.For(attempt.Call, kept, _clock));
+            _pipe.Reader.AsStream(), held, ResponseReader.For(attempt.Call.Operation, kept)!, kept, attempt, () => ResponseWriter.For(attempt.Call.ResponseContext, kept, _clock));
 
         var asking = stream.ReadAsync(Memory<byte>.Empty, Token).AsTask();
-        Assert.NotEqual(0, attempt.ReadingSince);
+        Assert.NotEqual(0, attempt.Timeline.ReadingSince);
         await SendAsync("a");
 
         Assert.Equal(0, await asking);
-        Assert.Equal(0, attempt.ReadingSince);
+        Assert.Equal(0, attempt.Timeline.ReadingSince);
         Assert.Null(attempt.Interrupted);
     }
 
@@ -66,8 +67,7 @@ public sealed class ReadingTests
     {
         var fleet = new FleetBuilder().With("i");
         fleet.Build();
-        var call = new BridgeCall(OperationTable.Find("/api/chat", out _)!, "", 0);
-        var attempt = new ForwardAttempt(call, InstanceLease.WithoutSlot(fleet.Placement("i"), _clock), null, _clock, CancellationToken.None);
+        var attempt = TestCalls.Attempt(TestCalls.Create(), InstanceLease.WithoutSlot(fleet.Placement("i"), _clock), _clock);
         Assert.True(attempt.TryBegin());
         return attempt;
     }

@@ -5,6 +5,7 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 
@@ -49,7 +50,7 @@ public class TemplateProbeTests
         return (servers, new TemplateProbe(questions, fleet), builder["i"], builder["j"]);
     }
 
-    private static BridgeCall Call() => new(OperationTable.Find("/api/chat", out _)!, "", 0) { ModelKey = FleetBuilder.Key("a"), Facts = new RequestFacts { Model = "a" } };
+    private static ForwardedCall Call() => TestCalls.Create(model: FleetBuilder.Key("a"), facts: new RequestFacts { Model = "a" });
 
     /// <summary>Servers that respond when the test allows it.</summary>
     private sealed class Servers : HttpMessageHandler

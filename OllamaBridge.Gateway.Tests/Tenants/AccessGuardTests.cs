@@ -145,7 +145,7 @@ public class AccessGuardTests
         if (origin is not null)
             _context.Request.Headers["Origin"] = origin;
         _context.Connection.LocalIpAddress = IPAddress.Parse(local);
-        return new AccessGuard(Options.Create(new AccessOptions())).InvokeAsync(_context, _ =>
+        return new AccessStage(Options.Create(new AccessOptions())).InvokeAsync(_context, _ =>
         {
             _passed = true;
             return Task.CompletedTask;

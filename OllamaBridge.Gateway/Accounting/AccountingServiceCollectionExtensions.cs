@@ -1,4 +1,3 @@
-using OllamaBridge.Gateway.Pipeline;
 
 namespace OllamaBridge.Gateway.Accounting;
 
@@ -8,6 +7,6 @@ internal static class AccountingServiceCollectionExtensions
     public static IServiceCollection AddAccounting(this IServiceCollection services)
     {
         services.AddBridgeOptions<LedgerOptions, LedgerOptionsValidator>(LedgerOptions.Section);
-        return services.AddSingleton<RequestAccounting>();
+        return services;
     }
 }

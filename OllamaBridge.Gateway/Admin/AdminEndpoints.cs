@@ -3,6 +3,7 @@ using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 
@@ -12,7 +13,7 @@ internal static class AdminEndpoints
     /// <summary>Maps the endpoints. Until a key with the scope Admin exists, they accept requests from this machine.</summary>
     public static void MapAdmin(this WebApplication app)
     {
-        var identity = app.Services.GetRequiredService<IdentityStage>();
+        var identity = app.Services.GetRequiredService<RequestAuthenticator>();
         var trail = app.Services.GetRequiredService<AuditTrail>();
         var bridge = app.MapGroup("/bridge").AddEndpointFilter((context, next) => AuditEndpointFilter.RunAsync(
             context.HttpContext,

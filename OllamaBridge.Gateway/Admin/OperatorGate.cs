@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Routing.Patterns;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
@@ -9,7 +10,7 @@ namespace OllamaBridge.Gateway.Admin;
 /// Decides which of the bridge's own routes a request may use: by its listener, by the spelling of the path, and for
 /// metrics, health and the API's description by its key. The routes under <c>/bridge</c> check keys themselves.
 /// </summary>
-internal sealed class OperatorGate(AdminListener listener, TenantDirectory directory, IdentityStage identity, EndpointDataSource routes)
+internal sealed class OperatorGate(AdminListener listener, TenantDirectory directory, RequestAuthenticator identity, EndpointDataSource routes) : IRequestStage
 {
     private const string Metrics = "/metrics";
     private const string Health = "/health";
@@ -28,7 +29,7 @@ internal sealed class OperatorGate(AdminListener listener, TenantDirectory direc
         if (endpoint is null)
         {
             if (listener.Exists && listener.Received(context))
-                await ProtocolStage.NotFound(context);
+                await RouterResponse.NotFoundAsync(context);
             else
                 await next(context);
             return;
@@ -39,7 +40,7 @@ internal sealed class OperatorGate(AdminListener listener, TenantDirectory direc
         if (listener.Exists && !listener.Received(context) && !isOpen && path != PeerBridge.Path)
         {
             context.SetEndpoint(null);
-            await ProtocolStage.NotFound(context);
+            await RouterResponse.NotFoundAsync(context);
             return;
         }
 

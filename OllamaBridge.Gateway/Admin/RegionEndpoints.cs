@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 
@@ -10,7 +11,7 @@ internal static class RegionEndpoints
     /// Maps the endpoint. It requires access to models, and reports only models that the tenant may use. <paramref name="app"/> is not the operators' group,
     /// since another region's key has no operator's rights.
     /// </summary>
-    public static void MapRegion(this IEndpointRouteBuilder app, IdentityStage identity) =>
+    public static void MapRegion(this IEndpointRouteBuilder app, RequestAuthenticator identity) =>
         app.MapGet(PeerBridge.Path, async (HttpContext context, RegionReports reports) =>
         {
             var (tenant, status) = await identity.AuthorizeCallerAsync(context);

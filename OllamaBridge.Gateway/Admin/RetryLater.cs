@@ -1,5 +1,6 @@
 using System.Globalization;
 using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 
@@ -8,7 +9,7 @@ internal sealed class RetryLater(string detail) : IResult
 {
     public Task ExecuteAsync(HttpContext httpContext)
     {
-        httpContext.Response.Headers.RetryAfter = IdentityStage.Retry.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+        httpContext.Response.Headers.RetryAfter = RequestAuthenticator.Retry.TotalSeconds.ToString(CultureInfo.InvariantCulture);
         return TypedResults.Problem(detail, statusCode: StatusCodes.Status503ServiceUnavailable).ExecuteAsync(httpContext);
     }
 }

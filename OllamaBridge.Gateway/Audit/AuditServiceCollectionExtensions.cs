@@ -7,7 +7,6 @@ internal static class AuditServiceCollectionExtensions
     public static IServiceCollection AddAudit(this IServiceCollection services)
     {
         services.AddBridgeOptions<AuditOptions, AuditOptionsValidator>(AuditOptions.Section);
-        services.AddSingleton<ModelAudit>();
         services.AddSingleton<SettingsAudit>();
         return services.AddSingleton<AuditTrail>();
     }

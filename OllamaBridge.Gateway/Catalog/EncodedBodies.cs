@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Catalog;
 
@@ -10,13 +11,13 @@ namespace OllamaBridge.Gateway.Catalog;
 internal static class EncodedBodies
 {
     /// <summary>Checks a request whose model is known. <paramref name="snapshot"/> is the tenant's view of the fleet.</summary>
-    public static bool MayBeSent(BridgeCall call, string? encoding, FleetSnapshot snapshot)
+    public static bool MayBeSent(Operation operation, ReplayableBody? body, ModelSelection model, string? encoding, FleetSnapshot snapshot)
     {
-        if (encoding is null || call.Body is not { IsEncoded: true } || call.Operation.Encodings.Contains(encoding, StringComparer.Ordinal))
+        if (encoding is null || body is not { IsEncoded: true } || operation.Encodings.Contains(encoding, StringComparer.Ordinal))
             return true;
-        if (snapshot.Find(call.ModelKey, call.Part) is not { } model)
+        if (snapshot.Find(model.Key, model.Part) is not { } view)
             return false;
-        foreach (var placement in model.Usable)
+        foreach (var placement in view.Usable)
             if (placement.Instance.Kind == InstanceKind.Ollama)
                 return false;
         return true;

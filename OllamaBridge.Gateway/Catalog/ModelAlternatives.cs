@@ -23,27 +23,27 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
     }
 
     /// <summary>Whether one of the remaining fallbacks has a usable instance.</summary>
-    public bool AnyUsable(FleetSnapshot snapshot, BridgeCall call, long now)
+    public bool AnyUsable(FleetSnapshot snapshot, ModelSelection selection, long now)
     {
         for (var i = _at + 1; i < candidates.Length; i++)
-            if (IsUsable(snapshot, call, candidates[i], now))
+            if (IsUsable(snapshot, selection, candidates[i], now))
                 return true;
         return false;
     }
 
     /// <summary>Whether one of the remaining fallbacks can serve the request at once.</summary>
-    public bool AnyFree(FleetSnapshot snapshot, BridgeCall call, long now)
+    public bool AnyFree(FleetSnapshot snapshot, ModelSelection selection, long now)
     {
         for (var i = _at + 1; i < candidates.Length; i++)
-            if (IsFree(snapshot, call, candidates[i], now))
+            if (IsFree(snapshot, selection, candidates[i], now))
                 return true;
         return false;
     }
 
     /// <summary>Whether an instance of a model has a free slot and no open circuit or back-off.</summary>
-    public static bool IsFree(FleetSnapshot snapshot, BridgeCall call, ModelCandidate candidate, long now)
+    public static bool IsFree(FleetSnapshot snapshot, ModelSelection selection, ModelCandidate candidate, long now)
     {
-        if (snapshot.Find(candidate.Key, call.PartOf(candidate.Name)) is not { State.Waiting: 0 } model)
+        if (snapshot.Find(candidate.Key, selection.PartOf(candidate.Name)) is not { State.Waiting: 0 } model)
             return false;
         foreach (var placement in model.Usable)
             if (placement.Instance.FreeSlots(candidate.Key) > 0
@@ -54,9 +54,9 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
     }
 
     /// <summary>Whether a model has an instance that can serve the request, now or after a wait.</summary>
-    public static bool IsUsable(FleetSnapshot snapshot, BridgeCall call, ModelCandidate candidate, long now)
+    public static bool IsUsable(FleetSnapshot snapshot, ModelSelection selection, ModelCandidate candidate, long now)
     {
-        if (snapshot.Find(candidate.Key, call.PartOf(candidate.Name)) is { } model)
+        if (snapshot.Find(candidate.Key, selection.PartOf(candidate.Name)) is { } model)
             foreach (var placement in model.Usable)
                 if (!placement.State.IsOpenAt(now) && (!placement.Instance.IsPeer || placement.Instance.PeerCanServe(candidate.Key)))
                     return true;

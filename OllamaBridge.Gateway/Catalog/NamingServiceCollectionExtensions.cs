@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Catalog;
@@ -14,7 +13,7 @@ internal static class NamingServiceCollectionExtensions
         services.AddSingleton<ModelChains>();
         services.AddSingleton<RegistryRules>();
         services.AddSingleton(provider => DigestsOf(provider.GetRequiredService<IOptions<ModelsOptions>>().Value));
-        services.AddSingleton<ModelStage>();
+        services.AddSingleton<FleetInventory>();
         return services;
     }
 

@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Discovery.Kubernetes;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Weights;
-using OllamaBridge.Gateway.Pipeline;
 
 namespace OllamaBridge.Gateway.Fleet;
 
@@ -29,7 +28,6 @@ internal static class FleetServiceCollectionExtensions
         services.AddSingleton<ModelWeights>();
         services.AddHostedService(provider => ActivatorUtilities.CreateInstance<WeightsReader>(
             provider, provider.GetRequiredKeyedService<HttpMessageInvoker>(InstanceProbe.ClientKey)));
-        services.AddSingleton<InventoryStage>();
         services.AddSingleton<FleetOwner>();
         services.AddSingleton<IFleet>(provider => provider.GetRequiredService<FleetOwner>());
         services.AddHostedService(provider => provider.GetRequiredService<FleetOwner>());

@@ -1,13 +1,9 @@
-using System.Buffers;
-using System.Diagnostics;
-using Microsoft.Net.Http.Headers;
+using System.Security.Authentication;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Fleet.Regions;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
-using OllamaBridge.Gateway.Forwarding.Parallelism;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
@@ -15,123 +11,60 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Acquires a lease for a request, and sends the request once.</summary>
+/// <summary>Sends a request to an instance once.</summary>
 internal sealed class AttemptSender(
-    IHttpForwarder forwarder,
-    HttpMessageInvoker client,
-    FreshConnectionClient freshClient,
-    ResponseTransformer transformer,
-    RequestQueue queue,
-    RetryBudget retries,
-    BridgeMetrics metrics,
-    ForwardTimeouts timeouts,
-    StallDetector watch,
-    ConversationRegions homes,
-    ParallelismLearner parallelism,
-    TimeProvider time,
-    ILogger<AttemptSender> logger)
+    AttemptTransport transport, StallDetector stalls, AttemptRecorder recorder, TimeProvider time, ILogger<AttemptSender> logger)
 {
-    // Bodies with images or audio are large in relation to their tokens. The estimate ends at a usual context length.
-    private const long MaxInputEstimate = 32_768;
-    private const int BytesPerToken = 4;
-
     // A stale connection fails as soon as it is written to. A later failure is one of a working server.
     private static readonly TimeSpan StaleWithin = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// Waits in the queue for an instance. Excludes those in <paramref name="tried"/>, which failed the request; <paramref name="lastFailure"/> is
-    /// how the last of them did. <paramref name="preferred"/> is null for any instance. <paramref name="giveWay"/> tells whether another model can
-    /// serve the request at once; null if it waits for this one.
+    /// Sends the client's own request. The <paramref name="budget"/> is null if no other attempt is allowed, <paramref name="race"/> is null unless the
+    /// request is hedged.
     /// </summary>
-    public async ValueTask<LeaseResult> AcquireAsync(
-        BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
+    public Task<ForwardAttempt> SendAsync(HttpContext context, ModelTries tries, InstanceLease lease, RetryBudget? budget, HedgeRace? race = null) =>
+        SendAsync(context, new Specification(tries.Call, tries.Faults, lease, budget, null, race));
+
+    /// <summary>Sends the request of a resumption.</summary>
+    public Task<ForwardAttempt> ResumeAsync(HttpContext context, ForwardedCall call, FailedAttempts faults, InstanceLease lease, ResumptionPlan plan) =>
+        SendAsync(context, new Specification(call, faults, lease, null, plan, null));
+
+    /// <summary>Creates the attempt for a probe of hidden text that ended with an error in the stream. It counts like an error during a resumption.</summary>
+    public ForwardAttempt CreateFailedProbe(ForwardedCall call, FailedAttempts faults, InstanceLease lease, CancellationToken gone)
     {
-        using var span = BridgeTracing.StartQueue(call);
-        var hasBegun = call.Kept is { HasBegun: true };
-        var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.ModelKey) : null;
-        var need = new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference && !call.IsUnload, call.Pinned ?? preferred, tried, span,
-            call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
-            call.Ticket, call.Part)
+        var attempt = new ForwardAttempt(call, faults, lease, budget: null, time, gone)
         {
-            NoRetry = retries.IsEmpty,
-            Digest = hasBegun ? call.Digest : default,
-            Bytes = call.Body?.Length ?? 0,
-            GiveWay = giveWay,
-            Home = home,
-            Stays = home is null && call.Facts.IsLaterTurn,
+            Plan = ResumptionPlan.Failed,
+            Interrupted = Interruption.ErrorTold,
         };
-        var since = time.GetTimestamp();
-        try
-        {
-            var result = await queue.AcquireAsync(need, gone);
-            if (result.Refusal == LeaseRefusal.AllTried && lastFailure is (InstanceFailure.Refused or InstanceFailure.Drained))
-            {
-                // No instance has processed the request: the first instance that is available again gets it, including those that refused. A response
-                // that has begun has precedence over the queue.
-                result = await queue.AcquireAsync(need with { Tried = hasBegun ? [] : null }, gone);
-            }
-
-            call.Queue = result.Queue;
-            if (result.Charge.IsMade)
-                call.Charge = result.Charge;
-            if (result.Lease is { } lease)
-                NoteHome(call, lease, home);
-            else
-                span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
-            return result;
-        }
-        finally
-        {
-            call.Queued += time.GetElapsedTime(since);
-        }
+        attempt.Result.Status = StatusCodes.Status200OK;
+        attempt.TryBegin();
+        attempt.Close();
+        return attempt;
     }
 
-    /// <summary>Remembers the instance of a conversation that spilled over, so that its next turn goes to the same one.</summary>
-    private void NoteHome(BridgeCall call, InstanceLease lease, string? home)
+    /// <summary>Sends the request, and once more over a new connection if the first one was stale.</summary>
+    private async Task<ForwardAttempt> SendAsync(HttpContext context, Specification specification)
     {
-        if (lease.Spill != SpillReason.None && call.Facts.Affinity != 0)
-            homes.Note(call.Facts.Affinity, call.ModelKey, lease.Instance.Name);
-        else if (home is not null)
-            homes.Forget(call.Facts.Affinity, call.ModelKey);
-    }
-
-    /// <summary>
-    /// Sends the request, and once more over a new connection if the first one was stale. The <paramref name="budget"/> is null if no other attempt
-    /// is allowed, <paramref name="plan"/> is null to send the client's own request instead of a resumption, <paramref name="race"/> is null unless
-    /// the request is hedged.
-    /// </summary>
-    public async Task<ForwardAttempt> SendAsync(
-        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ResumptionPlan? plan = null, HedgeRace? race = null)
-    {
-        call.Attempts++;
-        call.FirstSentAt ??= time.GetTimestamp();
-        if (call.Kept is not { HasBegun: true })
-            call.Digest = DigestPin.Of(lease.Placement);
-        if (!lease.WasLoaded && call.ModelKey.Length > 0 && call.Operation.Kind == OperationKind.Inference)
-            metrics.RecordLoad(call.ModelKey, lease.Instance.Name);
-        if (lease.Spill != SpillReason.None)
-            metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
+        recorder.Begin(specification.Call, specification.Lease);
         // Between rare requests a pooled connection has gone stale.
-        var isRare = call.Operation.Kind == OperationKind.Management;
-        var attempt = await SendOnceAsync(context, call, lease, budget, plan, race, isRare ? freshClient : client);
+        var isRare = specification.Call.Operation.Kind == OperationKind.Management;
+        var attempt = await SendOnceAsync(context, specification, isFresh: isRare);
         // Proxies such as HAProxy send a 408 on a kept connection that has timed out.
-        if (attempt is { Failure: InstanceFailure.ServerError, Status: StatusCodes.Status408RequestTimeout, Connection.IsReused: true, Delivered: false }
+        if (attempt is { Result: { Failure: InstanceFailure.ServerError, Status: StatusCodes.Status408RequestTimeout, IsDelivered: false }, Connection.IsReused: true }
             && CanRepeat(context, attempt))
-            attempt.Failure = InstanceFailure.StaleConnection;
-        if (attempt.Failure != InstanceFailure.StaleConnection)
+            attempt.Result.Failure = InstanceFailure.StaleConnection;
+        if (attempt.Result.Failure != InstanceFailure.StaleConnection)
             return attempt;
-        FaultLog.StaleConnection(logger, call.Operation.Name, lease.Instance.Name);
-        metrics.RecordFault(Fault.Bridge, InstanceFailure.StaleConnection);
-        metrics.RecordRetry(InstanceFailure.StaleConnection);
+        recorder.RecordStaleConnection(attempt);
         RestartableResponse.Renew(context);
-        return await SendOnceAsync(context, call, lease, budget, plan, race, freshClient);
+        return await SendOnceAsync(context, specification, isFresh: true);
     }
 
-    private async Task<ForwardAttempt> SendOnceAsync(
-        HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? budget, ResumptionPlan? plan, HedgeRace? race, HttpMessageInvoker sender)
+    private async Task<ForwardAttempt> SendOnceAsync(HttpContext context, Specification specification, bool isFresh)
     {
-        var attempt = new ForwardAttempt(call, lease, budget, time, context.RequestAborted)
+        var (call, faults, lease, budget, plan, race) = specification;
+        var attempt = new ForwardAttempt(call, faults, lease, budget, time, context.RequestAborted)
         {
             Span = BridgeTracing.StartAttempt(call, lease.Instance),
             Plan = plan,
@@ -140,80 +73,47 @@ internal sealed class AttemptSender(
         };
         context.Features.Set(attempt);
         attempt.Connection = ConnectionUse.Begin();
-        var invoker = sender;
-        if (plan is not null || call.Body is not null)
-        {
-            var outgoing = call.Body?.Outgoing;
-            if (call.Body is { WasEncoded: true } encoded)
-                SetEncoding(context.Request.Headers, encoded, plan is null && encoded.IsEncoded);
-            context.Request.Headers.Remove("Transfer-Encoding");
-            if (plan is null && !outgoing!.IsInMemory)
-            {
-                context.Request.Body = outgoing.OpenRead();
-                context.Request.ContentLength = outgoing.Length;
-            }
-            else
-            {
-                var body = plan is not null ? new ReadOnlySequence<byte>(plan.Body) : outgoing!.Bytes;
-                context.Request.Body = new SequenceStream(body);
-                context.Request.ContentLength = body.Length;
-                invoker = SinglePacketInvoker.For(sender, body);
-            }
-        }
-
         using var sending = StallDetector.IsFor(call) ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted) : null;
         try
         {
             if (sending is not null)
             {
                 attempt.Sending = sending;
-                watch.Add(attempt);
+                stalls.Add(attempt);
             }
 
             race?.Add(attempt);
-
-            var error = await forwarder.SendAsync(
-                context, lease.Instance.Prefix, invoker, timeouts.For(call, lease), transformer, sending?.Token ?? context.RequestAborted);
-            if (error != ForwarderError.None && !attempt.Delivered)
-                NoteFailure(context, attempt, error);
+            var error = await transport.SendAsync(context, attempt, isFresh, sending?.Token ?? context.RequestAborted);
+            if (error != ForwarderError.None && !attempt.Result.IsDelivered)
+                RecordFailure(context, attempt, error);
             return attempt;
         }
         finally
         {
             if (sending is not null)
-                watch.Remove(attempt);
-            if (attempt.Overlap() is { } overlap)
-                parallelism.Add(lease, overlap);
-            BridgeTracing.EndAttempt(attempt);
-            attempt.Watcher?.Dispose();
-            // Service times predict free slots. Requests without a slot and overtaken attempts do not count.
-            if (call.Operation.Kind == OperationKind.Inference && !attempt.IsOvertaken)
-                queue.RecordService(time.GetElapsedTime(attempt.SentAt), call.Queue);
+                stalls.Remove(attempt);
+            recorder.End(attempt);
         }
     }
 
-    /// <summary>Sets Content-Encoding to that of the body that is sent. An earlier attempt may have used another.</summary>
-    private static void SetEncoding(IHeaderDictionary headers, ReplayableBody body, bool isEncoded)
-    {
-        if (!isEncoded)
-            headers.Remove(HeaderNames.ContentEncoding);
-        else if (headers.ContentEncoding.Count == 0)
-            headers.ContentEncoding = body.ContentEncoding;
-    }
-
-    private void NoteFailure(HttpContext context, ForwardAttempt attempt, ForwarderError error)
+    private void RecordFailure(HttpContext context, ForwardAttempt attempt, ForwarderError error)
     {
         var exception = context.GetForwarderErrorFeature()?.Exception;
-        attempt.Failure ??= attempt.Taken ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : ForwarderFailures.Name(error, exception));
-        if (exception is HttpRequestException { InnerException: System.Security.Authentication.AuthenticationException })
+        var result = attempt.Result;
+        result.Failure ??= attempt.Withdrawn ?? (attempt.Cause is not null ? InstanceFailure.TimedOut : ForwarderFailures.Name(error, exception));
+        if (exception is HttpRequestException { InnerException: AuthenticationException })
             ForwardingLog.ConnectionFailed(logger, attempt.Lease.Instance.Name, ProbeError.Describe(exception, isTls: true));
-        if (attempt.Failure == InstanceFailure.ClientBody)
-            attempt.BodyFault = exception is null ? StatusCodes.Status400BadRequest : BodyFault.StatusOf(exception);
-        else if (attempt is { Failure: InstanceFailure.Broken, Status: 0, Connection.IsReused: true }
-            && time.GetElapsedTime(attempt.SentAt) < StaleWithin && CanRepeat(context, attempt))
-            attempt.Failure = InstanceFailure.StaleConnection;
+        if (result.Failure == InstanceFailure.ClientBody)
+            result.BodyFault = exception is null ? StatusCodes.Status400BadRequest : BodyFault.StatusOf(exception);
+        else if (result is { Failure: InstanceFailure.Broken, Status: 0 } && attempt.Connection is { IsReused: true }
+            && time.GetElapsedTime(attempt.Timeline.SentAt) < StaleWithin && CanRepeat(context, attempt))
+            result.Failure = InstanceFailure.StaleConnection;
     }
 
     private static bool CanRepeat(HttpContext context, ForwardAttempt attempt) =>
-        (attempt.Plan is not null || attempt.Call.Body is not null || !attempt.Call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method)) && !context.RequestAborted.IsCancellationRequested;
+        (attempt.Plan is not null || attempt.Call.Body is not null || !attempt.Call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method))
+        && !attempt.IsAbandoned;
+
+    private readonly record struct Specification(
+        ForwardedCall Call, FailedAttempts Faults, InstanceLease Lease, RetryBudget? Budget, ResumptionPlan? Plan, HedgeRace? Race);
 }

@@ -15,5 +15,5 @@ internal static class BusyWait
         // Only a bridge sends the queue position.
         response.StatusCode == HttpStatusCode.ServiceUnavailable && response.Headers.NonValidated.Contains(RequestPriority.PositionHeader)
         && attempt.Call is { Operation.Kind: OperationKind.Inference, Body: not null } call
-        && call.WaitsForRoomUntil > now;
+        && call.Wait.RoomUntil > now;
 }

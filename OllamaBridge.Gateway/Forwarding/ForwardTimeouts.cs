@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Settings;
 using Yarp.ReverseProxy.Forwarder;
@@ -13,11 +14,11 @@ internal sealed class ForwardTimeouts(IOptions<ForwardingOptions> options)
     private readonly Derived<ForwardingOptions, Configs> _configs = new(
         options, static o => new Configs(Config(o.WarmFirstByte), Config(o.ColdFirstByte), Config(o.WholeAnswer), Config(o.Lookup), Config(o.Management)));
 
-    public ForwarderRequestConfig For(BridgeCall call, InstanceLease lease) => call.Operation.Kind switch
+    public ForwarderRequestConfig For(ForwardedCall call, InstanceLease lease) => call.Operation.Kind switch
     {
         OperationKind.Management => _configs.Value.Management,
         OperationKind.Lookup => _configs.Value.Lookup,
-        _ when !(call.Facts.Stream ?? call.Operation.StreamsByDefault) => _configs.Value.Whole,
+        _ when !call.Streams => _configs.Value.Whole,
         _ => lease.WasLoaded ? _configs.Value.Warm : _configs.Value.Cold,
     };
 

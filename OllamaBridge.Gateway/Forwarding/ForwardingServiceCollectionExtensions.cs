@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Forwarding.Parallelism;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Resumption.Liveness;
 
@@ -29,10 +28,15 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<PlacementOutcomes>();
         services.AddBridgeOptions<ParallelismOptions, ParallelismOptionsValidator>(ParallelismOptions.Section);
         services.AddSingleton<ParallelismLearner>();
+        services.AddSingleton<FirstTokenRecorder>();
+        services.AddSingleton<ResponseOpener>();
         services.AddSingleton<ResponseTransformer>();
         services.AddSingleton<RetryBudget>();
         services.AddSingleton<ForwardTimeouts>();
+        services.AddSingleton<AttemptTransport>();
+        services.AddSingleton<AttemptRecorder>();
         services.AddSingleton<AttemptSender>();
+        services.AddSingleton<LeaseAcquirer>();
         services.AddSingleton<ModelFallback>();
         services.AddBridgeOptions<HedgingOptions, HedgingOptionsValidator>(HedgingOptions.Section);
         services.AddSingleton<FirstTokenTimes>();
@@ -46,16 +50,20 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<AnswerTokenCount>();
         services.AddSingleton<ResumptionPlanner>();
         services.AddSingleton<ResumableStreams>();
-        services.AddSingleton<StreamResumer>();
         services.AddBridgeOptions<LivenessOptions, LivenessOptionsValidator>(LivenessOptions.Section);
         services.AddSingleton<LivenessChecks>();
         services.AddSingleton<LoadTimes>();
         services.AddSingleton<DrainMoves>();
         services.AddSingleton<StallDetector>();
         services.AddHostedService(provider => provider.GetRequiredService<StallDetector>());
-        services.AddSingleton<TokenCountStage>();
-        services.AddSingleton<ForwardingStage>();
-        services.AddSingleton<UnloadStage>();
+        services.AddSingleton<InterruptionRecorder>();
+        services.AddSingleton<StreamResumer>();
+        services.AddSingleton<RetryPolicy>();
+        services.AddSingleton<AttemptSettlement>();
+        services.AddSingleton<AttemptLoop>();
+        services.AddSingleton<QueueWaits>();
+        services.AddSingleton<FaultRecorder>();
+        services.AddSingleton<RequestForwarder>();
         return services;
     }
 }

@@ -6,6 +6,7 @@ using System.Text.Json;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -27,22 +28,23 @@ internal sealed class Heartbeat : IAsyncDisposable
     private readonly Task _beating;
     private bool _ended;
 
-    private Heartbeat(HttpContext context, BridgeCall call, RequestQueue queue, TimeSpan interval, TimeProvider time)
+    private Heartbeat(HttpContext context, ForwardedCall call, RequestQueue queue, TimeSpan interval, TimeProvider time)
     {
         _end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         _beating = BeatAsync(context, call, queue, interval, time, _end.Token);
     }
 
-    public static bool IsWanted(HttpContext context, BridgeCall call) =>
-        context.Request.Headers.TryGetValue(Header, out var wish) && wish.ToString().Trim() == "1"
-        && call.Operation is { Kind: OperationKind.Inference, End: not StreamEnd.None }
-        && (call.Facts.Stream ?? call.Operation.StreamsByDefault);
+    /// <summary>Whether a request has a stream and requests messages about its wait.</summary>
+    public static bool IsWanted(IHeaderDictionary headers, Operation operation, in RequestFacts facts) =>
+        headers.TryGetValue(Header, out var wish) && wish.ToString().Trim() == "1"
+        && operation is { Kind: OperationKind.Inference, End: not StreamEnd.None }
+        && (facts.Stream ?? operation.StreamsByDefault);
 
     /// <summary>
     /// Starts sending to a request whose response is a <see cref="RestartableResponse"/>. The <paramref name="interval"/> is also the time before the first
     /// message.
     /// </summary>
-    public static Heartbeat Start(HttpContext context, BridgeCall call, RequestQueue queue, TimeSpan interval, TimeProvider time) =>
+    public static Heartbeat Start(HttpContext context, ForwardedCall call, RequestQueue queue, TimeSpan interval, TimeProvider time) =>
         new(context, call, queue, interval, time);
 
     /// <summary>Stops sending. Afterwards only the caller writes the response.</summary>
@@ -57,11 +59,11 @@ internal sealed class Heartbeat : IAsyncDisposable
     }
 
     /// <summary>Writes one message. The <paramref name="place"/> is null if the request is no longer in the queue.</summary>
-    public static ReadOnlyMemory<byte> Write(BridgeCall call, QueuePlace? place, DateTimeOffset now) =>
+    public static ReadOnlyMemory<byte> Write(ForwardedCall call, QueuePlace? place, DateTimeOffset now) =>
         call.Operation.End == StreamEnd.Done ? WriteLine(call, place, now) : WriteComment(place);
 
     private static async Task BeatAsync(
-        HttpContext context, BridgeCall call, RequestQueue queue, TimeSpan interval, TimeProvider time, CancellationToken end)
+        HttpContext context, ForwardedCall call, RequestQueue queue, TimeSpan interval, TimeProvider time, CancellationToken end)
     {
         // Runs concurrently with the caller.
         await Task.Yield();
@@ -72,7 +74,7 @@ internal sealed class Heartbeat : IAsyncDisposable
             while (await timer.WaitForNextTickAsync(end))
                 await body.WriteAsideAsync(
                     call.Operation.End == StreamEnd.Done ? "application/x-ndjson" : "text/event-stream",
-                    Write(call, queue.Locate(call.Ticket), time.GetWallClock()),
+                    Write(call, queue.Locate(call.Wait.Ticket), time.GetWallClock()),
                     // Not cancelled by the end of the wait: Kestrel aborts the connection if a write is cancelled, and a write that has begun is short.
                     context.RequestAborted);
         }
@@ -93,7 +95,7 @@ internal sealed class Heartbeat : IAsyncDisposable
         return Encoding.ASCII.GetBytes(text);
     }
 
-    private static ReadOnlyMemory<byte> WriteLine(BridgeCall call, QueuePlace? place, DateTimeOffset now)
+    private static ReadOnlyMemory<byte> WriteLine(ForwardedCall call, QueuePlace? place, DateTimeOffset now)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, Plain))

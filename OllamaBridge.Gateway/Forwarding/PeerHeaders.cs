@@ -16,7 +16,7 @@ internal static class PeerHeaders
     /// <summary>Passes on the priority and resumption settings of the client.</summary>
     public static void Complete(HttpRequestHeaders headers, ForwardAttempt attempt)
     {
-        if (attempt.Call.Priority == Priority.Batch)
+        if (attempt.Call.Wait.Priority == Priority.Batch)
             headers.TryAddWithoutValidation(RequestPriority.PriorityHeader, "batch");
         if (attempt.IsBoundToInstance)
             headers.TryAddWithoutValidation(ResumptionOptions.Header, ResumptionOptions.Off);

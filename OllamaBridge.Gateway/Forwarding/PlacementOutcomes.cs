@@ -76,12 +76,12 @@ internal sealed class PlacementOutcomes
     public static void Prefilled(ForwardAttempt attempt)
     {
         var (call, state) = (attempt.Call, attempt.Lease.Placement.State);
-        if (call.Operation.Kind != OperationKind.Inference || attempt.Plan is not null || call.IsUnload)
+        if (call.Operation.Kind != OperationKind.Inference || attempt.Plan is not null || call.Target.IsUnload)
             return;
         state.LastContext = call.Facts.Demands.Context;
         // The size of an image does not indicate its number of tokens.
         if (call.Facts.Demands.Images == 0 && call.Body is { } body)
-            state.Model.Prefill.Add(call.InputTokens, body.Length, attempt.PrefillTime());
+            state.Model.Prefill.Add(call.Result.InputTokens, body.Length, attempt.PrefillTime());
     }
 
     /// <summary>

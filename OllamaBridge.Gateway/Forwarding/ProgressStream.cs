@@ -4,7 +4,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>
 /// Passes on the progress of a pull, push or create line by line. If it breaks off, only complete lines have been sent and the stream ends without an
-/// error, so that another instance can continue after them. <see cref="ForwardAttempt.IsCutOff"/> reports this.
+/// error, so that another instance can continue after them. <see cref="AttemptResult.IsCutOff"/> reports this.
 /// </summary>
 internal sealed class ProgressStream(Stream source, BufferedBytes held, bool sourceEnded, StreamWatcher watcher, ForwardAttempt attempt, HttpContext context)
     : ForwardOnlyStream
@@ -54,7 +54,7 @@ internal sealed class ProgressStream(Stream source, BufferedBytes held, bool sou
         if (watcher.IsComplete && !_announced)
         {
             _announced = true;
-            if (attempt.Call.BeforeCompletion is { } before)
+            if (attempt.Call.Target.BeforeCompletion is { } before)
                 await before(cancellationToken);
         }
 
@@ -75,7 +75,7 @@ internal sealed class ProgressStream(Stream source, BufferedBytes held, bool sou
         {
             // The forwarder timed out or the bridge stops. The forwarder's copying is cancelled, too, so the tail is written directly.
             _ended = true;
-            attempt.Truncated = true;
+            attempt.Result.IsTruncated = true;
             var reason = attempt.Cause is null ? "the instance stalled" : "the bridge stopped";
             await context.Response.Body.WriteAsync(
                 ProtocolError.StreamTail(StreamEnd.Success, $"{reason}; the response so far is incomplete"), context.RequestAborted);
@@ -94,8 +94,8 @@ internal sealed class ProgressStream(Stream source, BufferedBytes held, bool sou
             held.Skip(held.Length);
         }
 
-        if (!watcher.IsComplete && !watcher.HasError && !attempt.Truncated)
-            attempt.IsCutOff = true;
+        if (!watcher.IsComplete && !watcher.HasError && !attempt.Result.IsTruncated)
+            attempt.Result.IsCutOff = true;
         var count = Math.Min(buffer.Length, _tail.Length);
         _tail[..count].CopyTo(buffer);
         _tail = _tail[count..];

@@ -57,12 +57,12 @@ internal sealed class RelayStream(Stream source, BufferedBytes held, bool source
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<int> ReadSourceAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        attempt.NoteReading();
+        attempt.Timeline.BeginRead();
         try
         {
             var read = await source.ReadAsync(buffer, cancellationToken);
             if (read > 0)
-                attempt.NoteByte();
+                attempt.Timeline.AddBytes();
             if (read == 0 && !buffer.IsEmpty)
                 End("the instance ended its response too early");
             return read;
@@ -83,7 +83,7 @@ internal sealed class RelayStream(Stream source, BufferedBytes held, bool source
         }
         finally
         {
-            attempt.NoteRead();
+            attempt.Timeline.EndRead();
         }
     }
 
@@ -98,7 +98,7 @@ internal sealed class RelayStream(Stream source, BufferedBytes held, bool source
         watcher.Finish();
         if (watcher.IsComplete || watcher.HasError)
             return;
-        attempt.Truncated = true;
+        attempt.Result.IsTruncated = true;
         var error = ProtocolError.StreamTail(attempt.Call.Operation.End, $"{reason}; the response so far is incomplete");
         _tail = (byte[])[.. Encoding.ASCII.GetBytes(separator), .. error.Span];
     }
@@ -111,7 +111,7 @@ internal sealed class RelayStream(Stream source, BufferedBytes held, bool source
         if (!watcher.IsComplete || _announced)
             return;
         _announced = true;
-        if (attempt.Call.BeforeCompletion is { } before)
+        if (attempt.Call.Target.BeforeCompletion is { } before)
             await before(cancellationToken);
     }
 }

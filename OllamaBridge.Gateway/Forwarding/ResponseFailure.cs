@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Forwarding;
@@ -14,7 +16,7 @@ internal static class ResponseFailure
     /// Refuses a request that got no lease. <paramref name="retained"/> is the last error response of an instance, null if there is none.
     /// <paramref name="lastFailure"/> is null if the request was sent to no instance.
     /// </summary>
-    public static Task RefuseAsync(HttpContext context, BridgeCall call, LeaseResult result, RetainedResponse? retained, InstanceFailure? lastFailure)
+    public static Task RefuseAsync(HttpContext context, ForwardedCall call, LeaseResult result, RetainedResponse? retained, InstanceFailure? lastFailure)
     {
         if (lastFailure is { } failure && result.Refusal is LeaseRefusal.AllTried or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused or LeaseRefusal.UnknownModel)
             return FailAsync(context, call, retained, failure);
@@ -48,7 +50,7 @@ internal static class ResponseFailure
     }
 
     /// <summary>Reports that every attempt failed: with an instance's own error response if there is one.</summary>
-    public static Task FailAsync(HttpContext context, BridgeCall call, RetainedResponse? retained, InstanceFailure failure)
+    public static Task FailAsync(HttpContext context, ForwardedCall call, RetainedResponse? retained, InstanceFailure failure)
     {
         if (retained is not null)
             return WriteAsync(context, call, retained);
@@ -67,18 +69,18 @@ internal static class ResponseFailure
     /// Ends a stream that has begun with <paramref name="tail"/>, an error in the client's protocol. <paramref name="status"/> is the equivalent HTTP
     /// status.
     /// </summary>
-    public static async Task EndAsync(HttpContext context, BridgeCall call, ReadOnlyMemory<byte> tail, int status)
+    public static async Task EndAsync(HttpContext context, ForwardedCall call, ReadOnlyMemory<byte> tail, int status)
     {
-        call.Outcome ??= status < StatusCodes.Status500InternalServerError ? RequestOutcome.Rejected : RequestOutcome.Failed;
+        call.Result.Outcome ??= status < StatusCodes.Status500InternalServerError ? RequestOutcome.Rejected : RequestOutcome.Failed;
         await context.Response.Body.WriteAsync(tail, context.RequestAborted);
     }
 
-    private static Task WriteAsync(HttpContext context, BridgeCall call, int status, string message, TimeSpan? retryAfter) =>
+    private static Task WriteAsync(HttpContext context, ForwardedCall call, int status, string message, TimeSpan? retryAfter) =>
         RestartableResponse.HasBegun(context)
             ? EndAsync(context, call, ProtocolError.StreamTail(call.Operation.End, message, status), status)
             : ProtocolError.WriteAsync(context, call.Operation.Protocol, status, message, retryAfter);
 
-    private static async Task WriteAsync(HttpContext context, BridgeCall call, RetainedResponse answer)
+    private static async Task WriteAsync(HttpContext context, ForwardedCall call, RetainedResponse answer)
     {
         if (RestartableResponse.HasBegun(context))
         {

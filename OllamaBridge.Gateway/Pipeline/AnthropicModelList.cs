@@ -12,12 +12,12 @@ internal static class AnthropicModelList
     // The maximum page size of Anthropic's API. Its default of 20 would hide models from a client that does not follow pages.
     private const int MaxPage = 1000;
 
-    public static Task WriteAsync(HttpContext context, BridgeCall call, Inventory inventory)
+    public static Task WriteAsync(HttpContext context, Operation operation, string rest, Inventory inventory)
     {
         var models = inventory.Models.Values.ToArray();
-        if (call.Operation == AnthropicModels.Model)
+        if (operation == AnthropicModels.Model)
         {
-            var id = Uri.UnescapeDataString(call.Rest);
+            var id = Uri.UnescapeDataString(rest);
             return Find(models, id) is { } model
                 ? WriteAsync(context, Write(json => WriteModel(json, model, id)))
                 : ProtocolError.WriteAsync(context, Protocol.Anthropic, StatusCodes.Status404NotFound, $"model: {id}");
@@ -28,7 +28,7 @@ internal static class AnthropicModelList
             : ProtocolError.WriteAsync(context, Protocol.Anthropic, StatusCodes.Status400BadRequest, mistake!);
     }
 
-    private static Task WriteAsync(HttpContext context, byte[] body) => InventoryStage.WriteAsync(context, body, "application/json");
+    private static Task WriteAsync(HttpContext context, byte[] body) => RouterResponse.WriteAsync(context, body, "application/json");
 
     private static CatalogModel? Find(CatalogModel[] models, string id)
     {

@@ -7,14 +7,14 @@ using OllamaBridge.Gateway.Tenants;
 namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Reads the request's body; rejects a request whose body cannot be read.</summary>
-internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer, TimeProvider time)
+internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer, TimeProvider time) : IRequestStage
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
     private LimitOptions Limits => limits.Value;
 
-    public async Task InvokeAsync(HttpContext context, BridgeCall call, RequestDelegate next)
+    public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        var operation = call.Operation;
+        var (operation, rest) = context.Features.GetRequiredFeature<OperationFeature>();
         // Kestrel's own limit would apply first and send its own error.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } feature)
             feature.MaxRequestBodySize = operation.UnbufferedBody ? null : Limits.MaxBody + 1;
@@ -30,24 +30,45 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
             return;
         }
 
+        if (operation.Model == ModelSource.Path)
+        {
+            context.Features.Set(new RequestBodyFeature(new RequestFacts { Model = Uri.UnescapeDataString(rest) }, Body: null));
+            await next(context);
+            return;
+        }
+
+        if (await ReceiveAsync(context, operation.Protocol) is not { } received)
+            return;
         try
         {
-            if (operation.Model == ModelSource.Path)
-                call.Facts = new RequestFacts { Model = Uri.UnescapeDataString(call.Rest) };
-            else if (!await ReadAsync(context, call))
-                return;
-            await next(context);
+            var facts = operation.Model == ModelSource.Form
+                ? await TranscriptionForm.ReadAsync(context.Request, received, context.RequestAborted)
+                : Inspect(operation, received);
+            context.Features.Set(new RequestBodyFeature(facts, received));
+            if (facts.Fault is { } fault)
+                await ProtocolError.WriteBindingErrorAsync(context, operation.Protocol, fault);
+            else
+                await next(context);
         }
         finally
         {
-            call.Body?.Dispose();
+            received.Dispose();
         }
     }
 
-    /// <returns>False if an error was sent.</returns>
-    private async Task<bool> ReadAsync(HttpContext context, BridgeCall call)
+    /// <summary>Reads and decodes the body.</summary>
+    /// <returns>Null if an error was sent.</returns>
+    private async Task<ReplayableBody?> ReceiveAsync(HttpContext context, Protocol protocol)
     {
-        var protocol = call.Operation.Protocol;
+        var received = await ReadAsync(context, protocol);
+        return received is not null && RequestEncoding.Of(context.Request.Headers) is { } encoding
+            ? await DecodeAsync(context, protocol, received, encoding)
+            : received;
+    }
+
+    /// <returns>Null if an error was sent.</returns>
+    private async Task<ReplayableBody?> ReadAsync(HttpContext context, Protocol protocol)
+    {
         BodyResult result;
         try
         {
@@ -61,7 +82,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
         catch (Exception e) when (e is IOException or OverflowException && !context.RequestAborted.IsCancellationRequested)
         {
             await BodyFault.WriteAsync(context, protocol, BodyFault.StatusOf(e));
-            return false;
+            return null;
         }
 
         if (result.Body is null)
@@ -69,29 +90,17 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
             // The unread rest would be taken for the next request.
             context.Response.Headers.Connection = "close";
             await RefuseAsync(context, protocol, result.Refusal, TooLarge);
-            return false;
         }
 
-        call.Body = result.Body;
-        if (RequestEncoding.Of(context.Request.Headers) is { } encoding && !await DecodeAsync(context, call, encoding))
-            return false;
-        call.Facts = call.Operation.Model == ModelSource.Form
-            ? await TranscriptionForm.ReadAsync(context.Request, call.Body, context.RequestAborted)
-            : Inspect(call);
-        if (call.Facts.Fault is not { } fault)
-            return true;
-        await ProtocolError.WriteBindingErrorAsync(context, protocol, fault);
-        return false;
+        return result.Body;
     }
 
-    /// <returns>False if an error was sent.</returns>
-    private async Task<bool> DecodeAsync(HttpContext context, BridgeCall call, string encoding)
+    /// <returns>Null if an error was sent; then <paramref name="received"/> is disposed.</returns>
+    private async Task<ReplayableBody?> DecodeAsync(HttpContext context, Protocol protocol, ReplayableBody received, string encoding)
     {
-        var protocol = call.Operation.Protocol;
-        var result = await buffer.DecodeAsync(call.Body!, encoding, context.RequestAborted);
-        call.Body = result.Body;
+        var result = await buffer.DecodeAsync(received, encoding, context.RequestAborted);
         if (result.Body is not null)
-            return true;
+            return result.Body;
         switch (result.Refusal)
         {
             case BodyRefusal.UnknownEncoding:
@@ -107,7 +116,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
                 break;
         }
 
-        return false;
+        return null;
     }
 
     private static Task RefuseAsync(HttpContext context, Protocol protocol, BodyRefusal refusal, string tooLarge) => refusal switch
@@ -118,9 +127,9 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
         _ => ProtocolError.WriteAsync(context, protocol, StatusCodes.Status503ServiceUnavailable, "the bridge cannot store a large request at the moment", Retry),
     };
 
-    private static RequestFacts Inspect(BridgeCall call) => call.Body!.IsInMemory
-        ? RequestInspector.Inspect(call.Body.Bytes, call.Operation)
-        : call.Body.Read(bytes => RequestInspector.Inspect(bytes, call.Operation));
+    private static RequestFacts Inspect(Operation operation, ReplayableBody body) => body.IsInMemory
+        ? RequestInspector.Inspect(body.Bytes, operation)
+        : body.Read(bytes => RequestInspector.Inspect(bytes, operation));
 
     private string TooLarge => $"the request's body is larger than {Limits.MaxBody} bytes (Bridge:Limits:MaxBody)";
 }

@@ -1,6 +1,8 @@
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
@@ -8,23 +10,26 @@ namespace OllamaBridge.Gateway.Pipeline;
 /// Confines requests to this region if they came from a peer, so that a request makes at most one hop, or if they change models. Rejects a request
 /// that already passed through this region.
 /// </summary>
-internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> options, ILogger<RegionStage> logger)
+internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> options, ILogger<RegionStage> logger) : IRequestStage
 {
     private string? Self => options.Value.Self?.Trim() is { Length: > 0 } self ? self : null;
 
-    public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
+    public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
+        var operation = context.Features.GetRequiredFeature<OperationFeature>().Operation;
         var visited = context.Request.Headers[PeerBridge.Header];
-        if (visited.Count == 0)
-            return next(context, call.Operation.Kind == OperationKind.Management ? Confine(call) : call);
-        if (Self is { } self && HasBeen(self, visited))
+        if (visited.Count > 0 && Self is { } self && HasBeen(self, visited))
         {
-            RegionLog.Loop(logger, call.Operation.Name, self);
+            RegionLog.Loop(logger, operation.Name, self);
             return ProtocolError.WriteAsync(
-                context, call.Operation.Protocol, StatusCodes.Status508LoopDetected, $"the request has already passed through region {self}");
+                context, operation.Protocol, StatusCodes.Status508LoopDetected, $"the request has already passed through region {self}");
         }
 
-        return next(context, Confine(call));
+        var tenant = context.Features.GetRequiredFeature<TenantFeature>().Tenant;
+        if ((visited.Count > 0 || operation.Kind == OperationKind.Management) && peers.Definitions.Count > 0)
+            tenant = tenant with { Instances = peers.Here(tenant.Instances) };
+        context.Features.Set(new ConfinedTenantFeature(tenant));
+        return next(context);
     }
 
     /// <summary>Whether a region is in the values of <see cref="PeerBridge.Header"/>, ignoring case.</summary>
@@ -35,12 +40,5 @@ internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> opt
                 if (string.Equals(name, region, StringComparison.OrdinalIgnoreCase))
                     return true;
         return false;
-    }
-
-    private BridgeCall Confine(BridgeCall call)
-    {
-        if (peers.Definitions.Count > 0)
-            call.Tenant = call.Tenant with { Instances = peers.Here(call.Tenant.Instances) };
-        return call;
     }
 }

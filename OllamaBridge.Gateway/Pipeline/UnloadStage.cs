@@ -1,11 +1,16 @@
 using System.Buffers;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http.Features;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Bodies;
+using OllamaBridge.Gateway.Resumption;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
@@ -13,44 +18,40 @@ namespace OllamaBridge.Gateway.Pipeline;
 /// Unloads a model everywhere: <c>ollama stop</c>, and any native request with <c>keep_alive: 0</c> and no prompt, goes to every instance of this
 /// region that has the model's weights in memory. The client gets the response of one of them. No slot is needed.
 /// </summary>
-internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, Audit.ModelAudit audit, TimeProvider time, ILogger<UnloadStage> logger)
+internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, ModelAudit audit, TimeProvider time, ILogger<UnloadStage> logger) : IRequestStage
 {
     // A server responds at once, and unloads when its running requests have ended.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    /// <summary>Whether a request only unloads its model, by the same rule as Ollama (<c>server/routes.go</c>).</summary>
-    public static bool IsUnload(Operation operation, in RequestFacts facts) =>
-        operation is { Protocol: Protocol.Ollama, Kind: OperationKind.Inference, Name: "generate" or "chat" }
-        && !facts.HasInput && facts.Demands.KeepAlive == TimeSpan.Zero;
-
-    public async Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next)
+    public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        if (call.ModelKey.Length == 0 || call.Body is null || !IsUnload(call.Operation, call.Facts)
-            || fleet.Current.For(call.Tenant.Instances).Models.GetValueOrDefault(call.ModelKey) is not { } model)
-        {
-            await next(context, call);
-            return;
-        }
+        var operation = context.Features.GetRequiredFeature<OperationFeature>().Operation;
+        var body = RequestBodyFeature.Of(context);
+        var key = context.Features.GetRequiredFeature<ModelSelection>().Key;
+        return key.Length > 0 && body.Body is not null && UnloadRequest.Matches(operation, body.Facts)
+            && fleet.Current.For(ConfinedTenantFeature.Of(context).Instances).Models.GetValueOrDefault(key) is { } model
+            ? UnloadAsync(context, operation, body, key, model, next)
+            : next(context);
+    }
 
-        call.IsUnload = true;
-        audit.NoteBefore(call);
+    private async Task UnloadAsync(HttpContext context, Operation operation, RequestBodyFeature body, string key, ModelView model, RequestDelegate next)
+    {
+        audit.RecordBefore(context);
         if (model.IsAsleep)
         {
             // Don't start an instance only to unload a model.
-            await InventoryStage.WriteAsync(context, Answer(call), "application/json; charset=utf-8");
+            await RouterResponse.WriteAsync(context, Answer(operation, body.Facts.Model), "application/json; charset=utf-8");
             return;
         }
 
-        var holders = model.Placements.Concat(model.Others).Where(p => IsHolder(p, call.ModelKey)).ToList();
-        if (holders.Find(p => p.View.IsUsable && model.Placements.Contains(p)) is { } first)
-        {
-            call.Pinned = first.Instance;
+        var holders = model.Placements.Concat(model.Others).Where(p => IsHolder(p, key)).ToList();
+        var first = holders.Find(p => p.View.IsUsable && model.Placements.Contains(p));
+        if (first is not null)
             holders.Remove(first);
-        }
-
-        await Task.WhenAll(holders.Select(holder => UnloadAsync(call, holder, context.RequestAborted)));
-        await next(context, call);
+        context.Features.Set(new ForwardingTarget(first?.Instance, IsUnload: true));
+        await Task.WhenAll(holders.Select(holder => UnloadAsync(operation, body.Body!, key, holder, context.RequestAborted)));
+        await next(context);
     }
 
     /// <summary>Whether a healthy instance has the model's weights in memory according to the last probe and its requests.</summary>
@@ -58,12 +59,12 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, Audit
         placement is { View.Status: InstanceStatus.Healthy, Instance.Kind: InstanceKind.Ollama }
         && (placement.State.IsWarm || placement.View.Loaded.Any(m => m.Key == model));
 
-    private async Task UnloadAsync(BridgeCall call, ModelPlacement placement, CancellationToken gone)
+    private async Task UnloadAsync(Operation operation, ReplayableBody body, string key, ModelPlacement placement, CancellationToken gone)
     {
         using var timeout = new LinkedTimeout(Patience, time, gone);
-        using var message = new HttpRequestMessage(HttpMethod.Post, $"{placement.Instance.Prefix}/api/{call.Operation.Name}")
+        using var message = new HttpRequestMessage(HttpMethod.Post, $"{placement.Instance.Prefix}/api/{operation.Name}")
         {
-            Content = call.Body!.ToContent(),
+            Content = body.ToContent(),
         };
         message.Content.Headers.ContentType = Json;
         placement.Instance.Authorize(message);
@@ -71,25 +72,25 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, Audit
         {
             using var response = await client.SendAsync(message, timeout.Token);
             if (!response.IsSuccessStatusCode)
-                ForwardingLog.UnloadFailed(logger, call.ModelKey, placement.Instance.Name, $"status {(int)response.StatusCode}");
+                ForwardingLog.UnloadFailed(logger, key, placement.Instance.Name, $"status {(int)response.StatusCode}");
             else if (placement.State.Active == 0)
                 placement.State.AssumeEvicted(time.GetTimestamp());
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !gone.IsCancellationRequested))
         {
-            ForwardingLog.UnloadFailed(logger, call.ModelKey, placement.Instance.Name, e.Message);
+            ForwardingLog.UnloadFailed(logger, key, placement.Instance.Name, e.Message);
         }
     }
 
     /// <summary>Ollama's response for a model that is not in its memory (recording 05-unload-not-loaded).</summary>
-    private ReadOnlyMemory<byte> Answer(BridgeCall call)
+    private ReadOnlyMemory<byte> Answer(Operation operation, string? model)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(buffer);
         json.WriteStartObject();
-        json.WriteString("model"u8, call.Facts.Model);
+        json.WriteString("model"u8, model);
         json.WriteString("created_at"u8, time.GetWallClock().UtcDateTime);
-        if (call.Operation.Name == "chat")
+        if (operation.Name == "chat")
         {
             json.WriteStartObject("message"u8);
             json.WriteString("role"u8, "assistant"u8);

@@ -19,8 +19,7 @@ internal static class ProtocolError
         var response = context.Response;
         if (response.HasStarted)
             return Task.CompletedTask;
-        if (context.Features.Get<BridgeCall>() is { } call)
-            call.Refusal = message;
+        context.Features.Set(new RefusalFeature(message));
         var body = Body(protocol, status, message, context.TraceIdentifier);
         response.StatusCode = status;
         response.ContentType = protocol == Protocol.Ollama ? "application/json; charset=utf-8" : "application/json";

@@ -50,7 +50,7 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
             var request = features.Get<IHttpRequestFeature>();
             // Kestrel requires a tunnel's target also as Host; a request without one gets the same response.
             if (request?.Method == HttpMethods.Connect)
-                writer.Replace(Answer(StatusCodes.Status405MethodNotAllowed, "text/plain", ProtocolStage.NotAllowed));
+                writer.Replace(Answer(StatusCodes.Status405MethodNotAllowed, "text/plain", RouterResponse.NotAllowed));
             else if (Word(error.StatusCode) is { } message)
                 writer.Replace(Answer(
                     error.StatusCode, "application/json", ProtocolError.Body(OperationTable.ProtocolOf(request?.Path ?? ""), error.StatusCode, message).Span));

@@ -22,14 +22,13 @@ internal sealed class RequestIds(IConfiguration configuration)
     private readonly bool _trustsProxies = string.Equals(configuration["ForwardedHeaders_Enabled"], "true", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Gives a request its id: <see cref="HttpContext.TraceIdentifier"/>.</summary>
-    public Task InvokeAsync(HttpContext context, RequestDelegate next)
+    public void Assign(HttpContext context)
     {
         var id = context.Request.Headers[Header] is [{ } sent] && IsValid(sent) && IsTrusted(context) ? sent : Create();
         context.TraceIdentifier = id;
         context.Response.Headers[Header] = id;
         if (OperationTable.ProtocolOf(context.Request.Path.Value ?? "/") == Protocol.Anthropic)
             context.Response.Headers[AnthropicHeader] = id;
-        return next(context);
     }
 
     /// <summary>Makes an id in the form that OpenAI and Anthropic use.</summary>

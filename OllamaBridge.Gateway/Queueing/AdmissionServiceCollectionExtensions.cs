@@ -1,6 +1,5 @@
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Quotas;
 
 namespace OllamaBridge.Gateway.Queueing;
@@ -15,15 +14,14 @@ internal static class AdmissionServiceCollectionExtensions
         services.AddBridgeOptions<ManagementOptions, ManagementOptionsValidator>(ManagementOptions.Section);
         services.AddSingleton<Microsoft.Extensions.Options.IValidateOptions<ManagementOptions>, RegistriesValidator>();
         services.AddBridgeOptions<CapOptions, CapOptionsValidator>(CapOptions.Section);
-        services.AddSingleton<ConcurrencyGate>();
-        services.AddSingleton<QuotaStage>();
+        services.AddSingleton<QuotaReservations>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<QuotaStore>(provider, provider.GetRequiredService<FleetSharing>().Gateway));
         services.AddSingleton<IQuotaStore>(provider => provider.GetRequiredService<QuotaStore>());
         services.AddHostedService<QuotaSharing>();
         services.AddSingleton<RequestQueue>();
         services.AddSingleton<ModelStoreLock>();
         services.AddSingleton<BlobPresence>();
-        services.AddSingleton<ManagementStage>();
+        services.AddSingleton<ModelStoreWriters>();
         return services;
     }
 }

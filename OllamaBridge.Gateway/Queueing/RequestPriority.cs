@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Queueing;
 /// <param name="Priority">The priority class.</param>
 /// <param name="Deadline">The longest wait for a slot after arrival; null for the queue's own limit.</param>
 /// <param name="Fault">The error in the request's headers, as text for the client; null for none.</param>
-internal readonly record struct RequestPriority(Priority Priority, TimeSpan? Deadline, string? Fault)
+internal sealed record RequestPriority(Priority Priority, TimeSpan? Deadline, string? Fault)
 {
     /// <summary>The requested class: <c>interactive</c> or <c>batch</c>.</summary>
     public const string PriorityHeader = "X-Bridge-Priority";

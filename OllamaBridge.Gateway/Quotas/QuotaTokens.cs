@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Tenants;
 
@@ -39,14 +40,14 @@ internal static class QuotaTokens
     }
 
     /// <summary>The tokens that a request has used, as the response reports them. If it does not report the prompt's tokens, the estimate counts.</summary>
-    public static long Used(BridgeCall call, RequestOutcome outcome)
+    public static long Used(Operation operation, RequestResult result, long promptEstimate, RequestOutcome outcome)
     {
         // No instance has worked for the request, or the tenant got no result of the work.
-        if (call.Operation.Kind != OperationKind.Inference || call.Attempts == 0 || outcome == RequestOutcome.Rejected)
+        if (operation.Kind != OperationKind.Inference || result.Attempts == 0 || outcome == RequestOutcome.Rejected)
             return 0;
-        if (outcome == RequestOutcome.Failed && call.OutputTokens == 0)
-            return call.InputTokens;
-        return (call.InputTokens > 0 ? call.InputTokens : call.PromptEstimate) + call.OutputTokens;
+        if (outcome == RequestOutcome.Failed && result.OutputTokens == 0)
+            return result.InputTokens;
+        return (result.InputTokens > 0 ? result.InputTokens : promptEstimate) + result.OutputTokens;
     }
 
     private static long Tightest(UsageLimits limits) => Math.Min(limits.TokensPerMinute ?? long.MaxValue, limits.TokensPerDay ?? long.MaxValue);

@@ -17,7 +17,7 @@ internal sealed class AnswerTokenCount(InstanceQueries questions)
     /// <paramref name="instance"/>.
     /// </summary>
     public async Task CountAsync(
-        BridgeCall call, ResumableRequest request, ResponseTranscript kept, string prompt, string text, TemplateFacts facts, bool hides, Instance instance, CancellationToken cancellationToken)
+        ForwardedCall call, ResumableRequest request, ResponseTranscript kept, string prompt, string text, TemplateFacts facts, bool hides, Instance instance, CancellationToken cancellationToken)
     {
         var joins = MayJoin(request, kept, facts);
         if (!joins && !hides)

@@ -17,7 +17,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ResumptionOpt
 
     /// <summary>Chooses the attempts to move now out of all running ones.</summary>
     /// <returns>Null if there are none.</returns>
-    public IReadOnlySet<ForwardAttempt>? Choose(IEnumerable<ForwardAttempt> attempts, FleetSnapshot snapshot)
+    public IReadOnlySet<StreamedAttempt>? Choose(IEnumerable<StreamedAttempt> attempts, FleetSnapshot snapshot)
     {
         Dictionary<Instance, Moment>? deadlines = null;
         foreach (var view in snapshot.Instances)
@@ -26,7 +26,7 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ResumptionOpt
         if (deadlines is null)
             return null;
         var now = time.GetMoment();
-        var near = new List<(ForwardAttempt Attempt, ModelView Model, bool IsOver)>();
+        var near = new List<(StreamedAttempt Attempt, ModelView Model, bool IsOver)>();
         foreach (var attempt in attempts)
             if (deadlines.TryGetValue(attempt.Lease.Instance, out var deadline)
                 && Find(attempt, snapshot) is { } model
@@ -35,8 +35,8 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ResumptionOpt
                 near.Add((attempt, model, now >= deadline));
         if (near.Count == 0)
             return null;
-        near.Sort(static (a, b) => b.Attempt.SentAt.CompareTo(a.Attempt.SentAt));
-        var chosen = new HashSet<ForwardAttempt>();
+        near.Sort(static (a, b) => b.Attempt.Timeline.SentAt.CompareTo(a.Attempt.Timeline.SentAt));
+        var chosen = new HashSet<StreamedAttempt>();
         var free = new FreeSlots();
         foreach (var (attempt, model, isOver) in near)
             if (free.TryTake(model, attempt.Lease.Instance) || isOver)
@@ -45,25 +45,25 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ResumptionOpt
     }
 
     /// <summary>Finds the model of an attempt on the instances that its tenant may use; null if there is none.</summary>
-    public static ModelView? Find(ForwardAttempt attempt, FleetSnapshot snapshot) =>
-        snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.ModelKey, attempt.Call.Part)?.For(attempt.HasBegun ? attempt.Call.Digest : default);
+    public static ModelView? Find(StreamedAttempt attempt, FleetSnapshot snapshot) =>
+        snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.Model.Key, attempt.Call.Model.Part)?.For(attempt.HasBegun ? attempt.Call.Response.Digest : default);
 
-    private bool IsMovable(ForwardAttempt attempt, ModelView model)
+    private bool IsMovable(StreamedAttempt attempt, ModelView model)
     {
         if (attempt.Call.Operation.Kind != OperationKind.Inference)
             return false;
         if (!attempt.HasBegun)
             return attempt.CanRetry;
         // A stream that is passed on without reading its messages cannot be resumed.
-        if (attempt.Call.Kept is null)
+        if (attempt.Call.Response.Transcript is null)
             return false;
-        if (attempt.Move is null && Target(attempt, model) is { } target)
-            attempt.Move = ResumeFeasibility.Ask(attempt, target, templates);
-        return attempt.Move is not null && attempt.Peek(static a => a.Move!.IsYes(a));
+        if (attempt.Stall?.Feasibility is null && Target(attempt, model) is { } target)
+            attempt.ObserveStall().Feasibility = ResumeFeasibility.Examine(attempt, target, templates);
+        return attempt.Stall?.Feasibility is not null && attempt.Peek(static a => a.Stall!.Feasibility!.IsFeasible(a));
     }
 
     /// <summary>Finds the instance that would resume the response, preferably an Ollama server, which can report how it would.</summary>
-    private static Instance? Target(ForwardAttempt attempt, ModelView model)
+    private static Instance? Target(StreamedAttempt attempt, ModelView model)
     {
         Instance? target = null;
         foreach (var other in model.Usable)

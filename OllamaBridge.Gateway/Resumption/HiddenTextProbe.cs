@@ -17,7 +17,7 @@ internal sealed class HiddenTextProbe(InstanceQueries questions)
 
     /// <summary>Finds the hidden text, and stores it in <paramref name="kept"/>. The caller holds a slot of <paramref name="instance"/>.</summary>
     public async Task<ProbeOutcome> FindAsync(
-        BridgeCall call, ResumableRequest request, ResponseTranscript kept, ThinkingTags tags, string prompt, Instance instance, CancellationToken cancellationToken)
+        ForwardedCall call, ResumableRequest request, ResponseTranscript kept, ThinkingTags tags, string prompt, Instance instance, CancellationToken cancellationToken)
     {
         var outcome = ProbeOutcome.NotFound;
         var (thinking, text) = (kept.Thinking.ToString(), kept.Text.ToString());

@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Resumption;
 
 /// <summary>Passes an instance's stream on byte for byte, in complete messages, to a client that has received nothing yet.</summary>
 internal sealed class PassthroughStream(
-    Stream source, BufferedBytes held, ResponseReader reader, ResponseTranscript kept, ForwardAttempt attempt, Func<ResponseWriter> writer)
+    Stream source, BufferedBytes held, ResponseReader reader, ResponseTranscript kept, StreamedAttempt attempt, Func<ResponseWriter> writer)
     : ResumableStream(source, held, reader, kept, attempt)
 {
     private ReadOnlyMemory<byte> _mark;

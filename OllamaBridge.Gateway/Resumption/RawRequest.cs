@@ -7,11 +7,11 @@ namespace OllamaBridge.Gateway.Resumption;
 internal static class RawRequest
 {
     /// <summary>Creates the body for <c>/api/generate</c>. <paramref name="limit"/> is the most tokens; null for the model's limit.</summary>
-    public static JsonObject Create(BridgeCall call, ResumableRequest request, string text, long? limit)
+    public static JsonObject Create(ForwardedCall call, ResumableRequest request, string text, long? limit)
     {
         var body = new JsonObject
         {
-            ["model"] = call.SentModel,
+            ["model"] = call.Model.SentName,
             ["prompt"] = text,
             ["raw"] = true,
             ["stream"] = true,

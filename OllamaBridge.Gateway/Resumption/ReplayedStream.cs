@@ -10,7 +10,7 @@ namespace OllamaBridge.Gateway.Resumption;
 /// <see cref="Interruption.Diverged"/>.
 /// </summary>
 internal sealed class ReplayedStream(
-    Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResponseTranscript again, ResponseTranscript sent, ForwardAttempt attempt)
+    Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResponseTranscript again, ResponseTranscript sent, StreamedAttempt attempt)
     : WrittenStream(source, held, reader, writer, again, attempt)
 {
     private readonly int _thinkingBefore = sent.Thinking.Length;

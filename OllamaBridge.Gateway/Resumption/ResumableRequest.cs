@@ -7,10 +7,10 @@ namespace OllamaBridge.Gateway.Resumption;
 /// <summary>A request whose response broke off, parsed again for its resumption. Created only then.</summary>
 internal sealed class ResumableRequest
 {
-    private readonly BridgeCall _call;
+    private readonly ForwardedCall _call;
     private readonly JsonObject _body;
 
-    private ResumableRequest(BridgeCall call, JsonObject body)
+    private ResumableRequest(ForwardedCall call, JsonObject body)
     {
         _call = call;
         _body = body;
@@ -46,7 +46,7 @@ internal sealed class ResumableRequest
     public JsonObject Body => _body;
 
     /// <returns>Null if only Ollama's own parser accepts it.</returns>
-    public static ResumableRequest? Read(BridgeCall call)
+    public static ResumableRequest? Read(ForwardedCall call)
     {
         try
         {

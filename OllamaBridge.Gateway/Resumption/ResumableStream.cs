@@ -7,10 +7,10 @@ namespace OllamaBridge.Gateway.Resumption;
 
 /// <summary>
 /// An instance's stream, read message by message before the client receives any of it. A broken message, or one with an error, is not passed on, and
-/// the stream ends; <see cref="ForwardAttempt.Interrupted"/> tells why.
+/// the stream ends; <see cref="StreamedAttempt.Interrupted"/> tells why.
 /// </summary>
 /// <remarks>The first part of the held bytes has been processed and may be passed on. Messages that wait for the end of the response follow it.</remarks>
-internal abstract class ResumableStream(Stream source, BufferedBytes held, ResponseReader reader, ResponseTranscript kept, ForwardAttempt attempt)
+internal abstract class ResumableStream(Stream source, BufferedBytes held, ResponseReader reader, ResponseTranscript kept, StreamedAttempt attempt)
     : ForwardOnlyStream
 {
     private const int ReadSize = 4 * 1024;
@@ -117,7 +117,7 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         // <see cref="StallDetector"/> cancels only the reading: bytes that were read must still be written.
         if (_reading is null)
             attempt.Reading = _reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        attempt.NoteReading();
+        attempt.Timeline.BeginRead();
         try
         {
             if (onlyAsk)
@@ -128,7 +128,7 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
             }
 
             _sourceEnded = await held.ReadOnceAsync(source, ReadSize, _reading.Token) == 0;
-            attempt.NoteByte();
+            attempt.Timeline.AddBytes();
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
@@ -141,7 +141,7 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         }
         finally
         {
-            attempt.NoteRead();
+            attempt.Timeline.EndRead();
         }
 
         return true;
@@ -187,7 +187,7 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
             Kept.Return(before);
             Kept.End = end;
             if (kind == ResponseMessage.Failure)
-                attempt.Told = ahead[..length].ToArray();
+                attempt.ErrorLine = ahead[..length].ToArray();
             Finish(kind == ResponseMessage.Failure ? Interruption.ErrorTold : Interruption.Unreadable);
             return true;
         }
@@ -222,7 +222,7 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
 
     private void Count(ResponseMessage kind, ResponseMark before)
     {
-        attempt.Messages++;
+        attempt.Timeline.AddMessage();
         attempt.IsComplete |= kind == ResponseMessage.End;
         OnMessage(kind, before);
     }
@@ -247,7 +247,7 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
                     Count(ResponseMessage.End, before);
                     break;
                 case ResponseMessage.Failure:
-                    attempt.Told = rest.ToArray();
+                    attempt.ErrorLine = rest.ToArray();
                     cause = Interruption.ErrorTold;
                     goto default;
                 default:

@@ -15,26 +15,26 @@ internal sealed class ResumableStreams(IOptions<ResumptionOptions> options, Time
     /// <paramref name="held"/> contains the bytes that were already read.
     /// </summary>
     /// <returns>Null if the stream is to be passed on without reading its messages.</returns>
-    public ResumableStream? Open(ForwardAttempt attempt, Stream source, BufferedBytes held)
+    public ResumableStream? Open(StreamedAttempt attempt, Stream source, BufferedBytes held)
     {
         var call = attempt.Call;
         if (!Settings.Enabled || call.Body is null)
             return null;
-        if (attempt.Plan is { IsReplay: true } replay && call.Kept is { HasBegun: true } sent)
+        if (attempt.Plan is { IsReplay: true } replay && call.Response.Transcript is { HasBegun: true } sent)
         {
             var again = new ResponseTranscript(Settings.MaxKept);
-            return new ReplayedStream(source, held, replay.Reader(again), ResponseWriter.For(call, sent, time), again, sent, attempt);
+            return new ReplayedStream(source, held, replay.Reader(again), ResponseWriter.For(call.ResponseContext, sent, time), again, sent, attempt);
         }
 
-        if (attempt.Plan is { } plan && call.Kept is { HasBegun: true } begun)
-            return new ResumedStream(source, held, plan.Reader(begun), ResponseWriter.For(call, begun, time), plan, begun, attempt);
+        if (attempt.Plan is { } plan && call.Response.Transcript is { HasBegun: true } begun)
+            return new ResumedStream(source, held, plan.Reader(begun), ResponseWriter.For(call.ResponseContext, begun, time), plan, begun, attempt);
         // The client has not received the text of an earlier instance.
-        call.Kept?.Dispose();
-        call.Kept = null;
+        call.Response.Transcript?.Dispose();
+        call.Response.Transcript = null;
         var kept = new ResponseTranscript(Settings.MaxKept);
         if (ResponseReader.For(call.Operation, kept) is not { } reader)
             return null;
-        call.Kept = kept;
-        return new PassthroughStream(source, held, reader, kept, attempt, () => ResponseWriter.For(call, kept, time));
+        call.Response.Transcript = kept;
+        return new PassthroughStream(source, held, reader, kept, attempt, () => ResponseWriter.For(call.ResponseContext, kept, time));
     }
 }

@@ -22,7 +22,7 @@ internal sealed class ResumeFeasibility
     /// Starts the decision. Queries <paramref name="target"/>, the instance that would resume the response, unless its treatment of resumed responses
     /// is known.
     /// </summary>
-    public static ResumeFeasibility Ask(ForwardAttempt attempt, Instance target, TemplateProbe templates)
+    public static ResumeFeasibility Examine(StreamedAttempt attempt, Instance target, TemplateProbe templates)
     {
         var call = attempt.Call;
         var request = attempt.IsBoundToInstance ? null : attempt.Peek(static a => a.Call.Body is null ? null : ResumableRequest.Read(a.Call));
@@ -37,11 +37,11 @@ internal sealed class ResumeFeasibility
     }
 
     /// <summary>Whether the stream can be moved at this moment. Must not be called after the end of the attempt.</summary>
-    public bool IsYes(ForwardAttempt attempt) =>
-        _request is { } request && !attempt.IsComplete && attempt.Call.Kept is { IsWhole: true } kept
+    public bool IsFeasible(StreamedAttempt attempt) =>
+        _request is { } request && !attempt.IsComplete && attempt.Call.Response.Transcript is { IsWhole: true } kept
         && (kept.Pieces == 0 || HasWay(attempt.Call, request, kept));
 
-    private bool HasWay(BridgeCall call, ResumableRequest request, ResponseTranscript kept)
+    private bool HasWay(ForwardedCall call, ResumableRequest request, ResponseTranscript kept)
     {
         var isChat = call.Operation.Name is "chat" or "messages";
         var thinks = kept.Thinking.Length > 0;

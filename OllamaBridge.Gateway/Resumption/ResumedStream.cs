@@ -6,7 +6,7 @@ namespace OllamaBridge.Gateway.Resumption;
 
 /// <summary>An instance's stream that resumes a response of which the client has the beginning, written by the bridge in the client's protocol.</summary>
 internal sealed class ResumedStream(
-    Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResumptionPlan plan, ResponseTranscript kept, ForwardAttempt attempt)
+    Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResumptionPlan plan, ResponseTranscript kept, StreamedAttempt attempt)
     : WrittenStream(source, held, reader, writer, kept, attempt)
 {
     private readonly int _tokensBefore = kept.Tokens;

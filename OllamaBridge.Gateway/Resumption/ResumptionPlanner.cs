@@ -21,7 +21,7 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
     /// if the body can't be parsed.
     /// </summary>
     public async IAsyncEnumerable<ResumptionPlan> WaysAsync(
-        BridgeCall call, ResumableRequest? request, ResponseTranscript kept, Instance instance, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ForwardedCall call, ResumableRequest? request, ResponseTranscript kept, Instance instance, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (!kept.HasBegun || request is null)
         {
@@ -85,14 +85,14 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
     internal static bool MayReplay(ResumableRequest request) => request.IsDeterministic;
 
     /// <summary>The original request. Its response is compared with the one that the client has, which is not sent again.</summary>
-    private static ResumptionPlan Replay(BridgeCall call, ResumableRequest request) =>
+    private static ResumptionPlan Replay(ForwardedCall call, ResumableRequest request) =>
         new(PathOf(call.Operation), Bytes(request.Copy(request.Limit)), k => ResponseReader.For(call.Operation, k, isUnframed: true)!) { IsReplay = true };
 
     /// <summary>The number of tokens to request, and whether the response has reached its limit.</summary>
     private static (long? Limit, bool IsOver) Remaining(ResumableRequest request, TemplateFacts? facts, ResponseTranscript kept) =>
         (request.IsUnlimited ? null : request.Limit ?? facts?.Limit) - kept.Tokens is not { } remaining ? (null, false) : remaining <= 0 ? (1, true) : (remaining, false);
 
-    private static ResumptionPlan? Prefilled(BridgeCall call, ResumableRequest request, ResponseTranscript kept, TemplateFacts facts)
+    private static ResumptionPlan? Prefilled(ForwardedCall call, ResumableRequest request, ResponseTranscript kept, TemplateFacts facts)
     {
         if (!facts.LeavesOpen || call.Operation.Name is not ("chat" or "messages"))
             return null;
@@ -118,7 +118,7 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
     /// <summary>
     /// The plan for servers that support only OpenAI's API: with the field of vLLM and SGLang. llama-server continues an open turn without it.
     /// </summary>
-    private static ResumptionPlan? Continued(BridgeCall call, ResumableRequest request, ResponseTranscript kept)
+    private static ResumptionPlan? Continued(ForwardedCall call, ResumableRequest request, ResponseTranscript kept)
     {
         if (kept.Thinking.Length > 0 || call.Operation.Protocol != Protocol.OpenAI)
             return null;
@@ -151,7 +151,7 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
     /// <summary>The raw text of the response so far, hidden text included.</summary>
     private static string RawText(ResponseTranscript kept) => kept.Lead?.Text + kept.Thinking + (kept.HasThought ? kept.Close?.Text : "") + kept.Text;
 
-    private static ResumptionPlan Raw(BridgeCall call, ResumableRequest request, ResponseTranscript kept, TemplateFacts facts, string prompt)
+    private static ResumptionPlan Raw(ForwardedCall call, ResumableRequest request, ResponseTranscript kept, TemplateFacts facts, string prompt)
     {
         var (limit, isOver) = Remaining(request, facts, kept);
         var text = prompt + RawText(kept);
@@ -164,7 +164,7 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
 
     /// <summary>Renders the prompt after which the response began; null if it can't be known.</summary>
     private async Task<string?> RenderAsync(
-        BridgeCall call, ResumableRequest request, TemplateFacts facts, Instance instance, CancellationToken cancellationToken)
+        ForwardedCall call, ResumableRequest request, TemplateFacts facts, Instance instance, CancellationToken cancellationToken)
     {
         if (request.IsRaw)
             return request.Body["prompt"]?.GetValue<string>();
@@ -174,14 +174,14 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
                 return null;
             if (!facts.Thinks && call.Operation.Protocol == Protocol.Anthropic)
                 native.Remove("think");
-            native["model"] = call.SentModel;
+            native["model"] = call.Model.SentName;
             return await questions.RenderAsync(instance, "/api/chat", native, cancellationToken) is { } chat ? facts.ToRaw(chat) : null;
         }
 
         // Completions omit thinking, so the text is unknown.
         if (call.Operation.Protocol == Protocol.OpenAI && facts.Thinks)
             return null;
-        var generate = new JsonObject { ["model"] = call.SentModel };
+        var generate = new JsonObject { ["model"] = call.Model.SentName };
         foreach (var name in (ReadOnlySpan<string>)["prompt", "suffix", "system", "template", "think", "options", "keep_alive"])
             if (request.Body[name] is { } value && (call.Operation.Protocol == Protocol.Ollama || name is "prompt" or "suffix"))
                 generate[name] = value.DeepClone();

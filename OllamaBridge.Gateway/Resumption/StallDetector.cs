@@ -26,20 +26,20 @@ internal sealed class StallDetector(
     private static readonly TimeSpan ManagementSilence = TimeSpan.FromSeconds(5);
     private ResumptionOptions Settings => options.Value;
     private readonly LivenessOptions _liveness = liveness.Value;
-    private readonly ConcurrentDictionary<ForwardAttempt, bool> _attempts = new();
+    private readonly ConcurrentDictionary<StreamedAttempt, bool> _attempts = new();
     private readonly PlacementProgress _progress = new(time);
 
-    public static bool IsFor(BridgeCall call) => call.Operation.Kind != OperationKind.Lookup;
+    public static bool IsFor(ForwardedCall call) => call.Operation.Kind != OperationKind.Lookup;
 
-    public void Add(ForwardAttempt attempt) => _attempts.TryAdd(attempt, true);
+    public void Add(StreamedAttempt attempt) => _attempts.TryAdd(attempt, true);
 
-    public void Remove(ForwardAttempt attempt)
+    public void Remove(StreamedAttempt attempt)
     {
         _attempts.TryRemove(attempt, out _);
-        if (attempt is { HasBegun: true, Failure: null, Interrupted: null } && attempt.Call.Operation.Kind == OperationKind.Inference)
+        if (attempt is { HasBegun: true, HasFailed: false, Interrupted: null } && attempt.Call.Operation.Kind == OperationKind.Inference)
             _progress.AddEnded(attempt);
         // The check waited for the request that it was meant to examine.
-        if (attempt is { IsSuspect: true, HasBegun: true })
+        if (attempt is { Stall.IsSuspect: true, HasBegun: true })
             attempt.Lease.Placement.State.Model.HasWaitingChecks = true;
         attempt.Close();
     }
@@ -75,7 +75,7 @@ internal sealed class StallDetector(
         }
     }
 
-    private void Look(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, long now)
+    private void Look(StreamedAttempt attempt, FleetSnapshot snapshot, bool isDrained, long now)
     {
         if (stop.IsOver)
         {
@@ -96,16 +96,16 @@ internal sealed class StallDetector(
         if (StallPolicy.Judge(facts, Settings, _liveness) is not { } cause || !(isJudged || cause == Interruption.Drained))
             return;
         if (facts is { Liveness: LivenessState.Loading, HasBegun: false } && cause == Interruption.Stalled)
-            loadTimes.AddGivenUp(attempt.Call.ModelKey, attempt.SentAt, now, facts.Silence);
+            loadTimes.AddGivenUp(attempt.Call.Model.Key, attempt.Timeline.SentAt, now, facts.Silence);
         if (facts is { Liveness: LivenessState.Suspect, HasBegun: false } && cause == Interruption.Stalled)
-            attempt.Call.WasSuspected = true;
+            attempt.Call.Response.WasSuspected = true;
         attempt.GiveUp(cause, isFinal: !facts.CanGoElsewhere);
     }
 
     /// <summary>
     /// Whether the instance of a management operation is lost. These operations may be silent for a long time, so only the instance's health decides.
     /// </summary>
-    private bool IsLostInManagement(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
+    private bool IsLostInManagement(StreamedAttempt attempt, FleetSnapshot snapshot, long now)
     {
         if (attempt.Call.Operation is not { Kind: OperationKind.Management, UnbufferedBody: false } || Silence(attempt, now) < ManagementSilence)
             return false;
@@ -115,14 +115,14 @@ internal sealed class StallDetector(
         return false;
     }
 
-    private StallFacts Describe(ForwardAttempt attempt, FleetSnapshot snapshot, bool isDrained, bool isJudged, long now)
+    private StallFacts Describe(StreamedAttempt attempt, FleetSnapshot snapshot, bool isDrained, bool isJudged, long now)
     {
         InstanceView? view = null;
         foreach (var candidate in snapshot.Instances)
             if (candidate.Instance == attempt.Lease.Instance)
                 view = candidate;
-        var last = attempt.LastByteAt;
-        var messages = attempt.Messages;
+        var last = attempt.Timeline.LastByteAt;
+        var messages = attempt.Timeline.Messages;
         var state = attempt.Lease.Placement.State;
         var silence = Silence(attempt, now);
         var liveness = isJudged && silence >= StallPolicy.CheckAfter(attempt.HasBegun, Settings, _liveness)
@@ -131,7 +131,7 @@ internal sealed class StallDetector(
         return new StallFacts(
             attempt.HasBegun,
             silence,
-            messages < 3 ? null : time.GetElapsedTime(attempt.FirstByteAt, last) / (messages - 1),
+            messages < 3 ? null : time.GetElapsedTime(attempt.Timeline.FirstByteAt, last) / (messages - 1),
             view?.Status,
             attempt.Lease.WasLoaded,
             double.IsNaN(state.TimeToFirstToken) ? null : TimeSpan.FromSeconds(Math.Max(state.TimeToFirstToken, state.SecondsPerByte * (attempt.Call.Body?.Length ?? 0))),
@@ -140,65 +140,63 @@ internal sealed class StallDetector(
             isDrained)
         {
             Liveness = liveness,
-            LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.ModelKey, SizeOf(attempt), attempt.SentAt) : default,
-            IsServerUp = attempt.Liveness?.IsServerUp(now) == true,
+            LoadLimit = liveness == LivenessState.Loading ? loadTimes.Limit(attempt.Call.Model.Key, SizeOf(attempt), attempt.Timeline.SentAt) : default,
+            IsServerUp = attempt.Stall?.Liveness?.IsServerUp(now) == true,
             IsUnresumable = attempt.HasBegun && liveness != LivenessState.Unknown && !IsResumable(attempt),
-            TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.SilentSince ?? attempt.Call.FirstSentAt ?? attempt.SentAt, now)),
-            ComesWhole = !(attempt.Call.Facts.Stream ?? attempt.Call.Operation.StreamsByDefault),
-            IsSuspicionUsed = attempt.Call.WasSuspected || state.Model.HasWaitingChecks,
+            TotalSilence = attempt.HasBegun ? silence : Max(silence, time.GetElapsedTime(attempt.Call.Response.SilentSince ?? attempt.Call.Response.FirstSentAt ?? attempt.Timeline.SentAt, now)),
+            ComesWhole = !attempt.Call.Streams,
+            IsSuspicionUsed = attempt.Call.Response.WasSuspected || state.Model.HasWaitingChecks,
             ExpectedPrefill = liveness == LivenessState.Suspect ? _progress.ExpectedPrefill(state) : default,
-            EarlierStalls = attempt.Call.Continued?.Count(static c => c == Interruption.Stalled) ?? 0,
+            EarlierStalls = attempt.Call.Response.Interruptions?.Count(static c => c == Interruption.Stalled) ?? 0,
         };
     }
 
     /// <summary>Checks the instance. A model that was not in memory when the request was sent counts as loading until a check gets a response.</summary>
-    private LivenessState Check(ForwardAttempt attempt, long now)
+    private LivenessState Check(StreamedAttempt attempt, long now)
     {
         var known = checks.Check(attempt, now);
         // A stuck engine makes no progress on other responses of the model either.
         if (known is LivenessState.Unresponsive or LivenessState.Suspect or LivenessState.Loading && _progress.HasMoved(attempt, _liveness.CheckTimeout, now))
             return LivenessState.Alive;
-        attempt.IsSuspect |= known == LivenessState.Suspect;
+        if (known == LivenessState.Suspect)
+            attempt.ObserveStall().IsSuspect = true;
         // A check with a response before the request's did not wait for the request.
-        if (!attempt.HasBegun && attempt.Liveness?.AnsweredAt > attempt.SentAt)
+        if (!attempt.HasBegun && attempt.Stall?.Liveness?.AnsweredAt > attempt.Timeline.SentAt)
             attempt.Lease.Placement.State.Model.HasWaitingChecks = false;
         if (known is not (LivenessState.Unresponsive or LivenessState.Pending or LivenessState.Alive) || attempt.Lease.Instance.OpenAI is not null)
             return known;
-        var answeredAt = attempt.Liveness?.AnsweredAt ?? 0;
-        if (answeredAt > attempt.SentAt)
+        var answeredAt = attempt.Stall?.Liveness?.AnsweredAt ?? 0;
+        if (answeredAt > attempt.Timeline.SentAt)
         {
-            if (!attempt.Lease.WasLoaded && !attempt.IsLoadLearned)
-            {
-                attempt.IsLoadLearned = true;
-                loadTimes.Add(attempt.Call.ModelKey, SizeOf(attempt), time.GetElapsedTime(attempt.SentAt, answeredAt));
-            }
+            if (!attempt.Lease.WasLoaded && attempt.TryLearnLoad())
+                loadTimes.Add(attempt.Call.Model.Key, SizeOf(attempt), time.GetElapsedTime(attempt.Timeline.SentAt, answeredAt));
 
             return known;
         }
 
         // A server responds on other routes while it loads a model.
-        var mayLoad = !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.HasLoadedWeights) && attempt.Liveness?.IsServerUp(now) == true;
+        var mayLoad = !(attempt.Lease.WasLoaded && attempt.Lease.Placement.State.HasLoadedWeights) && attempt.Stall?.Liveness?.IsServerUp(now) == true;
         return known == LivenessState.Unresponsive && mayLoad ? LivenessState.Loading : known;
     }
 
     /// <summary>Whether another instance could complete a response. Computed once; the text kept at the interruption is decisive.</summary>
-    private static bool IsResumable(ForwardAttempt attempt) => attempt.IsResumable ??= attempt.Peek(static a =>
-        a.Call is { Kept: { } kept, Body: not null }
+    private static bool IsResumable(StreamedAttempt attempt) => attempt.ObserveStall().IsResumable ??= attempt.Peek(static a =>
+        a.Call is { Response.Transcript: { } kept, Body: not null }
         && (!kept.HasBegun || (kept.IsWhole && !a.IsBoundToInstance && ResumableRequest.Read(a.Call) is { Obstacle: null })));
 
     private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
-    private static long SizeOf(ForwardAttempt attempt) => ModelSize.Of(attempt.Lease.Placement.View, attempt.Call.ModelKey);
+    private static long SizeOf(StreamedAttempt attempt) => ModelSize.Of(attempt.Lease.Placement.View, attempt.Call.Model.Key);
 
     /// <summary>The time since the last bytes while the bridge reads. A slow client does not count as silence of the instance.</summary>
-    private TimeSpan Silence(ForwardAttempt attempt, long now)
+    private TimeSpan Silence(StreamedAttempt attempt, long now)
     {
         if (!attempt.HasBegun)
-            return time.GetElapsedTime(attempt.SentAt, now);
-        return attempt.ReadingSince is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
+            return time.GetElapsedTime(attempt.Timeline.SentAt, now);
+        return attempt.Timeline.ReadingSince is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
     }
 
-    private bool CanGoElsewhere(ForwardAttempt attempt, FleetSnapshot snapshot, long now)
+    private bool CanGoElsewhere(StreamedAttempt attempt, FleetSnapshot snapshot, long now)
     {
         if (!attempt.HasBegun && !attempt.CanRetry)
             return false;

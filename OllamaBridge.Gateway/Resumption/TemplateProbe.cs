@@ -19,21 +19,21 @@ internal sealed class TemplateProbe(InstanceQueries questions, IFleet fleet)
     /// null for none.
     /// </summary>
     /// <returns>Null if no instance provides them.</returns>
-    public async Task<TemplateFacts?> LearnAsync(BridgeCall call, Instance instance, JsonNode? think, CancellationToken cancellationToken)
+    public async Task<TemplateFacts?> LearnAsync(ForwardedCall call, Instance instance, JsonNode? think, CancellationToken cancellationToken)
     {
         var modified = default(DateTimeOffset);
         foreach (var view in fleet.Current.Instances)
             if (view.Instance == instance)
                 foreach (var model in view.Catalog)
-                    if (model.Key == call.ModelKey)
+                    if (model.Key == call.Model.Key)
                         modified = model.ModifiedAt;
-        var key = (call.ModelKey, modified, think?.ToJsonString() ?? "");
+        var key = (call.Model.Key, modified, think?.ToJsonString() ?? "");
         if (_known.Count >= MaxKnown)
             _known.Clear();
         while (true)
         {
             // The first request queries for all others, so its client must not cancel the query.
-            var asked = _known.GetOrAdd(key, _ => new Asked(instance, new Lazy<Task<TemplateFacts?>>(() => AskAsync(call.SentModel!, instance, key.Item3))));
+            var asked = _known.GetOrAdd(key, _ => new Asked(instance, new Lazy<Task<TemplateFacts?>>(() => AskAsync(call.Model.SentName!, instance, key.Item3))));
             var facts = await asked.Facts.Value.WaitAsync(cancellationToken);
             if (facts is not null)
                 return facts;

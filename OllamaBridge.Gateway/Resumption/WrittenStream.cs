@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 namespace OllamaBridge.Gateway.Resumption;
 
 /// <summary>An instance's stream from which the bridge writes the client's messages itself.</summary>
-internal abstract class WrittenStream(Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResponseTranscript kept, ForwardAttempt attempt)
+internal abstract class WrittenStream(Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResponseTranscript kept, StreamedAttempt attempt)
     : ResumableStream(source, held, reader, kept, attempt)
 {
     private int _taken;

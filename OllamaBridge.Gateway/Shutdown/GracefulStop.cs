@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Shutdown;
 
@@ -65,16 +64,6 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
         if (Interlocked.Decrement(ref _running) == 0 && IsStopping)
             _empty.TrySetResult();
     }
-
-    /// <summary>Rejects a request with 503 in its own protocol.</summary>
-    public static Task RefuseAsync(HttpContext context, BridgeCall call)
-    {
-        SendElsewhere(context);
-        return ProtocolError.WriteAsync(context, call.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, Message, RetryAfter);
-    }
-
-    /// <summary>Closes the connection after the response, so that the client's next request can reach another gateway.</summary>
-    public static void SendElsewhere(HttpContext context) => context.Response.Headers.Connection = "close";
 
     /// <summary>Waits for running requests. The host calls this before the server stops listening.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)

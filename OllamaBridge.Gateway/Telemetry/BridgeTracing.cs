@@ -1,8 +1,11 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Http.Features;
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 
@@ -20,8 +23,8 @@ internal static class BridgeTracing
     private static readonly ActivitySource Source = new(TelemetryNames.ActivitySource);
 
     /// <summary>Starts the span of a request's wait for an instance. It ends with a lease or a rejection.</summary>
-    public static Activity? StartQueue(BridgeCall call) =>
-        Source.StartActivity(TelemetryNames.QueueSpan)?.SetTag(TelemetryNames.GenAiRequestModel, call.ModelKey);
+    public static Activity? StartQueue(ForwardedCall call) =>
+        Source.StartActivity(TelemetryNames.QueueSpan)?.SetTag(TelemetryNames.GenAiRequestModel, call.Model.Key);
 
     /// <summary>
     /// Records that the request waits for a cold tier. <paramref name="queue"/> is null without a listener; <paramref name="tier"/> is the tier.
@@ -47,22 +50,22 @@ internal static class BridgeTracing
     }
 
     /// <summary>Whether an activity has a listener. ASP.NET Core also creates activities for log scopes without tracing, with all data requested.</summary>
-    public static bool IsHeard(Activity activity) => activity.Source.HasListeners();
+    public static bool HasListener(Activity activity) => activity.Source.HasListeners();
 
-    public static Activity? StartAttempt(BridgeCall call, Instance instance)
+    public static Activity? StartAttempt(ForwardedCall call, Instance instance)
     {
         if (!Source.HasListeners())
             return null;
         var operation = Labels.OfGenAi(call.Operation);
-        var name = call.ModelKey.Length > 0 ? $"{operation} {call.ModelKey}" : operation;
+        var name = call.Model.Key.Length > 0 ? $"{operation} {call.Model.Key}" : operation;
         return Source.StartActivity(name, ActivityKind.Client) is not { } span
             ? null
-            : Describe(span, call)
+            : Describe(span, call.Operation, call.Model.Key)
                 .SetTag(TelemetryNames.ServerAddress, instance.Url.Host)
                 .SetTag(TelemetryNames.ServerPort, instance.Url.Port)
                 .SetTag(TelemetryNames.BridgeInstance, instance.Name)
                 .SetTag(TelemetryNames.BridgeRegion, instance.IsPeer ? instance.Name : null)
-                .SetTag(TelemetryNames.BridgeAttempt, call.Attempts);
+                .SetTag(TelemetryNames.BridgeAttempt, call.Result.Attempts);
     }
 
     public static void RecordFirstByte(ForwardAttempt attempt) => attempt.Span?.AddEvent(new ActivityEvent(TelemetryNames.FirstTokenEvent));
@@ -81,49 +84,51 @@ internal static class BridgeTracing
             return;
         }
 
-        var input = attempt.Watcher?.InputTokens ?? attempt.Call.Kept?.End.PromptTokens ?? attempt.Call.InputTokens;
-        var output = attempt.Watcher?.OutputTokens ?? attempt.Call.Kept?.End.Tokens ?? attempt.Call.OutputTokens;
+        var input = attempt.Watcher?.InputTokens ?? attempt.Call.Response.Transcript?.End.PromptTokens ?? attempt.Call.Result.InputTokens;
+        var output = attempt.Watcher?.OutputTokens ?? attempt.Call.Response.Transcript?.End.Tokens ?? attempt.Call.Result.OutputTokens;
         if (input > 0)
             span.SetTag(TelemetryNames.GenAiInputTokens, input);
         if (output > 0)
             span.SetTag(TelemetryNames.GenAiOutputTokens, output);
         var error = attempt.Interrupted is { } cause ? Labels.Of(cause)
-            : attempt.Truncated || attempt.Watcher is { HasError: true } ? "truncated"
-            : attempt.Failure is { } failure ? Labels.Of(failure)
-            : attempt.IsTooLong ? Labels.Of(FallbackCause.TooLong)
+            : attempt.Result.IsTruncated || attempt.Watcher is { HasError: true } ? "truncated"
+            : attempt.Result.Failure is { } failure ? Labels.Of(failure)
+            : attempt.Result.IsTooLong ? Labels.Of(FallbackCause.TooLong)
             : null;
         if (error is not null)
             span.SetTag(TelemetryNames.ErrorType, error).SetStatus(ActivityStatusCode.Error);
-        else if (attempt.Delivered && attempt.Watcher is not { IsComplete: false })
+        else if (attempt.Result.IsDelivered && attempt.Watcher is not { IsComplete: false })
             span.SetStatus(ActivityStatusCode.Ok);
         span.Dispose();
     }
 
     /// <summary>Completes the server span, which ASP.NET Core creates without the route.</summary>
-    public static void DescribeServer(Activity span, BridgeCall call, HttpRequest request)
+    public static void DescribeServer(Activity span, HttpContext context, RequestResult result)
     {
-        Describe(span, call);
+        var (operation, rest) = context.Features.GetRequiredFeature<OperationFeature>();
+        var request = context.Request;
+        Describe(span, operation, context.Features.Get<ModelSelection>()?.Key ?? "");
         var path = request.Path.Value ?? "";
         // A name or digest at the end of the path would make each span's name unique.
-        var route = call.Rest.Length > 0 && path.EndsWith(call.Rest, StringComparison.Ordinal) ? $"{path[..^call.Rest.Length]}{{name}}" : path;
+        var route = rest.Length > 0 && path.EndsWith(rest, StringComparison.Ordinal) ? $"{path[..^rest.Length]}{{name}}" : path;
         span.DisplayName = $"{request.Method} {route}";
         span.SetTag(TelemetryNames.HttpRoute, route);
-        if (call.InputTokens > 0)
-            span.SetTag(TelemetryNames.GenAiInputTokens, call.InputTokens);
-        if (call.OutputTokens > 0)
-            span.SetTag(TelemetryNames.GenAiOutputTokens, call.OutputTokens);
-        if (call.AnsweredBy is { } instance)
+        if (result.InputTokens > 0)
+            span.SetTag(TelemetryNames.GenAiInputTokens, result.InputTokens);
+        if (result.OutputTokens > 0)
+            span.SetTag(TelemetryNames.GenAiOutputTokens, result.OutputTokens);
+        if (result.AnsweredBy is { } instance)
             span.SetTag(TelemetryNames.BridgeInstance, instance.Name);
-        span.SetTag(TelemetryNames.BridgeAttempts, call.Attempts);
+        span.SetTag(TelemetryNames.BridgeAttempts, result.Attempts);
     }
 
     /// <summary>Adds the tags of spans of model operations.</summary>
-    private static Activity Describe(Activity span, BridgeCall call)
+    private static Activity Describe(Activity span, Operation operation, string model)
     {
-        span.SetTag(TelemetryNames.GenAiOperation, Labels.OfGenAi(call.Operation));
+        span.SetTag(TelemetryNames.GenAiOperation, Labels.OfGenAi(operation));
         span.SetTag(TelemetryNames.GenAiProvider, TelemetryNames.Ollama);
-        if (call.ModelKey.Length > 0)
-            span.SetTag(TelemetryNames.GenAiRequestModel, call.ModelKey);
+        if (model.Length > 0)
+            span.SetTag(TelemetryNames.GenAiRequestModel, model);
         return span;
     }
 }

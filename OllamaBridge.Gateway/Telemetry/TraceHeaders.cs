@@ -21,7 +21,7 @@ internal static class TraceHeaders
     /// <param name="span">The span that is the parent of the request; null without tracing.</param>
     public static void Write(HttpRequestHeaders headers, Activity? span)
     {
-        if (span is not null && BridgeTracing.IsHeard(span))
+        if (span is not null && BridgeTracing.HasListener(span))
             Propagator.Inject(span, headers, Set);
     }
 }

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Pipeline;
 
 namespace OllamaBridge.Gateway.Tenants;
 
@@ -14,9 +13,8 @@ internal static class IdentityServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<AccessOptions>, AnonymousAccessValidator>();
         services.AddSingleton<TenantDirectory>();
         services.AddSingleton<FailedLoginThrottle>();
-        services.AddSingleton<IdentityStage>();
+        services.AddSingleton<RequestAuthenticator>();
         services.AddHostedService<TenantLoader>();
-        services.AddSingleton<AccessGuard>();
         return services;
     }
 }

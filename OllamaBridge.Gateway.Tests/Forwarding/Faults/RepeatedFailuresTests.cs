@@ -2,8 +2,10 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Faults;
 
@@ -73,15 +75,14 @@ public sealed class RepeatedFailuresTests
     [InlineData(null, null, null)]
     public void Reduce_RequestedAndKnownLayers_Half(int? asked, int? layers, int? expected) => Assert.Equal(expected, FewerLayers.Reduce(asked, layers));
 
-    private static async Task<BridgeCall> CallAsync(string body, string model = "a:latest", string tenant = "", string path = "/api/chat")
+    private static async Task<ForwardedCall> CallAsync(string body, string model = "a:latest", string tenant = "", string path = "/api/chat")
     {
         var context = new DefaultHttpContext();
         context.Request.Body = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(body));
-        return new BridgeCall(OperationTable.Find(path, out _)!, "", 0)
-        {
-            ModelKey = model,
-            Tenant = tenant.Length == 0 ? Tenant.Anonymous : Tenant.Anonymous with { Id = tenant },
-            Body = await ReplayableBody.ReadAsync(context.Request, 1000, TestContext.Current.CancellationToken),
-        };
+        return TestCalls.Create(
+            path,
+            model,
+            body: await ReplayableBody.ReadAsync(context.Request, 1000, TestContext.Current.CancellationToken),
+            tenant: tenant.Length == 0 ? Tenant.Anonymous : Tenant.Anonymous with { Id = tenant });
     }
 }

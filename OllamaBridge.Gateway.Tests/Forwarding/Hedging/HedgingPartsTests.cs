@@ -7,6 +7,7 @@ using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Gateway.Tests.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Hedging;
 
@@ -133,7 +134,7 @@ public sealed class HedgeRaceTests
         Assert.Same(other, await race.Won);
         Assert.Equal((true, false, true), (one.IsOvertaken, other.IsOvertaken, late.IsOvertaken));
         Assert.False(one.TryBegin());
-        Assert.Equal(OllamaBridge.Gateway.Fleet.InstanceFailure.Overtaken, one.Taken);
+        Assert.Equal(OllamaBridge.Gateway.Fleet.InstanceFailure.Overtaken, one.Withdrawn);
     }
 
     [Fact]
@@ -154,7 +155,6 @@ public sealed class HedgeRaceTests
     {
         var fleet = new FleetBuilder().With("i");
         fleet.Build();
-        var call = new BridgeCall(OperationTable.Find("/api/chat", out _)!, "", 0);
-        return new ForwardAttempt(call, InstanceLease.WithoutSlot(fleet.Placement("i"), _clock), null, _clock, CancellationToken.None) { Race = race };
+        return TestCalls.Attempt(TestCalls.Create(), InstanceLease.WithoutSlot(fleet.Placement("i"), _clock), _clock, race: race);
     }
 }

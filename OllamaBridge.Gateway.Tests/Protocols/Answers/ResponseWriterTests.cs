@@ -79,11 +79,11 @@ public class ResponseWriterTests
     /// <summary>A stream that the bridge writes from its own pieces of text.</summary>
     private static string Write(string path, IEnumerable<string> thoughts, IEnumerable<string> words, string? reason, int prompt, string first = Ollama)
     {
-        var call = new BridgeCall(OperationTable.Find(path, out _)!, "", 0) { WantsUsage = true };
+        var context = new ResponseContext(OperationTable.Find(path, out _)!, Model: null, StartedAt: 0, SentAt: 0, WantsUsage: true);
         using var kept = new ResponseTranscript(1 << 20);
         kept.KeepFirst(Encoding.UTF8.GetBytes(first));
         var all = thoughts.Select(t => (t, "")).Concat(words.Select(w => ("", w))).ToList();
-        using var writer = ResponseWriter.For(call, kept, new FakeTimeProvider());
+        using var writer = ResponseWriter.For(context, kept, new FakeTimeProvider());
         var output = new ArrayBufferWriter<byte>();
         foreach (var (thinking, text) in all)
             writer.WriteWords(Encoding.UTF8.GetBytes(thinking), Encoding.UTF8.GetBytes(text), output);

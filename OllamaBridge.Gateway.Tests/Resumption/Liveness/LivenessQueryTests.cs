@@ -5,6 +5,7 @@ using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption.Liveness;
+using OllamaBridge.Gateway.Tests.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Resumption.Liveness;
 
@@ -87,12 +88,11 @@ public sealed class LivenessQueryTests
     {
         var context = new DefaultHttpContext();
         context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body));
-        var call = new BridgeCall(OperationTable.Find(path, out _)!, "", 0)
-        {
-            ModelKey = "m:latest",
-            Facts = new RequestFacts { Model = "m" },
-            Body = await ReplayableBody.ReadAsync(context.Request, 10_000, TestContext.Current.CancellationToken),
-        };
+        var call = TestCalls.Create(
+            path,
+            "m:latest",
+            new RequestFacts { Model = "m" },
+            await ReplayableBody.ReadAsync(context.Request, 10_000, TestContext.Current.CancellationToken));
         return LivenessQuery.For(call, instance ?? Ollama)!.Value;
     }
 }

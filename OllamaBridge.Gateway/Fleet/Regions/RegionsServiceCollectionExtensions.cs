@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Fleet.Regions;
@@ -16,7 +15,6 @@ internal static class RegionsServiceCollectionExtensions
         services.AddSingleton<RegionRules>();
         services.AddSingleton<ConversationRegions>();
         services.AddSingleton<RegionReports>();
-        services.AddSingleton<RegionStage>();
         return services.ConfigureHttpJsonOptions(o => o.SerializerOptions.TypeInfoResolverChain.Insert(0, RegionJson.Default));
     }
 }

@@ -1,15 +1,22 @@
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
 /// <summary>The failed attempts of one request. Each is classified as soon as there is evidence, at the latest when the request ends.</summary>
 /// <remarks>Thread-safe: a hedged request has two attempts at once.</remarks>
-internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes, RepeatedFailures memory)
+internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outcomes, RepeatedFailures memory)
 {
     private readonly Lock _lock = new();
     private readonly List<Failed> _failed = [];
     private (Instance Instance, string Model)? _answeredBy;
+
+    /// <summary>Whether the same request failed recently on every instance it was sent to: then it gets one attempt.</summary>
+    public bool IsKnownToFail { get; private set; }
+
+    /// <summary>Whether the request's options were changed to load fewer layers onto the GPU.</summary>
+    public bool HasFewerLayers { get; set; }
 
     /// <summary>Whether two instances failed the request in the same way, and a third would, too.</summary>
     public bool FailsEverywhere
@@ -17,26 +24,25 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         get
         {
             lock (_lock)
-                return FindAlike(call.ModelKey) is { } alike && WillRepeat(alike);
+                return FindAlike(call.Model.Key) is { } alike && WillRepeat(alike);
         }
     }
 
+    /// <summary>Begins with the request's current model and body.</summary>
+    public void Restart() => IsKnownToFail = !HasFewerLayers && memory.IsKnown(call);
+
     public void Add(ForwardAttempt attempt, InstanceFailure failure)
     {
+        call.Result.IsRequestFault |= FaultClassifier.IsRequestFault(failure, attempt.Result.Status, call.Facts.HasInvalidValue);
         // An attempt that the bridge cancelled is not a failure of the instance.
-        if (attempt.Taken is not null)
+        if (attempt.Withdrawn is not null)
             return;
-        var failed = new Failed(attempt.Lease, failure, attempt.Status, attempt.BusyFor, attempt.HasBegun, call.ModelKey);
+        var failed = new Failed(attempt.Lease, failure, attempt.Result.Status, attempt.Result.BusyFor, attempt.HasBegun, call.Model.Key);
         lock (_lock)
         {
-            // The other attempt of a hedged request may have begun its response before any attempt failed.
-            _answeredBy ??= call.Answering is { } by ? (by, call.ModelKey) : null;
+            // That response broke off: the request has no successful instance any more.
             if (_answeredBy?.Instance == failed.Instance)
-            {
-                // That response broke off: the request has no successful instance any more.
                 _answeredBy = null;
-                call.Answering = null;
-            }
 
             // Evidence from other instances changes only unknown faults.
             var isOpen = _answeredBy?.Model != failed.Model && Classify(failed, OtherInstances.NotAsked) == Fault.Unknown;
@@ -51,15 +57,15 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
     {
         lock (_lock)
         {
-            if (call.IsKnownToFail)
+            if (IsKnownToFail)
                 memory.Remove(call);
-            var answer = (instance, call.ModelKey);
+            var answer = (Instance: instance, Model: call.Model.Key);
             _answeredBy = answer;
             // The success of another model is no evidence about this one.
             foreach (var failed in _failed)
-                if (!failed.IsJudged && failed.Model == answer.ModelKey)
+                if (!failed.IsJudged && failed.Model == answer.Model)
                     Judge(failed, Compare(failed, answer));
-            _failed.RemoveAll(f => f.Model == answer.ModelKey);
+            _failed.RemoveAll(f => f.Model == answer.Model);
         }
     }
 
@@ -98,13 +104,13 @@ internal sealed class FailedAttempts(BridgeCall call, PlacementOutcomes outcomes
         if (fault == Fault.Unknown && failed.BusyFor is not null && !memory.TryBlame(call, failed.Model, failed.Instance, isTold: true))
             fault = Fault.Request;
         // It failed before on two instances, fails again, and the instance answers others: the request is at fault.
-        call.IsRequestFault |= fault == Fault.Request && call.IsKnownToFail && failed is { Failure: InstanceFailure.ServerError, BusyFor: null }
+        call.Result.IsRequestFault |= fault == Fault.Request && IsKnownToFail && failed is { Failure: InstanceFailure.ServerError, BusyFor: null }
             && outcomes.HasAnsweredLately(failed.Lease);
         outcomes.Judged(failed.Lease, failed.Failure, fault, failed.BusyFor);
     }
 
     private Fault Classify(in Failed failed, OtherInstances others) =>
-        FaultClassifier.Classify(new AttemptEvidence(failed.Failure, call.Operation.Kind, others) { IsKnownToFail = call.IsKnownToFail });
+        FaultClassifier.Classify(new AttemptEvidence(failed.Failure, call.Operation.Kind, others) { IsKnownToFail = IsKnownToFail });
 
     private Failed? FindAlike(string model)
     {

@@ -18,12 +18,12 @@ internal sealed class FewerLayers(ModelChains chains, InstanceQueries questions,
     private const string BlockCount = ".block_count";
 
     /// <returns>Whether the request was changed and may be sent once more.</returns>
-    public async ValueTask<bool> TryApplyAsync(BridgeCall call, Instance instance, CancellationToken cancellationToken)
+    public async ValueTask<bool> TryApplyAsync(ForwardedCall call, FailedAttempts faults, Instance instance, CancellationToken cancellationToken)
     {
-        if (call.HasFewerLayers || call.Body is not { } body || call.Operation.Protocol != Protocol.Ollama
-            || chains.Find(call.ModelKey) is not { OnMemoryFailure: MemoryFailureAction.FewerLayers } || body.Read(Parse) is not { } request)
+        if (faults.HasFewerLayers || call.Body is not { } body || call.Operation.Protocol != Protocol.Ollama
+            || chains.Find(call.Model.Key) is not { OnMemoryFailure: MemoryFailureAction.FewerLayers } || body.Read(Parse) is not { } request)
             return false;
-        call.HasFewerLayers = true;
+        faults.HasFewerLayers = true;
         var options = request["options"] as JsonObject ?? [];
         var asked = options["num_gpu"] is JsonValue value && value.TryGetValue(out long layers) ? layers : (long?)null;
         if (Reduce(asked, await CountLayersAsync(call, instance, cancellationToken)) is not { } fewer)
@@ -31,8 +31,10 @@ internal sealed class FewerLayers(ModelChains chains, InstanceQueries questions,
         options["num_gpu"] = fewer;
         if (options.Parent is null)
             request["options"] = options;
+        // The changed request is a different one: its result is no evidence about the failed request.
+        faults.End();
         body.Replace(0, body.ReceivedLength, Encoding.UTF8.GetBytes(request.ToJsonString()));
-        FaultLog.FewerLayers(logger, call.ModelKey, instance.Name, fewer);
+        FaultLog.FewerLayers(logger, call.Model.Key, instance.Name, fewer);
         return true;
     }
 
@@ -60,9 +62,9 @@ internal sealed class FewerLayers(ModelChains chains, InstanceQueries questions,
         }
     }
 
-    private async Task<long?> CountLayersAsync(BridgeCall call, Instance instance, CancellationToken cancellationToken)
+    private async Task<long?> CountLayersAsync(ForwardedCall call, Instance instance, CancellationToken cancellationToken)
     {
-        var show = await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = call.SentModel }, cancellationToken);
+        var show = await questions.AskAsync(instance, "/api/show", new JsonObject { ["model"] = call.Model.SentName }, cancellationToken);
         foreach (var (name, value) in show?["model_info"] as JsonObject ?? [])
             if (name.EndsWith(BlockCount, StringComparison.Ordinal) && value is JsonValue number && number.TryGetValue(out long count))
                 return count;

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.IO.Hashing;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
@@ -23,13 +24,13 @@ internal sealed class RepeatedFailures(TimeProvider time)
     private bool IsEmpty => Volatile.Read(ref _lastAdded) is var last && (last == 0 || time.GetElapsedTime(last) >= Lifetime);
 
     /// <summary>Whether a request is known to fail. Hashes its body only if there is any entry.</summary>
-    public bool IsKnown(BridgeCall call) => Find(call, call.ModelKey) is { FailsEverywhere: true };
+    public bool IsKnown(ForwardedCall call) => Find(call, call.Model.Key) is { FailsEverywhere: true };
 
-    public void Add(BridgeCall call, string model) => Set(call, model, new Memory(null, FailsEverywhere: true, time.GetTimestamp()));
+    public void Add(ForwardedCall call, string model) => Set(call, model, new Memory(null, FailsEverywhere: true, time.GetTimestamp()));
 
-    public void Remove(BridgeCall call)
+    public void Remove(ForwardedCall call)
     {
-        if (!IsEmpty && KeyOf(call, call.ModelKey) is { } key)
+        if (!IsEmpty && KeyOf(call, call.Model.Key) is { } key)
             _requests.TryRemove(key, out _);
     }
 
@@ -39,7 +40,7 @@ internal sealed class RepeatedFailures(TimeProvider time)
     /// response.
     /// </summary>
     /// <returns>Whether the instance is to blame.</returns>
-    public bool TryBlame(BridgeCall call, string model, Instance instance, bool isTold)
+    public bool TryBlame(ForwardedCall call, string model, Instance instance, bool isTold)
     {
         var known = Find(call, model);
         if (known is { Blamed: null } || (known?.Blamed is { } before && before != instance))
@@ -54,7 +55,7 @@ internal sealed class RepeatedFailures(TimeProvider time)
         return times <= MaxBlames || !isTold;
     }
 
-    private Memory? Find(BridgeCall call, string model)
+    private Memory? Find(ForwardedCall call, string model)
     {
         if (IsEmpty || KeyOf(call, model) is not { } key || !_requests.TryGetValue(key, out var memory))
             return null;
@@ -64,7 +65,7 @@ internal sealed class RepeatedFailures(TimeProvider time)
         return null;
     }
 
-    private void Set(BridgeCall call, string model, Memory memory)
+    private void Set(ForwardedCall call, string model, Memory memory)
     {
         if (KeyOf(call, model) is not { } key)
             return;
@@ -74,7 +75,7 @@ internal sealed class RepeatedFailures(TimeProvider time)
         _requests[key] = memory;
     }
 
-    private static RequestKey? KeyOf(BridgeCall call, string model)
+    private static RequestKey? KeyOf(ForwardedCall call, string model)
     {
         if (call.Body is not { } body)
             return null;

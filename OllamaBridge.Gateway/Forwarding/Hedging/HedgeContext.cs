@@ -39,7 +39,7 @@ internal sealed class HedgeContext : IHttpRequestLifetimeFeature
     public HttpContext Context { get; }
 
     /// <summary>Whether the client gets this attempt's response.</summary>
-    public bool IsHeard { get; private set; }
+    public bool IsSelected { get; private set; }
 
     public CancellationToken RequestAborted { get; set; }
 
@@ -47,7 +47,7 @@ internal sealed class HedgeContext : IHttpRequestLifetimeFeature
     public static HedgeContext Of(HttpContext client) => new(client);
 
     /// <summary>Makes this attempt's response the client's.</summary>
-    public void Hear() => IsHeard = true;
+    public void Select() => IsSelected = true;
 
     /// <summary>Commits the response: even one without a body has a status and headers.</summary>
     public void Complete() => _response.Commit();
@@ -55,7 +55,7 @@ internal sealed class HedgeContext : IHttpRequestLifetimeFeature
     /// <summary>Aborts the client's connection if the client gets this attempt's response.</summary>
     public void Abort()
     {
-        if (IsHeard)
+        if (IsSelected)
             _client.Abort();
     }
 }

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 
@@ -24,35 +26,29 @@ internal sealed class Hedger(
 
     /// <summary>Sends the request. The <paramref name="lease"/> is released early if only the second instance responds.</summary>
     /// <remarks>
-    /// <paramref name="retries"/> is the budget for another attempt; null if none is left. <paramref name="tried"/> are the instances that failed the
-    /// request; null if there are none. <paramref name="failed"/> is called for an attempt that failed although the other one got a response, and for
-    /// the second of two failed attempts.
+    /// <paramref name="tries"/> are the earlier attempts, <paramref name="retries"/> is the budget for another one, null if none is left. Of two attempts,
+    /// a failed one that does not become the result is recorded here.
     /// </remarks>
-    public async Task<HedgedAttempt> SendAsync(
-        HttpContext context,
-        BridgeCall call,
-        InstanceLease lease,
-        RetryBudget? retries,
-        IReadOnlyCollection<Instance>? tried,
-        Action<ForwardAttempt> failed)
+    public async Task<HedgedAttempt> SendAsync(HttpContext context, ModelTries tries, InstanceLease lease, RetryBudget? retries)
     {
-        if (!Settings.Enabled || call.IsKnownToFail || call.Operation.Kind != OperationKind.Inference || call.IsUnload || call.Body is null || call.ModelKey.Length == 0)
-            return new HedgedAttempt(await sender.SendAsync(context, call, lease, retries));
+        var call = tries.Call;
+        if (!Settings.Enabled || tries.Faults.IsKnownToFail || call.Operation.Kind != OperationKind.Inference || call.Target.IsUnload || call.Body is null || call.Model.Key.Length == 0)
+            return new HedgedAttempt(await sender.SendAsync(context, tries, lease, retries));
         budget.Deposit();
         if (Wait(call, lease) is not { } wait)
-            return new HedgedAttempt(await sender.SendAsync(context, call, lease, retries));
+            return new HedgedAttempt(await sender.SendAsync(context, tries, lease, retries));
 
         var race = new HedgeRace();
-        var first = Begin(context, call, lease, retries, race);
-        if (!await IsLateAsync(first.Sending, race, wait, context.RequestAborted) || TryTake(call, lease, tried) is not { } lease2)
+        var first = Begin(context, tries, lease, retries, race);
+        if (!await IsLateAsync(first.Sending, race, wait, context.RequestAborted) || TryTake(tries, lease) is not { } lease2)
             return new HedgedAttempt(await first.EndAsync());
-        var second = Begin(context, call, lease2, retries: null, race);
+        var second = Begin(context, tries, lease2, retries: null, race);
         await Task.WhenAny(race.Won, Task.WhenAll(first.Sending, second.Sending));
         var hasWon = race.Won.IsCompletedSuccessfully && race.Won.Result.Lease == lease2;
         metrics.RecordHedge(hasWon ? "won" : race.Won.IsCompletedSuccessfully ? "lost" : context.RequestAborted.IsCancellationRequested ? "cancelled" : "failed");
         var (mine, other) = hasWon ? (second, first) : (first, second);
         // A cancelled or failed attempt releases its slot at once, however long the response takes.
-        var ending = other.LoseAsync(failed);
+        var ending = other.LoseAsync();
         try
         {
             return new HedgedAttempt(await mine.EndAsync(), await ending, lease2);
@@ -66,10 +62,10 @@ internal sealed class Hedger(
     }
 
     /// <summary>The longest time to the first token that is not late; null if it is unknown.</summary>
-    private TimeSpan? Wait(BridgeCall call, InstanceLease lease)
+    private TimeSpan? Wait(ForwardedCall call, InstanceLease lease)
     {
-        var isWhole = !(call.Facts.Stream ?? call.Operation.StreamsByDefault);
-        if (times.Within(call.ModelKey, isWhole, Settings.Percentile, Settings.MinSamples) is not { } usual)
+        var isWhole = !call.Streams;
+        if (times.Within(call.Model.Key, isWhole, Settings.Percentile, Settings.MinSamples) is not { } usual)
             return null;
         // A long prompt takes longer.
         var ofLength = TimeSpan.FromSeconds(isWhole ? 0 : Math.Min(lease.Placement.State.LongestSecondsPerByte * call.Body!.Length, 86_400));
@@ -77,10 +73,10 @@ internal sealed class Hedger(
         return wait > Settings.MinWait ? wait : Settings.MinWait;
     }
 
-    private Runner Begin(HttpContext context, BridgeCall call, InstanceLease lease, RetryBudget? retries, HedgeRace race)
+    private Runner Begin(HttpContext context, ModelTries tries, InstanceLease lease, RetryBudget? retries, HedgeRace race)
     {
         var own = HedgeContext.Of(context);
-        return new Runner(own, lease, sender.SendAsync(own.Context, call, lease, retries, race: race));
+        return new Runner(own, lease, sender.SendAsync(own.Context, tries, lease, retries, race));
     }
 
     private async Task<bool> IsLateAsync(Task sending, HedgeRace race, TimeSpan wait, CancellationToken gone)
@@ -92,12 +88,13 @@ internal sealed class Hedger(
         return ended == late && late.IsCompletedSuccessfully;
     }
 
-    private InstanceLease? TryTake(BridgeCall call, InstanceLease lease, IReadOnlyCollection<Instance>? tried)
+    private InstanceLease? TryTake(ModelTries tries, InstanceLease lease)
     {
+        var call = tries.Call;
         if (!budget.TryWithdraw())
             return null;
         var second = queue.TryHedge(new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, NeedsSlot: true, Tried: [lease.Instance, .. tried ?? []], Tenant: call.Tenant, Part: call.Part)
+            call.Model.Key, call.Facts.Affinity, NeedsSlot: true, Tried: [lease.Instance, .. tries.Tried ?? []], Tenant: call.Tenant, Part: call.Model.Part)
         { Digest = DigestPin.Of(lease.Placement) });
         if (second is null)
             budget.Return();
@@ -110,19 +107,19 @@ internal sealed class Hedger(
         public async Task<ForwardAttempt> EndAsync()
         {
             var attempt = await Sending;
-            if (attempt.Delivered)
+            if (attempt.Result.IsDelivered)
                 Context.Complete();
             return attempt;
         }
 
         /// <summary>Waits for the end of the losing attempt and releases its lease.</summary>
-        public async Task<ForwardAttempt> LoseAsync(Action<ForwardAttempt> failed)
+        public async Task<ForwardAttempt> LoseAsync()
         {
             using (Lease)
             {
                 var attempt = await Sending;
-                if (attempt is { Failure: not null, Taken: null })
-                    failed(attempt);
+                if (attempt is { Result.Failure: { } failure, Withdrawn: null })
+                    attempt.Faults.Add(attempt, failure);
                 return attempt;
             }
         }

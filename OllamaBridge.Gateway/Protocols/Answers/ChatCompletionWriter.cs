@@ -5,11 +5,11 @@ using OllamaBridge.Gateway.Common;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>Writes chunks of <c>/v1/chat/completions</c> and <c>/v1/completions</c>, with the first chunk's id, time and fingerprint.</summary>
-internal sealed class ChatCompletionWriter(BridgeCall call, ResponseTranscript kept, bool isChat, TimeProvider time) : ResponseWriter(kept)
+internal sealed class ChatCompletionWriter(ResponseContext context, ResponseTranscript kept, bool isChat, TimeProvider time) : ResponseWriter(kept)
 {
     private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
-    private readonly string _id = kept.FirstText("id") ?? $"{(isChat ? "chatcmpl" : "cmpl")}-{call.StartedAt % 1000}";
-    private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
+    private readonly string _id = kept.FirstText("id") ?? $"{(isChat ? "chatcmpl" : "cmpl")}-{context.StartedAt % 1000}";
+    private readonly string? _model = kept.FirstText("model") ?? context.Model;
     private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var created) ? created : time.GetWallClock().ToUnixTimeSeconds();
     private readonly string? _fingerprint = kept.FirstText("system_fingerprint");
     // Ollama sends thinking as reasoning; other servers as reasoning_content.
@@ -21,7 +21,7 @@ internal sealed class ChatCompletionWriter(BridgeCall call, ResponseTranscript k
     public override void WriteEnd(IBufferWriter<byte> output)
     {
         WriteChunk(default, default, Reason(Kept.End.Reason), output);
-        if (call.WantsUsage && Kept.End.PromptTokens is { } prompt)
+        if (context.WantsUsage && Kept.End.PromptTokens is { } prompt)
         {
             var tokens = Kept.End.Tokens ?? Kept.Tokens;
             var json = Head();

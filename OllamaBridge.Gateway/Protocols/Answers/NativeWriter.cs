@@ -5,9 +5,9 @@ using OllamaBridge.Gateway.Common;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>Writes lines of <c>/api/chat</c> and <c>/api/generate</c>.</summary>
-internal sealed class NativeWriter(BridgeCall call, ResponseTranscript kept, bool isChat, TimeProvider time) : ResponseWriter(kept)
+internal sealed class NativeWriter(ResponseContext context, ResponseTranscript kept, bool isChat, TimeProvider time) : ResponseWriter(kept)
 {
-    private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
+    private readonly string? _model = kept.FirstText("model") ?? context.Model;
 
     public override void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output)
     {
@@ -24,7 +24,7 @@ internal sealed class NativeWriter(BridgeCall call, ResponseTranscript kept, boo
         WriteMessage(json, default, default);
         json.WriteBoolean("done"u8, true);
         json.WriteString("done_reason"u8, end.Reason ?? "stop");
-        json.WriteNumber("total_duration"u8, (long)time.GetElapsedTime(call.FirstSentAt ?? call.StartedAt).TotalNanoseconds);
+        json.WriteNumber("total_duration"u8, (long)time.GetElapsedTime(context.SentAt).TotalNanoseconds);
         json.WriteNumber("load_duration"u8, end.LoadDuration);
         if (end.PromptTokens is { } prompt)
             json.WriteNumber("prompt_eval_count"u8, prompt);

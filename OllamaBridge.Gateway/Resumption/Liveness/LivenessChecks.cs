@@ -13,18 +13,18 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
     private LivenessOptions Settings => options.Value;
     private readonly Dictionary<(Instance Instance, LivenessQuery Query), LivenessCheck> _checks = [];
 
-    public LivenessState Check(ForwardAttempt attempt, long now)
+    public LivenessState Check(StreamedAttempt attempt, long now)
     {
         if (!Settings.Enabled)
             return LivenessState.Unknown;
-        if (attempt.Liveness is not { } check)
+        if (attempt.Stall?.Liveness is not { } check)
         {
             if (attempt.Peek(static a => LivenessQuery.For(a.Call, a.Lease.Instance)) is not { } query)
                 return LivenessState.Unknown;
             var instance = attempt.Lease.Instance;
             if (!_checks.TryGetValue((instance, query), out check))
-                _checks.Add((instance, query), check = new LivenessCheck(instance, attempt.Call.ModelKey, query, client, Settings, time));
-            attempt.Liveness = check;
+                _checks.Add((instance, query), check = new LivenessCheck(instance, attempt.Call.Model.Key, query, client, Settings, time));
+            attempt.ObserveStall().Liveness = check;
             check.MayReload |= query.HasRunnerOptions || MayReload(attempt);
         }
 
@@ -35,7 +35,7 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
     /// <summary>
     /// Whether a request may make its instance load the model: the model was not in memory, or its last request had another context length.
     /// </summary>
-    private static bool MayReload(ForwardAttempt attempt) =>
+    private static bool MayReload(StreamedAttempt attempt) =>
         !attempt.Lease.WasLoaded || !attempt.Lease.Placement.State.HasLoadedWeights || attempt.Lease.Placement.State.LastContext != attempt.Call.Facts.Demands.Context;
 
     /// <summary>Whether a check of the instance has no response yet, so that no other request should be moved there.</summary>

@@ -21,14 +21,14 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
     private static readonly string[] RunnerOptions = ["num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"];
 
     /// <returns>Null if the instance cannot be checked.</returns>
-    public static LivenessQuery? For(BridgeCall call, Instance instance)
+    public static LivenessQuery? For(ForwardedCall call, Instance instance)
     {
-        if (call.SentModel is not { Length: > 0 } model || call.ModelKey.Length == 0 || instance.IsPeer)
+        if (call.Model.SentName is not { Length: > 0 } model || call.Model.Key.Length == 0 || instance.IsPeer)
             return null;
         return instance.OpenAI is null ? ForOllama(call, model) : ForOpenAI(call, model);
     }
 
-    private static LivenessQuery ForOllama(BridgeCall call, string model)
+    private static LivenessQuery ForOllama(ForwardedCall call, string model)
     {
         // The route of the request, or the native one that serves it: a failing route must not be hidden by a working one.
         var path = (call.Operation.Protocol, call.Operation.Name) switch
@@ -51,7 +51,7 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
         return new LivenessQuery(path, body.ToJsonString(), hasRunnerOptions);
     }
 
-    private static LivenessQuery ForOpenAI(BridgeCall call, string model)
+    private static LivenessQuery ForOpenAI(ForwardedCall call, string model)
     {
         var body = new JsonObject { ["model"] = model };
         switch (call.Operation.Name)

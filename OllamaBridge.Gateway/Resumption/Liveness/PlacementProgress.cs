@@ -22,31 +22,31 @@ internal sealed class PlacementProgress(TimeProvider time)
     private readonly ConcurrentDictionary<(PlacementState Placement, Operation Operation), long> _ended = new();
     private readonly Dictionary<(PlacementState Placement, Operation Operation), long> _moved = [];
     private readonly Dictionary<PlacementState, long> _promptBytes = [];
-    private IEnumerable<ForwardAttempt> _attempts = [];
+    private IEnumerable<StreamedAttempt> _attempts = [];
     private bool _isGathered;
     private long _nextSweep;
 
     /// <summary>Begins a round over <paramref name="attempts"/>, all running attempts.</summary>
-    public void Begin(IEnumerable<ForwardAttempt> attempts)
+    public void Begin(IEnumerable<StreamedAttempt> attempts)
     {
         _attempts = attempts;
         _isGathered = false;
     }
 
     /// <summary>Records the end of a request whose response had begun. Thread-safe.</summary>
-    public void AddEnded(ForwardAttempt attempt) => _ended[Key(attempt)] = time.GetTimestamp();
+    public void AddEnded(StreamedAttempt attempt) => _ended[Key(attempt)] = time.GetTimestamp();
 
     /// <summary>
     /// Whether another request for the model on the same instance received bytes or ended <paramref name="within"/> a time. <paramref name="now"/> is
     /// in <see cref="TimeProvider.GetTimestamp"/>'s ticks.
     /// </summary>
-    public bool HasMoved(ForwardAttempt attempt, TimeSpan within, long now)
+    public bool HasMoved(StreamedAttempt attempt, TimeSpan within, long now)
     {
         Gather();
         var key = Key(attempt);
         var at = Math.Max(_moved.GetValueOrDefault(key), _ended.GetValueOrDefault(key));
         // Its own last bytes precede its silence.
-        return at > attempt.LastByteAt && at > attempt.SentAt && time.GetElapsedTime(at, Math.Max(at, now)) < within;
+        return at > attempt.Timeline.LastByteAt && at > attempt.Timeline.SentAt && time.GetElapsedTime(at, Math.Max(at, now)) < within;
     }
 
     /// <summary>Returns the expected evaluation time of the prompts that the instance holds for the model without a response.</summary>
@@ -68,7 +68,7 @@ internal sealed class PlacementProgress(TimeProvider time)
         foreach (var attempt in _attempts)
         {
             var key = Key(attempt);
-            _moved[key] = Math.Max(_moved.GetValueOrDefault(key), attempt.LastByteAt);
+            _moved[key] = Math.Max(_moved.GetValueOrDefault(key), attempt.Timeline.LastByteAt);
             if (!attempt.HasBegun)
                 _promptBytes[key.Placement] = _promptBytes.GetValueOrDefault(key.Placement) + PromptBytes(attempt.Call);
         }
@@ -82,9 +82,9 @@ internal sealed class PlacementProgress(TimeProvider time)
                 _ended.TryRemove(key, out _);
     }
 
-    private static (PlacementState Placement, Operation Operation) Key(ForwardAttempt attempt) => (attempt.Lease.Placement.State, attempt.Call.Operation);
+    private static (PlacementState Placement, Operation Operation) Key(StreamedAttempt attempt) => (attempt.Lease.Placement.State, attempt.Call.Operation);
 
-    private static long PromptBytes(BridgeCall call)
+    private static long PromptBytes(ForwardedCall call)
     {
         var demands = call.Facts.Demands;
         return Math.Max(0, (call.Body?.Length ?? 0) - demands.ImageBytes) + (demands.Images * ImageBytes);

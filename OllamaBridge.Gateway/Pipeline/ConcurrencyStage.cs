@@ -1,33 +1,39 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Microsoft.AspNetCore.Http.Features;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.Telemetry;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>
 /// Limits a tenant's concurrent requests at this gateway before their bodies are read, so that a tenant cannot fill the bridge's memory with
-/// bodies of requests that its limit would refuse. <see cref="QuotaStage"/> enforces the limit over all gateways.
+/// bodies of requests that its limit would refuse. The quota enforces the limit over all gateways.
 /// </summary>
-internal sealed class ConcurrencyGate(BridgeMetrics metrics)
+internal sealed class ConcurrencyStage(BridgeMetrics metrics) : IRequestStage
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
     private readonly ConcurrentDictionary<string, InFlight> _tenants = new(StringComparer.Ordinal);
 
-    public Task InvokeAsync(HttpContext context, BridgeCall call, Func<HttpContext, BridgeCall, Task> next) =>
-        call.Tenant.Limits.ConcurrentRequests is { } most && call.Operation.Kind is OperationKind.Inference or OperationKind.Lookup
-            ? CountAsync(context, call, most, next)
-            : next(context, call);
-
-    private async Task CountAsync(HttpContext context, BridgeCall call, long most, Func<HttpContext, BridgeCall, Task> next)
+    public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        var inFlight = _tenants.GetOrAdd(call.Tenant.Id, static _ => new InFlight());
+        var operation = context.Features.GetRequiredFeature<OperationFeature>().Operation;
+        var tenant = ConfinedTenantFeature.Of(context);
+        return tenant.Limits.ConcurrentRequests is { } most && operation.Kind is OperationKind.Inference or OperationKind.Lookup
+            ? CountAsync(context, operation, tenant, most, next)
+            : next(context);
+    }
+
+    private async Task CountAsync(HttpContext context, Operation operation, Tenant tenant, long most, RequestDelegate next)
+    {
+        var inFlight = _tenants.GetOrAdd(tenant.Id, static _ => new InFlight());
         try
         {
             if (Interlocked.Increment(ref inFlight.Count) <= most)
             {
-                await next(context, call);
+                await next(context);
                 return;
             }
         }
@@ -36,11 +42,11 @@ internal sealed class ConcurrencyGate(BridgeMetrics metrics)
             Interlocked.Decrement(ref inFlight.Count);
         }
 
-        metrics.RecordLimitRefusal(call.Tenant.Id, QuotaLimit.Concurrency);
+        metrics.RecordLimitRefusal(tenant.Id, QuotaLimit.Concurrency);
         if (context.Request.ContentLength is not 0)
             context.Response.Headers.Connection = "close";
         await ProtocolError.WriteAsync(
-            context, call.Operation.Protocol, StatusCodes.Status429TooManyRequests,
+            context, operation.Protocol, StatusCodes.Status429TooManyRequests,
             string.Create(CultureInfo.InvariantCulture, $"rate limit reached: {most} requests at a time"), Retry);
     }
 

@@ -1,24 +1,24 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
 
-namespace OllamaBridge.Gateway.Resumption;
+namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>Resumes an interrupted response on another instance, so that the client receives one complete response; else ends it with an error.</summary>
 internal sealed class StreamResumer(
+    LeaseAcquirer leases,
     AttemptSender sender,
     ResumptionPlanner planner,
     IFleet fleet,
     PlacementOutcomes outcomes,
-    RepeatedFailures repeated,
-    BridgeMetrics metrics,
-    IOptions<ResumptionOptions> options,
-    TimeProvider time,
-    ILogger<StreamResumer> logger)
+    InterruptionRecorder recorder,
+    IOptions<ResumptionOptions> options)
 {
     // Attempts after one interruption.
     private const int MaxGoes = 8;
@@ -28,7 +28,7 @@ internal sealed class StreamResumer(
 
     /// <summary>Resumes the response of the attempt <paramref name="broken"/>.</summary>
     /// <returns>The attempt that completed the response; null if it ended with an error or the client has disconnected.</returns>
-    public async Task<ForwardAttempt?> ContinueAsync(HttpContext context, BridgeCall call, ForwardAttempt broken)
+    public async Task<ForwardAttempt?> ResumeAsync(HttpContext context, ForwardedCall call, ForwardAttempt broken)
     {
         using var response = RestartableResponse.For(context);
         var gone = context.RequestAborted;
@@ -38,12 +38,12 @@ internal sealed class StreamResumer(
         var unresponsive = new HashSet<Instance>();
         var (words, inVain) = (-1, 0);
         var request = ResumableRequest.Read(call);
-        call.WantsUsage = request?.WantsUsage == true;
+        call.Response.WantsUsage = request?.WantsUsage == true;
         for (var times = 0; ;)
         {
             var cause = broken.Interrupted!.Value;
-            Note(call, broken, cause);
-            var now = call.Kept?.Pieces ?? 0;
+            recorder.RecordInterruption(broken, cause);
+            var now = call.Response.Transcript?.Pieces ?? 0;
             // Moving a response is not a failure, however often it happens.
             var fails = cause != Interruption.Drained;
             inVain = now > words || !fails ? 0 : inVain + 1;
@@ -53,7 +53,7 @@ internal sealed class StreamResumer(
             var obstacle = inVain >= MaxWithoutWords ? "repeated interruptions without new text" : Obstacle(broken, call, request, times);
             times += fails ? 1 : 0;
             var next = obstacle is null
-                ? await TryAsync(context, call, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance], unresponsive)
+                ? await TryAsync(context, broken, request, response, HasOther(call, broke) ? [.. broke] : [.. brokeAgain, broken.Lease.Instance], unresponsive)
                 : null;
             if (gone.IsCancellationRequested)
                 return null;
@@ -61,34 +61,33 @@ internal sealed class StreamResumer(
             {
                 // Neither instance is at fault if the texts differ: sampled responses differ.
                 var reason = obstacle ?? (next is null ? "no instance could resume it" : "the other instance's response differs, or can't be written");
-                ResumptionLog.GivenUp(logger, call.Operation.Name, first.Lease.Instance.Name, cause, reason);
-                metrics.RecordContinuation(cause, "failed");
+                recorder.RecordGivenUp(first, cause, reason);
                 await EndAsync(context, call, first, response);
                 return null;
             }
 
             if (next.Interrupted is null)
             {
-                metrics.RecordContinuation(cause, "succeeded");
+                recorder.RecordResumed(cause);
                 return next;
             }
 
-            metrics.RecordContinuation(cause, "interrupted");
+            recorder.RecordInterruptedAgain(cause);
             broken = next;
         }
     }
 
     /// <summary>The reason why the response cannot be resumed; null if it can.</summary>
-    private string? Obstacle(ForwardAttempt broken, BridgeCall call, ResumableRequest? request, int times)
+    private string? Obstacle(ForwardAttempt broken, ForwardedCall call, ResumableRequest? request, int times)
     {
         if (broken.Interrupted == Interruption.Stopped)
             return "the bridge stops";
         if (times >= Settings.MaxContinuations)
             return "too many interruptions";
-        if (broken.Interrupted == Interruption.ErrorTold && (call.IsKnownToFail || call.Failures is { FailsEverywhere: true }))
+        if (broken.Interrupted == Interruption.ErrorTold && (broken.Faults.IsKnownToFail || broken.Faults.FailsEverywhere))
             return "the request fails alike on every instance";
         // The client received nothing: another instance may get the original request.
-        if (call.Kept is { HasBegun: false })
+        if (call.Response.Transcript is { HasBegun: false })
             return null;
         if (request is null)
             return "the request can't be parsed exactly";
@@ -96,18 +95,18 @@ internal sealed class StreamResumer(
             return "the client disabled resumption";
         if (request.Obstacle is { } obstacle)
             return obstacle;
-        return call.Kept is { IsWhole: true } ? null : "the response so far is not only text, or exceeds MaxKept";
+        return call.Response.Transcript is { IsWhole: true } ? null : "the response so far is not only text, or exceeds MaxKept";
     }
 
     /// <summary>
     /// Whether another instance that has not interrupted this response could resume it at once. If not, one that did so once is better than waiting:
     /// its process may have been replaced.
     /// </summary>
-    private bool HasOther(BridgeCall call, HashSet<Instance> broke)
+    private bool HasOther(ForwardedCall call, HashSet<Instance> broke)
     {
-        if (fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part)?.For(call.Kept is { HasBegun: true } ? call.Digest : default) is { } model)
+        if (fleet.Current.For(call.Tenant.Instances).Find(call.Model.Key, call.Model.Part)?.For(call.Response.Transcript is { HasBegun: true } ? call.Response.Digest : default) is { } model)
             foreach (var placement in model.Usable)
-                if (placement.State.IsWarm && placement.Instance.FreeSlots(call.ModelKey) > 0 && !broke.Contains(placement.Instance))
+                if (placement.State.IsWarm && placement.Instance.FreeSlots(call.Model.Key) > 0 && !broke.Contains(placement.Instance))
                     return true;
         return false;
     }
@@ -115,13 +114,13 @@ internal sealed class StreamResumer(
     /// <summary>Tries one instance after another, with all plans for each, until one begins.</summary>
     /// <returns>The attempt that began; null if none did.</returns>
     private async Task<ForwardAttempt?> TryAsync(
-        HttpContext context, BridgeCall call, ResumableRequest? request, RestartableResponse response, HashSet<Instance> tried, HashSet<Instance> unresponsive)
+        HttpContext context, ForwardAttempt broken, ResumableRequest? request, RestartableResponse response, HashSet<Instance> tried, HashSet<Instance> unresponsive)
     {
         var gone = context.RequestAborted;
         for (var go = 0; go < MaxGoes && !gone.IsCancellationRequested; go++)
         {
             // If no other instance has the model, the failed one may succeed the second time: a dead runner is restarted.
-            var result = await sender.AcquireAsync(call, tried, InstanceFailure.Refused, gone);
+            var result = await leases.AcquireAsync(broken.Call, tried, InstanceFailure.Refused, gone);
             if (result.Lease is not { } lease)
                 return null;
             using (lease)
@@ -129,7 +128,7 @@ internal sealed class StreamResumer(
                 // This instance timed out on the same response. A second attempt would take as long without success.
                 if (unresponsive.Contains(lease.Instance))
                     return null;
-                if (await SendAsync(context, call, request, response, lease, unresponsive) is { } attempt)
+                if (await SendAsync(context, broken, request, response, lease, unresponsive) is { } attempt)
                     return attempt;
                 if (tried.Add(lease.Instance))
                     continue;
@@ -143,44 +142,45 @@ internal sealed class StreamResumer(
     }
 
     private async Task<ForwardAttempt?> SendAsync(
-        HttpContext context, BridgeCall call, ResumableRequest? request, RestartableResponse response, InstanceLease lease, HashSet<Instance> unresponsive)
+        HttpContext context, ForwardAttempt broken, ResumableRequest? request, RestartableResponse response, InstanceLease lease, HashSet<Instance> unresponsive)
     {
-        await foreach (var plan in planner.WaysAsync(call, request, call.Kept!, lease.Instance, context.RequestAborted))
+        var (call, faults) = (broken.Call, broken.Faults);
+        await foreach (var plan in planner.WaysAsync(call, request, call.Response.Transcript!, lease.Instance, context.RequestAborted))
         {
             if (ReferenceEquals(plan, ResumptionPlan.Failed))
-                return FailedProbe(call, lease, context.RequestAborted);
+                return sender.CreateFailedProbe(call, faults, lease, context.RequestAborted);
             response.Renew();
-            call.Kept!.End = default;
-            var attempt = await sender.SendAsync(context, call, lease, budget: null, plan);
-            if (attempt.Delivered || attempt.Interrupted == Interruption.Diverged)
+            call.Response.Transcript!.End = default;
+            var attempt = await sender.ResumeAsync(context, call, faults, lease, plan);
+            if (attempt.Result.IsDelivered || attempt.Interrupted == Interruption.Diverged)
             {
                 lease.Answered = attempt.Interrupted is null;
                 if (lease.Answered)
                 {
-                    call.Failures?.Answered(lease.Instance);
+                    faults.Answered(lease.Instance);
                     // Its speed is unknown: another instance wrote part of the response.
                     outcomes.Succeeded(lease, tokens: 0, decoding: default);
                     // Before the slot is released: the charge decides which request is next.
-                    call.SettleKept();
+                    call.SettleTranscript();
                     call.SettleCharge();
                 }
 
                 return attempt;
             }
 
-            if (context.RequestAborted.IsCancellationRequested || attempt.Taken is not null)
+            if (context.RequestAborted.IsCancellationRequested || attempt.Withdrawn is not null)
                 return null;
-            if (attempt is { Failure: { } failure, BusyFor: not null })
-                NoteFailure(attempt, failure);
-            ResumptionLog.Refused(logger, call.Operation.Name, lease.Instance.Name, plan.Path);
-            if (attempt.Failure == InstanceFailure.TimedOut)
+            if (attempt.Result is { Failure: { } failure, BusyFor: not null })
+                faults.Add(attempt, failure);
+            recorder.RecordRefusedPlan(call, lease.Instance, plan);
+            if (attempt.Result.Failure == InstanceFailure.TimedOut)
             {
                 // Another plan does not revive it.
                 unresponsive.Add(lease.Instance);
                 return null;
             }
 
-            if (attempt.Failure != InstanceFailure.Refused)
+            if (attempt.Result.Failure != InstanceFailure.Refused)
                 continue;
             // The instance is unreachable: try no other plan, and keep other requests away.
             fleet.ReportFailure(lease.Instance, InstanceFailure.Refused);
@@ -190,61 +190,15 @@ internal sealed class StreamResumer(
         return null;
     }
 
-    /// <summary>Creates the attempt for a probe of hidden text that ended with an error in the stream. It counts like an error during a resumption.</summary>
-    private ForwardAttempt FailedProbe(BridgeCall call, InstanceLease lease, CancellationToken gone)
-    {
-        var attempt = new ForwardAttempt(call, lease, budget: null, time, gone)
-        {
-            Plan = ResumptionPlan.Failed,
-            Status = StatusCodes.Status200OK,
-            Interrupted = Interruption.ErrorTold,
-        };
-        attempt.TryBegin();
-        attempt.Close();
-        return attempt;
-    }
-
-    private void Note(BridgeCall call, ForwardAttempt broken, Interruption cause)
-    {
-        (call.Continued ??= []).Add(cause);
-        if (call.SilentSince is null || broken.Messages > 0)
-            call.SilentSince = Math.Max(broken.SentAt, broken.LastByteAt);
-        BridgeTracing.RecordInterruption(cause);
-        if (call.Kept is { } kept)
-        {
-            kept.EarlierDuration += (long)time.GetElapsedTime(broken.SentAt, Math.Max(broken.SentAt, broken.LastByteAt)).TotalNanoseconds;
-            kept.End = default;
-        }
-
-        if (cause is Interruption.Drained or Interruption.Stopped)
-        {
-            // A withdrawn response is no evidence about its instance and models.
-            ResumptionLog.Taken(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
-            return;
-        }
-
-        NoteFailure(broken, cause switch
-        {
-            Interruption.Stalled => InstanceFailure.TimedOut,
-            Interruption.ErrorTold => MemoryFailure.IsToldBy(broken.Told.Span) ? InstanceFailure.OutOfMemory : InstanceFailure.ServerError,
-            Interruption.Unreadable => InstanceFailure.BridgeError,
-            _ => InstanceFailure.Broken,
-        });
-        ResumptionLog.Interrupted(logger, call.Operation.Name, broken.Lease.Instance.Name, cause);
-    }
-
-    private void NoteFailure(ForwardAttempt attempt, InstanceFailure failure) =>
-        (attempt.Call.Failures ??= new FailedAttempts(attempt.Call, outcomes, repeated)).Add(attempt, failure);
-
     /// <summary>Ends the stream with an error: the first instance's own one, if it sent one.</summary>
-    private static async Task EndAsync(HttpContext context, BridgeCall call, ForwardAttempt first, RestartableResponse response)
+    private static async Task EndAsync(HttpContext context, ForwardedCall call, ForwardAttempt first, RestartableResponse response)
     {
-        call.Outcome = RequestOutcome.Truncated;
-        call.SettleKept();
+        call.Result.Outcome = RequestOutcome.Truncated;
+        call.SettleTranscript();
         response.Renew();
-        var told = first.Told;
-        var tail = call.Operation.End == StreamEnd.Done && !told.IsEmpty
-            ? (byte[])[.. told.Span, (byte)'\n']
+        var error = first.ErrorLine;
+        var tail = call.Operation.End == StreamEnd.Done && !error.IsEmpty
+            ? (byte[])[.. error.Span, (byte)'\n']
             : ProtocolError.StreamTail(call.Operation.End, Word(first.Interrupted!.Value) + "; the response so far is incomplete");
         await ResponseFailure.EndAsync(context, call, tail, StatusCodes.Status502BadGateway);
     }

@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Tenants;
 namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Refuses foreign <c>Host</c> headers on loopback and foreign <c>Origin</c> headers, and writes CORS headers as Ollama does.</summary>
-internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics? metrics = null, ILogger<AccessGuard>? logger = null)
+internal sealed class AccessStage(IOptions<AccessOptions> options, BridgeMetrics? metrics = null, ILogger<AccessStage>? logger = null) : IRequestStage
 {
     private const int MaxLogged = 200;
     private readonly ConcurrentDictionary<(string Header, string Value), bool> _logged = new();
@@ -23,7 +23,7 @@ internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics
         var response = context.Response;
         // OPTIONS * and CONNECT concern no route. Go's net/http handles the first; no server of Ollama's supports the second.
         if (HttpMethods.IsConnect(request.Method))
-            return ProtocolStage.RefuseConnect(context);
+            return RouterResponse.RejectConnectAsync(context);
         var isOptions = HttpMethods.IsOptions(request.Method);
         if (isOptions && context.Features.Get<IHttpRequestFeature>()?.RawTarget == "*")
         {

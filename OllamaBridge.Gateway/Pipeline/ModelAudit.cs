@@ -1,26 +1,32 @@
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http.Features;
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Bodies;
+using OllamaBridge.Gateway.Tenants;
 
-namespace OllamaBridge.Gateway.Audit;
+namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Records changes of models through the model API: pull, create, copy, delete, push and unload.</summary>
 internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
 {
-    /// <summary>Stores the state of the model before the change in the call.</summary>
-    public void NoteBefore(BridgeCall call)
+    /// <summary>Stores the state of the model before the change in the request.</summary>
+    public void RecordBefore(HttpContext context)
     {
-        if (ActionOf(call) is { } action)
-            call.ModelBefore = Describe(action, TargetOf(call));
+        var (operation, facts) = (context.Features.GetRequiredFeature<OperationFeature>().Operation, RequestBodyFeature.Of(context).Facts);
+        if (ActionOf(operation, facts) is { } action)
+            context.Features.Set(new EarlierModel(Describe(action, TargetOf(operation, facts))));
     }
 
     /// <summary>Records the change of an ended request; without effect for requests that change no model.</summary>
-    public void Settle(HttpContext context, BridgeCall call, RequestOutcome outcome)
+    public void Settle(HttpContext context, Operation operation, RequestOutcome outcome)
     {
-        if (ActionOf(call) is not { } action)
+        var facts = RequestBodyFeature.Of(context).Facts;
+        if (ActionOf(operation, facts) is not { } action)
             return;
-        var target = TargetOf(call);
+        var target = TargetOf(operation, facts);
         var status = context.Response.StatusCode;
         var result = outcome switch
         {
@@ -31,36 +37,36 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
         };
         var isDone = result == AuditOutcomes.Done;
         trail.Record(
-            new AuditChange(action, target, isDone ? call.ModelBefore : null, isDone ? After(action, call, target) : null)
+            new AuditChange(action, target, isDone ? context.Features.Get<EarlierModel>()?.Description : null, isDone ? After(action, operation, facts, target) : null)
             {
                 Outcome = result,
                 Status = status,
-                Reason = isDone ? null : call.Refusal,
+                Reason = isDone ? null : context.Features.Get<RefusalFeature>()?.Message,
             },
-            AuditCaller.OfClient(context, call.Tenant));
+            AuditCaller.OfClient(context, ConfinedTenantFeature.Of(context)));
     }
 
-    private static string? ActionOf(BridgeCall call) => call.Operation switch
+    private static string? ActionOf(Operation operation, in RequestFacts facts) => operation switch
     {
         { Kind: OperationKind.Management, Name: "pull" } => AuditActions.ModelPull,
         { Kind: OperationKind.Management, Name: "create" } => AuditActions.ModelCreate,
         { Kind: OperationKind.Management, Name: "copy" } => AuditActions.ModelCopy,
         { Kind: OperationKind.Management, Name: "delete" } => AuditActions.ModelDelete,
         { Kind: OperationKind.Management, Name: "push" } => AuditActions.ModelPush,
-        _ => UnloadStage.IsUnload(call.Operation, call.Facts) && call.Facts.Model is not null ? AuditActions.ModelUnload : null,
+        _ => UnloadRequest.Matches(operation, facts) && facts.Model is not null ? AuditActions.ModelUnload : null,
     };
 
-    private static string TargetOf(BridgeCall call)
+    private static string TargetOf(Operation operation, in RequestFacts facts)
     {
-        var written = (call.Operation.Name == "copy" ? call.Facts.OtherModel : call.Facts.Model) ?? "";
-        return ModelReference.Resolve(written, call.Operation.Naming) is { IsResolved: true } reference ? reference.Key : written;
+        var written = (operation.Name == "copy" ? facts.OtherModel : facts.Model) ?? "";
+        return ModelReference.Resolve(written, operation.Naming) is { IsResolved: true } reference ? reference.Key : written;
     }
 
-    private JsonObject? After(string action, BridgeCall call, string target)
+    private JsonObject? After(string action, Operation operation, in RequestFacts facts, string target)
     {
         // A push changes nothing here. The effect of an unload is known only after the next probe of its instance.
         var after = action is AuditActions.ModelPush or AuditActions.ModelUnload ? null : Describe(action, target);
-        var source = call.Operation.Name switch { "copy" => call.Facts.Model, "create" => call.Facts.OtherModel, _ => null };
+        var source = operation.Name switch { "copy" => facts.Model, "create" => facts.OtherModel, _ => null };
         if (source is not null)
             (after ??= [])["from"] = AuditText.Clean(source);
         return after;
@@ -78,6 +84,9 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
             description["digest"] = digest;
         return description;
     }
+
+    /// <summary>The model before the request changed it; null if it did not exist.</summary>
+    private sealed record EarlierModel(JsonObject? Description);
 
     private static JsonObject Names(string property, IEnumerable<string> names) =>
         new() { [property] = new JsonArray([.. names.Order(StringComparer.Ordinal).Select(n => JsonValue.Create(n))]) };

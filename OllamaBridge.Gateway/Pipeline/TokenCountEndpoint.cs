@@ -3,13 +3,17 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.TokenCounts;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Bodies;
 using OllamaBridge.Gateway.Resumption;
+using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
@@ -17,7 +21,7 @@ namespace OllamaBridge.Gateway.Pipeline;
 /// Responds to <c>POST /v1/messages/count_tokens</c>: from an instance's own tokenizer if it has the route (llama-server does, Ollama doesn't), else with an
 /// estimate that is marked as such. Takes no slot and never makes a model generate.
 /// </summary>
-internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, IOptions<ResumptionOptions> options, TimeProvider time)
+internal sealed class TokenCountEndpoint(HttpMessageInvoker client, IFleet fleet, IOptions<ResumptionOptions> options, TimeProvider time) : IRequestStage
 {
     /// <summary>The response header with the method of counting: <c>exact</c> or <c>estimate</c>.</summary>
     public const string Header = "X-Bridge-Token-Count";
@@ -29,20 +33,25 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
     private static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
     private readonly ConditionalWeakTable<Instance, StrongBox<Moment>> _unable = [];
 
-    public async Task HandleAsync(HttpContext context, BridgeCall call)
+    public Task InvokeAsync(HttpContext context, RequestDelegate next) =>
+        context.Features.GetRequiredFeature<OperationFeature>().Operation.Name == OperationTable.CountTokens ? RespondAsync(context) : next(context);
+
+    private async Task RespondAsync(HttpContext context)
     {
-        if (call.ModelKey.Length == 0)
+        var model = context.Features.GetRequiredFeature<ModelSelection>();
+        var received = RequestBodyFeature.Of(context).Body!;
+        if (model.Key.Length == 0)
         {
             await ProtocolError.WriteBindingErrorAsync(context, Protocol.Anthropic, "model is required");
             return;
         }
 
-        if (Able(call) is { } instance && await AskAsync(instance, context, call) is { } told)
+        if (Able(ConfinedTenantFeature.Of(context), model) is { } instance && await QueryAsync(instance, context, received) is { } response)
         {
             context.Response.Headers[ResponseTransformer.InstanceHeader] = instance.Name;
-            await WriteAsync(context, (int)told.Status, told.Body, told.Status == HttpStatusCode.OK ? "exact" : null);
+            await WriteAsync(context, (int)response.Status, response.Body, response.Status == HttpStatusCode.OK ? "exact" : null);
         }
-        else if (call.Body!.Read(body => TokenEstimate.Of(body)) is { } estimate)
+        else if (received.Read(body => TokenEstimate.Of(body)) is { } estimate)
         {
             await WriteAsync(context, StatusCodes.Status200OK, Count(estimate), "estimate");
         }
@@ -52,10 +61,10 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
         }
     }
 
-    private Instance? Able(BridgeCall call)
+    private Instance? Able(Tenant tenant, ModelSelection selection)
     {
         var now = time.GetMoment();
-        if (fleet.Current.For(call.Tenant.Instances).Find(call.ModelKey, call.Part) is { } model)
+        if (fleet.Current.For(tenant.Instances).Find(selection.Key, selection.Part) is { } model)
             foreach (var placement in model.Usable)
                 if (!_unable.TryGetValue(placement.Instance, out var until) || now >= until.Value)
                     return placement.Instance;
@@ -63,10 +72,10 @@ internal sealed class TokenCountStage(HttpMessageInvoker client, IFleet fleet, I
     }
 
     /// <returns>The instance's response; null if it has no count.</returns>
-    private async Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)?> AskAsync(Instance instance, HttpContext context, BridgeCall call)
+    private async Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)?> QueryAsync(Instance instance, HttpContext context, ReplayableBody received)
     {
         using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, context.RequestAborted);
-        using var request = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + Path) { Content = call.Body!.ToContent() };
+        using var request = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + Path) { Content = received.ToContent() };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         foreach (var name in (ReadOnlySpan<string>)[AnthropicModels.VersionHeader, "anthropic-beta"])
             if (context.Request.Headers.TryGetValue(name, out var value))

@@ -1,0 +1,19 @@
+namespace OllamaBridge.Gateway.Accounting;
+
+/// <summary>The outcome of a request, for telemetry.</summary>
+internal enum RequestOutcome
+{
+    Succeeded,
+
+    /// <summary>The request is invalid or was rejected.</summary>
+    Rejected,
+
+    /// <summary>No instance could serve it.</summary>
+    Failed,
+
+    /// <summary>The response was cut off and ended with an error.</summary>
+    Truncated,
+
+    /// <summary>The client disconnected.</summary>
+    Cancelled,
+}

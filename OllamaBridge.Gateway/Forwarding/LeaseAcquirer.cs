@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Fleet.Regions;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Resumption;
+using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Telemetry;
+
+namespace OllamaBridge.Gateway.Forwarding;
+
+/// <summary>Waits in the queue for a lease for a request.</summary>
+internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, ConversationRegions homes, TimeProvider time)
+{
+    // Bodies with images or audio are large in relation to their tokens. The estimate ends at a usual context length.
+    private const long MaxInputEstimate = 32_768;
+    private const int BytesPerToken = 4;
+
+    /// <summary>
+    /// Waits for an instance. Excludes those in <paramref name="tried"/>, which failed the request; <paramref name="lastFailure"/> is how the last of
+    /// them did. <paramref name="preferred"/> is null for any instance. <paramref name="giveWay"/> tells whether another model can serve the request at
+    /// once; null if it waits for this one.
+    /// </summary>
+    public async ValueTask<LeaseResult> AcquireAsync(
+        ForwardedCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
+    {
+        using var span = BridgeTracing.StartQueue(call);
+        var hasBegun = call.Response.Transcript is { HasBegun: true };
+        var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.Model.Key) : null;
+        var need = new LeaseRequest(
+            call.Model.Key, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference && !call.Target.IsUnload, call.Pinned ?? preferred, tried, span,
+            call.Tenant, call.Wait.Priority, hasBegun ? 0 : call.Wait.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Wait.Charge.IsMade,
+            call.Wait.Ticket, call.Model.Part)
+        {
+            NoRetry = retries.IsEmpty,
+            Digest = hasBegun ? call.Response.Digest : default,
+            Bytes = call.Body?.Length ?? 0,
+            GiveWay = giveWay,
+            Home = home,
+            Stays = home is null && call.Facts.IsLaterTurn,
+        };
+        var since = time.GetTimestamp();
+        try
+        {
+            var result = await queue.AcquireAsync(need, gone);
+            if (result.Refusal == LeaseRefusal.AllTried && lastFailure is (InstanceFailure.Refused or InstanceFailure.Drained))
+            {
+                // No instance has processed the request: the first instance that is available again gets it, including those that refused. A response
+                // that has begun has precedence over the queue.
+                result = await queue.AcquireAsync(need with { Tried = hasBegun ? [] : null }, gone);
+            }
+
+            call.Wait.Queue = result.Queue;
+            if (result.Charge.IsMade)
+                call.Wait.Charge = result.Charge;
+            if (result.Lease is { } lease)
+                RememberHome(call, lease, home);
+            else
+                span?.SetTag(TelemetryNames.BridgeRefusal, Labels.Of(result.Refusal)).SetStatus(ActivityStatusCode.Error);
+            return result;
+        }
+        finally
+        {
+            call.Result.Queued += time.GetElapsedTime(since);
+        }
+    }
+
+    /// <summary>Remembers the instance of a conversation that spilled over, so that its next turn goes to the same one.</summary>
+    private void RememberHome(ForwardedCall call, InstanceLease lease, string? home)
+    {
+        if (lease.Spill != SpillReason.None && call.Facts.Affinity != 0)
+            homes.Note(call.Facts.Affinity, call.Model.Key, lease.Instance.Name);
+        else if (home is not null)
+            homes.Forget(call.Facts.Affinity, call.Model.Key);
+    }
+}

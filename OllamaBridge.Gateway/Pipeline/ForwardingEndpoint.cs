@@ -1,0 +1,11 @@
+using OllamaBridge.Gateway.Forwarding;
+using OllamaBridge.Gateway.Resumption;
+
+namespace OllamaBridge.Gateway.Pipeline;
+
+/// <summary>Forwards a request to an instance. The end of the pipeline.</summary>
+internal sealed class ForwardingEndpoint(RequestForwarder forwarder) : IRequestStage
+{
+    public Task InvokeAsync(HttpContext context, RequestDelegate next) =>
+        forwarder.ForwardAsync(context, context.Features.Get<ForwardingTarget>() ?? ForwardingTarget.Any);
+}

@@ -1,0 +1,30 @@
+using OllamaBridge.Gateway.Catalog;
+using OllamaBridge.Gateway.Quotas;
+
+namespace OllamaBridge.Gateway.Pipeline;
+
+/// <summary>Registers the stages of the pipeline.</summary>
+internal static class PipelineServiceCollectionExtensions
+{
+    public static IServiceCollection AddPipeline(this IServiceCollection services) => services
+        .AddSingleton<RequestIdStage>()
+        .AddSingleton<AccessStage>()
+        .AddSingleton<RequestRecorder>()
+        .AddSingleton<ModelAudit>()
+        .AddSingleton<AccountingStage>()
+        .AddSingleton<ProtocolStage>()
+        .AddSingleton<ShutdownStage>()
+        .AddSingleton<IdentityStage>()
+        .AddSingleton<RegionStage>()
+        .AddSingleton<ReservedRouteStage>()
+        .AddSingleton<InventoryEndpoint>()
+        .AddSingleton<ConcurrencyStage>()
+        .AddSingleton<BodyStage>()
+        .AddSingleton<ModelStage>()
+        .AddSingleton<QuotaStage>()
+        .AddSingleton<TokenCountEndpoint>()
+        .AddSingleton<PriorityStage>()
+        .AddSingleton<ManagementEndpoint>()
+        .AddSingleton<UnloadStage>()
+        .AddSingleton<ForwardingEndpoint>();
+}

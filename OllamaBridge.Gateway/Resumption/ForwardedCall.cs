@@ -1,0 +1,61 @@
+using OllamaBridge.Gateway.Accounting;
+using OllamaBridge.Gateway.Catalog;
+using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Protocols.Answers;
+using OllamaBridge.Gateway.Protocols.Bodies;
+using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Tenants;
+
+namespace OllamaBridge.Gateway.Resumption;
+
+/// <summary>A request that is forwarded: the features that its stages have set, and the states of its wait and response.</summary>
+internal sealed class ForwardedCall(OperationFeature operation, Tenant tenant, RequestBodyFeature body, ModelSelection model, RequestResult result)
+{
+    public Operation Operation => operation.Operation;
+
+    /// <inheritdoc cref="OperationFeature.Rest"/>
+    public string Rest => operation.Rest;
+
+    public Tenant Tenant => tenant;
+
+    public RequestFacts Facts => body.Facts;
+
+    /// <inheritdoc cref="RequestBodyFeature.Body"/>
+    public ReplayableBody? Body => body.Body;
+
+    public ModelSelection Model => model;
+
+    public RequestResult Result => result;
+
+    public ForwardingTarget Target { get; init; } = ForwardingTarget.Any;
+
+    public QueueWait Wait { get; init; } = new();
+
+    public ResponseState Response { get; } = new();
+
+    /// <summary>The only instance that may serve it now; null if any may.</summary>
+    public Instance? Pinned { get; set; }
+
+    /// <summary>Whether the client requests a stream.</summary>
+    public bool Streams => Facts.Stream ?? Operation.StreamsByDefault;
+
+    /// <summary>Whether an interrupted progress stream is repeated on another instance, without the part that the client has received.</summary>
+    public bool IsRepeatable => Target.ChooseNext is not null && Operation.End == StreamEnd.Success && Body is not null;
+
+    /// <summary>The data of the response that a writer needs.</summary>
+    public ResponseContext ResponseContext =>
+        new(Operation, Model.SentName, Result.StartedAt, Response.FirstSentAt ?? Result.StartedAt, Response.WantsUsage);
+
+    /// <summary>Copies the token counts of the recorded response.</summary>
+    public void SettleTranscript()
+    {
+        if (Response.Transcript is not { } transcript)
+            return;
+        Result.InputTokens = transcript.End.PromptTokens ?? 0;
+        Result.OutputTokens = transcript.End.Tokens ?? transcript.Tokens;
+    }
+
+    /// <summary>Settles the tenant's charge, once.</summary>
+    public void SettleCharge() => Wait.SettleCharge(Result.AnsweredBy is not null, Result.InputTokens, Result.OutputTokens);
+}
