@@ -20,7 +20,7 @@ internal sealed class QueueHarness : IDisposable
         Options = options ?? new QueueOptions();
         Fleet.Publish(builder.Build());
         Queue = new RequestQueue(
-            Fleet, Deciding.Scheduler(Clock, scheduling), Microsoft.Extensions.Options.Options.Create(Options), Clock, new BridgeMetrics(_meters));
+            Fleet, Deciding.Scheduler(Clock, scheduling), Microsoft.Extensions.Options.Options.Create(Options), Clock, new QueueMetrics(_meters));
     }
 
     public FakeTimeProvider Clock { get; } = new();

@@ -18,7 +18,7 @@ public sealed class QuotaStageTests : IDisposable
     public QuotaStageTests() => _stage = new QuotaStage(
         TestQuotas.Alone(TimeProvider.System),
         Options.Create(new CapOptions { MaxOutputTokens = 100 }),
-        new BridgeMetrics(_meters),
+        new QuotaMetrics(_meters),
         TimeProvider.System);
 
     [Fact]

@@ -1,4 +1,4 @@
-using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Accounting;
 
@@ -7,7 +7,6 @@ internal static class AccountingServiceCollectionExtensions
 {
     public static IServiceCollection AddAccounting(this IServiceCollection services)
     {
-        services.AddBridgeOptions<LedgerOptions, LedgerOptionsValidator>(LedgerOptions.Section);
-        return services.AddSingleton<RequestAccounting>();
+        return services.AddBridgeOptions<LedgerOptions, LedgerOptionsValidator>(LedgerOptions.Section);
     }
 }

@@ -25,7 +25,7 @@ internal sealed class ActivationService : BackgroundService
         RequestQueue queue,
         ITierStore store,
         IOptions<SharingOptions> sharing,
-        BridgeMetrics metrics,
+        ActivationMetrics metrics,
         TimeProvider time,
         ILogger<ActivationService> logger,
         Audit.AuditTrail? audit = null)

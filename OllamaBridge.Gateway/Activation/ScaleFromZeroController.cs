@@ -16,7 +16,7 @@ internal sealed partial class ScaleFromZeroController(
     RequestQueue queue,
     TierUse use,
     TierDrain drain,
-    BridgeMetrics metrics,
+    ActivationMetrics metrics,
     TimeProvider time,
     ILogger logger,
     AuditTrail? audit = null)

@@ -23,7 +23,7 @@ internal sealed class AttemptSender(
     ResponseTransformer transformer,
     RequestQueue queue,
     RetryBudget retries,
-    BridgeMetrics metrics,
+    ForwardingMetrics metrics,
     ForwardTimeouts timeouts,
     StallDetector watch,
     ConversationRegions homes,
@@ -46,7 +46,7 @@ internal sealed class AttemptSender(
     public async ValueTask<LeaseResult> AcquireAsync(
         BridgeCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
     {
-        using var span = BridgeTracing.StartQueue(call);
+        using var span = QueueTracing.StartQueue(call.ModelKey);
         var hasBegun = call.Kept is { HasBegun: true };
         var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.ModelKey) : null;
         var need = new LeaseRequest(
@@ -133,7 +133,7 @@ internal sealed class AttemptSender(
     {
         var attempt = new ForwardAttempt(call, lease, budget, time, context.RequestAborted)
         {
-            Span = BridgeTracing.StartAttempt(call, lease.Instance),
+            Span = AttemptTracing.StartAttempt(call, lease.Instance),
             Plan = plan,
             Race = race,
             IsBoundToInstance = ResumptionOptions.IsUnwanted(context.Request.Headers),
@@ -184,7 +184,7 @@ internal sealed class AttemptSender(
                 watch.Remove(attempt);
             if (attempt.Overlap() is { } overlap)
                 parallelism.Add(lease, overlap);
-            BridgeTracing.EndAttempt(attempt);
+            AttemptTracing.EndAttempt(attempt);
             attempt.Watcher?.Dispose();
             // Service times predict free slots. Requests without a slot and overtaken attempts do not count.
             if (call.Operation.Kind == OperationKind.Inference && !attempt.IsOvertaken)

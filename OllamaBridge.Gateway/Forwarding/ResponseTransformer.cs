@@ -25,7 +25,7 @@ internal sealed class ResponseTransformer(
     PlacementOutcomes outcomes,
     FirstTokenTimes firstTokens,
     LoadTimes loadTimes,
-    BridgeMetrics metrics,
+    ForwardingMetrics metrics,
     TimeProvider time) : HttpTransformer
 {
     /// <summary>The response header with the name of the instance that served the request.</summary>
@@ -327,7 +327,7 @@ internal sealed class ResponseTransformer(
         if (attempt.Call.IsUnload)
             return;
         var elapsed = time.GetElapsedTime(attempt.SentAt);
-        BridgeTracing.RecordFirstByte(attempt);
+        AttemptTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(Labels.OfGenAi(attempt.Call.Operation), attempt.Call.ModelKey, elapsed);
         if (!attempt.Lease.WasLoaded)
         {

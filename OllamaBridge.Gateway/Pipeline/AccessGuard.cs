@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Tenants;
 namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Refuses foreign <c>Host</c> headers on loopback and foreign <c>Origin</c> headers, and writes CORS headers as Ollama does.</summary>
-internal sealed class AccessGuard(IOptions<AccessOptions> options, BridgeMetrics? metrics = null, ILogger<AccessGuard>? logger = null)
+internal sealed class AccessGuard(IOptions<AccessOptions> options, AccessMetrics? metrics = null, ILogger<AccessGuard>? logger = null)
 {
     private const int MaxLogged = 200;
     private readonly ConcurrentDictionary<(string Header, string Value), bool> _logged = new();

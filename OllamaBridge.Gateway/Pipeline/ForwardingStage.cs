@@ -23,7 +23,7 @@ internal sealed class ForwardingStage(
     RepeatedFailures repeated,
     FewerLayers fewerLayers,
     IFleet fleet,
-    BridgeMetrics metrics,
+    ForwardingMetrics metrics,
     IOptions<ForwardingOptions> options,
     IOptions<QueueOptions> queueOptions,
     TimeProvider time,

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using OllamaBridge.Gateway.Catalog;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Protocols;
@@ -13,8 +15,7 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
 {
     // The size in bytes of net/http's buffer for a response without a length.
     private const int ServerBuffer = 2048;
-    private readonly ConditionalWeakTable<Inventory, ConcurrentDictionary<(ModelAccess Access, bool IsAwake), Inventory>> _narrowed = new();
-    private static readonly ModelAccess Everything = new(["*"]);
+    private readonly ConditionalWeakTable<FleetSnapshot, ConcurrentDictionary<InventoryKey, Inventory>> _inventories = new();
     private static readonly ReadOnlyMemory<byte> Running = "Ollama is running"u8.ToArray();
 
     public Task HandleAsync(HttpContext context, BridgeCall call)
@@ -77,13 +78,11 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
     private Inventory InventoryFor(Tenant tenant, bool isAwake)
     {
         var snapshot = fleet.Current.For(tenant.Instances);
-        var access = tenant.Models;
-        isAwake &= !snapshot.Cold.IsEmpty;
         // Cached for each snapshot and set of models; collected with the snapshot.
-        return access is null && chains.Aliases.IsEmpty && !isAwake
-            ? snapshot.Inventory
-            : _narrowed.GetOrCreateValue(snapshot.Inventory).GetOrAdd(
-                (access ?? Everything, isAwake), key => Inventory.Build(snapshot.Instances, key.Access.Allows, chains.Aliases, key.IsAwake ? [] : snapshot.Cold, snapshot.ServedDigests));
+        return _inventories.GetOrCreateValue(snapshot).GetOrAdd(
+            new InventoryKey(tenant.Models, chains.Aliases, isAwake && !snapshot.Cold.IsEmpty),
+            static (key, snapshot) => Inventory.Of(snapshot, key.Access is { } access ? access.Allows : null, key.Aliases, key.IsAwake),
+            snapshot);
     }
 
     public static Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body, string type)
@@ -96,4 +95,6 @@ internal sealed class InventoryStage(IFleet fleet, ModelChains chains)
             ? Task.CompletedTask
             : context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
+
+    private readonly record struct InventoryKey(ModelAccess? Access, ImmutableArray<ModelChain> Aliases, bool IsAwake);
 }

@@ -10,7 +10,7 @@ namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Resolves the model that a request names, and rejects the request if there is none.</summary>
 internal sealed class ModelStage(
-    IFleet fleet, ModelChains chains, RegistryRules registries, InventoryStage inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time)
+    IFleet fleet, ModelChains chains, RegistryRules registries, InventoryStage inventory, IOptions<AccessOptions> options, CatalogMetrics metrics, TimeProvider time)
 {
     private bool CloudModels => options.Value.CloudModels;
 

@@ -7,7 +7,6 @@ namespace OllamaBridge.Gateway.Pipeline;
 internal sealed class ProtocolStage(TimeProvider time, RequestAccounting accounting)
 {
     /// <summary>gin's body of a 405 response.</summary>
-    public static ReadOnlySpan<byte> NotAllowed => "405 method not allowed"u8;
 
     /// <summary>Handles a request that is not for one of the bridge's own endpoints.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
@@ -57,8 +56,8 @@ internal sealed class ProtocolStage(TimeProvider time, RequestAccounting account
     {
         context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
         context.Response.ContentType = "text/plain";
-        context.Response.ContentLength = NotAllowed.Length;
-        return context.Response.Body.WriteAsync(NotAllowed.ToArray(), 0, NotAllowed.Length);
+        context.Response.ContentLength = RejectedRequests.NotAllowed.Length;
+        return context.Response.Body.WriteAsync(RejectedRequests.NotAllowed.ToArray(), 0, RejectedRequests.NotAllowed.Length);
     }
 
     private static Task MethodNotAllowed(HttpContext context, Operation operation)

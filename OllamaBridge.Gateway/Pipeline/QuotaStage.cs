@@ -8,7 +8,7 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Refuses requests that exceed the caps for a single request or the unused part of their tenant's limits.</summary>
-internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options, BridgeMetrics metrics, TimeProvider time)
+internal sealed class QuotaStage(IQuotaStore store, IOptions<CapOptions> options, QuotaMetrics metrics, TimeProvider time)
 {
     private CapOptions CapsInEffect => options.Value;
 

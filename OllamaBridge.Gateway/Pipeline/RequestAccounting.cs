@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Records every request exactly once, regardless of its outcome.</summary>
 internal sealed class RequestAccounting(
-    BridgeMetrics metrics, ILedger ledger, ModelAudit audit, RecentFigures recent, IFleet fleet, GracefulStop stop, TimeProvider time, ILogger<RequestAccounting> logger)
+    RequestMetrics metrics, ILedger ledger, ModelAudit audit, RecentFigures recent, IFleet fleet, GracefulStop stop, TimeProvider time, ILogger<RequestAccounting> logger)
 {
     // nginx's status for a client that disconnected; never sent to a client.
     private const int ClientClosedRequest = 499;
@@ -108,7 +108,7 @@ internal sealed class RequestAccounting(
         if (logger.IsEnabled(LogLevel.Information))
             Write(record, Caller.AddressOf(context));
         if (Activity.Current is { IsAllDataRequested: true } activity && BridgeTracing.IsHeard(activity))
-            BridgeTracing.DescribeServer(activity, call, context.Request);
+            RequestTracing.DescribeServer(activity, call, context.Request);
     }
 
     private void Write(LedgerRecord record, string? address) => AccountingLog.Ended(

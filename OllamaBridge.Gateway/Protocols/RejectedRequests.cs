@@ -18,6 +18,10 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
     : IHostedService, IObserver<KeyValuePair<string, object?>>, IDisposable
 {
     private const string Event = "Microsoft.AspNetCore.Server.Kestrel.BadRequest";
+
+    /// <summary>The body for status 405, as a server writes it.</summary>
+    public static ReadOnlySpan<byte> NotAllowed => "405 method not allowed"u8;
+
     private LimitOptions Limits => limits.Value;
     private IDisposable? _subscription;
 
@@ -50,7 +54,7 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
             var request = features.Get<IHttpRequestFeature>();
             // Kestrel requires a tunnel's target also as Host; a request without one gets the same response.
             if (request?.Method == HttpMethods.Connect)
-                writer.Replace(Answer(StatusCodes.Status405MethodNotAllowed, "text/plain", ProtocolStage.NotAllowed));
+                writer.Replace(Answer(StatusCodes.Status405MethodNotAllowed, "text/plain", NotAllowed));
             else if (Word(error.StatusCode) is { } message)
                 writer.Replace(Answer(
                     error.StatusCode, "application/json", ProtocolError.Body(OperationTable.ProtocolOf(request?.Path ?? ""), error.StatusCode, message).Span));

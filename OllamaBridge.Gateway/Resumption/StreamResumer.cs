@@ -15,7 +15,7 @@ internal sealed class StreamResumer(
     IFleet fleet,
     PlacementOutcomes outcomes,
     RepeatedFailures repeated,
-    BridgeMetrics metrics,
+    ResumptionMetrics metrics,
     IOptions<ResumptionOptions> options,
     TimeProvider time,
     ILogger<StreamResumer> logger)
@@ -209,7 +209,7 @@ internal sealed class StreamResumer(
         (call.Continued ??= []).Add(cause);
         if (call.SilentSince is null || broken.Messages > 0)
             call.SilentSince = Math.Max(broken.SentAt, broken.LastByteAt);
-        BridgeTracing.RecordInterruption(cause);
+        ResumptionTracing.RecordInterruption(cause);
         if (call.Kept is { } kept)
         {
             kept.EarlierDuration += (long)time.GetElapsedTime(broken.SentAt, Math.Max(broken.SentAt, broken.LastByteAt)).TotalNanoseconds;

@@ -17,7 +17,7 @@ internal static class LoggingDefaults
         ("System.Net.Http", LogLevel.Warning),
         ("Yarp", LogLevel.Error),
         ("Polly", LogLevel.Warning),
-        (AuditLog.Category, LogLevel.Information),
+        (TelemetryNames.AuditCategory, LogLevel.Information),
     ];
 
     public static ILoggingBuilder AddDefaults(this ILoggingBuilder logging)

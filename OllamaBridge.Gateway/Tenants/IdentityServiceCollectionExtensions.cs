@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Tenants;
 
@@ -9,14 +9,12 @@ internal static class IdentityServiceCollectionExtensions
     public static IServiceCollection AddIdentity(this IServiceCollection services)
     {
         services.AddBridgeOptions<AccessOptions, AccessOptionsValidator>(AccessOptions.Section);
-        services.AddBridgeOptions<LimitOptions, LimitOptionsValidator>(LimitOptions.Section);
         services.AddBridgeOptions<TenantsOptions, TenantsOptionsValidator>(TenantsOptions.Section);
         services.AddSingleton<IValidateOptions<AccessOptions>, AnonymousAccessValidator>();
         services.AddSingleton<TenantDirectory>();
         services.AddSingleton<FailedLoginThrottle>();
-        services.AddSingleton<IdentityStage>();
         services.AddHostedService<TenantLoader>();
-        services.AddSingleton<AccessGuard>();
+        services.AddSingleton<AccessMetrics>();
         return services;
     }
 }

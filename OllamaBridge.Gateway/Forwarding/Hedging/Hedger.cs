@@ -16,7 +16,7 @@ internal sealed class Hedger(
     RequestQueue queue,
     FirstTokenTimes times,
     HedgeBudget budget,
-    BridgeMetrics metrics,
+    ForwardingMetrics metrics,
     IOptions<HedgingOptions> options,
     TimeProvider time)
 {

@@ -16,7 +16,7 @@ internal sealed class ParallelismLearner
     private readonly ILogger<ParallelismLearner> _logger;
 
     public ParallelismLearner(
-        IFleet fleet, IOptions<ParallelismOptions> options, BridgeMetrics metrics, TimeProvider time, ILogger<ParallelismLearner> logger)
+        IFleet fleet, IOptions<ParallelismOptions> options, PlacementMetrics metrics, TimeProvider time, ILogger<ParallelismLearner> logger)
     {
         _options = options;
         _time = time;

@@ -1,9 +1,10 @@
 using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 
-namespace OllamaBridge.Gateway.Audit;
+namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Records changes of models through the model API: pull, create, copy, delete, push and unload.</summary>
 internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
