@@ -2,7 +2,6 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admin;
-using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;

@@ -45,7 +45,7 @@ public sealed partial class LoggingDefaultsTests : IDisposable
         var time = DateTimeOffset.Parse(request["Timestamp"]!.GetValue<string>(), CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind);
         Assert.Equal(TimeSpan.Zero, time.Offset);
         Assert.EndsWith("Z", request["Timestamp"]!.GetValue<string>(), StringComparison.Ordinal);
-        Assert.Equal("OllamaBridge.Gateway.Accounting.RequestAccounting", request["Category"]!.GetValue<string>());
+        Assert.Equal("OllamaBridge.Gateway.Pipeline.RequestAccounting", request["Category"]!.GetValue<string>());
         Assert.Equal(("tags", "127.0.0.1"), (request["State"]!["Operation"]!.GetValue<string>(), request["State"]!["Address"]!.GetValue<string>()));
         Assert.NotNull(request["State"]!["RequestId"]);
         var change = JsonNode.Parse(lines.Single(l => l.Contains("\"EventId\":1860", StringComparison.Ordinal)))!;

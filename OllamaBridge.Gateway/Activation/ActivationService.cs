@@ -3,7 +3,6 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 

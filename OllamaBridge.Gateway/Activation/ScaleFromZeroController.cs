@@ -2,7 +2,6 @@ using System.Threading.Channels;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.Telemetry;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Activation;

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;

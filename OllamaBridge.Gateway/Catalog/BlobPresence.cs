@@ -1,6 +1,5 @@
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Catalog;
 

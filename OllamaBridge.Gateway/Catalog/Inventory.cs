@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Text.Json;
-using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 

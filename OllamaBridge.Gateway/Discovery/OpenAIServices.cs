@@ -1,5 +1,4 @@
 using System.Globalization;
-using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Discovery;

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Gpu;
 using OllamaBridge.Gateway.Fleet.Weights;

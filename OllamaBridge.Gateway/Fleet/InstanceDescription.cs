@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 

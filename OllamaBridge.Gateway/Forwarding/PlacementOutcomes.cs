@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Settings;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

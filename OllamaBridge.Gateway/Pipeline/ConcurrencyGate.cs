@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Quotas;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Pipeline;
 

@@ -4,7 +4,6 @@ using System.Runtime.CompilerServices;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Tenants;
 

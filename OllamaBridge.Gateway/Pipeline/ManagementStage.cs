@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;

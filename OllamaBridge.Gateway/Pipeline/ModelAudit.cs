@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Pipeline;

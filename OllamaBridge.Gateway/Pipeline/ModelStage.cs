@@ -3,7 +3,6 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;

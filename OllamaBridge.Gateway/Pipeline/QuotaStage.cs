@@ -3,7 +3,6 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Quotas;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Pipeline;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;

@@ -5,8 +5,6 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Pipeline;
-using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Protocols;
 

@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Shutdown;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;

@@ -2,8 +2,6 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Quotas;
 

@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Resumption;
 

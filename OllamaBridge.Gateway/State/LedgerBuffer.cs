@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 

@@ -1,5 +1,4 @@
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 

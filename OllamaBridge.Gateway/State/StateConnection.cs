@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Settings;
-using OllamaBridge.Gateway.Telemetry;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Audit;
 
 namespace OllamaBridge.Gateway.Telemetry;
 

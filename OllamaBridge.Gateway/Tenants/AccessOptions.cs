@@ -1,6 +1,4 @@
-using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Tenants;
 

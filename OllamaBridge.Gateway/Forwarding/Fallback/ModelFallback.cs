@@ -1,7 +1,6 @@
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Pipeline;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 

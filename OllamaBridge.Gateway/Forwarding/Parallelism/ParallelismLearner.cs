@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Parallelism;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Parallelism;
 
