@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.Fleet;
 using OllamaBridge.Gateway.Tests.Queueing;

@@ -1,7 +1,10 @@
+using System.Text.RegularExpressions;
+using OllamaBridge.Gateway.Tests.Deployment;
+
 namespace OllamaBridge.Gateway.Tests.Architecture;
 
 /// <summary>The gateway's folders are layers (ADR 0061).</summary>
-public class LayerTests
+public partial class LayerTests
 {
     private const string Root = "OllamaBridge.Gateway";
 
@@ -39,6 +42,13 @@ public class LayerTests
             .Where(t => t.Namespace?.StartsWith($"{Root}.Telemetry", StringComparison.Ordinal) == true)
             .Select(t => t.Name)
             .Where(n => n.EndsWith("Metrics", StringComparison.Ordinal) || n.EndsWith("Log", StringComparison.Ordinal)));
+
+    [Fact]
+    public void Guide_Folders_EqualLayers() =>
+        Assert.Equal(Layers, Folder().Matches(RepositoryFiles.Read("docs/architecture.md")).Select(m => m.Groups[1].Value));
+
+    [GeneratedRegex(@"^\| `([^`]+?)/?` \|", RegexOptions.Multiline)]
+    private static partial Regex Folder();
 
     private static bool IsStage(string type) => FolderOf(type) == "Pipeline" && type.EndsWith("Stage", StringComparison.Ordinal);
 

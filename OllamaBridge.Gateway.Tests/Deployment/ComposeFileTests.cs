@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
-using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.State;

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Quotas;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.Queueing;
 

@@ -7,6 +7,6 @@ internal static class AccountingServiceCollectionExtensions
 {
     public static IServiceCollection AddAccounting(this IServiceCollection services)
     {
-        return services.AddBridgeOptions<LedgerOptions, LedgerOptionsValidator>(LedgerOptions.Section);
+        return services.AddBridgeOptions<LedgerOptions, LedgerOptionsValidator>(LedgerOptions.Section).AddSingleton<RecentFigures>();
     }
 }
