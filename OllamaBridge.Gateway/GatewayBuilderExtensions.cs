@@ -3,12 +3,15 @@ using OllamaBridge.Gateway.Activation;
 using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Catalog;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Gateway.Quotas;
+using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Shutdown;
@@ -32,14 +35,17 @@ internal static class GatewayBuilderExtensions
             .AddSettings(builder.Configuration)
             .AddIdentity()
             .AddProtocols()
-            .AddNaming()
+            .AddCatalog()
             .AddState()
-            .AddAdmission()
+            .AddQuotas()
+            .AddQueue()
+            .AddDiscovery()
             .AddFleet()
             .AddActivation()
             .AddRegions()
             .AddScheduling()
             .AddForwarding()
+            .AddResumption()
             .AddAccounting()
             .AddAudit()
             .AddShutdown()

@@ -1,9 +1,10 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Activation;
-using OllamaBridge.Gateway.Audit;
+using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Tenants;
 
@@ -41,7 +42,7 @@ internal sealed class GatewayReload(
         audit.Record(Of<TenantsOptions>(), Of<TiersOptions>(), Of<ModelsOptions>());
         directory.Configure(Of<TenantsOptions>());
         var tiersChanged = tiers.Configure(Of<TiersOptions>());
-        fleet.Reconfigure(tiers.Cold, NamingServiceCollectionExtensions.DigestsOf(Of<ModelsOptions>()));
+        fleet.Reconfigure(tiers.Cold, CatalogServiceCollectionExtensions.DigestsOf(Of<ModelsOptions>()));
         if (tiersChanged)
             activation.Reconfigure();
     }

@@ -2,7 +2,6 @@ using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.Fleet;
@@ -108,5 +109,5 @@ public sealed class ColdModelsTests
     private static FleetBuilder Fleet() => new(new ColdTiers([Tier]));
 
     private static IEnumerable<JsonNode> Tags(FleetSnapshot snapshot) =>
-        JsonNode.Parse(Encoding.UTF8.GetString(snapshot.Inventory.Tags.Span))!["models"]!.AsArray().Select(m => m!);
+        JsonNode.Parse(Encoding.UTF8.GetString(Inventory.Of(snapshot).Tags.Span))!["models"]!.AsArray().Select(m => m!);
 }

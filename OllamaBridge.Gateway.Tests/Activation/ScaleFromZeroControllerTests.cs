@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tests.EndToEnd;
 using OllamaBridge.Gateway.Tests.Fleet;
 using OllamaBridge.Gateway.Tests.Queueing;
@@ -420,7 +419,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         var logger = (Microsoft.Extensions.Logging.ILogger)_logs;
         return new ScaleFromZeroController(
             Tier, _platform, _queue.Fleet, _queue.Queue, new TierUse(Tier, _store, _queue.Clock),
-            new TierDrain(Tier, _queue.Fleet, _store, Exchange, _queue.Clock, logger), new BridgeMetrics(_meters), _queue.Clock, logger);
+            new TierDrain(Tier, _queue.Fleet, _store, Exchange, _queue.Clock, logger), new ActivationMetrics(_meters), _queue.Clock, logger);
     }
 
     private void Start(string name, int slots = 4) => _queue.Fleet.Publish(_queue.Builder.With(name, "big", slots: slots).Build());

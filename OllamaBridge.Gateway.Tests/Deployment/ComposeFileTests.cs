@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
-using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Gateway.Tests.State;
@@ -72,7 +71,7 @@ public partial class ComposeFileTests
     public void Ports_Published_OnlyBridgeOnLoopback()
     {
         Assert.Equal(["bridge"], _compose.Services.Where(s => s.Value.Has("ports")).Select(s => s.Key));
-        var admin = Assert.Single(AdminListener.Split(Bridge.Environment("Bridge__Admin__Urls")));
+        var admin = Assert.Single(ListenRules.SplitAdminUrls(Bridge.Environment("Bridge__Admin__Urls")));
         Assert.Equal(
             [$"${{BRIDGE_ADDRESS:-127.0.0.1}}:${{BRIDGE_PORT:-11400}}:{new Uri(GatewayServer.DefaultUrl).Port}",
                 $"127.0.0.1:${{BRIDGE_ADMIN_PORT:-11401}}:{BindingAddress.Parse(admin).Port}"],

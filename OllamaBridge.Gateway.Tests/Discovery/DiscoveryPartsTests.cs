@@ -1,5 +1,4 @@
 using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Fleet;
 using static OllamaBridge.Gateway.Tests.Kubernetes.Slices;
 
 namespace OllamaBridge.Gateway.Tests.Discovery;

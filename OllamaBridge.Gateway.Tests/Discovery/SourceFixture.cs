@@ -22,7 +22,7 @@ internal sealed class SourceFixture : IAsyncDisposable
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Add(Configuration).Build());
         services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Debug).AddProvider(Logs));
         services.AddServiceDiscovery();
-        services.AddFleet();
+        services.AddDiscovery().AddFleet();
         _services = services.BuildServiceProvider();
         Source = _services.GetRequiredService<IInstanceSource>();
     }

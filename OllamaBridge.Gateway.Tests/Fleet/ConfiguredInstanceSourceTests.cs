@@ -115,7 +115,7 @@ public sealed class ConfiguredInstanceSourceTests
             services.AddLogging(logging => logging.AddProvider(Logs));
             services.AddSingleton<TimeProvider>(Time);
             services.AddServiceDiscovery();
-            services.AddFleet();
+            services.AddDiscovery().AddFleet();
             services.AddSingleton<IHostLookup>(this);
             _services = services.BuildServiceProvider();
             Source = _services.GetRequiredService<IInstanceSource>();

@@ -1,5 +1,4 @@
 using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

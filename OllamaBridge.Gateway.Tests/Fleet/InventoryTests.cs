@@ -1,4 +1,5 @@
 using System.Text;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 
@@ -45,7 +46,7 @@ public class InventoryTests
                 Loaded = [FleetBuilder.InMemory("tiny", Day.AddDays(9), "\"longer there\""), FleetBuilder.InMemory("theirs", Day, "\"theirs\"")],
             });
 
-        var inventory = fleet.Build().Inventory;
+        var inventory = Inventory.Of(fleet.Build());
 
         Assert.Equal("""{"models":[{"name":"tiny"},"theirs"]}""", Text(inventory.Tags));
         Assert.Equal("""{"models":["theirs",{"name":"tiny"}]}""", Text(inventory.Running));

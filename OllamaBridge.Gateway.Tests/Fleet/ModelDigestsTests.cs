@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using FsCheck;
 using FsCheck.Fluent;
+using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Tenants;
 
@@ -71,7 +72,7 @@ public class ModelDigestsTests
                 return;
             Assert.NotEmpty(model.Placements);
             // /api/tags shows the digest that is served.
-            var shown = (string?)JsonNode.Parse(snapshot.Inventory.Tags.Span)!["models"]![0]!["digest"];
+            var shown = (string?)JsonNode.Parse(Inventory.Of(snapshot).Tags.Span)!["models"]![0]!["digest"];
             Assert.True(shown is null || shown == model.Digest);
         }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
     }
@@ -82,7 +83,7 @@ public class ModelDigestsTests
         var snapshot = Fleet(("i", A, 0), ("j", B, 5)).For(InstanceAccess.Without(null, "j"));
         Assert.Equal(A, Model(snapshot).Digest);
         Assert.Single(Model(snapshot).Placements);
-        Assert.Contains(A, System.Text.Encoding.UTF8.GetString(snapshot.Inventory.Tags.Span), StringComparison.Ordinal);
+        Assert.Contains(A, System.Text.Encoding.UTF8.GetString(Inventory.Of(snapshot).Tags.Span), StringComparison.Ordinal);
     }
 
     [Theory]

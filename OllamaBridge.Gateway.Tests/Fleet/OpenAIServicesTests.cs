@@ -1,5 +1,4 @@
 using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

@@ -61,6 +61,7 @@ internal static class TestCalls
         Options.Create(new HealthOptions()),
         time,
         new Random(1),
-        new BridgeMetrics(Meters),
+        new ForwardingMetrics(Meters),
+        new PlacementMetrics(Meters),
         NullLogger<PlacementOutcomes>.Instance);
 }

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tests.Fleet;
 using OllamaBridge.Gateway.Tests.Scheduling;
 
@@ -20,7 +19,7 @@ internal sealed class QueueHarness : IDisposable
         Options = options ?? new QueueOptions();
         Fleet.Publish(builder.Build());
         Queue = new RequestQueue(
-            Fleet, Deciding.Scheduler(Clock, scheduling), Microsoft.Extensions.Options.Options.Create(Options), Clock, new BridgeMetrics(_meters));
+            Fleet, Deciding.Scheduler(Clock, scheduling), Microsoft.Extensions.Options.Options.Create(Options), Clock, new QueueMetrics(_meters));
     }
 
     public FakeTimeProvider Clock { get; } = new();

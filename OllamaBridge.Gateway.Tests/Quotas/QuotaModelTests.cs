@@ -300,6 +300,8 @@ public sealed class QuotaModelTests
 
         public bool IsShared => true;
 
+        public TimeSpan Timeout => inner.Timeout;
+
         public async ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
         {
             var answer = await inner.ExchangeAsync(report, cancellationToken);

@@ -360,8 +360,8 @@ public sealed class QuotaSharingTests
     public async Task Acquire_ManyThreadsThreeGateways_LimitsHoldInTotal()
     {
         const int Tokens = 30_000, Most = 5;
-        var shares = new MemoryQuotaShares(TimeProvider.System, isShared: true);
-        var gateways = Enumerable.Range(0, 3).Select(n => TestQuotas.Of(shares, $"g{n}", TimeProvider.System, TimeSpan.FromSeconds(30))).ToArray();
+        var shares = new LosableShares(new MemoryQuotaShares(TimeProvider.System, isShared: true)) { Timeout = TimeSpan.FromSeconds(30) };
+        var gateways = Enumerable.Range(0, 3).Select(n => TestQuotas.Of(shares, $"g{n}", TimeProvider.System)).ToArray();
         var limits = new UsageLimits { TokensPerDay = Tokens, ConcurrentRequests = Most };
         using var end = new CancellationTokenSource();
         var ticking = gateways.Select(g => Task.Run(async () =>

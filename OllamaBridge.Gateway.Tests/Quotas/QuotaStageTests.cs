@@ -19,7 +19,7 @@ public sealed class QuotaStageTests : IDisposable
     private readonly QuotaStage _stage;
 
     public QuotaStageTests() => _stage = new QuotaStage(
-        new QuotaReservations(TestQuotas.Alone(TimeProvider.System), Caps, TimeProvider.System), Caps, new BridgeMetrics(_meters));
+        new QuotaReservations(TestQuotas.Alone(TimeProvider.System), Caps, TimeProvider.System), Caps, new QuotaMetrics(_meters));
 
     [Fact]
     public void Invoke_NoLimits_NoAllocationNoLease()

@@ -15,11 +15,10 @@ internal static class TestQuotas
     public static QuotaStore Alone(TimeProvider time) => Of(new MemoryQuotaShares(time), "alone", time);
 
     /// <summary>The store of one of several gateways.</summary>
-    public static QuotaStore Of(IQuotaShares shares, string gateway, TimeProvider time, TimeSpan? patience = null) => new(
+    public static QuotaStore Of(IQuotaShares shares, string gateway, TimeProvider time) => new(
         shares,
         gateway,
         Options.Create(Sharing),
-        Options.Create(new StateOptions { OperationTimeout = patience ?? TimeSpan.FromMilliseconds(50) }),
         time,
         NullLogger<QuotaStore>.Instance);
 }
@@ -46,6 +45,8 @@ internal sealed class LosableShares(MemoryQuotaShares inner) : IQuotaShares
     public int Exchanges { get; private set; }
 
     public bool IsShared => true;
+
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromMilliseconds(50);
 
     public async ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tests.Queueing;
 using OllamaBridge.Gateway.Tests.Simulator;
 
@@ -19,12 +18,12 @@ internal sealed class TestConnection : IAsyncDisposable
         if (probeInterval is { } interval)
             options = options with { ProbeInterval = interval };
         State = new StateConnection(
-            Options.Create(options), TimeProvider.System, NullLogger<StateConnection>.Instance, Metrics = new BridgeMetrics(_meters));
+            Options.Create(options), TimeProvider.System, NullLogger<StateConnection>.Instance, Metrics = new StateMetrics(_meters));
     }
 
     public StateConnection State { get; }
 
-    public BridgeMetrics Metrics { get; }
+    public StateMetrics Metrics { get; }
 
     public TestMeters Meters => _meters;
 

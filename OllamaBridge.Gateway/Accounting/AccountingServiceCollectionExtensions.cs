@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Accounting;
 
@@ -6,7 +7,6 @@ internal static class AccountingServiceCollectionExtensions
 {
     public static IServiceCollection AddAccounting(this IServiceCollection services)
     {
-        services.AddBridgeOptions<LedgerOptions, LedgerOptionsValidator>(LedgerOptions.Section);
-        return services;
+        return services.AddBridgeOptions<LedgerOptions, LedgerOptionsValidator>(LedgerOptions.Section).AddSingleton<RecentFigures>();
     }
 }

@@ -1,4 +1,3 @@
-using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Accounting;
@@ -24,7 +23,7 @@ internal sealed class RecentFigures(TimeProvider time)
     private static readonly string Truncated = Labels.Of(RequestOutcome.Truncated);
     private readonly Lock _lock = new();
     private readonly Bucket[] _ring = [.. Enumerable.Range(0, Steps).Select(_ => new Bucket())];
-    private readonly Queue<DashboardTrouble> _troubles = new(MaxTroubles);
+    private readonly Queue<RequestTrouble> _troubles = new(MaxTroubles);
 
     private long Now => time.GetTimestamp() / (long)(time.TimestampFrequency * Step.TotalSeconds);
 
@@ -47,7 +46,7 @@ internal sealed class RecentFigures(TimeProvider time)
         }
     }
 
-    public DashboardFigures Figures()
+    public RequestFigures Figures()
     {
         var (requests, tokens) = (new int[Steps], new double[Steps]);
         var (median, p95) = (new double?[Steps], new double?[Steps]);
@@ -65,24 +64,24 @@ internal sealed class RecentFigures(TimeProvider time)
             }
         }
 
-        return new DashboardFigures(Step.TotalSeconds, requests, tokens, median, p95);
+        return new RequestFigures(Step.TotalSeconds, requests, tokens, median, p95);
     }
 
     /// <summary>Returns the stored troubles, newest first.</summary>
-    public IReadOnlyList<DashboardTrouble> Troubles()
+    public IReadOnlyList<RequestTrouble> Troubles()
     {
         lock (_lock)
             return [.. _troubles.Reverse()];
     }
 
-    private static DashboardTrouble? TroubleOf(LedgerRecord record)
+    private static RequestTrouble? TroubleOf(LedgerRecord record)
     {
         var kind = record.Outcome == Failed || record.Outcome == Truncated ? record.Outcome
             : record.Outcome != Succeeded ? null
             : record.Interruptions is { Count: > 0 } ? "continued"
             : record.Attempts > 1 ? "retried"
             : null;
-        return kind is null ? null : new DashboardTrouble(
+        return kind is null ? null : new RequestTrouble(
             record.Time, kind, record.Model, record.Tenant, record.Instance, record.Status, record.Attempts, record.Interruptions);
     }
 

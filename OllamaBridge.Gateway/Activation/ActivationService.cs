@@ -3,7 +3,6 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 
@@ -25,7 +24,7 @@ internal sealed class ActivationService : BackgroundService
         RequestQueue queue,
         ITierStore store,
         IOptions<SharingOptions> sharing,
-        BridgeMetrics metrics,
+        ActivationMetrics metrics,
         TimeProvider time,
         ILogger<ActivationService> logger,
         Audit.AuditTrail? audit = null)

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Discovery.Kubernetes;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Activation;
 
@@ -16,6 +17,7 @@ internal static class ActivationServiceCollectionExtensions
         services.AddSingleton(provider => provider.GetRequiredService<TierDirectory>().Cold);
         services.AddSingleton<IInstanceActivator, KubernetesActivator>();
         services.AddSingleton<IInstanceActivator, HttpActivator>();
+        services.AddSingleton<ActivationMetrics>();
         services.AddSingleton<ActivationService>();
         services.AddHostedService(provider => provider.GetRequiredService<ActivationService>());
         return services;

@@ -2,7 +2,6 @@ using System.Threading.Channels;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.Telemetry;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Activation;
@@ -16,7 +15,7 @@ internal sealed partial class ScaleFromZeroController(
     RequestQueue queue,
     TierUse use,
     TierDrain drain,
-    BridgeMetrics metrics,
+    ActivationMetrics metrics,
     TimeProvider time,
     ILogger logger,
     AuditTrail? audit = null)

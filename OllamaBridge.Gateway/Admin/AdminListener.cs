@@ -12,9 +12,6 @@ internal sealed record AdminOptions
 {
     public const string Section = "Bridge:Admin";
 
-    /// <summary>The configuration key of <see cref="Urls"/>.</summary>
-    public const string UrlsKey = $"{Section}:Urls";
-
     /// <summary>Addresses for operators only, separated by semicolons: <c>http://127.0.0.1:11401</c>. If empty, operators use the clients' addresses.</summary>
     public string Urls { get; init; } = "";
 }
@@ -24,22 +21,19 @@ internal sealed class AdminListener
 {
     private readonly int[] _ports;
 
-    public AdminListener(IOptions<AdminOptions> options) => _ports = [.. Split(options.Value.Urls).Select(u => BindingAddress.Parse(u).Port)];
+    public AdminListener(IOptions<AdminOptions> options) => _ports = [.. ListenRules.SplitAdminUrls(options.Value.Urls).Select(u => BindingAddress.Parse(u).Port)];
 
     public bool Exists => _ports.Length > 0;
 
     /// <summary>Whether a request arrived at it.</summary>
     public bool Received(HttpContext context) => Array.IndexOf(_ports, context.Connection.LocalPort) >= 0;
 
-    /// <summary>Splits the addresses in a setting.</summary>
-    public static string[] Split(string? urls) => (urls ?? "").Split([';', ','], StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-
     /// <summary>
     /// Adds its addresses to the clients' before the server is built. <paramref name="clientUrls"/> applies if the settings contain no addresses of clients.
     /// </summary>
     public static void Listen(IWebHostBuilder web, IConfigurationManager configuration, string clientUrls)
     {
-        var urls = Split(configuration[AdminOptions.UrlsKey]);
+        var urls = ListenRules.SplitAdminUrls(configuration[ListenRules.AdminUrlsKey]);
         if (urls.Length == 0)
             return;
         if (configuration.GetSection("Kestrel:Endpoints").Exists())
@@ -60,7 +54,7 @@ internal sealed class AdminOptionsValidator(IConfiguration configuration) : IVal
     public ValidateOptionsResult Validate(string? name, AdminOptions options)
     {
         var errors = new List<string>();
-        var urls = AdminListener.Split(options.Urls);
+        var urls = ListenRules.SplitAdminUrls(options.Urls);
         // The operators' addresses have already been added to the clients'.
         var others = ListenRules.Addresses(configuration).ToList();
         foreach (var url in urls)
@@ -69,9 +63,9 @@ internal sealed class AdminOptionsValidator(IConfiguration configuration) : IVal
         foreach (var url in urls)
         {
             if (url.Contains('@', StringComparison.Ordinal) || TryParse(url) is not { Port: > 0, IsUnixPipe: false, Scheme: "http" or "https" } address)
-                errors.Add($"{AdminOptions.UrlsKey}: {InstanceAddress.Mistake(url, "http://127.0.0.1:11401")}");
+                errors.Add($"{ListenRules.AdminUrlsKey}: {InstanceAddress.Mistake(url, "http://127.0.0.1:11401")}");
             else if (clients.Contains(address.Port))
-                errors.Add(string.Create(CultureInfo.InvariantCulture, $"{AdminOptions.UrlsKey}: port {address.Port} is used for clients. Choose another port."));
+                errors.Add(string.Create(CultureInfo.InvariantCulture, $"{ListenRules.AdminUrlsKey}: port {address.Port} is used for clients. Choose another port."));
         }
 
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);

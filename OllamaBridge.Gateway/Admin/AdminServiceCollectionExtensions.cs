@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using OllamaBridge.Gateway.Admin.Page;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Admin;
 
@@ -12,6 +13,7 @@ internal static class AdminServiceCollectionExtensions
         services.AddBridgeOptions<AdminOptions, AdminOptionsValidator>(AdminOptions.Section);
         services.AddSingleton<AdminListener>();
         services.AddSingleton<OperatorGate>();
+        services.AddSingleton<SettingsAudit>();
         services.AddFleetPage();
         services.AddApiDescription();
         return services.ConfigureHttpJsonOptions(options =>

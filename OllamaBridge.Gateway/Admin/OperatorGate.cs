@@ -1,5 +1,5 @@
 using Microsoft.AspNetCore.Routing.Patterns;
-using OllamaBridge.Gateway.Fleet.Regions;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Tenants;

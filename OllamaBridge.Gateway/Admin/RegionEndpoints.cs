@@ -1,3 +1,4 @@
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Tenants;

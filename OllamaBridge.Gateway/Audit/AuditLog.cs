@@ -5,8 +5,6 @@ namespace OllamaBridge.Gateway.Audit;
 /// <summary>Log messages of the audit log, in a separate category. Event ids 1860–1869.</summary>
 internal static partial class AuditLog
 {
-    public const string Category = "OllamaBridge.Audit";
-
     private const string Message =
         "{Action} {Target} {Outcome} by {Actor}: key {Key}, tenant {Tenant}, address {Address}, request {RequestId}, status {Status}, reason {Reason}, before {Before}, after {After}";
 

@@ -1,3 +1,5 @@
+using OllamaBridge.Gateway.Settings;
+
 namespace OllamaBridge.Gateway.Audit;
 
 /// <summary>Registers the audit log.</summary>
@@ -7,7 +9,6 @@ internal static class AuditServiceCollectionExtensions
     public static IServiceCollection AddAudit(this IServiceCollection services)
     {
         services.AddBridgeOptions<AuditOptions, AuditOptionsValidator>(AuditOptions.Section);
-        services.AddSingleton<SettingsAudit>();
         return services.AddSingleton<AuditTrail>();
     }
 }

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Audit;
 
@@ -26,7 +27,7 @@ internal sealed class AuditTrail
     {
         _store = store;
         _time = time;
-        _logger = loggers.CreateLogger(AuditLog.Category);
+        _logger = loggers.CreateLogger(TelemetryNames.AuditCategory);
         _attemptsPerMinute = options.Value.AttemptsPerMinute;
     }
 

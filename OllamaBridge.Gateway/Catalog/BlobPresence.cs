@@ -1,11 +1,10 @@
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Catalog;
 
 /// <summary>Checks whether an instance has a blob, because an instance that has it would not read the gigabytes of the upload.</summary>
-internal sealed class BlobPresence(FreshConnectionClient client, IFleet fleet, TimeProvider time)
+internal sealed class BlobPresence([FromKeyedServices(InstanceClients.Fresh)] HttpMessageInvoker client, IFleet fleet, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private const int DigestLength = 64;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
@@ -9,8 +10,7 @@ namespace OllamaBridge.Gateway.Catalog;
 /// <summary>Lists the models of the whole fleet from the snapshot, with aliases.</summary>
 internal sealed class FleetInventory(IFleet fleet, ModelChains chains)
 {
-    private static readonly ModelAccess Everything = new(["*"]);
-    private readonly ConditionalWeakTable<Inventory, ConcurrentDictionary<(ModelAccess Access, bool IsAwake), Inventory>> _narrowed = new();
+    private readonly ConditionalWeakTable<FleetSnapshot, ConcurrentDictionary<InventoryKey, Inventory>> _inventories = new();
 
     /// <summary>
     /// The body of <c>/v1/models/{model}</c> if no server can serve it: for an alias, a model of OpenAI servers only, or one of a cold tier at zero.
@@ -45,12 +45,12 @@ internal sealed class FleetInventory(IFleet fleet, ModelChains chains)
     public Inventory For(Tenant tenant, bool isAwake)
     {
         var snapshot = fleet.Current.For(tenant.Instances);
-        var access = tenant.Models;
-        isAwake &= !snapshot.Cold.IsEmpty;
         // Cached for each snapshot and set of models; collected with the snapshot.
-        return access is null && chains.Aliases.IsEmpty && !isAwake
-            ? snapshot.Inventory
-            : _narrowed.GetOrCreateValue(snapshot.Inventory).GetOrAdd(
-                (access ?? Everything, isAwake), key => Inventory.Build(snapshot.Instances, key.Access.Allows, chains.Aliases, key.IsAwake ? [] : snapshot.Cold, snapshot.ServedDigests));
+        return _inventories.GetOrCreateValue(snapshot).GetOrAdd(
+            new InventoryKey(tenant.Models, chains.Aliases, isAwake && !snapshot.Cold.IsEmpty),
+            static (key, snapshot) => Inventory.Of(snapshot, key.Access is { } access ? access.Allows : null, key.Aliases, key.IsAwake),
+            snapshot);
     }
+
+    private readonly record struct InventoryKey(ModelAccess? Access, ImmutableArray<ModelChain> Aliases, bool IsAwake);
 }

@@ -3,15 +3,23 @@ namespace OllamaBridge.Gateway.Common;
 /// <summary>The ids of all log events. They are public names: documents and alerts use them. A test checks that they are unique and that classes do not share a range.</summary>
 internal static class EventIds
 {
-    public static class Fleet
+    public static class Instance
     {
         public const int NoInstances = 1000;
         public const int Added = 1001;
         public const int Removed = 1002;
         public const int StatusChanged = 1003;
         public const int Draining = 1004;
+    }
+
+    public static class InstanceSource
+    {
         public const int BadConfiguration = 1005;
         public const int LookupFailed = 1006;
+    }
+
+    public static class Fleet
+    {
         public const int ExchangeFailed = 1007;
         public const int StandsBack = 1008;
         public const int DrainingUntil = 1009;
@@ -88,7 +96,7 @@ internal static class EventIds
         public const int Refused = 1490;
     }
 
-    public static class Admission
+    public static class Quota
     {
         public const int ExchangeFailed = 1500;
     }

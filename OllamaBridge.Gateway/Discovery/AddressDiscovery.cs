@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
-using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Discovery;
 
@@ -24,7 +23,7 @@ internal sealed class AddressDiscovery(IHostLookup lookup, ILogger<AddressDiscov
         }
         catch (SocketException e)
         {
-            FleetLog.LookupFailed(logger, host, e.SocketErrorCode);
+            InstanceSourceLog.LookupFailed(logger, host, e.SocketErrorCode);
             return new GroupFound(Members(group, _last.GetValueOrDefault(host, [])), $"DNS lookup of {host} failed ({e.SocketErrorCode})");
         }
     }

@@ -1,7 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.ServiceDiscovery;
-using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Discovery;
@@ -71,7 +70,7 @@ internal sealed class ConfiguredInstanceSource(
         }
         catch (Exception e) when (e is InvalidOperationException or OperationCanceledException)
         {
-            FleetLog.BadConfiguration(logger, e.Message);
+            InstanceSourceLog.BadConfiguration(logger, e.Message);
         }
         finally
         {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Discovery;
 

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Discovery;
 

@@ -1,5 +1,3 @@
-using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Fleet.Regions;
 
 namespace OllamaBridge.Gateway.Discovery;
 

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Discovery;
 

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Discovery.Kubernetes;
-using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Discovery;
 

@@ -4,7 +4,6 @@ using DnsClient;
 using DnsClient.Protocol;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Discovery;
 

@@ -124,7 +124,7 @@ internal sealed class FleetOwner(
         if (_watches.All.Count == 0 && source.IsSearching)
             DiscoveryLog.NobodyFound(logger);
         else if (_watches.All.Count == 0)
-            FleetLog.NoInstances(logger);
+            InstanceLog.NoInstances(logger);
         source.Watch(definitions => _events.Writer.TryWrite(new DefinitionsChanged(definitions)));
         await LookAtAsync(_watches.All, cancellationToken);
     }
@@ -224,7 +224,7 @@ internal sealed class FleetOwner(
             case RequestsFailed failed:
                 if (_watches.Find(failed.Instance) is not { } watch || !watch.Eject(failed.Failure, Settings, now))
                     return false;
-                FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, failed.Failure.ToString());
+                InstanceLog.StatusChanged(logger, watch.Instance.Name, watch.Status, failed.Failure.ToString());
                 Volatile.Write(ref _words, _words with { Ejections = _watches.OwnEjections(now) });
                 return true;
             case RequestsRecovered recovered:
@@ -273,7 +273,7 @@ internal sealed class FleetOwner(
         watch.Look = null;
         var known = watch.Mistake;
         if (watch.Apply(result, Settings, now))
-            FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "responds");
+            InstanceLog.StatusChanged(logger, watch.Instance.Name, watch.Status, result.Error ?? "responds");
         if (watch.Mistake is { } mistake && mistake != known)
             RegionLog.Mistaken(logger, watch.Instance.Name, mistake);
         if (result.LateCatalog is { } late)

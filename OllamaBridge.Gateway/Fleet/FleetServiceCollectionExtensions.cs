@@ -1,19 +1,17 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Discovery.Kubernetes;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Gateway.Fleet.Gpu;
 using OllamaBridge.Gateway.Fleet.Weights;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet;
 
 internal static class FleetServiceCollectionExtensions
 {
-    /// <summary>Adds the fleet: its instance source, its owner and its health check.</summary>
+    /// <summary>Adds the fleet: its owner, its health check and its instruments.</summary>
     public static IServiceCollection AddFleet(this IServiceCollection services)
     {
-        services.AddBridgeOptions<FleetOptions, FleetOptionsValidator>(FleetOptions.Section);
-        services.AddSingleton<IValidateOptions<FleetOptions>, InstanceListValidator>();
         services.AddBridgeOptions<HealthOptions, HealthOptionsValidator>(HealthOptions.Section);
         services.AddBridgeOptions<BreakerOptions, BreakerOptionsValidator>(BreakerOptions.Section);
         services.AddSingleton<IValidateOptions<BreakerOptions>, BreakerTimesValidator>();
@@ -21,8 +19,6 @@ internal static class FleetServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<SharingOptions>, SharingTimesValidator>();
 
         services.TryAddSingleton(TimeProvider.System);
-        services.AddDiscovery();
-        services.AddSingleton<IInstanceSource, ConfiguredInstanceSource>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceProbe>(
             provider, provider.GetRequiredKeyedService<HttpMessageInvoker>(InstanceProbe.ClientKey)));
         services.AddSingleton<ModelWeights>();
@@ -34,18 +30,14 @@ internal static class FleetServiceCollectionExtensions
         services.AddSingleton<FleetSharing>();
         services.AddHostedService(provider => provider.GetRequiredService<FleetSharing>());
         services.AddHealthChecks().AddCheck<FleetHealthCheck>("fleet");
+        services.AddSingleton<PlacementMetrics>();
+        services.AddHostedService<FleetMetrics>();
+        services.AddBridgeOptions<GpuOptions, GpuOptionsValidator>(GpuOptions.Section);
+        services.AddSingleton<IValidateOptions<GpuOptions>, GpuExportersValidator>();
+        services.AddSingleton<IGpuSource, GpuSource>();
+        services.AddSingleton<GpuWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<GpuWatch>());
+        services.AddHostedService<GpuMetrics>();
         return services;
-    }
-
-    private static void AddDiscovery(this IServiceCollection services)
-    {
-        services.AddBridgeOptions<DnsOptions, DnsOptionsValidator>(DnsOptions.Section);
-        services.AddSingleton<IValidateOptions<DnsOptions>, DnsServersValidator>();
-        services.AddKubernetes();
-        services.AddSingleton<DnsQueries>();
-        services.AddSingleton<IHostLookup, DnsHostLookup>();
-        services.AddSingleton<IGroupDiscovery, AddressDiscovery>();
-        services.AddSingleton<IGroupDiscovery, SrvDiscovery>();
-        services.AddSingleton<IGroupDiscovery, KubernetesDiscovery>();
     }
 }

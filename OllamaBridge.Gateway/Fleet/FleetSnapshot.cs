@@ -197,8 +197,7 @@ internal sealed record FleetSnapshot(
     long Version,
     ImmutableArray<InstanceView> Instances,
     FrozenDictionary<string, ModelView> Models,
-    ModelView Anything,
-    Inventory Inventory)
+    ModelView Anything)
 {
     private readonly ConcurrentDictionary<InstanceAccess, FleetSnapshot> _parts = new();
     private FrozenSet<string>? _remote;
@@ -228,8 +227,7 @@ internal sealed record FleetSnapshot(
         0,
         [],
         FrozenDictionary<string, ModelView>.Empty,
-        new ModelView("", new ModelState(""), []),
-        Inventory.Build([]));
+        new ModelView("", new ModelState(""), []));
 
     /// <summary>Finds a model and the placements that a request can use.</summary>
     /// <param name="key">Canonical name; empty if any Ollama server can serve the request.</param>
@@ -250,8 +248,7 @@ internal sealed record FleetSnapshot(
             Version,
             instances,
             models,
-            Narrow(Anything, access),
-            Inventory.Build(instances, cold: cold, digests: Served(models.Values)))
+            Narrow(Anything, access))
         {
             Cold = cold,
             DigestRules = DigestRules,

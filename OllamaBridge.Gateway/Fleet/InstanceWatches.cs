@@ -43,7 +43,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
                 watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) });
                 var until = words.DrainDeadline(definition.Name, definition.Incarnation);
                 watch.Drain(words.IsDrained(definition.Name, definition.Incarnation), until, DueOf(until));
-                FleetLog.Added(logger, definition.Name, definition.Url, definition.Slots);
+                InstanceLog.Added(logger, definition.Name, definition.Url, definition.Slots);
             }
 
             watch.Instance.Configure(definition);
@@ -70,7 +70,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
 
         var gone = _watches.Except(kept).Select(w => w.Instance).ToList();
         foreach (var instance in gone)
-            FleetLog.Removed(logger, instance.Name);
+            InstanceLog.Removed(logger, instance.Name);
         _watches.Clear();
         _watches.AddRange(kept);
         return gone;
@@ -84,7 +84,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
         foreach (var instance in over)
         {
             _watches.RemoveAll(w => w.Instance == instance);
-            FleetLog.Removed(logger, instance.Name);
+            InstanceLog.Removed(logger, instance.Name);
         }
 
         return over;
@@ -104,7 +104,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
             if (deadline is { } until)
                 FleetLog.DrainingUntil(logger, watch.Instance.Name, until);
             else
-                FleetLog.Draining(logger, watch.Instance.Name, draining);
+                InstanceLog.Draining(logger, watch.Instance.Name, draining);
             changed = true;
         }
 
@@ -122,7 +122,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
             if (watch is null || !_watches.Exists(w => w != watch && w.Status == InstanceStatus.Healthy && !w.Draining)
                 || !watch.EjectUntil(now + mark.Remaining, options.Value, now))
                 continue;
-            FleetLog.StatusChanged(logger, watch.Instance.Name, watch.Status, "another gateway's requests failed");
+            InstanceLog.StatusChanged(logger, watch.Instance.Name, watch.Status, "another gateway's requests failed");
             changed = true;
         }
 

@@ -26,7 +26,7 @@ internal static class ProbeError
     private static string DescribeTls(Exception exception)
     {
         var words = Innermost(exception);
-        return exception is Forwarding.Tls.CertificateException ? $"the TLS connection failed: {words}"
+        return exception is CertificateException ? $"the TLS connection failed: {words}"
             : Has(words, NotTls) ? "the TLS connection failed: the server does not speak TLS on this port (https is configured, http may be meant)"
             : Has(words, WantsCertificate) ? $"the TLS connection failed: the server wants a client certificate, or refuses the one that it got (Tls:ClientCertificate): {words}"
             : $"the TLS connection failed: {words}";

@@ -79,8 +79,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
             ++_version,
             views,
             models,
-            new ModelView("", _anything, anything.ToImmutable()),
-            Inventory.Build(views, cold: cold, digests: FleetSnapshot.Served(models.Values)))
+            new ModelView("", _anything, anything.ToImmutable()))
         {
             Cold = cold,
             DigestRules = Digests,

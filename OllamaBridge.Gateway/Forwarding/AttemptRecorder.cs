@@ -11,7 +11,7 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>Records attempts: in metrics and spans, and for the estimates of service times and parallelism.</summary>
-internal sealed class AttemptRecorder(BridgeMetrics metrics, ParallelismLearner parallelism, RequestQueue queue, TimeProvider time, ILogger<AttemptRecorder> logger)
+internal sealed class AttemptRecorder(ForwardingMetrics metrics, ParallelismLearner parallelism, RequestQueue queue, TimeProvider time, ILogger<AttemptRecorder> logger)
 {
     /// <summary>Records that a request is about to be sent to the instance of <paramref name="lease"/>.</summary>
     public void Begin(ForwardedCall call, InstanceLease lease)
@@ -39,7 +39,7 @@ internal sealed class AttemptRecorder(BridgeMetrics metrics, ParallelismLearner 
     {
         if (attempt.Overlap() is { } overlap)
             parallelism.Add(attempt.Lease, overlap);
-        BridgeTracing.EndAttempt(attempt);
+        AttemptTracing.EndAttempt(attempt);
         attempt.Watcher?.Dispose();
         // Service times predict free slots. Requests without a slot and overtaken attempts do not count.
         if (attempt.Call.Operation.Kind == OperationKind.Inference && !attempt.IsOvertaken)

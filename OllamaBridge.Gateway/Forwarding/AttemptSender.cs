@@ -66,7 +66,7 @@ internal sealed class AttemptSender(
         var (call, faults, lease, budget, plan, race) = specification;
         var attempt = new ForwardAttempt(call, faults, lease, budget, time, context.RequestAborted)
         {
-            Span = BridgeTracing.StartAttempt(call, lease.Instance),
+            Span = AttemptTracing.StartAttempt(call, lease.Instance),
             Plan = plan,
             Race = race,
             IsBoundToInstance = ResumptionOptions.IsUnwanted(context.Request.Headers),

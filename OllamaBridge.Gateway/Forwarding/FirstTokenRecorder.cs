@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>Records times to the first token: for metrics, and for the estimates that hedging, scheduling and liveness checks use.</summary>
-internal sealed class FirstTokenRecorder(FirstTokenTimes firstTokens, LoadTimes loadTimes, BridgeMetrics metrics, TimeProvider time)
+internal sealed class FirstTokenRecorder(FirstTokenTimes firstTokens, LoadTimes loadTimes, ForwardingMetrics metrics, TimeProvider time)
 {
     /// <summary>Records the first bytes of a stream of an inference request.</summary>
     public void RecordFirstToken(ForwardAttempt attempt)
@@ -15,7 +15,7 @@ internal sealed class FirstTokenRecorder(FirstTokenTimes firstTokens, LoadTimes 
         if (call.Target.IsUnload)
             return;
         var elapsed = time.GetElapsedTime(attempt.Timeline.SentAt);
-        BridgeTracing.RecordFirstByte(attempt);
+        AttemptTracing.RecordFirstByte(attempt);
         metrics.RecordFirstToken(Labels.OfGenAi(call.Operation), call.Model.Key, elapsed);
         if (!attempt.Lease.WasLoaded)
         {

@@ -5,8 +5,7 @@ using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Forwarding.Parallelism;
-using OllamaBridge.Gateway.Resumption;
-using OllamaBridge.Gateway.Resumption.Liveness;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -20,11 +19,13 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton(provider => InstanceClient.Create(
             provider.GetRequiredService<IOptions<ForwardingOptions>>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Tls.InstanceHandler>>()));
         services.AddSingleton<FreshConnectionClient>();
+        services.AddKeyedSingleton<HttpMessageInvoker>(InstanceClients.Fresh, (provider, _) => provider.GetRequiredService<FreshConnectionClient>());
         services.AddSingleton<RepeatedFailures>();
         services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(
             provider.GetRequiredService<IOptions<ForwardingOptions>>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<FewerLayers>();
         services.TryAddSingleton(Random.Shared);
+        services.AddSingleton<ForwardingMetrics>();
         services.AddSingleton<PlacementOutcomes>();
         services.AddBridgeOptions<ParallelismOptions, ParallelismOptionsValidator>(ParallelismOptions.Section);
         services.AddSingleton<ParallelismLearner>();
@@ -42,20 +43,6 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddSingleton<FirstTokenTimes>();
         services.AddSingleton<HedgeBudget>();
         services.AddSingleton<Hedger>();
-        services.AddBridgeOptions<ResumptionOptions, ResumptionOptionsValidator>(ResumptionOptions.Section);
-        // Queries are rare and have a body: a stale connection would lose them.
-        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceQueries>(provider, (HttpMessageInvoker)provider.GetRequiredService<FreshConnectionClient>()));
-        services.AddSingleton<TemplateProbe>();
-        services.AddSingleton<HiddenTextProbe>();
-        services.AddSingleton<AnswerTokenCount>();
-        services.AddSingleton<ResumptionPlanner>();
-        services.AddSingleton<ResumableStreams>();
-        services.AddBridgeOptions<LivenessOptions, LivenessOptionsValidator>(LivenessOptions.Section);
-        services.AddSingleton<LivenessChecks>();
-        services.AddSingleton<LoadTimes>();
-        services.AddSingleton<DrainMoves>();
-        services.AddSingleton<StallDetector>();
-        services.AddHostedService(provider => provider.GetRequiredService<StallDetector>());
         services.AddSingleton<InterruptionRecorder>();
         services.AddSingleton<StreamResumer>();
         services.AddSingleton<RetryPolicy>();

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>Records the interruptions of responses, and the results of their resumptions.</summary>
-internal sealed class InterruptionRecorder(BridgeMetrics metrics, TimeProvider time, ILogger<InterruptionRecorder> logger)
+internal sealed class InterruptionRecorder(ResumptionMetrics metrics, TimeProvider time, ILogger<InterruptionRecorder> logger)
 {
     /// <summary>Records that <paramref name="attempt"/> was interrupted, in the response's state and as evidence about its instance.</summary>
     public void RecordInterruption(ForwardAttempt attempt, Interruption cause)
@@ -16,7 +16,7 @@ internal sealed class InterruptionRecorder(BridgeMetrics metrics, TimeProvider t
         (response.Interruptions ??= []).Add(cause);
         if (response.SilentSince is null || attempt.Timeline.Messages > 0)
             response.SilentSince = attempt.Timeline.LastSignAt;
-        BridgeTracing.RecordInterruption(cause);
+        ResumptionTracing.RecordInterruption(cause);
         if (response.Transcript is { } transcript)
         {
             transcript.EarlierDuration += (long)time.GetElapsedTime(attempt.Timeline.SentAt, attempt.Timeline.LastSignAt).TotalNanoseconds;

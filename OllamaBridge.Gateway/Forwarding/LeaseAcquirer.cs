@@ -24,7 +24,7 @@ internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, Con
     public async ValueTask<LeaseResult> AcquireAsync(
         ForwardedCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
     {
-        using var span = BridgeTracing.StartQueue(call);
+        using var span = QueueTracing.StartQueue(call.Model.Key);
         var hasBegun = call.Response.Transcript is { HasBegun: true };
         var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.Model.Key) : null;
         var need = new LeaseRequest(

@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Settings;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
@@ -21,7 +20,8 @@ internal sealed class PlacementOutcomes
     private readonly Derived<BreakerOptions, BreakerRules> _settings;
     private readonly TimeProvider _time;
     private readonly Random _random;
-    private readonly BridgeMetrics _metrics;
+    private readonly ForwardingMetrics _metrics;
+    private readonly PlacementMetrics _placements;
     private readonly ILogger<PlacementOutcomes> _logger;
 
     public PlacementOutcomes(
@@ -30,7 +30,8 @@ internal sealed class PlacementOutcomes
         IOptions<HealthOptions> health,
         TimeProvider time,
         Random random,
-        BridgeMetrics metrics,
+        ForwardingMetrics metrics,
+        PlacementMetrics placements,
         ILogger<PlacementOutcomes> logger)
     {
         _fleet = fleet;
@@ -38,8 +39,9 @@ internal sealed class PlacementOutcomes
         _time = time;
         _random = random;
         _metrics = metrics;
+        _placements = placements;
         _logger = logger;
-        metrics.ObservePlacements(() => PlacementReport.All(fleet.Current, time.GetTimestamp()));
+        placements.ObservePlacements(() => PlacementReport.All(fleet.Current, time.GetTimestamp()));
     }
 
     private BreakerRules Rules => _settings.Value;
@@ -133,7 +135,7 @@ internal sealed class PlacementOutcomes
         if (lease.Entry is not { Guard: { } guard } entry || failure is InstanceFailure.Refused
             || !guard.Failed(entry, failure, _time.GetTimestamp(), Rules, _random.NextDouble()))
             return;
-        _metrics.RecordOpened(model!.Key, lease.Instance.Name, failure);
+        _placements.RecordOpened(model!.Key, lease.Instance.Name, failure);
         BreakerLog.Opened(_logger, model.Key, lease.Instance.Name, failure, Seconds(guard.Left(_time.GetTimestamp())));
     }
 

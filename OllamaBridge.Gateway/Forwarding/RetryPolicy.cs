@@ -8,7 +8,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 
 /// <summary>Decides after a failed attempt whether the request is sent again, and where.</summary>
 internal sealed class RetryPolicy(
-    RetryBudget budget, PlacementOutcomes outcomes, IFleet fleet, BridgeMetrics metrics, IOptions<ForwardingOptions> options, ILogger<RetryPolicy> logger)
+    RetryBudget budget, PlacementOutcomes outcomes, IFleet fleet, ForwardingMetrics metrics, IOptions<ForwardingOptions> options, ILogger<RetryPolicy> logger)
 {
     /// <summary>The most attempts of a request with one model.</summary>
     public int MaxAttempts => options.Value.MaxAttempts;

@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Tenants;
 namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Refuses foreign <c>Host</c> headers on loopback and foreign <c>Origin</c> headers, and writes CORS headers as Ollama does.</summary>
-internal sealed class AccessStage(IOptions<AccessOptions> options, BridgeMetrics? metrics = null, ILogger<AccessStage>? logger = null) : IRequestStage
+internal sealed class AccessStage(IOptions<AccessOptions> options, AccessMetrics? metrics = null, ILogger<AccessStage>? logger = null) : IRequestStage
 {
     private const int MaxLogged = 200;
     private readonly ConcurrentDictionary<(string Header, string Value), bool> _logged = new();

@@ -11,7 +11,7 @@ namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Records every request of the model API exactly once, regardless of its outcome. The outermost stage.</summary>
 internal sealed class AccountingStage(
-    RequestRecorder recorder, ModelAudit audit, GracefulStop stop, BridgeMetrics metrics, TimeProvider time, ILogger<AccountingStage> logger) : IRequestStage
+    RequestRecorder recorder, ModelAudit audit, GracefulStop stop, RequestMetrics metrics, TimeProvider time, ILogger<AccountingStage> logger) : IRequestStage
 {
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
@@ -72,6 +72,6 @@ internal sealed class AccountingStage(
         audit.Settle(context, operation, outcome);
         recorder.Record(context, operation, result, outcome, call?.Response.Interruptions?.ConvertAll(Labels.Of));
         if (Activity.Current is { IsAllDataRequested: true } activity && BridgeTracing.HasListener(activity))
-            BridgeTracing.DescribeServer(activity, context, result);
+            RequestTracing.DescribeServer(activity, context, result);
     }
 }

@@ -12,7 +12,7 @@ namespace OllamaBridge.Gateway.Pipeline;
 /// Limits a tenant's concurrent requests at this gateway before their bodies are read, so that a tenant cannot fill the bridge's memory with
 /// bodies of requests that its limit would refuse. The quota enforces the limit over all gateways.
 /// </summary>
-internal sealed class ConcurrencyStage(BridgeMetrics metrics) : IRequestStage
+internal sealed class ConcurrencyStage(QuotaMetrics metrics) : IRequestStage
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
     private readonly ConcurrentDictionary<string, InFlight> _tenants = new(StringComparer.Ordinal);

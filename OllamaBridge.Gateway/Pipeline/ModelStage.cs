@@ -12,7 +12,7 @@ namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Resolves the model that a request names, and rejects the request if there is none.</summary>
 internal sealed class ModelStage(
-    IFleet fleet, ModelChains chains, RegistryRules registries, FleetInventory inventory, IOptions<AccessOptions> options, BridgeMetrics metrics, TimeProvider time) : IRequestStage
+    IFleet fleet, ModelChains chains, RegistryRules registries, FleetInventory inventory, IOptions<AccessOptions> options, CatalogMetrics metrics, TimeProvider time) : IRequestStage
 {
     private bool CloudModels => options.Value.CloudModels;
 

@@ -9,6 +9,7 @@ internal static class PipelineServiceCollectionExtensions
     public static IServiceCollection AddPipeline(this IServiceCollection services) => services
         .AddSingleton<RequestIdStage>()
         .AddSingleton<AccessStage>()
+        .AddSingleton<RequestMetrics>()
         .AddSingleton<RequestRecorder>()
         .AddSingleton<ModelAudit>()
         .AddSingleton<AccountingStage>()

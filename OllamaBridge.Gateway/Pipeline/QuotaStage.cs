@@ -11,7 +11,7 @@ using OllamaBridge.Gateway.Tenants;
 namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Refuses requests that exceed the caps for a single request or the unused part of their tenant's limits.</summary>
-internal sealed class QuotaStage(QuotaReservations reservations, IOptions<CapOptions> options, BridgeMetrics metrics) : IRequestStage
+internal sealed class QuotaStage(QuotaReservations reservations, IOptions<CapOptions> options, QuotaMetrics metrics) : IRequestStage
 {
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {

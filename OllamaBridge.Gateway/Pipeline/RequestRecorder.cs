@@ -10,7 +10,7 @@ namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Writes the record of an ended request to the ledger, the metrics, the fleet page's figures and the log.</summary>
 internal sealed class RequestRecorder(
-    ILedger ledger, RecentFigures recent, IFleet fleet, BridgeMetrics metrics, TimeProvider time, ILogger<RequestRecorder> logger)
+    ILedger ledger, RecentFigures recent, IFleet fleet, RequestMetrics metrics, TimeProvider time, ILogger<RequestRecorder> logger)
 {
     // nginx's status for a client that disconnected; never sent to a client.
     private const int ClientClosedRequest = 499;

@@ -1,10 +1,14 @@
-using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Gateway.Protocols.Bodies;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Protocols;
 
 /// <summary>Registers the services of this folder.</summary>
 internal static class ProtocolServiceCollectionExtensions
 {
-    public static IServiceCollection AddProtocols(this IServiceCollection services) =>
-        services.AddSingleton<RequestIds>().AddSingleton<Bodies.BodyBuffer>().AddHostedService<RejectedRequests>();
+    public static IServiceCollection AddProtocols(this IServiceCollection services) => services
+        .AddBridgeOptions<LimitOptions, LimitOptionsValidator>(LimitOptions.Section)
+        .AddSingleton<RequestIds>()
+        .AddSingleton<BodyBuffer>()
+        .AddHostedService<RejectedRequests>();
 }

@@ -5,8 +5,6 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Pipeline;
-using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Protocols;
 
@@ -18,6 +16,7 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
     : IHostedService, IObserver<KeyValuePair<string, object?>>, IDisposable
 {
     private const string Event = "Microsoft.AspNetCore.Server.Kestrel.BadRequest";
+
     private LimitOptions Limits => limits.Value;
     private IDisposable? _subscription;
 

@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Shutdown;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
@@ -30,7 +29,7 @@ internal sealed partial class RequestQueue : IDisposable
     private readonly Scheduler _scheduler;
     private readonly IOptions<QueueOptions> _options;
     private readonly TimeProvider _time;
-    private readonly BridgeMetrics _metrics;
+    private readonly QueueMetrics _metrics;
     private readonly ITimer _timer;
     private readonly Action _released;
     private readonly Ewma _serviceSeconds = new(0.1);
@@ -40,7 +39,7 @@ internal sealed partial class RequestQueue : IDisposable
     private bool _isClosed;
 
     public RequestQueue(
-        IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, BridgeMetrics metrics, ConversationAffinity? places = null)
+        IFleet fleet, Scheduler scheduler, IOptions<QueueOptions> options, TimeProvider time, QueueMetrics metrics, ConversationAffinity? places = null)
     {
         _places = places ?? new ConversationAffinity();
         _fleet = fleet;
@@ -152,7 +151,7 @@ internal sealed partial class RequestQueue : IDisposable
                 // A retry uses another instance once; the conversation's next request returns to the instance before.
                 if (request.NeedsSlot && request.Tried is not { Count: > 0 })
                     _places.Note(request.Affinity, request.ModelKey, lease.Instance);
-                BridgeTracing.RecordDecision(request.Span, started, model, lease);
+                QueueTracing.RecordDecision(request.Span, started, model, lease);
                 return lease;
             }
         }
@@ -201,7 +200,7 @@ internal sealed partial class RequestQueue : IDisposable
 
         if (model is { IsAsleep: true, Tier: { } tier } && !waiter.Result.IsCompleted)
         {
-            BridgeTracing.RecordActivation(request.Span, tier);
+            QueueTracing.RecordActivation(request.Span, tier);
             Starved?.Invoke(tier);
         }
 

@@ -8,6 +8,9 @@ internal interface IQuotaShares
     /// <summary>Whether other gateways may share the state.</summary>
     bool IsShared { get; }
 
+    /// <summary>How long a request waits for a response of the store.</summary>
+    TimeSpan Timeout { get; }
+
     /// <summary>
     /// Reports this gateway's use of one tenant's limits and claims as much as it asks for, up to the amount that other gateways have not claimed.
     /// Atomic. The reported use is always claimed.

@@ -2,8 +2,6 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.State;
 
 namespace OllamaBridge.Gateway.Quotas;
 
@@ -33,12 +31,12 @@ internal sealed class QuotaStore : IQuotaStore
     private volatile bool _isLost;
     private volatile bool _complained;
 
-    /// <remarks>A request waits for the shared state for at most <see cref="StateOptions.OperationTimeout"/>.</remarks>
-    public QuotaStore(IQuotaShares shares, string gateway, IOptions<SharingOptions> sharing, IOptions<StateOptions> state, TimeProvider time, ILogger<QuotaStore> logger)
+    /// <remarks>A request waits for the shared state for at most <see cref="IQuotaShares.Timeout"/>.</remarks>
+    public QuotaStore(IQuotaShares shares, string gateway, IOptions<SharingOptions> sharing, TimeProvider time, ILogger<QuotaStore> logger)
     {
         _shares = shares.IsShared ? shares : null;
         _gateway = gateway;
-        (_timeout, _interval, _patience) = (sharing.Value.Timeout, sharing.Value.Interval, state.Value.OperationTimeout);
+        (_timeout, _interval, _patience) = (sharing.Value.Timeout, sharing.Value.Interval, shares.Timeout);
         (_time, _logger, _start) = (time, logger, time.GetTimestamp());
         _create = id => new TenantQuota(id, _timeout);
         _lease = (tenant, model, tokens, levels) => new Lease(this, tenant, model, tokens, levels);
@@ -244,7 +242,7 @@ internal sealed class QuotaStore : IQuotaStore
         {
             // The shared state contains data that no gateway writes. That must not stop this gateway.
             if (!_complained)
-                AdmissionLog.ExchangeFailed(_logger, e);
+                QuotaLog.ExchangeFailed(_logger, e);
             _complained = true;
             return null;
         }

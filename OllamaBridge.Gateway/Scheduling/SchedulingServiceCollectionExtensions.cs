@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Scheduling.Filters;
 using OllamaBridge.Gateway.Scheduling.Pickers;
 using OllamaBridge.Gateway.Scheduling.Scorers;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
@@ -30,6 +31,7 @@ internal static class SchedulingServiceCollectionExtensions
 
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton<ConversationAffinity>();
+        services.AddSingleton<RegionRules>();
         services.AddSingleton<Scheduler>();
         return services;
     }

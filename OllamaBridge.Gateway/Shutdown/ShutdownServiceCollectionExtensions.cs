@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Shutdown;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -9,11 +8,11 @@ namespace OllamaBridge.Gateway.State;
 internal sealed class LedgerBuffer
 {
     private readonly Channel<LedgerRecord> _records;
-    private readonly BridgeMetrics _metrics;
+    private readonly StateMetrics _metrics;
     private readonly ILogger _logger;
     private int _isFull;
 
-    public LedgerBuffer(int size, BridgeMetrics metrics, ILogger logger)
+    public LedgerBuffer(int size, StateMetrics metrics, ILogger logger)
     {
         _metrics = metrics;
         _logger = logger;

@@ -1,11 +1,10 @@
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 
 /// <summary>Writes records from the buffer to Redis: at once if no write is running, else in batches.</summary>
 /// <remarks>Retries a failed batch with the same number, without a limit, so that Redis applies it once. Idle if the ledger is in memory.</remarks>
-internal sealed class LedgerWriter(ILedger ledger, BridgeMetrics metrics, TimeProvider time, ILogger<LedgerWriter> logger)
+internal sealed class LedgerWriter(ILedger ledger, StateMetrics metrics, TimeProvider time, ILogger<LedgerWriter> logger)
     : BackgroundService, IHostedLifecycleService
 {
     private const int MaxBatch = 256;

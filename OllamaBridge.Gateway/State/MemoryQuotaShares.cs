@@ -14,6 +14,8 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
 
     public bool IsShared => isShared;
 
+    public TimeSpan Timeout => TimeSpan.Zero;
+
     public ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         lock (_lock)

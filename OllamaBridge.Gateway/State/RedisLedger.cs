@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 
@@ -9,7 +8,7 @@ namespace OllamaBridge.Gateway.State;
 /// to the local ledger, which serves reads while Redis is unavailable.
 /// </summary>
 internal sealed class RedisLedger(
-    RedisLedgerStore store, MemoryLedger own, IOptions<LedgerOptions> options, BridgeMetrics metrics, ILogger<RedisLedger> logger) : ILedger
+    RedisLedgerStore store, MemoryLedger own, IOptions<LedgerOptions> options, StateMetrics metrics, ILogger<RedisLedger> logger) : ILedger
 {
     public RedisLedgerStore Store => store;
 

@@ -130,6 +130,8 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
 
     public bool IsShared => true;
 
+    public TimeSpan Timeout => store.Timeout;
+
     public async ValueTask<QuotaResult?> ExchangeAsync(QuotaReport report, CancellationToken cancellationToken)
     {
         RedisKey[] keys = [_gateways, _tenants + report.Tenant];

@@ -18,6 +18,9 @@ internal sealed class SharedStore(StateConnection connection, string name, strin
     /// <summary>Whether Redis responds and accepted the last operation of this store.</summary>
     public bool IsHealthy => connection.IsHealthy && Volatile.Read(ref _refused) == 0;
 
+    /// <summary>Time limit of a short operation.</summary>
+    public TimeSpan Timeout => connection.OperationTimeout;
+
     public RedisKey Key(string key) => connection.Key(key);
 
     /// <summary>Runs a short operation within <see cref="StateOptions.OperationTimeout"/>. Fails at once unless Redis is healthy.</summary>

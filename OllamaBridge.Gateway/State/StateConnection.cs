@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Settings;
-using OllamaBridge.Gateway.Telemetry;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
@@ -36,7 +35,7 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private Moment? _reconnectAt;
     private TaskCompletionSource _wake = NewWake();
 
-    public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics, IHostApplicationLifetime? lifetime = null)
+    public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, StateMetrics metrics, IHostApplicationLifetime? lifetime = null)
     {
         _options = options.Value;
         _lifetime = lifetime;
@@ -54,6 +53,9 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     }
 
     public bool IsShared => _options.IsShared;
+
+    /// <summary>Time limit of a short operation.</summary>
+    public TimeSpan OperationTimeout => _options.OperationTimeout;
 
     /// <summary>Whether Redis responds and accepts writes; true without a configured Redis.</summary>
     public bool IsHealthy => !IsShared || _health == Health.Answers;

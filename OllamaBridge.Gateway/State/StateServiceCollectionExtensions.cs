@@ -5,6 +5,7 @@ using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Quotas;
+using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.State;
@@ -22,6 +23,7 @@ internal static class StateServiceCollectionExtensions
                 options.ConnectionString = configuration.GetConnectionString(StateOptions.AspireName);
         });
         services.AddSingleton<IValidateOptions<StateOptions>, StateConnectionValidator>();
+        services.AddSingleton<StateMetrics>();
         services.AddSingleton<StateConnection>();
         services.AddHostedService(provider => provider.GetRequiredService<StateConnection>());
         services.AddSingleton<IFleetStore>(provider => provider.GetRequiredService<StateConnection>() is { IsShared: true } connection

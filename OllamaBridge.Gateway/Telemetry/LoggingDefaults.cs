@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Audit;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
@@ -17,7 +16,7 @@ internal static class LoggingDefaults
         ("System.Net.Http", LogLevel.Warning),
         ("Yarp", LogLevel.Error),
         ("Polly", LogLevel.Warning),
-        (AuditLog.Category, LogLevel.Information),
+        (TelemetryNames.AuditCategory, LogLevel.Information),
     ];
 
     public static ILoggingBuilder AddDefaults(this ILoggingBuilder logging)

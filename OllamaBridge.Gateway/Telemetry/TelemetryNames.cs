@@ -9,6 +9,9 @@ internal static class TelemetryNames
     public const string Meter = "OllamaBridge.Gateway";
     public const string ActivitySource = "OllamaBridge.Gateway";
 
+    /// <summary>The log category of audit entries.</summary>
+    public const string AuditCategory = "OllamaBridge.Audit";
+
     public const string QueueSpan = "queue";
     public const string DecideSpan = "decide";
     public const string FirstTokenEvent = "first_token";

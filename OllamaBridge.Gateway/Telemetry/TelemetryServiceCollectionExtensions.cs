@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Fleet.Gpu;
+using OllamaBridge.Gateway.Settings;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 
@@ -8,17 +7,10 @@ namespace OllamaBridge.Gateway.Telemetry;
 
 internal static class TelemetryServiceCollectionExtensions
 {
-    /// <summary>Adds the gateway's instruments, and Prometheus in addition to the exporters of the service defaults.</summary>
+    /// <summary>Adds the export of the gateway's meter and spans, and Prometheus in addition to the exporters of the service defaults.</summary>
     public static IServiceCollection AddBridgeTelemetry(this IServiceCollection services)
     {
-        services.AddSingleton<BridgeMetrics>();
-        services.AddHostedService<FleetMetrics>();
-        services.AddBridgeOptions<GpuOptions, GpuOptionsValidator>(GpuOptions.Section);
-        services.AddSingleton<IValidateOptions<GpuOptions>, GpuExportersValidator>();
-        services.AddSingleton<IGpuSource, GpuSource>();
-        services.AddSingleton<GpuWatch>();
-        services.AddHostedService(provider => provider.GetRequiredService<GpuWatch>());
-        services.AddHostedService<GpuMetrics>();
+        services.AddHostedService<BuildInfo>();
         services.AddBridgeOptions<TracingOptions, TracingOptionsValidator>(TracingOptions.Section);
         services.ConfigureOpenTelemetryTracerProvider((provider, tracing) =>
         {

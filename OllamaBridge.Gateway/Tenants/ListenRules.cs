@@ -5,11 +5,17 @@ namespace OllamaBridge.Gateway.Tenants;
 /// <summary>Decides from the settings whether other machines can reach the bridge. Pure.</summary>
 internal static class ListenRules
 {
+    /// <summary>The configuration key of the operators' addresses.</summary>
+    public const string AdminUrlsKey = "Bridge:Admin:Urls";
+
+    /// <summary>Splits the operators' addresses in a setting.</summary>
+    public static string[] SplitAdminUrls(string? urls) => (urls ?? "").Split([';', ','], StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
     /// <summary>Returns the first address that other machines can reach; null for none.</summary>
     public static string? FindOpenAddress(IConfiguration configuration)
     {
         // The operators' addresses serve no models.
-        var admin = Admin.AdminListener.Split(configuration[Admin.AdminOptions.UrlsKey]);
+        var admin = SplitAdminUrls(configuration[AdminUrlsKey]);
         return Addresses(configuration).FirstOrDefault(a => IsOpen(a) && !admin.Contains(a, StringComparer.OrdinalIgnoreCase));
     }
 

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Admin.Page;
 
 namespace OllamaBridge.Gateway.Tests.Admin.Page;
@@ -113,6 +114,6 @@ public sealed class FleetFeedTests : IDisposable
         var name = (++_taken).ToString(System.Globalization.CultureInfo.InvariantCulture);
         return new DashboardSnapshot(
             _clock.GetUtcNow(), false, [new DashboardInstance(name, new Uri("http://i"), null, "healthy", false, null, 0, 1, [], null, null, null)], [],
-            new DashboardQueue(0, 1, []), new DashboardFigures(5, [], [], [], []), []);
+            new DashboardQueue(0, 1, []), new RequestFigures(5, [], [], [], []), []);
     }
 }

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Admin.Page;
 
 namespace OllamaBridge.Gateway.Tests.Admin.Page;
 

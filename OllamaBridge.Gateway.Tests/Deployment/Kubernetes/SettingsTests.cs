@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using OllamaBridge.Gateway.Discovery.Kubernetes;
+using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Tests.Deployment.Kubernetes;

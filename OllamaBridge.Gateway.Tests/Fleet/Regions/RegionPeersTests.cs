@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Tenants;
 

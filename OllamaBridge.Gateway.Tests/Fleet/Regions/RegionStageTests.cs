@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Primitives;
+using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Pipeline;
 

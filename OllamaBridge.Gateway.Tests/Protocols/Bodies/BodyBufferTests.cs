@@ -7,7 +7,6 @@ using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Bodies;
-using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Tests.Protocols.Bodies;
 

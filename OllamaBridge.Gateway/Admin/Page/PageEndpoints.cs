@@ -1,5 +1,4 @@
 using System.Reflection;
-using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Admin.Page;
@@ -19,7 +18,7 @@ internal static class PageEndpoints
 
     /// <summary>Adds the services of the page.</summary>
     public static IServiceCollection AddFleetPage(this IServiceCollection services) =>
-        services.AddSingleton<RecentFigures>().AddSingleton<DashboardSnapshots>().AddSingleton<FleetFeed>();
+        services.AddSingleton<DashboardSnapshots>().AddSingleton<FleetFeed>();
 
     /// <summary>
     /// Maps the page, which contains no data and requires no key, to <paramref name="app"/>, and its events into <paramref name="bridge"/>, the group of the

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using OllamaBridge.Gateway.Accounting;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
@@ -16,8 +17,8 @@ internal sealed record DashboardSnapshot(
     IReadOnlyList<DashboardInstance> Instances,
     IReadOnlyList<TierReport> Tiers,
     DashboardQueue Queue,
-    DashboardFigures Figures,
-    IReadOnlyList<DashboardTrouble> Troubles);
+    RequestFigures Figures,
+    IReadOnlyList<RequestTrouble> Troubles);
 
 /// <summary>An instance on the fleet page.</summary>
 /// <param name="Name">Name of the instance.</param>
@@ -63,38 +64,6 @@ internal sealed record DashboardQueue(int Length, int Limit, IReadOnlyList<Dashb
 /// <param name="Tenant">Name of the tenant; empty for retried requests.</param>
 /// <param name="Waiting">Number of waiting requests.</param>
 internal sealed record DashboardLine(string Model, string Tenant, int Waiting);
-
-/// <summary>Figures of the last minutes in equal steps, oldest first; the last step is the current one.</summary>
-/// <param name="StepSeconds">Length of a step in seconds.</param>
-/// <param name="Requests">Number of inference requests that ended.</param>
-/// <param name="TokensPerSecond">Response tokens per second.</param>
-/// <param name="Median">Median duration of successful requests in seconds; null without such requests.</param>
-/// <param name="P95">95th percentile of these durations in seconds.</param>
-internal sealed record DashboardFigures(
-    double StepSeconds,
-    IReadOnlyList<int> Requests,
-    IReadOnlyList<double> TokensPerSecond,
-    IReadOnlyList<double?> Median,
-    IReadOnlyList<double?> P95);
-
-/// <summary>A request that failed, broke off, or needed a resumption or another attempt.</summary>
-/// <param name="Time">Time of its end.</param>
-/// <param name="Kind"><c>failed</c>, <c>truncated</c>, <c>continued</c> or <c>retried</c>.</param>
-/// <param name="Model">Canonical name, <c>other</c> or empty.</param>
-/// <param name="Tenant">Name of the tenant.</param>
-/// <param name="Instance">Instance that responded; absent for none.</param>
-/// <param name="Status">HTTP status.</param>
-/// <param name="Attempts">Number of attempts.</param>
-/// <param name="Causes">Reasons of the interruptions of its response, in order; absent for none.</param>
-internal sealed record DashboardTrouble(
-    DateTimeOffset Time,
-    string Kind,
-    string Model,
-    string Tenant,
-    string? Instance,
-    int Status,
-    int Attempts,
-    IReadOnlyList<string>? Causes);
 
 // Null figures are written, as gaps in the lists.
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Settings;
 using k8s;
 using k8s.Exceptions;
 

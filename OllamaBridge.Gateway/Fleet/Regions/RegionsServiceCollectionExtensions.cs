@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Scheduling;
+using OllamaBridge.Gateway.Discovery;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet.Regions;
 
@@ -12,7 +13,6 @@ internal static class RegionsServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<RegionOptions>, PeerListValidator>();
         services.AddSingleton<IValidateOptions<FleetOptions>, PeerNamesValidator>();
         services.AddSingleton<RegionPeers>();
-        services.AddSingleton<RegionRules>();
         services.AddSingleton<ConversationRegions>();
         services.AddSingleton<RegionReports>();
         return services.ConfigureHttpJsonOptions(o => o.SerializerOptions.TypeInfoResolverChain.Insert(0, RegionJson.Default));

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Telemetry;
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 
 /// <summary>Moves a request to a fallback model if its model cannot serve it: each fallback once, and only before the response has begun.</summary>
-internal sealed class ModelFallback(IFleet fleet, QuotaReservations quotas, BridgeMetrics metrics, TimeProvider time, ILogger<ModelFallback> logger)
+internal sealed class ModelFallback(IFleet fleet, QuotaReservations quotas, CatalogMetrics metrics, TimeProvider time, ILogger<ModelFallback> logger)
 {
     /// <summary>Decides whether a fallback, but no instance of the model itself, can serve the request.</summary>
     /// <returns>The cause for a fallback; null if the model itself is to be used, or waited for.</returns>

@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 
@@ -18,7 +17,7 @@ internal sealed class Hedger(
     RequestQueue queue,
     FirstTokenTimes times,
     HedgeBudget budget,
-    BridgeMetrics metrics,
+    ForwardingMetrics metrics,
     IOptions<HedgingOptions> options,
     TimeProvider time)
 {

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Fleet.Parallelism;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Parallelism;
 
@@ -16,7 +15,7 @@ internal sealed class ParallelismLearner
     private readonly ILogger<ParallelismLearner> _logger;
 
     public ParallelismLearner(
-        IFleet fleet, IOptions<ParallelismOptions> options, BridgeMetrics metrics, TimeProvider time, ILogger<ParallelismLearner> logger)
+        IFleet fleet, IOptions<ParallelismOptions> options, PlacementMetrics metrics, TimeProvider time, ILogger<ParallelismLearner> logger)
     {
         _options = options;
         _time = time;

@@ -1,12 +1,9 @@
 using System.Globalization;
 using System.Net.Security;
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Tls;
-
-/// <summary>The exception for a refused certificate of an instance. Its message is for operators.</summary>
-internal sealed class CertificateException(string message) : AuthenticationException(message);
 
 /// <summary>Explains why a server's certificate is refused.</summary>
 internal static class CertificateProblem

@@ -1,4 +1,4 @@
-namespace OllamaBridge.Gateway.Admin.Page;
+namespace OllamaBridge.Gateway.Accounting;
 
 /// <summary>A histogram of durations with exponential buckets, which gives quantiles within a tenth. Not thread-safe.</summary>
 internal sealed class LatencyCounts

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using OllamaBridge.Gateway.Telemetry;
 
-namespace OllamaBridge.Gateway.Telemetry;
+namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>
 /// Counts requests and tokens. Observable instruments read the counts on collection, which costs a request less than a synchronous

@@ -1,10 +1,10 @@
 using System.Text.Json.Nodes;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Telemetry;
 
-namespace OllamaBridge.Gateway.Audit;
+namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>Describes instances for the audit log: their settings without keys.</summary>
 internal static class InstanceDescription

@@ -3,19 +3,6 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet.Regions;
 
-/// <summary>Marks an instance as the bridge of another region; <c>Self</c> is the name of this region. Compared by value.</summary>
-internal sealed record PeerBridge(string Self, TimeSpan PollInterval)
-{
-    /// <summary>
-    /// Request header with the regions that a request has passed through, separated by commas. Not authenticated: a client that sends it only limits its
-    /// own routing.
-    /// </summary>
-    public const string Header = "X-Bridge-Regions";
-
-    /// <summary>Path of the endpoint that returns a <see cref="RegionReport"/>.</summary>
-    public const string Path = "/bridge/region";
-}
-
 /// <summary>The capacity of a peer at its last probe. Immutable.</summary>
 internal sealed class PeerLoad
 {

@@ -1,10 +1,10 @@
 using System.Text.Json.Nodes;
-using OllamaBridge.Gateway.Admin;
+using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Tenants;
 
-namespace OllamaBridge.Gateway.Audit;
+namespace OllamaBridge.Gateway.Admin;
 
 /// <summary>Records the effects of changed settings on tenants, tiers and models. The owner of the fleet records instances.</summary>
 internal sealed class SettingsAudit(AuditTrail trail)

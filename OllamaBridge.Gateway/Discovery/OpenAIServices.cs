@@ -1,8 +1,7 @@
 using System.Globalization;
-using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Protocols;
 
-namespace OllamaBridge.Gateway.Fleet;
+namespace OllamaBridge.Gateway.Discovery;
 
 /// <summary>Reads the settings of servers with only OpenAI's API.</summary>
 internal static class OpenAIServices

@@ -1,10 +1,10 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Text.Json;
-using OllamaBridge.Gateway.Catalog;
+using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 
-namespace OllamaBridge.Gateway.Fleet;
+namespace OllamaBridge.Gateway.Catalog;
 
 /// <summary>The fleet's lists in the server's format, written once for each snapshot.</summary>
 /// <param name="Tags">Body of <c>/api/tags</c>.</param>
@@ -18,6 +18,14 @@ internal sealed record Inventory(
     ReadOnlyMemory<byte> Running,
     ReadOnlyMemory<byte> Version)
 {
+    /// <summary>Writes the lists of a snapshot.</summary>
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="include">Selects models by canonical name; null for all.</param>
+    /// <param name="aliases">The aliases to list.</param>
+    /// <param name="isAwake">Whether to leave out models whose tier must be started first.</param>
+    public static Inventory Of(FleetSnapshot snapshot, Func<string, bool>? include = null, IReadOnlyList<ModelChain>? aliases = null, bool isAwake = false) =>
+        Build(snapshot.Instances, include, aliases, isAwake ? [] : snapshot.Cold, snapshot.ServedDigests);
+
     /// <summary>Merges the lists of all instances. An entry has the bytes of one instance, so fields of any version pass through.</summary>
     /// <param name="instances">The instances.</param>
     /// <param name="include">Selects models by canonical name; null for all.</param>

@@ -1,9 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Settings;
 
-namespace OllamaBridge.Gateway;
+namespace OllamaBridge.Gateway.Settings;
 
 /// <summary>Registers options that are read from sections of <c>Bridge</c>.</summary>
 internal static class BridgeOptionsExtensions

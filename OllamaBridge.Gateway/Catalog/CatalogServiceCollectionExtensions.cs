@@ -1,19 +1,26 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>Registers the services of this folder.</summary>
-internal static class NamingServiceCollectionExtensions
+/// <summary>Registers the model names, the lock of the shared model store and the checks of blobs.</summary>
+internal static class CatalogServiceCollectionExtensions
 {
-    public static IServiceCollection AddNaming(this IServiceCollection services)
+    public static IServiceCollection AddCatalog(this IServiceCollection services)
     {
         services.AddBridgeOptions<ModelsOptions, ModelsOptionsValidator>(ModelsOptions.Section);
         services.AddSingleton<ModelChains>();
         services.AddSingleton<RegistryRules>();
         services.AddSingleton(provider => DigestsOf(provider.GetRequiredService<IOptions<ModelsOptions>>().Value));
         services.AddSingleton<FleetInventory>();
+        services.AddBridgeOptions<ManagementOptions, ManagementOptionsValidator>(ManagementOptions.Section);
+        services.AddSingleton<IValidateOptions<ManagementOptions>, RegistriesValidator>();
+        services.AddSingleton<ModelStoreLock>();
+        services.AddSingleton<BlobPresence>();
+        services.AddSingleton<ModelStoreWriters>();
+        services.AddSingleton<CatalogMetrics>();
         return services;
     }
 

@@ -1,0 +1,14 @@
+using OllamaBridge.Gateway.Settings;
+
+namespace OllamaBridge.Gateway.Queueing;
+
+/// <summary>Registers the queue.</summary>
+internal static class QueueServiceCollectionExtensions
+{
+    public static IServiceCollection AddQueue(this IServiceCollection services)
+    {
+        services.AddBridgeOptions<QueueOptions, QueueOptionsValidator>(QueueOptions.Section);
+        services.AddSingleton<QueueMetrics>();
+        return services.AddSingleton<RequestQueue>();
+    }
+}

@@ -1,0 +1,11 @@
+using System.Diagnostics;
+using OllamaBridge.Gateway.Telemetry;
+
+namespace OllamaBridge.Gateway.Resumption;
+
+/// <summary>Records interruptions of a response in the span of its request.</summary>
+internal static class ResumptionTracing
+{
+    public static void RecordInterruption(Interruption cause) => Activity.Current?.AddEvent(new ActivityEvent(
+        TelemetryNames.InterruptionEvent, tags: new ActivityTagsCollection { [TelemetryNames.ErrorType] = Labels.Of(cause) }));
+}
