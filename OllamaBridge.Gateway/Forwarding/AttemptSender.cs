@@ -49,17 +49,21 @@ internal sealed class AttemptSender(
         using var span = BridgeTracing.StartQueue(call);
         var hasBegun = call.Kept is { HasBegun: true };
         var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.ModelKey) : null;
-        var need = new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference && !call.IsUnload, call.Pinned ?? preferred, tried, span,
-            call.Tenant, call.Priority, hasBegun ? 0 : call.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Charge.IsMade,
-            call.Ticket, call.Part)
+        var need = new LeaseRequest
         {
-            NoRetry = retries.IsEmpty,
-            Digest = hasBegun ? call.Digest : default,
+            Model = new ModelSelector(call.ModelKey, call.Part, hasBegun ? call.Digest : default),
+            NeedsSlot = call.Operation.Kind == OperationKind.Inference && !call.IsUnload,
+            Owner = new LeaseOwner
+            {
+                Tenant = call.Tenant,
+                Priority = call.Priority,
+                InputTokens = Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate),
+                IsCharged = call.Charge.IsMade,
+            },
+            Conversation = new ConversationHints(call.Facts.Affinity, home, Stays: home is null && call.Facts.IsLaterTurn),
+            Instances = new InstanceRules { Only = call.Pinned ?? preferred, Tried = tried, NoRetry = retries.IsEmpty },
+            Wait = new WaitRules { Deadline = hasBegun ? 0 : call.Deadline, GiveWay = giveWay, Ticket = call.Ticket, Span = span },
             Bytes = call.Body?.Length ?? 0,
-            GiveWay = giveWay,
-            Home = home,
-            Stays = home is null && call.Facts.IsLaterTurn,
         };
         var since = time.GetTimestamp();
         try
@@ -69,7 +73,7 @@ internal sealed class AttemptSender(
             {
                 // No instance has processed the request: the first instance that is available again gets it, including those that refused. A response
                 // that has begun has precedence over the queue.
-                result = await queue.AcquireAsync(need with { Tried = hasBegun ? [] : null }, gone);
+                result = await queue.AcquireAsync(need with { Instances = need.Instances with { Tried = hasBegun ? [] : null } }, gone);
             }
 
             call.Queue = result.Queue;

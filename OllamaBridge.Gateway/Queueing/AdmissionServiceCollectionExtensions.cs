@@ -20,6 +20,8 @@ internal static class AdmissionServiceCollectionExtensions
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<QuotaStore>(provider, provider.GetRequiredService<FleetSharing>().Gateway));
         services.AddSingleton<IQuotaStore>(provider => provider.GetRequiredService<QuotaStore>());
         services.AddHostedService<QuotaSharing>();
+        services.AddSingleton<ModelQueues>();
+        services.AddSingleton<LeaseAllocator>();
         services.AddSingleton<RequestQueue>();
         services.AddSingleton<ModelStoreLock>();
         services.AddSingleton<BlobPresence>();

@@ -96,9 +96,14 @@ internal sealed class Hedger(
     {
         if (!budget.TryWithdraw())
             return null;
-        var second = queue.TryHedge(new LeaseRequest(
-            call.ModelKey, call.Facts.Affinity, NeedsSlot: true, Tried: [lease.Instance, .. tried ?? []], Tenant: call.Tenant, Part: call.Part)
-        { Digest = DigestPin.Of(lease.Placement) });
+        var second = queue.TryHedge(new LeaseRequest
+        {
+            Model = new ModelSelector(call.ModelKey, call.Part, DigestPin.Of(lease.Placement)),
+            NeedsSlot = true,
+            Owner = new LeaseOwner { Tenant = call.Tenant },
+            Conversation = new ConversationHints(call.Facts.Affinity),
+            Instances = new InstanceRules { Tried = [lease.Instance, .. tried ?? []] },
+        });
         if (second is null)
             budget.Return();
         return second;
