@@ -16,6 +16,7 @@ internal static class ActivationServiceCollectionExtensions
         services.AddSingleton(provider => provider.GetRequiredService<TierDirectory>().Cold);
         services.AddSingleton<IInstanceActivator, KubernetesActivator>();
         services.AddSingleton<IInstanceActivator, HttpActivator>();
+        services.AddSingleton<ScaleFromZeroControllerFactory>();
         services.AddSingleton<ActivationService>();
         services.AddHostedService(provider => provider.GetRequiredService<ActivationService>());
         return services;
