@@ -333,7 +333,7 @@ internal sealed class ForwardingStage(
         }
 
         if (MemoryChanges.MayHaveChanged(call, attempt))
-            fleet.LookAgain(attempt.Lease.Instance);
+            fleet.RequestProbe(attempt.Lease.Instance);
 
         // Before the slot is released: the charge decides which request is next.
         call.SettleCharge();
