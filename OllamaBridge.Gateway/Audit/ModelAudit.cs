@@ -52,7 +52,7 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
 
     private static string TargetOf(BridgeCall call)
     {
-        var written = (call.Operation.Name == "copy" ? call.Facts.OtherModel : call.Facts.Model) ?? "";
+        var written = (call.Operation.Type == OperationType.Copy ? call.Facts.OtherModel : call.Facts.Model) ?? "";
         return ModelReference.Resolve(written, call.Operation.Naming) is { IsResolved: true } reference ? reference.Key : written;
     }
 
@@ -60,7 +60,7 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
     {
         // A push changes nothing here. The effect of an unload is known only after the next probe of its instance.
         var after = action is AuditActions.ModelPush or AuditActions.ModelUnload ? null : Describe(action, target);
-        var source = call.Operation.Name switch { "copy" => call.Facts.Model, "create" => call.Facts.OtherModel, _ => null };
+        var source = call.Operation.Type switch { OperationType.Copy => call.Facts.Model, OperationType.Create => call.Facts.OtherModel, _ => null };
         if (source is not null)
             (after ??= [])["from"] = AuditText.Clean(source);
         return after;

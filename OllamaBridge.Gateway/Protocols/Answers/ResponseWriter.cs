@@ -13,12 +13,12 @@ internal abstract class ResponseWriter(ResponseTranscript kept) : IDisposable
 
     protected ResponseTranscript Kept { get; } = kept;
 
-    public static ResponseWriter For(BridgeCall call, ResponseTranscript kept, TimeProvider time) => (call.Operation.Protocol, call.Operation.Name) switch
+    public static ResponseWriter For(BridgeCall call, ResponseTranscript kept, TimeProvider time) => (call.Operation.Protocol, call.Operation.Type) switch
     {
-        (Protocol.OpenAI, "chat") => new ChatCompletionWriter(call, kept, isChat: true, time),
+        (Protocol.OpenAI, OperationType.Chat) => new ChatCompletionWriter(call, kept, isChat: true, time),
         (Protocol.OpenAI, _) => new ChatCompletionWriter(call, kept, isChat: false, time),
         (Protocol.Anthropic, _) => new MessagesWriter(kept),
-        var (_, name) => new NativeWriter(call, kept, isChat: name == "chat", time),
+        var (_, type) => new NativeWriter(call, kept, isChat: type == OperationType.Chat, time),
     };
 
     /// <summary>Writes thinking and text, both in UTF-8.</summary>

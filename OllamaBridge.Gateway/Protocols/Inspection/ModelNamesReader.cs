@@ -60,8 +60,8 @@ internal struct ModelNamesReader
             ModelStart = isCopy ? 0 : primary.Start,
             ModelEnd = isCopy ? 0 : primary.End,
             ExactModel = _exactModel == _model.Value ? null : _exactModel,
-            OtherModel = operation.Name switch { "create" => _from, "copy" => _destination, _ => null },
-            RemoteHost = operation.Name == "create" ? _remoteHost : null,
+            OtherModel = operation.Type switch { OperationType.Create => _from, OperationType.Copy => _destination, _ => null },
+            RemoteHost = operation.Type == OperationType.Create ? _remoteHost : null,
         };
     }
 

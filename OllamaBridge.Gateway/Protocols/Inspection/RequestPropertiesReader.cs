@@ -93,7 +93,7 @@ internal struct RequestPropertiesReader(Operation operation)
     {
         switch (property)
         {
-            case RequestProperty.Modelfile when operation.Name == "create" && reader.TokenType == JsonTokenType.String:
+            case RequestProperty.Modelfile when operation.Type == OperationType.Create && reader.TokenType == JsonTokenType.String:
                 _modelfile = GoText.GetString(ref reader);
                 return true;
             case RequestProperty.Insecure:
