@@ -10,7 +10,7 @@ using OllamaBridge.Gateway.Tests.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 
-/// <summary>The keeper of one tier, step by step, with a controlled clock.</summary>
+/// <summary>The controller of one tier, step by step, with a controlled clock.</summary>
 public sealed class ScaleFromZeroControllerTests : IDisposable
 {
     private static readonly TierOptions Options = new() { Models = ["big"], Activator = "Fake", MaxInstances = 2, IdleTime = TimeSpan.FromMinutes(10), StartTimeout = TimeSpan.FromMinutes(5) };
@@ -21,7 +21,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
     private readonly QueueHarness _queue = new(new FleetBuilder(new ColdTiers([Tier.Cold])).With("hot"), new QueueOptions { MaxWait = TimeSpan.FromHours(1) });
     private readonly FakePlatform _platform = new();
     private readonly FakeTierStore _store;
-    private readonly ScaleFromZeroController _keeper;
+    private readonly ScaleFromZeroController _controller;
 
     public ScaleFromZeroControllerTests()
     {
@@ -33,7 +33,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
             _queue.Change(name, v => v with { Draining = draining });
             return true;
         };
-        _keeper = NewKeeper();
+        _controller = NewController();
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -60,7 +60,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         await StepAsync();
         await StepAsync();
         Assert.Equal(["read", "write 1"], _platform.Asked);
-        Assert.Equal((1, TierState.Starting), (_keeper.Wanted, _keeper.State));
+        Assert.Equal((1, TierState.Starting), (_controller.Wanted, _controller.State));
 
         Pass(5);
         await StepAsync();
@@ -80,7 +80,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         _ = _queue.Ask("big");
         await StepAsync();
         Assert.Equal(["read"], _platform.Asked);
-        Assert.Equal(7, _keeper.Wanted);
+        Assert.Equal(7, _controller.Wanted);
     }
 
     [Fact]
@@ -114,7 +114,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
 
         Assert.Equal([0, 1, 3, 7, 15, 30], at);
         Assert.Equal(1, _queue.Queue.Count);
-        Assert.Equal("away", _keeper.Error);
+        Assert.Equal("away", _controller.Error);
     }
 
     [Fact]
@@ -210,7 +210,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         await StepAsync();
         Assert.False(View("cold-0").Draining);
         Assert.Empty(await _store.DrainedAsync());
-        Assert.Equal((0, TierState.Asleep), (_keeper.Wanted, _keeper.State));
+        Assert.Equal((0, TierState.Asleep), (_controller.Wanted, _controller.State));
         Pass(3600);
         await StepAsync();
         Assert.Equal(2, _platform.Asked.Count);
@@ -235,10 +235,10 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         Start("cold-0");
         _platform.Instances = 1;
         Pass(600);
-        var step = _keeper.StepAsync(Token);
+        var step = _controller.StepAsync(Token);
         await Eventually.BecomesAsync(() => View("cold-0").Draining, TimeSpan.FromSeconds(10));
         var asked = _queue.Ask("big");
-        _keeper.Starve();
+        _controller.NoteStarving();
         await step.WaitAsync(TimeSpan.FromSeconds(10), Token);
 
         (await LeaseAsync(asked)).Dispose();
@@ -271,7 +271,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         Start("cold-0");
         _platform.Instances = 1;
         Pass(600);
-        var step = _keeper.StepAsync(Token);
+        var step = _controller.StepAsync(Token);
         await Eventually.BecomesAsync(() => View("cold-0").Draining, TimeSpan.FromSeconds(10));
         await _store.TouchAsync("cold", TimeSpan.Zero, Token);
         await FinishAsync(step);
@@ -285,7 +285,7 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         Start("cold-0");
         _platform.Instances = 1;
         Pass(600);
-        var step = _keeper.StepAsync(Token);
+        var step = _controller.StepAsync(Token);
         await Eventually.BecomesAsync(() => View("cold-0").Draining, TimeSpan.FromSeconds(10));
         View("cold-0").Instance.UsedElsewhere = 1;
         await FinishAsync(step);
@@ -365,8 +365,8 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
     public async Task Run_RequestStarves_ScalesImmediately()
     {
         using var stop = new CancellationTokenSource();
-        _queue.Queue.Starved += _ => _keeper.Starve();
-        var running = _keeper.RunAsync(stop.Token);
+        _queue.Queue.Starved += _ => _controller.NoteStarving();
+        var running = _controller.RunAsync(stop.Token);
         _ = _queue.Ask("big");
         await Eventually.BecomesAsync(() => _platform.Instances == 1, TimeSpan.FromSeconds(10));
         await stop.CancelAsync();
@@ -380,8 +380,8 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         _platform.Instances = 1;
         Pass(600);
         using var stop = new CancellationTokenSource();
-        var running = _keeper.RunAsync(stop.Token);
-        _keeper.Look();
+        var running = _controller.RunAsync(stop.Token);
+        _controller.Wake();
         await Eventually.BecomesAsync(() => View("cold-0").Draining, TimeSpan.FromSeconds(10));
         await stop.CancelAsync();
         await running.WaitAsync(TimeSpan.FromSeconds(10), Token);
@@ -414,12 +414,14 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
         Assert.DoesNotContain(_platform.Asked, a => a.StartsWith("write", StringComparison.Ordinal));
     }
 
-    private ScaleFromZeroController NewKeeper()
+    private ScaleFromZeroController NewController()
     {
         var logger = (Microsoft.Extensions.Logging.ILogger)_logs;
+        var load = new TierLoad(Tier, _queue.Fleet, _queue.Queue, new TierUse(Tier, _store, _queue.Clock), _queue.Clock);
+        var drain = new TierDrain(Tier, _queue.Fleet, _store, Exchange, _queue.Clock, logger);
+        var platform = new TierPlatform(Tier, _platform, _queue.Clock);
         return new ScaleFromZeroController(
-            Tier, _platform, _queue.Fleet, _queue.Queue, new TierUse(Tier, _store, _queue.Clock),
-            new TierDrain(Tier, _queue.Fleet, _store, Exchange, _queue.Clock, logger), new ActivationMetrics(_meters), _queue.Clock, logger);
+            Tier, load, platform, new ScaleToZero(Tier, load, drain, platform, _queue.Clock, logger), new ActivationMetrics(_meters), _queue.Clock, logger);
     }
 
     private void Start(string name, int slots = 4) => _queue.Fleet.Publish(_queue.Builder.With(name, "big", slots: slots).Build());
@@ -431,10 +433,10 @@ public sealed class ScaleFromZeroControllerTests : IDisposable
 
     private void Pass(int seconds) => _queue.Clock.Advance(TimeSpan.FromSeconds(seconds));
 
-    private Task StepAsync() => _keeper.StepAsync(Token).WaitAsync(TimeSpan.FromSeconds(20), Token);
+    private Task StepAsync() => _controller.StepAsync(Token).WaitAsync(TimeSpan.FromSeconds(20), Token);
 
     /// <summary>A step that waits for other gateways.</summary>
-    private Task SleepAsync() => FinishAsync(_keeper.StepAsync(Token));
+    private Task SleepAsync() => FinishAsync(_controller.StepAsync(Token));
 
     private async Task FinishAsync(Task step)
     {

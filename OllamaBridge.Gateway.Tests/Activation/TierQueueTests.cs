@@ -112,7 +112,7 @@ public sealed class TierQueueTests : IDisposable
         InstanceLease[] leases = [hot, first, second];
         _queue.Fleet.Publish(_queue.Builder.With("third", "b", loaded: "b").With("fourth", "b", loaded: "b").Build());
 
-        using var hedge = _queue.Queue.TryHedge(new LeaseRequest("b:latest", 0, NeedsSlot: true, Tried: [leases[0].Instance]));
+        using var hedge = _queue.Queue.TryHedge(QueueHarness.Request("b:latest") with { Instances = new InstanceRules { Tried = [leases[0].Instance] } });
 
         Assert.Equal(expected, hedge is not null);
     }
@@ -121,7 +121,7 @@ public sealed class TierQueueTests : IDisposable
     public async Task Acquire_DeadlineBeforeStart_EndsAtDeadline()
     {
         var deadline = _queue.Clock.GetTimestamp() + (3 * _queue.Clock.TimestampFrequency);
-        var asked = _queue.Queue.AcquireAsync(new LeaseRequest("big:latest", 0, NeedsSlot: true, Deadline: deadline), TestContext.Current.CancellationToken).AsTask();
+        var asked = _queue.Queue.AcquireAsync(QueueHarness.Request("big:latest") with { Wait = new WaitRules { Deadline = deadline } }, TestContext.Current.CancellationToken).AsTask();
         Pass(4);
         Assert.Equal(LeaseRefusal.DeadlinePassed, (await asked).Refusal);
     }

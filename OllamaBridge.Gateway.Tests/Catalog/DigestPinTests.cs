@@ -57,7 +57,7 @@ public sealed class DigestPinTests : IDisposable
     public void Hedge_FirstLeaseHasDigest_SecondHasSameDigest(string digest, string? expected)
     {
         var first = _queue.Fleet.Current.Instances.First(v => v.Instance.Name == digest + "1").Instance;
-        var second = _queue.Queue.TryHedge(Request(digest) with { Tried = [first] });
+        var second = _queue.Queue.TryHedge(Request(digest) with { Instances = new InstanceRules { Tried = [first] } });
         Assert.Equal(expected, second?.Instance.Name);
     }
 
@@ -65,9 +65,9 @@ public sealed class DigestPinTests : IDisposable
 
     private InstanceLease Got(LeaseRequest request) => Got(_queue.Queue.AcquireAsync(request, CancellationToken.None).AsTask());
 
-    private static LeaseRequest Request() => new("a:latest", 0, NeedsSlot: true);
+    private static LeaseRequest Request() => QueueHarness.Request("a:latest");
 
-    private static LeaseRequest Request(string? digest, bool isSet = true) => Request() with { Digest = new DigestPin(isSet, digest) };
+    private static LeaseRequest Request(string? digest, bool isSet = true) => Request() with { Model = new ModelSelector("a:latest", Digest: new DigestPin(isSet, digest)) };
 
     private static FleetBuilder Builder()
     {

@@ -110,8 +110,8 @@ public class FairQueueTests
         Assert.False(answer.Headers.Contains(RequestPriority.PositionHeader));
         var last = JsonNode.Parse((await answer.Content.ReadAsStringAsync(Token)).TrimEnd().Split('\n')[^1])!;
         var expected = last["prompt_eval_count"]!.GetValue<long>() + (2 * last["eval_count"]!.GetValue<long>());
-        var queue = (RequestQueue)bridge.Services.GetService(typeof(RequestQueue))!;
-        Assert.Equal(expected, queue.ServiceOf(new QueueKey(bridge.Fleet.Current.Models.Keys.Single()), "anonymous", Priority.Batch));
+        var queues = (ModelQueues)bridge.Services.GetService(typeof(ModelQueues))!;
+        Assert.Equal(expected, queues.Find(new QueueKey(bridge.Fleet.Current.Models.Keys.Single()))![Priority.Batch].Counters.ValueOf("anonymous"));
     }
 
     private static Task<HttpResponseMessage> SendAsync(TestBridge bridge, string path, params (string Name, string Value)[] headers)

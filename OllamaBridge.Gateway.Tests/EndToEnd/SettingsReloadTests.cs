@@ -128,8 +128,8 @@ public sealed class SettingsReloadTests
         });
         await bridge.UntilAsync(s => s.Cold.Length == 2, "two cold models");
         var activation = bridge.Services.GetRequiredService<ActivationService>();
-        await Eventually.BecomesAsync(() => activation.Keepers.Length == 2, TimeSpan.FromSeconds(10));
-        var kept = activation.Keepers.Single(k => k.Tier.Name == "big");
+        await Eventually.BecomesAsync(() => activation.Controllers.Length == 2, TimeSpan.FromSeconds(10));
+        var kept = activation.Controllers.Single(k => k.Tier.Name == "big");
         bridge.Configuration.Change(c =>
         {
             foreach (var key in c.Keys.Where(k => k.StartsWith("Bridge:Tiers:cold", StringComparison.Ordinal)).ToArray())
@@ -138,8 +138,8 @@ public sealed class SettingsReloadTests
         await bridge.UntilAsync(s => s.Cold.Length == 1, "one cold model");
 
         // The tier that remains keeps its controller and its state.
-        await Eventually.BecomesAsync(() => activation.Keepers.Length == 1, TimeSpan.FromSeconds(10));
-        Assert.Same(kept, activation.Keepers.Single());
+        await Eventually.BecomesAsync(() => activation.Controllers.Length == 1, TimeSpan.FromSeconds(10));
+        Assert.Same(kept, activation.Controllers.Single());
     }
 
     [Fact]

@@ -121,7 +121,7 @@ internal sealed class FakeFleet : IFleet
 
     public Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken) => Task.FromResult(MemberChange.NotFound);
 
-    public void LookAgain(Instance instance)
+    public void RequestProbe(Instance instance)
     {
     }
 

@@ -68,5 +68,5 @@ public sealed class FleetMembersTests
     }
 
     private static OperatorDirectives Add(OperatorDirectives words, InstanceDefinition definition, DateTimeOffset? now = null) =>
-        FleetMembers.Add(definition, Configured, words, now ?? Now).Words;
+        FleetMembers.Add(definition, Configured, words, now ?? Now).Directives;
 }

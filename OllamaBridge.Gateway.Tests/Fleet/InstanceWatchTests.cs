@@ -24,7 +24,7 @@ public class InstanceWatchTests
         Assert.True(Answer("a"));
         Assert.Equal(InstanceStatus.Healthy, _watch.Status);
         Assert.Equal("a:latest", Assert.Single(_watch.ToView().Catalog).Key);
-        Assert.Equal(_now + Options.Interval, _watch.NextLook);
+        Assert.Equal(_now + Options.Interval, _watch.NextProbe);
         Assert.Equal(_now + Options.CatalogInterval, _watch.NextCatalog);
     }
 
@@ -43,7 +43,7 @@ public class InstanceWatchTests
         Assert.True(Fail(refused: true));
         Assert.Equal(InstanceStatus.Unhealthy, _watch.Status);
         Assert.Equal("boom", _watch.ToView().LastError);
-        Assert.Equal(_now + Options.RecoveryInterval, _watch.NextLook);
+        Assert.Equal(_now + Options.RecoveryInterval, _watch.NextProbe);
         Assert.Equal(_now, _watch.NextCatalog);
         Assert.Single(_watch.ToView().Catalog); // its known catalog is kept
     }
@@ -138,7 +138,7 @@ public class InstanceWatchTests
     {
         EjectAndMeasure();
         EjectAndMeasure();
-        _watch.Praise();
+        _watch.ResetEjectionTime();
         Assert.Equal(5, EjectAndMeasure());
     }
 
@@ -148,7 +148,7 @@ public class InstanceWatchTests
         Answer("a");
         Assert.True(_watch.Eject(InstanceFailure.Refused, Options, _now));
         Assert.Equal(InstanceStatus.Unhealthy, _watch.Status);
-        Assert.Equal(_now, _watch.NextLook);
+        Assert.Equal(_now, _watch.NextProbe);
         Assert.True(Answer("a")); // healthy immediately, because it was not ejected
         Assert.Equal(InstanceStatus.Healthy, _watch.Status);
     }
@@ -194,7 +194,7 @@ public class InstanceWatchTests
     {
         Answer("a");
         _watch.Eject(InstanceFailure.Broken, Options with { EjectionTime = TimeSpan.FromSeconds(1) }, _now);
-        Assert.Equal(_now + TimeSpan.FromSeconds(1), _watch.NextLook);
+        Assert.Equal(_now + TimeSpan.FromSeconds(1), _watch.NextProbe);
     }
 
     [Fact]
@@ -202,8 +202,8 @@ public class InstanceWatchTests
     {
         Answer("a");
         Pass(0.5);
-        _watch.LookNow(_now);
-        Assert.Equal((_now, _now), (_watch.NextLook, _watch.NextCatalog));
+        _watch.ProbeNow(_now);
+        Assert.Equal((_now, _now), (_watch.NextProbe, _watch.NextCatalog));
     }
 
     private double EjectAndMeasure()

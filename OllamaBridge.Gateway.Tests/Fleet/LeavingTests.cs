@@ -130,7 +130,7 @@ public sealed class LeavingTests : IAsyncLifetime
         Assert.True(old.TryTakeSlot());
         _owner.ReportFailure(old, InstanceFailure.ServerError);
         await UntilAsync(_ => View("pod-1") is { Status: InstanceStatus.Ejected });
-        Assert.Single(_owner.Words.Ejections);
+        Assert.Single(_owner.Directives.Ejections);
         await _owner.DrainUntilAsync("pod-1", _clock.GetUtcNow().AddMinutes(5), Cancelled);
         await _owner.SetDrainingAsync("pod-0", true, Cancelled);
 
@@ -139,7 +139,7 @@ public sealed class LeavingTests : IAsyncLifetime
 
         Assert.NotSame(old, View("pod-1")!.Instance);
         Assert.True(View("pod-1") is { Draining: false, DrainDeadline: null, Instance.SlotsUsed: 0 });
-        Assert.Empty(_owner.Words.Ejections);
+        Assert.Empty(_owner.Directives.Ejections);
         // The drain of the instance that remains lasts until its operator ends it.
         Assert.True(View("pod-0")!.Draining);
         Assert.True(await _owner.SetDrainingAsync("pod-1", true, Cancelled));

@@ -20,7 +20,7 @@ public class OllamaProbeTests
     [Fact]
     public async Task Look_AllRoutes_NoRemarks()
     {
-        var health = await OllamaProbe.LookAsync(GetAsync);
+        var health = await OllamaProbe.ProbeAsync(GetAsync);
         Assert.Equal("0.32.15", health.Version);
         var model = Assert.Single(health.Loaded);
         Assert.Equal(("a:latest", 7L, 5L), (model.Key, model.Size, model.SizeInVram));
@@ -36,7 +36,7 @@ public class OllamaProbeTests
     public async Task Look_NoListOfRunningModels_SucceedsWithRemark(int status, string body)
     {
         _routes["/api/ps"] = (status, body);
-        var health = await OllamaProbe.LookAsync(GetAsync);
+        var health = await OllamaProbe.ProbeAsync(GetAsync);
         Assert.True(health.Loaded.IsDefault);
         Assert.Contains("/api/ps", Assert.Single(health.Remarks), StringComparison.Ordinal);
     }
@@ -44,7 +44,7 @@ public class OllamaProbeTests
     [Fact]
     public async Task Look_ListOfRunningModelsDelayed_SucceedsWithRemark()
     {
-        var health = await OllamaProbe.LookAsync(path => path == "/api/ps" ? throw new TaskCanceledException() : GetAsync(path));
+        var health = await OllamaProbe.ProbeAsync(path => path == "/api/ps" ? throw new TaskCanceledException() : GetAsync(path));
         Assert.Equal("0.32.15", health.Version);
         Assert.True(health.Loaded.IsDefault);
         Assert.Contains("/api/ps does not respond", Assert.Single(health.Remarks), StringComparison.Ordinal);
@@ -52,7 +52,7 @@ public class OllamaProbeTests
 
     [Fact]
     public async Task Look_NoResponse_Fails() =>
-        await Assert.ThrowsAsync<TaskCanceledException>(() => OllamaProbe.LookAsync(_ => throw new TaskCanceledException()));
+        await Assert.ThrowsAsync<TaskCanceledException>(() => OllamaProbe.ProbeAsync(_ => throw new TaskCanceledException()));
 
     [Theory]
     [InlineData(404, "")]
@@ -63,7 +63,7 @@ public class OllamaProbeTests
     public async Task Look_ModelsWithoutVersion_SucceedsWithRemark(int status, string body)
     {
         _routes["/api/version"] = (status, body);
-        var health = await OllamaProbe.LookAsync(GetAsync);
+        var health = await OllamaProbe.ProbeAsync(GetAsync);
         Assert.Null(health.Version);
         Assert.Contains("/api/version", Assert.Single(health.Remarks), StringComparison.Ordinal);
     }
@@ -78,7 +78,7 @@ public class OllamaProbeTests
     {
         foreach (var path in _routes.Keys)
             _routes[path] = (200, body);
-        var error = await Assert.ThrowsAsync<HttpRequestException>(() => OllamaProbe.LookAsync(GetAsync));
+        var error = await Assert.ThrowsAsync<HttpRequestException>(() => OllamaProbe.ProbeAsync(GetAsync));
         Assert.Contains("/api/version", error.Message, StringComparison.Ordinal);
         Assert.Contains("no Ollama server", error.Message, StringComparison.Ordinal);
     }
@@ -91,7 +91,7 @@ public class OllamaProbeTests
     public async Task Look_Failure_ErrorNamesPathAndStatus(string path, int status)
     {
         _routes[path] = (status, "");
-        var error = await Assert.ThrowsAsync<HttpRequestException>(() => OllamaProbe.LookAsync(GetAsync));
+        var error = await Assert.ThrowsAsync<HttpRequestException>(() => OllamaProbe.ProbeAsync(GetAsync));
         Assert.Contains($"{path} responded with {status}", error.Message, StringComparison.Ordinal);
     }
 

@@ -102,7 +102,7 @@ public class OpenAIProbeTests
             return Task.FromResult(new ProbeAnswer((HttpStatusCode)(isModels ? models : health), isModels ? Encoding.UTF8.GetBytes(Models) : default(ReadOnlyMemory<byte>)));
         }
 
-        await OpenAIProbe.LookAsync(service, GetAsync);
+        await OpenAIProbe.ProbeAsync(service, GetAsync);
         return withCatalog ? await OpenAIProbe.ReadCatalogAsync(service, GetAsync) : default;
     }
 }

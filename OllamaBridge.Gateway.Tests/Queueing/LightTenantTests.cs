@@ -169,7 +169,7 @@ public class LightTenantTests
         {
             var waiting = harness.Queue.Count;
             var asked = harness.Queue.AcquireAsync(
-                new LeaseRequest(FleetBuilder.Key("a"), 0, NeedsSlot: true, Tenant: tenant, InputTokens: Prompt), CancellationToken.None).AsTask();
+                QueueHarness.Request(FleetBuilder.Key("a")) with { Owner = new LeaseOwner { Tenant = tenant, InputTokens = Prompt } }, CancellationToken.None).AsTask();
             var request = new Request(asked, answer, _now);
             if (harness.Queue.Count > waiting)
                 _waiting[tenant].Enqueue(request);

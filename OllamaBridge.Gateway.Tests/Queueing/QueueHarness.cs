@@ -19,7 +19,12 @@ internal sealed class QueueHarness : IDisposable
         Options = options ?? new QueueOptions();
         Fleet.Publish(builder.Build());
         Queue = new RequestQueue(
-            Fleet, Deciding.Scheduler(Clock, scheduling), Microsoft.Extensions.Options.Options.Create(Options), Clock, new QueueMetrics(_meters));
+            Fleet,
+            new LeaseAllocator(Deciding.Scheduler(Clock, scheduling), new ConversationAffinity(), Clock),
+            new ModelQueues(),
+            Microsoft.Extensions.Options.Options.Create(Options),
+            Clock,
+            new QueueMetrics(_meters));
     }
 
     public FakeTimeProvider Clock { get; } = new();
@@ -32,12 +37,16 @@ internal sealed class QueueHarness : IDisposable
 
     public RequestQueue Queue { get; }
 
+    /// <summary>A request for a slot.</summary>
+    /// <param name="key">The model's canonical name.</param>
+    public static LeaseRequest Request(string key) => new() { Model = new ModelSelector(key), NeedsSlot = true };
+
     public Task<LeaseResult> Ask(string model = "a", Instance[]? tried = null, Instance? only = null, bool needsSlot = true) =>
-        Queue.AcquireAsync(new LeaseRequest(Key(model), 0, needsSlot, only, tried), CancellationToken.None).AsTask();
+        Queue.AcquireAsync(Request(Key(model)) with { NeedsSlot = needsSlot, Instances = new InstanceRules { Only = only, Tried = tried } }, CancellationToken.None).AsTask();
 
     /// <summary>Sends a request for a client that can disconnect.</summary>
     public async Task<LeaseResult> AskUntil(CancellationToken gone, string model = "a") =>
-        await Queue.AcquireAsync(new LeaseRequest(Key(model), 0, NeedsSlot: true), gone);
+        await Queue.AcquireAsync(Request(Key(model)), gone);
 
     /// <summary>Returns a lease that must be available immediately.</summary>
     public InstanceLease Get(string model = "a") => Got(Ask(model));

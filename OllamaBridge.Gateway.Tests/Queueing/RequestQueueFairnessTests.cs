@@ -184,7 +184,7 @@ public sealed class RequestQueueFairnessTests : IDisposable
     [Fact]
     public async Task Acquire_DeadlinePassedOnArrival_RefusedDespiteFreeSlot()
     {
-        var need = new LeaseRequest(FleetBuilder.Key("a"), 0, NeedsSlot: true, Deadline: _queue.Clock.GetTimestamp());
+        var need = QueueHarness.Request(FleetBuilder.Key("a")) with { Wait = new WaitRules { Deadline = _queue.Clock.GetTimestamp() } };
         Assert.Equal(LeaseRefusal.DeadlinePassed, (await _queue.Queue.AcquireAsync(need, Cancelled)).Refusal);
     }
 
@@ -194,7 +194,11 @@ public sealed class RequestQueueFairnessTests : IDisposable
         Use(new QueueOptions { Length = 1 }, new FleetBuilder().With("i", loaded: "a").With("j", loaded: "a"));
         InstanceLease first = _queue.Get(), second = _queue.Get();
         var again = _queue.Queue.AcquireAsync(
-            new LeaseRequest(FleetBuilder.Key("a"), 0, true, Tried: [first.Instance], Tenant: Of("t"), Priority: Priority.Batch, InputTokens: 50, Charged: true),
+            QueueHarness.Request(FleetBuilder.Key("a")) with
+            {
+                Instances = new InstanceRules { Tried = [first.Instance] },
+                Owner = new LeaseOwner { Tenant = Of("t"), Priority = Priority.Batch, InputTokens = 50, IsCharged = true },
+            },
             Cancelled).AsTask();
         Assert.Equal(LeaseRefusal.QueueFull, (await Ask("new", "u")).Refusal);
         second.Dispose();
@@ -221,7 +225,10 @@ public sealed class RequestQueueFairnessTests : IDisposable
         var tenant = Of("t");
         long Allocated(bool charged)
         {
-            var need = new LeaseRequest(FleetBuilder.Key("a"), 0, true, Tenant: tenant, InputTokens: 50, Charged: charged);
+            var need = QueueHarness.Request(FleetBuilder.Key("a")) with
+            {
+                Owner = new LeaseOwner { Tenant = tenant, InputTokens = 50, IsCharged = charged },
+            };
             for (var warm = 0; warm < 100; warm++)
                 Once(need);
             var before = GC.GetAllocatedBytesForCurrentThread();
@@ -248,9 +255,11 @@ public sealed class RequestQueueFairnessTests : IDisposable
         string name, string tenant, Priority priority = Priority.Interactive, long tokens = 0, double weight = 1, string model = "a", TimeSpan? deadline = null)
     {
         var asked = _queue.Queue.AcquireAsync(
-            new LeaseRequest(
-                FleetBuilder.Key(model), 0, true, Tenant: Of(tenant, weight), Priority: priority, InputTokens: tokens,
-                Deadline: deadline is { } time ? _queue.Clock.GetTimestamp() + time.Ticks : 0),
+            QueueHarness.Request(FleetBuilder.Key(model)) with
+            {
+                Owner = new LeaseOwner { Tenant = Of(tenant, weight), Priority = priority, InputTokens = tokens },
+                Wait = new WaitRules { Deadline = deadline is { } time ? _queue.Clock.GetTimestamp() + time.Ticks : 0 },
+            },
             CancellationToken.None).AsTask();
         _open.Add((name, asked));
         return asked;

@@ -153,7 +153,7 @@ public class AffinityBoundTests
     }
 
     private static InstanceLease Acquire(QueueHarness queue, ulong affinity) =>
-        QueueHarness.Got(queue.Queue.AcquireAsync(new LeaseRequest("a:latest", affinity, NeedsSlot: true), CancellationToken.None).AsTask());
+        QueueHarness.Got(queue.Queue.AcquireAsync(QueueHarness.Request("a:latest") with { Conversation = new ConversationHints(affinity) }, CancellationToken.None).AsTask());
 
     private static int Chosen(in SchedulingRequest request) => Array.FindIndex(Deciding.Score(new AffinityScorer(), request), s => s > 0);
 

@@ -31,7 +31,7 @@ internal sealed class ActivationEpisode(Tier tier, TimeProvider time)
     public bool IsOpen => _since != 0;
 
     /// <summary>Whether the platform accepted a scale-up, or its desired scale was already above zero.</summary>
-    public bool Asked { get; set; }
+    public bool IsAccepted { get; set; }
 
     public TimeSpan Elapsed => IsOpen ? time.GetElapsedTime(_since) : TimeSpan.Zero;
 
@@ -45,8 +45,8 @@ internal sealed class ActivationEpisode(Tier tier, TimeProvider time)
             return null;
         var isLate = Elapsed + Slack >= tier.Options.StartTimeout;
         if (starving > 0)
-            return isLate ? End(Asked ? ActivationOutcome.Late : ActivationOutcome.Failed) : null;
-        return End(usable > 0 ? ActivationOutcome.Succeeded : !isLate ? ActivationOutcome.Abandoned : Asked ? ActivationOutcome.Late : ActivationOutcome.Failed);
+            return isLate ? End(IsAccepted ? ActivationOutcome.Late : ActivationOutcome.Failed) : null;
+        return End(usable > 0 ? ActivationOutcome.Succeeded : !isLate ? ActivationOutcome.Abandoned : IsAccepted ? ActivationOutcome.Late : ActivationOutcome.Failed);
     }
 
     public (ActivationOutcome Outcome, TimeSpan Elapsed)? End(ActivationOutcome outcome)
@@ -54,7 +54,7 @@ internal sealed class ActivationEpisode(Tier tier, TimeProvider time)
         if (!IsOpen)
             return null;
         var elapsed = Elapsed;
-        (_since, Asked) = (0, false);
+        (_since, IsAccepted) = (0, false);
         return (outcome, elapsed);
     }
 

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
-using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
 
@@ -12,43 +11,21 @@ internal sealed class ActivationService : BackgroundService
     private readonly IFleet _fleet;
     private readonly RequestQueue _queue;
     private readonly TierDirectory _tiers;
-    private readonly Func<Tier, ScaleFromZeroController> _create;
+    private readonly ScaleFromZeroControllerFactory _factory;
     private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly Dictionary<ScaleFromZeroController, (Task Task, CancellationTokenSource Stop)> _running = [];
-    private ImmutableArray<ScaleFromZeroController> _keepers;
+    private ImmutableArray<ScaleFromZeroController> _controllers;
 
-    public ActivationService(
-        TierDirectory tiers,
-        IEnumerable<IInstanceActivator> activators,
-        IFleet fleet,
-        RequestQueue queue,
-        ITierStore store,
-        IOptions<SharingOptions> sharing,
-        ActivationMetrics metrics,
-        TimeProvider time,
-        ILogger<ActivationService> logger,
-        Audit.AuditTrail? audit = null)
+    public ActivationService(TierDirectory tiers, ScaleFromZeroControllerFactory factory, IFleet fleet, RequestQueue queue, ActivationMetrics metrics)
     {
-        (_fleet, _queue, _tiers) = (fleet, queue, tiers);
-        IInstanceActivator[] known = [.. activators];
-        _create = tier => new ScaleFromZeroController(
-            tier,
-            known.Single(a => string.Equals(a.Name, tier.Options.Activator, StringComparison.OrdinalIgnoreCase)),
-            fleet,
-            queue,
-            new TierUse(tier, store, time),
-            new TierDrain(tier, fleet, store, sharing.Value.Interval, time, logger, audit),
-            metrics,
-            time,
-            logger,
-            audit);
-        _keepers = [.. tiers.All.Select(_create)];
-        metrics.ObserveTiers(() => Keepers.Select(k => (k.Tier.Name, k.Wanted ?? k.Tier.InstancesOf(fleet.Current).Count(v => v.IsUsable))));
+        (_tiers, _factory, _fleet, _queue) = (tiers, factory, fleet, queue);
+        _controllers = [.. tiers.All.Select(factory.Create)];
+        metrics.ObserveTiers(() => Controllers.Select(c => (c.Tier.Name, c.Wanted ?? c.Tier.InstancesOf(fleet.Current).Count(v => v.IsUsable))));
     }
 
-    public ImmutableArray<ScaleFromZeroController> Keepers => _keepers;
+    public ImmutableArray<ScaleFromZeroController> Controllers => _controllers;
 
-    /// <summary>Follows changed tiers: keepers of changed and removed tiers end, keepers of new ones start.</summary>
+    /// <summary>Follows changed tiers: controllers of changed and removed tiers end, controllers of new ones start.</summary>
     public void Reconfigure() => _changes.Writer.TryWrite(true);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -61,8 +38,8 @@ internal sealed class ActivationService : BackgroundService
             while (await _changes.Reader.WaitToReadAsync(stoppingToken))
             {
                 _changes.Reader.TryRead(out _);
-                await StopAsync(_keepers.Where(k => !_tiers.All.Contains(k.Tier)));
-                ImmutableInterlocked.InterlockedExchange(ref _keepers, [.. _tiers.All.Select(t => _keepers.FirstOrDefault(k => k.Tier == t) ?? _create(t))]);
+                await StopAsync(_controllers.Where(c => !_tiers.All.Contains(c.Tier)));
+                ImmutableInterlocked.InterlockedExchange(ref _controllers, [.. _tiers.All.Select(t => _controllers.FirstOrDefault(c => c.Tier == t) ?? _factory.Create(t))]);
                 Start(stoppingToken);
             }
         }
@@ -80,17 +57,17 @@ internal sealed class ActivationService : BackgroundService
 
     private void Start(CancellationToken stoppingToken)
     {
-        foreach (var keeper in _keepers.Where(k => !_running.ContainsKey(k)))
+        foreach (var controller in _controllers.Where(c => !_running.ContainsKey(c)))
         {
             var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-            _running[keeper] = (keeper.RunAsync(stop.Token), stop);
+            _running[controller] = (controller.RunAsync(stop.Token), stop);
         }
     }
 
-    private async Task StopAsync(IEnumerable<ScaleFromZeroController> keepers)
+    private async Task StopAsync(IEnumerable<ScaleFromZeroController> controllers)
     {
-        foreach (var keeper in keepers.ToArray())
-            if (_running.Remove(keeper, out var running))
+        foreach (var controller in controllers.ToArray())
+            if (_running.Remove(controller, out var running))
             {
                 await running.Stop.CancelAsync();
                 await running.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -100,14 +77,14 @@ internal sealed class ActivationService : BackgroundService
 
     private void OnStarved(ColdTier cold)
     {
-        foreach (var keeper in Keepers)
-            if (keeper.Tier.Cold == cold)
-                keeper.Starve();
+        foreach (var controller in Controllers)
+            if (controller.Tier.Cold == cold)
+                controller.NoteStarving();
     }
 
     private void OnFleetChanged()
     {
-        foreach (var keeper in Keepers)
-            keeper.NoteFleet();
+        foreach (var controller in Controllers)
+            controller.NoteFleet();
     }
 }

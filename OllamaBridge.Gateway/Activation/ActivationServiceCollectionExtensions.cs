@@ -18,6 +18,7 @@ internal static class ActivationServiceCollectionExtensions
         services.AddSingleton<IInstanceActivator, KubernetesActivator>();
         services.AddSingleton<IInstanceActivator, HttpActivator>();
         services.AddSingleton<ActivationMetrics>();
+        services.AddSingleton<ScaleFromZeroControllerFactory>();
         services.AddSingleton<ActivationService>();
         services.AddHostedService(provider => provider.GetRequiredService<ActivationService>());
         return services;

@@ -3,6 +3,9 @@ namespace OllamaBridge.Gateway.Activation;
 /// <summary>The input of a scaling decision: a tier at one moment.</summary>
 internal readonly record struct TierObservation
 {
+    /// <summary>Number of waiting requests for the tier's models.</summary>
+    public int Waiting { get; init; }
+
     /// <summary>Number of waiting requests that no usable instance can serve.</summary>
     public int Starving { get; init; }
 
@@ -30,17 +33,17 @@ internal static class TierPlan
 
     /// <returns>The new desired number; null to leave the scale unchanged.</returns>
     /// <remarks>A scale that an operator or another controller raised is lowered only if the tier is idle, and then to zero.</remarks>
-    public static int? Decide(in TierObservation sight)
+    public static int? Decide(in TierObservation observation)
     {
-        if (sight.Starving > 0)
-            return sight.Wanted >= 1 ? null : 1;
-        if (sight.Saturated >= Patience)
+        if (observation.Starving > 0)
+            return observation.Wanted >= 1 ? null : 1;
+        if (observation.Saturated >= Patience)
         {
-            var wanted = Math.Max(sight.Wanted ?? 0, sight.Usable);
+            var wanted = Math.Max(observation.Wanted ?? 0, observation.Usable);
             // One instance at a time: the instance requested last must be usable before the next request.
-            return wanted < sight.Max && sight.Usable >= wanted ? wanted + 1 : null;
+            return wanted < observation.Max && observation.Usable >= wanted ? wanted + 1 : null;
         }
 
-        return sight.Saturated == TimeSpan.Zero && sight.Wanted != 0 && sight.Unused >= sight.IdleTime ? 0 : null;
+        return observation.Saturated == TimeSpan.Zero && observation.Wanted != 0 && observation.Unused >= observation.IdleTime ? 0 : null;
     }
 }

@@ -10,9 +10,9 @@ internal sealed class TierUse(Tier tier, ITierStore store, TimeProvider time)
     private readonly TimeSpan _interval = LongestInterval < tier.Options.IdleTime / 4 ? LongestInterval : tier.Options.IdleTime / 4;
     // The use before the start of this gateway is unknown, so the tier counts as used at the start.
     private long _usedAt = time.GetTimestamp();
-    private long _toldUse;
-    private long _toldAt;
-    private Task _telling = Task.CompletedTask;
+    private long _publishedUse;
+    private long _publishedAt;
+    private Task _publishing = Task.CompletedTask;
 
     public TimeSpan Unused => time.GetElapsedTime(Volatile.Read(ref _usedAt));
 
@@ -34,17 +34,17 @@ internal sealed class TierUse(Tier tier, ITierStore store, TimeProvider time)
     }
 
     /// <summary>Publishes a newer last use in the background, at most once per interval unless urgent.</summary>
-    public void Tell(bool isUrgent, CancellationToken cancellationToken)
+    public void Publish(bool isUrgent, CancellationToken cancellationToken)
     {
-        if (!_telling.IsCompleted || _toldUse == _usedAt || (!isUrgent && _toldAt != 0 && time.GetElapsedTime(_toldAt) < _interval))
+        if (!_publishing.IsCompleted || _publishedUse == _usedAt || (!isUrgent && _publishedAt != 0 && time.GetElapsedTime(_publishedAt) < _interval))
             return;
-        _telling = AskAsync(cancellationToken).AsTask();
+        _publishing = ExchangeAsync(cancellationToken).AsTask();
     }
 
     /// <summary>Publishes the last use and returns the time since any gateway used the tier; null if the store is unavailable.</summary>
-    public async ValueTask<TimeSpan?> AskAsync(CancellationToken cancellationToken)
+    public async ValueTask<TimeSpan?> ExchangeAsync(CancellationToken cancellationToken)
     {
-        (_toldUse, _toldAt) = (_usedAt, time.GetTimestamp());
+        (_publishedUse, _publishedAt) = (_usedAt, time.GetTimestamp());
         if (await store.TouchAsync(tier.Name, Unused, cancellationToken) is not { } mark)
             return null;
         Drained = mark.Drained;

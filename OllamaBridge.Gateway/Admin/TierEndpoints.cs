@@ -11,7 +11,7 @@ internal static class TierEndpoints
     /// <summary>Maps the endpoint into the group of the operators' API, which checks access.</summary>
     public static void MapTiers(this IEndpointRouteBuilder bridge) => bridge
         .MapGet("/tiers", (ActivationService activation, RequestQueue queue, IFleet fleet) =>
-            TypedResults.Ok<IReadOnlyList<TierReport>>([.. activation.Keepers.Select(k => TierReport.Of(k, queue, fleet.Current))]))
+            TypedResults.Ok<IReadOnlyList<TierReport>>([.. activation.Controllers.Select(k => TierReport.Of(k, queue, fleet.Current))]))
         .Describe("listTiers", "All cold tiers with their state, requested instances and waiting requests.");
 }
 
@@ -41,16 +41,16 @@ internal sealed record TierReport(
     string? Error)
 {
     /// <summary>Describes a tier.</summary>
-    public static TierReport Of(ScaleFromZeroController keeper, RequestQueue queue, FleetSnapshot fleet) => new(
-        keeper.Tier.Name,
-        Labels.Of(keeper.State),
-        keeper.Tier.Options.Activator!,
-        [.. keeper.Tier.Cold.Models.Select(m => m.Name)],
-        [.. keeper.Tier.InstancesOf(fleet).Select(v => v.Instance.Name)],
-        keeper.Wanted,
-        keeper.Tier.Options.MaxInstances,
-        queue.DemandOn(keeper.Tier.Cold).Waiting,
-        Math.Round(keeper.Unused.TotalSeconds, 3),
-        keeper.Tier.Options.IdleTime.TotalSeconds,
-        keeper.Error);
+    public static TierReport Of(ScaleFromZeroController controller, RequestQueue queue, FleetSnapshot fleet) => new(
+        controller.Tier.Name,
+        Labels.Of(controller.State),
+        controller.Tier.Options.Activator!,
+        [.. controller.Tier.Cold.Models.Select(m => m.Name)],
+        [.. controller.Tier.InstancesOf(fleet).Select(v => v.Instance.Name)],
+        controller.Wanted,
+        controller.Tier.Options.MaxInstances,
+        queue.DemandOn(controller.Tier.Cold).Waiting,
+        Math.Round(controller.Unused.TotalSeconds, 3),
+        controller.Tier.Options.IdleTime.TotalSeconds,
+        controller.Error);
 }

@@ -16,12 +16,12 @@ internal static class ModelNameErrors
             : "ollama cloud is disabled: remote model is unavailable");
 
     /// <summary>Imitates a server's error for an unresolvable name (<c>server/routes.go</c>, 0.32.15).</summary>
-    public static (int Status, string Message) Unresolved(Operation operation, ModelNameFault fault, string written) => (operation.Kind, fault, operation.Name) switch
+    public static (int Status, string Message) Unresolved(Operation operation, ModelNameFault fault, string written) => (operation.Kind, fault, operation.Type) switch
     {
         (OperationKind.Management, _, _) => NotForModel,
         (_, ModelNameFault.Conflicting, _) => (StatusCodes.Status400BadRequest, $"use either :local or :cloud, not both: \"{written.Trim()}\""),
         (_, ModelNameFault.Invalid, _) => (StatusCodes.Status400BadRequest, "invalid model name"),
-        (_, _, "generate" or "text_completion" or "embed") => (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(operation, written)),
+        (_, _, OperationType.Generate or OperationType.TextCompletion or OperationType.Embed) => (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(operation, written)),
         _ => (StatusCodes.Status400BadRequest, "model is required"),
     };
 }

@@ -30,7 +30,7 @@ internal sealed class ModelStoreWriters(IFleet fleet)
     public Instance? Choose(ModelChange change, IReadOnlySet<Instance>? tried)
     {
         var snapshot = fleet.Current.For(change.Tenant.Instances);
-        if (change.Operation.Name == "blob" && _blobs.TryGetValue(change.Rest, out var known) && IsUsable(snapshot, known, tried))
+        if (change.Operation.Type == OperationType.Blob && _blobs.TryGetValue(change.Rest, out var known) && IsUsable(snapshot, known, tried))
             return known;
         foreach (var digest in change.Digests)
             if (_blobs.TryGetValue(digest, out var holder) && IsUsable(snapshot, holder, tried))
@@ -86,10 +86,10 @@ internal sealed record ModelChange(
 
     private static string? SourceOf(Operation operation, RequestBodyFeature body)
     {
-        var name = operation.Name switch
+        var name = operation.Type switch
         {
-            "create" when body.Body is { } received => received.Read(bytes => CreateSource.Read(bytes)),
-            "push" => body.Facts.Model,
+            OperationType.Create when body.Body is { } received => received.Read(bytes => CreateSource.Read(bytes)),
+            OperationType.Push => body.Facts.Model,
             _ => null,
         };
         return name is not null && ModelName.TryGetKey(name, out var key) ? key : null;

@@ -15,11 +15,11 @@ internal sealed partial class RegistryRules(IOptions<ManagementOptions> options)
     /// <returns>The response for a request that is refused; null for one that may go on.</returns>
     public (int Status, string Message)? Check(Operation operation, in RequestFacts facts)
     {
-        if (operation.Kind != OperationKind.Management || operation.Name is not ("pull" or "push" or "create"))
+        if (operation.Kind != OperationKind.Management || operation.Type is not (OperationType.Pull or OperationType.Push or OperationType.Create))
             return null;
         if (facts.IsInsecure && !_allowInsecure)
             return (StatusCodes.Status403Forbidden, "\"insecure\" is not allowed here: registries are used with certificate checks only (Bridge:Management:AllowInsecure)");
-        if (operation.Name != "create")
+        if (operation.Type != OperationType.Create)
             return Check(facts.Model, operation.Naming);
         if (Check(facts.OtherModel, ModelNaming.Reference) is { } refused)
             return refused;

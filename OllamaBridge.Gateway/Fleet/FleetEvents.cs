@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Fleet;
 internal abstract record FleetEvent;
 
 /// <summary>A probe of an instance has ended.</summary>
-internal sealed record Looked(ProbeResult Result) : FleetEvent;
+internal sealed record ProbeCompleted(ProbeResult Result) : FleetEvent;
 
 /// <summary>A model list that took longer than its probe has been read, or the reading has failed.</summary>
 internal sealed record CatalogReceived(CatalogResult Result) : FleetEvent;

@@ -26,14 +26,14 @@ internal static class FleetMembers
 {
     /// <summary>The configured instances, followed by the added instances whose name and address are free, by name.</summary>
     /// <param name="configured">The instances from configuration, resolved.</param>
-    /// <param name="words">Operators' directives.</param>
+    /// <param name="directives">Operators' directives.</param>
     /// <param name="hidden">Receives the added instances whose name or address is taken.</param>
     public static IReadOnlyList<InstanceDefinition> Merge(
-        IReadOnlyList<InstanceDefinition> configured, VersionedMap<MemberMark> words, ICollection<InstanceDefinition> hidden)
+        IReadOnlyList<InstanceDefinition> configured, VersionedMap<MemberMark> directives, ICollection<InstanceDefinition> hidden)
     {
         var all = new List<InstanceDefinition>(configured);
         // Two gateways may have accepted the same address at the same time: the older directive wins.
-        foreach (var member in Living(words).OrderBy(m => m.Version).ThenBy(m => m.Instance, StringComparer.Ordinal))
+        foreach (var member in Living(directives).OrderBy(m => m.Version).ThenBy(m => m.Instance, StringComparer.Ordinal))
             if (all.Exists(d => Has(d, member.Definition!.Name) || InstanceAddress.IsSameServer(d, member.Definition.Url, member.Definition.OpenAI is not null)))
                 hidden.Add(member.Definition!);
             else
@@ -44,28 +44,28 @@ internal static class FleetMembers
 
     /// <summary>Adds an instance, or changes one that was added at run time.</summary>
     /// <returns>The outcome and the resulting directives.</returns>
-    public static (MemberChange Change, OperatorDirectives Words) Add(
-        InstanceDefinition asked, IReadOnlyList<InstanceDefinition> configured, OperatorDirectives words, DateTimeOffset now)
+    public static (MemberChange Change, OperatorDirectives Directives) Add(
+        InstanceDefinition asked, IReadOnlyList<InstanceDefinition> configured, OperatorDirectives directives, DateTimeOffset now)
     {
         if (configured.Any(d => Has(d, asked.Name)))
-            return (MemberChange.Configured, words);
-        if (configured.Any(HasAddress) || Living(words.Members).Any(m => HasAddress(m.Definition!) && !Has(m.Definition!, asked.Name)))
-            return (MemberChange.AddressTaken, words);
-        return (IsLiving(asked.Name, words.Members) ? MemberChange.Changed : MemberChange.Added, words.Add(asked, now));
+            return (MemberChange.Configured, directives);
+        if (configured.Any(HasAddress) || Living(directives.Members).Any(m => HasAddress(m.Definition!) && !Has(m.Definition!, asked.Name)))
+            return (MemberChange.AddressTaken, directives);
+        return (IsLiving(asked.Name, directives.Members) ? MemberChange.Changed : MemberChange.Added, directives.Add(asked, now));
 
         bool HasAddress(InstanceDefinition definition) => InstanceAddress.IsSameServer(definition, asked.Url, asked.OpenAI is not null);
     }
 
     /// <returns>The outcome and the resulting directives.</returns>
-    public static (MemberChange Change, OperatorDirectives Words) Remove(
-        string name, IReadOnlyList<InstanceDefinition> configured, OperatorDirectives words, DateTimeOffset now) =>
-        configured.Any(d => Has(d, name)) ? (MemberChange.Configured, words)
-        : IsLiving(name, words.Members) ? (MemberChange.Removed, words.Remove(name, now))
-        : (MemberChange.NotFound, words);
+    public static (MemberChange Change, OperatorDirectives Directives) Remove(
+        string name, IReadOnlyList<InstanceDefinition> configured, OperatorDirectives directives, DateTimeOffset now) =>
+        configured.Any(d => Has(d, name)) ? (MemberChange.Configured, directives)
+        : IsLiving(name, directives.Members) ? (MemberChange.Removed, directives.Remove(name, now))
+        : (MemberChange.NotFound, directives);
 
-    private static bool IsLiving(string name, VersionedMap<MemberMark> words) => words.TryGet(name, out var mark) && mark.Definition is not null;
+    private static bool IsLiving(string name, VersionedMap<MemberMark> directives) => directives.TryGet(name, out var mark) && mark.Definition is not null;
 
-    private static IEnumerable<MemberMark> Living(VersionedMap<MemberMark> words) => words.Words.Where(m => m.Definition is not null);
+    private static IEnumerable<MemberMark> Living(VersionedMap<MemberMark> directives) => directives.All.Where(m => m.Definition is not null);
 
     private static bool Has(InstanceDefinition definition, string name) => string.Equals(definition.Name, name, StringComparison.OrdinalIgnoreCase);
 

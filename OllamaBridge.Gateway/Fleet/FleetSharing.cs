@@ -8,7 +8,7 @@ namespace OllamaBridge.Gateway.Fleet;
 /// Periodically publishes this gateway's use of the fleet and reads that of other gateways: slots, drains and ejections. The request path
 /// sees only the result: an allowance at each instance.
 /// </summary>
-internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
+internal sealed class FleetSharing : PeriodicService, IHostedLifecycleService
 {
     private readonly IFleetStore _store;
     private readonly FleetOwner _owner;
@@ -16,13 +16,14 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
     private readonly ILogger<FleetSharing> _logger;
     private readonly SharingOptions _options;
     private SharedFleet? _seen;
-    private long _heardAt;
+    private long _receivedAt;
     private bool _isLost;
-    private bool _complained;
+    private bool _hasFailed;
     private int _gateways = 1;
     private Moment _carefulUntil;
 
     public FleetSharing(IFleetStore store, FleetOwner owner, IOptions<SharingOptions> options, TimeProvider time, ILogger<FleetSharing> logger)
+        : base(time)
     {
         _store = store;
         _owner = owner;
@@ -44,7 +45,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         await ExchangeAsync(cancellationToken);
         if (_seen is null)
             return;
-        await _owner.CatchUpAsync(cancellationToken);
+        await _owner.ApplyReceivedAsync(cancellationToken);
         await ExchangeAsync(cancellationToken);
     }
 
@@ -62,38 +63,30 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
     internal async Task ExchangeAsync(CancellationToken cancellationToken)
     {
         var fleet = _owner.Current;
-        var words = _owner.Words;
+        var directives = _owner.Directives;
         var now = _time.GetMoment();
         var wall = _time.GetWallClock();
         var report = new GatewayReport(
             Gateway,
             _options.Timeout,
-            Ask(fleet, now),
-            words.Drains.LackedBy(_seen?.Drains ?? [], wall),
-            words.Members.LackedBy(_seen?.Members ?? [], wall),
-            [.. words.Ejections.Where(e => e.Until > now).Select(e => new EjectionMark(e.Instance, Gateway, e.Until - now, e.Incarnation))]);
+            Claim(fleet, now),
+            directives.Drains.LackedBy(_seen?.Drains ?? [], wall),
+            directives.Members.LackedBy(_seen?.Members ?? [], wall),
+            [.. directives.Ejections.Where(e => e.Until > now).Select(e => new EjectionMark(e.Instance, Gateway, e.Until - now, e.Incarnation))]);
         if (await TryExchangeAsync(report, cancellationToken) is { } seen)
             Take(seen, fleet, now);
-        else if (_isLost || (_seen is not null && _time.GetElapsedTime(_heardAt) >= _options.Timeout))
+        else if (_isLost || (_seen is not null && _time.GetElapsedTime(_receivedAt) >= _options.Timeout))
             FallBack(fleet);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan Interval => _options.Interval;
+
+    protected override bool IsEnabled => _store.IsShared;
+
+    protected override async Task<bool> RunOnceAsync(CancellationToken cancellationToken)
     {
-        if (!_store.IsShared)
-            return;
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(_options.Interval, _time, stoppingToken);
-                await ExchangeAsync(stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // Shutdown.
-        }
+        await ExchangeAsync(cancellationToken);
+        return true;
     }
 
     private async ValueTask<SharedFleet?> TryExchangeAsync(GatewayReport report, CancellationToken cancellationToken)
@@ -101,21 +94,21 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         try
         {
             var seen = await _store.ExchangeAsync(report, cancellationToken);
-            _complained &= seen is null;
+            _hasFailed &= seen is null;
             return seen;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // The shared state has content that no gateway wrote; that must not stop this one.
-            if (!_complained)
+            if (!_hasFailed)
                 FleetLog.ExchangeFailed(_logger, e);
-            _complained = true;
+            _hasFailed = true;
             return null;
         }
     }
 
     /// <summary>The slots to claim. A claim is given up before the report is sent: two gateways never count on the same slot.</summary>
-    private ImmutableArray<SlotReport> Ask(FleetSnapshot fleet, Moment now)
+    private ImmutableArray<SlotReport> Claim(FleetSnapshot fleet, Moment now)
     {
         var waiting = Waiting(fleet);
         var gateways = Gateways();
@@ -158,7 +151,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         if (_isLost)
             _carefulUntil = now + _options.Timeout;
         _isLost = false;
-        _heardAt = _time.GetTimestamp();
+        _receivedAt = _time.GetTimestamp();
         _seen = seen;
         if (now >= _carefulUntil || seen.Gateways.Length > _gateways)
             _gateways = seen.Gateways.Length;
@@ -180,9 +173,9 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
             view.Instance.Allowance = mine;
         }
 
-        _owner.Learn(new PeerStateReceived(seen.Drains, seen.Members, [.. seen.Ejections.Where(e => e.Gateway != Gateway)]));
+        _owner.MergePeerState(new PeerStateReceived(seen.Drains, seen.Members, [.. seen.Ejections.Where(e => e.Gateway != Gateway)]));
         if (raised)
-            _owner.NoteRoom();
+            _owner.NotifySlotsAvailable();
     }
 
     /// <summary>Without shared state, each gateway takes an even share, at least one slot, as if all last known gateways were still running.</summary>
@@ -199,7 +192,7 @@ internal sealed class FleetSharing : BackgroundService, IHostedLifecycleService
         }
 
         if (raised)
-            _owner.NoteRoom();
+            _owner.NotifySlotsAvailable();
     }
 
     private int EvenShare(int slots) => Math.Max(1, slots / _gateways);

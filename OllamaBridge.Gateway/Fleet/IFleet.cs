@@ -34,7 +34,7 @@ internal interface IFleet
     Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken);
 
     /// <summary>Requests a probe soon, because a response shows that the instance's models in memory have changed.</summary>
-    void LookAgain(Instance instance);
+    void RequestProbe(Instance instance);
 
     /// <summary>Reads the models in memory of every healthy instance now. Concurrent callers share the reading.</summary>
     /// <returns>Completes once they are in the snapshot, or after a second: a slow instance keeps its previous list.</returns>

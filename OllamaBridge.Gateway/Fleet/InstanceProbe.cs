@@ -64,7 +64,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     /// <param name="timeout">The timeout of the probe.</param>
     /// <param name="cancellationToken">Cancels the probe.</param>
     /// <param name="catalogTimeout">The timeout of the model list, which may exceed the probe's; null for the probe's timeout.</param>
-    public async Task<ProbeResult> LookAsync(
+    public async Task<ProbeResult> ProbeAsync(
         Instance instance, bool withCatalog, TimeSpan timeout, CancellationToken cancellationToken, TimeSpan? catalogTimeout = null)
     {
         var askedAt = time.GetTimestamp();
@@ -79,7 +79,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
             Task<CatalogResult>? catalog;
             if (instance.OpenAI is { } service)
             {
-                await OpenAIProbe.LookAsync(service, GetAsync);
+                await OpenAIProbe.ProbeAsync(service, GetAsync);
                 catalog = ReadCatalog();
                 result = new ProbeResult(instance, askedAt, Error: null, Refused: false, Version: null, Loaded: [], Catalog: default);
             }

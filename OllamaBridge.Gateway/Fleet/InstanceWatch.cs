@@ -20,7 +20,7 @@ internal sealed class InstanceWatch(Instance instance)
     private long _newestCatalog;
     private int _ejectionsInRow;
     private bool _endedDrained;
-    private bool _isLookWanted;
+    private bool _isProbeRequested;
     private Moment _ejectedUntil;
     private Moment _heardUntil;
 
@@ -63,7 +63,7 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Why it is not the configured kind of server, although it responds; else null.</summary>
     public string? Mistake { get; private set; }
 
-    public Moment NextLook { get; private set; }
+    public Moment NextProbe { get; private set; }
 
     public Moment NextCatalog { get; set; }
 
@@ -73,7 +73,7 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>Whether a model list that takes longer than a probe is still being read.</summary>
     public bool IsCatalogLate { get; set; }
 
-    public Task? Look { get; set; }
+    public Task? Probe { get; set; }
 
     /// <summary>Applies a probe's result.</summary>
     /// <returns>True if the status changed.</returns>
@@ -123,15 +123,15 @@ internal sealed class InstanceWatch(Instance instance)
             NextCatalog = now;
         }
 
-        if (_isLookWanted)
+        if (_isProbeRequested)
         {
             // A probe that began before the change does not show it.
-            _isLookWanted = false;
-            NextLook = now;
+            _isProbeRequested = false;
+            NextProbe = now;
             return before != Status;
         }
 
-        NextLook = Status == InstanceStatus.Ejected
+        NextProbe = Status == InstanceStatus.Ejected
             ? Moment.Min(_ejectedUntil, now + options.Interval)
             : now + (Instance.Peer?.PollInterval ?? (Status == InstanceStatus.Healthy ? options.Interval : options.RecoveryInterval));
         return before != Status;
@@ -159,7 +159,7 @@ internal sealed class InstanceWatch(Instance instance)
         if (Status == InstanceStatus.Unknown)
         {
             _lastError = result.Error;
-            NextLook = now;
+            NextProbe = now;
         }
 
         return false;
@@ -182,7 +182,7 @@ internal sealed class InstanceWatch(Instance instance)
         {
             // A refused connection: the next probe detects recovery at once, so no ejection time is needed.
             Status = InstanceStatus.Unhealthy;
-            NextLook = now;
+            NextProbe = now;
             NextCatalog = now;
             return true;
         }
@@ -190,7 +190,7 @@ internal sealed class InstanceWatch(Instance instance)
         var time = Backoff.Next(options.EjectionTime, options.MaxEjectionTime, _ejectionsInRow++);
         Status = InstanceStatus.Ejected;
         _ejectedUntil = OwnEjectionUntil = now + time;
-        NextLook = Moment.Min(_ejectedUntil, now + options.Interval);
+        NextProbe = Moment.Min(_ejectedUntil, now + options.Interval);
         NextCatalog = now;
         return true;
     }
@@ -212,25 +212,25 @@ internal sealed class InstanceWatch(Instance instance)
         _lastError = "failed consecutive requests of another gateway";
         Status = InstanceStatus.Ejected;
         _ejectedUntil = until;
-        NextLook = Moment.Min(until, now + options.Interval);
+        NextProbe = Moment.Min(until, now + options.Interval);
         NextCatalog = now;
         return changed;
     }
 
     /// <summary>Resets the duration of the next ejection after a served request.</summary>
-    public void Praise() => _ejectionsInRow = 0;
+    public void ResetEjectionTime() => _ejectionsInRow = 0;
 
     /// <summary>Probes again as soon as the probe in progress has ended.</summary>
-    public void LookSoon(Moment now)
+    public void ProbeSoon(Moment now)
     {
-        NextLook = Moment.Min(NextLook, now);
-        _isLookWanted = Look is not null;
+        NextProbe = Moment.Min(NextProbe, now);
+        _isProbeRequested = Probe is not null;
     }
 
     /// <summary>Probes again at once.</summary>
-    public void LookNow(Moment now)
+    public void ProbeNow(Moment now)
     {
-        NextLook = now;
+        NextProbe = now;
         NextCatalog = now;
     }
 

@@ -28,10 +28,10 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     /// longer found is drained first, so that an operator or its own hook can still set a deadline.
     /// </summary>
     /// <returns>The removed instances.</returns>
-    public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, OperatorDirectives words, Moment now)
+    public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, OperatorDirectives directives, Moment now)
     {
         var hidden = new List<InstanceDefinition>();
-        var definitions = FleetMembers.Merge(configured, words.Members, hidden);
+        var definitions = FleetMembers.Merge(configured, directives.Members, hidden);
         foreach (var member in hidden)
             FleetLog.StandsBack(logger, member.Name, member.Url);
         var kept = new List<InstanceWatch>();
@@ -41,8 +41,8 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
             if (watch is null)
             {
                 watch = new InstanceWatch(new Instance(definition) { Allowance = FirstAllowance(definition.Slots) });
-                var until = words.DrainDeadline(definition.Name, definition.Incarnation);
-                watch.Drain(words.IsDrained(definition.Name, definition.Incarnation), until, DueOf(until));
+                var until = directives.DrainDeadline(definition.Name, definition.Incarnation);
+                watch.Drain(directives.IsDrained(definition.Name, definition.Incarnation), until, DueOf(until));
                 InstanceLog.Added(logger, definition.Name, definition.Url, definition.Slots);
             }
 
@@ -78,7 +78,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
 
     /// <summary>Removes instances that are no longer discovered and are idle.</summary>
     /// <returns>The removed instances.</returns>
-    public IReadOnlyList<Instance> LetGo(Moment now)
+    public IReadOnlyList<Instance> RemoveDrained(Moment now)
     {
         var over = _watches.Where(w => w.IsUnlisted && IsOver(w, now)).Select(w => w.Instance).ToList();
         foreach (var instance in over)
@@ -91,13 +91,13 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     }
 
     /// <returns>Whether anything changed.</returns>
-    public bool ApplyDrains(OperatorDirectives words)
+    public bool ApplyDrains(OperatorDirectives directives)
     {
         var changed = false;
         foreach (var watch in _watches)
         {
-            var draining = words.IsDrained(watch.Instance.Name, watch.Instance.Incarnation);
-            var deadline = words.DrainDeadline(watch.Instance.Name, watch.Instance.Incarnation);
+            var draining = directives.IsDrained(watch.Instance.Name, watch.Instance.Incarnation);
+            var deadline = directives.DrainDeadline(watch.Instance.Name, watch.Instance.Incarnation);
             if (watch.Draining == draining && watch.DrainDeadline == deadline)
                 continue;
             watch.Drain(draining, deadline, DueOf(deadline));

@@ -26,7 +26,7 @@ internal static class OllamaProbe
     /// <summary>Probes version and memory.</summary>
     /// <param name="get">Sends a GET request to a path.</param>
     /// <exception cref="HttpRequestException">An error response, or not an Ollama server.</exception>
-    public static async Task<OllamaHealth> LookAsync(Func<string, Task<ProbeAnswer>> get) => await ReadMemoryAsync(get, await ReadVersionAsync(get));
+    public static async Task<OllamaHealth> ProbeAsync(Func<string, Task<ProbeAnswer>> get) => await ReadMemoryAsync(get, await ReadVersionAsync(get));
 
     /// <summary>Reads the version.</summary>
     /// <param name="get">Sends a GET request to a path.</param>

@@ -18,7 +18,7 @@ internal static class OpenAIProbe
     /// <param name="service">The server's settings.</param>
     /// <param name="get">Sends a GET request to a path.</param>
     /// <exception cref="HttpRequestException">No response, or an error response.</exception>
-    public static async Task LookAsync(OpenAIService service, Func<string, Task<ProbeAnswer>> get)
+    public static async Task ProbeAsync(OpenAIService service, Func<string, Task<ProbeAnswer>> get)
     {
         var path = service.HealthPath ?? HealthPath;
         var health = await get(path);

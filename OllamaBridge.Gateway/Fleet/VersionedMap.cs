@@ -18,31 +18,31 @@ internal interface IDirective
 internal sealed class VersionedMap<T>
     where T : struct, IDirective, IEquatable<T>
 {
-    private readonly ImmutableDictionary<string, T> _words;
+    private readonly ImmutableDictionary<string, T> _directives;
 
-    private VersionedMap(ImmutableDictionary<string, T> words) => _words = words;
+    private VersionedMap(ImmutableDictionary<string, T> directives) => _directives = directives;
 
     public static VersionedMap<T> Empty { get; } = new(ImmutableDictionary.Create<string, T>(StringComparer.OrdinalIgnoreCase));
 
-    public IEnumerable<T> Words => _words.Values;
+    public IEnumerable<T> All => _directives.Values;
 
-    public bool TryGet(string instance, out T word) => _words.TryGetValue(instance, out word);
+    public bool TryGet(string instance, out T directive) => _directives.TryGetValue(instance, out directive);
 
     /// <summary>The version that makes a new directive the newest.</summary>
     public long NextVersion(string instance, DateTimeOffset now) =>
-        Math.Max(now.ToUnixTimeMilliseconds(), _words.TryGetValue(instance, out var known) ? known.Version + 1 : 0);
+        Math.Max(now.ToUnixTimeMilliseconds(), _directives.TryGetValue(instance, out var known) ? known.Version + 1 : 0);
 
     /// <summary>Merges directives and removes expired ones.</summary>
     /// <returns>This object if none is new.</returns>
-    public VersionedMap<T> Merge(ImmutableArray<T> words, DateTimeOffset now)
+    public VersionedMap<T> Merge(ImmutableArray<T> directives, DateTimeOffset now)
     {
-        var all = _words;
-        foreach (var word in words)
+        var all = _directives;
+        foreach (var directive in directives)
             // Equal versions: the directive that the store has kept applies on all gateways.
-            if (!OperatorDirectives.IsSpent(word, now)
-                && (!all.TryGetValue(word.Instance, out var known) || known.Version < word.Version || (known.Version == word.Version && !known.Equals(word))))
-                all = all.SetItem(word.Instance, word);
-        if (all == _words)
+            if (!OperatorDirectives.IsSpent(directive, now)
+                && (!all.TryGetValue(directive.Instance, out var known) || known.Version < directive.Version || (known.Version == directive.Version && !known.Equals(directive))))
+                all = all.SetItem(directive.Instance, directive);
+        if (all == _directives)
             return this;
         return new VersionedMap<T>(all.RemoveRange(all.Values.Where(w => OperatorDirectives.IsSpent(w, now)).Select(w => w.Instance).ToArray()));
     }
@@ -50,12 +50,12 @@ internal sealed class VersionedMap<T>
     /// <summary>The directives that are missing or older in <paramref name="others"/>.</summary>
     public ImmutableArray<T> LackedBy(ImmutableArray<T> others, DateTimeOffset now)
     {
-        if (_words.IsEmpty)
+        if (_directives.IsEmpty)
             return [];
-        var lacked = _words;
-        foreach (var word in others)
-            if (lacked.TryGetValue(word.Instance, out var ours) && ours.Version <= word.Version)
-                lacked = lacked.Remove(word.Instance);
+        var lacked = _directives;
+        foreach (var directive in others)
+            if (lacked.TryGetValue(directive.Instance, out var ours) && ours.Version <= directive.Version)
+                lacked = lacked.Remove(directive.Instance);
         return [.. lacked.Values.Where(w => !OperatorDirectives.IsSpent(w, now))];
     }
 }

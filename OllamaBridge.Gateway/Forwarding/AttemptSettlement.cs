@@ -45,7 +45,7 @@ internal sealed class AttemptSettlement(PlacementOutcomes outcomes, IFleet fleet
         }
 
         if (MemoryChanges.MayHaveChanged(attempt))
-            fleet.LookAgain(attempt.Lease.Instance);
+            fleet.RequestProbe(attempt.Lease.Instance);
         // Before the slot is released: the charge decides which request is next.
         call.SettleCharge();
     }

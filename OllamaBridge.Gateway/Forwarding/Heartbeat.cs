@@ -103,7 +103,7 @@ internal sealed class Heartbeat : IAsyncDisposable
             json.WriteStartObject();
             json.WriteString("model"u8, call.Facts.Model);
             json.WriteString("created_at"u8, now.UtcDateTime);
-            if (call.Operation.Name == "chat")
+            if (call.Operation.Type == OperationType.Chat)
             {
                 json.WriteStartObject("message"u8);
                 json.WriteString("role"u8, "assistant"u8);

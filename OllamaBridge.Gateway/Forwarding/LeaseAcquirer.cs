@@ -27,17 +27,21 @@ internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, Con
         using var span = QueueTracing.StartQueue(call.Model.Key);
         var hasBegun = call.Response.Transcript is { HasBegun: true };
         var home = call.Facts.IsLaterTurn ? homes.Find(call.Facts.Affinity, call.Model.Key) : null;
-        var need = new LeaseRequest(
-            call.Model.Key, call.Facts.Affinity, call.Operation.Kind == OperationKind.Inference && !call.Target.IsUnload, call.Pinned ?? preferred, tried, span,
-            call.Tenant, call.Wait.Priority, hasBegun ? 0 : call.Wait.Deadline, Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate), call.Wait.Charge.IsMade,
-            call.Wait.Ticket, call.Model.Part)
+        var need = new LeaseRequest
         {
-            NoRetry = retries.IsEmpty,
-            Digest = hasBegun ? call.Response.Digest : default,
+            Model = new ModelSelector(call.Model.Key, call.Model.Part, hasBegun ? call.Response.Digest : default),
+            NeedsSlot = call.Operation.Kind == OperationKind.Inference && !call.Target.IsUnload,
+            Owner = new LeaseOwner
+            {
+                Tenant = call.Tenant,
+                Priority = call.Wait.Priority,
+                InputTokens = Math.Min(call.Body?.Length / BytesPerToken ?? 0, MaxInputEstimate),
+                IsCharged = call.Wait.Charge.IsMade,
+            },
+            Conversation = new ConversationHints(call.Facts.Affinity, home, Stays: home is null && call.Facts.IsLaterTurn),
+            Instances = new InstanceRules { Only = call.Pinned ?? preferred, Tried = tried, NoRetry = retries.IsEmpty },
+            Wait = new WaitRules { Deadline = hasBegun ? 0 : call.Wait.Deadline, GiveWay = giveWay, Ticket = call.Wait.Ticket, Span = span },
             Bytes = call.Body?.Length ?? 0,
-            GiveWay = giveWay,
-            Home = home,
-            Stays = home is null && call.Facts.IsLaterTurn,
         };
         var since = time.GetTimestamp();
         try
@@ -47,7 +51,7 @@ internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, Con
             {
                 // No instance has processed the request: the first instance that is available again gets it, including those that refused. A response
                 // that has begun has precedence over the queue.
-                result = await queue.AcquireAsync(need with { Tried = hasBegun ? [] : null }, gone);
+                result = await queue.AcquireAsync(need with { Instances = need.Instances with { Tried = hasBegun ? [] : null } }, gone);
             }
 
             call.Wait.Queue = result.Queue;

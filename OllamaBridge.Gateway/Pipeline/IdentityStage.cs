@@ -47,5 +47,5 @@ internal sealed class IdentityStage(RequestAuthenticator authenticator) : IReque
     }
 
     /// <summary>Whether an operation needs no key: clients check liveness and version before they have one.</summary>
-    private static bool IsOpen(Operation operation) => operation.Name is "root" or "version";
+    private static bool IsOpen(Operation operation) => operation.Type is OperationType.Root or OperationType.Version;
 }

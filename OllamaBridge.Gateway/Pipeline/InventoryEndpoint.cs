@@ -20,13 +20,13 @@ internal sealed class InventoryEndpoint(FleetInventory lists, IFleet fleet) : IR
             return next(context);
         if (operation.Protocol == Protocol.Anthropic)
             return AnthropicModelList.WriteAsync(context, operation, rest, InventoryOf(context));
-        return operation.Name switch
+        return operation.Type switch
         {
-            "root" => RouterResponse.WriteAsync(context, Running, "text/plain; charset=utf-8"),
-            "tags" => RouterResponse.WriteAsync(context, InventoryOf(context).Tags, "application/json; charset=utf-8"),
-            "ps" => WriteRunningAsync(context),
-            "models" => RouterResponse.WriteAsync(context, InventoryOf(context).OpenAIModels, "application/json"),
-            "version" => WriteVersionAsync(context, operation),
+            OperationType.Root => RouterResponse.WriteAsync(context, Running, "text/plain; charset=utf-8"),
+            OperationType.Tags => RouterResponse.WriteAsync(context, InventoryOf(context).Tags, "application/json; charset=utf-8"),
+            OperationType.Ps => WriteRunningAsync(context),
+            OperationType.Models => RouterResponse.WriteAsync(context, InventoryOf(context).OpenAIModels, "application/json"),
+            OperationType.Version => WriteVersionAsync(context, operation),
             _ => RefuseAsync(context, operation),
         };
     }

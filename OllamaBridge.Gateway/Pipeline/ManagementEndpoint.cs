@@ -36,7 +36,7 @@ internal sealed class ManagementEndpoint(
 
         var change = ModelChange.Of(operation, tenant, RequestBodyFeature.Of(context), key);
         var writer = writers.Choose(change, tried: null);
-        var isBlob = change.Operation.Name == "blob";
+        var isBlob = change.Operation.Type == OperationType.Blob;
         if (isBlob && HttpMethods.IsPost(context.Request.Method))
         {
             (var isPresent, writer) = await FindBlobAsync(context, change, writer);

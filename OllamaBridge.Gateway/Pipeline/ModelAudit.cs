@@ -48,17 +48,17 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
 
     private static string? ActionOf(Operation operation, in RequestFacts facts) => operation switch
     {
-        { Kind: OperationKind.Management, Name: "pull" } => AuditActions.ModelPull,
-        { Kind: OperationKind.Management, Name: "create" } => AuditActions.ModelCreate,
-        { Kind: OperationKind.Management, Name: "copy" } => AuditActions.ModelCopy,
-        { Kind: OperationKind.Management, Name: "delete" } => AuditActions.ModelDelete,
-        { Kind: OperationKind.Management, Name: "push" } => AuditActions.ModelPush,
+        { Kind: OperationKind.Management, Type: OperationType.Pull } => AuditActions.ModelPull,
+        { Kind: OperationKind.Management, Type: OperationType.Create } => AuditActions.ModelCreate,
+        { Kind: OperationKind.Management, Type: OperationType.Copy } => AuditActions.ModelCopy,
+        { Kind: OperationKind.Management, Type: OperationType.Delete } => AuditActions.ModelDelete,
+        { Kind: OperationKind.Management, Type: OperationType.Push } => AuditActions.ModelPush,
         _ => UnloadRequest.Matches(operation, facts) && facts.Model is not null ? AuditActions.ModelUnload : null,
     };
 
     private static string TargetOf(Operation operation, in RequestFacts facts)
     {
-        var written = (operation.Name == "copy" ? facts.OtherModel : facts.Model) ?? "";
+        var written = (operation.Type == OperationType.Copy ? facts.OtherModel : facts.Model) ?? "";
         return ModelReference.Resolve(written, operation.Naming) is { IsResolved: true } reference ? reference.Key : written;
     }
 
@@ -66,7 +66,7 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
     {
         // A push changes nothing here. The effect of an unload is known only after the next probe of its instance.
         var after = action is AuditActions.ModelPush or AuditActions.ModelUnload ? null : Describe(action, target);
-        var source = operation.Name switch { "copy" => facts.Model, "create" => facts.OtherModel, _ => null };
+        var source = operation.Type switch { OperationType.Copy => facts.Model, OperationType.Create => facts.OtherModel, _ => null };
         if (source is not null)
             (after ??= [])["from"] = AuditText.Clean(source);
         return after;

@@ -22,10 +22,10 @@ internal sealed class ModelStage(
     {
         var request = Request.Of(context);
         context.Features.Set(request.Model);
-        if (request.Operation.Name == "model" && inventory.FindModel(request.Tenant, request.Facts.Model) is { } model)
+        if (request.Operation.Type == OperationType.Model && inventory.FindModel(request.Tenant, request.Facts.Model) is { } model)
             return RouterResponse.WriteAsync(context, model, "application/json");
         // The server's router matches names of one segment only.
-        if (request.Operation.Name == "model" && request.Facts.Model?.Contains('/', StringComparison.Ordinal) == true)
+        if (request.Operation.Type == OperationType.Model && request.Facts.Model?.Contains('/', StringComparison.Ordinal) == true)
             return RouterResponse.NotFoundAsync(context);
         var error = Find(request);
         if (error is null && RequestEncoding.Of(context.Request.Headers) is { } encoding
@@ -112,8 +112,8 @@ internal sealed class ModelStage(
     {
         { Kind: OperationKind.Inference or OperationKind.Lookup } => isCloud || snapshot.IsRemote(key),
         // Entries of cloud models can be deleted and copied, but not created.
-        { Name: "pull" } => isCloud || ModelReference.Resolve(key).Suffix == ModelSourceSuffix.Cloud,
-        { Name: "create" } => !string.IsNullOrEmpty(request.Facts.RemoteHost)
+        { Type: OperationType.Pull } => isCloud || ModelReference.Resolve(key).Suffix == ModelSourceSuffix.Cloud,
+        { Type: OperationType.Create } => !string.IsNullOrEmpty(request.Facts.RemoteHost)
             || (request.Facts.OtherModel is { } from && ModelReference.Resolve(from).Suffix == ModelSourceSuffix.Cloud),
         _ => false,
     };
@@ -124,7 +124,7 @@ internal sealed class ModelStage(
         var operation = request.Operation;
         if (request.Tenant.Models is not { } allowed || request.Facts.OtherModel is not { Length: > 0 } other)
             return null;
-        var reference = ModelReference.Resolve(other, operation.Name == "create" ? ModelNaming.Reference : operation.Naming);
+        var reference = ModelReference.Resolve(other, operation.Type == OperationType.Create ? ModelNaming.Reference : operation.Naming);
         return reference.IsResolved && allowed.Allows(reference.Key) ? null : ModelNameErrors.NotForModel;
     }
 

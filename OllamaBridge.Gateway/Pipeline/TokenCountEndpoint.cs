@@ -34,7 +34,7 @@ internal sealed class TokenCountEndpoint(HttpMessageInvoker client, IFleet fleet
     private readonly ConditionalWeakTable<Instance, StrongBox<Moment>> _unable = [];
 
     public Task InvokeAsync(HttpContext context, RequestDelegate next) =>
-        context.Features.GetRequiredFeature<OperationFeature>().Operation.Name == OperationTable.CountTokens ? RespondAsync(context) : next(context);
+        context.Features.GetRequiredFeature<OperationFeature>().Operation.Type == OperationType.CountTokens ? RespondAsync(context) : next(context);
 
     private async Task RespondAsync(HttpContext context)
     {

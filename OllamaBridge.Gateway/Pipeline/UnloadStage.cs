@@ -90,7 +90,7 @@ internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, Model
         json.WriteStartObject();
         json.WriteString("model"u8, model);
         json.WriteString("created_at"u8, time.GetWallClock().UtcDateTime);
-        if (operation.Name == "chat")
+        if (operation.Type == OperationType.Chat)
         {
             json.WriteStartObject("message"u8);
             json.WriteString("role"u8, "assistant"u8);

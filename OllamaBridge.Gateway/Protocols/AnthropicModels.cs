@@ -7,13 +7,13 @@ internal static class AnthropicModels
     public const string VersionHeader = "anthropic-version";
 
     /// <summary>The list of models, <c>GET /v1/models</c>.</summary>
-    public static Operation List { get; } = new("models", Protocol.Anthropic, OperationKind.Inventory) { Methods = ["GET"], Route = ApiRoutes.None };
+    public static Operation List { get; } = new(OperationType.Models, Protocol.Anthropic, OperationKind.Inventory) { Methods = ["GET"], Route = ApiRoutes.None };
 
     /// <summary>One model, <c>GET /v1/models/{model}</c>.</summary>
-    public static Operation Model { get; } = new("model", Protocol.Anthropic, OperationKind.Inventory) { Methods = ["GET"], Route = ApiRoutes.None };
+    public static Operation Model { get; } = new(OperationType.Model, Protocol.Anthropic, OperationKind.Inventory) { Methods = ["GET"], Route = ApiRoutes.None };
 
     public static Operation For(Operation operation, IHeaderDictionary headers) =>
-        operation is not { Protocol: Protocol.OpenAI, Name: "models" or "model" } || !headers.ContainsKey(VersionHeader) ? operation
-        : operation.Name == "models" ? List
+        operation is not { Protocol: Protocol.OpenAI, Type: OperationType.Models or OperationType.Model } || !headers.ContainsKey(VersionHeader) ? operation
+        : operation.Type == OperationType.Models ? List
         : Model;
 }

@@ -32,6 +32,56 @@ internal enum OperationKind
     Refused,
 }
 
+/// <summary>What an operation does. Operations of several protocols may have the same type.</summary>
+internal enum OperationType
+{
+    Version,
+
+    /// <summary>The server's start page.</summary>
+    Root,
+
+    /// <summary>The account of a server's operator, and experiments.</summary>
+    Account,
+
+    /// <summary>One model in OpenAI's list.</summary>
+    Model,
+
+    Blob,
+    Status,
+    Tags,
+    Ps,
+    Show,
+    Generate,
+
+    /// <summary>A conversation, in Ollama's or OpenAI's protocol.</summary>
+    Chat,
+
+    Embed,
+
+    /// <summary>Embeddings, in OpenAI's protocol or Ollama's older form.</summary>
+    Embeddings,
+
+    Pull,
+    Push,
+    Create,
+    Copy,
+    Delete,
+
+    /// <summary>OpenAI's or Anthropic's list of models.</summary>
+    Models,
+
+    /// <summary>A completion of a prompt in OpenAI's protocol.</summary>
+    TextCompletion,
+
+    Responses,
+    Transcription,
+
+    /// <summary>A conversation in Anthropic's protocol.</summary>
+    Messages,
+
+    CountTokens,
+}
+
 /// <summary>The place of the model's name in a request.</summary>
 internal enum ModelSource
 {
@@ -90,8 +140,16 @@ internal enum StreamEnd
 }
 
 /// <summary>One operation of an API.</summary>
-internal sealed record Operation(string Name, Protocol Protocol, OperationKind Kind)
+internal sealed record Operation(OperationType Type, Protocol Protocol, OperationKind Kind)
 {
+    /// <summary>The name in logs, metrics and traces.</summary>
+    public string Name { get; } = Type switch
+    {
+        OperationType.TextCompletion => "text_completion",
+        OperationType.CountTokens => OperationTable.CountTokens,
+        _ => Type.ToString().ToLowerInvariant(),
+    };
+
     /// <summary>The group of routes that a server must support to serve the operation.</summary>
     public ApiRoutes Route { get; init; } = Protocol switch
     {

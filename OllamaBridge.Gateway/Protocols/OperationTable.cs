@@ -10,48 +10,49 @@ internal static class OperationTable
 {
     public const string ModelPrefix = "/v1/models/";
 
+    /// <summary>The name of <see cref="OperationType.CountTokens"/>.</summary>
     public const string CountTokens = "count_tokens";
 
     private static readonly string[] Get = ["GET"];
     private static readonly string[] Post = ["POST"];
     private static readonly string[] HeadGet = ["HEAD", "GET"];
 
-    private static readonly Operation Version = new("version", Ollama, Inventory) { Methods = HeadGet };
-    private static readonly Operation Root = new("root", Ollama, Inventory) { Methods = HeadGet };
-    private static readonly Operation Account = new("account", Ollama, Refused) { Methods = ["POST", "DELETE", "GET", "HEAD"] };
-    private static readonly Operation Model = new("model", OpenAI, Lookup)
+    private static readonly Operation Version = new(OperationType.Version, Ollama, Inventory) { Methods = HeadGet };
+    private static readonly Operation Root = new(OperationType.Root, Ollama, Inventory) { Methods = HeadGet };
+    private static readonly Operation Account = new(OperationType.Account, Ollama, Refused) { Methods = ["POST", "DELETE", "GET", "HEAD"] };
+    private static readonly Operation Model = new(OperationType.Model, OpenAI, Lookup)
     { Methods = Get, Model = ModelSource.Path, Wording = UnknownModelWording.WithTag, Route = ApiRoutes.Ollama };
-    private static readonly Operation Blob = new("blob", Ollama, Management)
+    private static readonly Operation Blob = new(OperationType.Blob, Ollama, Management)
     { Methods = ["HEAD", "POST"], NeedsModel = false, UnbufferedBody = true };
 
     private static readonly FrozenDictionary<string, Operation> Exact = new Dictionary<string, Operation>
     {
         ["/"] = Root,
         ["/api/version"] = Version,
-        ["/api/status"] = new("status", Ollama, Lookup) { Methods = Get, NeedsModel = false },
-        ["/api/tags"] = new("tags", Ollama, Inventory) { Methods = HeadGet },
-        ["/api/ps"] = new("ps", Ollama, Inventory) { Methods = Get },
-        ["/api/show"] = new("show", Ollama, Lookup)
+        ["/api/status"] = new(OperationType.Status, Ollama, Lookup) { Methods = Get, NeedsModel = false },
+        ["/api/tags"] = new(OperationType.Tags, Ollama, Inventory) { Methods = HeadGet },
+        ["/api/ps"] = new(OperationType.Ps, Ollama, Inventory) { Methods = Get },
+        ["/api/show"] = new(OperationType.Show, Ollama, Lookup)
         { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.WithTag, GoType = "ShowRequest" },
 
-        ["/api/generate"] = new("generate", Ollama, Inference)
+        ["/api/generate"] = new(OperationType.Generate, Ollama, Inference)
         { Methods = Post, Model = ModelSource.Body, End = StreamEnd.Done, StreamsByDefault = true, GoType = "GenerateRequest" },
-        ["/api/chat"] = new("chat", Ollama, Inference)
+        ["/api/chat"] = new(OperationType.Chat, Ollama, Inference)
         { Methods = Post, Model = ModelSource.Body, End = StreamEnd.Done, StreamsByDefault = true, GoType = "ChatRequest" },
-        ["/api/embed"] = new("embed", Ollama, Inference)
+        ["/api/embed"] = new(OperationType.Embed, Ollama, Inference)
         { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
-        ["/api/embeddings"] = new("embeddings", Ollama, Inference)
+        ["/api/embeddings"] = new(OperationType.Embeddings, Ollama, Inference)
         { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbeddingRequest" },
 
-        ["/api/pull"] = new("pull", Ollama, Management)
+        ["/api/pull"] = new(OperationType.Pull, Ollama, Management)
         { Methods = Post, Naming = ModelNaming.Pull, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PullRequest" },
-        ["/api/push"] = new("push", Ollama, Management)
+        ["/api/push"] = new(OperationType.Push, Ollama, Management)
         { Methods = Post, Naming = ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "PushRequest" },
-        ["/api/create"] = new("create", Ollama, Management)
+        ["/api/create"] = new(OperationType.Create, Ollama, Management)
         { Methods = Post, Naming = ModelNaming.Verbatim, Model = ModelSource.Body, NeedsModel = false, End = StreamEnd.Success, StreamsByDefault = true, GoType = "CreateRequest" },
-        ["/api/copy"] = new("copy", Ollama, Management)
+        ["/api/copy"] = new(OperationType.Copy, Ollama, Management)
         { Methods = Post, Naming = ModelNaming.Verbatim, Model = ModelSource.BodySource, Wording = UnknownModelWording.DoubleQuoted, GoType = "CopyRequest" },
-        ["/api/delete"] = new("delete", Ollama, Management)
+        ["/api/delete"] = new(OperationType.Delete, Ollama, Management)
         { Methods = ["DELETE"], Naming = ModelNaming.Pull, Model = ModelSource.Body, GoType = "DeleteRequest" },
 
         ["/api/me"] = Account,
@@ -60,20 +61,20 @@ internal static class OperationTable
         ["/api/experimental/web_fetch"] = Account,
         ["/api/experimental/model-recommendations"] = Account,
 
-        ["/v1/models"] = new("models", OpenAI, Inventory) { Methods = Get },
-        ["/v1/chat/completions"] = new("chat", OpenAI, Inference)
+        ["/v1/models"] = new(OperationType.Models, OpenAI, Inventory) { Methods = Get },
+        ["/v1/chat/completions"] = new(OperationType.Chat, OpenAI, Inference)
         { Methods = Post, Model = ModelSource.Body, End = StreamEnd.DoneMarker, GoType = "ChatCompletionRequest" },
-        ["/v1/completions"] = new("text_completion", OpenAI, Inference)
+        ["/v1/completions"] = new(OperationType.TextCompletion, OpenAI, Inference)
         { Methods = Post, Model = ModelSource.Body, End = StreamEnd.DoneMarker, GoType = "CompletionRequest" },
-        ["/v1/embeddings"] = new("embeddings", OpenAI, Inference)
+        ["/v1/embeddings"] = new(OperationType.Embeddings, OpenAI, Inference)
         { Methods = Post, Model = ModelSource.Body, Wording = UnknownModelWording.TryPulling, GoType = "EmbedRequest" },
-        ["/v1/responses"] = new("responses", OpenAI, Inference)
+        ["/v1/responses"] = new(OperationType.Responses, OpenAI, Inference)
         { Methods = Post, Model = ModelSource.Body, End = StreamEnd.ResponseEvent, GoType = "ResponsesRequest", Route = ApiRoutes.Responses, Encodings = ["zstd"] },
-        ["/v1/audio/transcriptions"] = new("transcription", OpenAI, Inference)
+        ["/v1/audio/transcriptions"] = new(OperationType.Transcription, OpenAI, Inference)
         { Methods = Post, Model = ModelSource.Form, End = StreamEnd.DoneMarker, Route = ApiRoutes.Transcriptions },
-        ["/v1/messages/count_tokens"] = new(CountTokens, Anthropic, Lookup)
+        ["/v1/messages/count_tokens"] = new(OperationType.CountTokens, Anthropic, Lookup)
         { Methods = Post, Model = ModelSource.Body, GoType = "CountTokensRequest" },
-        ["/v1/messages"] = new("messages", Anthropic, Inference)
+        ["/v1/messages"] = new(OperationType.Messages, Anthropic, Inference)
         { Methods = Post, Model = ModelSource.Body, End = StreamEnd.MessageStop, GoType = "MessagesRequest" },
     }.ToFrozenDictionary(StringComparer.Ordinal);
 

@@ -12,7 +12,11 @@ namespace OllamaBridge.Gateway.Queueing;
 /// <param name="Access">The instances that may be used; null for all.</param>
 /// <param name="Part">The part of the model's instances; the default for all.</param>
 /// <param name="Stays">Whether requests wait longer for this region's instances; their own queue keeps them from blocking the other requests.</param>
-internal readonly record struct QueueKey(string Model, InstanceAccess? Access = null, ModelPart Part = default, bool Stays = false);
+internal readonly record struct QueueKey(string Model, InstanceAccess? Access = null, ModelPart Part = default, bool Stays = false)
+{
+    /// <summary>The model and the instances that may serve it; null if no instance has it.</summary>
+    public ModelView? Find(FleetSnapshot fleet) => fleet.For(Access).Find(Model, Part);
+}
 
 /// <summary>The waiting requests of one model: first retries and requests without a slot, then interactive requests, then batch requests.</summary>
 /// <remarks>Guarded by the queue's lock, except the counters and <see cref="Service"/>.</remarks>
@@ -32,6 +36,9 @@ internal sealed class ModelQueue(QueueKey key)
 
     public int Count => Front.Count + _classes[0].Count + _classes[1].Count;
 
+    /// <summary>A waiting request; null if none waits.</summary>
+    public Waiter? First => Front.First?.Value ?? this[Priority.Interactive].First ?? this[Priority.Batch].First;
+
     /// <summary>The next request to serve; null if none waits.</summary>
     public Waiter? Next { get; private set; }
 
@@ -42,7 +49,7 @@ internal sealed class ModelQueue(QueueKey key)
 
     public void Add(Waiter waiter)
     {
-        if (waiter.Request.Tried is not null)
+        if (waiter.Request.Instances.Tried is not null)
             waiter.Node = AddToFront(waiter);
         else if (!waiter.Request.NeedsSlot)
             waiter.Node = Front.AddLast(waiter);
@@ -54,7 +61,7 @@ internal sealed class ModelQueue(QueueKey key)
     private LinkedListNode<Waiter> AddToFront(Waiter waiter)
     {
         var after = Front.Last;
-        while (after is not null && after.Value.Request.Tried is null)
+        while (after is not null && after.Value.Request.Instances.Tried is null)
             after = after.Previous;
         return after is null ? Front.AddFirst(waiter) : Front.AddAfter(after, waiter);
     }
@@ -107,6 +114,8 @@ internal sealed class ClassQueue
     public ReadOnlySpan<TenantLine> Lines => CollectionsMarshal.AsSpan(_lines);
 
     public int Count { get; private set; }
+
+    public Waiter? First => _lines is [var line, ..] ? line.Waiters.First!.Value : null;
 
     public Waiter? Next() => FairShare.Next(Lines) is >= 0 and var next ? _lines[next].Waiters.First!.Value : null;
 

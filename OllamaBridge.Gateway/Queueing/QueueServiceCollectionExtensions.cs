@@ -9,6 +9,8 @@ internal static class QueueServiceCollectionExtensions
     {
         services.AddBridgeOptions<QueueOptions, QueueOptionsValidator>(QueueOptions.Section);
         services.AddSingleton<QueueMetrics>();
+        services.AddSingleton<ModelQueues>();
+        services.AddSingleton<LeaseAllocator>();
         return services.AddSingleton<RequestQueue>();
     }
 }

@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
@@ -7,13 +8,17 @@ namespace OllamaBridge.Gateway.Queueing;
 internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState model, long since, long order)
 {
     private readonly TaskCompletionSource<LeaseResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    // The time since which no usable instance has the model, in ticks; 0 while one has.
+    private long _withoutInstanceSince;
+    // The total time without a usable instance, before one became available. With a tier, it doesn't count as a wait for a slot.
+    private TimeSpan _started;
 
     public LeaseRequest Request { get; } = request;
 
-    public Tenant Tenant { get; } = request.Tenant ?? Tenant.Anonymous;
+    public Tenant Tenant { get; } = request.Owner.Tenant;
 
     /// <summary>The current class: a batch request that has waited for <see cref="QueueOptions.BatchPatience"/> becomes interactive.</summary>
-    public Priority Class { get; set; } = request.Priority;
+    public Priority Class { get; set; } = request.Owner.Priority;
 
     public ModelQueue Queue { get; } = queue;
 
@@ -32,16 +37,48 @@ internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState 
     /// <summary>Its node in the line or at the front; null after it has left the queue.</summary>
     public LinkedListNode<Waiter>? Node { get; set; }
 
-    /// <summary>The time since which no usable instance has the model, in ticks; 0 while one has.</summary>
-    public long WithoutInstanceSince { get; set; }
-
     /// <summary>The tier to start if no instance has the model; null for none.</summary>
     public ColdTier? Tier { get; init; }
 
-    /// <summary>The total time without a usable instance, before one became available. With a tier, it doesn't count as a wait for a slot.</summary>
-    public TimeSpan Started { get; set; }
+    /// <summary>Whether no usable instance has the model.</summary>
+    public bool LacksInstance => _withoutInstanceSince != 0;
 
     public Task<LeaseResult> Result => _done.Task;
+
+    public bool IsPastDeadline(long now) => Request.Wait.Deadline != 0 && now >= Request.Wait.Deadline;
+
+    /// <summary>Records whether an instance could serve the request.</summary>
+    public void NoteOutcome(SchedulingOutcome outcome, long now, TimeProvider time)
+    {
+        if (outcome == SchedulingOutcome.NoneUsable)
+        {
+            if (!LacksInstance)
+                _withoutInstanceSince = now;
+            return;
+        }
+
+        if (LacksInstance)
+            _started += time.GetElapsedTime(_withoutInstanceSince, now);
+        _withoutInstanceSince = 0;
+    }
+
+    /// <summary>Describes the wait.</summary>
+    /// <param name="now">The time, in ticks.</param>
+    /// <param name="isStarting">Whether the tier is being started.</param>
+    /// <param name="time">The clock that <paramref name="now"/> is from.</param>
+    public WaitProgress Progress(long now, bool isStarting, TimeProvider time)
+    {
+        TimeSpan? without = LacksInstance ? time.GetElapsedTime(_withoutInstanceSince, now) : null;
+        return new WaitProgress
+        {
+            Waited = time.GetElapsedTime(Since, now),
+            IsPastDeadline = IsPastDeadline(now),
+            GiveWay = Request.Wait.GiveWay,
+            WithoutInstance = without,
+            Starting = Tier is null ? TimeSpan.Zero : _started + (without ?? TimeSpan.Zero),
+            StartTimeout = isStarting ? Tier?.StartTimeout : null,
+        };
+    }
 
     public void Complete(LeaseResult result) => _done.TrySetResult(result);
 

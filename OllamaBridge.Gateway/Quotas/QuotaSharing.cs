@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Quotas;
 
 /// <summary>Exchanges the use of limits with the other gateways at each <c>Bridge:Sharing:Interval</c>.</summary>
-internal sealed class QuotaSharing(QuotaStore store, IOptions<SharingOptions> options, TimeProvider time) : BackgroundService, IHostedLifecycleService
+internal sealed class QuotaSharing(QuotaStore store, IOptions<SharingOptions> options, TimeProvider time) : PeriodicService(time), IHostedLifecycleService
 {
     /// <summary>Registers this gateway before the first request. <see cref="IQuotaShares"/> limits how long that takes.</summary>
     public Task StartingAsync(CancellationToken cancellationToken) => store.GreetAsync(cancellationToken);
@@ -16,21 +17,13 @@ internal sealed class QuotaSharing(QuotaStore store, IOptions<SharingOptions> op
     /// <summary>Releases unused claims to the other gateways at once.</summary>
     public Task StoppedAsync(CancellationToken cancellationToken) => store.LeaveAsync();
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan Interval => options.Value.Interval;
+
+    protected override bool IsEnabled => store.IsShared;
+
+    protected override async Task<bool> RunOnceAsync(CancellationToken cancellationToken)
     {
-        if (!store.IsShared)
-            return;
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(options.Value.Interval, time, stoppingToken);
-                await store.TickAsync(stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The service stops.
-        }
+        await store.TickAsync(cancellationToken);
+        return true;
     }
 }

@@ -30,7 +30,7 @@ internal sealed class ResumableRequest
 
     public bool WantsUsage => Flag(_body["stream_options"] as JsonObject, "include_usage");
 
-    public bool IsRaw => _call.Operation is { Protocol: Protocol.Ollama, Name: "generate" } && Flag(_body, "raw");
+    public bool IsRaw => _call.Operation is { Protocol: Protocol.Ollama, Type: OperationType.Generate } && Flag(_body, "raw");
 
     public IEnumerable<string> Stops => (_call.Operation.Protocol == Protocol.Ollama ? (_body["options"] as JsonObject)?["stop"] : _body["stop"] ?? _body["stop_sequences"]) switch
     {

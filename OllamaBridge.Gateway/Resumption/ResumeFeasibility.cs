@@ -33,7 +33,7 @@ internal sealed class ResumeFeasibility
             target.OpenAI is not null
                 ? null
                 : templates.LearnAsync(call, target, NativeMessages.Think(call.Operation.Protocol, request.Body), CancellationToken.None),
-            target.OpenAI is not null && call.Operation.Name == "chat" ? templates.OpensTurnsAsync(target, CancellationToken.None) : null);
+            target.OpenAI is not null && call.Operation.Type == OperationType.Chat ? templates.OpensTurnsAsync(target, CancellationToken.None) : null);
     }
 
     /// <summary>Whether the stream can be moved at this moment. Must not be called after the end of the attempt.</summary>
@@ -43,7 +43,7 @@ internal sealed class ResumeFeasibility
 
     private bool HasWay(ForwardedCall call, ResumableRequest request, ResponseTranscript kept)
     {
-        var isChat = call.Operation.Name is "chat" or "messages";
+        var isChat = call.Operation.Type is OperationType.Chat or OperationType.Messages;
         var thinks = kept.Thinking.Length > 0;
         if (_facts is null)
             return !thinks && call.Operation.Protocol == Protocol.OpenAI

@@ -40,7 +40,7 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
         if (instance.OpenAI is not null)
         {
             // OpenAI servers have no routes about templates and need none: they resume on request.
-            if (Continued(call, request, kept) is { } continued && (call.Operation.Name != "chat" || await questions.OpensTurnsAsync(instance, cancellationToken)))
+            if (Continued(call, request, kept) is { } continued && (call.Operation.Type != OperationType.Chat || await questions.OpensTurnsAsync(instance, cancellationToken)))
                 yield return continued;
             if (kept.Thinking.Length > 0)
                 yield return Replay(call, request);
@@ -124,7 +124,7 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
             return null;
         var (limit, isOver) = Remaining(request, facts: null, kept);
         var body = request.Copy(limit);
-        if (call.Operation.Name == "chat")
+        if (call.Operation.Type == OperationType.Chat)
         {
             if (!TryOpenTurn(body, kept))
                 return null;
@@ -168,7 +168,7 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
     {
         if (request.IsRaw)
             return request.Body["prompt"]?.GetValue<string>();
-        if (call.Operation.Name is "chat" or "messages")
+        if (call.Operation.Type is OperationType.Chat or OperationType.Messages)
         {
             if (NativeMessages.From(call.Operation.Protocol, request.Body) is not { } native)
                 return null;
@@ -188,12 +188,12 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
         return await questions.RenderAsync(instance, "/api/generate", generate, cancellationToken) is { } rendered ? facts.ToRaw(rendered) : null;
     }
 
-    private static string PathOf(Operation operation) => (operation.Protocol, operation.Name) switch
+    private static string PathOf(Operation operation) => (operation.Protocol, operation.Type) switch
     {
-        (Protocol.OpenAI, "chat") => "/v1/chat/completions",
+        (Protocol.OpenAI, OperationType.Chat) => "/v1/chat/completions",
         (Protocol.OpenAI, _) => "/v1/completions",
         (Protocol.Anthropic, _) => "/v1/messages",
-        var (_, name) => $"/api/{name}",
+        _ => $"/api/{operation.Name}",
     };
 
     private static byte[] Bytes(JsonObject body) => Encoding.UTF8.GetBytes(body.ToJsonString());

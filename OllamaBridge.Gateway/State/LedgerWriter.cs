@@ -2,98 +2,49 @@ using OllamaBridge.Gateway.Accounting;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Writes records from the buffer to Redis: at once if no write is running, else in batches.</summary>
-/// <remarks>Retries a failed batch with the same number, without a limit, so that Redis applies it once. Idle if the ledger is in memory.</remarks>
-internal sealed class LedgerWriter(ILedger ledger, StateMetrics metrics, TimeProvider time, ILogger<LedgerWriter> logger)
-    : BackgroundService, IHostedLifecycleService
+/// <summary>Writes records from the buffer to Redis: at once if no write is running, else in batches. Idle if the ledger is in memory.</summary>
+/// <remarks>A batch keeps its number when it is written again, so that Redis applies it once.</remarks>
+internal sealed class LedgerWriter(ILedger ledger, StateMetrics metrics, TimeProvider time, ILogger<LedgerWriter> logger) : BatchWriter(time)
 {
     private const int MaxBatch = 256;
     // Fifty batches per second cost Redis and the gateway less than thousands of single records.
-    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan BeforeAgain = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan GatherTime = TimeSpan.FromMilliseconds(20);
+    private readonly RedisLedger? _shared = ledger as RedisLedger;
     private readonly LedgerBatch _batch = new();
-    private readonly Lock _lock = new();
-    private Task? _lastWrite;
 
-    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    protected override bool IsEnabled => _shared is not null;
 
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    protected override bool IsHealthy => _shared!.Store.IsHealthy;
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    protected override TimeSpan StopPatience => TimeSpan.FromSeconds(5);
 
-    /// <summary>Writes the remaining records. At this point the last request has ended.</summary>
-    /// <remarks>Ignores <paramref name="cancellationToken"/>: requests that are aborted at the timeout of the host write their records after it.</remarks>
-    public Task StoppedAsync(CancellationToken cancellationToken)
-    {
-        if (ledger is not RedisLedger shared)
-            return Task.CompletedTask;
-        // Two callers may stop a host concurrently, but only one may write batches.
-        lock (_lock)
-            return _lastWrite ??= WriteRestAsync(shared);
-    }
+    protected override TimeSpan PauseAfterBatch => _batch.Count < MaxBatch ? GatherTime : TimeSpan.Zero;
 
-    private async Task WriteRestAsync(RedisLedger shared)
-    {
-        if (ExecuteTask is { } running)
-            await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        using var patience = new CancellationTokenSource(StopPatience, time);
-        try
-        {
-            // Does not wait for a lost Redis to come back.
-            while (Fill(shared) && shared.Store.IsHealthy && !patience.IsCancellationRequested)
-                await TryWriteAsync(shared, patience.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // Logged below.
-        }
+    protected override int Unwritten => _batch.Count + _shared!.Buffer.Count;
 
-        if (_batch.Count + shared.Buffer.Count is > 0 and var unwritten)
-        {
-            metrics.RecordLedgerDropped(unwritten);
-            StateLog.LedgerUnwritten(logger, unwritten);
-        }
-    }
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        if (ledger is not RedisLedger shared)
-            return;
-        try
-        {
-            while (true)
-            {
-                if (!Fill(shared))
-                    await shared.Buffer.WaitAsync(stoppingToken);
-                else if (_batch.Count is var count && !await TryWriteAsync(shared, stoppingToken))
-                    await Task.Delay(BeforeAgain, time, stoppingToken);
-                else if (count < MaxBatch)
-                    await Task.Delay(Gather, time, stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The service stops.
-        }
-    }
-
-    /// <summary>Fills a new batch, unless one is still unwritten. Returns whether there is a batch to write.</summary>
-    private bool Fill(RedisLedger shared)
+    protected override bool Fill()
     {
         if (_batch.Count > 0)
             return true;
-        while (_batch.Count < MaxBatch && shared.Buffer.TryTake(out var record))
+        while (_batch.Count < MaxBatch && _shared!.Buffer.TryTake(out var record))
             _batch.Add(record);
         return _batch.Count > 0;
     }
 
-    private async ValueTask<bool> TryWriteAsync(RedisLedger shared, CancellationToken cancellationToken)
+    protected override async Task WaitForItemsAsync(CancellationToken cancellationToken) => await _shared!.Buffer.WaitAsync(cancellationToken);
+
+    protected override async ValueTask<bool> TryWriteAsync(CancellationToken cancellationToken)
     {
-        if (!await shared.Store.TryWriteAsync(_batch, cancellationToken))
+        if (!await _shared!.Store.TryWriteAsync(_batch, cancellationToken))
             return false;
         _batch.Clear();
-        shared.Buffer.NoteWritten();
+        _shared.Buffer.NoteWritten();
         return true;
+    }
+
+    protected override void ReportUnwritten(int count)
+    {
+        metrics.RecordLedgerDropped(count);
+        StateLog.LedgerUnwritten(logger, count);
     }
 }

@@ -11,12 +11,12 @@ internal static class Labels
     public static string OfStatus(int status) => status is >= 0 and < 600 ? Statuses[status] : "0";
 
     /// <summary>An operation's name in OpenTelemetry's conventions for generative AI; operations that those lack keep their own.</summary>
-    public static string OfGenAi(Operation operation) => operation.Name switch
+    public static string OfGenAi(Operation operation) => operation.Type switch
     {
-        "generate" or "completions" => "text_completion",
-        "embed" or "embeddings" => "embeddings",
-        "chat" or "messages" or "responses" => "chat",
-        var name => name,
+        OperationType.Generate or OperationType.TextCompletion => "text_completion",
+        OperationType.Embed or OperationType.Embeddings => "embeddings",
+        OperationType.Chat or OperationType.Messages or OperationType.Responses => "chat",
+        _ => operation.Name,
     };
 
     public static string Of<T>(T value)

@@ -5,13 +5,11 @@ namespace OllamaBridge.Gateway.Tenants;
 
 /// <summary>Reads the stored tenants at startup, warns if no key is required, and polls a shared store for changes.</summary>
 internal sealed class TenantLoader(
-    TenantDirectory directory, ITenantStore store, IOptions<AccessOptions> options, TimeProvider time, ILogger<TenantLoader> logger) : BackgroundService
+    TenantDirectory directory, ITenantStore store, IOptions<AccessOptions> options, TimeProvider time, ILogger<TenantLoader> logger) : PeriodicService(time)
 {
-    private bool _complained;
-
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        await LoadAsync(cancellationToken);
+        await TryRunAsync(cancellationToken);
         if (!directory.IsRead)
             IdentityLog.NotRead(logger);
         if (!directory.KeysRequired)
@@ -19,38 +17,14 @@ internal sealed class TenantLoader(
         await base.StartAsync(cancellationToken);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        if (!store.IsShared)
-            return;
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(options.Value.TenantsInterval, time, stoppingToken);
-                await LoadAsync(stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The service stops.
-        }
-    }
+    protected override TimeSpan Interval => options.Value.TenantsInterval;
 
-    private async Task LoadAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            _complained &= !await directory.LoadAsync(cancellationToken);
-        }
-        catch (Exception e) when (e is not OperationCanceledException)
-        {
-            // Records that gateways do not write; they must not stop this one.
-            if (!_complained)
-                IdentityLog.LoadFailed(logger, e.GetType().Name);
-            _complained = true;
-        }
-    }
+    protected override bool IsEnabled => store.IsShared;
+
+    // Records that gateways do not write must not stop this one.
+    protected override Action<Exception>? LogFailure => e => IdentityLog.LoadFailed(logger, e.GetType().Name);
+
+    protected override async Task<bool> RunOnceAsync(CancellationToken cancellationToken) => await directory.LoadAsync(cancellationToken);
 }
 
 /// <summary>Refuses to start if other machines could use the bridge without a key and the settings do not allow that.</summary>

@@ -25,19 +25,19 @@ public sealed class GpuWatchTests
         var watch = Make(new GpuOptions { Exporters = { ["gpu-1"] = new Uri("http://gpu-1:9400/metrics") } }, "gpu-1", "gpu-2");
         Assert.Empty(watch.Readings);
         _source.Exporter = [First];
-        await watch.LookAsync(Token);
+        await watch.RefreshAsync(Token);
         Assert.Equal([("gpu-1", First)], watch.Readings);
 
         _source.Exporter = null;
         _time.Advance(TimeSpan.FromSeconds(20));
-        await watch.LookAsync(Token);
-        await watch.LookAsync(Token);
+        await watch.RefreshAsync(Token);
+        await watch.RefreshAsync(Token);
         Assert.Equal([("gpu-1", First)], watch.Readings);
         _time.Advance(TimeSpan.FromSeconds(10));
         Assert.Empty(watch.Readings);
 
         _source.Exporter = [Second];
-        await watch.LookAsync(Token);
+        await watch.RefreshAsync(Token);
         Assert.Equal([("gpu-1", Second)], watch.Readings);
         Assert.Equal(["Warning 1850", "Information 1851"], _logs.Lines.Select(l => string.Join(' ', l.Split(' ')[..2])));
     }
@@ -48,7 +48,7 @@ public sealed class GpuWatchTests
         var watch = Make(new GpuOptions { Devices = { ["here-2"] = "1" } }, "here-1", "here-2", "elsewhere");
         _source.Machine = [First, Second];
 
-        await watch.LookAsync(Token);
+        await watch.RefreshAsync(Token);
 
         Assert.Equal([("here-1", First), ("here-1", Second), ("here-2", Second)], watch.Readings.OrderBy(r => r.Instance).ThenBy(r => r.Reading.Gpu));
     }
@@ -59,7 +59,7 @@ public sealed class GpuWatchTests
         var watch = Make(new GpuOptions(), "here-1");
 
         for (var i = 0; i < 61; i++)
-            await watch.LookAsync(Token);
+            await watch.RefreshAsync(Token);
 
         Assert.Empty(watch.Readings);
         Assert.Equal(2, _source.Asked);
@@ -72,7 +72,7 @@ public sealed class GpuWatchTests
         var watch = Make(new GpuOptions { Timeout = TimeSpan.FromSeconds(5) }, "here-1");
         _source.Hangs = true;
 
-        var look = watch.LookAsync(Token);
+        var look = watch.RefreshAsync(Token);
         Assert.False(look.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(5));
         await look;
@@ -85,10 +85,10 @@ public sealed class GpuWatchTests
     {
         var watch = Make(new GpuOptions(), "here-1");
         _source.Machine = [First];
-        await watch.LookAsync(Token);
+        await watch.RefreshAsync(Token);
 
         _fleet.Publish(new FleetBuilder().With("other").Build());
-        await watch.LookAsync(Token);
+        await watch.RefreshAsync(Token);
 
         Assert.Empty(watch.Readings);
     }
@@ -112,9 +112,9 @@ public sealed class GpuWatchTests
 
         public int Asked { get; private set; }
 
-        public Task<IReadOnlyList<GpuReading>?> AskExporterAsync(Uri address, CancellationToken cancellationToken) => Task.FromResult(Exporter);
+        public Task<IReadOnlyList<GpuReading>?> ReadExporterAsync(Uri address, CancellationToken cancellationToken) => Task.FromResult(Exporter);
 
-        public async Task<IReadOnlyList<GpuReading>?> AskMachineAsync(string program, CancellationToken cancellationToken)
+        public async Task<IReadOnlyList<GpuReading>?> ReadMachineAsync(string program, CancellationToken cancellationToken)
         {
             Asked++;
             if (Hangs)

@@ -20,7 +20,7 @@ internal sealed class DashboardSnapshots(IFleet fleet, RequestQueue queue, Activ
             time.GetWallClock(),
             Stopping: false,
             [.. now.Instances.Select(view => Describe(now, view))],
-            [.. activation.Keepers.Select(k => TierReport.Of(k, queue, now))],
+            [.. activation.Controllers.Select(k => TierReport.Of(k, queue, now))],
             new DashboardQueue(
                 queue.Count,
                 queue.Limit,

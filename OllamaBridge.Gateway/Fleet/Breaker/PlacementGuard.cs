@@ -10,20 +10,16 @@ internal sealed class PlacementGuard(PlacementState placement)
     private readonly Lock _lock = new();
     private readonly CircuitBreaker _breaker = new();
     private readonly SpeedHistory _speed = new();
-    private int _busyInRow;
+    private readonly SlowStartRamp _ramp = new();
+    private readonly BusyPeriod _busy = new();
+    private readonly ParallelLimit _limit = new();
     private bool _isRetired;
 
     // Written under the lock, read without it.
     private long _openUntil;
-    private long _busyUntil;
-    private long _rampFrom;
-    private long _rampUntil;
     private long _slowProbeAt;
     private long _memoryUntil;
-    private long _limitUntil;
-    private volatile int _limit;
     private volatile int _epoch;
-    private volatile bool _rampIsInstances;
     private volatile bool _isProbing;
     private volatile bool _isOnCpu;
     private volatile bool _isSlow;
@@ -50,7 +46,7 @@ internal sealed class PlacementGuard(PlacementState placement)
     {
         if (Volatile.Read(ref _openUntil) is not 0 and var open)
             return now < open ? PlacementCondition.Open : _isProbing ? PlacementCondition.Probing : PlacementCondition.HalfOpen;
-        if (now < Volatile.Read(ref _busyUntil))
+        if (now < _busy.Until)
             return PlacementCondition.Busy;
         if (_isOnCpu)
             return PlacementCondition.OnCpu;
@@ -58,7 +54,7 @@ internal sealed class PlacementGuard(PlacementState placement)
             return PlacementCondition.ShortOfMemory;
         if (_isSlow)
             return !_isProbing && now >= Volatile.Read(ref _slowProbeAt) ? PlacementCondition.SlowDue : PlacementCondition.Slow;
-        return now < Volatile.Read(ref _rampUntil) ? PlacementCondition.SlowStart : PlacementCondition.Steady;
+        return now < _ramp.Until ? PlacementCondition.SlowStart : PlacementCondition.Steady;
     }
 
     /// <summary>The condition at a time, including the limit on parallel requests.</summary>
@@ -74,7 +70,7 @@ internal sealed class PlacementGuard(PlacementState placement)
     public bool IsFull(long now) => LimitAt(now) is > 0 and var limit && placement.Active >= limit;
 
     /// <summary>The measured limit on the model's parallel requests on this instance; 0 if none is known.</summary>
-    public int LimitAt(long now) => now < Volatile.Read(ref _limitUntil) ? _limit : 0;
+    public int LimitAt(long now) => _limit.At(now);
 
     /// <summary>Limits the model's parallel requests to <paramref name="limit"/> (at least 1) until <paramref name="until"/>.</summary>
     /// <returns>Whether the limit is new.</returns>
@@ -82,13 +78,7 @@ internal sealed class PlacementGuard(PlacementState placement)
     {
         lock (_lock)
         {
-            var isNew = LimitAt(now) != limit;
-            if (isNew)
-            {
-                _limit = limit;
-                Volatile.Write(ref _limitUntil, until);
-            }
-
+            var isNew = _limit.Set(limit, until, now);
             Publish(now);
             return isNew;
         }
@@ -98,18 +88,18 @@ internal sealed class PlacementGuard(PlacementState placement)
     public long Left(long now) => Math.Max(0, ConditionAt(now) switch
     {
         PlacementCondition.Open => Volatile.Read(ref _openUntil) - now,
-        PlacementCondition.Busy => Volatile.Read(ref _busyUntil) - now,
-        PlacementCondition.SlowStart => Volatile.Read(ref _rampUntil) - now,
+        PlacementCondition.Busy => _busy.Until - now,
+        PlacementCondition.SlowStart => _ramp.Until - now,
         PlacementCondition.ShortOfMemory => Volatile.Read(ref _memoryUntil) - now,
         PlacementCondition.Slow => Volatile.Read(ref _slowProbeAt) - now,
         _ => 0,
     });
 
     /// <summary>Whether it is in its slow start and holds as many requests as that allows.</summary>
-    public bool IsAtLimit(Instance instance, long now) => Used(instance) >= Limit(instance, now);
+    public bool IsAtLimit(Instance instance, long now) => Used(instance) >= _ramp.Limit(instance, now);
 
     /// <summary>The number of the instance's slots that can be used during the instance's slow start; unlimited if only the model is in slow start.</summary>
-    public int InstanceLimit(Instance instance, long now) => _rampIsInstances ? Limit(instance, now) : int.MaxValue;
+    public int InstanceLimit(Instance instance, long now) => _ramp.IsInstances ? _ramp.Limit(instance, now) : int.MaxValue;
 
     /// <summary>
     /// Begins a lease if the condition allows it, and counts its request in the same step. <paramref name="slowly"/>: whether other instances have
@@ -124,7 +114,7 @@ internal sealed class PlacementGuard(PlacementState placement)
             {
                 case PlacementCondition.Open or PlacementCondition.Busy or PlacementCondition.Probing:
                     return false;
-                case PlacementCondition.SlowStart when slowly && !_rampIsInstances && IsAtLimit(instance, now):
+                case PlacementCondition.SlowStart when slowly && !_ramp.IsInstances && IsAtLimit(instance, now):
                     return false;
                 case PlacementCondition.HalfOpen:
                     if (!_breaker.TryProbe(now))
@@ -158,7 +148,7 @@ internal sealed class PlacementGuard(PlacementState placement)
     {
         lock (_lock)
         {
-            _busyInRow = 0;
+            _busy.ResetBackoff();
             Volatile.Write(ref _memoryUntil, 0);
             var closed = Succeed(entry, now, rules);
             var speed = tokensPerSecond > 0 && _speed.Add(tokensPerSecond, rules.Options);
@@ -182,14 +172,12 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Records a busy response. <paramref name="asked"/> is its <c>Retry-After</c> in ticks; 0 if it has none.</summary>
-    public void Busy(long asked, long now, BreakerRules rules, double chance)
+    /// <summary>Records a busy response. <paramref name="retryAfter"/> is its <c>Retry-After</c> in ticks; 0 if it has none.</summary>
+    public void Busy(long retryAfter, long now, BreakerRules rules, double chance)
     {
         lock (_lock)
         {
-            // Requests that ran in parallel report the same busy period once.
-            var isNews = now >= _busyUntil;
-            Volatile.Write(ref _busyUntil, Math.Max(_busyUntil, now + JitteredBackoff.Busy(asked, isNews ? _busyInRow++ : Math.Max(0, _busyInRow - 1), rules, chance)));
+            _busy.Extend(retryAfter, now, rules, chance);
             Publish(now);
         }
     }
@@ -221,7 +209,7 @@ internal sealed class PlacementGuard(PlacementState placement)
                 _breaker.Replace(now + slowStart);
             _breaker.EndOpenTime(now);
             _isProbing &= !isAnother;
-            Ramp(now, slowStart, isInstances: true);
+            _ramp.Start(now, slowStart, isInstances: true);
             Publish(now);
         }
     }
@@ -249,7 +237,7 @@ internal sealed class PlacementGuard(PlacementState placement)
 
     public void Unloaded(long now)
     {
-        if (!_isSlow && Volatile.Read(ref _limitUntil) == 0)
+        if (!_isSlow && _limit.Until == 0)
             return;
         lock (_lock)
         {
@@ -283,28 +271,18 @@ internal sealed class PlacementGuard(PlacementState placement)
     {
         var closed = _breaker.Succeed(entry.Epoch, entry.IsProbe && _breaker.IsProbing, now, rules);
         if (closed)
-            Ramp(now, rules.SlowStart, isInstances: false);
+            _ramp.Start(now, rules.SlowStart, isInstances: false);
         Publish(now);
         return closed;
     }
 
     private void ForgetLimit()
     {
-        Volatile.Write(ref _limitUntil, 0);
+        _limit.Clear();
         placement.Overlaps.Clear();
     }
 
-    private void Ramp(long now, long slowStart, bool isInstances)
-    {
-        _rampIsInstances = isInstances;
-        Volatile.Write(ref _rampFrom, now);
-        Volatile.Write(ref _rampUntil, slowStart == 0 ? 0 : now + slowStart);
-    }
-
-    private int Used(Instance instance) => _rampIsInstances ? instance.SlotsUsed : placement.Active;
-
-    private int Limit(Instance instance, long now) =>
-        SlowStart.Limit(instance.Slots, Volatile.Read(ref _rampFrom), Volatile.Read(ref _rampUntil), now);
+    private int Used(Instance instance) => _ramp.IsInstances ? instance.SlotsUsed : placement.Active;
 
     private void Publish(long now)
     {
@@ -313,23 +291,8 @@ internal sealed class PlacementGuard(PlacementState placement)
         if (_breaker.OpenUntil != 0)
             _isProbing = _breaker.IsProbing;
         var isRestricted = !_isRetired
-            && (_breaker.OpenUntil != 0 || now < _busyUntil || now < _memoryUntil || _isOnCpu || _isSlow || now < _rampUntil || now < _limitUntil);
+            && (_breaker.OpenUntil != 0 || now < _busy.Until || now < _memoryUntil || _isOnCpu || _isSlow || now < _ramp.Until || now < _limit.Until);
         _wasRestricted |= isRestricted;
         placement.SetRestricted(isRestricted);
     }
-}
-
-/// <summary>A lease's reference to the guard that granted it; <c>default</c> if there is none.</summary>
-internal readonly record struct GuardEntry(PlacementGuard? Guard, int Epoch, bool IsProbe);
-
-/// <summary>The change that a response caused.</summary>
-internal enum GuardChange
-{
-    None,
-
-    Closed,
-
-    Slowed,
-
-    Recovered,
 }

@@ -9,11 +9,11 @@ internal interface IGpuSource
 {
     /// <summary>Reads a DCGM exporter.</summary>
     /// <returns>Null if it does not respond with success.</returns>
-    Task<IReadOnlyList<GpuReading>?> AskExporterAsync(Uri address, CancellationToken cancellationToken);
+    Task<IReadOnlyList<GpuReading>?> ReadExporterAsync(Uri address, CancellationToken cancellationToken);
 
     /// <summary>Reads this machine's GPUs with <c>nvidia-smi</c>.</summary>
     /// <returns>Null if there is no such program, or it fails.</returns>
-    Task<IReadOnlyList<GpuReading>?> AskMachineAsync(string program, CancellationToken cancellationToken);
+    Task<IReadOnlyList<GpuReading>?> ReadMachineAsync(string program, CancellationToken cancellationToken);
 }
 
 /// <summary>Reads exporters by HTTP, and starts the program for this machine.</summary>
@@ -27,7 +27,7 @@ internal sealed class GpuSource : IGpuSource, IDisposable
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    public async Task<IReadOnlyList<GpuReading>?> AskExporterAsync(Uri address, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<GpuReading>?> ReadExporterAsync(Uri address, CancellationToken cancellationToken)
     {
         try
         {
@@ -39,7 +39,7 @@ internal sealed class GpuSource : IGpuSource, IDisposable
         }
     }
 
-    public async Task<IReadOnlyList<GpuReading>?> AskMachineAsync(string program, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<GpuReading>?> ReadMachineAsync(string program, CancellationToken cancellationToken)
     {
         using var process = Start(program);
         if (process is null)

@@ -11,7 +11,8 @@ namespace OllamaBridge.Gateway.Fleet.Gpu;
 internal readonly record struct GpuState(IReadOnlyList<GpuReading> Readings, long At);
 
 /// <summary>Periodically reads the GPUs of instances: by their exporter, or by <c>nvidia-smi</c> on this machine. Other instances have no readings.</summary>
-internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOptions> options, TimeProvider time, ILogger<GpuWatch> logger) : BackgroundService
+internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOptions> options, TimeProvider time, ILogger<GpuWatch> logger)
+    : PeriodicService(time)
 {
     private const int FreshIntervals = 3;
     // A machine without the program does not get a GPU while it runs, so the program is tried again only rarely.
@@ -27,27 +28,27 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         get
         {
             foreach (var (instance, state) in Volatile.Read(ref _states))
-                if (time.GetElapsedTime(state.At) < Settings.Interval * FreshIntervals)
+                if (Time.GetElapsedTime(state.At) < Settings.Interval * FreshIntervals)
                     foreach (var reading in state.Readings)
                         yield return (instance, reading);
         }
     }
 
     /// <summary>Reads all sources once.</summary>
-    internal async Task LookAsync(CancellationToken cancellationToken)
+    internal async Task RefreshAsync(CancellationToken cancellationToken)
     {
         // Readings make no traces.
         using var quiet = SuppressInstrumentationScope.Begin();
         var instances = fleet.Current.Instances.Where(v => !v.Instance.IsPeer).Select(v => v.Instance).ToList();
         // One consistent state of the settings for the whole reading.
         var exporters = Settings.Exporters;
-        var looks = instances.Where(i => exporters.ContainsKey(i.Name))
-            .Select(async i => (i.Name, Readings: await AskAsync(gone => source.AskExporterAsync(exporters[i.Name], gone), cancellationToken)))
+        var reads = instances.Where(i => exporters.ContainsKey(i.Name))
+            .Select(async i => (i.Name, Readings: await WithinTimeoutAsync(gone => source.ReadExporterAsync(exporters[i.Name], gone), cancellationToken)))
             .ToList();
         var here = instances.Where(i => i.Url.IsLoopback && !exporters.ContainsKey(i.Name)).ToList();
-        var machine = here.Count > 0 ? await AskMachineAsync(cancellationToken) : null;
-        var now = time.GetTimestamp();
-        var seen = here.Where(_ => machine is not null).Select(i => (i.Name, Readings: machine)).Concat(await Task.WhenAll(looks)).ToList();
+        var machine = here.Count > 0 ? await ReadMachineAsync(cancellationToken) : null;
+        var now = Time.GetTimestamp();
+        var seen = here.Where(_ => machine is not null).Select(i => (i.Name, Readings: machine)).Concat(await Task.WhenAll(reads)).ToList();
         foreach (var (name, readings) in seen)
             Note(name, readings is not null);
 
@@ -59,36 +60,31 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         Volatile.Write(ref _states, states);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan Interval => Settings.Interval;
+
+    protected override bool RunsAtStart => true;
+
+    protected override async Task<bool> RunOnceAsync(CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(Settings.Interval, time);
-        try
-        {
-            do
-                await LookAsync(stoppingToken);
-            while (await timer.WaitForNextTickAsync(stoppingToken));
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // Shutdown.
-        }
+        await RefreshAsync(cancellationToken);
+        return true;
     }
 
-    private async Task<IReadOnlyList<GpuReading>?> AskMachineAsync(CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<GpuReading>?> ReadMachineAsync(CancellationToken cancellationToken)
     {
         if (Settings.NvidiaSmi.Length == 0 || (_withoutMachine > 0 && _withoutMachine++ % RoundsWithout != 0))
             return null;
-        var readings = await AskAsync(gone => source.AskMachineAsync(Settings.NvidiaSmi, gone), cancellationToken);
+        var readings = await WithinTimeoutAsync(gone => source.ReadMachineAsync(Settings.NvidiaSmi, gone), cancellationToken);
         _withoutMachine = readings is null ? Math.Max(1, _withoutMachine) : 0;
         return readings;
     }
 
-    private async Task<IReadOnlyList<GpuReading>?> AskAsync(Func<CancellationToken, Task<IReadOnlyList<GpuReading>?>> ask, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<GpuReading>?> WithinTimeoutAsync(Func<CancellationToken, Task<IReadOnlyList<GpuReading>?>> read, CancellationToken cancellationToken)
     {
-        using var timeout = new LinkedTimeout(Settings.Timeout, time, cancellationToken);
+        using var timeout = new LinkedTimeout(Settings.Timeout, Time, cancellationToken);
         try
         {
-            return await ask(timeout.Token);
+            return await read(timeout.Token);
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {

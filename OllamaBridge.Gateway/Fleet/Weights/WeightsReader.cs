@@ -77,7 +77,7 @@ internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMess
 
         // The next snapshot uses the new keys.
         if (hasNews)
-            fleet.LookAgain(view.Instance);
+            fleet.RequestProbe(view.Instance);
     }
 
     /// <returns>Null if the instance does not respond with success.</returns>

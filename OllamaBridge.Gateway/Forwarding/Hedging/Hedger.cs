@@ -92,9 +92,14 @@ internal sealed class Hedger(
         var call = tries.Call;
         if (!budget.TryWithdraw())
             return null;
-        var second = queue.TryHedge(new LeaseRequest(
-            call.Model.Key, call.Facts.Affinity, NeedsSlot: true, Tried: [lease.Instance, .. tries.Tried ?? []], Tenant: call.Tenant, Part: call.Model.Part)
-        { Digest = DigestPin.Of(lease.Placement) });
+        var second = queue.TryHedge(new LeaseRequest
+        {
+            Model = new ModelSelector(call.Model.Key, call.Model.Part, DigestPin.Of(lease.Placement)),
+            NeedsSlot = true,
+            Owner = new LeaseOwner { Tenant = call.Tenant },
+            Conversation = new ConversationHints(call.Facts.Affinity),
+            Instances = new InstanceRules { Tried = [lease.Instance, .. tries.Tried ?? []] },
+        });
         if (second is null)
             budget.Return();
         return second;

@@ -14,12 +14,12 @@ internal abstract class ResponseReader(ResponseTranscript kept)
     public abstract bool HasEvents { get; }
 
     /// <returns>Null if the streams cannot be resumed.</returns>
-    public static ResponseReader? For(Operation operation, ResponseTranscript kept, bool isUnframed = false) => (operation.Protocol, operation.Name) switch
+    public static ResponseReader? For(Operation operation, ResponseTranscript kept, bool isUnframed = false) => (operation.Protocol, operation.Type) switch
     {
-        (Protocol.Ollama, "chat" or "generate") => new NativeReader(kept) { IsUnframed = isUnframed },
-        (Protocol.OpenAI, "chat") => new ChatCompletionReader(kept) { IsUnframed = isUnframed },
-        (Protocol.OpenAI, "text_completion") => new CompletionReader(kept) { IsUnframed = isUnframed },
-        (Protocol.Anthropic, "messages") => new MessagesReader(kept) { IsUnframed = isUnframed },
+        (Protocol.Ollama, OperationType.Chat or OperationType.Generate) => new NativeReader(kept) { IsUnframed = isUnframed },
+        (Protocol.OpenAI, OperationType.Chat) => new ChatCompletionReader(kept) { IsUnframed = isUnframed },
+        (Protocol.OpenAI, OperationType.TextCompletion) => new CompletionReader(kept) { IsUnframed = isUnframed },
+        (Protocol.Anthropic, OperationType.Messages) => new MessagesReader(kept) { IsUnframed = isUnframed },
         _ => null,
     };
 

@@ -13,12 +13,12 @@ internal abstract class ResponseWriter(ResponseTranscript kept) : IDisposable
 
     protected ResponseTranscript Kept { get; } = kept;
 
-    public static ResponseWriter For(ResponseContext context, ResponseTranscript kept, TimeProvider time) => (context.Operation.Protocol, context.Operation.Name) switch
+    public static ResponseWriter For(ResponseContext context, ResponseTranscript kept, TimeProvider time) => (context.Operation.Protocol, context.Operation.Type) switch
     {
-        (Protocol.OpenAI, "chat") => new ChatCompletionWriter(context, kept, isChat: true, time),
+        (Protocol.OpenAI, OperationType.Chat) => new ChatCompletionWriter(context, kept, isChat: true, time),
         (Protocol.OpenAI, _) => new ChatCompletionWriter(context, kept, isChat: false, time),
         (Protocol.Anthropic, _) => new MessagesWriter(kept),
-        var (_, name) => new NativeWriter(context, kept, isChat: name == "chat", time),
+        var (_, type) => new NativeWriter(context, kept, isChat: type == OperationType.Chat, time),
     };
 
     /// <summary>Writes thinking and text, both in UTF-8.</summary>

@@ -31,11 +31,11 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
     private static LivenessQuery ForOllama(ForwardedCall call, string model)
     {
         // The route of the request, or the native one that serves it: a failing route must not be hidden by a working one.
-        var path = (call.Operation.Protocol, call.Operation.Name) switch
+        var path = (call.Operation.Protocol, call.Operation.Type) switch
         {
-            (Protocol.Ollama, "embeddings") => "/api/embeddings",
-            (_, "embed" or "embeddings") => "/api/embed",
-            (Protocol.Ollama, "generate") or (_, "text_completion") => "/api/generate",
+            (Protocol.Ollama, OperationType.Embeddings) => "/api/embeddings",
+            (_, OperationType.Embed or OperationType.Embeddings) => "/api/embed",
+            (Protocol.Ollama, OperationType.Generate) or (_, OperationType.TextCompletion) => "/api/generate",
             _ => "/api/chat",
         };
         var (options, shift) = call.Operation.Protocol == Protocol.Ollama && call.Body is { } held ? held.Read(body => ReadOptions(body)) : default;
@@ -54,12 +54,12 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
     private static LivenessQuery ForOpenAI(ForwardedCall call, string model)
     {
         var body = new JsonObject { ["model"] = model };
-        switch (call.Operation.Name)
+        switch (call.Operation.Type)
         {
-            case "embeddings":
+            case OperationType.Embeddings:
                 body["input"] = "a";
                 return new LivenessQuery("/v1/embeddings", body.ToJsonString(), HasRunnerOptions: false);
-            case "text_completion":
+            case OperationType.TextCompletion:
                 (body["prompt"], body["max_tokens"]) = ("a", 1);
                 return new LivenessQuery("/v1/completions", body.ToJsonString(), HasRunnerOptions: false);
             default:

@@ -1,0 +1,55 @@
+namespace OllamaBridge.Gateway.Queueing;
+
+/// <summary>The progress of a wait.</summary>
+internal readonly record struct WaitProgress
+{
+    public TimeSpan Waited { get; init; }
+
+    public bool IsPastDeadline { get; init; }
+
+    /// <summary>See <see cref="WaitRules.GiveWay"/>.</summary>
+    public Func<bool>? GiveWay { get; init; }
+
+    /// <summary>The time since which no usable instance has the model; null while one has.</summary>
+    public TimeSpan? WithoutInstance { get; init; }
+
+    /// <summary>The time without a usable instance that counts as the start of the tier, not as a wait for a slot.</summary>
+    public TimeSpan Starting { get; init; }
+
+    /// <summary>The tier's start timeout while the tier is being started; null otherwise.</summary>
+    public TimeSpan? StartTimeout { get; init; }
+}
+
+/// <summary>Decides whether a request may wait, and for how long. Pure.</summary>
+internal static class WaitPolicy
+{
+    /// <summary>Checks a new request.</summary>
+    /// <param name="estimate">Its estimated wait; null if unknown.</param>
+    /// <param name="untilDeadline">The time until its deadline; null for no deadline.</param>
+    /// <param name="giveWay">See <see cref="WaitRules.GiveWay"/>.</param>
+    /// <param name="options">The queue's limits.</param>
+    /// <returns><see cref="LeaseRefusal.None"/> if it may wait.</returns>
+    public static LeaseRefusal CheckArrival(TimeSpan? estimate, TimeSpan? untilDeadline, Func<bool>? giveWay, QueueOptions options)
+    {
+        if (estimate > untilDeadline)
+            return LeaseRefusal.DeadlineTooSoon;
+        return giveWay is not null && estimate > options.FallbackAfter && giveWay() ? LeaseRefusal.GaveWay : LeaseRefusal.None;
+    }
+
+    /// <summary>Checks a waiting request.</summary>
+    /// <returns><see cref="LeaseRefusal.None"/> if it continues to wait.</returns>
+    public static LeaseRefusal CheckWait(in WaitProgress wait, QueueOptions options)
+    {
+        if (wait.IsPastDeadline)
+            return LeaseRefusal.DeadlinePassed;
+        if (wait.GiveWay is { } giveWay && wait.Waited >= options.FallbackAfter && giveWay())
+            return LeaseRefusal.GaveWay;
+        if (wait.Waited - wait.Starting >= options.MaxWait)
+            return LeaseRefusal.WaitedTooLong;
+        if (wait.WithoutInstance is not { } without)
+            return LeaseRefusal.None;
+        if (wait.StartTimeout is { } timeout)
+            return wait.Starting >= timeout ? LeaseRefusal.NotStarted : LeaseRefusal.None;
+        return without >= options.MaxWaitWithoutInstance ? LeaseRefusal.NoneHealthy : LeaseRefusal.None;
+    }
+}
