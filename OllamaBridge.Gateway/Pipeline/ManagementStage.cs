@@ -71,7 +71,7 @@ internal sealed class ManagementStage(IFleet fleet, ModelStoreLock writers, Blob
         HashSet<Instance>? gone = null;
         while (call.Pinned is { } instance)
         {
-            switch (await blobs.AskAsync(instance, call.Rest, context.RequestAborted))
+            switch (await blobs.QueryAsync(instance, call.Rest, context.RequestAborted))
             {
                 case false:
                     return false;

@@ -40,7 +40,7 @@ internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> opt
     private BridgeCall Confine(BridgeCall call)
     {
         if (peers.Definitions.Count > 0)
-            call.Tenant = call.Tenant with { Instances = peers.Here(call.Tenant.Instances) };
+            call.Tenant = call.Tenant with { Instances = peers.WithoutPeers(call.Tenant.Instances) };
         return call;
     }
 }
