@@ -17,7 +17,7 @@ public class QuotaPortionsTests
     [InlineData(1000, 900, 300, 5, 0, 1, 1000)]
     [InlineData(1000, 1200, 0, 5, 0, 1, 1200)] // the use is reported although it exceeds the limit
     public void Ask_ByUse_ClaimsNeedPlusRoom(long limit, long used, long pending, double recent, long others, int gateways, long asked) =>
-        Assert.Equal(asked, QuotaPortions.Ask(new QuotaWish(limit, used, pending, recent, others, gateways)));
+        Assert.Equal(asked, QuotaPortions.Request(new QuotaWish(limit, used, pending, recent, others, gateways)));
 
     [Theory]
     [InlineData(100, 0, 50, 0, 50)]
@@ -56,7 +56,7 @@ public class QuotaPortionsTests
             {
                 var me = step % count;
                 used[me] = claims[me] == 0 ? 0 : step / 7 % (claims[me] + 1);
-                var asked = QuotaPortions.Ask(new QuotaWish(limit, used[me], step / 11 % 100, step / 13 % 50, used.Sum() - used[me], count));
+                var asked = QuotaPortions.Request(new QuotaWish(limit, used[me], step / 11 % 100, step / 13 % 50, used.Sum() - used[me], count));
                 claims[me] = QuotaPortions.Grant(limit, used[me], asked, claims.Sum() - claims[me]);
                 Assert.InRange(claims.Sum(), 0, limit);
                 Assert.InRange(claims[me], used[me], limit);

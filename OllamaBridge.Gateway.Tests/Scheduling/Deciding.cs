@@ -17,7 +17,7 @@ internal static class Deciding
     {
         var wrapped = Options.Create(options ?? new SchedulingOptions());
         return new Scheduler(
-            [new NotTriedFilter(), new GuardFilter(), new KeepModelsFilter(wrapped, time), new FreeSlotFilter()],
+            [new KeepModelsFilter(wrapped, time), new FreeSlotFilter()],
             [new ModelLoadedScorer(), new AffinityScorer(), new LoadScorer(), new TimeToFirstTokenScorer()],
             [new BestPicker(), new WeightedPicker()],
             wrapped,

@@ -20,7 +20,7 @@ internal sealed class KubernetesActivator(KubernetesConnection connection) : IIn
 
     public async Task<TierScale> ReadAsync(Tier tier, CancellationToken cancellationToken)
     {
-        var scale = await AskAsync(
+        var scale = await SendAsync(
             tier,
             (apps, name, space) => tier.Options.Kubernetes.Kind == ScaledKind.Deployment
                 ? apps.ReadNamespacedDeploymentScaleAsync(name, space, cancellationToken: cancellationToken)
@@ -35,7 +35,7 @@ internal sealed class KubernetesActivator(KubernetesConnection connection) : IIn
         var change = new V1Patch(
             JsonSerializer.Serialize(new ScalePatch(new PatchedMetadata(seen.Version), new PatchedSpec(instances)), ActivationJson.Default.ScalePatch),
             V1Patch.PatchType.MergePatch);
-        await AskAsync(
+        await SendAsync(
             tier,
             (apps, name, space) => tier.Options.Kubernetes.Kind == ScaledKind.Deployment
                 ? apps.PatchNamespacedDeploymentScaleAsync(change, name, space, cancellationToken: cancellationToken)
@@ -43,12 +43,12 @@ internal sealed class KubernetesActivator(KubernetesConnection connection) : IIn
             cancellationToken);
     }
 
-    private async Task<V1Scale> AskAsync(Tier tier, Func<IAppsV1Operations, string, string, Task<V1Scale>> ask, CancellationToken cancellationToken)
+    private async Task<V1Scale> SendAsync(Tier tier, Func<IAppsV1Operations, string, string, Task<V1Scale>> send, CancellationToken cancellationToken)
     {
         var options = tier.Options.Kubernetes;
         try
         {
-            return await ask(
+            return await send(
                 connection.Client.AppsV1,
                 string.IsNullOrEmpty(options.StatefulSet) ? $"ollama-{tier.Name}" : options.StatefulSet,
                 string.IsNullOrEmpty(options.Namespace) ? connection.Namespace : options.Namespace);

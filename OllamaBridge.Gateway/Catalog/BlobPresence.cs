@@ -11,7 +11,7 @@ internal sealed class BlobPresence([FromKeyedServices(InstanceClients.Fresh)] Ht
 
     /// <summary>Sends <c>HEAD /api/blobs/DIGEST</c>, with a timeout of 5 seconds. The digest is <c>sha256:HEX</c> or <c>sha256-HEX</c>.</summary>
     /// <returns>Whether the instance has the blob; null if the instance can't be reached in time.</returns>
-    public async Task<bool?> AskAsync(Instance instance, string digest, CancellationToken cancellationToken)
+    public async Task<bool?> QueryAsync(Instance instance, string digest, CancellationToken cancellationToken)
     {
         if (!IsDigest(digest))
             return false;

@@ -42,7 +42,7 @@ internal sealed class DnsQueries(IOptions<DnsOptions> options)
         foreach (var name in Search().Names(host, prefix))
             try
             {
-                var answer = await AskAsync(name, type, cancellationToken);
+                var answer = await SendAsync(name, type, cancellationToken);
                 if (answer.Answers.Any(a => a.RecordType == (ResourceRecordType)type))
                     return answer;
             }
@@ -68,7 +68,7 @@ internal sealed class DnsQueries(IOptions<DnsOptions> options)
     }
 
     /// <summary>Returns the result of the first server that gives a definite one; a missing name is definite.</summary>
-    private async Task<IDnsQueryResponse> AskAsync(string name, QueryType type, CancellationToken cancellationToken)
+    private async Task<IDnsQueryResponse> SendAsync(string name, QueryType type, CancellationToken cancellationToken)
     {
         var failure = "no DNS server is configured";
         foreach (var server in Servers())

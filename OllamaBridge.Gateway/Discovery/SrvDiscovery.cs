@@ -42,7 +42,7 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
         using var timeout = new LinkedTimeout(options.Value.Timeout, time, cancellationToken);
         try
         {
-            return new GroupFound(await LookAsync(group, timeout.Token));
+            return new GroupFound(await ResolveAsync(group, timeout.Token));
         }
         catch (DnsFailedException e)
         {
@@ -54,7 +54,7 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
         }
     }
 
-    private async Task<IReadOnlyList<GroupMember>> LookAsync(InstanceDefinition group, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<GroupMember>> ResolveAsync(InstanceDefinition group, CancellationToken cancellationToken)
     {
         var host = group.Url.Host;
         // The host is either the Service's name, or the full name of its records.
@@ -79,9 +79,9 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
         // One pod is one server, even if it has an address of each family.
         if (First(known) is { } beside)
             return beside;
-        return First(await AskAsync(QueryType.A)) ?? First(await AskAsync(QueryType.AAAA));
+        return First(await QueryAsync(QueryType.A)) ?? First(await QueryAsync(QueryType.AAAA));
 
-        async Task<IEnumerable<AddressRecord>> AskAsync(QueryType type) =>
+        async Task<IEnumerable<AddressRecord>> QueryAsync(QueryType type) =>
             (await dns.FindAsync($"{target.TrimEnd('.')}.", "", type, cancellationToken))?.Answers.OfType<AddressRecord>() ?? [];
     }
 

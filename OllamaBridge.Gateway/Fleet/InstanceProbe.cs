@@ -71,7 +71,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         // Traces of probes, one for each instance every two seconds, would hide those of requests.
         using var untraced = SuppressInstrumentationScope.Begin();
         using var limit = new LinkedTimeout(timeout, time, cancellationToken);
-        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, limit.Token);
+        Task<ProbeAnswer> GetAsync(string path) => ReadAsync(instance, path, limit.Token);
         try
         {
             Task<CatalogResult>? ReadCatalog() => withCatalog ? ReadCatalogAsync(instance, askedAt, catalogTimeout ?? timeout, cancellationToken) : null;
@@ -86,7 +86,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
             else
             {
                 var used = instance.SlotsUsed;
-                var region = instance.IsPeer ? await AskRegionAsync(instance, limit.Token) : null;
+                var region = instance.IsPeer ? await ReadRegionAsync(instance, limit.Token) : null;
                 if (region?.Mistake(instance.Name, instance.Peer!.Self) is { } mistake)
                     return new ProbeResult(instance, askedAt, mistake, Refused: false, null, [], default) { IsMistaken = true };
                 var version = await OllamaProbe.ReadVersionAsync(GetAsync);
@@ -131,7 +131,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     private async Task<CatalogResult> ReadCatalogAsync(Instance instance, long askedAt, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using var limit = new LinkedTimeout(timeout, time, cancellationToken);
-        Task<ProbeAnswer> GetAsync(string path) => AskAsync(instance, path, limit.Token);
+        Task<ProbeAnswer> GetAsync(string path) => ReadAsync(instance, path, limit.Token);
         try
         {
             var catalog = instance.OpenAI is { } service ? await OpenAIProbe.ReadCatalogAsync(service, GetAsync) : await OllamaProbe.ReadCatalogAsync(GetAsync);
@@ -149,7 +149,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
     private static bool IsExpected(Exception e) =>
         e is HttpRequestException or IOException or OperationCanceledException or JsonException or InvalidOperationException or FormatException or ArgumentException;
 
-    private async Task<RegionReport> AskRegionAsync(Instance instance, CancellationToken cancellationToken)
+    private async Task<RegionReport> ReadRegionAsync(Instance instance, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(instance, PeerBridge.Path, cancellationToken);
         if (!response.IsSuccessStatusCode)
@@ -158,7 +158,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
             ?? throw new JsonException($"{PeerBridge.Path} responded with null");
     }
 
-    private async Task<ProbeAnswer> AskAsync(Instance instance, string path, CancellationToken cancellationToken)
+    private async Task<ProbeAnswer> ReadAsync(Instance instance, string path, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(instance, path, cancellationToken);
         return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(cancellationToken), Origin(response.Headers.Location));

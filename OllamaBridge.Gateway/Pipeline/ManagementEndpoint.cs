@@ -80,7 +80,7 @@ internal sealed class ManagementEndpoint(
         HashSet<Instance>? gone = null;
         while (writer is { } instance)
         {
-            switch (await blobs.AskAsync(instance, change.Rest, context.RequestAborted))
+            switch (await blobs.QueryAsync(instance, change.Rest, context.RequestAborted))
             {
                 case false:
                     return (false, instance);

@@ -28,7 +28,7 @@ internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> opt
 
         var tenant = context.Features.GetRequiredFeature<TenantFeature>().Tenant;
         if ((visited.Count > 0 || operation.Kind == OperationKind.Management) && peers.Definitions.Count > 0)
-            tenant = tenant with { Instances = peers.Here(tenant.Instances) };
+            tenant = tenant with { Instances = peers.WithoutPeers(tenant.Instances) };
         context.Features.Set(new ConfinedTenantFeature(tenant));
         return next(context);
     }

@@ -146,7 +146,7 @@ internal sealed record Operation(OperationType Type, Protocol Protocol, Operatio
     public string Name { get; } = Type switch
     {
         OperationType.TextCompletion => "text_completion",
-        OperationType.CountTokens => OperationTable.CountTokens,
+        OperationType.CountTokens => "count_tokens",
         _ => Type.ToString().ToLowerInvariant(),
     };
 

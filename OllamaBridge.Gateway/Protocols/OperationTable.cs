@@ -10,9 +10,6 @@ internal static class OperationTable
 {
     public const string ModelPrefix = "/v1/models/";
 
-    /// <summary>The name of <see cref="OperationType.CountTokens"/>.</summary>
-    public const string CountTokens = "count_tokens";
-
     private static readonly string[] Get = ["GET"];
     private static readonly string[] Post = ["POST"];
     private static readonly string[] HeadGet = ["HEAD", "GET"];

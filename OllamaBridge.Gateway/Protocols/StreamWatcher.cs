@@ -82,7 +82,7 @@ internal abstract class StreamWatcher : IDisposable
             }
             else
             {
-                Look(line);
+                Inspect(line);
             }
         }
     }
@@ -114,7 +114,7 @@ internal abstract class StreamWatcher : IDisposable
     {
     }
 
-    private void Look(ReadOnlySpan<byte> line)
+    private void Inspect(ReadOnlySpan<byte> line)
     {
         if (!_hasStarted)
         {
@@ -161,9 +161,9 @@ internal abstract class StreamWatcher : IDisposable
     private void FlushPartial()
     {
         if (_overlong is { IsTooLong: false })
-            Look(_overlong.Text);
+            Inspect(_overlong.Text);
         else if (_overlong is null && _partialLength > 0)
-            Look(_partial.AsSpan(0, _partialLength));
+            Inspect(_partial.AsSpan(0, _partialLength));
         _partialLength = 0;
         _overlong = null;
     }

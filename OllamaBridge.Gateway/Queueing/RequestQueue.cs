@@ -2,7 +2,6 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Telemetry;
-using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 

@@ -19,7 +19,7 @@ internal static class QuotaPortions
     /// The room is at most this gateway's part of half of the unclaimed amount. Therefore, if little is left, no gateway reserves an amount that
     /// another one needs, and the remaining amount is claimed per request.
     /// </remarks>
-    public static long Ask(in QuotaWish wish)
+    public static long Request(in QuotaWish wish)
     {
         var needed = wish.Used + wish.Pending;
         var left = Math.Max(0, wish.Limit - wish.OthersUsed - needed);
@@ -58,7 +58,7 @@ internal sealed class QuotaClaim(QuotaLimit kind)
     public double Left { get; private set; }
 
     /// <summary>The use and the requested claim in the last report.</summary>
-    public (long Used, long Asked) Said { get; private set; }
+    public (long Used, long Asked) Reported { get; private set; }
 
     /// <summary>The amount admitted recently.</summary>
     public double Recent => Math.Max(_recent, _admitted);
@@ -73,15 +73,15 @@ internal sealed class QuotaClaim(QuotaLimit kind)
     public void Rest() => (_recent, _admitted) = (0, 0);
 
     /// <summary>Releases the part of the claim that the next report doesn't ask for. Must precede the report, or two gateways could use that part.</summary>
-    public void Say(long used, long asked)
+    public void Report(long used, long asked)
     {
-        Said = (used, asked);
+        Reported = (used, asked);
         if (kind != QuotaLimit.Requests)
             Held = Math.Min(Held, asked);
     }
 
     /// <summary>Applies the response to a report.</summary>
-    public void Hear(in QuotaGrant grant)
+    public void Apply(in QuotaGrant grant)
     {
         (OthersUsed, OthersSpent, Left) = (grant.OthersUsed, grant.OthersSpent, grant.Left);
         Held = kind == QuotaLimit.Requests ? Held + grant.Granted : grant.Granted;

@@ -57,7 +57,7 @@ internal sealed class QuotaScope(string model)
 
     /// <summary>Whether nothing is counted or claimed, so that the scope can be dropped.</summary>
     public bool IsIdle => Counter is { InFlight: 0, Reserved: 0, SpentInMinute: 0, SpentInDay: 0 } && _permits is { Held: 0, Recent: 0 }
-        && Array.TrueForAll(_claims, c => c is { Held: 0, Said: (0, 0), Recent: 0 });
+        && Array.TrueForAll(_claims, c => c is { Held: 0, Reported: (0, 0), Recent: 0 });
 
     /// <summary>Applies the current limits and advances the counters to the current time.</summary>
     public void Prepare(UsageLimits limits, in QuotaSituation at)
@@ -149,7 +149,7 @@ internal sealed class QuotaScope(string model)
     {
         Counter.Advance(at.Now);
         foreach (var claim in _claims)
-            if (claim.Said != (Limit(claim.Kind) is { } limit ? (Used(claim.Kind), Ask(claim, limit, 0, at.Gateways)) : (0, 0)))
+            if (claim.Reported != (Limit(claim.Kind) is { } limit ? (Used(claim.Kind), RequestFor(claim, limit, 0, at.Gateways)) : (0, 0)))
                 return true;
         return _permits.Held != Permits(0, at);
     }
@@ -164,13 +164,13 @@ internal sealed class QuotaScope(string model)
                 claim.Held = 0;
             if (Limit(claim.Kind) is not { } limit)
             {
-                claim.Say(0, 0);
+                claim.Report(0, 0);
                 continue;
             }
 
             var used = Used(claim.Kind);
-            var asked = Ask(claim, limit, claim.Kind == QuotaLimit.Concurrency ? requests : tokens, at.Gateways);
-            claim.Say(used, asked);
+            var asked = RequestFor(claim, limit, claim.Kind == QuotaLimit.Concurrency ? requests : tokens, at.Gateways);
+            claim.Report(used, asked);
             var careful = at.FailClosed ? claim.Held : Math.Max(claim.Held, QuotaPortions.EvenShare(limit, at.Gateways));
             into.Add(new QuotaUse(claim.Kind, model, limit, used, Spent(claim.Kind), asked, careful));
         }
@@ -185,11 +185,11 @@ internal sealed class QuotaScope(string model)
     }
 
     /// <summary>Applies the grants to the reported uses.</summary>
-    public void Hear(QuotaReport report, QuotaResult answer)
+    public void Apply(QuotaReport report, QuotaResult answer)
     {
         for (var i = 0; i < report.Uses.Length; i++)
             if (report.Uses[i].Model == model)
-                Claim(report.Uses[i].Kind).Hear(answer.Grants[i]);
+                Claim(report.Uses[i].Kind).Apply(answer.Grants[i]);
     }
 
     private QuotaClaim Claim(QuotaLimit kind) => kind == QuotaLimit.Requests ? _permits : Array.Find(_claims, c => c.Kind == kind)!;
@@ -214,11 +214,11 @@ internal sealed class QuotaScope(string model)
 
     private QuotaRefusal Unavailable(double limit) => new(QuotaLimit.Unavailable, limit, model.Length > 0, QuotaCounter.SomebodyEnds);
 
-    private long Ask(QuotaClaim claim, long limit, long pending, int gateways) =>
-        QuotaPortions.Ask(new QuotaWish(limit, Used(claim.Kind), pending, claim.Recent, claim.OthersUsed, gateways));
+    private long RequestFor(QuotaClaim claim, long limit, long pending, int gateways) =>
+        QuotaPortions.Request(new QuotaWish(limit, Used(claim.Kind), pending, claim.Recent, claim.OthersUsed, gateways));
 
     private long Permits(int pending, in QuotaSituation at) => _limits.RequestsPerSecond is null ? 0
-        : QuotaPortions.Ask(new QuotaWish(pending + _permits.Held + (long)Left(at), 0, pending, _permits.Recent, 0, at.Gateways));
+        : QuotaPortions.Request(new QuotaWish(pending + _permits.Held + (long)Left(at), 0, pending, _permits.Recent, 0, at.Gateways));
 
     /// <summary>Permits that no gateway has, extrapolated from the last response as if none were taken since.</summary>
     private double Left(in QuotaSituation at) => _limits.RequestsPerSecond is { } rate

@@ -207,7 +207,7 @@ internal sealed class QuotaStore : IQuotaStore
             lock (tenant.Lock)
             {
                 if (answer is not null)
-                    tenant.Hear(report, answer, saidAt);
+                    tenant.Apply(report, answer, saidAt);
                 Answer(tenant, answer is null ? QuotaKnowledge.Lost : QuotaKnowledge.Answered);
                 isDone = tenant.Waiting.Count == 0;
                 tenant.IsExchanging = !isDone;

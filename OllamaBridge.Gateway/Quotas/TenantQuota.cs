@@ -162,13 +162,13 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
     }
 
     /// <summary>Applies the response to a report that was sent at <paramref name="saidAt"/>.</summary>
-    public void Hear(QuotaReport report, QuotaResult answer, TimeSpan saidAt)
+    public void Apply(QuotaReport report, QuotaResult answer, TimeSpan saidAt)
     {
         _acknowledged = report.Sequence;
         (_heardAt, _heardDay, _heardSince, _isCareful) = (saidAt, report.Day, answer.Since, answer.IsCareful);
-        Total.Hear(report, answer);
+        Total.Apply(report, answer);
         foreach (var model in _models.Values)
-            model.Hear(report, answer);
+            model.Apply(report, answer);
     }
 
     private static long Today(in QuotaMoment now) => now.Utc.Ticks / TimeSpan.TicksPerDay;

@@ -22,12 +22,13 @@ internal sealed class Scheduler
     [ThreadStatic]
     private static ModelView? t_model;
 
-    private readonly IInstanceFilter _notTried;
-    private readonly IInstanceFilter _guard;
-    private readonly IInstanceFilter[] _others;
+    // Fixed steps: each has its own outcome if it excludes all candidates.
+    private readonly NotTriedFilter _notTried = new();
+    private readonly GuardFilter _guard = new();
+    private readonly PeerRoomFilter _peerRoom = new();
+    private readonly IInstanceFilter[] _filters;
     private readonly Derived<SchedulingOptions, Policies> _policies;
     private readonly Random _random;
-    private readonly PeerRoomFilter _peerRoom = new();
     private readonly RegionRules? _regions;
 
     public Scheduler(
@@ -38,10 +39,7 @@ internal sealed class Scheduler
         Random random,
         RegionRules? regions = null)
     {
-        var all = filters.ToArray();
-        _notTried = all.OfType<NotTriedFilter>().Single();
-        _guard = all.OfType<GuardFilter>().Single();
-        _others = [.. all.Where(f => f != _notTried && f != _guard)];
+        _filters = [.. filters];
         IInstanceScorer[] allScorers = [.. scorers];
         IInstancePicker[] allPickers = [.. pickers];
         _policies = new Derived<SchedulingOptions, Policies>(options, o => new Policies(
@@ -85,15 +83,15 @@ internal sealed class Scheduler
             return new SchedulingDecision(SchedulingOutcome.AllTried, null);
         _guard.Keep(request, candidates);
         if (candidates.Count == 0)
-            return new SchedulingDecision(NobodyMay(request, candidates), null);
+            return new SchedulingDecision(OutcomeWithout(request, candidates), null);
         if (atPeers)
         {
             _peerRoom.Keep(request, candidates);
             if (candidates.Count == 0)
-                return new SchedulingDecision(NobodyMay(request, candidates), null);
+                return new SchedulingDecision(OutcomeWithout(request, candidates), null);
         }
 
-        foreach (var filter in _others)
+        foreach (var filter in _filters)
         {
             filter.Keep(request, candidates);
             if (candidates.Count == 0)
@@ -125,7 +123,7 @@ internal sealed class Scheduler
     private sealed record Policies((IInstanceScorer Scorer, float Weight)[] Scorers, IInstancePicker Picker);
 
     /// <summary>The outcome if the guard or the peers' room exclude all candidates: wait if that may end soon, else as if they didn't exist.</summary>
-    private static SchedulingOutcome NobodyMay(in SchedulingRequest request, Candidates candidates) =>
+    private static SchedulingOutcome OutcomeWithout(in SchedulingRequest request, Candidates candidates) =>
         candidates.MayComeSoon ? SchedulingOutcome.Busy
         : request.Tried is { Count: > 0 } ? SchedulingOutcome.AllTried
         : SchedulingOutcome.NoneUsable;

@@ -16,8 +16,6 @@ internal static class SchedulingServiceCollectionExtensions
         services.AddBridgeOptions<SchedulingOptions, SchedulingOptionsValidator>(SchedulingOptions.Section);
         services.AddSingleton<IValidateOptions<SchedulingOptions>, SchedulingPolicyValidator>();
 
-        services.AddSingleton<IInstanceFilter, NotTriedFilter>();
-        services.AddSingleton<IInstanceFilter, GuardFilter>();
         services.AddSingleton<IInstanceFilter, KeepModelsFilter>();
         services.AddSingleton<IInstanceFilter, FreeSlotFilter>();
 

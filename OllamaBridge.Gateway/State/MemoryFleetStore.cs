@@ -26,8 +26,8 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
             foreach (var dead in _alive.Where(a => a.Value < now).Select(a => a.Key).ToArray())
                 Remove(dead);
             TakeSlots(report);
-            Hear(_drains, report.Drains, wall);
-            Hear(_members, report.Members, wall);
+            Merge(_drains, report.Drains, wall);
+            Merge(_members, report.Members, wall);
             foreach (var mark in report.Ejections)
                 if (!_ejections.TryGetValue(mark.Instance, out var known) || known.Until < now + mark.Remaining)
                     _ejections[mark.Instance] = (mark, now + mark.Remaining);
@@ -50,7 +50,7 @@ internal sealed class MemoryFleetStore(TimeProvider time, bool isShared = false)
         return ValueTask.CompletedTask;
     }
 
-    private static void Hear<T>(Dictionary<string, T> all, ImmutableArray<T> said, DateTimeOffset now)
+    private static void Merge<T>(Dictionary<string, T> all, ImmutableArray<T> said, DateTimeOffset now)
         where T : struct, IDirective
     {
         foreach (var word in said)

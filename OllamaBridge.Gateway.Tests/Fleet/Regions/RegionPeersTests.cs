@@ -77,14 +77,14 @@ public sealed class RegionPeersTests
         var peers = new RegionPeers(Options.Create(Two));
         var owner = new TenantRecord { Id = "owner", OwnInstances = ["us-*", "gpu-1"] };
         var access = InstanceAccess.Of(owner, [owner])!;
-        var here = peers.Here(access)!;
+        var here = peers.WithoutPeers(access)!;
 
         Assert.True(access.Allows("us-east"));
         Assert.Equal((false, true, false), (here.Allows("US-east"), here.Allows("gpu-1"), here.Allows("gpu-2")));
-        Assert.Same(here, peers.Here(access));
+        Assert.Same(here, peers.WithoutPeers(access));
         Assert.NotEqual(access, here);
-        Assert.Equal((false, true), (peers.Here(null)!.Allows("asia"), peers.Here(null)!.Allows("gpu-2")));
-        Assert.Null(new RegionPeers(Options.Create(new RegionOptions { Self = "alone" })).Here(null));
+        Assert.Equal((false, true), (peers.WithoutPeers(null)!.Allows("asia"), peers.WithoutPeers(null)!.Allows("gpu-2")));
+        Assert.Null(new RegionPeers(Options.Create(new RegionOptions { Self = "alone" })).WithoutPeers(null));
     }
 
     [Fact]

@@ -58,7 +58,7 @@ internal sealed class FleetFeed : IDisposable
             // Made first, so that an exception leaves the listeners unchanged.
             channel.Writer.TryWrite(_latest ??= Make());
             _listeners.Add(channel);
-            _timer ??= _time.CreateTimer(_ => Tell(), null, Interval, Interval);
+            _timer ??= _time.CreateTimer(_ => Publish(), null, Interval, Interval);
             return channel;
         }
     }
@@ -80,7 +80,7 @@ internal sealed class FleetFeed : IDisposable
         End();
     }
 
-    private void Tell()
+    private void Publish()
     {
         lock (_lock)
         {
@@ -106,7 +106,7 @@ internal sealed class FleetFeed : IDisposable
     /// <summary>Publishes the last picture, which announces the stop, and ends all listeners.</summary>
     private void Stop()
     {
-        Tell();
+        Publish();
         End();
     }
 

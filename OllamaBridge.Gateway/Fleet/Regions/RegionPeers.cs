@@ -23,7 +23,7 @@ internal sealed class RegionPeers
         : [.. here, .. Definitions.Where(p => !here.Any(d => d.Url == p.Url || string.Equals(d.Name, p.Name, StringComparison.OrdinalIgnoreCase)))];
 
     /// <summary>Restricts access to the instances of this region; null is unrestricted access.</summary>
-    public InstanceAccess? Here(InstanceAccess? access) => _peers.Value.Here(access);
+    public InstanceAccess? WithoutPeers(InstanceAccess? access) => _peers.Value.WithoutPeers(access);
 
     /// <summary>One state of the settings.</summary>
     private sealed class Peers(IReadOnlyList<InstanceDefinition> definitions)
@@ -34,7 +34,7 @@ internal sealed class RegionPeers
 
         public IReadOnlyList<InstanceDefinition> Definitions => definitions;
 
-        public InstanceAccess? Here(InstanceAccess? access) =>
+        public InstanceAccess? WithoutPeers(InstanceAccess? access) =>
             access is null || _names.Length == 0 ? access ?? _all : _here.GetValue(access, a => InstanceAccess.Without(a, _names));
     }
 

@@ -16,7 +16,7 @@ internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<Re
     /// <summary>Returns the report for a tenant, limited to the instances and models that the tenant may use.</summary>
     public RegionReport For(Tenant tenant)
     {
-        var snapshot = fleet.Current.For(peers.Here(tenant.Instances));
+        var snapshot = fleet.Current.For(peers.WithoutPeers(tenant.Instances));
         var now = time.GetTimestamp();
         return new RegionReport(
             Self,

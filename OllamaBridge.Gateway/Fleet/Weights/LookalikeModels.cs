@@ -16,7 +16,7 @@ internal static class LookalikeModels
     {
         var models = catalog.Where(m => m is { Digest: not null, IsRemote: false, Size: > 0 }).DistinctBy(m => m.Digest, StringComparer.Ordinal).OrderBy(m => m.Size).ToArray();
         for (var i = 0; i < models.Length; i++)
-            if (!weights.Knows(models[i].Digest!)
+            if (!weights.Contains(models[i].Digest!)
                 && ((i > 0 && models[i].Size - models[i - 1].Size <= MaxDifference) || (i + 1 < models.Length && models[i + 1].Size - models[i].Size <= MaxDifference)))
                 yield return models[i];
     }

@@ -17,7 +17,7 @@ internal sealed class ModelWeights
     /// <returns>The digest itself if the runner's key is unknown.</returns>
     public string KeyOf(string digest) => (_hasKeys ? _keys.GetValueOrDefault(digest) : null) ?? digest;
 
-    public bool Knows(string digest) => _keys.ContainsKey(digest);
+    public bool Contains(string digest) => _keys.ContainsKey(digest);
 
     /// <summary>Adds a model that was read.</summary>
     /// <param name="digest">Its digest.</param>
