@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Tenants;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 

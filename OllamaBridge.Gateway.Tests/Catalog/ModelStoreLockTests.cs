@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Tests.Simulator;
+using OllamaBridge.Testing;
 
 namespace OllamaBridge.Gateway.Tests.Catalog;
 

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Common;
 

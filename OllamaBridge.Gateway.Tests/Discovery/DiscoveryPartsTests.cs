@@ -1,6 +1,6 @@
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
-using static OllamaBridge.Gateway.Tests.Kubernetes.Slices;
+using static OllamaBridge.Testing.Kubernetes.Slices;
 
 namespace OllamaBridge.Gateway.Tests.Discovery;
 

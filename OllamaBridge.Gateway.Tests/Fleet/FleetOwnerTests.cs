@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

@@ -3,6 +3,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Tenants;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

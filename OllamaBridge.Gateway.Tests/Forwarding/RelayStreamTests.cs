@@ -4,7 +4,8 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Streams;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding;
 

@@ -2,7 +2,8 @@ using FsCheck;
 using FsCheck.Fluent;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Tenants;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Queueing;
 

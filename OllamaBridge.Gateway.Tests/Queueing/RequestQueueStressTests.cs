@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Queueing;
 

@@ -1,7 +1,8 @@
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Queueing;
 

@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
-using OllamaBridge.Gateway.Tests.Queueing;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Quotas;
 

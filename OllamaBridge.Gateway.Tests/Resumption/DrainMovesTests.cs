@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 

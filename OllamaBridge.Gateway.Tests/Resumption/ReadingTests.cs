@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Answers;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 

@@ -1,5 +1,7 @@
 using OllamaBridge.Gateway.Scheduling.Scorers;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
+using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
 

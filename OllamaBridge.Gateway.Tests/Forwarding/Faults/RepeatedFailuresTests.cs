@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Tenants;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Faults;
 

@@ -6,7 +6,7 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Hedging;
 
