@@ -10,7 +10,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Accounting;
 public sealed class SharedLedgerTests
 {
     private const int Requests = 400;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -15,7 +15,7 @@ public sealed class DrainTests
 {
     private const int Tokens = 120;
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(25);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Admin;
 /// <summary>Bridges with shared state have one audit log; without shared state each bridge keeps its own.</summary>
 public sealed class SharedAuditTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

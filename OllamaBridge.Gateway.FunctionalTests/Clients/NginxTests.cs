@@ -4,6 +4,7 @@ using OllamaBridge.Gateway.FunctionalTests.Deployment;
 using OllamaBridge.Gateway.FunctionalTests.Fixtures;
 using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Simulator;
+using OllamaBridge.Testing;
 using OllamaBridge.Testing.Repository;
 using OllamaSharp;
 using OllamaSharp.Models.Chat;
@@ -13,7 +14,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Clients;
 /// <summary>A real nginx in front of the bridge, with its defaults and with the configuration of <c>docs/tenants/clients-without-keys.md</c>.</summary>
 public sealed partial class NginxTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     /// <summary>The next token comes only after the test has ended, so a buffering proxy would never pass on the first one.</summary>
     private static readonly SimulatorOptions OneTokenOnly = SimulatorOptions.Instant with { DecodePerToken = TimeSpan.FromHours(1) };

@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Discovery;
 public sealed class DiscoveryTests
 {
     private const string Host = "ollama.ai.svc.cluster.local";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
     private static readonly string[] Names = ["ollama-0", "ollama-1", "ollama-2", "ollama-3", "ollama-4"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

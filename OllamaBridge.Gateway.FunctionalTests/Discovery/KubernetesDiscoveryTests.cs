@@ -164,14 +164,19 @@ public sealed class KubernetesDiscoveryTests
     {
         await using var api = await FakeApiServer.StartAsync();
         api.IsAway = true;
-        await using var world = World(api, ("Bridge:Kubernetes:RetryInterval", "00:00:00.200"));
-        var begin = TimeProvider.System.GetTimestamp();
-        await world.StartAsync();
+        var time = new ObservedTime();
+        await using var world = World(api, time, ("Bridge:Kubernetes:RetryInterval", "00:00:00.200"));
+        var starting = world.StartAsync();
 
-        await Eventually.BecomesAsync(() => api.Requests.Count >= 4, SourceFixture.Patience);
+        foreach (var (failures, milliseconds) in new[] { (1, 200), (2, 400), (3, 800), (4, 1600) })
+        {
+            var delay = TimeSpan.FromMilliseconds(milliseconds);
+            await time.TimersBecomeAsync(timers => timers.Contains(delay));
+            Assert.Equal(failures, api.Requests.Count);
+            time.Advance(delay);
+        }
 
-        // The delays are 0.2, 0.4 and 0.8 s, so this is not a tight loop.
-        Assert.InRange(TimeProvider.System.GetElapsedTime(begin), TimeSpan.FromSeconds(1.3), SourceFixture.Patience);
+        await starting.WaitAsync(TestTimeouts.Guard, TestContext.Current.CancellationToken);
     }
 
     [Theory]
@@ -276,9 +281,12 @@ public sealed class KubernetesDiscoveryTests
 
     private static Task WatchedAsync(FakeApiServer api, int watches) => Eventually.BecomesAsync(() => api.Watches == watches, SourceFixture.Patience);
 
-    private static SourceFixture World(FakeApiServer api, params (string Key, string Value)[] more) => new(
-    [
-        ("Bridge:Kubernetes:KubeConfig", api.KubeConfig), ("Bridge:Kubernetes:RetryInterval", "00:00:00.050"), ("Bridge:Kubernetes:Timeout", "00:00:30"),
-        ("Bridge:Instances:0:Url", "http://ollama:80"), ("Bridge:Instances:0:Name", "hot"), ("Bridge:Instances:0:Discovery", "Kubernetes"), .. more,
-    ]);
+    private static SourceFixture World(FakeApiServer api, params (string Key, string Value)[] more) => World(api, TimeProvider.System, more);
+
+    private static SourceFixture World(FakeApiServer api, TimeProvider time, params (string Key, string Value)[] more) => new(
+        time,
+        [
+            ("Bridge:Kubernetes:KubeConfig", api.KubeConfig), ("Bridge:Kubernetes:RetryInterval", "00:00:00.050"), ("Bridge:Kubernetes:Timeout", "00:00:30"),
+            ("Bridge:Instances:0:Url", "http://ollama:80"), ("Bridge:Instances:0:Name", "hot"), ("Bridge:Instances:0:Discovery", "Kubernetes"), .. more,
+        ]);
 }

@@ -11,17 +11,23 @@ namespace OllamaBridge.Gateway.FunctionalTests.Discovery;
 /// <summary>The source of the fleet's instances, in isolation.</summary>
 internal sealed class SourceFixture : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Patience = TestTimeouts.Guard;
     private readonly ServiceProvider _services;
     private readonly Channel<IReadOnlyList<InstanceDefinition>> _lists = Channel.CreateUnbounded<IReadOnlyList<InstanceDefinition>>();
 
     public SourceFixture(params (string Key, string Value)[] settings)
+        : this(TimeProvider.System, settings)
+    {
+    }
+
+    public SourceFixture(TimeProvider time, params (string Key, string Value)[] settings)
     {
         Configuration = new ChangeableConfiguration(new Dictionary<string, string?>(settings.GroupBy(s => s.Key).Select(g => KeyValuePair.Create(g.Key, (string?)g.Last().Value))));
         var services = new ServiceCollection();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Add(Configuration).Build());
         services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Debug).AddProvider(Logs));
         services.AddServiceDiscovery();
+        services.AddSingleton(time);
         services.AddFleet();
         _services = services.BuildServiceProvider();
         Source = _services.GetRequiredService<IInstanceSource>();

@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Failover;
 public sealed class HedgingTests
 {
     private const int Tokens = 12;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
     private static readonly TimeSpan Forever = TimeSpan.FromMinutes(5);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -1,17 +1,17 @@
 using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
+using OllamaBridge.Testing;
 
 namespace OllamaBridge.Gateway.FunctionalTests.Fixtures;
 
 /// <summary>HTTP over a raw socket, so that framing errors and refusals are visible.</summary>
 internal static class RawHttp
 {
-    /// <summary>Sends bytes and reads until the server closes the connection, for at most ten seconds.</summary>
+    /// <summary>Sends bytes and reads until the server closes the connection.</summary>
     public static async Task<string> SendAsync(Uri url, string request)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromSeconds(10));
+        using var limit = TestTimeouts.StartGuard();
         using var client = new TcpClient();
         await client.ConnectAsync(url.Host, url.Port, limit.Token);
         await using var stream = client.GetStream();

@@ -28,7 +28,7 @@ internal sealed class TestBridge : IAsyncDisposable
         Client = new HttpClient(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 1000, MaxResponseDrainSize = 0 })
         {
             BaseAddress = Url,
-            Timeout = TimeSpan.FromSeconds(60),
+            Timeout = TestTimeouts.Guard,
         };
     }
 
@@ -121,7 +121,7 @@ internal sealed class TestBridge : IAsyncDisposable
         try
         {
             Look();
-            await reached.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            await reached.Task.WaitAsync(TestTimeouts.Guard, TestContext.Current.CancellationToken);
         }
         catch (TimeoutException)
         {

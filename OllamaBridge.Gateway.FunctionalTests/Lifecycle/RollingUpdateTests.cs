@@ -12,7 +12,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Lifecycle;
 public sealed class RollingUpdateTests
 {
     private const int Clients = 12;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     // The time during which new connections still reach a gateway after its SIGTERM; the gateway's delay is longer.
     private static readonly TimeSpan HeardAfter = TimeSpan.FromSeconds(1);

@@ -11,7 +11,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Lifecycle;
 [Collection(nameof(Alone))]
 public sealed class StopTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Regions;
 internal sealed class RegionFixture : IAsyncDisposable
 {
     public static readonly TimeSpan SpillAfter = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private RegionFixture(TestFleet here, TestFleet there, TestBridge a, TestBridge b) => (Here, There, A, B) = (here, there, a, b);
 

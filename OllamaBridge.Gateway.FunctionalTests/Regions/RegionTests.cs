@@ -13,7 +13,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Regions;
 /// <summary>A region serves its own requests if it can, and otherwise clients get the same responses from another region.</summary>
 public sealed class RegionTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -31,7 +31,7 @@ public sealed class SoakTests(ITestOutputHelper output)
     // Three servers must have enough slots for all streams. Otherwise a stream would wait for the end of another one.
     private static readonly int Slots = (int)(Streams * 0.4);
     // Only a failed test reaches this time.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static readonly (string Path, string Model)[] Kinds =
     [

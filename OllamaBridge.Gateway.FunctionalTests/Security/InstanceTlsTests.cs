@@ -10,7 +10,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Security;
 /// <summary>HTTPS to instances: trusted authorities, client certificates, changed files, and the reason of a failure.</summary>
 public sealed class InstanceTlsTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
     private readonly string _folder = Directory.CreateTempSubdirectory("tls").FullName;
     private readonly X509Certificate2 _authority = TestCertificates.Authority("Test CA");
 

@@ -12,7 +12,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Security;
 /// <summary>Clients that read or send too slowly don't hold slots or memory for long.</summary>
 public sealed class SlowClientTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

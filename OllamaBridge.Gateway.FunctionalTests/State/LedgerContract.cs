@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.State;
 public abstract class LedgerContract : StateContract
 {
     private protected static readonly LedgerOptions Options = new() { Records = 2000 };
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
     // Redis expires keys by its own clock, so records need the current time.
     private readonly DateTimeOffset _now = DateTimeOffset.UtcNow;
     private ILedger _a = null!;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.FunctionalTests.Fixtures;
 using OllamaBridge.Gateway.State;
@@ -7,14 +6,10 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.FunctionalTests.State;
 
-/// <summary>Real Redis servers that change roles and addresses. These tests run alone because they measure time.</summary>
+/// <summary>Real Redis servers that change roles and addresses. These tests run alone because their time-outs are short.</summary>
 [Collection(nameof(Alone))]
 public sealed class RedisFailoverTests
 {
-    // The documented limit, with a margin for a loaded machine.
-    private static readonly TimeSpan Promised = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(10);
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -31,7 +26,7 @@ public sealed class RedisFailoverTests
         address.Target = replacement.Port;
         await old.AskAsync("REPLICAOF", "127.0.0.1", $"{replacement.Port}");
 
-        await AssertWritesWithinAsync(store);
+        await AssertWritesRecoverAsync(store);
         Assert.Equal(HealthStatus.Healthy, (await HealthAsync(connection)).Status);
     }
 
@@ -50,7 +45,7 @@ public sealed class RedisFailoverTests
         await WriteAsync(store);
         (address.Target, address.Delay) = (replacement.Port, TimeSpan.Zero);
 
-        await AssertWritesWithinAsync(store);
+        await AssertWritesRecoverAsync(store);
     }
 
     [Fact]
@@ -65,7 +60,7 @@ public sealed class RedisFailoverTests
         await second.AskAsync("REPLICAOF", "NO", "ONE");
         await first.AskAsync("REPLICAOF", "127.0.0.1", $"{second.Port}");
 
-        await AssertWritesWithinAsync(store);
+        await AssertWritesRecoverAsync(store);
     }
 
     [Fact]
@@ -73,18 +68,18 @@ public sealed class RedisFailoverTests
     {
         await using var primary = await RunningRedis.StartAsync();
         await using var follower = await RunningRedis.StartAsync(null, "--replicaof", "127.0.0.1", $"{primary.Port}");
-        await Eventually.BecomesAsync(() => RoleAsync(follower, "master_link_status:up"), Slack);
+        await Eventually.BecomesAsync(() => RoleAsync(follower, "master_link_status:up"), TestTimeouts.Guard);
         await using var sentinel = await RunningRedis.StartSentinelAsync(primary.Port, "bridge-state");
         await using var connection = await OpenAsync($"127.0.0.1:{sentinel.Port},serviceName=bridge-state");
         var store = connection.State.Open("test", "nothing");
         Assert.True(await WriteAsync(store));
         // A sentinel discovers replicas by asking the primary every ten seconds.
-        await Eventually.BecomesAsync(() => sentinel.HasLogged("+slave "), TimeSpan.FromSeconds(30));
+        await Eventually.BecomesAsync(() => sentinel.HasLogged("+slave "), TestTimeouts.Guard);
 
         await primary.KillAsync();
-        await Eventually.BecomesAsync(() => RoleAsync(follower, "role:master"), TimeSpan.FromSeconds(30));
+        await Eventually.BecomesAsync(() => RoleAsync(follower, "role:master"), TestTimeouts.Guard);
 
-        await AssertWritesWithinAsync(store);
+        await AssertWritesRecoverAsync(store);
     }
 
     [Fact]
@@ -96,37 +91,27 @@ public sealed class RedisFailoverTests
 
         await redis.AskAsync("ACL", "SETUSER", "default", "-@scripting");
 
-        await Eventually.BecomesAsync(async () => (await HealthAsync(connection)).Status == HealthStatus.Degraded, Slack);
+        await Eventually.BecomesAsync(async () => (await HealthAsync(connection)).Status == HealthStatus.Degraded, TestTimeouts.Guard);
         Assert.Contains("refuses scripts", (await HealthAsync(connection)).Description, StringComparison.Ordinal);
         Assert.False(connection.State.IsHealthy);
         Assert.Equal("PONG", (string?)await redis.AskAsync("PING"));
 
         await redis.AskAsync("ACL", "SETUSER", "default", "+@scripting");
-        await Eventually.BecomesAsync(async () => (await HealthAsync(connection)).Status == HealthStatus.Healthy, Slack);
+        await Eventually.BecomesAsync(async () => (await HealthAsync(connection)).Status == HealthStatus.Healthy, TestTimeouts.Guard);
     }
 
     private static async Task<TestConnection> OpenAsync(string connectionString, TimeSpan? operationTimeout = null)
     {
         var connection = new TestConnection(connectionString, operationTimeout: operationTimeout);
         await connection.StartAsync();
-        await Eventually.BecomesAsync(() => connection.State.IsHealthy, Slack);
+        await Eventually.BecomesAsync(() => connection.State.IsHealthy, TestTimeouts.Guard);
         return connection;
     }
 
     private static async Task<bool> WriteAsync(SharedStore store) =>
         (await store.TryAsync(redis => redis.ScriptEvaluateAsync("return redis.call('INCR', KEYS[1])", [store.Key("count")]), Token)).Answered;
 
-    private static async Task AssertWritesWithinAsync(SharedStore store)
-    {
-        var since = Stopwatch.GetTimestamp();
-        while (!await WriteAsync(store))
-        {
-            Assert.InRange(Stopwatch.GetElapsedTime(since), TimeSpan.Zero, Promised + Slack);
-            await Task.Delay(20, Token);
-        }
-
-        TestContext.Current.TestOutputHelper?.WriteLine($"after {Stopwatch.GetElapsedTime(since)}");
-    }
+    private static Task AssertWritesRecoverAsync(SharedStore store) => Eventually.BecomesAsync(() => WriteAsync(store), TestTimeouts.Guard);
 
     private static async Task<bool> RoleAsync(RunningRedis redis, string line)
     {

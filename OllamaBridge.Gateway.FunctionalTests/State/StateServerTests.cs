@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using OllamaBridge.Gateway.FunctionalTests.Fixtures;
 using OllamaBridge.StateServer;
+using OllamaBridge.Testing;
 using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.FunctionalTests.State;
@@ -15,7 +16,7 @@ public class StateServerTests
         return {n, redis.call('PTTL', KEYS[1])}
         """;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     [Fact]
     public async Task Ping_NoPassword_Pong()

@@ -15,7 +15,7 @@ public sealed class ThreeGatewaysTests(ITestOutputHelper output)
     private const double Rate = 500;
     private const int Burst = 4 * AllSlots;
     // Only a failed test or a very busy machine reaches this time.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

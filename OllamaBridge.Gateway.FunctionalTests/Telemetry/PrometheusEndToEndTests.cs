@@ -16,7 +16,7 @@ public sealed partial class PrometheusEndToEndTests(ITestOutputHelper output)
     private const int Slots = 2;
     private const int Lost = 3;
     private static readonly string[] Models = ["deepseek-r1:7b", "qwen3:8b"];
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     // Alerts that must not fire. Others may: a busy machine can delay responses, and the loss of an instance causes resumptions.
     private static readonly string[] Silent =

@@ -9,7 +9,7 @@ namespace OllamaBridge.Gateway.Tests.Catalog;
 
 public sealed class ModelStoreLockTests : IDisposable
 {
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
     private readonly CountingClock _clock = new();
     private readonly ManagementOptions _options = new();
     private readonly LosableStore _store;

@@ -1,6 +1,7 @@
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tenants;
+using OllamaBridge.Testing;
 using OllamaBridge.Testing.Fleet;
 using OllamaBridge.Testing.Queueing;
 
@@ -8,7 +9,7 @@ namespace OllamaBridge.Gateway.Tests.Queueing;
 
 public sealed class RequestQueueFairnessTests : IDisposable
 {
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
     private readonly List<(string Name, Task<LeaseResult> Asked)> _open = [];
     private QueueHarness _queue = new(new FleetBuilder().With("i", "a b", loaded: "a"));
 

@@ -1,4 +1,5 @@
 using OllamaBridge.Gateway.Queueing;
+using OllamaBridge.Testing;
 using OllamaBridge.Testing.Fleet;
 using OllamaBridge.Testing.Queueing;
 
@@ -6,7 +7,7 @@ namespace OllamaBridge.Gateway.Tests.Queueing;
 
 public class RequestQueueStressTests
 {
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
 
     [Fact]
     public async Task Acquire_ManyClients_LeasesWithinSlotsAndNoneLost()

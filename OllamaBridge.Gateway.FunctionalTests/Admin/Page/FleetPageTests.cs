@@ -14,7 +14,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Admin.Page;
 /// <summary>Access to the page at <c>/bridge/</c>, and its updates when the fleet changes.</summary>
 public sealed class FleetPageTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

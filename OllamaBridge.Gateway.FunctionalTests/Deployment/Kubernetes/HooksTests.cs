@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.FunctionalTests.Fixtures;
 using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Simulator;
+using OllamaBridge.Testing;
 using OllamaBridge.Testing.Repository;
 
 namespace OllamaBridge.Gateway.FunctionalTests.Deployment.Kubernetes;
@@ -10,7 +11,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Deployment.Kubernetes;
 /// <summary>The lifecycle hooks of Ollama's pods, run by the real bash against a real bridge.</summary>
 public sealed class HooksTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
     private readonly string _folder = Directory.CreateTempSubdirectory("hooks").FullName;
     private readonly string _key;
     private readonly KeyVerifier _verifier;

@@ -11,7 +11,7 @@ namespace OllamaBridge.Gateway.FunctionalTests.Telemetry.Gpu;
 [Collection(nameof(Alone))]
 public sealed class GpuEndToEndTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestTimeouts.Guard;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
