@@ -2,7 +2,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Testing.Fleet;
-using OllamaBridge.Testing.Queueing;
 using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Testing.Fleet;
-using OllamaBridge.Testing.Queueing;
 using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;

@@ -7,7 +7,6 @@ using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Filters;
 using OllamaBridge.Gateway.Tests.Fleet.Breaker;
 using OllamaBridge.Testing.Fleet;
-using OllamaBridge.Testing.Queueing;
 using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;

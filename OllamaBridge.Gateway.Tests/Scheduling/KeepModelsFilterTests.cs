@@ -2,7 +2,6 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Filters;
 using OllamaBridge.Testing.Fleet;
-using OllamaBridge.Testing.Queueing;
 using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;

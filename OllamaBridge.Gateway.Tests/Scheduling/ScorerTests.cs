@@ -1,6 +1,5 @@
 using OllamaBridge.Gateway.Scheduling.Scorers;
 using OllamaBridge.Testing.Fleet;
-using OllamaBridge.Testing.Queueing;
 using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;

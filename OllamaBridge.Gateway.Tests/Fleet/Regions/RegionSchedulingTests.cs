@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Testing.Fleet;
-using OllamaBridge.Testing.Queueing;
 using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Regions;
