@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 configuration=${CONFIGURATION:-Release}
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
-passed=0 failed=0 skipped=0 broken=0
+passed=0 failed=0 skipped=0 broken=0 times=()
 
 if ! command -v dotnet > /dev/null; then
   echo "The .NET 10 SDK is needed: https://dot.net/download"
@@ -52,12 +52,15 @@ else
   echo "left out: the npm clients (npm is not on PATH)"
 fi
 
-for project in OllamaBridge.Gateway.Tests OllamaBridge.Tests; do
+# The unit tests first: they fail fastest.
+for project in OllamaBridge.Gateway.Tests OllamaBridge.Simulator.Tests OllamaBridge.Gateway.FunctionalTests OllamaBridge.Tests; do
   [ -d "$project" ] || continue
   can_restore "$project" && build "$project" || continue
   echo "running: $project"
+  begun=$SECONDS
   dotnet "$project/bin/$configuration/net10.0/$project.dll" -noColor -noLogo 2>&1 | tee "$log/run"
   code=${PIPESTATUS[0]}
+  times+=("$project: $((SECONDS - begun)) s")
   summary=$(grep -E 'Total: *[0-9]+, Errors: *[0-9]+, Failed: *[0-9]+, Skipped: *[0-9]+' "$log/run" | tail -n 1)
   number() { sed -E "s/.*$1: *([0-9]+).*/\1/" <<< "$summary"; }
   if [ -z "$summary" ]; then
@@ -87,5 +90,6 @@ else
 fi
 
 [ "$broken" -eq 0 ] || failed=$((failed + 1))
+[ ${#times[@]} -eq 0 ] || printf '%s\n' "${times[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

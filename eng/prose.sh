@@ -22,7 +22,7 @@ if [ "${1:-}" = --lines ]; then
 fi
 
 failed=0
-printf '%-28s %8s %8s %8s %10s\n' project words what where pronouns
+printf '%-36s %8s %8s %8s %10s\n' project words what where pronouns
 for project in OllamaBridge.*/; do
   project=${project%/}
   row=$(comments "$project" | cut -d: -f3- | tr 'A-Z' 'a-z' | grep -oE "[a-z']+" | awk '
@@ -32,8 +32,8 @@ for project in OllamaBridge.*/; do
     /^(nobody|whoever|somebody|anybody|everybody|anew)$/ { pronouns++ }
     END { printf "%d %.1f %.1f %d", words, words ? 1000 * what / words : 0, words ? 1000 * where / words : 0, pronouns }')
   read -r words what where pronouns <<< "$row"
-  printf '%-28s %8s %8s %8s %10s\n' "$project" "$words" "$what" "$where" "$pronouns"
+  printf '%-36s %8s %8s %8s %10s\n' "$project" "$words" "$what" "$where" "$pronouns"
   awk -v a="$what" -v b="$where" -v c="$pronouns" 'BEGIN { exit !(a > 2 || b > 2 || c > 0) }' && failed=1
 done
-printf '%-28s %8s %8s %8s %10s\n' limit '' 2 2 0
+printf '%-36s %8s %8s %8s %10s\n' limit '' 2 2 0
 exit $failed

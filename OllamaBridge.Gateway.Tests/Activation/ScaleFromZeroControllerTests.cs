@@ -4,9 +4,10 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Tests.EndToEnd;
-using OllamaBridge.Gateway.Tests.Fleet;
-using OllamaBridge.Gateway.Tests.Queueing;
+using OllamaBridge.Gateway.Telemetry;
+using OllamaBridge.Testing;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Activation;
 

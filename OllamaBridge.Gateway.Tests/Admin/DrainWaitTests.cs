@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Admin;
 

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 using OllamaBridge.Gateway.Pipeline;
-using OllamaBridge.Gateway.Tests.Deployment;
+using OllamaBridge.Testing.Repository;
 
 namespace OllamaBridge.Gateway.Tests.Architecture;
 

@@ -3,13 +3,13 @@ using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Tests.Simulator;
+using OllamaBridge.Testing;
 
 namespace OllamaBridge.Gateway.Tests.Catalog;
 
 public sealed class ModelStoreLockTests : IDisposable
 {
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
     private readonly CountingClock _clock = new();
     private readonly ManagementOptions _options = new();
     private readonly LosableStore _store;

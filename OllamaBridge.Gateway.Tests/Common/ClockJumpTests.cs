@@ -5,7 +5,8 @@ using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Common;
 
@@ -110,21 +111,15 @@ public sealed class ClockJumpTests
         Assert.True(watch.EjectUntil(now + Health.EjectionTime, Health, now));
     }
 
+    /// <summary>Advances the clock until an instance has a status. Between two steps the owner becomes idle: only its wait for the next probe remains.</summary>
     private async Task UntilAsync(FleetOwner owner, InstanceStatus status, TimeSpan step)
     {
-        var end = TimeProvider.System.GetTimestamp() + (20 * TimeProvider.System.TimestampFrequency);
-        while (owner.Current.Instances[0].Status != status && TimeProvider.System.GetTimestamp() < end)
+        using var guard = TestTimeouts.StartGuard();
+        while (owner.Current.Instances[0].Status != status)
         {
-            var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            void Note() => done.TrySetResult();
-            owner.Changed += Note;
+            guard.Token.ThrowIfCancellationRequested();
+            await _clock.TimersBecomeAsync(timers => timers.Count == 1);
             _clock.Advance(step);
-            // The owner may not have set its timer yet, so the clock must advance again.
-            if (owner.Current.Instances[0].Status != status)
-                await Task.WhenAny(done.Task, Task.Delay(20, Cancelled));
-            owner.Changed -= Note;
         }
-
-        Assert.Equal(status, owner.Current.Instances[0].Status);
     }
 }

@@ -1,12 +1,13 @@
 using System.Threading.Channels;
 using OllamaBridge.Gateway.Common;
+using OllamaBridge.Testing;
 
 namespace OllamaBridge.Gateway.Tests.Common;
 
 public sealed class CoalescerTests
 {
     // Reached only if a test fails.
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
     private readonly Channel<TaskCompletionSource> _runs = Channel.CreateUnbounded<TaskCompletionSource>();
     private readonly Coalescer _coalescer;
 

@@ -1,11 +1,11 @@
-using Microsoft.Extensions.Time.Testing;
+using OllamaBridge.Testing;
 
 namespace OllamaBridge.Gateway.Tests.Common;
 
 /// <summary>A clock whose wall-clock time can jump while its monotonic time continues, as after an NTP correction, a resume or a manual change.</summary>
 internal sealed class JumpingClock : TimeProvider
 {
-    private readonly FakeTimeProvider _monotonic = new();
+    private readonly ObservedTime _monotonic = new();
     private TimeSpan _offset;
 
     public override long TimestampFrequency => _monotonic.TimestampFrequency;
@@ -14,6 +14,9 @@ internal sealed class JumpingClock : TimeProvider
     public void Set(TimeSpan by) => _offset += by;
 
     public void Advance(TimeSpan time) => _monotonic.Advance(time);
+
+    /// <inheritdoc cref="ObservedTime.TimersBecomeAsync"/>
+    public Task TimersBecomeAsync(Func<IReadOnlyList<TimeSpan>, bool> condition) => _monotonic.TimersBecomeAsync(condition);
 
     public override DateTimeOffset GetUtcNow() => _monotonic.GetUtcNow() + _offset;
 

@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Discovery;
-using static OllamaBridge.Gateway.Tests.Kubernetes.Slices;
+using OllamaBridge.Gateway.Fleet;
+using static OllamaBridge.Testing.Kubernetes.Slices;
 
 namespace OllamaBridge.Gateway.Tests.Discovery;
 

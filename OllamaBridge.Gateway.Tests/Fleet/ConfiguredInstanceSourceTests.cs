@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Tests.EndToEnd;
+using OllamaBridge.Testing;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

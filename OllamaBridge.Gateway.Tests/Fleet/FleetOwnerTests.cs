@@ -1,16 +1,17 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
-using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Testing;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
 public sealed class FleetOwnerTests : IAsyncLifetime
 {
     // Only a failed test reaches this time.
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
     private static readonly HealthOptions Health = new() { RequestFailuresToEject = 3, FailuresToEject = 2 };
-    private readonly FakeTimeProvider _clock = new();
+    private readonly ObservedTime _clock = new();
     private readonly FakeServers _servers = new();
     private readonly FakeSource _source = new("i", "j");
     private readonly FleetOwner _owner;
@@ -138,12 +139,10 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         await _servers["i"].AskedAsync("/api/tags", Cancelled).WaitAsync(Guard, Cancelled);
         // A second request gets no response, so only the first list can arrive.
         _servers["i"].TagsHeld = new TaskCompletionSource().Task;
-        while (!starting.IsCompleted)
-        {
-            _clock.Advance(Health.Timeout);
-            await Task.WhenAny(starting, Task.Delay(20, Cancelled));
-        }
-
+        // The probe of the other instance has ended; the list and the probe of this one still wait.
+        await _clock.TimersBecomeAsync(timers => timers.Count == 2);
+        _clock.Advance(Health.Timeout);
+        await starting.WaitAsync(Guard, Cancelled);
         await _owner.StartAsync(Cancelled);
         Assert.Equal([InstanceStatus.Unknown, InstanceStatus.Healthy], _owner.Current.Instances.Select(v => v.Status));
         Assert.Contains("list of models has not arrived yet", View(_owner.Current, "i").LastError, StringComparison.Ordinal);
@@ -472,8 +471,8 @@ public sealed class FleetOwnerTests : IAsyncLifetime
         _owner.Changed += Check;
         Check();
         // The owner may set its timer only after the clock was advanced; then it waits for the next advance.
-        var end = DateTime.UtcNow + Guard;
-        while (!done.Task.IsCompleted && DateTime.UtcNow < end)
+        using var guard = TestTimeouts.StartGuard();
+        while (!done.Task.IsCompleted && !guard.IsCancellationRequested)
         {
             await Task.WhenAny(done.Task, Task.Delay(Patience, Cancelled));
             if (!done.Task.IsCompleted)

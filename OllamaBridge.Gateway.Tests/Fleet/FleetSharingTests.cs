@@ -5,7 +5,8 @@ using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Tests.Scheduling;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

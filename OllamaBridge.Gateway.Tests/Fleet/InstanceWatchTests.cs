@@ -1,6 +1,7 @@
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

@@ -2,6 +2,7 @@ using System.Text;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Tenants;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 
@@ -63,7 +64,7 @@ public class ModelReferenceTests
     }
 
     [Fact]
-    public void Resolve_AnyText_AsInOllama() => Prop.ForAll(Names.ToArbitrary(), text =>
+    public void Resolve_AnyText_AsInOllama() => Prop.ForAll(ModelNameGenerator.Names.ToArbitrary(), text =>
     {
         var oracle = GoModelName.Resolve(text);
         var reference = ModelReference.Resolve(text);
@@ -77,7 +78,7 @@ public class ModelReferenceTests
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(20_000).WithQuietOnSuccess(true));
 
     [Fact]
-    public void Resolve_AnyTextForPull_AsInOllama() => Prop.ForAll(Names.ToArbitrary(), text =>
+    public void Resolve_AnyTextForPull_AsInOllama() => Prop.ForAll(ModelNameGenerator.Names.ToArbitrary(), text =>
     {
         var reference = ModelReference.Resolve(text, ModelNaming.Pull);
         Assert.Equal(GoModelName.ResolveForPull(text), reference.IsResolved ? GoModelName.ParseName(reference.Key) : null);
@@ -88,7 +89,7 @@ public class ModelReferenceTests
     public void Allows_AnyText_AsForResolvedName()
     {
         var access = new ModelAccess(["qwen3:8b", "me/x", "lab/*"]);
-        Prop.ForAll(Names.ToArbitrary(), text =>
+        Prop.ForAll(ModelNameGenerator.Names.ToArbitrary(), text =>
         {
             var reference = ModelReference.Resolve(text);
             var oracle = GoModelName.Resolve(text) is { Source: not "cloud" } resolved
@@ -99,20 +100,5 @@ public class ModelReferenceTests
             Assert.Equal(oracle, decision);
             return true;
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(20_000).WithQuietOnSuccess(true));
-    }
-
-    /// <summary>Names that are similar to special ones, and any text.</summary>
-    internal static Gen<string> Names
-    {
-        get
-        {
-            var piece = Gen.Elements(
-                "qwen3", "8b", "x", "X", "me", "lab", "library", "latest", "registry.ollama.ai", "LOCAL", "local", "cloud", "Cloud", "-cloud", "8b-cloud",
-                "a.b", "-", "_", "é", "\u212a", "", " ", "\t", "\u00a0", "\u2028", "http://", "://", "127.0.0.1:80", "%2F", "@sha256", "!", "\0", new string('a', 81));
-            var separator = Gen.Elements("/", ":", "", " ", "//", "::", "-");
-            var built = Gen.Choose(1, 5).SelectMany(n => piece.Zip(separator, (p, s) => p + s).ListOf(n)).Select(parts => string.Concat(parts))
-                .SelectMany(s => Gen.Elements(s, s.TrimEnd('/', ':', ' ', '-'), "qwen3:8b" + s, s + "qwen3:8b", "lab/" + s.TrimEnd('/', ':')));
-            return Gen.OneOf(built, built, ArbMap.Default.ArbFor<string>().Generator.Select(s => s ?? ""));
-        }
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Tests.Scheduling;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet;
 

@@ -3,9 +3,10 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.Tests.EndToEnd;
-using OllamaBridge.Gateway.Tests.Fleet;
-using OllamaBridge.Gateway.Tests.Queueing;
+using OllamaBridge.Testing;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Forwarding;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding;
 

@@ -5,7 +5,9 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Forwarding;
+using OllamaBridge.Testing.Streams;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding;
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
+using OllamaBridge.Testing.Streams;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding;
 

@@ -3,7 +3,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.AspNetCore.Http;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Tests.Forwarding;
+using OllamaBridge.Testing.Streams;
 
 namespace OllamaBridge.Gateway.Tests.Protocols;
 

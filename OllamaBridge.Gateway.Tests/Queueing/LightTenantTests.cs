@@ -2,7 +2,9 @@ using FsCheck;
 using FsCheck.Fluent;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Tenants;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Queueing;
 
@@ -95,7 +97,7 @@ public class LightTenantTests
         private const int Prompt = 10;
         // The number of waiting requests of each heavy tenant, at any time.
         private const int Flood = 40;
-        private static readonly TimeSpan Guard = TimeSpan.FromSeconds(60);
+        private static readonly TimeSpan Guard = TestTimeouts.Guard;
         private readonly PriorityQueue<(LeaseResult Lease, int Answer), double> _running = new();
         private readonly Dictionary<Tenant, Queue<Request>> _waiting = [];
         private readonly Random _random = new(scene.Seed);

@@ -1,13 +1,15 @@
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tenants;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Queueing;
 
 public sealed class RequestQueueFairnessTests : IDisposable
 {
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
     private readonly List<(string Name, Task<LeaseResult> Asked)> _open = [];
     private QueueHarness _queue = new(new FleetBuilder().With("i", "a b", loaded: "a"));
 

@@ -1,11 +1,13 @@
 using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Queueing;
 
 public class RequestQueueStressTests
 {
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
 
     [Fact]
     public async Task Acquire_ManyClients_LeasesWithinSlotsAndNoneLost()

@@ -7,7 +7,7 @@ using OllamaBridge.Gateway.Protocols.Bodies;
 using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
-using OllamaBridge.Gateway.Tests.Queueing;
+using OllamaBridge.Testing.Queueing;
 
 namespace OllamaBridge.Gateway.Tests.Quotas;
 

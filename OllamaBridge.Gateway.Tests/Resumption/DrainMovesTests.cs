@@ -6,8 +6,8 @@ using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Fleet;
-using OllamaBridge.Gateway.Tests.Forwarding;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 

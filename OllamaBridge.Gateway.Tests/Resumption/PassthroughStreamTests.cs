@@ -2,9 +2,8 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using OllamaBridge.Gateway.Resumption;
-using OllamaBridge.Gateway.Tests.EndToEnd;
-using OllamaBridge.Gateway.Tests.Forwarding;
-using OllamaBridge.Gateway.Tests.Simulator;
+using OllamaBridge.Testing.Replay;
+using OllamaBridge.Testing.Streams;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 

@@ -4,6 +4,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
+using OllamaBridge.Testing.Streams;
 
 namespace OllamaBridge.Gateway.Tests.Resumption;
 

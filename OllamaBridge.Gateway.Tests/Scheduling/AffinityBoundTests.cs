@@ -5,8 +5,9 @@ using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Scorers;
-using OllamaBridge.Gateway.Tests.Fleet;
-using OllamaBridge.Gateway.Tests.Queueing;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Queueing;
+using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
 

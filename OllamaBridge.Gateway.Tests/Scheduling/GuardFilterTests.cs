@@ -5,8 +5,9 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Filters;
-using OllamaBridge.Gateway.Tests.Fleet;
 using OllamaBridge.Gateway.Tests.Fleet.Breaker;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
 

@@ -1,5 +1,6 @@
 using OllamaBridge.Gateway.Scheduling.Scorers;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Scheduling;
 

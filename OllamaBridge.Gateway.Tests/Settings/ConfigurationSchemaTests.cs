@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Json.Schema;
-using OllamaBridge.Gateway.Tests.Deployment;
+using OllamaBridge.Testing.Repository;
 
 namespace OllamaBridge.Gateway.Tests.Settings;
 

@@ -4,13 +4,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Shutdown;
+using OllamaBridge.Testing;
 
 namespace OllamaBridge.Gateway.Tests.Shutdown;
 
 public sealed class GracefulStopTests : IDisposable
 {
     // Reached only if a test fails.
-    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Guard = TestTimeouts.Guard;
     private readonly FakeTimeProvider _clock = new();
     private readonly Lifetime _lifetime = new();
     private readonly HostOptions _host = new();

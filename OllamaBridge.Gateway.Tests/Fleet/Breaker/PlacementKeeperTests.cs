@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Breaker;
 

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Tests.Scheduling;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Scheduling;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Regions;
 

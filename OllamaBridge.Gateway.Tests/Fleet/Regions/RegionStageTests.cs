@@ -2,6 +2,7 @@ using Microsoft.Extensions.Primitives;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Pipeline;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Regions;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.Fleet.Weights;
-using OllamaBridge.Gateway.Tests.Simulator;
+using OllamaBridge.Testing.Replay;
 
 namespace OllamaBridge.Gateway.Tests.Fleet.Weights;
 

@@ -4,8 +4,8 @@ using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Tenants;
-using OllamaBridge.Gateway.Tests.Fleet;
-using OllamaBridge.Gateway.Tests.Forwarding;
+using OllamaBridge.Testing.Fleet;
+using OllamaBridge.Testing.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Forwarding.Faults;
 

@@ -5,8 +5,7 @@ using FsCheck.Fluent;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Answers;
-using OllamaBridge.Gateway.Tests.EndToEnd;
-using OllamaBridge.Gateway.Tests.Resumption;
+using OllamaBridge.Testing.Streams;
 
 namespace OllamaBridge.Gateway.Tests.Protocols.Answers;
 

@@ -1,17 +1,16 @@
 using System.Text.Json;
 using OllamaBridge.Gateway.Protocols.Answers;
 using OllamaBridge.Gateway.Resumption;
-using OllamaBridge.Gateway.Tests.Deployment;
-using OllamaBridge.Simulator.Generation;
+using OllamaBridge.Testing.Repository;
 
 namespace OllamaBridge.Gateway.Tests.Protocols.Answers;
 
 /// <summary>
-/// Results of Ollama's own package <c>thinking</c> (0.33.0-rc2), compiled and run on random tokens and random templates: the bridge's and the simulator's reading must agree with it token by token.
+/// Results of Ollama's own package <c>thinking</c> (0.33.0-rc2), compiled and run on random tokens and random templates: the bridge's reading agrees with it token by token.
 /// </summary>
 public class ThinkingVectorTests
 {
-    private static readonly JsonElement Vectors = JsonElement.Parse(RepositoryFiles.Read("OllamaBridge.Gateway.Tests/Protocols/Answers/Vectors/thinking.json"));
+    private static readonly JsonElement Vectors = JsonElement.Parse(RepositoryFiles.Read("OllamaBridge.Testing/Vectors/thinking.json"));
 
     [Fact]
     public void Add_AnyTokens_ShownAsByOllama()
@@ -21,13 +20,8 @@ public class ThinkingVectorTests
         {
             var isOpened = vector.GetProperty("opened").GetBoolean();
             var parser = new ThinkingParser(tags, isOpened ? ThinkingState.Opened : ThinkingState.Start);
-            var simulated = new ThinkingReader(isOpened);
             foreach (var (token, shown) in vector.GetProperty("tokens").EnumerateArray().Zip(vector.GetProperty("shown").EnumerateArray()))
-            {
-                var expected = (shown[0].GetString()!, shown[1].GetString()!);
-                Assert.True(expected == parser.Add(token.GetString()!), vector.ToString());
-                Assert.True(expected == simulated.Add(token.GetString()!), vector.ToString());
-            }
+                Assert.True((shown[0].GetString()!, shown[1].GetString()!) == parser.Add(token.GetString()!), vector.ToString());
         }
     }
 

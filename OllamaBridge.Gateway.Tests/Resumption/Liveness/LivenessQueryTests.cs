@@ -5,7 +5,7 @@ using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption.Liveness;
-using OllamaBridge.Gateway.Tests.Forwarding;
+using OllamaBridge.Testing.Forwarding;
 
 namespace OllamaBridge.Gateway.Tests.Resumption.Liveness;
 

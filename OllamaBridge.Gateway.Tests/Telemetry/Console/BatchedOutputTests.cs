@@ -1,7 +1,7 @@
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Telemetry.Console;
-using OllamaBridge.Gateway.Tests.EndToEnd;
+using OllamaBridge.Testing;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry.Console;
 

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Gpu;
-using OllamaBridge.Gateway.Tests.EndToEnd;
-using OllamaBridge.Gateway.Tests.Fleet;
+using OllamaBridge.Testing;
+using OllamaBridge.Testing.Fleet;
 
 namespace OllamaBridge.Gateway.Tests.Telemetry.Gpu;
 
