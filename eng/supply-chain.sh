@@ -25,7 +25,7 @@ XML
 dotnet tool restore > /dev/null
 rm -rf "$folder"
 for project in "${projects[@]}"; do
-  version=$(dotnet msbuild "$project" -getProperty:Version)
+  version=$(dotnet msbuild "$project" -target:MinVer -getProperty:Version)
   dotnet tool run dotnet-CycloneDX -- "$project/$project.csproj" --disable-package-restore --output-format Json --output "$folder" \
     --filename "$project.cdx.json" --set-name "$project" --set-version "$version" > /dev/null
   # A document without components means that the tool did not find the packages that the build resolved.

@@ -33,6 +33,15 @@ public partial class ContainerImageTests
     }
 
     [Fact]
+    public void Version_WithoutGitHistory_SameInDockerfileAndBuild()
+    {
+        var build = XDocument.Load(RepositoryFiles.PathOf("Directory.Build.props"));
+        var version = Assert.Single(build.Descendants("Version")).Value;
+        Assert.Contains($"ARG VERSION={version}", _docker);
+        Assert.Contains(_docker, line => line.Contains("image.version=\"$VERSION\"", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void User_Dockerfile_NotRoot() => Assert.Contains("USER $APP_UID", _docker);
 
     [Fact]

@@ -42,7 +42,7 @@ public sealed class HelmChartTests
         Assert.Equal("0", bridge.Spec.Strategy.RollingUpdate.MaxUnavailable.Value);
         var pod = bridge.Spec.Template.Spec;
         Assert.True(pod.SecurityContext.RunAsNonRoot);
-        Assert.Equal("ollamabridge/gateway:0.1.0", pod.Containers[0].Image);
+        Assert.Equal($"ollamabridge/gateway:{Programs.Version}", pod.Containers[0].Image);
         Assert.Equal("/health", pod.Containers[0].ReadinessProbe.HttpGet.Path);
         Assert.Equal("/alive", pod.Containers[0].LivenessProbe.HttpGet.Path);
 
