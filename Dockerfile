@@ -9,9 +9,9 @@ WORKDIR /source
 # Project files first: a change of code only does not repeat the restore.
 COPY global.json Directory.*.props Directory.Build.targets ./
 COPY eng/ eng/
-COPY OllamaBridge.ServiceDefaults/*.csproj OllamaBridge.ServiceDefaults/
-COPY OllamaBridge.Gateway/*.csproj OllamaBridge.Gateway/
-RUN dotnet restore OllamaBridge.Gateway
+COPY OllamaBridge.ServiceDefaults/*.csproj OllamaBridge.ServiceDefaults/packages.lock.json OllamaBridge.ServiceDefaults/
+COPY OllamaBridge.Gateway/*.csproj OllamaBridge.Gateway/packages.lock.json OllamaBridge.Gateway/
+RUN dotnet restore OllamaBridge.Gateway --locked-mode
 
 COPY OllamaBridge.ServiceDefaults/ OllamaBridge.ServiceDefaults/
 COPY OllamaBridge.Gateway/ OllamaBridge.Gateway/

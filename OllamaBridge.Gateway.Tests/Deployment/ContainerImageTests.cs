@@ -51,7 +51,7 @@ public partial class ContainerImageTests
         foreach (var reference in _project.Descendants("ProjectReference"))
         {
             var project = ProjectFolder().Match(reference.Attribute("Include")!.Value).Groups[1].Value;
-            Assert.Contains($"COPY {project}/*.csproj {project}/", copied, StringComparison.Ordinal);
+            Assert.Contains($"COPY {project}/*.csproj {project}/packages.lock.json {project}/", copied, StringComparison.Ordinal);
             Assert.Contains($"COPY {project}/ {project}/", copied, StringComparison.Ordinal);
             Assert.Contains($"!{project}", RepositoryFiles.Read(".dockerignore").Split('\n'));
         }
