@@ -60,7 +60,8 @@ internal static class GatewayPipeline
             OperationKind.Inventory => inventory.HandleAsync(context, call),
             OperationKind.Refused => ProtocolError.WriteAsync(
                 context, call.Operation.Protocol, StatusCodes.Status403Forbidden, "this route is reserved for a server's owner and is not forwarded"),
-            OperationKind.Lookup when call.Operation.Name == OperationTable.CountTokens => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, count)),
+            OperationKind.Lookup when call.Operation.Name == OperationTable.CountTokens =>
+                bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, count)),
             OperationKind.Management => bodies.InvokeAsync(context, call, c => models.InvokeAsync(c, call, manage)),
             _ => gate.InvokeAsync(context, call, (admitted, _) => bodies.InvokeAsync(admitted, call, c => models.InvokeAsync(c, call, admit))),
         };

@@ -71,7 +71,8 @@ internal sealed class AdminOptionsValidator(IConfiguration configuration) : IVal
             if (url.Contains('@', StringComparison.Ordinal) || TryParse(url) is not { Port: > 0, IsUnixPipe: false, Scheme: "http" or "https" } address)
                 errors.Add($"{AdminOptions.UrlsKey}: {InstanceAddress.Mistake(url, "http://127.0.0.1:11401")}");
             else if (clients.Contains(address.Port))
-                errors.Add(string.Create(CultureInfo.InvariantCulture, $"{AdminOptions.UrlsKey}: port {address.Port} is used for clients. Choose another port."));
+                errors.Add(
+                    string.Create(CultureInfo.InvariantCulture, $"{AdminOptions.UrlsKey}: port {address.Port} is used for clients. Choose another port."));
         }
 
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);

@@ -259,7 +259,8 @@ internal sealed class FleetOwner(
             case CatalogRequested asked:
                 LookAtLists(
                     // Only this region's instances: the change was made here.
-                    _watches.All.Where(w => w.Status == InstanceStatus.Healthy && !w.Instance.IsPeer).ToList(), () => asked.Done.TrySetResult(), now, stoppingToken);
+                    _watches.All.Where(w => w.Status == InstanceStatus.Healthy && !w.Instance.IsPeer).ToList(),
+                    () => asked.Done.TrySetResult(), now, stoppingToken);
                 return false;
             default:
                 throw new InvalidOperationException($"No rule for {next.GetType().Name}.");
@@ -291,7 +292,9 @@ internal sealed class FleetOwner(
         _catalogWaits.Note(result);
         if (watch.IsBackFromDrain)
         {
-            audit?.Record(AuditActors.Bridge, AuditActions.DrainEnd, watch.Instance.Name, InstanceDescription.OfDrain(watch.ToView()), new System.Text.Json.Nodes.JsonObject { ["draining"] = false });
+            audit?.Record(
+                AuditActors.Bridge, AuditActions.DrainEnd, watch.Instance.Name, InstanceDescription.OfDrain(watch.ToView()),
+                new System.Text.Json.Nodes.JsonObject { ["draining"] = false });
             ApplyWords(_words.Drain(watch.Instance.Name, draining: false, time.GetWallClock()));
         }
 
@@ -334,7 +337,8 @@ internal sealed class FleetOwner(
         var (change, words) = FleetMembers.Add(added.Definition, _configured, _words, time.GetWallClock());
         Say(words);
         // The operator's call completes after the first probe, so that its response has the status.
-        if (change is MemberChange.Added or MemberChange.Changed && _watches.Find(added.Definition.Name) is { Look: null, Status: InstanceStatus.Unknown } watch)
+        if (change is MemberChange.Added or MemberChange.Changed
+            && _watches.Find(added.Definition.Name) is { Look: null, Status: InstanceStatus.Unknown } watch)
             LookAtLists([watch], () => added.Done.TrySetResult(change), now, stoppingToken);
         else
             added.Done.TrySetResult(change);

@@ -6,5 +6,6 @@ namespace OllamaBridge.Gateway.Protocols;
 internal static class ProtocolServiceCollectionExtensions
 {
     public static IServiceCollection AddProtocols(this IServiceCollection services) =>
-        services.AddSingleton<RequestIds>().AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>().AddHostedService<RejectedRequests>();
+        services.AddSingleton<RequestIds>().AddSingleton<ProtocolStage>().AddSingleton<Bodies.BodyBuffer>().AddSingleton<BodyStage>()
+            .AddHostedService<RejectedRequests>();
 }

@@ -124,7 +124,8 @@ internal static partial class RequestInspector
                 if (isMedia && !ReadMedia(ref reader))
                     return false;
                 if (isType && reader.TokenType == JsonTokenType.String)
-                    isImage = GoText.IsExactly(ref reader, "image_url"u8) || GoText.IsExactly(ref reader, "image"u8) || GoText.IsExactly(ref reader, "input_image"u8);
+                    isImage = GoText.IsExactly(ref reader, "image_url"u8) || GoText.IsExactly(ref reader, "image"u8)
+                        || GoText.IsExactly(ref reader, "input_image"u8);
                 else if (isContent && reader.TokenType == JsonTokenType.StartArray && depth < MaxPartDepth && !ReadParts(ref reader, depth + 1))
                     return false;
                 if (!reader.TrySkip())

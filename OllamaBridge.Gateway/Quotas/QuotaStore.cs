@@ -34,7 +34,8 @@ internal sealed class QuotaStore : IQuotaStore
     private volatile bool _complained;
 
     /// <remarks>A request waits for the shared state for at most <see cref="StateOptions.OperationTimeout"/>.</remarks>
-    public QuotaStore(IQuotaShares shares, string gateway, IOptions<SharingOptions> sharing, IOptions<StateOptions> state, TimeProvider time, ILogger<QuotaStore> logger)
+    public QuotaStore(
+        IQuotaShares shares, string gateway, IOptions<SharingOptions> sharing, IOptions<StateOptions> state, TimeProvider time, ILogger<QuotaStore> logger)
     {
         _shares = shares.IsShared ? shares : null;
         _gateway = gateway;

@@ -36,7 +36,8 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
     private Moment? _reconnectAt;
     private TaskCompletionSource _wake = NewWake();
 
-    public StateConnection(IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics, IHostApplicationLifetime? lifetime = null)
+    public StateConnection(
+        IOptions<StateOptions> options, TimeProvider time, ILogger<StateConnection> logger, BridgeMetrics metrics, IHostApplicationLifetime? lifetime = null)
     {
         _options = options.Value;
         _lifetime = lifetime;
@@ -206,7 +207,8 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
 
     private static bool IsRefused(Exception e) =>
         e is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
-        || (e is RedisServerException && (e.Message.StartsWith("NOAUTH", StringComparison.Ordinal) || e.Message.StartsWith("WRONGPASS", StringComparison.Ordinal)))
+        || (e is RedisServerException
+                && (e.Message.StartsWith("NOAUTH", StringComparison.Ordinal) || e.Message.StartsWith("WRONGPASS", StringComparison.Ordinal)))
         || (e is AggregateException several ? several.InnerExceptions.Any(IsRefused) : e.InnerException is { } inner && IsRefused(inner));
 
     private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);

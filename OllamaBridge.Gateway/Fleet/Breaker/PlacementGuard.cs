@@ -189,7 +189,8 @@ internal sealed class PlacementGuard(PlacementState placement)
         {
             // Requests that ran in parallel report the same busy period once.
             var isNews = now >= _busyUntil;
-            Volatile.Write(ref _busyUntil, Math.Max(_busyUntil, now + JitteredBackoff.Busy(asked, isNews ? _busyInRow++ : Math.Max(0, _busyInRow - 1), rules, chance)));
+            Volatile.Write(
+                ref _busyUntil, Math.Max(_busyUntil, now + JitteredBackoff.Busy(asked, isNews ? _busyInRow++ : Math.Max(0, _busyInRow - 1), rules, chance)));
             Publish(now);
         }
     }

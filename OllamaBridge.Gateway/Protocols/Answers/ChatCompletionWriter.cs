@@ -10,7 +10,9 @@ internal sealed class ChatCompletionWriter(BridgeCall call, ResponseTranscript k
     private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
     private readonly string _id = kept.FirstText("id") ?? $"{(isChat ? "chatcmpl" : "cmpl")}-{call.StartedAt % 1000}";
     private readonly string? _model = kept.FirstText("model") ?? call.SentModel;
-    private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var created) ? created : time.GetWallClock().ToUnixTimeSeconds();
+    private readonly long _created = kept.First("created") is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var created)
+        ? created
+        : time.GetWallClock().ToUnixTimeSeconds();
     private readonly string? _fingerprint = kept.FirstText("system_fingerprint");
     // Ollama sends thinking as reasoning; other servers as reasoning_content.
     private readonly string _reasoning = kept.FirstText("system_fingerprint") is not null ? "reasoning" : "reasoning_content";
