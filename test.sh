@@ -16,9 +16,9 @@ if ! command -v dotnet > /dev/null; then
   exit 1
 fi
 
-# $1: project. Prints one line and fails if its packages cannot be restored here.
+# $1: project. Prints one line and fails if its packages cannot be restored here. A difference from packages.lock.json is an error.
 can_restore() {
-  dotnet restore "$1" --verbosity quiet > "$log/restore" 2>&1 && return 0
+  dotnet restore "$1" --locked-mode --verbosity quiet > "$log/restore" 2>&1 && return 0
   local missing
   missing=$(grep -oE "(Unable to find package|Could not resolve SDK|[(]>= [^)]*[)] but) \"?[A-Za-z0-9.]+" "$log/restore" | grep -oE '[A-Za-z0-9.]+$' | sed 's/\.$//' | sort -u | paste -sd, | sed 's/,/, /g')
   if [ -n "$missing" ]; then
@@ -47,7 +47,7 @@ left_out
 
 # The tests of npm clients need Node.js and a registry that can be reached.
 if command -v npm > /dev/null; then
-  npm install --prefix clients --silent --no-progress > "$log/npm" 2>&1 || echo "left out: the npm clients (npm install failed: $(grep -m1 -oE 'E[A-Z0-9]{3,}' "$log/npm" || echo unknown error))"
+  npm ci --prefix clients --silent --no-progress > "$log/npm" 2>&1 || echo "left out: the npm clients (npm ci failed: $(grep -m1 -oE 'E[A-Z0-9]{3,}' "$log/npm" || echo unknown error))"
 else
   echo "left out: the npm clients (npm is not on PATH)"
 fi

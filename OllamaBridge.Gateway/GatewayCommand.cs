@@ -35,14 +35,17 @@ internal static class GatewayCommand
         // A file name may begin with '@' and a value with '[': both have a meaning for the parser by default.
         var line = root.Parse(args.Length > 0 && IsOwn(root, args[0]) ? args[..1] : [], new ParserConfiguration { ResponseFileTokenReplacer = null });
         // The host, not the parser, handles signals; exceptions propagate to the caller.
-        return await line.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false, Output = output, Error = errors });
+        return await line.InvokeAsync(
+            new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false, Output = output, Error = errors });
     }
 
     private static RootCommand Create(string[] args, TextWriter output, TextWriter errors)
     {
         var root = new RootCommand($"One Ollama address in front of many Ollama servers. Without a command the gateway runs. {Settings}");
         root.SetAction((_, _) => RunGatewayAsync(args, errors));
-        var check = new Command(CheckConfigName, $"Checks all settings without starting: prints OK, or each mistake in a line and exits with {StartupFailure.ExitCode}. {Settings}");
+        var check = new Command(
+            CheckConfigName,
+            $"Checks all settings without starting: prints OK, or each mistake in a line and exits with {StartupFailure.ExitCode}. {Settings}");
         check.SetAction((_, _) => Task.FromResult(Check(args[1..], output, errors)));
         var key = new Command(NewKeyCommand.Name, "Makes an API key and the verifier to configure for it.");
         key.SetAction(_ => NewKeyCommand.Run(output));
@@ -75,7 +78,8 @@ internal static class GatewayCommand
             addresses = ListenRules.Addresses(builder.Configuration);
             var isStarted = false;
             // A failed startup is reported below, without its stack trace.
-            builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => level >= LogLevel.Warning && (Volatile.Read(ref isStarted) || level < LogLevel.Error));
+            builder.Logging.AddFilter(
+                "Microsoft.Extensions.Hosting.Internal.Host", level => level >= LogLevel.Warning && (Volatile.Read(ref isStarted) || level < LogLevel.Error));
             await using var app = builder.Build();
             app.ValidateOptions();
             app.MapGateway();

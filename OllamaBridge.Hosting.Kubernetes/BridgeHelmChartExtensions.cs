@@ -29,14 +29,17 @@ public static class BridgeHelmChartExtensions
         var kubernetes = builder.AddKubernetesEnvironment(EnvironmentName)
             // Aspire's dashboard is anonymous and keeps everything in memory; clusters have Prometheus and an OTLP collector.
             .WithDashboard(false)
-            .WithHelm(chart => chart.WithChartName("ollamabridge").WithChartVersion(Programs.Version).WithChartDescription("One Ollama address in front of many Ollama servers"));
+            .WithHelm(
+                chart => chart.WithChartName("ollamabridge").WithChartVersion(Programs.Version)
+                    .WithChartDescription("One Ollama address in front of many Ollama servers"));
 
         bridge.PublishAsKubernetesService(service => BridgeWorkload.Complete(service, bridge.Resource, settings));
         bridge.Resource.Fleet.ForState(state => AddState(builder, state, kubernetes, settings));
         AddInstances(bridge, kubernetes, settings);
         builder.Pipeline.AddStep(
             "complete-helm-values",
-            context => HelmValues.CompleteAsync(context.Services.GetRequiredService<IPipelineOutputService>().GetOutputDirectory(), bridge.Resource, context.CancellationToken),
+            context => HelmValues.CompleteAsync(
+                context.Services.GetRequiredService<IPipelineOutputService>().GetOutputDirectory(), bridge.Resource, context.CancellationToken),
             dependsOn: $"publish-{EnvironmentName}",
             requiredBy: WellKnownPipelineSteps.Publish);
         return bridge;

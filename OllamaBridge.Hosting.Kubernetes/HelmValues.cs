@@ -40,7 +40,8 @@ internal static partial class HelmValues
         else if (!values.Contains(Programs.GatewayImage, StringComparison.Ordinal))
             throw new DistributedApplicationException($"{File} does not name the image of '{bridge}' as expected.");
         // The connection string is composed in the bridge's Secret; an empty value here would suggest that an operator has to fill it in.
-        return Regex.Replace(values, $"(?<=^secrets:\n(?:  .*\n)*?  {Regex.Escape(key)}:\n(?:    .*\n)*?)    ConnectionStrings__.*\n", "", RegexOptions.Multiline);
+        return Regex.Replace(
+            values, $"(?<=^secrets:\n(?:  .*\n)*?  {Regex.Escape(key)}:\n(?:    .*\n)*?)    ConnectionStrings__.*\n", "", RegexOptions.Multiline);
     }
 
     [GeneratedRegex(@"\{\{ \.Values\.(secrets\.[A-Za-z0-9_.]+) \}\}")]

@@ -40,7 +40,8 @@ internal static class InstanceWorkload
             container.Image += RocmSuffix;
     }
 
-    /// <summary>One GPU for each server, and the tier's limits. NVIDIA is the default: a published application does not depend on the machine that publishes it.</summary>
+    /// <summary>One GPU for each server, and the tier's limits. NVIDIA is the default: a published application does not depend on the machine that publishes
+    /// it.</summary>
     public static ResourceRequirementsV1 ResourcesOf(InstanceTier tier)
     {
         var resources = new ResourceRequirementsV1();

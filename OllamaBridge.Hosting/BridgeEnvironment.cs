@@ -23,7 +23,9 @@ internal static class BridgeEnvironment
         }
 
         var adminPort = fleet.AdminEndpoint.Property(EndpointProperty.TargetPort);
-        environment["Bridge__Admin__Urls"] = publish ? ReferenceExpression.Create($"http://*:{adminPort}") : ReferenceExpression.Create($"http://localhost:{adminPort}");
+        environment["Bridge__Admin__Urls"] = publish
+            ? ReferenceExpression.Create($"http://*:{adminPort}")
+            : ReferenceExpression.Create($"http://localhost:{adminPort}");
         foreach (var tenant in fleet.Tenants)
             Write(tenant, environment);
         foreach (var (i, instance) in fleet.Instances.Index())

@@ -4,7 +4,8 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace OllamaBridge.Hosting;
 
-/// <summary>The fleet of one bridge, as the builder methods describe it. Everything is read when the application starts, so their order does not matter.</summary>
+/// <summary>The fleet of one bridge, as the builder methods describe it. Everything is read when the application starts, so their order does not
+/// matter.</summary>
 internal sealed class BridgeModel
 {
     private readonly List<string> _models = [];

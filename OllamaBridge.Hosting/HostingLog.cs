@@ -15,7 +15,9 @@ internal static partial class HostingLog
     [LoggerMessage(2003, LogLevel.Information, "{State}: {Backend} ({Reason})")]
     public static partial void State(ILogger logger, string state, BridgeStateBackend backend, string reason);
 
-    [LoggerMessage(2004, LogLevel.Information, "{Bridge}: Ollama clients use {Url}, OpenAI clients {Url}/v1; fleet page {Page}, API description {Description}, metrics {Metrics}")]
+    [LoggerMessage(
+        2004, LogLevel.Information,
+        "{Bridge}: Ollama clients use {Url}, OpenAI clients {Url}/v1; fleet page {Page}, API description {Description}, metrics {Metrics}")]
     public static partial void Addresses(ILogger logger, string bridge, string url, string page, string description, string metrics);
 
     [LoggerMessage(2005, LogLevel.Information, "Tier {Tier}: the bridge requests {Instances} instances; {Started} are started, {Stopped} stopped")]

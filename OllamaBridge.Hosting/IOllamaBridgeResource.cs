@@ -10,7 +10,8 @@ namespace Aspire.Hosting.ApplicationModel;
 /// </remarks>
 [AspireExport(ExposeProperties = true)]
 public interface IOllamaBridgeResource :
-    IResourceWithConnectionString, IResourceWithServiceDiscovery, IResourceWithEnvironment, IResourceWithArgs, IResourceWithWaitSupport, IResourceWithProbes, IComputeResource
+    IResourceWithConnectionString, IResourceWithServiceDiscovery, IResourceWithEnvironment, IResourceWithArgs, IResourceWithWaitSupport, IResourceWithProbes,
+    IComputeResource
 {
     /// <summary>The models of the fleet, each with its tag. The first is the default of clients.</summary>
     IReadOnlyList<string> Models => Fleet.Models;

@@ -35,7 +35,8 @@ public static class OllamaBridgeBuilderExtensions
         var bridge = AddProgram(builder, name, host)
             .WithHttpEndpoint(port: publish ? ContainerPort : port, targetPort: publish ? ContainerPort : null, name: BridgeModel.HttpEndpoint)
             .WithExternalHttpEndpoints()
-            .WithHttpEndpoint(port: publish ? AdminContainerPort : adminPort, targetPort: publish ? AdminContainerPort : null, name: BridgeModel.AdminEndpointName)
+            .WithHttpEndpoint(
+                port: publish ? AdminContainerPort : adminPort, targetPort: publish ? AdminContainerPort : null, name: BridgeModel.AdminEndpointName)
             .WithHttpHealthCheck(HealthPath, endpointName: BridgeModel.HttpEndpoint)
             .WithProbes(startup: new(HealthPath, 5, 30), readiness: new(HealthPath, 5, 2), liveness: new(AlivePath, 5, 6))
             .WithIconName("BranchFork");

@@ -12,8 +12,9 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
 {
     private const int OllamaPort = 11_434;
     private const string Usage =
-        "Usage: --port N | --ports N,N,… [--host ADDRESS] [--models NAME,…] [--prefill-models NAME,…] [--remote-models NAME,…] [--slots N] [--max-loaded N] [--max-queue N]\n"
-        + "       [--load-time 2s] [--prefill 0.2ms] [--decode 15ms] [--keep-alive 5m] [--context N] [--answer-tokens N] [--pull-speed BYTES] [--control-port N]";
+        "Usage: --port N | --ports N,N,… [--host ADDRESS] [--models NAME,…] [--prefill-models NAME,…] [--remote-models NAME,…] [--slots N]\n"
+        + "       [--max-loaded N] [--max-queue N] [--load-time 2s] [--prefill 0.2ms] [--decode 15ms] [--keep-alive 5m] [--context N]\n"
+        + "       [--answer-tokens N] [--pull-speed BYTES] [--control-port N]";
 
     /// <exception cref="FormatException">An argument is unknown, or its value is missing or invalid.</exception>
     public static CommandLine Parse(IReadOnlyList<string> args, Func<string, string?> environment)
@@ -21,7 +22,9 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
         var flags = Flags(args);
         var defaults = new SimulatorOptions();
         var (host, port) = HostOf(Take("host") ?? environment("OLLAMA_HOST"));
-        var ports = Take("ports") is { } many ? [.. many.Split(',').Select(p => Port("--ports", p))] : Take("port") is { } one ? [Port("--port", one)] : new[] { port };
+        var ports = Take("ports") is { } many
+            ? [.. many.Split(',').Select(p => Port("--ports", p))]
+            : Take("port") is { } one ? [Port("--port", one)] : new[] { port };
         var answer = Take("answer-tokens") is { } tokens ? Number("--answer-tokens", tokens) : (int?)null;
         SimulatedModel[] models =
         [
@@ -46,15 +49,21 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
             Store = new ModelStore(models),
         };
         var control = Take("control-port") is { } text ? Port("--control-port", text) : (int?)null;
-        return flags.Count == 0 ? new CommandLine(ports, options, control) : throw new FormatException($"Unknown: {string.Join(", ", flags.Keys.Select(k => $"--{k}"))}\n{Usage}");
+        return flags.Count == 0
+            ? new CommandLine(ports, options, control)
+            : throw new FormatException($"Unknown: {string.Join(", ", flags.Keys.Select(k => $"--{k}"))}\n{Usage}");
 
         string? Take(string name) => flags.Remove(name, out var value) ? value : null;
 
         int Integer(string flag, string variable, int otherwise) =>
-            (Take(flag) ?? environment(variable)) is { Length: > 0 } value && Number($"--{flag} ({variable})", value) is var number and > 0 ? number : otherwise;
+            (Take(flag) ?? environment(variable)) is { Length: > 0 } value && Number($"--{flag} ({variable})", value) is var number and > 0
+                ? number
+                : otherwise;
 
         TimeSpan Duration(string flag, string? variable, TimeSpan otherwise) =>
-            (Take(flag) ?? (variable is null ? null : environment(variable))) is { Length: > 0 } value ? Span(variable is null ? $"--{flag}" : $"--{flag} ({variable})", value) : otherwise;
+            (Take(flag) ?? (variable is null ? null : environment(variable))) is { Length: > 0 } value
+                ? Span(variable is null ? $"--{flag}" : $"--{flag} ({variable})", value)
+                : otherwise;
     }
 
     private static Dictionary<string, string> Flags(IReadOnlyList<string> args)
@@ -96,7 +105,9 @@ internal sealed record CommandLine(IReadOnlyList<int> Ports, SimulatorOptions Op
     }
 
     private static int Number(string name, string text) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"{name}: '{text}' is not a whole number\n{Usage}");
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw new FormatException($"{name}: '{text}' is not a whole number\n{Usage}");
 
     private static int Port(string name, string text) => Number(name, text) is >= 0 and <= IPEndPoint.MaxPort and var port
         ? port

@@ -83,7 +83,8 @@ public sealed class FaultPlan
         if (_count == 0)
             return TimeSpan.Zero;
         lock (_gate)
-            return _armed.Find(a => a.Fault.Kind is FaultKind.SlowTokens or FaultKind.OnCpu && Matches(a.Fault, path, true, model))?.Fault.Delay ?? TimeSpan.Zero;
+            return _armed.Find(a => a.Fault.Kind is FaultKind.SlowTokens or FaultKind.OnCpu && Matches(a.Fault, path, true, model))?.Fault.Delay
+                ?? TimeSpan.Zero;
     }
 
     private static bool Lasts(FaultKind kind) => kind is FaultKind.Refuse or FaultKind.Frozen or FaultKind.SlowTokens or FaultKind.OnCpu;

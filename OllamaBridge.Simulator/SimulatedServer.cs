@@ -111,7 +111,7 @@ public sealed class SimulatedServer : IAsyncDisposable
             return;
         Faults.Changed -= ApplyPort;
         await KillAsync();
-        using var now = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+        using var now = new CancellationTokenSource(TimeSpan.FromSeconds(2), TimeProvider.System);
         await _kestrel.StopAsync(now.Token);
         _kestrel.Dispose();
         _application.Dispose();

@@ -42,7 +42,9 @@ internal sealed class ChildProgram : IAsyncDisposable
             UseShellExecute = false,
         };
         // The test host's own settings must not reach the program.
-        foreach (var variable in start.Environment.Keys.Where(k => k.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || k.StartsWith("ASPNETCORE_", StringComparison.Ordinal)).ToList())
+        foreach (var variable in start.Environment.Keys
+            .Where(k => k.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)
+            || k.StartsWith("ASPNETCORE_", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(variable);
         return new ChildProgram(Process.Start(start)!);
     }

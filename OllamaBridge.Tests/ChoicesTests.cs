@@ -75,7 +75,8 @@ public sealed class ChoicesTests
     [Fact]
     public void Gpus_DevicesConfigured_UsedInOrder()
     {
-        var plan = Choices.Gpus(new BridgeGpuOptions { Vendor = BridgeGpuVendor.Nvidia, Devices = ["3", "GPU-ab"] }, publish: false, new FakeHost("docker", NvidiaGpus: 8)).Value;
+        var plan = Choices.Gpus(
+            new BridgeGpuOptions { Vendor = BridgeGpuVendor.Nvidia, Devices = ["3", "GPU-ab"] }, publish: false, new FakeHost("docker", NvidiaGpus: 8)).Value;
 
         Assert.Equal(["3", "GPU-ab"], plan.Devices);
     }

@@ -77,7 +77,8 @@ public sealed class FleetSettingsTests
             "Fleet:Instances", "Fleet:Models", "Fleet:Port", "Fleet:Bridges", "Fleet:Urls", "Fleet:Server:Parallel", "Fleet:Server:KeepAlive",
             "Fleet:Server:LoadTimeout", "Fleet:Server:MaxLoadedModels", "Fleet:Server:ContextLength", "Fleet:Limits:Cpus",
             "Fleet:Limits:Memory", "Fleet:Gpus:Devices", "Fleet:Kubernetes:Bridges",
-            "Fleet:Kubernetes:ModelStorage", "Fleet:Kubernetes:ModelStorageClass", "Fleet:Kubernetes:StateStorage", "Fleet:Tiers:Cold!", "Fleet:Tiers:Cold!:Instances",
+            "Fleet:Kubernetes:ModelStorage", "Fleet:Kubernetes:ModelStorageClass", "Fleet:Kubernetes:StateStorage", "Fleet:Tiers:Cold!",
+            "Fleet:Tiers:Cold!:Instances",
         })
             Assert.Contains($"- {key}:", e.Message, StringComparison.Ordinal);
     }

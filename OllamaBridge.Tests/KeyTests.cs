@@ -18,7 +18,8 @@ public sealed class KeyTests
         var environment = await builder.EnvironmentAsync("client");
 
         const string Url = "{bridge.bindings.http.scheme}://{bridge.bindings.http.host}:{bridge.bindings.http.port}";
-        Assert.Equal($"Endpoint={Url};Key={{key.value}};Model=a:1", ((IResourceWithConnectionString)bridge.Resource).ConnectionStringExpression.ValueExpression);
+        Assert.Equal(
+            $"Endpoint={Url};Key={{key.value}};Model=a:1", ((IResourceWithConnectionString)bridge.Resource).ConnectionStringExpression.ValueExpression);
         Assert.Equal($"Endpoint={Url}/v1;Key={{key.value}};Model=a:1", environment["ConnectionStrings__bridge-openai"]);
         Assert.Equal("{key.value}", environment["BRIDGE_KEY"]);
         Assert.True(builder.Get<ParameterResource>("key").Secret);
@@ -53,7 +54,8 @@ public sealed class KeyTests
             ConcurrentRequests = 4,
         });
 
-        var environment = (await builder.EnvironmentAsync("bridge")).Where(e => e.Key.StartsWith("Bridge__Tenants__chat-team", StringComparison.Ordinal)).ToDictionary();
+        var environment = (await builder.EnvironmentAsync("bridge")).Where(
+            e => e.Key.StartsWith("Bridge__Tenants__chat-team", StringComparison.Ordinal)).ToDictionary();
 
         Assert.Equal(
             new Dictionary<string, string>
@@ -74,7 +76,8 @@ public sealed class KeyTests
     {
         var (_, bridge) = Apps.With(new FakeHost());
 
-        var error = Assert.Throws<DistributedApplicationException>(() => BridgeEnvironment.Write(bridge.Resource.Fleet, new Dictionary<string, object>(), publish: true));
+        var error = Assert.Throws<DistributedApplicationException>(
+            () => BridgeEnvironment.Write(bridge.Resource.Fleet, new Dictionary<string, object>(), publish: true));
 
         Assert.Contains("WithApiKey", error.Message, StringComparison.Ordinal);
     }

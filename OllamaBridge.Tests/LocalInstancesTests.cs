@@ -38,7 +38,8 @@ public sealed class LocalInstancesTests : IAsyncLifetime
         File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Environment.SetEnvironmentVariable("PATH", $"{_folder}{Path.PathSeparator}{_path}");
 
-        var builder = await Apps.OwnAsync("--Fleet:Backend=Executable", "--Fleet:State=Embedded", "--Fleet:Instances=2", $"--Fleet:Models={Model},{MissingModel}",
+        var builder = await Apps.OwnAsync(
+            "--Fleet:Backend=Executable", "--Fleet:State=Embedded", "--Fleet:Instances=2", $"--Fleet:Models={Model},{MissingModel}",
             $"--OllamaBridge:DataFolder={_folder}");
         _app = await builder.BuildAsync(Token);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
@@ -82,6 +83,7 @@ public sealed class LocalInstancesTests : IAsyncLifetime
         Assert.Contains("file does not exist", again.Message, StringComparison.Ordinal);
 
         using var bridge = App.CreateHttpClient("bridge");
-        await RunningApplication.UntilAsync(async () => (await bridge.GetStringAsync("/api/tags", Token)).Contains(Model, StringComparison.Ordinal), "the bridge lists the model");
+        await RunningApplication.UntilAsync(
+            async () => (await bridge.GetStringAsync("/api/tags", Token)).Contains(Model, StringComparison.Ordinal), "the bridge lists the model");
     }
 }

@@ -23,10 +23,16 @@ public sealed class ModelTests
         var links = await builder.LinksAsync("bridge", 11400);
         await builder.Eventing.PublishAsync(new ResourceEndpointsAllocatedEvent(bridge.Resource, app.Services), TestContext.Current.CancellationToken);
 
-        foreach (var link in new[] { "Fleet page http://localhost:11401/bridge/", "Admin: OpenAPI http://localhost:11401/bridge/openapi.json", "Metrics http://localhost:11401/metrics" })
-            Assert.Contains(link, links);
+        Assert.Contains("Fleet page http://localhost:11401/bridge/", links);
+        Assert.Contains("Admin: OpenAPI http://localhost:11401/bridge/openapi.json", links);
+        Assert.Contains("Metrics http://localhost:11401/metrics", links);
         var line = Assert.Single(log.Lines, l => l.StartsWith("bridge: ", StringComparison.Ordinal));
-        foreach (var address in new[] { "http://localhost:11400,", "http://localhost:11400/v1;", "http://localhost:11401/bridge/,", "http://localhost:11401/bridge/openapi.json,", "http://localhost:11401/metrics" })
+        string[] addresses =
+        [
+            "http://localhost:11400,", "http://localhost:11400/v1;", "http://localhost:11401/bridge/,", "http://localhost:11401/bridge/openapi.json,",
+            "http://localhost:11401/metrics",
+        ];
+        foreach (var address in addresses)
             Assert.Contains(address, line, StringComparison.Ordinal);
     }
 
@@ -126,7 +132,9 @@ public sealed class ModelTests
         bridge.WithSimulatedInstances(1);
 
         Assert.Equal(["Bridge", "Fleet page"], builder.Links("bridge", UrlDisplayLocation.SummaryAndDetails));
-        Assert.Equal(["Admin: OpenAPI", "Admin: instances", "Admin: queue", "Metrics"], builder.Links("bridge", UrlDisplayLocation.DetailsOnly).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["Admin: OpenAPI", "Admin: instances", "Admin: queue", "Metrics"],
+            builder.Links("bridge", UrlDisplayLocation.DetailsOnly).Order(StringComparer.Ordinal));
     }
 
     [Fact]

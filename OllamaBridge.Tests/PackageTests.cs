@@ -55,7 +55,8 @@ public sealed class PackageTests : IAsyncLifetime
         foreach (var project in Projects)
         {
             await using var pack = ChildProgram.Start(
-                "dotnet", Repository.Root, "pack", project, "--no-build", "--configuration", Repository.Configuration, "--output", Feed, "--nologo", "--verbosity", "quiet");
+                "dotnet", Repository.Root, "pack", project, "--no-build", "--configuration", Repository.Configuration,
+                "--output", Feed, "--nologo", "--verbosity", "quiet");
             Assert.True(await pack.ExitAsync(Token) == 0, pack.Output);
         }
 
@@ -115,7 +116,13 @@ public sealed class PackageTests : IAsyncLifetime
                 {
                     using var answer = await client.PostAsJsonAsync(
                         "/api/chat",
-                        new { model = "deepseek-r1:7b", stream = false, messages = new[] { new { role = "user", content = "Hello?" } }, options = new { num_predict = 4 } },
+                        new
+                        {
+                            model = "deepseek-r1:7b",
+                            stream = false,
+                            messages = new[] { new { role = "user", content = "Hello?" } },
+                            options = new { num_predict = 4 },
+                        },
                         Token);
                     body = answer.StatusCode == HttpStatusCode.OK ? await answer.Content.ReadFromJsonAsync<JsonNode>(Token) : null;
                     return body is not null;

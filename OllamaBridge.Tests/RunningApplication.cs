@@ -39,7 +39,9 @@ public sealed class RunningApplication : IAsyncLifetime
             return;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.OllamaBridge_AppHost>(
             ["--Fleet:Backend=Simulator", "--Fleet:State=Embedded", "--Fleet:Instances=3", $"--Fleet:Models={Model}",
-                "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:RequireKey=true", $"--OllamaBridge:DataFolder={_data}", $"--Parameters:bridge-key={ClientKey}", $"--AppHost:DashboardApiKey={DashboardKey}", Apps.Quiet],
+                "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:RequireKey=true",
+                $"--OllamaBridge:DataFolder={_data}", $"--Parameters:bridge-key={ClientKey}",
+                $"--AppHost:DashboardApiKey={DashboardKey}", Apps.Quiet],
             (options, _) =>
             {
                 options.DisableDashboard = false;

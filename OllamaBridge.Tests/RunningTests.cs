@@ -42,7 +42,9 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
         Assert.DoesNotContain(answers, a => a.Headers.GetValues("X-Bridge-Instance").Single() == "ollama-2");
         Assert.Equal(DrainStates.Drained, application.StateOf("ollama-2"));
         await RunningApplication.UntilAsync(
-            () => Task.FromResult(application.EnabledCommandsOf("ollama-2") is var enabled && enabled.Contains(InstanceCommands.Undrain) && !enabled.Contains(InstanceCommands.Drain)),
+            () => Task.FromResult(
+                application.EnabledCommandsOf("ollama-2") is var enabled && enabled.Contains(InstanceCommands.Undrain)
+                    && !enabled.Contains(InstanceCommands.Drain)),
             "a drained instance offers Undrain only");
 
         var undrained = await application.CommandAsync("ollama-2", InstanceCommands.Undrain);
@@ -50,7 +52,9 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
         Assert.False((await application.InstanceAsync("ollama-2"))["draining"]!.GetValue<bool>());
         Assert.Equal(KnownResourceStates.Running, application.StateOf("ollama-2"));
         await RunningApplication.UntilAsync(
-            () => Task.FromResult(application.EnabledCommandsOf("ollama-2") is var enabled && enabled.Contains(InstanceCommands.Drain) && !enabled.Contains(InstanceCommands.Undrain)),
+            () => Task.FromResult(
+                application.EnabledCommandsOf("ollama-2") is var enabled && enabled.Contains(InstanceCommands.Drain)
+                    && !enabled.Contains(InstanceCommands.Undrain)),
             "a running instance offers Drain only");
     }
 
@@ -66,7 +70,8 @@ public sealed class RunningTests(RunningApplication application) : IClassFixture
 
         using var undrained = await application.Admin.PostAsync("/bridge/instances/ollama-3/undrain", content: null, Token);
         Assert.True(undrained.IsSuccessStatusCode);
-        await RunningApplication.UntilAsync(() => Task.FromResult(application.StateOf("ollama-3") == KnownResourceStates.Running), "the resource shows that it runs");
+        await RunningApplication.UntilAsync(
+            () => Task.FromResult(application.StateOf("ollama-3") == KnownResourceStates.Running), "the resource shows that it runs");
     }
 
     [Fact]

@@ -29,8 +29,11 @@ public sealed class StateTests
         var arguments = await builder.ArgumentsAsync("state");
         Assert.Contains("--appendonly yes", string.Join(' ', arguments), StringComparison.Ordinal);
         Assert.Contains("127.0.0.1", arguments);
-        Assert.DoesNotContain(arguments, a => a.Contains("password", StringComparison.OrdinalIgnoreCase) || a.Contains("requirepass", StringComparison.Ordinal));
-        Assert.Equal("{state.bindings.tcp.host}:{state.bindings.tcp.port},password={state-password.value}", ((IResourceWithConnectionString)resource).ConnectionStringExpression.ValueExpression);
+        Assert.DoesNotContain(
+            arguments, a => a.Contains("password", StringComparison.OrdinalIgnoreCase) || a.Contains("requirepass", StringComparison.Ordinal));
+        Assert.Equal(
+            "{state.bindings.tcp.host}:{state.bindings.tcp.port},password={state-password.value}",
+            ((IResourceWithConnectionString)resource).ConnectionStringExpression.ValueExpression);
         Assert.NotEmpty(resource.Annotations.OfType<HealthCheckAnnotation>());
     }
 

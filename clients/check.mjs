@@ -1,5 +1,5 @@
 // Runs the npm clients `ollama`, `openai` and `@anthropic-ai/sdk`, unchanged, against a bridge and checks their results.
-//   npm install --prefix clients && node clients/check.mjs [http://127.0.0.1:11400]
+//   npm ci --prefix clients && node clients/check.mjs [http://127.0.0.1:11400]
 // The fleet must have MODEL (default deepseek-r1:7b, must support tools) and EMBED_MODEL (default nomic-embed-text).
 import assert from 'node:assert/strict';
 import { Ollama } from 'ollama';

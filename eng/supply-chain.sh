@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes a bill of materials (CycloneDX 1.7, JSON) for each program and package that is shipped to artifacts/sbom, and fails if a dependency has a
-# known vulnerability. Needs restored projects and the tool in .config/dotnet-tools.json.
+# known vulnerability or a lock file contains an address. Needs restored projects and the tool in .config/dotnet-tools.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,10 +22,15 @@ XML
   grep -q GHSA-5crp-9r3c-p9vr <<< "$report"
 }
 
+# Lock files must work with every registry.
+if grep -lE '"resolved"|https?://' ./*/packages.lock.json clients/package-lock.json; then
+  echo "These lock files contain addresses."
+  exit 1
+fi
 dotnet tool restore > /dev/null
 rm -rf "$folder"
 for project in "${projects[@]}"; do
-  version=$(dotnet msbuild "$project" -getProperty:Version)
+  version=$(dotnet msbuild "$project" -target:MinVer -getProperty:Version)
   dotnet tool run dotnet-CycloneDX -- "$project/$project.csproj" --disable-package-restore --output-format Json --output "$folder" \
     --filename "$project.cdx.json" --set-name "$project" --set-version "$version" > /dev/null
   # A document without components means that the tool did not find the packages that the build resolved.

@@ -29,7 +29,8 @@ internal static partial class Features
     public static void OpenWebUI(IResourceBuilder<IOllamaBridgeResource> bridge)
     {
         if (!HasContainers)
-            throw new DistributedApplicationException("Fleet:OpenWebUI: needs the package CommunityToolkit.Aspire.Hosting.Ollama, which could not be restored when this application was built.");
+            throw new DistributedApplicationException(
+                "Fleet:OpenWebUI: needs the package CommunityToolkit.Aspire.Hosting.Ollama, which could not be restored when this application was built.");
         AddOpenWebUI(bridge);
     }
 

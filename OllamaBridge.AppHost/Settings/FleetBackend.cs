@@ -3,7 +3,8 @@ namespace OllamaBridge.AppHost;
 /// <summary>The kind of the instances.</summary>
 public enum FleetBackend
 {
-    /// <summary>Chosen at start: external if there are addresses, containers if a container runtime answers, else <c>ollama</c> on PATH, else simulators.</summary>
+    /// <summary>Chosen at start: external if there are addresses, containers if a container runtime answers, else <c>ollama</c> on PATH, else
+    /// simulators.</summary>
     Auto,
 
     /// <summary>Ollama's image, run by Docker or Podman.</summary>

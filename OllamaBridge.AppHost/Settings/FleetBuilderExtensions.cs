@@ -10,7 +10,8 @@ internal static partial class FleetBuilderExtensions
     public static void AddFleet(this IResourceBuilder<IOllamaBridgeResource> bridge, FleetSettings fleet)
     {
         var builder = bridge.ApplicationBuilder;
-        var choice = BackendChoice.Of(fleet.Backend, builder.ExecutionContext.IsPublishMode, fleet.UrlList.Length > 0, Features.HasContainers, bridge.Resource.Fleet.Host);
+        var choice = BackendChoice.Of(
+            fleet.Backend, builder.ExecutionContext.IsPublishMode, fleet.UrlList.Length > 0, Features.HasContainers, bridge.Resource.Fleet.Host);
         builder.OnBeforeStart((started, _) =>
         {
             var logger = started.Services.GetRequiredService<ILoggerFactory>().CreateLogger("OllamaBridge.AppHost");

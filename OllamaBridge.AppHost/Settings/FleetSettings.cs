@@ -2,7 +2,8 @@ using OllamaBridge.Hosting;
 
 namespace OllamaBridge.AppHost;
 
-/// <summary>The application's settings: section <c>Fleet</c> of <c>appsettings.json</c>, the environment (<c>Fleet__Instances</c>) or the command line (<c>--Fleet:Instances=5</c>).</summary>
+/// <summary>The application's settings: section <c>Fleet</c> of <c>appsettings.json</c>, the environment (<c>Fleet__Instances</c>) or the command line
+/// (<c>--Fleet:Instances=5</c>).</summary>
 internal sealed record FleetSettings
 {
     /// <summary>The section's name.</summary>

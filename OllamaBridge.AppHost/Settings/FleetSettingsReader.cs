@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Settings;
 using OllamaBridge.Hosting;
 
@@ -29,7 +28,8 @@ internal static partial class FleetSettingsReader
     {
         // An unknown key is almost always a typing error.
         var read = SettingsReader.Read(section, SettingTree.Build(typeof(FleetSettings)));
-        var settings = new ConfigurationBuilder().AddInMemoryCollection(read.Values).Build().GetSection(section.Path).Get<FleetSettings>() ?? new FleetSettings();
+        var settings = new ConfigurationBuilder().AddInMemoryCollection(read.Values).Build().GetSection(section.Path).Get<FleetSettings>()
+            ?? new FleetSettings();
         List<string> errors = [.. misplaced ?? [], .. read.Mistakes];
         Check(settings, errors);
         return errors.Count == 0
@@ -59,7 +59,8 @@ internal static partial class FleetSettingsReader
         if (settings.Backend is not (FleetBackend.External or FleetBackend.Auto) && urls.Length > 0)
             errors.Add($"Fleet:Urls: applies to the backend External, not to {settings.Backend}.");
         foreach (var url in urls.Where(u => !IsUrl(u)))
-            errors.Add($"Fleet:Urls: {(url.Contains('@', StringComparison.Ordinal) ? "an entry with a user name or password in it" : $"'{url}'")} is not an address such as http://10.0.0.5:11434.");
+            errors.Add(
+                $"Fleet:Urls: {(url.Contains('@', StringComparison.Ordinal) ? "an entry with a user name or password in it" : $"'{url}'")} is not an address such as http://10.0.0.5:11434.");
         foreach (var (name, tier) in settings.Tiers)
         {
             var key = $"Fleet:Tiers:{name}";

@@ -45,7 +45,8 @@ internal sealed class BenchmarkFixture : IAsyncDisposable
     /// Starts the gateway with default settings except for the addresses and slots of the instances. Completes when the gateway reports every model in
     /// memory on every instance.
     /// </summary>
-    public Task<Target> StartGatewayAsync(CancellationToken cancellationToken) => StartGatewayAsync("gateway", new Dictionary<string, string>(), null, cancellationToken);
+    public Task<Target> StartGatewayAsync(CancellationToken cancellationToken) =>
+        StartGatewayAsync("gateway", new Dictionary<string, string>(), null, cancellationToken);
 
     /// <summary>
     /// Starts the gateway with additional settings. Completes when the gateway reports every model in memory on every instance and has reached its

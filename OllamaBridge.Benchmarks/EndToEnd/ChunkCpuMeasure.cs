@@ -44,7 +44,8 @@ internal static class ChunkCpuMeasure
                 var lines = await loops[i].RunOnceAsync(cancellationToken);
                 // One line for each token, and the last line with "done":true.
                 if (lines != GatewayPlan.Streams * (plan.StreamTokens + 1L))
-                    throw new MeasurementException($"{proxies[i].Name}: {lines} lines were received instead of {GatewayPlan.Streams * (plan.StreamTokens + 1L)}");
+                    throw new MeasurementException(
+                        $"{proxies[i].Name}: {lines} lines were received instead of {GatewayPlan.Streams * (plan.StreamTokens + 1L)}");
                 rates[i].Add(lines / Stopwatch.GetElapsedTime(start).TotalSeconds);
                 costs[i].Add((proxies[i].Process.Cpu - before).TotalMicroseconds / lines);
             }

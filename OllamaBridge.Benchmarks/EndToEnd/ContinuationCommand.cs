@@ -23,10 +23,12 @@ internal static class ContinuationCommand
         return
         [
             PairRow.Compare(
-                $"Small streamed answers, {GatewayPlan.Clients} clients: requests/s", pair.Rates[0], pair.Rates[1], "0", least: GatewayPlan.MinContinuationThroughputRatio),
+                $"Small streamed answers, {GatewayPlan.Clients} clients: requests/s",
+                pair.Rates[0], pair.Rates[1], "0", least: GatewayPlan.MinContinuationThroughputRatio),
             PairRow.Compare("… CPU of the gateway for each, µs", pair.Costs[0], pair.Costs[1], "0"),
             PairRow.Compare(
-                $"{GatewayPlan.Streams} streams: CPU for each chunk, µs", pair.ChunkCosts[0], pair.ChunkCosts[1], "0.0", most: GatewayPlan.MaxContinuationChunkCpuRatio),
+                $"{GatewayPlan.Streams} streams: CPU for each chunk, µs",
+                pair.ChunkCosts[0], pair.ChunkCosts[1], "0.0", most: GatewayPlan.MaxContinuationChunkCpuRatio),
             PairRow.Compare("… chunks/s", pair.ChunkRates[0], pair.ChunkRates[1], "0"),
         ];
     }

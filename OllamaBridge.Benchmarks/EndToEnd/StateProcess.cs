@@ -26,7 +26,8 @@ internal sealed class StateProcess : IAsyncDisposable
     {
         var address = BenchmarkFixture.FreeAddress();
         var port = address.Port.ToString(CultureInfo.InvariantCulture);
-        var redis = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(f => Path.Combine(f, "redis-server")).FirstOrDefault(File.Exists);
+        var redis = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(f => Path.Combine(f, "redis-server"))
+            .FirstOrDefault(File.Exists);
         var state = redis is null
             ? new StateProcess("the StateServer", address, ChildServer.Start("OllamaBridge.StateServer.dll", ["--port", port]))
             : new StateProcess(

@@ -89,7 +89,8 @@ internal static class TelemetryCommand
             {
                 try
                 {
-                    if (metrics() is { } address && (await http.GetStringAsync(address, cancellationToken)).Contains("ollama_requests_total", StringComparison.Ordinal))
+                    if (metrics() is { } address
+                        && (await http.GetStringAsync(address, cancellationToken)).Contains("ollama_requests_total", StringComparison.Ordinal))
                         count++;
                 }
                 catch (HttpRequestException)

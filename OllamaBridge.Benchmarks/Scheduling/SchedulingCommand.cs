@@ -23,7 +23,9 @@ internal static class SchedulingCommand
         if (summary.HasCriticalValidationErrors || summary.Reports.Any(r => r.ResultStatistics is null))
             throw new MeasurementException("BenchmarkDotNet reported errors; see its output above.");
         var figures = summary.Reports
-            .GroupBy(r => (Instances: Parameter<int>(r, nameof(SchedulingBenchmark.Instances)), Situation: Parameter<Situation>(r, nameof(SchedulingBenchmark.Situation))))
+            .GroupBy(
+                r => (Instances: Parameter<int>(r, nameof(SchedulingBenchmark.Instances)),
+                           Situation: Parameter<Situation>(r, nameof(SchedulingBenchmark.Situation))))
             .OrderBy(g => g.Key.Situation).ThenBy(g => g.Key.Instances)
             .Select(g => SchedulingFigure.From(g.Key.Situation, g.Key.Instances, g))
             .ToList();
@@ -51,7 +53,8 @@ internal static class SchedulingCommand
     private static string Table(List<SchedulingFigure> figures)
     {
         var table = new MarkdownTable(
-            "Fleet", "Instances", "Least-loaded loop (baseline)", "Decision", "Error (99.9 %)", $"Allocated by {SchedulingFigure.CountedDecisions:N0}", "Target", "Result");
+            "Fleet", "Instances", "Least-loaded loop (baseline)", "Decision", "Error (99.9 %)", $"Allocated by {SchedulingFigure.CountedDecisions:N0}",
+            "Target", "Result");
         foreach (var figure in figures)
             table.Add(
                 figure.Situation.ToString(),

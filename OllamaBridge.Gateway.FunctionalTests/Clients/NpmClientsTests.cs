@@ -4,7 +4,7 @@ using OllamaBridge.Simulator;
 
 namespace OllamaBridge.Gateway.FunctionalTests.Clients;
 
-/// <summary>Unmodified npm clients, run by the script in <c>clients/</c>. Needs Node.js and `npm install --prefix clients`.</summary>
+/// <summary>Unmodified npm clients, run by the script in <c>clients/</c>. Needs Node.js and `npm ci --prefix clients`.</summary>
 public sealed class NpmClientsTests
 {
     [Theory]
@@ -14,7 +14,7 @@ public sealed class NpmClientsTests
     {
         var script = Path.Combine(Root(), "clients", "check.mjs");
         Assert.SkipUnless(await HasNodeAsync(), "Node.js is not on PATH");
-        Assert.SkipUnless(Directory.Exists(Path.Combine(Root(), "clients", "node_modules")), "clients/node_modules is not there: npm install --prefix clients");
+        Assert.SkipUnless(Directory.Exists(Path.Combine(Root(), "clients", "node_modules")), "clients/node_modules is not there: npm ci --prefix clients");
         await using var fleet = await TestFleet.StartAsync(3, SimulatorOptions.Instant with { ParallelSlots = 4, DecodePerToken = TimeSpan.FromMilliseconds(5) }, TestFleet.Model, "nomic-embed-text");
         // The lists also contain a model of a cold tier.
         await using var bridge = await TestBridge.StartAsync(

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using OllamaBridge.Gateway.Admin;
@@ -168,8 +167,8 @@ public partial class ComposeFileTests
         Assert.Equal(
             ["docker.io/ollama/ollama:0.32.15", "docker.io/ollama/ollama:0.32.15-rocm"],
             images.Where(i => i.Contains("/ollama/", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal));
-        var version = typeof(GatewayServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
-        Assert.Equal($"ollamabridge/gateway:{version}", Bridge.Image);
+        var newestRelease = ReleaseHeading().Match(RepositoryFiles.Read("CHANGELOG.md")).Groups[1].Value;
+        Assert.Equal($"ollamabridge/gateway:{newestRelease}", Bridge.Image);
     }
 
     [Fact]
@@ -193,6 +192,9 @@ public partial class ComposeFileTests
             variables.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => $"{v.Key}={v.Value}"),
             rows.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"{r.Key}={r.Value}"));
     }
+
+    [GeneratedRegex(@"^## (\d+\.\d+\.\d+)", RegexOptions.Multiline)]
+    private static partial Regex ReleaseHeading();
 
     [GeneratedRegex(@"^ollama-\d+$")]
     private static partial Regex InstanceName();

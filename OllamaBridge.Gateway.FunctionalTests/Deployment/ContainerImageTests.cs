@@ -34,6 +34,15 @@ public partial class ContainerImageTests
     }
 
     [Fact]
+    public void Version_WithoutGitHistory_SameInDockerfileAndBuild()
+    {
+        var build = XDocument.Load(RepositoryFiles.PathOf("Directory.Build.props"));
+        var version = Assert.Single(build.Descendants("Version")).Value;
+        Assert.Contains($"ARG VERSION={version}", _docker);
+        Assert.Contains(_docker, line => line.Contains("image.version=\"$VERSION\"", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void User_Dockerfile_NotRoot() => Assert.Contains("USER $APP_UID", _docker);
 
     [Fact]
@@ -43,7 +52,7 @@ public partial class ContainerImageTests
         foreach (var reference in _project.Descendants("ProjectReference"))
         {
             var project = ProjectFolder().Match(reference.Attribute("Include")!.Value).Groups[1].Value;
-            Assert.Contains($"COPY {project}/*.csproj {project}/", copied, StringComparison.Ordinal);
+            Assert.Contains($"COPY {project}/*.csproj {project}/packages.lock.json {project}/", copied, StringComparison.Ordinal);
             Assert.Contains($"COPY {project}/ {project}/", copied, StringComparison.Ordinal);
             Assert.Contains($"!{project}", RepositoryFiles.Read(".dockerignore").Split('\n'));
         }

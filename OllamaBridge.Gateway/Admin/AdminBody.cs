@@ -85,7 +85,8 @@ internal static class AdminBody
         {
             foreach (var (name, value) in body)
                 if (Fields(type).FirstOrDefault(p => p.Name == name) is not { } property)
-                    mistakes.Add($"There is no field {SettingText.Quote($"$.{path}{Dot(path)}{name}")}. The nearest one is '{path}{Dot(path)}{NearestName.Of(name, Fields(type).Select(p => p.Name))}'.");
+                    mistakes.Add(
+                        $"There is no field {SettingText.Quote($"$.{path}{Dot(path)}{name}")}. The nearest one is '{path}{Dot(path)}{NearestName.Of(name, Fields(type).Select(p => p.Name))}'.");
                 else if (value is not null)
                     Check(value, type.Options.GetTypeInfo(property.PropertyType), $"{path}{Dot(path)}{name}", mistakes);
         }

@@ -18,7 +18,9 @@ internal static class AdminEndpoints
         var bridge = app.MapGroup("/bridge").AddEndpointFilter((context, next) => AuditEndpointFilter.RunAsync(
             context.HttpContext,
             trail,
-            async () => await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is { } status ? Refuse(status) : StrictRequests.FindMistake(context.HttpContext),
+            async () => await identity.AuthorizeAdminAsync(context.HttpContext, LesserScope.Of(context.HttpContext)) is { } status
+                ? Refuse(status)
+                : StrictRequests.FindMistake(context.HttpContext),
             () => next(context)));
         bridge.MapTenants();
         bridge.MapInstances();
@@ -33,7 +35,8 @@ internal static class AdminEndpoints
     }
 
     /// <summary>Writes the body of <c>/health</c>: the overall status and the description of each check.</summary>
-    public static Task WriteHealthAsync(HttpContext context, HealthReport report) => context.Items.ContainsKey(OperatorGate.WithoutDetails) ? Task.CompletedTask : context.Response.WriteAsJsonAsync(
+    public static Task WriteHealthAsync(HttpContext context, HealthReport report) =>
+        context.Items.ContainsKey(OperatorGate.WithoutDetails) ? Task.CompletedTask : context.Response.WriteAsJsonAsync(
         new HealthSummary(
             report.Status.ToString(),
             report.Entries.ToDictionary(e => e.Key, e => e.Value.Description is { } text ? $"{e.Value.Status}: {text}" : e.Value.Status.ToString())),

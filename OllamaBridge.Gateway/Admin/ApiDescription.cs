@@ -42,7 +42,8 @@ internal static class ApiDescription
     public static void MapApiDescription(this IEndpointRouteBuilder endpoints) => endpoints.MapOpenApi(Path);
 
     /// <summary>Documents the body of an endpoint that reads it itself, regardless of the request's content type.</summary>
-    public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint, string contentType = "application/json") => endpoint.WithMetadata(new RequestBodyMetadata()).AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
+    public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder endpoint, string contentType = "application/json") =>
+        endpoint.WithMetadata(new RequestBodyMetadata()).AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
         operation.RequestBody = new OpenApiRequestBody
         {
             Required = true,

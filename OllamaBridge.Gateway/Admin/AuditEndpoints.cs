@@ -12,7 +12,10 @@ internal static class AuditEndpoints
     /// <summary>Maps the endpoint into the group of the operators' API, which checks access.</summary>
     public static void MapAudit(this IEndpointRouteBuilder bridge) => bridge
         .MapGet("/audit", ReadAsync).Produces<IReadOnlyList<AuditEntry>>()
-        .Describe("getAudit", "The latest changes of tenants, keys, drains, instances, tiers and models, and refused attempts, newest first. A Link header names the next page.", 400);
+        .Describe(
+            "getAudit",
+            "The latest changes of tenants, keys, drains, instances, tiers and models, and refused attempts, newest first. A Link header names the next page.",
+            400);
 
     private static async Task<IResult> ReadAsync(
         IAuditStore store, HttpContext context, CancellationToken gone, string? limit, string? since, string? target, string? action, string? before)

@@ -22,16 +22,20 @@ internal static class InstanceEndpoints
             .Describe("listInstances", "All instances with their state, slots and models.");
         bridge.MapPost("/instances", AddAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
-            .Describe("addInstance", "Adds an instance, or replaces the settings of an added one. Omitted settings get their defaults.", 400, 409).Audited(AuditActions.InstanceAdd);
+            .Describe("addInstance", "Adds an instance, or replaces the settings of an added one. Omitted settings get their defaults.", 400, 409)
+            .Audited(AuditActions.InstanceAdd);
         bridge.MapPut("/instances/{name}", PutAsync).Takes<NewInstance>()
             .Produces<InstanceReport>().Produces<InstanceReport>(StatusCodes.Status201Created)
             .Describe("putInstance", "Adds an instance under the name in the path, or replaces its settings.", 400, 409).Audited(AuditActions.InstanceAdd);
         bridge.MapPatch("/instances/{name}", PatchAsync).Takes<NewInstance>(ApiDescription.MergePatch).Produces<InstanceReport>()
-            .Describe("patchInstance", "Changes settings of an added instance by a JSON merge patch (RFC 7396). null resets a setting to its default.", 400, 404, 409).Audited(AuditActions.InstanceChange);
+            .Describe(
+                "patchInstance", "Changes settings of an added instance by a JSON merge patch (RFC 7396). null resets a setting to its default.", 400, 404,
+                409).Audited(AuditActions.InstanceChange);
         bridge.MapDelete("/instances/{name}", RemoveAsync).Produces(StatusCodes.Status204NoContent)
             .Describe("removeInstance", "Removes an added instance. Its running requests continue.", 404, 409).Audited(AuditActions.InstanceRemove);
         bridge.MapPost("/instances/{name}/drain", DrainAsync).Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain))
-            .Describe("drainInstance", "Drains an instance: it gets no new requests. At a deadline its streams are moved to other instances.", 400, 404).Audited(AuditActions.DrainStart);
+            .Describe("drainInstance", "Drains an instance: it gets no new requests. At a deadline its streams are moved to other instances.", 400, 404)
+            .Audited(AuditActions.DrainStart);
         bridge.MapPost("/instances/{name}/undrain", UndrainAsync)
             .Produces<InstanceReport>().WithMetadata(new LesserScope(Scopes.Drain)).Describe("undrainInstance", "Ends the drain of an instance.", 404)
             .Audited(AuditActions.DrainEnd);
@@ -62,13 +66,16 @@ internal static class InstanceEndpoints
         if (Find(fleet, name) is not { } view)
             return NotFound(name);
         var before = JsonSerializer.SerializeToNode(NewInstance.Of(view.Instance), AdminJson.Default.NewInstance)!.AsObject();
-        return Named(patch, view.Instance.Name) ? await SetAsync(context, AdminBody.Merge(before, patch), fleet, options, time, gone) : Problem(OtherName(name), 400);
+        return Named(patch, view.Instance.Name)
+            ? await SetAsync(context, AdminBody.Merge(before, patch), fleet, options, time, gone)
+            : Problem(OtherName(name), 400);
     }
 
     /// <summary>Sets the name in a body to the one in the path. Returns false if the body names another instance.</summary>
     private static bool Named(JsonObject body, string name)
     {
-        var isOther = body["name"] is { } written && !(written.GetValueKind() == JsonValueKind.String && string.Equals(written.GetValue<string>(), name, StringComparison.OrdinalIgnoreCase));
+        var isOther = body["name"] is { } written
+            && !(written.GetValueKind() == JsonValueKind.String && string.Equals(written.GetValue<string>(), name, StringComparison.OrdinalIgnoreCase));
         if (!isOther)
             body["name"] = name;
         return !isOther;
@@ -172,7 +179,8 @@ internal static class InstanceEndpoints
 
     private static IResult Problem(string detail, int status) => TypedResults.Problem(detail, statusCode: status);
 
-    private static IReadOnlyList<InstanceReport> Report(FleetSnapshot fleet, TimeProvider time) => [.. fleet.Instances.Select(view => Report(fleet, view, time))];
+    private static IReadOnlyList<InstanceReport> Report(FleetSnapshot fleet, TimeProvider time) =>
+        [.. fleet.Instances.Select(view => Report(fleet, view, time))];
 
     private static InstanceReport Report(FleetSnapshot fleet, InstanceView view, TimeProvider time)
     {

@@ -17,5 +17,6 @@ internal static class RegionEndpoints
         {
             var (tenant, status) = await identity.AuthorizeCallerAsync(context);
             return tenant is not null ? TypedResults.Ok(reports.For(tenant)) : AdminEndpoints.Refuse(status);
-        }).Produces<RegionReport>().Describe("getRegion", "Free capacity of this bridge's own instances, for bridges of other regions. Requires the scope Inference.");
+        }).Produces<RegionReport>()
+            .Describe("getRegion", "Free capacity of this bridge's own instances, for bridges of other regions. Requires the scope Inference.");
 }

@@ -9,7 +9,8 @@ internal static class StrictRequests
     /// <summary>Returns the error of a request; null if there is none.</summary>
     public static IResult? FindMistake(HttpContext context)
     {
-        if (HttpMethods.IsGet(context.Request.Method) || context.GetEndpoint() is not RouteEndpoint endpoint || endpoint.Metadata.GetMetadata<MethodInfo>() is not { } handler)
+        if (HttpMethods.IsGet(context.Request.Method) || context.GetEndpoint() is not RouteEndpoint endpoint
+            || endpoint.Metadata.GetMetadata<MethodInfo>() is not { } handler)
             return null;
         var parameters = handler.GetParameters();
         string[] known = [.. parameters.Where(p => IsText(p.ParameterType) && endpoint.RoutePattern.GetParameter(p.Name!) is null).Select(p => p.Name!)];

@@ -21,14 +21,20 @@ internal static class TenantEndpoints
             directory.Tenants.FirstOrDefault(t => t.Id == id) is { } tenant ? TypedResults.Ok(Report(directory, tenant)) : NotFound(id))
             .Produces<TenantReport>().Describe("getTenant", "One tenant.", 404);
         bridge.MapPut("/tenants/{id}", PutAsync).Takes<TenantSettings>().Produces<TenantReport>()
-            .Describe("putTenant", "Adds a tenant, or replaces its settings. Omitted settings get their defaults. Its keys stay.", 400, 409).Audited(AuditActions.TenantPut);
+            .Describe("putTenant", "Adds a tenant, or replaces its settings. Omitted settings get their defaults. Its keys stay.", 400, 409)
+            .Audited(AuditActions.TenantPut);
         bridge.MapPatch("/tenants/{id}", PatchAsync).Takes<TenantSettings>(ApiDescription.MergePatch).Produces<TenantReport>()
-            .Describe("patchTenant", "Changes settings of a tenant by a JSON merge patch (RFC 7396). null resets a setting to its default.", 400, 404, 409).Audited(AuditActions.TenantPatch);
+            .Describe("patchTenant", "Changes settings of a tenant by a JSON merge patch (RFC 7396). null resets a setting to its default.", 400, 404, 409)
+            .Audited(AuditActions.TenantPatch);
         bridge.MapDelete("/tenants/{id}", RemoveAsync)
             .Produces(StatusCodes.Status204NoContent).Describe("removeTenant", "Removes a tenant and its keys.", 404, 409).Audited(AuditActions.TenantRemove);
-        bridge.MapPost("/tenants/{id}/disable", (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, true, gone))
+        bridge.MapPost(
+            "/tenants/{id}/disable",
+            (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, true, gone))
             .Produces<TenantReport>().Describe("disableTenant", "Refuses a tenant's keys.", 404, 409).Audited(AuditActions.TenantDisable);
-        bridge.MapPost("/tenants/{id}/enable", (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, false, gone))
+        bridge.MapPost(
+            "/tenants/{id}/enable",
+            (string id, HttpContext context, TenantDirectory directory, CancellationToken gone) => SetDisabledAsync(context, directory, id, false, gone))
             .Produces<TenantReport>().Describe("enableTenant", "Accepts a tenant's keys again.", 404, 409).Audited(AuditActions.TenantEnable);
         bridge.MapPost("/tenants/{id}/keys", AddKeyAsync).Produces<NewKey>(StatusCodes.Status201Created)
             .Describe("addKey", "Adds a key. Only this response contains it.", 400, 404, 409).Audited(AuditActions.KeyAdd);

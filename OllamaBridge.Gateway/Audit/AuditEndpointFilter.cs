@@ -19,7 +19,8 @@ internal static class AuditEndpointFilter
         {
             var refusal = await authorize();
             isAllowed = refusal is null;
-            PendingChange.Of(context).Recorder = () => trail.Record(PendingChange.End(context, audited.Action, Results.Ok()), AuditCaller.OfOperator(context, isAllowed: true));
+            PendingChange.Of(context).Recorder = () =>
+                trail.Record(PendingChange.End(context, audited.Action, Results.Ok()), AuditCaller.OfOperator(context, isAllowed: true));
             result = refusal ?? await next();
             return result;
         }

@@ -36,7 +36,9 @@ internal sealed class AuditTrail
     /// <paramref name="failure"/> is null if the change was made.
     /// </summary>
     public void Record(string actor, string action, string target, JsonNode? before, JsonNode? after, string? failure = null) =>
-        Record(new AuditChange(action, target, before, after) { Reason = failure, Outcome = failure is null ? AuditOutcomes.Done : AuditOutcomes.Failed }, new AuditCaller(actor));
+        Record(
+            new AuditChange(action, target, before, after) { Reason = failure, Outcome = failure is null ? AuditOutcomes.Done : AuditOutcomes.Failed },
+            new AuditCaller(actor));
 
     public void Record(AuditChange change, AuditCaller caller)
     {

@@ -19,7 +19,8 @@ internal static class AliasEntries
             return;
         // Resolved before any alias is added: an alias never refers to another alias.
         var onOllama = aliases.Select(a => a.Candidates.Select(c => catalog.GetValueOrDefault(c.Key)).FirstOrDefault(m => m is not null)).ToArray();
-        var elsewhere = aliases.Select(a => a.Candidates.Select(c => served.TryGetValue(c.Name, out var m) ? m : null).FirstOrDefault(m => m is not null)).ToArray();
+        var elsewhere = aliases.Select(
+            a => a.Candidates.Select(c => served.TryGetValue(c.Name, out var m) ? m : null).FirstOrDefault(m => m is not null)).ToArray();
         foreach (var alias in aliases)
         {
             catalog.Remove(alias.Key);

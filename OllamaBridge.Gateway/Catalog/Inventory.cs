@@ -55,12 +55,14 @@ internal sealed record Inventory(
             }
 
             foreach (var model in instance.Catalog)
-                if ((include is null || include(model.Key)) && IsServed(model, digests) && (!catalog.TryGetValue(model.Key, out var known) || (!isAway && model.ModifiedAt > known.ModifiedAt)))
+                if ((include is null || include(model.Key)) && IsServed(model, digests)
+                    && (!catalog.TryGetValue(model.Key, out var known) || (!isAway && model.ModifiedAt > known.ModifiedAt)))
                     catalog[model.Key] = model;
             if (instance.Status != InstanceStatus.Healthy)
                 continue;
             foreach (var model in instance.Loaded)
-                if ((include is null || include(model.Key)) && (!running.TryGetValue(model.Key, out var known) || (!isAway && model.ExpiresAt > known.ExpiresAt)))
+                if ((include is null || include(model.Key))
+                    && (!running.TryGetValue(model.Key, out var known) || (!isAway && model.ExpiresAt > known.ExpiresAt)))
                     running[model.Key] = model;
         }
 

@@ -8,7 +8,9 @@ namespace OllamaBridge.Gateway.Catalog;
 internal sealed partial class RegistryRules(IOptions<ManagementOptions> options)
 {
     private const string Wildcard = "*";
-    private readonly IReadOnlyList<string> _registries = options.Value.Registries is { Count: > 0 } configured ? [.. configured] : ManagementOptions.DefaultRegistries;
+    private readonly IReadOnlyList<string> _registries = options.Value.Registries is { Count: > 0 } configured
+        ? [.. configured]
+        : ManagementOptions.DefaultRegistries;
     private readonly bool _allowInsecure = options.Value.AllowInsecure;
 
     /// <summary>Checks a request.</summary>
@@ -34,7 +36,8 @@ internal sealed partial class RegistryRules(IOptions<ManagementOptions> options)
     public static bool Covers(string pattern, string registry) =>
         pattern == Wildcard
         || pattern.Equals(registry, StringComparison.OrdinalIgnoreCase)
-        || (pattern.StartsWith("*.", StringComparison.Ordinal) && registry.EndsWith(pattern[1..], StringComparison.OrdinalIgnoreCase) && registry.Length >= pattern.Length);
+        || (pattern.StartsWith("*.", StringComparison.Ordinal) && registry.EndsWith(pattern[1..], StringComparison.OrdinalIgnoreCase)
+                && registry.Length >= pattern.Length);
 
     private (int Status, string Message)? Check(string? written, ModelNaming naming)
     {
@@ -43,7 +46,9 @@ internal sealed partial class RegistryRules(IOptions<ManagementOptions> options)
         var reference = ModelReference.Resolve(written, naming);
         if (!reference.IsResolved)
             // Ollama refuses such a name; another version might read a host in it.
-            return written.Contains('/', StringComparison.Ordinal) && !_registries.Contains(Wildcard) ? (StatusCodes.Status400BadRequest, "invalid model name") : null;
+            return written.Contains('/', StringComparison.Ordinal) && !_registries.Contains(Wildcard)
+                ? (StatusCodes.Status400BadRequest, "invalid model name")
+                : null;
         var registry = ModelName.RegistryOf(reference.Key);
         return _registries.Any(pattern => Covers(pattern, registry)) ? null : (
             StatusCodes.Status403Forbidden, $"models of the registry {registry} are not allowed here; allowed are {string.Join(", ", _registries)} (Bridge:Management:Registries)");

@@ -30,7 +30,8 @@ internal static class OpenAIServices
         if (instance.MaxLoadedModels > 0)
             yield return ("MaxLoadedModels", "is for Kind Ollama; an OpenAI server's models are always in memory.");
         if ((instance.Routes & ~Optional) != 0)
-            yield return ("Routes", "must be Responses, Messages or Transcriptions, separated by commas; chat, completions and embeddings are always available.");
+            yield return (
+                "Routes", "must be Responses, Messages or Transcriptions, separated by commas; chat, completions and embeddings are always available.");
         if (!string.IsNullOrEmpty(instance.HealthPath) && !IsPath(instance.HealthPath))
             yield return ("HealthPath", $"'{instance.HealthPath}' is not a path such as /health.");
         for (var i = 0; i < instance.Models.Count; i++)
@@ -49,5 +50,6 @@ internal static class OpenAIServices
         string.IsNullOrEmpty(instance.HealthPath) ? null : instance.HealthPath);
 
     private static bool IsPath(string text) =>
-        text[0] == '/' && !text.StartsWith("//", StringComparison.Ordinal) && !text.AsSpan().ContainsAnyExceptInRange('!', '~') && !text.Contains('#', StringComparison.Ordinal);
+        text[0] == '/' && !text.StartsWith("//", StringComparison.Ordinal) && !text.AsSpan().ContainsAnyExceptInRange('!', '~')
+            && !text.Contains('#', StringComparison.Ordinal);
 }

@@ -20,7 +20,8 @@ internal sealed class FleetMetrics : IHostedService
         var meter = meters.Create(TelemetryNames.Meter);
         _ejections = meter.CreateCounter<long>(TelemetryNames.Ejections, "{ejection}", "Ejections of an instance because requests failed.");
         _evictions = meter.CreateCounter<long>(TelemetryNames.Evictions, "{eviction}", "Models that left an instance's memory.");
-        meter.CreateObservableGauge(TelemetryNames.InstanceState, () => fleet.Current.Instances.SelectMany(States), null, "1 for the current state of an instance, 0 for the others.");
+        meter.CreateObservableGauge(
+            TelemetryNames.InstanceState, () => fleet.Current.Instances.SelectMany(States), null, "1 for the current state of an instance, 0 for the others.");
         meter.CreateObservableGauge(TelemetryNames.InstanceSlots, () => Observe(i => i.Slots), "{slot}", "Slots of an instance.");
         meter.CreateObservableGauge(TelemetryNames.InstanceSlotsUsed, () => Observe(i => i.SlotsUsed), "{slot}", "Slots of an instance that this bridge uses.");
         meter.CreateObservableGauge(
@@ -28,9 +29,11 @@ internal sealed class FleetMetrics : IHostedService
             () => Observe(i => Math.Max(0, Math.Min(i.Allowance, i.Slots) - i.SlotsUsed)),
             "{slot}",
             "Slots of an instance that this bridge can still use.");
-        meter.CreateObservableGauge(TelemetryNames.ModelMemory, () => fleet.Current.Instances.SelectMany(Memory), "By", "Memory that a model uses on an instance.");
         meter.CreateObservableGauge(
-            TelemetryNames.DigestMismatch, () => fleet.Current.Mismatches.Select(Mismatch), null, "1 for a model whose digest on an instance differs from the one that the fleet serves.");
+            TelemetryNames.ModelMemory, () => fleet.Current.Instances.SelectMany(Memory), "By", "Memory that a model uses on an instance.");
+        meter.CreateObservableGauge(
+            TelemetryNames.DigestMismatch,
+            () => fleet.Current.Mismatches.Select(Mismatch), null, "1 for a model whose digest on an instance differs from the one that the fleet serves.");
     }
 
     public Task StartAsync(CancellationToken cancellationToken)

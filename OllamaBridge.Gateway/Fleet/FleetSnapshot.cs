@@ -243,7 +243,8 @@ internal sealed record FleetSnapshot(
     {
         ImmutableArray<InstanceView> instances = [.. Instances.Where(i => access.Allows(i.Instance.Name))];
         ImmutableArray<ColdModel> cold = [.. Cold.Where(c => access.MayAllow(c.Tier.Pattern))];
-        var models = Models.Values.Select(m => Narrow(m, access)).Where(m => !m.Placements.IsEmpty || m.Tier is not null).ToFrozenDictionary(m => m.Key, StringComparer.Ordinal);
+        var models = Models.Values.Select(m => Narrow(m, access)).Where(m => !m.Placements.IsEmpty || m.Tier is not null)
+            .ToFrozenDictionary(m => m.Key, StringComparer.Ordinal);
         return new FleetSnapshot(
             Version,
             instances,

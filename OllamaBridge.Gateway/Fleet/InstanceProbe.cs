@@ -52,7 +52,8 @@ internal sealed record ProbeResult(
 /// <param name="Took">The duration.</param>
 internal sealed record CatalogResult(Instance Instance, long AskedAt, ImmutableArray<CatalogModel> Catalog, string? Error, TimeSpan Took);
 
-/// <summary>Probes an instance by its kind: <see cref="OllamaProbe"/> or <see cref="OpenAIProbe"/>; another region's bridge reports its capacity, too.</summary>
+/// <summary>Probes an instance by its kind: <see cref="OllamaProbe"/> or <see cref="OpenAIProbe"/>; another region's bridge reports its capacity,
+/// too.</summary>
 internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time)
 {
     /// <summary>The service key of the probes' HTTP client: its connections close soon after a probe.</summary>

@@ -238,7 +238,9 @@ internal sealed class InstanceWatch(Instance instance)
     private ImmutableArray<LoadedModel> Loaded => Instance.OpenAI is null ? _loaded : OpenAIProbe.Loaded(_catalog);
 
     public InstanceView ToView() =>
-        new(Instance, Status, Draining || LeavingSince is not null, _catalogKnown, _catalog, Loaded, _version, Status == InstanceStatus.Healthy ? null : _lastError)
+        new(
+            Instance, Status, Draining || LeavingSince is not null, _catalogKnown, _catalog, Loaded, _version,
+            Status == InstanceStatus.Healthy ? null : _lastError)
         {
             IsConfigured = IsConfigured,
             IsLeaving = LeavingSince is not null,

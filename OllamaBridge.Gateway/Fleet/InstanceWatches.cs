@@ -140,7 +140,8 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     private static bool IsNamed(InstanceWatch watch, string name) => string.Equals(watch.Instance.Name, name, StringComparison.OrdinalIgnoreCase);
 
     private static bool IsSame(Instance instance, InstanceDefinition definition) =>
-        instance.Name == definition.Name && instance.Url == definition.Url && instance.Kind == definition.Kind && instance.Incarnation == definition.Incarnation;
+        instance.Name == definition.Name && instance.Url == definition.Url && instance.Kind == definition.Kind
+            && instance.Incarnation == definition.Incarnation;
 
     /// <summary>Whether a leaving instance is idle. One that does not respond is removed as soon as it has no requests.</summary>
     private static bool IsOver(InstanceWatch watch, Moment now) =>

@@ -51,7 +51,9 @@ internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configur
         var pinned = _configured.GetValueOrDefault(key);
         if (isOne && (pinned is null || only is null || only.StartsWith(pinned, StringComparison.Ordinal)))
             return (only, all, []);
-        var served = pinned is null ? ChooseNewest(all) : all.Select(p => p.Digest).FirstOrDefault(d => d?.StartsWith(pinned, StringComparison.Ordinal) == true) ?? pinned;
+        var served = pinned is null
+            ? ChooseNewest(all)
+            : all.Select(p => p.Digest).FirstOrDefault(d => d?.StartsWith(pinned, StringComparison.Ordinal) == true) ?? pinned;
         return (served, all.RemoveAll(p => p.Digest is not null && p.Digest != served), all.RemoveAll(p => p.Digest is null || p.Digest == served));
     }
 

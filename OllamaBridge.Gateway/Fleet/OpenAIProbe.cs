@@ -66,7 +66,8 @@ internal static class OpenAIProbe
         var models = ImmutableArray.CreateBuilder<CatalogModel>(list.GetArrayLength());
         foreach (var json in list.EnumerateArray())
         {
-            if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("id", out var text) || JsonValues.Text(text) is not { } id || !ModelName.IsId(id) || models.Any(m => m.Name == id))
+            if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("id", out var text) || JsonValues.Text(text) is not { } id || !ModelName.IsId(id)
+                || models.Any(m => m.Name == id))
                 continue;
             models.Add(Model(id, Created(json), json.TryGetProperty("owned_by", out var owner) ? JsonValues.Text(owner) : null));
         }

@@ -1,5 +1,5 @@
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
@@ -24,7 +24,7 @@ internal static class ForwardingServiceCollectionExtensions
         services.AddKeyedSingleton(InstanceProbe.ClientKey, (provider, _) => InstanceClient.CreateForProbes(
             provider.GetRequiredService<IOptions<ForwardingOptions>>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<FewerLayers>();
-        services.TryAddSingleton(Random.Shared);
+        services.TryAddRandom();
         services.AddSingleton<ForwardingMetrics>();
         services.AddSingleton<PlacementOutcomes>();
         services.AddBridgeOptions<ParallelismOptions, ParallelismOptionsValidator>(ParallelismOptions.Section);

@@ -117,5 +117,6 @@ internal static class GoText
         return written;
     }
 
-    private static char Hex(ReadOnlySpan<byte> escape) => (char)ushort.Parse(escape[2..EscapeLength], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    private static char Hex(ReadOnlySpan<byte> escape) =>
+        (char)ushort.Parse(escape[2..EscapeLength], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 }

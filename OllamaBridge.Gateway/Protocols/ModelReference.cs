@@ -50,7 +50,8 @@ internal enum ModelNameFault
 /// Rules as in Ollama's <c>internal/modelref/modelref.go</c> and <c>server/model_resolver.go</c> (0.32.15).
 /// Access checks, quotas, scheduling, logs and metrics all use <see cref="Key"/>.
 /// </remarks>
-/// <param name="Key">The canonical name; empty if the name cannot be resolved. A cloud model's key is that of its local entry, <c>x:8b-cloud</c> or <c>x:cloud</c>.</param>
+/// <param name="Key">The canonical name; empty if the name cannot be resolved. A cloud model's key is that of its local entry, <c>x:8b-cloud</c> or
+/// <c>x:cloud</c>.</param>
 /// <param name="Suffix">The source that the name selects.</param>
 /// <param name="Fault">Why the name cannot be resolved.</param>
 internal readonly record struct ModelReference(string Key, ModelSourceSuffix Suffix, ModelNameFault Fault)

@@ -48,5 +48,6 @@ internal sealed class RequestIds(IConfiguration configuration)
     private bool IsTrusted(HttpContext context) =>
         context.Request.Headers.ContainsKey(ForwardedHeadersDefaults.XOriginalForHeaderName)
             ? _trustsProxies
-            : _trustsProxies || (context.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address));
+            : _trustsProxies
+                || (context.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address));
 }

@@ -47,7 +47,8 @@ internal static class QuotaHeaders
         headers[names.Remaining] = known.Remaining.ToString(CultureInfo.InvariantCulture);
         // Whole seconds, rounded up: never too early.
         headers[names.Reset] = isAnthropic
-            ? (now + known.Reset + TimeSpan.FromSeconds(1) - TimeSpan.FromTicks(1)).UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture)
+            ? (now + known.Reset + TimeSpan.FromSeconds(1) - TimeSpan.FromTicks(1)).UtcDateTime.ToString(
+                "yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture)
             : Duration(known.Reset);
     }
 

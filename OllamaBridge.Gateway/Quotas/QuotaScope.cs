@@ -90,7 +90,8 @@ internal sealed class QuotaScope(string model)
         return at.Knowledge switch
         {
             QuotaKnowledge.Lost when at.FailClosed => Unavailable(rate),
-            QuotaKnowledge.Lost => Counter.CheckPace(rate / at.Gateways, model.Length > 0) is { Limit: not QuotaLimit.None } refusal ? refusal with { Allowed = rate } : default,
+            QuotaKnowledge.Lost =>
+                Counter.CheckPace(rate / at.Gateways, model.Length > 0) is { Limit: not QuotaLimit.None } refusal ? refusal with { Allowed = rate } : default,
             _ => new QuotaRefusal(QuotaLimit.Requests, rate, model.Length > 0, QuotaCounter.UntilPermits(1 - _permits.Left, rate)),
         };
     }
@@ -110,7 +111,8 @@ internal sealed class QuotaScope(string model)
         ? Counter.Levels(_limits, default, at.Now)
         : Counter.Levels(
             _limits,
-            new QuotaElsewhere(_claims[1].OthersUsed, _claims[0].OthersUsed, at is { Knowledge: QuotaKnowledge.Lost, FailClosed: false } ? null : _permits.Held + Left(at)),
+            new QuotaElsewhere(
+                _claims[1].OthersUsed, _claims[0].OthersUsed, at is { Knowledge: QuotaKnowledge.Lost, FailClosed: false } ? null : _permits.Held + Left(at)),
             at.Now);
 
     /// <summary>Whether an eighth or less of a limit is unclaimed, so that another gateway may need the capacity of a request that ends on this one.</summary>

@@ -69,7 +69,8 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             if (refusal.Limit != QuotaLimit.None && knowledge == QuotaKnowledge.Claims)
             {
                 // The shared state refused as much a moment ago.
-                if (now.Elapsed >= _refused.Until || demand.Tokens < _refused.Tokens || refusal.Limit != _refused.Refusal.Limit || refusal.OfModel != _refused.Refusal.OfModel)
+                if (now.Elapsed >= _refused.Until || demand.Tokens < _refused.Tokens || refusal.Limit != _refused.Refusal.Limit
+                    || refusal.OfModel != _refused.Refusal.OfModel)
                     return null;
                 refusal = CheckShared(model, demand.Tokens, at with { Knowledge = QuotaKnowledge.Answered });
             }

@@ -31,5 +31,6 @@ internal sealed class ConversationAffinity
         return cell != 0 && (cell ^ key) <= uint.MaxValue ? (uint)cell : null;
     }
 
-    private static ulong Key(ulong affinity, string model) => (affinity ^ ((ulong)(uint)string.GetHashCode(model, StringComparison.Ordinal) << 16)) * 0x9E37_79B9_7F4A_7C15;
+    private static ulong Key(ulong affinity, string model) =>
+        (affinity ^ ((ulong)(uint)string.GetHashCode(model, StringComparison.Ordinal) << 16)) * 0x9E37_79B9_7F4A_7C15;
 }

@@ -42,7 +42,8 @@ internal sealed class InstanceLease : IDisposable
     /// <summary>Takes a slot and calls <paramref name="released"/> after its return.</summary>
     /// <remarks>With <paramref name="slowly"/>, slow-start limits apply, because other instances can serve the request.</remarks>
     /// <returns>Null if no slot is available any longer, because another request took it first.</returns>
-    public static InstanceLease? TryTake(ModelPlacement placement, Action released, TimeProvider time, bool slowly = false, SpillReason spill = SpillReason.None)
+    public static InstanceLease? TryTake(
+        ModelPlacement placement, Action released, TimeProvider time, bool slowly = false, SpillReason spill = SpillReason.None)
     {
         var now = time.GetTimestamp();
         var limit = slowly && placement.State is { IsRestricted: true, Guard: { } guard } ? guard.InstanceLimit(placement.Instance, now) : int.MaxValue;

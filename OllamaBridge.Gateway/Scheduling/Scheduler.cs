@@ -58,7 +58,8 @@ internal sealed class Scheduler
     private SchedulingDecision DecideOverRegions(in SchedulingRequest request, RegionRules rules)
     {
         var regions = request.Model.Regions;
-        if (request.Home is { } home && regions.Find(home) is { } there && DecideAmong(request with { Model = there }, atPeers: true) is { Placement: not null } back)
+        if (request.Home is { } home && regions.Find(home) is { } there
+            && DecideAmong(request with { Model = there }, atPeers: true) is { Placement: not null } back)
             return back with { Spill = SpillReason.Conversation };
         var here = DecideAmong(request with { Model = regions.Here });
         var reason = rules.Judge(here.Outcome, !regions.Here.Placements.IsEmpty, request);

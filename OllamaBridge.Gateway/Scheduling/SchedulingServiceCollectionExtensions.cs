@@ -1,5 +1,5 @@
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Scheduling.Filters;
 using OllamaBridge.Gateway.Scheduling.Pickers;
 using OllamaBridge.Gateway.Scheduling.Scorers;
@@ -27,7 +27,7 @@ internal static class SchedulingServiceCollectionExtensions
         services.AddSingleton<IInstancePicker, BestPicker>();
         services.AddSingleton<IInstancePicker, WeightedPicker>();
 
-        services.TryAddSingleton(Random.Shared);
+        services.TryAddRandom();
         services.AddSingleton<ConversationAffinity>();
         services.AddSingleton<RegionRules>();
         services.AddSingleton<Scheduler>();

@@ -41,5 +41,7 @@ internal sealed class ConfigurationFiles
     }
 
     private static string? PathOf(FileConfigurationProvider provider) =>
-        provider.Source is { Path: { } path, FileProvider: { } files } && files.GetFileInfo(path) is { Exists: true, PhysicalPath: { } physical } ? physical : null;
+        provider.Source is { Path: { } path, FileProvider: { } files } && files.GetFileInfo(path) is { Exists: true, PhysicalPath: { } physical }
+            ? physical
+            : null;
 }

@@ -10,7 +10,8 @@ internal static partial class Duration
     public const string Forms = "30s, 1h30m, 500ms, 1d or 00:00:30";
 
     /// <summary>A regular expression (ECMA 262) of every form.</summary>
-    public const string Pattern = @"^\s*(0|-?([0-9]+\.)?([01]?[0-9]|2[0-3]):[0-5]?[0-9](:[0-5]?[0-9](\.[0-9]{1,7})?)?|(?=[0-9])([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?)\s*$";
+    public const string Pattern =
+        @"^\s*(0|-?([0-9]+\.)?([01]?[0-9]|2[0-3]):[0-5]?[0-9](:[0-5]?[0-9](\.[0-9]{1,7})?)?|(?=[0-9])([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?)\s*$";
 
     /// <summary>Reads a duration. A number without a unit is refused, except 0: .NET would read 5 as five days.</summary>
     /// <param name="text">The text.</param>
@@ -41,7 +42,8 @@ internal static partial class Duration
         var ticks = 0m;
         foreach (var (unit, length) in (ReadOnlySpan<(string, long)>)
         [
-            ("d", TimeSpan.TicksPerDay), ("h", TimeSpan.TicksPerHour), ("m", TimeSpan.TicksPerMinute), ("s", TimeSpan.TicksPerSecond), ("ms", TimeSpan.TicksPerMillisecond),
+            ("d", TimeSpan.TicksPerDay), ("h", TimeSpan.TicksPerHour), ("m", TimeSpan.TicksPerMinute), ("s", TimeSpan.TicksPerSecond),
+            ("ms", TimeSpan.TicksPerMillisecond),
         ])
         {
             if (match.Groups[unit] is not { Success: true, Value: var number })

@@ -39,7 +39,8 @@ internal static class NearestName
 
     // 'Key' suggests ApiKey, not Url.
     private static bool IsPart(string one, string other) =>
-        one.Length > 2 && other.Length > 2 && (one.Contains(other, StringComparison.OrdinalIgnoreCase) || other.Contains(one, StringComparison.OrdinalIgnoreCase));
+        one.Length > 2 && other.Length > 2
+            && (one.Contains(other, StringComparison.OrdinalIgnoreCase) || other.Contains(one, StringComparison.OrdinalIgnoreCase));
 
     private static bool Same(char one, char other) => char.ToUpperInvariant(one) == char.ToUpperInvariant(other);
 }

@@ -74,7 +74,8 @@ internal static class SettingText
     {
         if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
             return $"{Quote(text)} is not a number";
-        return double.IsFinite(number) && (type != typeof(float) || float.IsFinite((float)number)) && (type != typeof(decimal) || Math.Abs(number) < (double)decimal.MaxValue)
+        return double.IsFinite(number) && (type != typeof(float) || float.IsFinite((float)number))
+            && (type != typeof(decimal) || Math.Abs(number) < (double)decimal.MaxValue)
             ? null
             : $"{Quote(text)} is outside of the numbers that can be read";
     }

@@ -97,7 +97,8 @@ internal static class SettingTree
     private static bool IsCollection(Type type) => ElementOfMap(type) is not null || ElementOfList(type) is not null;
 
     private static Type? ElementOfMap(Type type) => Interfaces(type)
-        .FirstOrDefault(i => i.IsGenericType && (i.GetGenericTypeDefinition() == typeof(IDictionary<,>) || i.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)))
+        .FirstOrDefault(
+            i => i.IsGenericType && (i.GetGenericTypeDefinition() == typeof(IDictionary<,>) || i.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)))
         ?.GetGenericArguments()[1];
 
     private static Type? ElementOfList(Type type) => type == typeof(string) || !type.IsAssignableTo(typeof(IEnumerable))
@@ -107,5 +108,7 @@ internal static class SettingTree
     private static IEnumerable<Type> Interfaces(Type type) => type.IsInterface ? type.GetInterfaces().Prepend(type) : type.GetInterfaces();
 
     private static object? Create(Type type) =>
-        type is { IsAbstract: false, IsInterface: false, IsArray: false, IsValueType: false } && type.GetConstructor(Type.EmptyTypes) is { } constructor ? constructor.Invoke(null) : null;
+        type is { IsAbstract: false, IsInterface: false, IsArray: false, IsValueType: false } && type.GetConstructor(Type.EmptyTypes) is { } constructor
+            ? constructor.Invoke(null)
+            : null;
 }

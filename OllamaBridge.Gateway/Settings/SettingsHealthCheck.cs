@@ -9,7 +9,9 @@ internal sealed class SettingsHealthCheck(BridgeSettings settings) : IHealthChec
     {
         string[] parts =
         [
-            .. settings.Refused is { Count: > 0 } refused ? (string[])[$"changed settings are refused, the old ones stay in effect: {string.Join(" ", refused)}"] : [],
+            .. settings.Refused is { Count: > 0 } refused
+                ? (string[])[$"changed settings are refused, the old ones stay in effect: {string.Join(" ", refused)}"]
+                : [],
             .. settings.Pending is { Count: > 0 } pending ? (string[])[$"restart needed for {string.Join(", ", pending)}"] : [],
         ];
         return Task.FromResult(parts.Length == 0 ? HealthCheckResult.Healthy() : HealthCheckResult.Degraded(string.Join("; ", parts)));

@@ -83,7 +83,9 @@ internal sealed class SettingsReader
             var entry = $"{key}:{child.Key}";
             if (!int.TryParse(child.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _))
                 // A value in place of a list's entry may be a secret, such as a tenant's key, so it is not repeated.
-                Add(node.Element is SettingValue ? key : entry, $"{key} is a list. Its entries are {key}:0, {key}:1 and so on{(node.Element is SettingValue ? "" : $", not {SettingText.Quote(child.Key)}")}.");
+                Add(
+                    node.Element is SettingValue ? key : entry,
+                    $"{key} is a list. Its entries are {key}:0, {key}:1 and so on{(node.Element is SettingValue ? "" : $", not {SettingText.Quote(child.Key)}")}.");
             else if (child.Value is null && !child.GetChildren().Any())
                 Add(entry, "is null. Remove the entry, or give it a value.");
             else
@@ -118,7 +120,9 @@ internal sealed class SettingsReader
     private void AddUnknown(string key, string name, IEnumerable<string> known)
     {
         var shown = SettingText.Quote(name)[1..^1];
-        Add($"{key}:{shown}", NearestName.Of(name, known) is { } nearest ? $"there is no such setting. The nearest one is {key}:{nearest}." : "there is no such setting.");
+        Add(
+            $"{key}:{shown}",
+            NearestName.Of(name, known) is { } nearest ? $"there is no such setting. The nearest one is {key}:{nearest}." : "there is no such setting.");
     }
 
     private void Add(string key, string mistake) => _mistakes.Add($"{key}: {mistake}");

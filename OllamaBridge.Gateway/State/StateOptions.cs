@@ -14,7 +14,8 @@ internal sealed record StateOptions
     /// <summary>Name of the connection string that Aspire sets for a reference to the resource <c>state</c>.</summary>
     public const string AspireName = "state";
 
-    /// <summary>A StackExchange.Redis connection string such as <c>host:6379,password=…,ssl=true</c>; <c>ConnectionStrings:state</c> by default. Never logged.</summary>
+    /// <summary>A StackExchange.Redis connection string such as <c>host:6379,password=…,ssl=true</c>; <c>ConnectionStrings:state</c> by default. Never
+    /// logged.</summary>
     public string? ConnectionString { get; set; }
 
     /// <summary>Prefix of every key.</summary>

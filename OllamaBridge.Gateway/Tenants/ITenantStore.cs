@@ -26,7 +26,8 @@ internal readonly record struct TenantVersion(string Text)
     public static TenantVersion None { get; } = new("");
 
     /// <summary>The number of changes.</summary>
-    public long Count => long.TryParse(Text.AsSpan(0, Math.Max(0, Text.IndexOf(' ', StringComparison.Ordinal))), CultureInfo.InvariantCulture, out var count) ? count : 0;
+    public long Count =>
+        long.TryParse(Text.AsSpan(0, Math.Max(0, Text.IndexOf(' ', StringComparison.Ordinal))), CultureInfo.InvariantCulture, out var count) ? count : 0;
 
     /// <summary>Returns a unique version after this one: a store that lost changes reuses counts, but never a version.</summary>
     public TenantVersion Next() => new(string.Create(CultureInfo.InvariantCulture, $"{Count + 1} {Guid.NewGuid():N}"));

@@ -33,7 +33,8 @@ internal static class ListenRules
         return [.. Ports("http"), .. Ports("https")];
 
         IEnumerable<string> Ports(string scheme) =>
-            (configuration[$"{scheme}_ports"] ?? "").Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(p => $"{scheme}://*:{p}");
+            (configuration[$"{scheme}_ports"] ?? "").Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+                .Select(p => $"{scheme}://*:{p}");
     }
 
     private static bool IsOpen(string url)

@@ -80,6 +80,7 @@ internal readonly record struct ModelPattern(string Beginning, int Slashes)
     public bool Covers(string key)
     {
         var slashes = key.AsSpan().Count('/');
-        return (Slashes < 0 ? Slashes != AtMostNamespace || slashes < RegistrySlashes : slashes == Slashes) && key.StartsWith(Beginning, StringComparison.Ordinal);
+        return (Slashes < 0 ? Slashes != AtMostNamespace || slashes < RegistrySlashes : slashes == Slashes)
+            && key.StartsWith(Beginning, StringComparison.Ordinal);
     }
 }

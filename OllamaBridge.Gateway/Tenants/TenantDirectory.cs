@@ -221,7 +221,9 @@ internal sealed class TenantDirectory
             _hadKeys |= _listing.HasKeys;
             if (hadKeys && !_listing.HasKeys)
                 IdentityLog.LastKeyRemoved(
-                    _logger, _access.Value.AllowAnonymous ? "are allowed (Bridge:Access:AllowAnonymous)" : "are refused unless Bridge:Access:AllowAnonymous is set");
+                    _logger, _access.Value.AllowAnonymous
+                        ? "are allowed (Bridge:Access:AllowAnonymous)"
+                        : "are refused unless Bridge:Access:AllowAnonymous is set");
         }
     }
 

@@ -72,7 +72,8 @@ internal sealed partial class TenantsOptionsValidator : IValidateOptions<Tenants
                     errors.Add($"{key}:Networks:{i}: {network} is configured twice.");
             for (var i = 0; i < settings.Keys.Count; i++)
                 if (!TryReadKey(settings.Keys[i], out var record))
-                    errors.Add($"{key}:Keys:{i}: is neither a verifier of new-key (ID.SALT.HASH) nor a complete key (ob-ID-SECRET), each with ;2027-01-31 if it expires.");
+                    errors.Add(
+                        $"{key}:Keys:{i}: is neither a verifier of new-key (ID.SALT.HASH) nor a complete key (ob-ID-SECRET), each with ;2027-01-31 if it expires.");
                 else if (!ids.Add(record.Id))
                     errors.Add($"{key}:Keys:{i}: the key {record.Id} is configured twice.");
         }

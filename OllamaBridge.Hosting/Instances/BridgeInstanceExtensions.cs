@@ -76,7 +76,8 @@ public static class BridgeInstanceExtensions
     internal static void AddPull(this IResourceBuilder<IOllamaBridgeResource> bridge, string model)
     {
         var fleet = bridge.Resource.Fleet;
-        if (fleet.Instances.FirstOrDefault() is not { Resource: IResourceBuilder<IResourceWithEndpoints> owner, Endpoint: { } endpoint } || owner.Resource is ISimulatedOllama)
+        if (fleet.Instances.FirstOrDefault() is not { Resource: IResourceBuilder<IResourceWithEndpoints> owner, Endpoint: { } endpoint }
+            || owner.Resource is ISimulatedOllama)
             return;
         var builder = bridge.ApplicationBuilder;
         var name = Names.ForModel("model", model, taken => builder.Resources.Any(r => r.Name == taken));
@@ -105,7 +106,8 @@ public static class BridgeInstanceExtensions
         if (isFirst && instance.Resource is IResourceBuilder<IResourceWithWaitSupport> first)
             bridge.WaitFor(first);
         // Servers with one folder start one after the other: the first one creates the keys and folders for all of them.
-        else if (!isFirst && fleet.Instances[0].Resource is IResourceBuilder<IResourceWithEndpoints> { Resource: not ISimulatedOllama } owner && instance.Resource is IResourceBuilder<IResourceWithWaitSupport> waiting)
+        else if (!isFirst && fleet.Instances[0].Resource is IResourceBuilder<IResourceWithEndpoints> { Resource: not ISimulatedOllama } owner
+            && instance.Resource is IResourceBuilder<IResourceWithWaitSupport> waiting)
             waiting.WaitFor(owner);
     }
 

@@ -6,7 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace OllamaBridge.Hosting;
 
 /// <summary><c>ollama serve</c> from PATH.</summary>
-internal sealed class LocalOllamaResource(string name, string workingDirectory) : ExecutableResource(name, LocalInstances.Program, workingDirectory), IResourceWithServiceDiscovery;
+internal sealed class LocalOllamaResource(string name, string workingDirectory)
+    : ExecutableResource(name, LocalInstances.Program, workingDirectory), IResourceWithServiceDiscovery;
 
 /// <summary>Creates local instances: several servers with the user's own model folder.</summary>
 internal static class LocalInstances
@@ -18,7 +19,8 @@ internal static class LocalInstances
     {
         var builder = bridge.ApplicationBuilder;
         if (builder.ExecutionContext.IsPublishMode)
-            throw new DistributedApplicationException("Local instances cannot be published. Add containers (OllamaBridge.Hosting.Containers) or external instances instead.");
+            throw new DistributedApplicationException(
+                "Local instances cannot be published. Add containers (OllamaBridge.Hosting.Containers) or external instances instead.");
         var gpus = new Lazy<GpuPlan>(() => Choices.Gpus(tier.Gpus, publish: false, bridge.Resource.Fleet.Host).Value);
         var temporary = Path.Combine(Path.GetTempPath(), "ollamabridge", Path.GetFileName(builder.AppHostDirectory), name);
 

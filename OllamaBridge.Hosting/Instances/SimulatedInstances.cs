@@ -19,7 +19,8 @@ internal static class SimulatedInstances
     public static BridgeInstance Add(IResourceBuilder<IOllamaBridgeResource> bridge, InstanceTier tier, string name, int index)
     {
         if (bridge.ApplicationBuilder.ExecutionContext.IsPublishMode)
-            throw new DistributedApplicationException("Simulated instances cannot be published. Add containers (OllamaBridge.Hosting.Containers) or external instances instead.");
+            throw new DistributedApplicationException(
+                "Simulated instances cannot be published. Add containers (OllamaBridge.Hosting.Containers) or external instances instead.");
         var simulator = AddProgram(bridge.ApplicationBuilder, name)
             .WithHttpEndpoint(name: BridgeModel.HttpEndpoint)
             .WithHttpHealthCheck("/")

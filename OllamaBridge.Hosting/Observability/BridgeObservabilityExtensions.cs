@@ -103,7 +103,9 @@ public static class BridgeObservabilityExtensions
     }
 
     private static bool HasNvidia(IResourceBuilder<IOllamaBridgeResource> bridge) =>
-        Choices.Gpus(bridge.Resource.Fleet.Gpus, bridge.ApplicationBuilder.ExecutionContext.IsPublishMode, bridge.Resource.Fleet.Host).Value.Vendor == BridgeGpuVendor.Nvidia;
+        Choices.Gpus(
+            bridge.Resource.Fleet.Gpus, bridge.ApplicationBuilder.ExecutionContext.IsPublishMode,
+            bridge.Resource.Fleet.Host).Value.Vendor == BridgeGpuVendor.Nvidia;
 
     private static ContainerResource? Find(IResourceBuilder<IOllamaBridgeResource> bridge, string name) =>
         bridge.ApplicationBuilder.Resources.OfType<ContainerResource>().FirstOrDefault(r => r.Name == name);

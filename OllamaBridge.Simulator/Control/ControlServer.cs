@@ -51,7 +51,7 @@ internal sealed class ControlServer : IHttpApplication<HttpContext>, IAsyncDispo
     public async ValueTask DisposeAsync()
     {
         _listener.CutConnections();
-        using var now = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        using var now = new CancellationTokenSource(TimeSpan.FromSeconds(1), TimeProvider.System);
         await _kestrel.StopAsync(now.Token);
         _kestrel.Dispose();
     }

@@ -22,7 +22,8 @@ internal static class SideChannel
                 await AddFaultAsync(http, server);
                 break;
             case ("GET", "faults"):
-                await Reply.BytesAsync(http, 200, JsonSerializer.SerializeToUtf8Bytes(server.Faults.Faults, ControlJson.Default.IReadOnlyListFault), ContentTypes.Json);
+                await Reply.BytesAsync(
+                    http, 200, JsonSerializer.SerializeToUtf8Bytes(server.Faults.Faults, ControlJson.Default.IReadOnlyListFault), ContentTypes.Json);
                 break;
             case ("DELETE", "faults"):
                 server.Faults.Clear();

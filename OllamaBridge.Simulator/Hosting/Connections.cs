@@ -42,7 +42,7 @@ internal static class Connections
             await transport.Output.CompleteAsync();
             var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             await using var registration = lifetime.ConnectionClosed.Register(() => closed.TrySetResult());
-            await Task.WhenAny(closed.Task, Task.Delay(Patience));
+            await Task.WhenAny(closed.Task, Task.Delay(Patience, TimeProvider.System));
         }
     }
 }

@@ -48,5 +48,7 @@ internal static class GoFields
     }
 
     private static ApiError Mismatch(JsonElement value, ReadOnlySpan<byte> name, string type) =>
-        new(400, $"json: cannot unmarshal {RequestBody.GoKind(value)} into Go struct field {GoTypes.Placeholder}.{System.Text.Encoding.UTF8.GetString(name)} of type {type}");
+        new(
+            400,
+            $"json: cannot unmarshal {RequestBody.GoKind(value)} into Go struct field {GoTypes.Placeholder}.{System.Text.Encoding.UTF8.GetString(name)} of type {type}");
 }

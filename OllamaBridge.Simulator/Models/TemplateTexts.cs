@@ -10,7 +10,8 @@ internal static class TemplateTexts
         + "{{ else if eq .Role \"assistant\" }}<|assistant|>{{ .Content }}<|end|>{{ end }}{{ end }}<|assistant|>";
 
     private const string Prefill = SystemPart + "{{ range $i, $_ := .Messages }}{{ $last := eq (len (slice $.Messages $i)) 1 }}" + UserBranch
-        + "{{ if $last }}<|assistant|>{{ end }}{{ else if eq .Role \"assistant\" }}<|assistant|>{{ .Content }}{{ if not $last }}<|end|>{{ end }}{{ end }}{{ end }}";
+        + "{{ if $last }}<|assistant|>{{ end }}{{ else if eq .Role \"assistant\" }}<|assistant|>{{ .Content }}"
+        + "{{ if not $last }}<|end|>{{ end }}{{ end }}{{ end }}";
 
     private const string Legacy = SystemPart
         + "{{ if .Prompt }}<|user|>{{ .Prompt }}<|end|>{{ end }}<|assistant|>{{ .Response }}<|end|>";

@@ -24,10 +24,16 @@ internal static partial class WellKnownModels
         {
             Name = name,
             SizeBytes = (long)(billions * 1e9 * BytesPerParameter),
-            ParameterSize = billions >= 1 ? string.Create(CultureInfo.InvariantCulture, $"{billions:0.0}B") : string.Create(CultureInfo.InvariantCulture, $"{billions * 1000:0}M"),
-            Family = embeds ? "nomic-bert" : lower.StartsWith("deepseek-r1", StringComparison.Ordinal) || lower.StartsWith("qwen", StringComparison.Ordinal) ? "qwen2" : "llama",
+            ParameterSize = billions >= 1
+                ? string.Create(CultureInfo.InvariantCulture, $"{billions:0.0}B")
+                : string.Create(CultureInfo.InvariantCulture, $"{billions * 1000:0}M"),
+            Family = embeds
+                ? "nomic-bert"
+                : lower.StartsWith("deepseek-r1", StringComparison.Ordinal) || lower.StartsWith("qwen", StringComparison.Ordinal) ? "qwen2" : "llama",
             Capabilities = embeds ? [ModelCapability.Embedding] : Capabilities(lower),
-            Architecture = embeds ? new ModelArchitecture { EmbeddingLength = 768, BlockCount = 12, HeadCount = 12, FeedForwardLength = 3072 } : new ModelArchitecture(),
+            Architecture = embeds
+                ? new ModelArchitecture { EmbeddingLength = 768, BlockCount = 12, HeadCount = 12, FeedForwardLength = 3072 }
+                : new ModelArchitecture(),
         };
     }
 

@@ -31,7 +31,8 @@ internal sealed class SimulatorTelemetry : IDisposable
         Observe("ollama.simulator.tokens", "{token}", "Tokens that were generated.", s => s.Statistics.Tokens);
         Observe("ollama.simulator.loads", "{load}", "Model loads.", s => s.Statistics.Loads);
         _meter.CreateObservableUpDownCounter(
-            "ollama.simulator.active_generations", () => servers.Select(s => Measure(s, s.Statistics.ActiveGenerations)), "{request}", "Generations that run now.");
+            "ollama.simulator.active_generations",
+            () => servers.Select(s => Measure(s, s.Statistics.ActiveGenerations)), "{request}", "Generations that run now.");
         var resource = ResourceBuilder.CreateDefault().AddService(Name, autoGenerateServiceInstanceId: false).AddEnvironmentVariableDetector();
         _traces = Sdk.CreateTracerProviderBuilder().SetResourceBuilder(resource).AddSource(Name).AddOtlpExporter().Build();
         _metrics = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource).AddMeter(Name).AddRuntimeInstrumentation().AddOtlpExporter().Build();
@@ -82,5 +83,6 @@ internal sealed class SimulatorTelemetry : IDisposable
         _meter.Dispose();
     }
 
-    private static Measurement<long> Measure(SimulatedServer server, long value) => new(value, new KeyValuePair<string, object?>("server.port", server.Url.Port));
+    private static Measurement<long> Measure(SimulatedServer server, long value) =>
+        new(value, new KeyValuePair<string, object?>("server.port", server.Url.Port));
 }

@@ -41,7 +41,9 @@ public sealed class ContainerModelTests
         Assert.Empty(builder.Waits("ollama-1"));
         foreach (var other in new[] { "ollama-2", "ollama-3" })
             Assert.Equal(["ollama-1"], builder.Waits(other));
-        Assert.All(["ollama-1", "ollama-2", "ollama-3"], name => Assert.False(builder.Get<IResource>(name).Annotations.OfType<EndpointAnnotation>().Single().IsProxied));
+        Assert.All(
+            ["ollama-1", "ollama-2", "ollama-3"],
+            name => Assert.False(builder.Get<IResource>(name).Annotations.OfType<EndpointAnnotation>().Single().IsProxied));
 
         Assert.Superset(new HashSet<string> { "state", "ollama-1" }, builder.Waits("bridge").ToHashSet());
         Assert.DoesNotContain("ollama-2", builder.Waits("bridge"));
@@ -81,7 +83,8 @@ public sealed class ContainerModelTests
         bridge.WithContainerInstances(2);
         await using var app = builder.Build();
 
-        await builder.Eventing.PublishAsync(new BeforeStartEvent(app.Services, new DistributedApplicationModel(builder.Resources)), TestContext.Current.CancellationToken);
+        await builder.Eventing.PublishAsync(
+            new BeforeStartEvent(app.Services, new DistributedApplicationModel(builder.Resources)), TestContext.Current.CancellationToken);
 
         Assert.EndsWith("-rocm", builder.Image("ollama-2"), StringComparison.Ordinal);
         Assert.Equal(["--device", "/dev/kfd", "--device", "/dev/dri"], await builder.RuntimeArgumentsAsync("ollama-2"));
@@ -120,10 +123,14 @@ public sealed class ContainerModelTests
     {
         var (late, lateBridge) = Apps.With(new FakeHost("docker", NvidiaGpus: 2));
         var (early, earlyBridge) = Apps.With(new FakeHost("docker", NvidiaGpus: 2));
-        lateBridge.WithContainerInstances(2).WithContainerInstances(1, "cold").WithModels("a:1").WithServerOptions(new() { Parallel = 9 }).WithGpus(BridgeGpuVendor.Nvidia, "1")
-            .WithLimits(new() { Cpus = 2 }).WithTier("cold", new() { ExplicitStart = true, Models = ["b:1"] }).WithPersistentContainers().WithState(late.AddConnectionString("state"));
-        earlyBridge.WithState(early.AddConnectionString("state")).WithPersistentContainers().WithModels("a:1").WithTier("cold", new() { ExplicitStart = true, Models = ["b:1"] })
-            .WithLimits(new() { Cpus = 2 }).WithGpus(BridgeGpuVendor.Nvidia, "1").WithServerOptions(new() { Parallel = 9 }).WithContainerInstances(2).WithContainerInstances(1, "cold");
+        lateBridge.WithContainerInstances(2).WithContainerInstances(1, "cold").WithModels("a:1").WithServerOptions(new() { Parallel = 9 })
+            .WithGpus(BridgeGpuVendor.Nvidia, "1")
+            .WithLimits(new() { Cpus = 2 }).WithTier("cold", new() { ExplicitStart = true, Models = ["b:1"] }).WithPersistentContainers()
+            .WithState(late.AddConnectionString("state"));
+        earlyBridge.WithState(early.AddConnectionString("state")).WithPersistentContainers().WithModels("a:1")
+            .WithTier("cold", new() { ExplicitStart = true, Models = ["b:1"] })
+            .WithLimits(new() { Cpus = 2 }).WithGpus(BridgeGpuVendor.Nvidia, "1").WithServerOptions(new() { Parallel = 9 }).WithContainerInstances(2)
+            .WithContainerInstances(1, "cold");
 
         foreach (var name in new[] { "ollama-1", "ollama-2", "ollama-cold-1" })
         {
@@ -177,7 +184,8 @@ public sealed class ContainerModelTests
     }
 
     private static IEnumerable<string> Kinds(IDistributedApplicationBuilder builder, string name) =>
-        builder.Get<IResource>(name).Annotations.Select(a => a.GetType().Name).Where(n => n is "ExplicitStartupAnnotation" or "ContainerLifetimeAnnotation").Order();
+        builder.Get<IResource>(name).Annotations.Select(a => a.GetType().Name).Where(
+            n => n is "ExplicitStartupAnnotation" or "ContainerLifetimeAnnotation").Order();
 
     // The listener for cold tiers generates a new key at each start.
     private static Dictionary<string, string> WithoutKey(IReadOnlyDictionary<string, string> environment) =>

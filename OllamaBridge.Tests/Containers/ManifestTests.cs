@@ -20,7 +20,8 @@ public sealed class ManifestTests
     [Fact]
     public async Task Manifest_IdenticalInstances_PublishedAsOneReplicatedResource()
     {
-        var resources = JsonNode.Parse(await PublishAsync("--Fleet:Instances=5", "--Fleet:Backend=Simulator", "--Fleet:Tiers:cold:Instances=2"))!["resources"]!.AsObject();
+        var resources = JsonNode.Parse(
+            await PublishAsync("--Fleet:Instances=5", "--Fleet:Backend=Simulator", "--Fleet:Tiers:cold:Instances=2"))!["resources"]!.AsObject();
 
         var instances = resources.Where(r => r.Value!["image"]?.GetValue<string>().Contains("ollama/ollama", StringComparison.Ordinal) == true);
         Assert.Equal(["ollama", "ollama-cold"], instances.Select(r => r.Key));

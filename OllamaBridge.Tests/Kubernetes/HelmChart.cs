@@ -37,7 +37,8 @@ internal sealed partial class HelmChart
             var templates = Path.Combine(folder, "templates");
             return new HelmChart(
                 await File.ReadAllTextAsync(Path.Combine(folder, "values.yaml"), TestContext.Current.CancellationToken),
-                Directory.EnumerateFiles(templates, "*.yaml", SearchOption.AllDirectories).ToDictionary(f => Path.GetRelativePath(templates, f), File.ReadAllText));
+                Directory.EnumerateFiles(templates, "*.yaml", SearchOption.AllDirectories)
+                    .ToDictionary(f => Path.GetRelativePath(templates, f), File.ReadAllText));
         }
         finally
         {

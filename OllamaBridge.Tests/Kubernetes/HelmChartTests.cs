@@ -42,7 +42,7 @@ public sealed class HelmChartTests
         Assert.Equal("0", bridge.Spec.Strategy.RollingUpdate.MaxUnavailable.Value);
         var pod = bridge.Spec.Template.Spec;
         Assert.True(pod.SecurityContext.RunAsNonRoot);
-        Assert.Equal("ollamabridge/gateway:0.1.0", pod.Containers[0].Image);
+        Assert.Equal($"ollamabridge/gateway:{Programs.Version}", pod.Containers[0].Image);
         Assert.Equal("/health", pod.Containers[0].ReadinessProbe.HttpGet.Path);
         Assert.Equal("/alive", pod.Containers[0].LivenessProbe.HttpGet.Path);
 
@@ -96,7 +96,8 @@ public sealed class HelmChartTests
             Assert.All(service.Spec.Ports, port => Assert.Equal(port.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), port.TargetPort.Value));
             Assert.Equal(service.Spec.Ports.Select(p => p.Port).Order(), pod.Spec.Containers.Single().Ports.Select(p => p.ContainerPort).Order());
             // The port for clients is the first one.
-            Assert.All(Probes(pod.Spec.Containers.Single()), p => Assert.Equal(service.Spec.Ports[0].TargetPort.Value, (p.HttpGet?.Port ?? p.TcpSocket.Port).Value));
+            Assert.All(
+                Probes(pod.Spec.Containers.Single()), p => Assert.Equal(service.Spec.Ports[0].TargetPort.Value, (p.HttpGet?.Port ?? p.TcpSocket.Port).Value));
         }
 
         Assert.Equal([6379, 11400, 11401, 11434, 11434], objects.OfType<V1Service>().SelectMany(s => s.Spec.Ports).Select(p => p.Port).Order());
@@ -157,7 +158,8 @@ public sealed class HelmChartTests
     public async Task ColdTier_AtZero_BridgeMayScaleOnlyThatTier()
     {
         var objects = (await HelmChart.PublishAsync(
-            "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:Instances=2", "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:Tiers:warm:Models=a:1")).Render(Secrets);
+            "--Fleet:Tiers:cold:Models=deepseek-r1:70b", "--Fleet:Tiers:cold:Instances=2",
+            "--Fleet:Tiers:cold:ExplicitStart=true", "--Fleet:Tiers:warm:Models=a:1")).Render(Secrets);
 
         var set = Assert.Single(objects.OfType<V1StatefulSet>(), s => s.Spec.Replicas == 0);
         var pod = Assert.Single(objects.OfType<V1Deployment>()).Spec.Template.Spec;
@@ -174,7 +176,9 @@ public sealed class HelmChartTests
         Assert.Equal(["get", "patch"], rule.Verbs);
         var binding = Assert.Single(objects.OfType<V1RoleBinding>());
         Assert.Equal(objects.OfType<V1Role>().Single().Metadata.Name, binding.RoleRef.Name);
-        Assert.Equal(("test-space", pod.ServiceAccountName), (binding.Subjects.Single().NamespaceProperty, Assert.Single(objects.OfType<V1ServiceAccount>()).Metadata.Name));
+        Assert.Equal(
+            ("test-space", pod.ServiceAccountName),
+            (binding.Subjects.Single().NamespaceProperty, Assert.Single(objects.OfType<V1ServiceAccount>()).Metadata.Name));
         Assert.True(pod.AutomountServiceAccountToken);
         // No other pod gets a token for the cluster.
         Assert.All(Pods(objects).Where(p => p.Spec != pod), p => Assert.False(p.Spec.AutomountServiceAccountToken));
@@ -203,7 +207,10 @@ public sealed class HelmChartTests
 
     [Fact]
     public async Task Chart_TierStartedOnDemand_ContainsNoApiKey() =>
-        Assert.DoesNotContain("ApiKey", (await HelmChart.PublishAsync("--Fleet:Tiers:cold:Models=a:1", "--Fleet:Tiers:cold:ExplicitStart=true")).Templates["bridge/deployment.yaml"], StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "ApiKey",
+            (await HelmChart.PublishAsync("--Fleet:Tiers:cold:Models=a:1", "--Fleet:Tiers:cold:ExplicitStart=true")).Templates["bridge/deployment.yaml"],
+            StringComparison.Ordinal);
 
     private static IEnumerable<(string Owner, IDictionary<string, string> Labels, V1PodSpec Spec)> Pods(IEnumerable<IKubernetesObject<V1ObjectMeta>> objects) =>
         from o in objects

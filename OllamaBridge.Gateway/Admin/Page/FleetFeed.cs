@@ -128,5 +128,6 @@ internal sealed class FleetFeed : IDisposable
     }
 
     // Serialized once for all listeners.
-    private byte[] Make() => [.. "data: "u8, .. JsonSerializer.SerializeToUtf8Bytes(_take() with { Stopping = _stopping.IsCancellationRequested }, PageJson.Default.DashboardSnapshot), .. "\n\n"u8];
+    private byte[] Make() =>
+        [.. "data: "u8, .. JsonSerializer.SerializeToUtf8Bytes(_take() with { Stopping = _stopping.IsCancellationRequested }, PageJson.Default.DashboardSnapshot), .. "\n\n"u8];
 }

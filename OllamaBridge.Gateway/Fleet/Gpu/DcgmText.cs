@@ -17,8 +17,10 @@ internal static partial class DcgmText
         foreach (var line in text.AsSpan().EnumerateLines())
         {
             // Excluded: parts of a GPU (MIG). DCGM reports unsupported values as very large numbers.
-            if (!line.StartsWith("DCGM_FI_DEV_", StringComparison.Ordinal) || line.Contains("GPU_I_ID=", StringComparison.Ordinal) || Sample().Match(line.ToString()) is not { Success: true } sample
-                || !double.TryParse(sample.Groups["value"].ValueSpan, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || value is not (>= 0 and < 1e9)
+            if (!line.StartsWith("DCGM_FI_DEV_", StringComparison.Ordinal) || line.Contains("GPU_I_ID=", StringComparison.Ordinal)
+                || Sample().Match(line.ToString()) is not { Success: true } sample
+                || !double.TryParse(sample.Groups["value"].ValueSpan, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                || value is not (>= 0 and < 1e9)
                 || !int.TryParse(Index().Match(sample.Groups["labels"].Value).Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var gpu)
                 || (gpus.Count == GpuReading.Most && !gpus.ContainsKey(gpu)))
                 continue;

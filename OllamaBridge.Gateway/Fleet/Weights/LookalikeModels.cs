@@ -14,7 +14,8 @@ internal static class LookalikeModels
     /// <returns>One model for each unread digest whose size is close to another's.</returns>
     public static IEnumerable<CatalogModel> Find(ImmutableArray<CatalogModel> catalog, ModelWeights weights)
     {
-        var models = catalog.Where(m => m is { Digest: not null, IsRemote: false, Size: > 0 }).DistinctBy(m => m.Digest, StringComparer.Ordinal).OrderBy(m => m.Size).ToArray();
+        var models = catalog.Where(m => m is { Digest: not null, IsRemote: false, Size: > 0 }).DistinctBy(m => m.Digest, StringComparer.Ordinal)
+            .OrderBy(m => m.Size).ToArray();
         for (var i = 0; i < models.Length; i++)
             if (!weights.Contains(models[i].Digest!)
                 && ((i > 0 && models[i].Size - models[i - 1].Size <= MaxDifference) || (i + 1 < models.Length && models[i + 1].Size - models[i].Size <= MaxDifference)))

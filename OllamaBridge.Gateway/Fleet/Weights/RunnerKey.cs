@@ -39,7 +39,8 @@ internal static partial class RunnerKey
         {
             if (line.IsWhiteSpace() || line.StartsWith('#'))
                 continue;
-            if (!line.StartsWith("FROM ", StringComparison.Ordinal) && !line.StartsWith("ADAPTER ", StringComparison.Ordinal) && !line.StartsWith("DRAFT ", StringComparison.Ordinal))
+            if (!line.StartsWith("FROM ", StringComparison.Ordinal) && !line.StartsWith("ADAPTER ", StringComparison.Ordinal)
+                && !line.StartsWith("DRAFT ", StringComparison.Ordinal))
                 break;
             var file = Blob().Match(line.ToString());
             // A name that is not a blob's may refer to different files on different servers.

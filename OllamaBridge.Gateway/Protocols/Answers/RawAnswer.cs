@@ -5,7 +5,8 @@ namespace OllamaBridge.Gateway.Protocols.Answers;
 /// <param name="Tokens">Tokens of which nothing is shown.</param>
 internal readonly record struct HiddenText(string Text, int Tokens);
 
-/// <summary>A raw answer, read token by token: the text that a client is shown, and the text that is hidden before the first text and between thinking and content.</summary>
+/// <summary>A raw answer, read token by token: the text that a client is shown, and the text that is hidden before the first text and between thinking and
+/// content.</summary>
 /// <param name="parser">Separates thinking from content.</param>
 internal sealed class RawAnswer(ThinkingParser parser)
 {

@@ -27,7 +27,8 @@ internal enum ThinkingState
 }
 
 /// <summary>
-/// Separates thinking from content in a raw answer exactly as Ollama does (<c>thinking/parser.go</c>): whitespace before the opening tag, behind it and behind the
+/// Separates thinking from content in a raw answer exactly as Ollama does (<c>thinking/parser.go</c>): whitespace before the opening tag, behind it and behind
+/// the
 /// closing tag is dropped, whitespace before the closing tag is not. Text that is still held at the end of the answer is lost.
 /// </summary>
 /// <param name="tags">The tags.</param>

@@ -16,7 +16,9 @@ internal sealed class StallGuardStream(Stream source, TimeSpan limit, TimeProvid
     {
         var stall = _stall ?? throw new ObjectDisposedException(nameof(StallGuardStream));
         stall.CancelAfter(limit);
-        using var registration = cancellationToken.CanBeCanceled ? cancellationToken.UnsafeRegister(static s => ((CancellationTokenSource)s!).Cancel(), stall) : default;
+        using var registration = cancellationToken.CanBeCanceled
+            ? cancellationToken.UnsafeRegister(static s => ((CancellationTokenSource)s!).Cancel(), stall)
+            : default;
         try
         {
             return await source.ReadAsync(buffer, stall.Token);
