@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
-using OllamaBridge.Gateway.Admin;
 using OllamaBridge.Gateway.FunctionalTests.Fixtures;
 using OllamaBridge.Gateway.Shutdown;
 using OllamaBridge.Gateway.Tenants;

@@ -2,7 +2,6 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using OllamaBridge.Gateway.FunctionalTests.Fixtures;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Simulator;
 using OllamaBridge.Testing;

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Testing;
 using OllamaBridge.Testing.Queueing;
 

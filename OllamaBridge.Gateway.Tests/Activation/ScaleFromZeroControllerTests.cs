@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.State;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Testing;
 using OllamaBridge.Testing.Fleet;
 using OllamaBridge.Testing.Queueing;

@@ -1,5 +1,4 @@
 using OllamaBridge.Gateway.Discovery;
-using OllamaBridge.Gateway.Fleet;
 using static OllamaBridge.Testing.Kubernetes.Slices;
 
 namespace OllamaBridge.Gateway.Tests.Discovery;

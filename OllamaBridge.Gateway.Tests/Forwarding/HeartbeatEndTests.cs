@@ -1,7 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Forwarding;
-using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Testing;
 using OllamaBridge.Testing.Fleet;

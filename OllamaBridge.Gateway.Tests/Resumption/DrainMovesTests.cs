@@ -3,7 +3,6 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding;
-using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Testing.Fleet;

@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Telemetry;
 using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Activation;

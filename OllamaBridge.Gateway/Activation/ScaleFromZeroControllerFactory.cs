@@ -2,7 +2,6 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Audit;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 

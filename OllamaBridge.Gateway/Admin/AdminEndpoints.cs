@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using OllamaBridge.Gateway.Admin.Page;
 using OllamaBridge.Gateway.Audit;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Tenants;
 

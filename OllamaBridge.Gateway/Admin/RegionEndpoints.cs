@@ -1,6 +1,5 @@
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet.Regions;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;

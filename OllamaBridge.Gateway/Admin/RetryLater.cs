@@ -1,5 +1,4 @@
 using System.Globalization;
-using OllamaBridge.Gateway.Pipeline;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;

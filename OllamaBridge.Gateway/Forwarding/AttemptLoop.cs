@@ -6,7 +6,6 @@ using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Resumption;
-using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

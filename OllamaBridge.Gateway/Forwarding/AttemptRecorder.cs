@@ -6,7 +6,6 @@ using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

@@ -6,7 +6,6 @@ using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace OllamaBridge.Gateway.Forwarding;

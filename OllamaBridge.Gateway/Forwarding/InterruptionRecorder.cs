@@ -1,7 +1,6 @@
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Resumption;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

@@ -1,13 +1,5 @@
 using System.Diagnostics;
-using System.Net;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Common;
-using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding.Fallback;
-using OllamaBridge.Gateway.Forwarding.Faults;
-using OllamaBridge.Gateway.Forwarding.Hedging;
-using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Resumption.Liveness;
 using OllamaBridge.Gateway.Telemetry;

@@ -2,7 +2,6 @@ using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Forwarding.Fallback;
 using OllamaBridge.Gateway.Forwarding.Faults;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

@@ -1,12 +1,9 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Accounting;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
-using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 

@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Protocols;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;

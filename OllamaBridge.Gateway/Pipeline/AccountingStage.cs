@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using OllamaBridge.Gateway.Accounting;
-using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.Resumption;

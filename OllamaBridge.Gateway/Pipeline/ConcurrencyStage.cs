@@ -3,7 +3,6 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http.Features;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Quotas;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;

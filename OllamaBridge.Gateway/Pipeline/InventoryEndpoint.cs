@@ -2,7 +2,6 @@ using Microsoft.AspNetCore.Http.Features;
 using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Discovery;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Fleet.Regions;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Tenants;
 

@@ -1,6 +1,3 @@
-using OllamaBridge.Gateway.Catalog;
-using OllamaBridge.Gateway.Quotas;
-
 namespace OllamaBridge.Gateway.Pipeline;
 
 /// <summary>Registers the stages of the pipeline.</summary>

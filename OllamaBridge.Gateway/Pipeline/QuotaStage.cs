@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Bodies;
 using OllamaBridge.Gateway.Quotas;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;

@@ -1,7 +1,6 @@
 using OllamaBridge.Gateway.Common;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Queueing;
 

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Queueing;
 

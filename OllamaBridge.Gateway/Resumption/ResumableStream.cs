@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Answers;
 

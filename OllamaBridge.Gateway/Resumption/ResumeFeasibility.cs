@@ -1,5 +1,4 @@
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Answers;
 

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Resumption.Liveness;
 using OllamaBridge.Gateway.Shutdown;

@@ -11,7 +11,6 @@ using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Bodies;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Gateway.Tenants;
 using OllamaBridge.Testing.Fleet;
 using OllamaBridge.Testing.Queueing;

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Scheduling;
-using OllamaBridge.Gateway.Telemetry;
 using OllamaBridge.Testing.Fleet;
 using OllamaBridge.Testing.Scheduling;
 

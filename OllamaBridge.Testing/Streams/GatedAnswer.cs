@@ -1,7 +1,5 @@
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
-using OllamaBridge.Gateway;
-using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Answers;
 using OllamaBridge.Gateway.Resumption;

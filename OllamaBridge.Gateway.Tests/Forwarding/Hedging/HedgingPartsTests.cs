@@ -4,7 +4,6 @@ using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Forwarding.Hedging;
-using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Testing.Fleet;
 using OllamaBridge.Testing.Forwarding;

@@ -2,7 +2,6 @@ using OllamaBridge.Gateway.Catalog;
 using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Quotas;
 using OllamaBridge.Gateway.Resumption;
-using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 

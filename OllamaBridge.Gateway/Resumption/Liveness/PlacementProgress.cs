@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using OllamaBridge.Gateway.Fleet;
-using OllamaBridge.Gateway.Forwarding;
 using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
