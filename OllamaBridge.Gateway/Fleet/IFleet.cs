@@ -37,7 +37,7 @@ internal interface IFleet
     Task RefreshCatalogAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>Why a request failed on an instance. From <see cref="BridgeError"/> on, the failure is not the instance's.</summary>
+/// <summary>Why a request failed on an instance. From <see cref="InstanceFailure.BridgeError"/> on, the failure is not the instance's.</summary>
 internal enum InstanceFailure
 {
     Refused,
