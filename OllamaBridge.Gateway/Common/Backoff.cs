@@ -10,6 +10,5 @@ internal static class Backoff
 
     public static TimeSpan Next(TimeSpan first, TimeSpan longest, int earlier) => TimeSpan.FromTicks(Next(first.Ticks, longest.Ticks, earlier));
 
-    /// <summary>The same in ticks of any clock.</summary>
     public static long Next(long first, long longest, int earlier) => (long)Math.Min(first * Factor(earlier), longest);
 }

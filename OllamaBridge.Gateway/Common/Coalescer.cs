@@ -8,7 +8,6 @@ internal sealed class Coalescer(Func<Task> run)
     private Task _current = Task.CompletedTask;
     private Task? _next;
 
-    /// <summary>Runs the operation, or joins the run that begins next.</summary>
     public Task RunAsync()
     {
         lock (_lock)

@@ -1,7 +1,6 @@
 namespace OllamaBridge.Gateway.Common;
 
-/// <summary>The ids of all log events. They are public names: documents and alerts use them. A test checks that they are unique and that classes do not share a
-/// range.</summary>
+/// <summary>The ids of all log events: public names. A test checks that they are unique and that classes do not share a range.</summary>
 internal static class EventIds
 {
     public static class Instance

@@ -13,9 +13,6 @@ internal sealed class Ewma(double weight)
         Volatile.Write(ref _value, Next(Volatile.Read(ref _value), sample, weight));
     }
 
-    /// <summary>The mean after one more sample.</summary>
-    /// <param name="mean">The previous mean; <see cref="double.NaN"/> before the first sample.</param>
-    /// <param name="sample">The sample.</param>
-    /// <param name="weight">The sample's weight, from 0 to 1.</param>
+    /// <summary><paramref name="mean"/> is <see cref="double.NaN"/> before the first sample; <paramref name="weight"/> is from 0 to 1.</summary>
     public static double Next(double mean, double sample, double weight) => double.IsNaN(mean) ? sample : mean + (weight * (sample - mean));
 }

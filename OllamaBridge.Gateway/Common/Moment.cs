@@ -1,10 +1,6 @@
 namespace OllamaBridge.Gateway.Common;
 
-/// <summary>
-/// A point in this process's monotonic time. A change of the machine's clock does not move it. Only comparisons and differences have a meaning,
-/// and only within one process; <c>default</c> is before every moment that <see cref="MomentExtensions.GetMoment"/> returns.
-/// </summary>
-/// <param name="SinceOrigin">Time since an arbitrary origin.</param>
+/// <summary>A point in this process's monotonic time: only comparisons and differences have a meaning. <c>default</c> is before every other moment.</summary>
 internal readonly record struct Moment(TimeSpan SinceOrigin) : IComparable<Moment>
 {
     public static Moment operator +(Moment moment, TimeSpan time) =>
@@ -27,7 +23,6 @@ internal readonly record struct Moment(TimeSpan SinceOrigin) : IComparable<Momen
     public static Moment Min(Moment left, Moment right) => left < right ? left : right;
 }
 
-/// <summary>Creates <see cref="Moment"/> values from a clock.</summary>
 internal static class MomentExtensions
 {
     public static Moment GetMoment(this TimeProvider time) => new(time.GetElapsedTime(0));

@@ -19,7 +19,6 @@ internal abstract class PeriodicService(TimeProvider time) : BackgroundService
     /// <summary>Logs the first of several consecutive failures, after which the service continues. Null if failures end the service.</summary>
     protected virtual Action<Exception>? LogFailure => null;
 
-    /// <summary>Does the work once.</summary>
     /// <returns>Whether it succeeded, so that the next failure is logged again.</returns>
     protected abstract Task<bool> RunOnceAsync(CancellationToken cancellationToken);
 

@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Discovery;
 
-/// <summary>Registers the sources of instances.</summary>
 internal static class DiscoveryServiceCollectionExtensions
 {
     public static IServiceCollection AddDiscovery(this IServiceCollection services)

@@ -9,10 +9,7 @@ namespace OllamaBridge.Gateway.Discovery;
 /// <summary>No DNS server gave a definite result.</summary>
 internal sealed class DnsFailedException(string reason) : Exception(reason);
 
-/// <summary>
-/// Queries DNS and distinguishes missing records from failures. A headless Service without a ready pod has no name, and so has no record; a server
-/// that is down or failing gives no such result.
-/// </summary>
+/// <summary>Queries DNS and distinguishes missing records, as of a headless Service without a ready pod, from failures of servers.</summary>
 internal sealed class DnsQueries(IOptions<DnsOptions> options)
 {
     private const string SystemSettings = "/etc/resolv.conf";
@@ -33,8 +30,7 @@ internal sealed class DnsQueries(IOptions<DnsOptions> options)
         Retries = 1,
     };
 
-    /// <summary>Finds records of a host name, short or full. <paramref name="prefix"/> precedes the name and ends with a dot.</summary>
-    /// <returns>The first response with such records; null if DNS has none.</returns>
+    /// <summary>Null if DNS has no such records. <paramref name="prefix"/> precedes the name and ends with a dot.</summary>
     /// <exception cref="DnsFailedException">The records are unknown.</exception>
     public async Task<IDnsQueryResponse?> FindAsync(string host, string prefix, QueryType type, CancellationToken cancellationToken)
     {
@@ -55,7 +51,6 @@ internal sealed class DnsQueries(IOptions<DnsOptions> options)
         return failure is null ? null : throw failure;
     }
 
-    /// <summary>Finds the IPv4 and IPv6 addresses of a host name.</summary>
     /// <exception cref="DnsFailedException">The records of at least one address family are unknown.</exception>
     public async Task<IReadOnlyList<IPAddress>> FindAddressesAsync(string host, CancellationToken cancellationToken)
     {

@@ -29,10 +29,7 @@ internal sealed class EndpointWatch : IDisposable
     private string? _problem;
     private string? _version;
 
-    /// <summary>
-    /// Starts the watch. <paramref name="service"/> must have a namespace. <paramref name="changed"/> is called after each change, and at the start and
-    /// end of each outage.
-    /// </summary>
+    /// <summary><paramref name="service"/> must have a namespace. <paramref name="changed"/> is called after each change, and at the start and end of an outage.</summary>
     public EndpointWatch(
         IKubernetes client, ServiceName service, KubernetesOptions options, TimeProvider time, ILogger logger, Action changed)
     {
@@ -40,16 +37,13 @@ internal sealed class EndpointWatch : IDisposable
         Ended = Task.Run(() => RunAsync(_stopping.Token));
     }
 
-    /// <summary>The last known state of all slices.</summary>
     public IEnumerable<V1EndpointSlice> Slices => Volatile.Read(ref _slices).Values;
 
     /// <summary>Why the slices may be out of date; null if they are current.</summary>
     public string? Problem => Volatile.Read(ref _problem);
 
-    /// <summary>Completes when the first list request has succeeded or failed.</summary>
     public Task First => _first.Task;
 
-    /// <summary>Completes when the watch has ended.</summary>
     public Task Ended { get; }
 
     public void Dispose()
@@ -100,7 +94,6 @@ internal sealed class EndpointWatch : IDisposable
         _changed();
     }
 
-    /// <summary>Applies changes until the server ends the watch.</summary>
     private async Task FollowAsync(CancellationToken stopping)
     {
         Exception? error = null;
@@ -152,7 +145,6 @@ internal sealed class EndpointWatch : IDisposable
         _changed();
     }
 
-    /// <summary>Records whether the API is available, and logs each change once.</summary>
     private void Note(string? reason)
     {
         var problem = reason is null ? null : $"cannot read the endpoints of {_service} from Kubernetes ({reason})";

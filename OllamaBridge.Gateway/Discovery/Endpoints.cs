@@ -7,10 +7,7 @@ namespace OllamaBridge.Gateway.Discovery;
 /// <summary>Reads a Service's servers from its EndpointSlices. Pure. Format: <c>discovery.k8s.io/v1</c>.</summary>
 internal static class Endpoints
 {
-    /// <summary>
-    /// Reads all slices of a Service. While one slice replaces another, a server may be in both. The scheme, and the port if a slice names none, are
-    /// those of <paramref name="group"/>'s URL.
-    /// </summary>
+    /// <summary>A server may be in two slices. The scheme, and the port if a slice names none, are those of <paramref name="group"/>'s URL.</summary>
     public static IReadOnlyList<GroupMember> Read(IEnumerable<V1EndpointSlice> slices, InstanceDefinition group)
     {
         var found = new Dictionary<string, (GroupMember Member, AddressFamily Family)>(StringComparer.Ordinal);
@@ -46,14 +43,13 @@ internal static class Endpoints
         return ready ? false : null;
     }
 
-    /// <summary>The port of that name, or else the only one.</summary>
     private static int? PortOf(V1EndpointSlice slice, string name)
     {
         var ports = (slice.Ports ?? []).Where(p => p.Port is not null && p.Protocol is null or "TCP").ToArray();
         return ports.FirstOrDefault(p => p.Name == name)?.Port ?? (ports.Length == 1 ? ports[0].Port : null);
     }
 
-    /// <summary>Joins two addresses of one pod into one server, preferably with its IPv4 address. A server that is leaving in one slice is leaving.</summary>
+    /// <summary>Joins two addresses of one pod, preferably with its IPv4 address. A server that is leaving in one slice is leaving.</summary>
     private static (GroupMember Member, AddressFamily Family) Join((GroupMember Member, AddressFamily Family) one, (GroupMember Member, AddressFamily Family) other)
     {
         var better = other.Family < one.Family ? other : one;

@@ -2,17 +2,14 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Discovery;
 
-/// <summary>
-/// Names the servers of groups. Pure: gateways that find the same servers in any order give them the same names, because directives that one
-/// gateway receives for a name apply at all gateways.
-/// </summary>
+/// <summary>Names the servers of groups, independent of their order, because directives on a name apply at all gateways. Pure.</summary>
 /// <param name="taken">The individually configured instances, whose names and addresses are reserved.</param>
 internal sealed class GroupNames(IEnumerable<InstanceDefinition> taken)
 {
     private readonly HashSet<string> _names = new(taken.Select(d => d.Name), StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<Uri> _urls = [.. taken.Select(d => d.Url)];
 
-    /// <summary>Names the group's servers, in an order that makes lists comparable. Groups must be named in the order of the configuration.</summary>
+    /// <summary>Groups must be named in the order of the configuration. The result has an order that makes lists comparable.</summary>
     public IReadOnlyList<InstanceDefinition> Name(InstanceDefinition group, IEnumerable<GroupMember> members)
     {
         var list = new List<InstanceDefinition>();

@@ -1,9 +1,7 @@
 namespace OllamaBridge.Gateway.Discovery;
 
-/// <summary>A source of instances.</summary>
 internal interface IInstanceSource
 {
-    /// <summary>Lists the current instances.</summary>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The configuration is wrong.</exception>
     Task<IReadOnlyList<InstanceDefinition>> ListAsync(CancellationToken cancellationToken);
 

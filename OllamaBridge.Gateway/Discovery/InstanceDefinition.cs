@@ -2,18 +2,14 @@
 namespace OllamaBridge.Gateway.Discovery;
 
 /// <summary>The definition of one server. Immutable, compared by value.</summary>
-/// <param name="Name">The instance's name; unique in the fleet.</param>
-/// <param name="Url">Its base address: scheme, host and port.</param>
 /// <param name="Slots">The maximum of concurrent requests (its <c>OLLAMA_NUM_PARALLEL</c>).</param>
 /// <param name="MaxLoadedModels">The number of models that fit in memory (its <c>OLLAMA_MAX_LOADED_MODELS</c>); 0: derived from observation.</param>
-/// <param name="Discovery">Whether it is one server, or a group of all servers behind its host's name.</param>
 internal sealed record InstanceDefinition(
     string Name, Uri Url, int Slots, int MaxLoadedModels, InstanceDiscovery Discovery = InstanceDiscovery.None)
 {
     /// <summary>The settings of an OpenAI server; null for an Ollama server.</summary>
     public OpenAIService? OpenAI { get; init; }
 
-    /// <summary>The default name of a Service's port.</summary>
     public const string DefaultPortName = "http";
 
     /// <summary>Groups: the name of the servers' port in the Service.</summary>
@@ -22,13 +18,9 @@ internal sealed record InstanceDefinition(
     /// <summary>Whether discovery found it as a server of a group. If discovery no longer finds it, its requests run to their end.</summary>
     public bool IsDiscovered { get; init; }
 
-    /// <summary>
-    /// Distinguishes servers that use the same name one after another: the pod's uid, or the address; null if unknown. Directives and ejections of
-    /// one incarnation do not apply to the next.
-    /// </summary>
+    /// <summary>Distinguishes servers that use the same name one after another: the pod's uid, or the address; null if unknown. Directives apply to one of them.</summary>
     public string? Incarnation { get; init; }
 
-    /// <summary>Whether the server is shutting down: it gets no new requests.</summary>
     public bool IsLeaving { get; init; }
 
     /// <summary>The settings of another region's bridge; null for a server of this region.</summary>

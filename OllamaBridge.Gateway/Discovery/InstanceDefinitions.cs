@@ -9,11 +9,8 @@ internal static class InstanceDefinitions
     // The length of a DNS name: default names are derived from hosts.
     private const int MaxNameLength = 253;
 
-    /// <summary>The error text for a name that fails <see cref="IsName"/>, after the name.</summary>
     internal static readonly string NameRule = $"may only have letters, digits, '.', '-', '_' and ':', {MaxNameLength} at most.";
 
-    /// <summary>Reads the options.</summary>
-    /// <param name="options">The options.</param>
     /// <param name="errors">Receives one line for each error, with the configuration key.</param>
     /// <returns>The valid definitions; complete only if <paramref name="errors"/> stays empty.</returns>
     public static IReadOnlyList<InstanceDefinition> Read(FleetOptions options, ICollection<string> errors)
@@ -69,11 +66,7 @@ internal static class InstanceDefinitions
         }
     }
 
-    /// <summary>Reads one instance by the same rules.</summary>
-    /// <param name="instance">The instance's settings.</param>
-    /// <param name="slots">The default number of slots.</param>
-    /// <param name="errors">Receives one line for each error, with the setting.</param>
-    /// <returns>Null if there is an error.</returns>
+    /// <summary>Null if there is an error. <paramref name="slots"/> is the default number of slots.</summary>
     public static InstanceDefinition? ReadOne(InstanceOptions instance, int slots, ICollection<string> errors)
     {
         const string Key = "Bridge:Instances:0:";
@@ -84,9 +77,7 @@ internal static class InstanceDefinitions
         return mistakes.Count == 0 ? Plain(read[0]) : null;
     }
 
-    /// <summary>
-    /// A definition with an http or https address. Other schemes, such as service discovery's <c>https+http</c>, become http, which servers support.
-    /// </summary>
+    /// <summary>Schemes other than http and https, such as service discovery's <c>https+http</c>, become http, which servers support.</summary>
     public static InstanceDefinition Plain(InstanceDefinition definition) => definition.Url.Scheme is "http" or "https"
         ? definition
         : definition with { Url = new UriBuilder(definition.Url) { Scheme = definition.Tls is null ? "http" : "https" }.Uri };
@@ -117,7 +108,7 @@ internal static class InstanceDefinitions
             yield return ("PortName", $"'{instance.PortName}' is not a port name such as http.");
     }
 
-    /// <summary>Reads an address. A bare host and port means http.</summary>
+    /// <summary>A bare host and port means http.</summary>
     internal static bool TryReadUrl(string? text, out Uri url)
     {
         url = null!;
@@ -138,7 +129,6 @@ internal static class InstanceDefinitions
         name.Length is > 0 and <= MaxNameLength && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
 }
 
-/// <summary>Reports all errors of the list of instances at startup.</summary>
 internal sealed class InstanceListValidator : IValidateOptions<FleetOptions>
 {
     public ValidateOptionsResult Validate(string? name, FleetOptions options)

@@ -16,9 +16,8 @@ internal enum InstanceKind
     Bridge,
 }
 
-/// <summary>The settings of a server with only OpenAI's API. Compared by value.</summary>
+/// <summary>The settings of an OpenAI server, compared by value. <c>Routes</c> are those besides chat, completions and embeddings.</summary>
 /// <param name="Models">The models' ids; empty if the server lists them (<c>/v1/models</c>).</param>
-/// <param name="Routes">The routes besides chat, completions and embeddings.</param>
 /// <param name="HealthPath">The path of the health route; null: <c>/health</c>, or <c>/v1/models</c> if the server has no such route.</param>
 internal sealed record OpenAIService(ImmutableArray<string> Models, ApiRoutes Routes = ApiRoutes.None, string? HealthPath = null)
 {

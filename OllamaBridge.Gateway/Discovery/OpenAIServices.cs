@@ -3,12 +3,10 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Discovery;
 
-/// <summary>Reads the settings of servers with only OpenAI's API.</summary>
 internal static class OpenAIServices
 {
     private const ApiRoutes Optional = ApiRoutes.Responses | ApiRoutes.Messages | ApiRoutes.Transcriptions;
 
-    /// <summary>The errors in an instance's settings, by setting.</summary>
     public static IEnumerable<(string Setting, string Mistake)> Mistakes(InstanceOptions instance)
     {
         // An error text never repeats a key, not even an invalid one.
@@ -43,7 +41,6 @@ internal static class OpenAIServices
         static string Setting(int i) => string.Create(CultureInfo.InvariantCulture, $"Models:{i}");
     }
 
-    /// <summary>The settings; null for an Ollama server.</summary>
     public static OpenAIService? Read(InstanceOptions instance) => instance.Kind != InstanceKind.OpenAI ? null : new OpenAIService(
         [.. instance.Models],
         instance.Routes & Optional,

@@ -2,11 +2,7 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Discovery;
 
-/// <summary>
-/// Expands short names, as the system's resolver does and a plain DNS library does not. A pod's <c>/etc/resolv.conf</c> makes <c>ollama.ai</c> the
-/// Service <c>ollama</c> of namespace <c>ai</c>. Format: resolv.conf(5).
-/// </summary>
-/// <param name="Domains">Search domains for short names, in order.</param>
+/// <summary>Expands short names, as the system's resolver does and a plain DNS library does not. Format: resolv.conf(5).</summary>
 /// <param name="Dots">A name with at least this many dots is queried as it is before it is queried in a domain (<c>ndots</c>).</param>
 internal sealed record SearchList(IReadOnlyList<string> Domains, int Dots = 1)
 {
@@ -37,10 +33,7 @@ internal sealed record SearchList(IReadOnlyList<string> Domains, int Dots = 1)
         return list;
     }
 
-    /// <summary>
-    /// The names to query, in order. Each ends with a dot, so that it is not expanded again. <paramref name="prefix"/> precedes the host and ends with a
-    /// dot, as <c>_http._tcp.</c>
-    /// </summary>
+    /// <summary>The names to query, in order, each with a final dot. <paramref name="prefix"/> also ends with a dot, as <c>_http._tcp.</c></summary>
     public IEnumerable<string> Names(string host, string prefix = "")
     {
         if (host.EndsWith('.'))

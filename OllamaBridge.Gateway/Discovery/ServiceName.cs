@@ -3,8 +3,7 @@ namespace OllamaBridge.Gateway.Discovery;
 /// <summary>The name of a Kubernetes Service; the namespace is null for the bridge's own.</summary>
 internal sealed record ServiceName(string Name, string? Namespace)
 {
-    /// <summary>Parses a host as pods write it: <c>ollama</c>, <c>ollama.ai</c>, <c>ollama.ai.svc</c>, <c>ollama.ai.svc.cluster.local</c>.</summary>
-    /// <returns>Null if it is not the name of a Service.</returns>
+    /// <summary>Parses <c>ollama</c>, <c>ollama.ai</c>, <c>ollama.ai.svc</c> and <c>ollama.ai.svc.cluster.local</c>; null for other hosts.</summary>
     public static ServiceName? Read(string host) => host.TrimEnd('.').Split('.') switch
     {
         [var name] when IsLabel(name) => new ServiceName(name, null),

@@ -7,10 +7,7 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Discovery;
 
-/// <summary>
-/// Finds servers by the SRV records that a headless Service has for each of its ready pods: <c>_http._tcp.ollama.ai.svc.cluster.local</c> names
-/// <c>ollama-0.ollama.ai.svc.cluster.local</c> and a port. Format: RFC 2782; records in Kubernetes: its DNS specification, 2.4.
-/// </summary>
+/// <summary>Finds servers by a headless Service's SRV records. Format: RFC 2782; records in Kubernetes: its DNS specification, 2.4.</summary>
 internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options, TimeProvider time, ILogger<SrvDiscovery> logger) : IGroupDiscovery
 {
     // The last known members, used while DNS is unavailable.
@@ -72,7 +69,7 @@ internal sealed class SrvDiscovery(DnsQueries dns, IOptions<DnsOptions> options,
         return members;
     }
 
-    /// <summary>The server's address, from the additional records or from a query; null if it is gone by then.</summary>
+    /// <summary>From the additional records or from a query; null if the server is gone by then.</summary>
     private async Task<IPAddress?> AddressAsync(string target, IDnsQueryResponse answer, CancellationToken cancellationToken)
     {
         var known = answer.Additionals.AddressRecords().Where(r => string.Equals(r.DomainName.Value, target, StringComparison.OrdinalIgnoreCase)).ToArray();

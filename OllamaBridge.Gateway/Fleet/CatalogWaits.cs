@@ -5,11 +5,7 @@ internal sealed class CatalogWaits
 {
     private readonly List<Wait> _waits = [];
 
-    /// <summary>Adds a caller that waits for the lists of instances.</summary>
-    /// <param name="done">Called once all lists have been read.</param>
-    /// <param name="since">Ignores lists that were requested before this time, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
-    /// <param name="instances">The instances.</param>
-    /// <param name="isForLists">Whether to wait for the models on disk as well; false for the models in memory only.</param>
+    /// <summary>Ignores lists requested before <paramref name="since"/>, in ticks. <paramref name="isForLists"/>: whether to wait for models on disk, too.</summary>
     public void Add(Action done, long since, IEnumerable<Instance> instances, bool isForLists = true)
     {
         _waits.Add(new Wait(done, since, [.. instances], isForLists));
@@ -29,7 +25,7 @@ internal sealed class CatalogWaits
             wait.Missing.Remove(instance);
     }
 
-    /// <summary>Completes the callers whose lists have all been read. The noted results must have been published before.</summary>
+    /// <summary>The noted results must have been published before.</summary>
     public void Complete() => _waits.RemoveAll(wait =>
     {
         if (wait.Missing.Count > 0)

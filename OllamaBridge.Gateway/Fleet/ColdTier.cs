@@ -7,26 +7,18 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>A group of instances that may be scaled to zero and is started when a request needs one of its models.</summary>
-/// <param name="name">The configured name.</param>
 /// <param name="models">The models' names, as clients write them.</param>
-/// <param name="prefix">The prefix of the instances' names.</param>
-/// <param name="startTimeout">How long a request may wait for an instance that is being started.</param>
 internal sealed class ColdTier(string name, IEnumerable<string> models, string prefix, TimeSpan startTimeout)
 {
     public string Name { get; } = name;
 
-    /// <summary>The models' entries while no instance has reported better ones.</summary>
     public ImmutableArray<CatalogModel> Models { get; } = [.. models.Select(Unseen)];
 
-    /// <summary>The instances' names as an <see cref="Tenants.InstanceAccess"/> pattern: a prefix and <c>*</c>.</summary>
     public string Pattern { get; } = prefix + "*";
 
     public TimeSpan StartTimeout { get; } = startTimeout;
 
-    /// <summary>
-    /// Whether only this tier's instances serve its models. If servers share a model folder, every server lists the models, but only the tier is
-    /// intended for them.
-    /// </summary>
+    /// <summary>Whether only this tier's instances serve its models, even if other servers list them because they share a model folder.</summary>
     public bool IsExclusive { get; init; } = true;
 
     public bool Owns(string instance) => instance.AsSpan().StartsWith(Pattern.AsSpan(0, Pattern.Length - 1), StringComparison.OrdinalIgnoreCase);
@@ -52,13 +44,10 @@ internal sealed class ColdTiers(IEnumerable<ColdTier> tiers)
 
     public ImmutableArray<ColdTier> All { get; } = [.. tiers];
 
-    /// <summary>The tier that serves a model, by its canonical name; null for none.</summary>
     public ColdTier? Find(string model) => _byModel.GetValueOrDefault(model);
 }
 
-/// <summary>A model that the fleet lists while no instance has it.</summary>
-/// <param name="Tier">The tier that serves the model.</param>
-/// <param name="Model">The entry that an instance last reported; else one made from the configuration.</param>
+/// <summary>A model that the fleet lists while no instance has it: as an instance last reported it, else made from the configuration.</summary>
 internal sealed record ColdModel(ColdTier Tier, CatalogModel Model);
 
 /// <summary>An entry of <c>/api/tags</c> with the fields of a server's entry.</summary>

@@ -9,7 +9,6 @@ internal sealed class FleetEventQueue(TimeProvider time)
 
     public void Post(FleetEvent next) => _events.Writer.TryWrite(next);
 
-    /// <summary>Posts an event and waits until the owner has completed it.</summary>
     public Task<T> RequestAsync<T>(Func<TaskCompletionSource<T>, FleetEvent> create, CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -17,7 +16,6 @@ internal sealed class FleetEventQueue(TimeProvider time)
         return done.Task.WaitAsync(cancellationToken);
     }
 
-    /// <summary>Posts an event and waits until the owner has completed it, or until a timeout.</summary>
     public async Task RequestAsync(Func<TaskCompletionSource, FleetEvent> create, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -34,7 +32,6 @@ internal sealed class FleetEventQueue(TimeProvider time)
 
     public bool TryRead([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out FleetEvent? next) => _events.Reader.TryRead(out next);
 
-    /// <summary>Waits for the next event, at most for a time.</summary>
     public async Task WaitAsync(TimeSpan timeout, CancellationToken stoppingToken)
     {
         if (timeout <= TimeSpan.Zero)

@@ -2,12 +2,10 @@ using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The outcome of an operator's change to the list of instances.</summary>
 internal enum MemberChange
 {
     Added,
 
-    /// <summary>An instance that was added at run time has a new definition.</summary>
     Changed,
 
     Removed,
@@ -24,10 +22,7 @@ internal enum MemberChange
 /// <summary>Merges configured instances and operators' directives. Pure: gateways with the same input get the same fleet.</summary>
 internal static class FleetMembers
 {
-    /// <summary>The configured instances, followed by the added instances whose name and address are free, by name.</summary>
-    /// <param name="configured">The instances from configuration, resolved.</param>
-    /// <param name="directives">Operators' directives.</param>
-    /// <param name="hidden">Receives the added instances whose name or address is taken.</param>
+    /// <summary>The configured instances, then the added ones by name. <paramref name="hidden"/> receives those whose name or address is taken.</summary>
     public static IReadOnlyList<InstanceDefinition> Merge(
         IReadOnlyList<InstanceDefinition> configured, VersionedMap<MemberMark> directives, ICollection<InstanceDefinition> hidden)
     {
@@ -42,8 +37,6 @@ internal static class FleetMembers
         return all;
     }
 
-    /// <summary>Adds an instance, or changes one that was added at run time.</summary>
-    /// <returns>The outcome and the resulting directives.</returns>
     public static (MemberChange Change, OperatorDirectives Directives) Add(
         InstanceDefinition asked, IReadOnlyList<InstanceDefinition> configured, OperatorDirectives directives, DateTimeOffset now)
     {
@@ -56,7 +49,6 @@ internal static class FleetMembers
         bool HasAddress(InstanceDefinition definition) => InstanceAddress.IsSameServer(definition, asked.Url, asked.OpenAI is not null);
     }
 
-    /// <returns>The outcome and the resulting directives.</returns>
     public static (MemberChange Change, OperatorDirectives Directives) Remove(
         string name, IReadOnlyList<InstanceDefinition> configured, OperatorDirectives directives, DateTimeOffset now) =>
         configured.Any(d => Has(d, name)) ? (MemberChange.Configured, directives)

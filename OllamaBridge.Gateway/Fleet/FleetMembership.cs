@@ -5,8 +5,7 @@ using OllamaBridge.Gateway.Fleet.Regions;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Which instances belong to the fleet, and which of them drain: the listed instances and the operators' directives.</summary>
-/// <remarks>Used only by the fleet's owner, except <see cref="Directives"/>.</remarks>
+/// <summary>Which instances belong to the fleet, and which of them drain. Used only by the fleet's owner, except <see cref="Directives"/>.</summary>
 internal sealed class FleetMembership(InstanceWatches watches, ProbeRunner probes, RegionPeers? peers, TimeProvider time, AuditTrail? audit)
 {
     // The instances of this region, and those with the peers in other regions.
@@ -17,8 +16,6 @@ internal sealed class FleetMembership(InstanceWatches watches, ProbeRunner probe
     /// <summary>The state that this gateway shares with others. Any thread may read it.</summary>
     public OperatorDirectives Directives => Volatile.Read(ref _directives);
 
-    /// <summary>Takes in the listed instances.</summary>
-    /// <param name="definitions">The instances of this region.</param>
     /// <param name="isStart">Whether it is the first list, which is no change.</param>
     public void SetListed(IReadOnlyList<InstanceDefinition> definitions, bool isStart = false)
     {
@@ -29,7 +26,6 @@ internal sealed class FleetMembership(InstanceWatches watches, ProbeRunner probe
         Reconcile();
     }
 
-    /// <summary>Follows changed settings of the peers.</summary>
     public void Refresh()
     {
         _configured = WithPeers(_local);
@@ -52,7 +48,6 @@ internal sealed class FleetMembership(InstanceWatches watches, ProbeRunner probe
     public (MemberChange Change, OperatorDirectives Directives) Remove(string name) =>
         FleetMembers.Remove(name, _configured, _directives, time.GetWallClock());
 
-    /// <summary>Ends the drain of an instance that came back after it.</summary>
     public void EndDrain(InstanceWatch watch)
     {
         audit?.Record(
@@ -61,12 +56,10 @@ internal sealed class FleetMembership(InstanceWatches watches, ProbeRunner probe
         Apply(_directives.Drain(watch.Instance.Name, draining: false, time.GetWallClock()));
     }
 
-    /// <summary>Merges directives and ejections of other gateways.</summary>
     /// <returns>Whether a new snapshot must be published.</returns>
     public bool Merge(PeerStateReceived received) =>
         Apply(_directives.Merge(received.Drains, received.Members, time.GetWallClock())) | watches.ApplyEjections(received.Ejections, time.GetMoment());
 
-    /// <summary>Replaces the directives.</summary>
     /// <returns>Whether a new snapshot must be published.</returns>
     public bool Apply(OperatorDirectives directives)
     {
@@ -78,7 +71,6 @@ internal sealed class FleetMembership(InstanceWatches watches, ProbeRunner probe
         return (directives.Drains != before.Drains && watches.ApplyDrains(directives)) || membersChanged;
     }
 
-    /// <summary>Updates the ejections that this gateway shares.</summary>
     public void UpdateEjections() => Volatile.Write(ref _directives, _directives with { Ejections = watches.OwnEjections(time.GetMoment()) });
 
     private void Reconcile()

@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The fleet's instruments: states, slots and memory of instances, and events between two snapshots.</summary>
 internal sealed class FleetMetrics : IHostedService
 {
     private static readonly InstanceStatus[] Statuses = Enum.GetValues<InstanceStatus>();

@@ -89,16 +89,13 @@ internal sealed class FleetOwner : BackgroundService, IHostedLifecycleService, I
     public Task RefreshCatalogAsync(CancellationToken cancellationToken) =>
         _events.RequestAsync(done => new CatalogRequested(done), Settings.Timeout, cancellationToken);
 
-    /// <summary>The state that this gateway shares with others.</summary>
     internal OperatorDirectives Directives => _membership.Directives;
 
-    /// <inheritdoc cref="InstanceWatches.FirstAllowance"/>
     internal Func<int, int> FirstAllowance
     {
         set => _watches.FirstAllowance = value;
     }
 
-    /// <summary>Merges state from other gateways: operators' directives and ejections.</summary>
     internal void MergePeerState(PeerStateReceived received)
     {
         var directives = Directives;
@@ -106,13 +103,10 @@ internal sealed class FleetOwner : BackgroundService, IHostedLifecycleService, I
             _events.Post(received);
     }
 
-    /// <summary>Applies changed settings of tiers or digests from the next snapshot on.</summary>
     internal void Reconfigure(ColdTiers changedTiers, ModelDigests changedDigests) => _events.Post(new RulesChanged(changedTiers, changedDigests));
 
-    /// <summary>Raises <see cref="Changed"/> because this gateway may use more slots: waiting requests can be scheduled.</summary>
     internal void NotifySlotsAvailable() => Changed?.Invoke();
 
-    /// <summary>Applies the state received before the first request and probes new instances.</summary>
     internal async Task ApplyReceivedAsync(CancellationToken cancellationToken)
     {
         while (_events.TryRead(out var next))
@@ -172,7 +166,6 @@ internal sealed class FleetOwner : BackgroundService, IHostedLifecycleService, I
         Publish();
     }
 
-    /// <returns>Whether a new snapshot must be published.</returns>
     private bool Apply(FleetEvent next, CancellationToken stoppingToken)
     {
         var now = _time.GetMoment();
@@ -253,7 +246,6 @@ internal sealed class FleetOwner : BackgroundService, IHostedLifecycleService, I
         return true;
     }
 
-    /// <summary>Applies an operator's directive and completes the operator's call once it is in the published snapshot.</summary>
     /// <returns>False: the snapshot has been published already.</returns>
     private bool Complete<T>(TaskCompletionSource<T> done, (T Outcome, OperatorDirectives Directives) result)
     {

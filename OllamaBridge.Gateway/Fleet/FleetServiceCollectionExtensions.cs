@@ -9,7 +9,6 @@ namespace OllamaBridge.Gateway.Fleet;
 
 internal static class FleetServiceCollectionExtensions
 {
-    /// <summary>Adds the fleet: its owner, its health check and its instruments.</summary>
     public static IServiceCollection AddFleet(this IServiceCollection services)
     {
         services.AddBridgeOptions<HealthOptions, HealthOptionsValidator>(HealthOptions.Section);

@@ -4,10 +4,7 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>
-/// Periodically publishes this gateway's use of the fleet and reads that of other gateways: slots, drains and ejections. The request path
-/// sees only the result: an allowance at each instance.
-/// </summary>
+/// <summary>Exchanges the use of the fleet among gateways periodically. The request path sees only the result: an allowance at each instance.</summary>
 internal sealed class FleetSharing : PeriodicService, IHostedLifecycleService
 {
     private readonly IFleetStore _store;
@@ -34,7 +31,6 @@ internal sealed class FleetSharing : PeriodicService, IHostedLifecycleService
         owner.FirstAllowance = slots => _seen is null ? int.MaxValue : _isLost ? EvenShare(slots) : 0;
     }
 
-    /// <summary>The unique id of this process.</summary>
     public string Gateway { get; } = Guid.NewGuid().ToString("N");
 
     /// <summary>Exchanges state once before the first request. The store limits the duration.</summary>
@@ -205,7 +201,6 @@ internal sealed class FleetSharing : PeriodicService, IHostedLifecycleService
         return all.Contains(Gateway) ? all : [.. all.Append(Gateway).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>For each instance, the number of requests that wait for one of its models.</summary>
     private static Dictionary<Instance, int> Waiting(FleetSnapshot fleet)
     {
         var waiting = new Dictionary<Instance, int>();

@@ -8,7 +8,6 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The health of an instance.</summary>
 internal enum InstanceStatus
 {
     /// <summary>No probe has ended, or none has succeeded yet.</summary>
@@ -22,15 +21,11 @@ internal enum InstanceStatus
     Ejected,
 }
 
-/// <summary>A model on an instance's disk.</summary>
-/// <param name="Key">Canonical name (<see cref="ModelName"/>).</param>
-/// <param name="Name">The name as the instance writes it.</param>
-/// <param name="ModifiedAt">The time of the last change on the instance.</param>
+/// <summary>A model on an instance's disk. <c>Key</c> is the canonical name (<see cref="ModelName"/>), <c>Name</c> is in the instance's spelling.</summary>
 /// <param name="Json">The instance's own JSON object, byte for byte; empty if it has no entry in Ollama's format.</param>
 /// <param name="Owner">The owner that an OpenAI server reports; null if it is derived from the name.</param>
 internal sealed record CatalogModel(string Key, string Name, DateTimeOffset ModifiedAt, ReadOnlyMemory<byte> Json, string? Owner = null)
 {
-    /// <summary>The digest of the model's manifest; null if the instance does not report it.</summary>
     public string? Digest { get; init; }
 
     /// <summary>Size on disk in bytes; null if the instance does not report it.</summary>
@@ -40,11 +35,7 @@ internal sealed record CatalogModel(string Key, string Name, DateTimeOffset Modi
     public bool IsRemote { get; init; }
 }
 
-/// <summary>A model in an instance's memory.</summary>
-/// <param name="Key">Canonical name.</param>
-/// <param name="Name">The name as the instance writes it.</param>
-/// <param name="ExpiresAt">When the instance unloads it, unless it is used.</param>
-/// <param name="Json">The instance's own JSON object, byte for byte.</param>
+/// <summary>A model in an instance's memory, to be unloaded at <c>ExpiresAt</c> unless it is used. <c>Json</c> is the instance's object, byte for byte.</summary>
 internal sealed record LoadedModel(string Key, string Name, DateTimeOffset ExpiresAt, ReadOnlyMemory<byte> Json)
 {
     /// <summary>Whether the whole model is in GPU memory (<c>size_vram</c> is not below <c>size</c>); true if the server does not report it.</summary>
@@ -57,7 +48,6 @@ internal sealed record LoadedModel(string Key, string Name, DateTimeOffset Expir
     public long? SizeInVram { get; init; }
 }
 
-/// <summary>The state of one instance in a snapshot.</summary>
 internal sealed record InstanceView(
     Instance Instance,
     InstanceStatus Status,
@@ -68,13 +58,10 @@ internal sealed record InstanceView(
     string? Version,
     string? LastError)
 {
-    /// <summary>Whether it comes from the configuration; false if an operator added it.</summary>
     public bool IsConfigured { get; init; } = true;
 
-    /// <summary>The deadline of its drain; null if there is none.</summary>
     public DateTimeOffset? DrainDeadline { get; init; }
 
-    /// <summary><see cref="DrainDeadline"/> in this process's monotonic time.</summary>
     public Moment? DrainDue { get; init; }
 
     /// <summary>Whether it drains because its server is shutting down, without an operator's directive.</summary>
@@ -87,21 +74,17 @@ internal sealed record InstanceView(
 }
 
 /// <summary>One model on one instance.</summary>
-/// <param name="View">The instance's state.</param>
-/// <param name="State">The placement's mutable state.</param>
 /// <param name="Id">The only name by which an OpenAI server knows it; null for an Ollama server, which accepts several spellings.</param>
 internal sealed record ModelPlacement(InstanceView View, PlacementState State, string? Id = null)
 {
     public Instance Instance => View.Instance;
 
-    /// <summary>The model's digest on the instance; null if the instance does not report it.</summary>
     public string? Digest { get; init; }
 
     public DateTimeOffset ModifiedAt { get; init; }
 }
 
-/// <summary>A placement in a flat layout, for loops over thousands of them.</summary>
-/// <remarks><c>HeldLastCopy</c>: when the snapshot was taken, the instance had a model in memory that no other instance had in memory.</remarks>
+/// <summary>A placement in a flat layout, for loops over thousands of them. <c>HeldLastCopy</c>: no other instance had the model in memory.</summary>
 internal readonly record struct UsablePlacement(ModelPlacement Placement, Instance Instance, PlacementState State, bool HeldLastCopy);
 
 /// <summary>One model and the instances that have it. If a name has several digests, only those with the served digest (<see cref="ModelDigests"/>).</summary>
@@ -125,9 +108,7 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
         return new ModelView(name, state, served) { Digest = digest, Others = others };
     }
 
-    /// <summary>The view of the digest that may continue a response.</summary>
-    /// <param name="pin">The digest that began the response.</param>
-    /// <returns>Null if no instance has that digest any more.</returns>
+    /// <returns>Null if no instance has the pinned digest any more.</returns>
     public ModelView? For(DigestPin pin)
     {
         if (!pin.IsSet || Placements.All(p => p.Digest == pin.Digest))
@@ -139,13 +120,11 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     /// <summary>The part of the model in this view; the default for the whole model.</summary>
     public ModelPart Part { get; init; }
 
-    /// <summary>The tier to start if no instance has the model; null for none.</summary>
     public ColdTier? Tier { get; init; }
 
     /// <summary>Whether a tier must be started before an instance of this region can serve the model. Another region's bridge may serve it meanwhile.</summary>
     public bool IsAsleep => Tier is not null && !_isAnyHere;
 
-    /// <summary>The model's parts; null if only Ollama servers have it.</summary>
     public ModelParts? Parts
     {
         get
@@ -161,13 +140,11 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
         }
     }
 
-    /// <summary>The placements that a request can use; null for none.</summary>
     public ModelView? For(in ModelPart part) => part.Route == ApiRoutes.None || Parts is not { } parts ? this : parts.Find(part);
 
-    /// <summary>Whether bridges of other regions have it, too.</summary>
     public bool HasPeers { get; } = Placements.Any(p => p.Instance.IsPeer);
 
-    /// <summary>The placements of this region and those of other regions. Used only if <see cref="HasPeers"/>.</summary>
+    /// <summary>Used only if <see cref="HasPeers"/>.</summary>
     public ModelRegions Regions
     {
         get
@@ -192,7 +169,6 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
     public string Key => State.Key;
 }
 
-/// <summary>The fleet at one moment. Immutable.</summary>
 internal sealed record FleetSnapshot(
     long Version,
     ImmutableArray<InstanceView> Instances,
@@ -211,28 +187,21 @@ internal sealed record FleetSnapshot(
 
     public ImmutableArray<ColdModel> Cold { get; init; } = [];
 
-    /// <summary>The rule that chooses the served digest of a name.</summary>
     public ModelDigests DigestRules { get; init; } = ModelDigests.Newest;
 
-    /// <summary>Instances whose model has another digest than the one served under its name.</summary>
     public ImmutableArray<DigestMismatch> Mismatches { get; } =
         [.. Models.Values.Where(m => !m.Others.IsEmpty).OrderBy(m => m.Key, StringComparer.Ordinal)
             .SelectMany(m => m.Others.Select(o => new DigestMismatch(m.Key, o.Instance, o.Digest!, m.Digest!)))];
 
-    /// <summary>The served digests of the names that have several; null if there are none.</summary>
     public IReadOnlyDictionary<string, string>? ServedDigests { get; } = Served(Models.Values);
 
-    /// <summary>The snapshot before the first probe.</summary>
     public static FleetSnapshot Empty { get; } = new(
         0,
         [],
         FrozenDictionary<string, ModelView>.Empty,
         new ModelView("", new ModelState(""), []));
 
-    /// <summary>Finds a model and the placements that a request can use.</summary>
     /// <param name="key">Canonical name; empty if any Ollama server can serve the request.</param>
-    /// <param name="part">The part that the request can use.</param>
-    /// <returns>Null if no instance can serve such a request.</returns>
     public ModelView? Find(string key, in ModelPart part) =>
         key.Length > 0 ? Models.GetValueOrDefault(key)?.For(part) : Anything.Placements.IsEmpty ? null : Anything;
 
@@ -256,7 +225,6 @@ internal sealed record FleetSnapshot(
         };
     }
 
-    /// <summary>The served digests of the names that have several; null if there are none.</summary>
     public static Dictionary<string, string>? Served(IEnumerable<ModelView> models)
     {
         Dictionary<string, string>? digests = null;
@@ -272,8 +240,7 @@ internal sealed record FleetSnapshot(
             Tier = model.Tier is { } tier && access.MayAllow(tier.Pattern) ? tier : null,
         };
 
-    /// <summary>Whether at least one instance's model list has been read. Before that no model can be reported as unknown.</summary>
-    /// <remarks>If the region has Ollama servers, it must be the list of one of them: other lists do not show their models.</remarks>
+    /// <summary>Whether a model list has been read, of an Ollama server if the region has one. Before that no model can be reported as unknown.</summary>
     public bool AnyCatalogKnown
     {
         get

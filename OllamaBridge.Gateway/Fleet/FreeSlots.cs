@@ -5,8 +5,7 @@ internal sealed class FreeSlots
 {
     private readonly Dictionary<Instance, int> _left = [];
 
-    /// <summary>Takes a free slot for a model on an unrestricted instance other than <paramref name="but"/> that need not evict another model.</summary>
-    /// <returns>False if there is none.</returns>
+    /// <summary>Takes a free slot on an unrestricted instance other than <paramref name="but"/> that need not evict another model.</summary>
     public bool TryTake(ModelView model, Instance but)
     {
         foreach (var usable in model.Usable)

@@ -9,8 +9,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>One server of the fleet: its identity, and the counters that change with every request.</summary>
-/// <remarks>Lives as long as the instance is configured, or longer while a lease refers to it.</remarks>
+/// <summary>One server of the fleet and its counters. Lives as long as it is configured, or longer while a lease refers to it.</summary>
 internal sealed class Instance
 {
     private readonly FailureRow _failures = new();
@@ -56,22 +55,18 @@ internal sealed class Instance
 
     public InstanceKind Kind => Volatile.Read(ref _definition).Kind;
 
-    /// <summary>Distinguishes servers that use the same name one after another (<see cref="InstanceDefinition.Incarnation"/>); null if unknown.</summary>
     public string? Incarnation => Volatile.Read(ref _definition).Incarnation;
 
     public bool IsDiscovered => Volatile.Read(ref _definition).IsDiscovered;
 
     public bool IsPeer { get; }
 
-    /// <summary>The settings of another region's bridge; null for a server of this region.</summary>
     public PeerBridge? Peer => Volatile.Read(ref _definition).Peer;
 
-    /// <summary>The settings of an OpenAI server; null for an Ollama server.</summary>
     public OpenAIService? OpenAI => Volatile.Read(ref _definition).OpenAI;
 
     public ApiRoutes Routes => OpenAI is { } service ? ApiRoutes.OpenAI | service.Routes : ApiRoutes.All;
 
-    /// <summary>The key that the server requires; null for none.</summary>
     public InstanceKey? ApiKey => Volatile.Read(ref _definition).ApiKey;
 
     /// <summary>Adds the server's key and TLS settings, and for another region's bridge the passed regions. Required for every request.</summary>
@@ -96,7 +91,6 @@ internal sealed class Instance
         set => Volatile.Write(ref _allowance, value);
     }
 
-    /// <summary>The leases that other gateways last reported.</summary>
     public int UsedElsewhere
     {
         get => Volatile.Read(ref _usedElsewhere);
@@ -113,23 +107,16 @@ internal sealed class Instance
         }
     }
 
-    /// <summary>How many more requests this gateway can send for a model (canonical name) now, according to the last report.</summary>
     public int FreeSlots(string model) => Math.Min(Math.Min(Slots, Allowance), PeerLimit(model)) - SlotsUsed;
 
-    /// <summary>
-    /// How many requests of this gateway another region's bridge accepts, one for this model (canonical name) included; unlimited for a server of
-    /// this region.
-    /// </summary>
+    /// <summary>How many of this gateway's requests for a model (canonical name) another region's bridge accepts; unlimited for a server of this region.</summary>
     public int PeerLimit(string model) => !IsPeer ? int.MaxValue
         : Volatile.Read(ref _load) is { } load ? Volatile.Read(ref _usedThere) + Math.Min(load.Room(model, Allowance, Slots), Slots)
         : 0;
 
-    /// <summary>Whether another region's bridge has an instance that can serve a model (canonical name), now or later.</summary>
     public bool PeerCanServe(string model) => Volatile.Read(ref _load)?.CanServe(model) == true;
 
-    /// <summary>Stores the free capacity that another region's bridge reported (fleet's owner only).</summary>
-    /// <param name="report">The report; null if the bridge did not respond.</param>
-    /// <param name="used">Slots in use when the report was requested.</param>
+    /// <summary>Fleet's owner only. <paramref name="report"/> is null if the bridge did not respond; <paramref name="used"/> is of the time of the request.</summary>
     internal void TakeLoad(RegionReport? report, int used)
     {
         // Requests sent just before the probe may not have arrived there: only those of the previous probe are certain to be in the report.
@@ -138,7 +125,6 @@ internal sealed class Instance
         _usedBefore = report is null ? 0 : used;
     }
 
-    /// <summary>The number of models that fit in memory: the configured number, else the highest observed one, at least 1.</summary>
     public int Capacity => Volatile.Read(ref _maxLoadedModels) is > 0 and var configured ? configured : Math.Max(1, Volatile.Read(ref _capacity));
 
     public ReadOnlySpan<PlacementState> Placements => Volatile.Read(ref _placements);
@@ -165,21 +151,14 @@ internal sealed class Instance
                 continue;
     }
 
-    /// <summary>Counts a failed request.</summary>
-    /// <param name="model">The request's model; null for none.</param>
-    /// <param name="most">The highest count that one model contributes, if the instance has others.</param>
-    /// <returns>The number of consecutive failures, this one included.</returns>
+    /// <summary><paramref name="most"/> is the highest count that one model contributes. Returns the number of consecutive failures.</summary>
     public int CountRequestFailure(ModelState? model = null, int most = int.MaxValue) =>
         _failures.Add(model, Placements.Length > 1 ? most : int.MaxValue);
 
-    /// <summary>Resets the consecutive failures after a served request.</summary>
-    /// <returns>True if there were any.</returns>
     public bool ClearRequestFailures() => _failures.Clear();
 
-    /// <summary>The number of models in memory or being loaded.</summary>
     public int Residents => Volatile.Read(ref _residents);
 
-    /// <summary>Whether another model fits in memory, according to <see cref="Capacity"/>.</summary>
     public bool HasRoom
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -196,10 +175,8 @@ internal sealed class Instance
 
     public void NoteUse(long now) => Volatile.Write(ref _lastUsed, now);
 
-    /// <summary>Adjusts <see cref="Residents"/> after a model was loaded or unloaded.</summary>
     public void AddResident(int change) => Interlocked.Add(ref _residents, change);
 
-    /// <summary>Whether a model is in this instance's memory and in no other's.</summary>
     public bool HoldsLastCopy()
     {
         foreach (var placement in Placements)
@@ -208,10 +185,7 @@ internal sealed class Instance
         return false;
     }
 
-    /// <summary>
-    /// Marks a model as loading. If memory is full, the least recently used model is assumed to be evicted, idle models first; a model in use
-    /// is evicted when its requests have ended.
-    /// </summary>
+    /// <summary>If memory is full, assumes that the least recently used model is evicted, idle models first; one in use when its requests have ended.</summary>
     public void AssumeLoading(PlacementState loading, long now)
     {
         loading.AssumeLoading(now);
@@ -231,7 +205,7 @@ internal sealed class Instance
             (a.Active == 0) != (b.Active == 0) ? a.Active == 0 : a.LastUsed < b.LastUsed;
     }
 
-    /// <summary>Applies a changed definition. If it has fewer slots than are in use, running requests finish and none is added.</summary>
+    /// <summary>If the definition has fewer slots than are in use, running requests finish and none is added.</summary>
     internal void Configure(InstanceDefinition definition)
     {
         Volatile.Write(ref _definition, definition);

@@ -1,7 +1,6 @@
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The keys of registered HTTP clients for instances.</summary>
 internal static class InstanceClients
 {
     /// <summary>Opens a connection for each request. For rare requests with a body, which a stale connection would lose.</summary>

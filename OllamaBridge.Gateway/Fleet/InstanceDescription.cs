@@ -30,7 +30,6 @@ internal static class InstanceDescription
         return description;
     }
 
-    /// <summary>Describes the drain of an instance.</summary>
     public static JsonObject OfDrain(InstanceView view)
     {
         var description = new JsonObject { ["draining"] = view.Draining };
@@ -39,7 +38,6 @@ internal static class InstanceDescription
         return description;
     }
 
-    /// <summary>Records the differences between two lists of instances from the configuration or from discovery.</summary>
     public static void RecordChanges(AuditTrail trail, IReadOnlyList<InstanceDefinition> before, IReadOnlyList<InstanceDefinition> after)
     {
         foreach (var removed in before.Where(b => !after.Any(a => IsSame(a, b))))

@@ -8,14 +8,7 @@ using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The result of one probe.</summary>
-/// <param name="Instance">The instance.</param>
-/// <param name="AskedAt">When the probe began, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
-/// <param name="Error">Why the probe failed; null if it succeeded.</param>
-/// <param name="Refused">Whether the connection was refused.</param>
-/// <param name="Version">The server's version.</param>
-/// <param name="Loaded">Models in memory; default if the server does not report them.</param>
-/// <param name="Catalog">Models on disk; default if they were not requested or not received.</param>
+/// <summary>The result of one probe, which began at <c>AskedAt</c> (ticks). <c>Loaded</c> and <c>Catalog</c> are default if not requested or not received.</summary>
 internal sealed record ProbeResult(
     Instance Instance,
     long AskedAt,
@@ -25,7 +18,6 @@ internal sealed record ProbeResult(
     ImmutableArray<LoadedModel> Loaded,
     ImmutableArray<CatalogModel> Catalog)
 {
-    /// <summary>The capacity report of another region's bridge; null for a server of this region.</summary>
     public RegionReport? Region { get; init; }
 
     /// <summary>Slots in use on the instance when the probe began.</summary>
@@ -37,34 +29,20 @@ internal sealed record ProbeResult(
     /// <summary>Why the requested models on disk were not received; null if they were received or not requested.</summary>
     public string? CatalogError { get; init; }
 
-    /// <summary>The pending model list, if it takes longer than the probe; else null.</summary>
     public Task<CatalogResult>? LateCatalog { get; init; }
 
-    /// <summary>Capabilities of its kind that the server lacks.</summary>
     public ImmutableArray<string> Remarks { get; init; } = [];
 }
 
-/// <summary>The result of reading a model list.</summary>
-/// <param name="Instance">The instance.</param>
-/// <param name="AskedAt">When the list was requested, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
-/// <param name="Catalog">The models; default if there is an error.</param>
-/// <param name="Error">Why the list could not be read; null if it was read.</param>
-/// <param name="Took">The duration.</param>
+/// <summary>The result of reading a model list, requested at <c>AskedAt</c> (ticks). <c>Catalog</c> is default if there is an error.</summary>
 internal sealed record CatalogResult(Instance Instance, long AskedAt, ImmutableArray<CatalogModel> Catalog, string? Error, TimeSpan Took);
 
-/// <summary>Probes an instance by its kind: <see cref="OllamaProbe"/> or <see cref="OpenAIProbe"/>; another region's bridge reports its capacity,
-/// too.</summary>
+/// <summary>Probes an instance by its kind (<see cref="OllamaProbe"/>, <see cref="OpenAIProbe"/>); another region's bridge reports its capacity, too.</summary>
 internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time)
 {
-    /// <summary>The service key of the probes' HTTP client: its connections close soon after a probe.</summary>
     public const string ClientKey = "probe";
 
-    /// <summary>Probes one instance. Throws only on cancellation by <paramref name="cancellationToken"/>.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="withCatalog">Whether to read the models on disk, too.</param>
-    /// <param name="timeout">The timeout of the probe.</param>
-    /// <param name="cancellationToken">Cancels the probe.</param>
-    /// <param name="catalogTimeout">The timeout of the model list, which may exceed the probe's; null for the probe's timeout.</param>
+    /// <summary>Throws only on cancellation by <paramref name="cancellationToken"/>. <paramref name="catalogTimeout"/> is null for the probe's timeout.</summary>
     public async Task<ProbeResult> ProbeAsync(
         Instance instance, bool withCatalog, TimeSpan timeout, CancellationToken cancellationToken, TimeSpan? catalogTimeout = null)
     {
@@ -113,7 +91,6 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         }
     }
 
-    /// <summary>Adds the model list, or the pending reading if the probe's timeout has passed.</summary>
     private static async Task<ProbeResult> WithCatalogAsync(
         ProbeResult result, Task<CatalogResult> reading, TimeSpan timeout, CancellationToken deadline, CancellationToken cancellationToken)
     {
@@ -128,7 +105,7 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         }
     }
 
-    /// <summary>Reads the model list. Throws only on cancellation by <paramref name="cancellationToken"/>.</summary>
+    /// <summary>Throws only on cancellation by <paramref name="cancellationToken"/>.</summary>
     private async Task<CatalogResult> ReadCatalogAsync(Instance instance, long askedAt, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using var limit = new LinkedTimeout(timeout, time, cancellationToken);
@@ -165,7 +142,6 @@ internal sealed class InstanceProbe(HttpMessageInvoker client, TimeProvider time
         return new ProbeAnswer(response.StatusCode, await response.Content.ReadAsByteArrayAsync(cancellationToken), Origin(response.Headers.Location));
     }
 
-    /// <summary>The target of a redirect without the parts that may contain secrets.</summary>
     private static string? Origin(Uri? location) =>
         location is null ? null : location.IsAbsoluteUri ? location.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) : "another path";
 

@@ -30,28 +30,21 @@ internal sealed class InstanceWatch(Instance instance)
 
     public bool Draining { get; private set; }
 
-    /// <summary>The deadline of its drain; null if there is none.</summary>
     public DateTimeOffset? DrainDeadline { get; private set; }
 
     /// <summary><see cref="DrainDeadline"/> in monotonic time, computed when the directive arrived.</summary>
     public Moment? DrainDue { get; private set; }
 
-    /// <summary>
-    /// Whether the instance was drained by a deadline, ended and is healthy again. In a pod this is a new process after a restart of the
-    /// container; the hook that drained the previous process never ends its drain.
-    /// </summary>
+    /// <summary>Whether it ended after a drain with a deadline and is healthy again: a new process, whose drain no hook would end.</summary>
     public bool IsBackFromDrain => _endedDrained && Status == InstanceStatus.Healthy;
 
-    /// <summary>
-    /// Starts, changes or ends the drain. The deadline is given by the wall clock and in monotonic time (<paramref name="due"/>); null for none.
-    /// </summary>
+    /// <summary>The deadline is given by the wall clock and in monotonic time (<paramref name="due"/>); null for none.</summary>
     public void Drain(bool draining, DateTimeOffset? deadline, Moment? due)
     {
         (Draining, DrainDeadline, DrainDue) = (draining, deadline, due);
         _endedDrained = false;
     }
 
-    /// <summary>Whether it comes from the configuration; false if an operator added it.</summary>
     public bool IsConfigured { get; set; } = true;
 
     /// <summary>Since when it is shutting down or no longer discovered; null if neither.</summary>
@@ -70,12 +63,10 @@ internal sealed class InstanceWatch(Instance instance)
     /// <summary>The end of this gateway's own ejection; in the past if there is none.</summary>
     public Moment OwnEjectionUntil { get; private set; }
 
-    /// <summary>Whether a model list that takes longer than a probe is still being read.</summary>
     public bool IsCatalogLate { get; set; }
 
     public Task? Probe { get; set; }
 
-    /// <summary>Applies a probe's result.</summary>
     /// <returns>True if the status changed.</returns>
     public bool Apply(ProbeResult result, HealthOptions options, Moment now)
     {
@@ -137,7 +128,6 @@ internal sealed class InstanceWatch(Instance instance)
         return before != Status;
     }
 
-    /// <summary>Applies a model list that took longer than its probe.</summary>
     /// <returns>True if the status changed.</returns>
     public bool Apply(CatalogResult result, HealthOptions options, Moment now)
     {
@@ -165,7 +155,6 @@ internal sealed class InstanceWatch(Instance instance)
         return false;
     }
 
-    /// <summary>Ejects the instance for failed requests.</summary>
     /// <returns>True if the status changed.</returns>
     public bool Eject(InstanceFailure failure, HealthOptions options, Moment now)
     {
@@ -195,8 +184,7 @@ internal sealed class InstanceWatch(Instance instance)
         return true;
     }
 
-    /// <summary>Ejects the instance because requests of another gateway failed.</summary>
-    /// <returns>True if the status changed.</returns>
+    /// <summary>Ejects the instance because requests of another gateway failed. Returns whether the status changed.</summary>
     public bool EjectUntil(Moment until, HealthOptions options, Moment now)
     {
         // Each exchange repeats the same ejection with slightly different times.
@@ -217,7 +205,6 @@ internal sealed class InstanceWatch(Instance instance)
         return changed;
     }
 
-    /// <summary>Resets the duration of the next ejection after a served request.</summary>
     public void ResetEjectionTime() => _ejectionsInRow = 0;
 
     /// <summary>Probes again as soon as the probe in progress has ended.</summary>
@@ -227,14 +214,12 @@ internal sealed class InstanceWatch(Instance instance)
         _isProbeRequested = Probe is not null;
     }
 
-    /// <summary>Probes again at once.</summary>
     public void ProbeNow(Moment now)
     {
         NextProbe = now;
         NextCatalog = now;
     }
 
-    /// <summary>Models in memory; for an OpenAI server all of its models.</summary>
     private ImmutableArray<LoadedModel> Loaded => Instance.OpenAI is null ? _loaded : OpenAIProbe.Loaded(_catalog);
 
     public InstanceView ToView() =>

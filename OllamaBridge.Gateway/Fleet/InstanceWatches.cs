@@ -15,18 +15,13 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     /// <summary>The allowance of slots on a new instance before other gateways' claims on it are known.</summary>
     public Func<int, int> FirstAllowance { get; set; } = static _ => int.MaxValue;
 
-    /// <summary>All instances, the configured ones first.</summary>
     public IReadOnlyList<InstanceWatch> All => _watches;
 
     public InstanceWatch? Find(Instance instance) => _watches.Find(w => w.Instance == instance);
 
-    /// <summary>Finds an instance by its name, case-insensitive; null for none.</summary>
     public InstanceWatch? Find(string name) => _watches.Find(w => IsNamed(w, name));
 
-    /// <summary>
-    /// Updates the instances to configuration and operators' directives. Instances that remain keep their state. A discovered instance that is no
-    /// longer found is drained first, so that an operator or its own hook can still set a deadline.
-    /// </summary>
+    /// <summary>Remaining instances keep their state. One that discovery no longer finds is drained first, so that a deadline can still be set.</summary>
     /// <returns>The removed instances.</returns>
     public IReadOnlyList<Instance> Reconcile(IReadOnlyList<InstanceDefinition> configured, OperatorDirectives directives, Moment now)
     {
@@ -76,7 +71,6 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
         return gone;
     }
 
-    /// <summary>Removes instances that are no longer discovered and are idle.</summary>
     /// <returns>The removed instances.</returns>
     public IReadOnlyList<Instance> RemoveDrained(Moment now)
     {
@@ -132,9 +126,7 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
     public ImmutableArray<OwnEjection> OwnEjections(Moment now) =>
         [.. _watches.Where(w => w.OwnEjectionUntil > now).Select(w => new OwnEjection(w.Instance.Name, w.OwnEjectionUntil, w.Instance.Incarnation))];
 
-    /// <summary>
-    /// Converts a wall-clock deadline into monotonic time. Called once for each directive: a later jump of the clock does not move the deadline.
-    /// </summary>
+    /// <summary>Called once for each directive: a later jump of the clock does not move the deadline.</summary>
     private Moment? DueOf(DateTimeOffset? deadline) => deadline is { } until ? time.GetMoment() + (until - time.GetWallClock()) : null;
 
     private static bool IsNamed(InstanceWatch watch, string name) => string.Equals(watch.Instance.Name, name, StringComparison.OrdinalIgnoreCase);
@@ -143,7 +135,6 @@ internal sealed class InstanceWatches(IOptions<HealthOptions> options, TimeProvi
         instance.Name == definition.Name && instance.Url == definition.Url && instance.Kind == definition.Kind
             && instance.Incarnation == definition.Incarnation;
 
-    /// <summary>Whether a leaving instance is idle. One that does not respond is removed as soon as it has no requests.</summary>
     private static bool IsOver(InstanceWatch watch, Moment now) =>
         watch is { Instance: { SlotsUsed: 0, UsedElsewhere: 0 } }
         && (watch.Status != InstanceStatus.Healthy || (now - watch.LeavingSince >= LeaveTime && !(watch.DrainDue > now)));

@@ -6,22 +6,16 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <summary>An instance whose model has another digest than the one that the fleet serves under its name.</summary>
 internal readonly record struct DigestMismatch(string Model, Instance Instance, string Digest, string Served)
 {
-    /// <summary>The first 12 digits of a digest, as in <c>ollama list</c>.</summary>
     public static string Short(string digest) => digest.Length > 12 ? digest[..12] : digest;
 }
 
-/// <summary>Chooses the served digest if instances have several under one name. Pure.</summary>
+/// <summary>Chooses the served digest: the configured one, else the newest (<c>modified_at</c>) on a usable instance, preferably of this region. Pure.</summary>
 /// <param name="configured">Digests by canonical name, or their first digits; a missing name has none.</param>
-/// <remarks>
-/// By default the newest one (<c>modified_at</c>) on a usable instance is served. So a newly pulled model is used at once, and a name does not
-/// vanish with the only instance that has the newest. Other regions' bridges follow the digest of this region.
-/// </remarks>
 internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configured = null)
 {
     private readonly FrozenDictionary<string, string> _configured =
         (configured ?? FrozenDictionary<string, string>.Empty).ToFrozenDictionary(p => p.Key, p => Normalize(p.Value)!, StringComparer.Ordinal);
 
-    /// <summary>The rule without configured digests.</summary>
     public static ModelDigests Newest { get; } = new();
 
     /// <summary>The form of a digest for comparisons: without <c>sha256:</c>, in lower case; null for none.</summary>
@@ -33,10 +27,7 @@ internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configur
         return text.StartsWith("sha256:", StringComparison.Ordinal) ? text["sha256:".Length..] : text;
     }
 
-    /// <summary>Divides a model's placements into those with the served digest and the others.</summary>
-    /// <param name="key">The model's canonical name.</param>
-    /// <param name="all">The placements. One without a digest matches every digest.</param>
-    /// <returns>The served digest, null if no instance reports one; its placements; the other placements.</returns>
+    /// <summary>Divides placements into those with the served digest and the others. A placement without a digest matches every digest.</summary>
     public (string? Digest, ImmutableArray<ModelPlacement> Served, ImmutableArray<ModelPlacement> Others) Divide(string key, ImmutableArray<ModelPlacement> all)
     {
         string? only = null;
@@ -76,9 +67,7 @@ internal sealed class ModelDigests(IReadOnlyDictionary<string, string>? configur
     }
 }
 
-/// <summary>The digest that began a response: only the same digest may continue it. The default allows any.</summary>
-/// <param name="IsSet">Whether the pin restricts the digest.</param>
-/// <param name="Digest">The digest; null if its instance does not report one.</param>
+/// <summary>The digest that began a response: only the same may continue it. The default allows any; <c>Digest</c> is null if the instance reports none.</summary>
 internal readonly record struct DigestPin(bool IsSet, string? Digest)
 {
     public static DigestPin Of(ModelPlacement placement) => new(true, placement.Digest);

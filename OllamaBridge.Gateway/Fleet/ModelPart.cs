@@ -2,19 +2,10 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The part of a model's placements that a request can use: instances that have its route and know the model by the client's spelling.</summary>
-/// <param name="Route">The route; none if it makes no difference.</param>
-/// <param name="Name">The model's name in the client's spelling; null if it makes no difference.</param>
+/// <summary>The placements that have a request's route and the client's spelling of the name. No route, or a null name: it makes no difference.</summary>
 internal readonly record struct ModelPart(ApiRoutes Route, string? Name);
 
-/// <summary>
-/// The parts of a model that servers with only OpenAI's API have: computed once for each snapshot, so that a request finds its part
-/// without a search.
-/// </summary>
-/// <remarks>
-/// Ollama's names are case-insensitive and have a default tag; those servers compare ids exactly. One model of the fleet may therefore have
-/// several ids there, and a request may use only the servers that have exactly its spelling.
-/// </remarks>
+/// <summary>The parts of a model on OpenAI servers, computed once for each snapshot. Those servers compare ids exactly: one model may have several ids.</summary>
 internal sealed class ModelParts
 {
     private static readonly ApiRoutes[] Routes =
@@ -42,16 +33,12 @@ internal sealed class ModelParts
         return null;
     }
 
-    /// <summary>The part that a request can use.</summary>
-    /// <returns>Null if there is none.</returns>
     public ModelView? Find(in ModelPart part)
     {
         var views = part.Name is not null && _byId.TryGetValue(part.Name, out var known) ? known : _others;
         return views[Math.Max(0, Array.IndexOf(Routes, part.Route))];
     }
 
-    /// <param name="whole">The model.</param>
-    /// <param name="id">The requested name.</param>
     /// <param name="known">The parts so far. Equal parts share one object, so that requests with the same choice share one queue.</param>
     private static ModelView?[] Divide(ModelView whole, string? id, List<ModelView> known)
     {

@@ -4,17 +4,11 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The result of probing an Ollama server.</summary>
-/// <param name="Version">The server's version; null if it does not report one.</param>
-/// <param name="Loaded">The models in memory; default if the server does not report them, or not in time.</param>
-/// <param name="Remarks">Capabilities of Ollama that the server lacks.</param>
+/// <summary>The result of probing an Ollama server. <c>Loaded</c> is default if the server does not report the models in memory, or not in time.</summary>
 internal sealed record OllamaHealth(string? Version, ImmutableArray<LoadedModel> Loaded, ImmutableArray<string> Remarks);
 
-/// <summary>Probes a server with Ollama's API: <c>/api/version</c>, <c>/api/ps</c> and <c>/api/tags</c>.</summary>
-/// <remarks>
-/// Old servers and other implementations lack some of the routes. An Ollama server must report a version or a list of models: some servers of
-/// other kinds respond 200 on every path.
-/// </remarks>
+/// <summary>Probes a server with Ollama's API: <c>/api/version</c>, <c>/api/ps</c> and <c>/api/tags</c>. Old servers lack some of them.</summary>
+/// <remarks>It must report a version or a list of models: some servers of other kinds respond 200 on every path.</remarks>
 internal static class OllamaProbe
 {
     public const string VersionPath = "/api/version";
@@ -23,13 +17,9 @@ internal static class OllamaProbe
 
     public const string TagsPath = "/api/tags";
 
-    /// <summary>Probes version and memory.</summary>
-    /// <param name="get">Sends a GET request to a path.</param>
     /// <exception cref="HttpRequestException">An error response, or not an Ollama server.</exception>
     public static async Task<OllamaHealth> ProbeAsync(Func<string, Task<ProbeAnswer>> get) => await ReadMemoryAsync(get, await ReadVersionAsync(get));
 
-    /// <summary>Reads the version.</summary>
-    /// <param name="get">Sends a GET request to a path.</param>
     /// <returns>Null if the server reports models, but no version.</returns>
     /// <exception cref="HttpRequestException">An error response, or not an Ollama server.</exception>
     public static async Task<string?> ReadVersionAsync(Func<string, Task<ProbeAnswer>> get)
@@ -47,13 +37,8 @@ internal static class OllamaProbe
             $"this is no Ollama server: {VersionPath} responded with {(int)answer.Status} without a version, {TagsPath} {(int)tags.Status} without models; if it speaks OpenAI's API, set Kind to OpenAI");
     }
 
-    /// <summary>Reads the models in memory of a server that responds.</summary>
     /// <param name="get">Sends a GET request to a path; throws <see cref="OperationCanceledException"/> after the probe's timeout.</param>
-    /// <param name="version">The server's version; null if it does not report one.</param>
-    /// <remarks>
-    /// Ollama since July 2026 delays the response while it loads a model (<c>loadedModels</c> in <c>server/sched.go</c> waits for the
-    /// runner's <c>refMu</c>). A server that serves other routes meanwhile is healthy; its previous list remains valid.
-    /// </remarks>
+    /// <remarks>Ollama since July 2026 responds only after a load (<c>loadedModels</c> in <c>server/sched.go</c>): the previous list remains valid.</remarks>
     /// <exception cref="HttpRequestException">An error response.</exception>
     public static async Task<OllamaHealth> ReadMemoryAsync(Func<string, Task<ProbeAnswer>> get, string? version)
     {
@@ -75,7 +60,6 @@ internal static class OllamaProbe
         return new OllamaHealth(version, loaded, remarks.ToImmutable());
     }
 
-    /// <summary>Reads the model list.</summary>
     /// <exception cref="HttpRequestException">The response has no model list.</exception>
     public static async Task<ImmutableArray<CatalogModel>> ReadCatalogAsync(Func<string, Task<ProbeAnswer>> get)
     {
@@ -125,7 +109,6 @@ internal static class OllamaProbe
         return models.ToImmutable();
     }
 
-    /// <summary>A model's name: <c>name</c>, else <c>model</c>; some servers write only one of them.</summary>
     private static string? Name(JsonElement json) =>
         json.ValueKind != JsonValueKind.Object ? null
         : (json.TryGetProperty("name", out var name) ? JsonValues.Text(name) : null) ?? (json.TryGetProperty("model", out name) ? JsonValues.Text(name) : null);

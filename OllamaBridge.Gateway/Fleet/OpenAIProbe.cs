@@ -5,18 +5,13 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Probes a server with only OpenAI's API: its health route, and <c>/v1/models</c> if its models are not configured.</summary>
-/// <remarks>Never sends a request to a path under <c>/api</c>.</remarks>
+/// <summary>Probes a server with only OpenAI's API. Never sends a request to a path under <c>/api</c>.</summary>
 internal static class OpenAIProbe
 {
-    /// <summary>The default health route of vLLM, llama-server and SGLang.</summary>
     public const string HealthPath = "/health";
 
     public const string ModelsPath = "/v1/models";
 
-    /// <summary>Probes the server's health.</summary>
-    /// <param name="service">The server's settings.</param>
-    /// <param name="get">Sends a GET request to a path.</param>
     /// <exception cref="HttpRequestException">No response, or an error response.</exception>
     public static async Task ProbeAsync(OpenAIService service, Func<string, Task<ProbeAnswer>> get)
     {
@@ -48,10 +43,8 @@ internal static class OpenAIProbe
         return Read(answer.Body);
     }
 
-    /// <summary>The configured models; empty if the server lists them.</summary>
     public static ImmutableArray<CatalogModel> Configured(Instance instance) => instance.OpenAI is { } service ? Configured(service) : [];
 
-    /// <summary>All models of the server, because they are always in memory.</summary>
     public static ImmutableArray<LoadedModel> Loaded(ImmutableArray<CatalogModel> catalog) =>
         [.. catalog.Select(m => new LoadedModel(m.Key, m.Name, DateTimeOffset.MaxValue, ReadOnlyMemory<byte>.Empty))];
 

@@ -4,9 +4,6 @@ using OllamaBridge.Gateway.Discovery;
 namespace OllamaBridge.Gateway.Fleet;
 
 /// <summary>The operators' directives known to this gateway, and its own ejections: all state that it shares with others. Immutable.</summary>
-/// <param name="Drains">Drain directives.</param>
-/// <param name="Members">Directives that add or remove instances.</param>
-/// <param name="Ejections">This gateway's ejections and their ends.</param>
 internal sealed record OperatorDirectives(
     VersionedMap<DrainMark> Drains, VersionedMap<MemberMark> Members, ImmutableArray<OwnEjection> Ejections)
 {
@@ -19,18 +16,12 @@ internal sealed record OperatorDirectives(
     public static bool IsSpent<T>(T word, DateTimeOffset now)
         where T : struct, IDirective => word.IsUndoing && word.Version < (now - Memory).ToUnixTimeMilliseconds();
 
-    /// <summary>Whether an instance is to be drained. The directive refers to a name and may be older than the instance.</summary>
-    /// <param name="name">The instance's name.</param>
-    /// <param name="incarnation">The server's incarnation (<see cref="InstanceDefinition.Incarnation"/>); null if unknown.</param>
+    /// <summary>The directive refers to a name and may be older than the instance. A null incarnation is unknown.</summary>
     public bool IsDrained(string name, string? incarnation = null) => Drains.TryGet(name, out var mark) && mark.Draining && mark.IsOn(incarnation);
 
-    /// <summary>The deadline of an instance's drain; null if it has none or is not drained.</summary>
-    /// <param name="name">The instance's name.</param>
-    /// <param name="incarnation">The server's incarnation; null if unknown.</param>
     public DateTimeOffset? DrainDeadline(string name, string? incarnation = null) =>
         Drains.TryGet(name, out var mark) && mark.IsOn(incarnation) ? mark.Until : null;
 
-    /// <summary>Merges directives from other gateways.</summary>
     /// <returns>This object if none is new.</returns>
     public OperatorDirectives Merge(ImmutableArray<DrainMark> drains, ImmutableArray<MemberMark> members, DateTimeOffset now)
     {
@@ -38,11 +29,6 @@ internal sealed record OperatorDirectives(
         return heard == Drains && joined == Members ? this : this with { Drains = heard, Members = joined };
     }
 
-    /// <summary>Starts or ends a drain.</summary>
-    /// <param name="name">The instance's name.</param>
-    /// <param name="draining">True to drain.</param>
-    /// <param name="now">The time.</param>
-    /// <param name="deadline">The drain's deadline; null for none.</param>
     /// <param name="incarnation">The incarnation to drain; null for all past and future servers of the name.</param>
     public OperatorDirectives Drain(string name, bool draining, DateTimeOffset now, DateTimeOffset? deadline = null, string? incarnation = null)
     {

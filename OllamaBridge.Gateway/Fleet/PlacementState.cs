@@ -5,8 +5,7 @@ using OllamaBridge.Gateway.Fleet.Parallelism;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>The mutable state of one model on one instance: memory, leases, speed.</summary>
-/// <remarks>Lives across snapshots as long as the instance lists the model. Written by the fleet's owner and by leases.</remarks>
+/// <summary>The mutable state of one model on one instance, kept across snapshots. Written by the fleet's owner and by leases.</summary>
 internal sealed class PlacementState(ModelState model, Instance? instance = null)
 {
     // A recent sample weighs 0.2: about five samples move the mean, a single slow one does not dominate it.
@@ -37,14 +36,11 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
 
     public int Active => Volatile.Read(ref _active);
 
-    /// <summary>Whether the model is in memory or being loaded.</summary>
-    /// <remarks>False if it has running requests but will be evicted for another model: a new request would not find it.</remarks>
+    /// <summary>Whether the model is in memory or being loaded. False if it will be evicted after its running requests.</summary>
     public bool IsResident => Volatile.Read(ref _memory) != Absent;
 
-    /// <summary>Whether the model was observed in memory (<c>/api/ps</c>, or a response), not only requested.</summary>
     public bool IsLoaded => Volatile.Read(ref _memory) == Loaded;
 
-    /// <summary>Whether the model was requested and has not been observed in memory since.</summary>
     public bool IsLoading => Volatile.Read(ref _memory) == Loading;
 
     /// <summary>Other names on the same instance that share the model's weights: a server loads the weights once for all of them.</summary>
@@ -64,7 +60,6 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         }
     }
 
-    /// <summary>Whether the weights were observed in memory, under this name or a twin's.</summary>
     public bool HasLoadedWeights
     {
         get
@@ -86,17 +81,11 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
     /// <summary>When the instance last served a request for the model, in the same ticks; 0 for never.</summary>
     public long LastAnswered => Volatile.Read(ref _lastAnswered);
 
-    /// <summary>Recent seconds to the first byte for each byte of the request, as a bound for long prompts; 0 if unknown.</summary>
     public double SecondsPerByte => double.IsNaN(Volatile.Read(ref _secondsPerByte)) ? 0 : Volatile.Read(ref _secondsPerByte);
 
-    /// <summary>
-    /// The maximum of <see cref="SecondsPerByte"/> and the fleet's prefill estimate for the model; 0 if both are unknown.
-    /// </summary>
     public double LongestSecondsPerByte => Math.Max(SecondsPerByte, Model.Prefill.SecondsPerByte);
 
-    /// <summary>Adds a sample of the time to the first byte; a lost sample is harmless.</summary>
-    /// <param name="seconds">In seconds.</param>
-    /// <param name="bytes">The request's length in bytes; 0 if unknown.</param>
+    /// <summary><paramref name="bytes"/> is the length of the request; 0 if unknown. A lost sample is harmless.</summary>
     public void AddTimeToFirstToken(double seconds, long bytes = 0)
     {
         if (bytes > 0)
@@ -106,25 +95,19 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         Volatile.Write(ref _firstTokenRate, (float)(1 / Math.Max(mean, ShortestFirstToken)));
     }
 
-    /// <summary>1 / <see cref="TimeToFirstToken"/>, cached because every scheduling decision uses it; 0 if unknown.</summary>
     public float FirstTokenRate => Volatile.Read(ref _firstTokenRate);
 
-    /// <summary>The circuit breaker of the placement; null until the first lease, and if there is no instance.</summary>
     public PlacementGuard? Guard => Volatile.Read(ref _guard);
 
-    /// <summary>The recent overlap of its requests. Created on first use.</summary>
     public OverlapHistory Overlaps => Volatile.Read(ref _overlaps) ?? Interlocked.CompareExchange(ref _overlaps, new OverlapHistory(), null) ?? _overlaps!;
 
-    /// <summary>Whether <see cref="Guard"/> must be consulted before a request is sent.</summary>
     public bool IsRestricted => Volatile.Read(ref _isRestricted) != 0;
 
-    /// <summary>Whether the circuit is open after recent failures, so that no request is sent.</summary>
     public bool IsOpenAt(long now) => IsRestricted && Guard?.ConditionAt(now) == PlacementCondition.Open;
 
     /// <summary>The context (<c>num_ctx</c>) of the last request served here; null if it had none, or there was no request.</summary>
     public long? LastContext { get; set; }
 
-    /// <summary>Whether the model was observed here entirely in GPU memory.</summary>
     public bool WasInVram { get; set; }
 
     /// <summary>Begins a lease, unless the guard rejects it. With <paramref name="slowly"/> slow start may limit a recovered placement.</summary>
@@ -168,8 +151,6 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         instance?.NoteUse(now);
     }
 
-    /// <summary>Ends a lease.</summary>
-    /// <param name="now">The time.</param>
     /// <param name="answered">Whether the instance responded, so that the model is known to be in memory.</param>
     public void Leave(long now, bool answered)
     {
@@ -183,10 +164,8 @@ internal sealed class PlacementState(ModelState model, Instance? instance = null
         Interlocked.Decrement(ref _active);
     }
 
-    /// <summary>Marks the model as loading after a request that makes the instance load it.</summary>
     public void AssumeLoading(long now) => Assume(Loading, now);
 
-    /// <summary>Marks the model as evicted after a request for another model that needs its memory.</summary>
     public void AssumeEvicted(long now) => Assume(Absent, now);
 
     /// <summary>Applies the instance's own list; a list that was requested before the last known change is ignored.</summary>
@@ -241,19 +220,13 @@ internal sealed class ModelState(string key)
 
     public PrefillSpeed Prefill { get; } = new();
 
-    /// <summary>
-    /// Whether a liveness check by generation was observed to wait although the instance served the request: such servers run one request at a
-    /// time, and an unanswered check is no evidence of failure.
-    /// </summary>
+    /// <summary>Whether a liveness check by generation waited although the instance served the request: an unanswered check is no evidence of failure.</summary>
     public bool HasWaitingChecks { get; set; }
 
-    /// <summary>The number of its requests in the queue.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
-    /// <summary>The number of Ollama servers that have it in memory.</summary>
     public int Copies => Volatile.Read(ref _copies);
 
-    /// <summary>The number of placements with <see cref="PlacementState.IsRestricted"/>.</summary>
     public int Restricted => Volatile.Read(ref _restricted);
 
     public void AddRestricted(int change) => Interlocked.Add(ref _restricted, change);

@@ -3,16 +3,13 @@ using System.Security.Authentication;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Error texts for failed probes.</summary>
 internal static class ProbeError
 {
     // Error texts of SslStream and OpenSSL that no exception type distinguishes.
     private static readonly string[] NotTls = ["Cannot determine the frame size", "unexpected packet format", "wrong version number", "packet length too long"];
     private static readonly string[] WantsCertificate = ["certificate required", "CertificateRequired", "bad certificate", "BadCertificate", "handshake failure", "HandshakeFailure"];
 
-    /// <summary>
-    /// Describes an error for an operator: its cause, not the exceptions that wrap it. <paramref name="isTls"/> is true for an https address.
-    /// </summary>
+    /// <summary>Describes the cause for an operator, not the exceptions that wrap it. <paramref name="isTls"/> is true for an https address.</summary>
     public static string Describe(Exception exception, bool isTls = false) => exception switch
     {
         HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded } when isTls =>

@@ -30,14 +30,10 @@ internal sealed class ProbeRunner(InstanceProbe probe, InstanceWatches watches, 
                 watch.Probe = RunAsync(watch, watch.NextCatalog <= now && !watch.IsCatalogLate, stoppingToken);
     }
 
-    /// <summary>Probes instances and waits for the results.</summary>
     public Task<ProbeResult[]> RunAsync(IEnumerable<InstanceWatch> instances, CancellationToken cancellationToken) =>
         Task.WhenAll(instances.Select(w => probe.ProbeAsync(w.Instance, true, Settings.Timeout, cancellationToken, Settings.CatalogTimeout)));
 
-    /// <summary>Reads the model lists of instances.</summary>
-    /// <param name="instances">The instances.</param>
     /// <param name="done">Called once the lists have been read and published.</param>
-    /// <param name="stoppingToken">Canceled at shutdown.</param>
     public void ReadCatalogs(IReadOnlyCollection<InstanceWatch> instances, Action done, CancellationToken stoppingToken)
     {
         var since = time.GetTimestamp();
@@ -51,9 +47,7 @@ internal sealed class ProbeRunner(InstanceProbe probe, InstanceWatches watches, 
         _waits.Add(done, since, instances.Select(w => w.Instance));
     }
 
-    /// <summary>Reads the models in memory of all healthy instances.</summary>
     /// <param name="done">Called once the lists have been read and published.</param>
-    /// <param name="stoppingToken">Canceled at shutdown.</param>
     public void ReadRunning(Action done, CancellationToken stoppingToken)
     {
         var since = time.GetTimestamp();
@@ -64,7 +58,6 @@ internal sealed class ProbeRunner(InstanceProbe probe, InstanceWatches watches, 
         _waits.Add(done, since, instances.Select(w => w.Instance), isForLists: false);
     }
 
-    /// <summary>Records a result. Callers that wait for it are completed by <see cref="CompleteWaits"/>.</summary>
     public void Note(InstanceWatch watch, ProbeResult result)
     {
         if (result.LateCatalog is { } late)
@@ -76,7 +69,6 @@ internal sealed class ProbeRunner(InstanceProbe probe, InstanceWatches watches, 
         _waits.Note(result);
     }
 
-    /// <summary>Completes the callers whose lists have all been read and published.</summary>
     public void CompleteWaits() => _waits.Complete();
 
     public void Forget(IReadOnlyList<Instance> removed)
@@ -85,7 +77,6 @@ internal sealed class ProbeRunner(InstanceProbe probe, InstanceWatches watches, 
             _waits.Forget(instance);
     }
 
-    /// <summary>Waits for the end of the probes in progress.</summary>
     public async Task EndAsync() =>
         await Task.WhenAll(watches.All.Select(w => w.Probe ?? Task.CompletedTask)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 

@@ -3,15 +3,9 @@ namespace OllamaBridge.Gateway.Fleet;
 /// <summary>Divides the slots of one instance among gateways. Pure: gateways with the same input get the same shares.</summary>
 internal static class SlotShares
 {
-    /// <summary>Divides the slots.</summary>
-    /// <param name="slots">The number of slots.</param>
+    /// <summary>Max-min fair: no gateway gets less than its demand while another gets more than one slot more. Unclaimed slots are divided evenly.</summary>
     /// <param name="demands">Each gateway's used and wanted slots, in the same order on all gateways.</param>
     /// <param name="turn">Selects the gateway that gets surplus slots first: any number that all gateways agree on and that advances.</param>
-    /// <param name="shares">Receives each gateway's share; their sum is <paramref name="slots"/>.</param>
-    /// <remarks>
-    /// Max-min fair: no gateway gets less than its demand while another gets more than one slot more. Unclaimed slots are divided evenly, so that
-    /// each gateway can serve its next request at once.
-    /// </remarks>
     public static void Divide(int slots, ReadOnlySpan<int> demands, long turn, Span<int> shares)
     {
         shares = shares[..demands.Length];
@@ -49,7 +43,6 @@ internal static class SlotShares
             shares[Place(turn + i, demands.Length)]++;
     }
 
-    /// <summary>Gives one slot each to some of the gateways that want one, in rotation from the gateway whose turn it is.</summary>
     private static void HandOut(int left, int hungry, ReadOnlySpan<int> demands, long turn, Span<int> shares)
     {
         var first = Place(turn, hungry);

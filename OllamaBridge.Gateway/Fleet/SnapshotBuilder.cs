@@ -6,12 +6,7 @@ using OllamaBridge.Gateway.Fleet.Weights;
 
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>Builds snapshots from the owner's state and keeps the state objects of models and placements between them.</summary>
-/// <param name="keeper">Receives the probes' findings on placements; null for none.</param>
-/// <param name="tiers">The cold tiers; null for none.</param>
-/// <param name="digests">The rule that chooses the served digest; null for the newest.</param>
-/// <param name="weights">The digests that share their weights; null for none.</param>
-/// <remarks>Used only by the fleet's owner.</remarks>
+/// <summary>Builds snapshots and keeps the state of models and placements between them. Used only by the fleet's owner.</summary>
 internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers? tiers = null, ModelDigests? digests = null, ModelWeights? weights = null)
 {
     private readonly Dictionary<string, CatalogModel> _lastSeen = new(StringComparer.Ordinal);
@@ -21,10 +16,8 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
     private readonly Dictionary<Instance, PlacementState> _anythingPlacements = [];
     private long _version;
 
-    /// <summary>The cold tiers, from the next snapshot on.</summary>
     public ColdTiers Tiers { get; set; } = tiers ?? ColdTiers.None;
 
-    /// <summary>The rule that chooses the served digest, from the next snapshot on.</summary>
     public ModelDigests Digests { get; set; } = digests ?? ModelDigests.Newest;
 
     /// <summary>Builds the next snapshot from the views of all instances in configured order.</summary>
@@ -86,10 +79,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
         };
     }
 
-    /// <summary>Applies an instance's list of models in memory.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="loaded">Canonical names.</param>
-    /// <param name="askedAt">When the list was requested, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+    /// <summary><paramref name="loaded"/> has canonical names. <paramref name="askedAt"/> is the time of the request for the list, in ticks.</summary>
     public void ObserveLoaded(Instance instance, IReadOnlySet<string> loaded, long askedAt)
     {
         // An OpenAI server's models are always in memory.
@@ -158,9 +148,7 @@ internal sealed class SnapshotBuilder(PlacementKeeper? keeper = null, ColdTiers?
 
     private string? WeightsOf(CatalogModel model) => model.Digest is { } digest ? weights?.KeyOf(digest) ?? digest : null;
 
-    /// <summary>
-    /// The key of a placement's state. An OpenAI server may have two models whose names Ollama treats as equal, so each id has its own state.
-    /// </summary>
+    /// <summary>An OpenAI server may have two models whose names Ollama treats as equal, so each id has its own state.</summary>
     private static string CellOf(Instance instance, CatalogModel model) => instance.OpenAI is null ? model.Key : model.Name;
 
     private ModelState ModelStateOf(string key)

@@ -1,6 +1,5 @@
 namespace OllamaBridge.Gateway.Fleet;
 
-/// <summary>A configured tier.</summary>
 internal sealed record Tier(ColdTier Cold, TierOptions Options)
 {
     public string Name => Cold.Name;

@@ -28,12 +28,10 @@ internal sealed class VersionedMap<T>
 
     public bool TryGet(string instance, out T directive) => _directives.TryGetValue(instance, out directive);
 
-    /// <summary>The version that makes a new directive the newest.</summary>
     public long NextVersion(string instance, DateTimeOffset now) =>
         Math.Max(now.ToUnixTimeMilliseconds(), _directives.TryGetValue(instance, out var known) ? known.Version + 1 : 0);
 
-    /// <summary>Merges directives and removes expired ones.</summary>
-    /// <returns>This object if none is new.</returns>
+    /// <summary>Removes expired directives, too. Returns this object if none is new.</summary>
     public VersionedMap<T> Merge(ImmutableArray<T> directives, DateTimeOffset now)
     {
         var all = _directives;

@@ -4,14 +4,9 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Registers options that are read from sections of <c>Bridge</c>.</summary>
 internal static class BridgeOptionsExtensions
 {
-    /// <summary>Adds the options of a section: strictly validated at startup, and updated by accepted changes.</summary>
-    /// <remarks>
-    /// <see cref="IOptions{TOptions}.Value"/> always belongs to the settings in effect. Settings that are read only once are marked with
-    /// <see cref="RestartRequiredAttribute"/>. Every public property is a setting: strict validation and the JSON schema include it.
-    /// </remarks>
+    /// <summary>Validated at startup, and updated by accepted changes. Every public property is a setting (<see cref="RestartRequiredAttribute"/>).</summary>
     public static IServiceCollection AddBridgeOptions<TOptions, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TValidator>(
         this IServiceCollection services, string section)
         where TOptions : class, new()
@@ -33,7 +28,6 @@ internal static class BridgeOptionsExtensions
             section, ActivatorUtilities.CreateInstance<TValidator>(provider), provider.GetRequiredService<BridgeSettings>()));
     }
 
-    /// <summary>Validates all options before they are used.</summary>
     /// <exception cref="OptionsValidationException">Contains every error of every section once.</exception>
     public static void ValidateOptions(this IHost host)
     {

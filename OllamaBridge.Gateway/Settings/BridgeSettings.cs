@@ -24,12 +24,7 @@ internal sealed class BridgeSettings : IDisposable
     private volatile IReadOnlyList<string> _refused = [];
     private volatile IReadOnlyList<string> _pending = [];
 
-    /// <summary>Reads the settings at startup.</summary>
-    /// <param name="configuration">The whole configuration.</param>
-    /// <param name="sections">All options types and their sections.</param>
     /// <param name="validation">Validates changes; null for settings that never change.</param>
-    /// <param name="files">The configuration's files; null if there are none.</param>
-    /// <param name="logger">The log of changes.</param>
     public BridgeSettings(
         IConfiguration configuration,
         IEnumerable<OptionsSection> sections,
@@ -47,8 +42,7 @@ internal sealed class BridgeSettings : IDisposable
         _current = _first = new SettingsSnapshot(read.Values);
     }
 
-    /// <summary>Raised after each accepted change of the configuration, also if no setting of <c>Bridge</c> changed.</summary>
-    /// <remarks>A handler must not block; its exception is logged.</remarks>
+    /// <summary>Raised after each accepted change, also if no setting of <c>Bridge</c> changed. A handler must not block; its exception is logged.</summary>
     public event Action? Changed;
 
     public SettingObject Tree { get; }
@@ -58,7 +52,6 @@ internal sealed class BridgeSettings : IDisposable
 
     public SettingsSnapshot Current => _current;
 
-    /// <summary>Whether they differ from those at startup.</summary>
     public bool HasChanged => !ReferenceEquals(_current, _first);
 
     /// <summary>The errors of the last change, which was rejected; empty if it was accepted.</summary>
@@ -67,11 +60,8 @@ internal sealed class BridgeSettings : IDisposable
     /// <summary>Changed keys that take effect only after a restart.</summary>
     public IReadOnlyList<string> Pending => _pending;
 
-    /// <summary>The errors of one section's options type.</summary>
     public IEnumerable<string> MistakesOf(string section) => Mistakes.Where(m => string.Equals(Owner(m), section, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>Reads the settings at startup, and follows changes.</summary>
-    /// <inheritdoc cref="BridgeSettings(IConfiguration, IEnumerable{OptionsSection}, SettingsValidation?, ConfigurationFiles?, ILogger{BridgeSettings}?)"/>
     public static BridgeSettings Follow(
         IConfiguration configuration, IEnumerable<OptionsSection> sections, SettingsValidation validation, ConfigurationFiles? files, ILogger<BridgeSettings>? logger)
     {
@@ -82,7 +72,6 @@ internal sealed class BridgeSettings : IDisposable
 
     public void Dispose() => _registration?.Dispose();
 
-    /// <summary>Applies a changed configuration, or rejects it as a whole.</summary>
     internal void Reload()
     {
         lock (_lock)

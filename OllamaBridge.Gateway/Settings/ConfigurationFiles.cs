@@ -3,13 +3,11 @@ using Microsoft.Extensions.Configuration.Json;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>Detects configuration files that can no longer be read, so that their settings are not treated as removed.</summary>
-/// <remarks>.NET clears the settings of an unreadable or deleted file and reports that as an ordinary change.</remarks>
+/// <summary>Detects unreadable or deleted configuration files, because .NET clears their settings and reports that as an ordinary change.</summary>
 internal sealed class ConfigurationFiles
 {
     private readonly FileConfigurationProvider[] _present;
 
-    /// <summary>Records the files that the configuration has now.</summary>
     public ConfigurationFiles(IConfigurationRoot configuration)
     {
         _present = [.. configuration.Providers.OfType<FileConfigurationProvider>().Where(p => PathOf(p) is not null)];
@@ -18,7 +16,6 @@ internal sealed class ConfigurationFiles
             provider.Source.OnLoadException = static failure => failure.Ignore = true;
     }
 
-    /// <summary>One line for each file that cannot be read now.</summary>
     public IEnumerable<string> FindMistakes() => _present.Select(Mistake).OfType<string>();
 
     private static string? Mistake(FileConfigurationProvider provider)

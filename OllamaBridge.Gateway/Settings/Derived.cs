@@ -3,14 +3,12 @@ using Microsoft.Extensions.Options;
 namespace OllamaBridge.Gateway.Settings;
 
 /// <summary>A value computed once from each accepted state of options. Thread-safe; concurrent readers may compute it twice.</summary>
-/// <param name="options">The options.</param>
 /// <param name="compute">Computes the value. Other options that it reads are of the same state or a later one.</param>
 internal sealed class Derived<TOptions, TValue>(IOptions<TOptions> options, Func<TOptions, TValue> compute)
     where TOptions : class
 {
     private volatile Entry? _entry;
 
-    /// <summary>The value for the options in effect.</summary>
     public TValue Value
     {
         get

@@ -13,9 +13,7 @@ internal static partial class Duration
     public const string Pattern =
         @"^\s*(0|-?([0-9]+\.)?([01]?[0-9]|2[0-3]):[0-5]?[0-9](:[0-5]?[0-9](\.[0-9]{1,7})?)?|(?=[0-9])([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?)\s*$";
 
-    /// <summary>Reads a duration. A number without a unit is refused, except 0: .NET would read 5 as five days.</summary>
-    /// <param name="text">The text.</param>
-    /// <param name="duration">The duration; zero if the text is not one.</param>
+    /// <summary>A number without a unit is refused, except 0: .NET would read 5 as five days.</summary>
     public static bool TryParse(string text, out TimeSpan duration)
     {
         duration = TimeSpan.Zero;
@@ -27,7 +25,6 @@ internal static partial class Duration
         return Units().Match(trimmed) is { Success: true, Length: > 0 } match && TryAdd(match, out duration);
     }
 
-    /// <summary>The shortest form of a duration, such as <c>1h30m</c>.</summary>
     public static string Format(TimeSpan duration)
     {
         if (duration <= TimeSpan.Zero || duration.Ticks % TimeSpan.TicksPerMillisecond != 0)

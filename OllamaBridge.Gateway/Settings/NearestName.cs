@@ -5,9 +5,7 @@ internal static class NearestName
 {
     private const double PartWeight = 0.5;
 
-    /// <summary>The name with the fewest edits from a text, case-insensitive; null if there are no names.</summary>
-    /// <param name="text">The misspelt name.</param>
-    /// <param name="names">The valid names; the first of equally close ones is returned.</param>
+    /// <summary>The name with the fewest edits, case-insensitive; the first of equally close <paramref name="names"/>.</summary>
     public static string? Of(string text, IEnumerable<string> names) => names.MinBy(n => Distance(text, n) * (IsPart(text, n) ? PartWeight : 1));
 
     /// <summary>The optimal string alignment distance, case-insensitive: insertions, deletions, substitutions and swaps of neighbours.</summary>

@@ -3,10 +3,6 @@ namespace OllamaBridge.Gateway.Settings;
 /// <summary>Separates changes that take effect at once from those that need a restart. Pure.</summary>
 internal static class RestartRules
 {
-    /// <summary>Computes the values that a running gateway applies after a change.</summary>
-    /// <param name="tree">The valid settings.</param>
-    /// <param name="running">The values in effect.</param>
-    /// <param name="wanted">The changed values.</param>
     /// <returns>The values to apply, with the running values of keys that need a restart; and those keys.</returns>
     public static (IReadOnlyDictionary<string, string?> Effective, IReadOnlyList<string> Pending) Apply(
         SettingObject tree, IReadOnlyDictionary<string, string?> running, IReadOnlyDictionary<string, string?> wanted)

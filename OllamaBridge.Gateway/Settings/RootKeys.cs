@@ -9,9 +9,6 @@ internal static class RootKeys
     private static readonly string[] OfTheFramework =
         ["Logging", "Kestrel", "ConnectionStrings", "AllowedHosts", "services", "Urls", "OTEL", "ASPNETCORE", "DOTNET", "HTTP_PORTS", "HTTPS_PORTS", "HttpsRedirection"];
 
-    /// <summary>Returns one line for each misplaced section.</summary>
-    /// <param name="configuration">The whole configuration.</param>
-    /// <param name="tree">The valid settings of <c>Bridge</c>.</param>
     public static IEnumerable<string> FindMistakes(IConfiguration configuration, SettingObject tree)
     {
         foreach (var section in configuration.GetChildren())

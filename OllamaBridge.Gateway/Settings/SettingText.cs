@@ -8,7 +8,6 @@ internal static class SettingText
 {
     private const int LongestShown = 60;
 
-    /// <summary>Whether a type is a single value, not a section.</summary>
     public static bool IsScalar(Type type)
     {
         var plain = Nullable.GetUnderlyingType(type) ?? type;
@@ -16,11 +15,7 @@ internal static class SettingText
             || TypeDescriptor.GetConverter(plain).CanConvertFrom(typeof(string));
     }
 
-    /// <summary>Reads a value.</summary>
-    /// <param name="type">Its type, without <see cref="Nullable{T}"/>.</param>
-    /// <param name="text">The text.</param>
-    /// <param name="canonical">The text in the form that .NET's binder reads.</param>
-    /// <returns>The error; null if the value is valid.</returns>
+    /// <summary>Returns the error, or null. <paramref name="type"/> is without <see cref="Nullable{T}"/>; <paramref name="canonical"/> is for .NET's binder.</summary>
     public static string? Read(Type type, string text, out string canonical)
     {
         canonical = text;

@@ -3,16 +3,12 @@ using System.Reflection;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>An options type and its configuration section.</summary>
-/// <param name="Section">The section's path, such as <c>Bridge:Queue</c>.</param>
-/// <param name="Type">The options type.</param>
+/// <summary>An options type and its section's path, such as <c>Bridge:Queue</c>.</summary>
 internal sealed record OptionsSection(string Section, Type Type);
 
 /// <summary>Builds the tree of valid settings from options types, by the rules of .NET's configuration binder.</summary>
 internal static class SettingTree
 {
-    /// <summary>The tree below a root section.</summary>
-    /// <param name="root">The root's name, such as <c>Bridge</c>.</param>
     /// <param name="sections">All sections; several types may share one.</param>
     public static SettingObject Build(string root, IEnumerable<OptionsSection> sections)
     {

@@ -2,9 +2,7 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Settings;
 
-/// <summary>The settings of a section after validation of every key and value.</summary>
-/// <param name="Values">Every valid value by its full key, in the form that .NET's binder reads.</param>
-/// <param name="Mistakes">One line for each error, beginning with its full key.</param>
+/// <summary>A validated section: values by full key, in the form that .NET's binder reads; one line for each error, beginning with its full key.</summary>
 internal sealed record CheckedSettings(IReadOnlyDictionary<string, string?> Values, IReadOnlyList<string> Mistakes);
 
 /// <summary>Validates a section of the configuration against the tree of valid settings.</summary>
@@ -17,9 +15,6 @@ internal sealed class SettingsReader
     {
     }
 
-    /// <summary>Validates every key and every value below a section.</summary>
-    /// <param name="section">The section; it may be absent.</param>
-    /// <param name="tree">The valid settings.</param>
     public static CheckedSettings Read(IConfigurationSection section, SettingObject tree)
     {
         var reader = new SettingsReader();

@@ -2,7 +2,6 @@ namespace OllamaBridge.Gateway.Settings;
 
 internal static class SettingsServiceCollectionExtensions
 {
-    /// <summary>Adds the monitor of configuration files and the health check of rejected changes. <paramref name="configuration"/> has the files.</summary>
     public static IServiceCollection AddSettings(this IServiceCollection services, IConfigurationRoot configuration)
     {
         services.AddSingleton(_ => new ConfigurationFiles(configuration));

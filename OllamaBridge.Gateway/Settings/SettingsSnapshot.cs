@@ -14,7 +14,6 @@ internal sealed class SettingsSnapshot
         Configuration = new ConfigurationBuilder().AddInMemoryCollection(values).Build();
     }
 
-    /// <summary>A state whose options objects have been created.</summary>
     public SettingsSnapshot(IReadOnlyDictionary<string, string?> values, IEnumerable<KeyValuePair<Type, object>> options)
         : this(values)
     {
@@ -24,10 +23,8 @@ internal sealed class SettingsSnapshot
 
     public IReadOnlyDictionary<string, string?> Values { get; }
 
-    /// <summary><see cref="Values"/> for .NET's binder.</summary>
     public IConfiguration Configuration { get; }
 
-    /// <summary>The options of a type. <paramref name="create"/> is called on first use.</summary>
     public T Get<T>(Func<T> create)
         where T : class => (T)_options.GetOrAdd(typeof(T), static (_, make) => make(), create);
 }

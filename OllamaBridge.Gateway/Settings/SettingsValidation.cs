@@ -4,13 +4,9 @@ using Microsoft.Extensions.Options;
 namespace OllamaBridge.Gateway.Settings;
 
 /// <summary>Validates changed settings by the rules of startup, in a separate service provider built from the gateway's registrations.</summary>
-/// <param name="services">The gateway's registrations.</param>
-/// <param name="gateway">The running gateway's services.</param>
 internal sealed class SettingsValidation(IServiceCollection services, IServiceProvider gateway)
 {
-    /// <summary>Creates and validates all options of changed settings. The running gateway does not change.</summary>
-    /// <param name="values">The values of the section <c>Bridge</c>, validated by <see cref="SettingsReader"/>.</param>
-    /// <returns>The options by type, and one line for each error.</returns>
+    /// <summary>The running gateway does not change. <paramref name="values"/> have been validated by <see cref="SettingsReader"/>.</summary>
     public (IReadOnlyList<KeyValuePair<Type, object>> Options, IReadOnlyList<string> Mistakes) Validate(IReadOnlyDictionary<string, string?> values)
     {
         using var provider = Build(values);

@@ -17,8 +17,6 @@ internal static class StartupFailure
     /// <summary>Whether this is the gateway's own process. A program that hosts the gateway, such as a test, gets the exception.</summary>
     public static bool IsOwnProcess => Assembly.GetEntryAssembly() == typeof(StartupFailure).Assembly;
 
-    /// <summary>Writes the causes, one in each line.</summary>
-    /// <returns>The exit code.</returns>
     public static int Write(IReadOnlyList<string> causes, TextWriter output)
     {
         output.WriteLine("The bridge cannot start with these settings (docs/configuration.md):");
@@ -27,9 +25,7 @@ internal static class StartupFailure
         return ExitCode;
     }
 
-    /// <summary>The causes of a failed startup; null if it is a defect, not a matter of settings.</summary>
-    /// <param name="failure">The exception.</param>
-    /// <param name="addresses">The addresses to listen on.</param>
+    /// <summary>Null if the failure is a defect, not a matter of settings.</summary>
     public static IReadOnlyList<string>? Describe(Exception failure, IReadOnlyList<string> addresses) => failure switch
     {
         OptionsValidationException mistakes => [.. mistakes.Failures],

@@ -2,14 +2,10 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Shutdown;
 
-/// <summary>
-/// Graceful shutdown. From the signal on, the gateway reports that it is not ready, and each response closes its connection. After the delay it
-/// rejects new requests. Running requests, including queued ones, continue until the grace period ends; the rest then end with an error. The server
-/// keeps listening until all have ended.
-/// </summary>
+/// <summary>From the signal on, the gateway is not ready. After the delay it rejects new requests; after the grace period all end with an error.</summary>
+/// <remarks>The server keeps listening until all requests have ended.</remarks>
 internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
 {
-    /// <summary>Error text for requests after the delay.</summary>
     public const string Message = "the bridge is being stopped, please try again";
 
     // Time for the remaining requests to write their error.
@@ -47,10 +43,8 @@ internal sealed class GracefulStop : IHostedLifecycleService, IDisposable
     /// <summary>Whether the signal to stop was received. Load balancers must stop sending requests to this gateway.</summary>
     public bool IsLeaving => Volatile.Read(ref _isLeaving);
 
-    /// <summary>Whether new requests are rejected.</summary>
     public bool IsStopping => Volatile.Read(ref _isStopping);
 
-    /// <summary>Whether the grace period ended while requests still ran.</summary>
     public bool IsOver => Volatile.Read(ref _isOver);
 
     /// <summary>Number of requests that have not ended. A request ends after its accounting.</summary>

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Shutdown;
 
-/// <summary>Registers the graceful shutdown.</summary>
 internal static class ShutdownServiceCollectionExtensions
 {
     public static IServiceCollection AddShutdown(this IServiceCollection services)

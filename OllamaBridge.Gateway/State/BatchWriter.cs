@@ -7,7 +7,6 @@ internal abstract class BatchWriter(TimeProvider time) : BackgroundService, IHos
     private readonly Lock _lock = new();
     private Task? _lastWrite;
 
-    /// <summary>Whether the items are written to Redis; if not, the service is idle.</summary>
     protected abstract bool IsEnabled { get; }
 
     protected abstract bool IsHealthy { get; }
@@ -15,23 +14,19 @@ internal abstract class BatchWriter(TimeProvider time) : BackgroundService, IHos
     /// <summary>The maximum time for the remaining items after the host has stopped.</summary>
     protected abstract TimeSpan StopPatience { get; }
 
-    /// <summary>The pause after the current batch has been written.</summary>
     protected virtual TimeSpan PauseAfterBatch => TimeSpan.Zero;
 
     /// <summary>The number of items that have not been written, in the batch and in the queue.</summary>
     protected abstract int Unwritten { get; }
 
-    /// <summary>Begins a batch, unless one has not been written yet.</summary>
-    /// <returns>Whether there is something to write.</returns>
+    /// <summary>Begins a batch, unless one has not been written yet. Returns whether there is something to write.</summary>
     protected abstract bool Fill();
 
-    /// <summary>Waits until items are queued.</summary>
     protected abstract Task WaitForItemsAsync(CancellationToken cancellationToken);
 
     /// <summary>Writes the batch, and clears it after a success.</summary>
     protected abstract ValueTask<bool> TryWriteAsync(CancellationToken cancellationToken);
 
-    /// <summary>Reports the items that were not written before the gateway stopped.</summary>
     protected abstract void ReportUnwritten(int count);
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -40,8 +35,7 @@ internal abstract class BatchWriter(TimeProvider time) : BackgroundService, IHos
 
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Writes the remaining items. At this point the last request has ended.</summary>
-    /// <remarks>Ignores <paramref name="cancellationToken"/>: requests that are aborted at the timeout of the host queue their items after it.</remarks>
+    /// <summary>Ignores <paramref name="cancellationToken"/>: requests that are aborted at the timeout of the host queue their items after it.</summary>
     public Task StoppedAsync(CancellationToken cancellationToken)
     {
         if (!IsEnabled)

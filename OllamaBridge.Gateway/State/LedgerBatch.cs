@@ -64,7 +64,7 @@ internal static class LedgerField
 
     public static string Of(string tenant, string model) => $"{tenant} {model}";
 
-    /// <summary>Adds the value of a hash field to the sums. Ignores an unknown format.</summary>
+    /// <summary>Ignores an unknown format.</summary>
     public static void Read(string field, string value, Dictionary<(string Tenant, string Model), UsageSum> sums)
     {
         if (field.Split(' ', 3) is not [var what, var tenant, var model] || !long.TryParse(value, CultureInfo.InvariantCulture, out var number))

@@ -2,8 +2,7 @@ using OllamaBridge.Gateway.Accounting;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Writes records from the buffer to Redis: at once if no write is running, else in batches. Idle if the ledger is in memory.</summary>
-/// <remarks>A batch keeps its number when it is written again, so that Redis applies it once.</remarks>
+/// <summary>Writes records to Redis: at once if no write is running, else in batches. A batch keeps its number, so that Redis applies it once.</summary>
 internal sealed class LedgerWriter(ILedger ledger, StateMetrics metrics, TimeProvider time, ILogger<LedgerWriter> logger) : BatchWriter(time)
 {
     private const int MaxBatch = 256;

@@ -9,7 +9,6 @@ internal sealed class MemoryAuditStore(IOptions<AuditOptions> options) : IAuditS
     private readonly Lock _lock = new();
     private readonly Queue<AuditEntry> _entries = new();
 
-    /// <inheritdoc/>
     public void Write(AuditEntry entry)
     {
         lock (_lock)
@@ -20,7 +19,6 @@ internal sealed class MemoryAuditStore(IOptions<AuditOptions> options) : IAuditS
         }
     }
 
-    /// <inheritdoc/>
     public ValueTask<AuditReading> ReadAsync(AuditFilter filter, CancellationToken cancellationToken)
     {
         lock (_lock)

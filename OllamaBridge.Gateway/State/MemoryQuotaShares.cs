@@ -87,7 +87,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
             return copy;
         }
 
-        /// <summary>Removes expired claims. Time before <paramref name="since"/>, when the store was unavailable, does not count as silence.</summary>
+        /// <summary>Time before <paramref name="since"/>, when the store was unavailable, does not count as silence.</summary>
         public void Forget(QuotaReport report, long now, long since, Dictionary<string, long> alive)
         {
             var timeout = (long)report.Timeout.TotalMilliseconds;

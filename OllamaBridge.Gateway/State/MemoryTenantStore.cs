@@ -3,23 +3,19 @@ using OllamaBridge.Gateway.Tenants;
 namespace OllamaBridge.Gateway.State;
 
 /// <summary>Keeps tenants as long as the process lives.</summary>
-/// <param name="isShared">Whether several directories use it.</param>
 internal sealed class MemoryTenantStore(bool isShared = false) : ITenantStore
 {
     private readonly Lock _lock = new();
     private TenantList _list = new(TenantVersion.None, []);
 
-    /// <inheritdoc/>
     public bool IsShared => isShared;
 
-    /// <inheritdoc/>
     public ValueTask<TenantReading> ReadAsync(TenantVersion? known, CancellationToken cancellationToken)
     {
         lock (_lock)
             return ValueTask.FromResult(new TenantReading(true, known == _list.Version ? null : _list));
     }
 
-    /// <inheritdoc/>
     public ValueTask<TenantWriting> ReplaceAsync(TenantVersion known, string id, TenantRecord? tenant, CancellationToken cancellationToken)
     {
         lock (_lock)

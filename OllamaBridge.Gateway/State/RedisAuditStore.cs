@@ -7,10 +7,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>
-/// The audit log of all bridges that share a Redis: a capped stream. <see cref="AuditWriter"/> writes the entries that wait. While Redis doesn't answer,
-/// this bridge reads its own. Keys: <c>docs/state.md</c>.
-/// </summary>
+/// <summary>The audit log of all bridges that share a Redis: a capped stream. Without Redis, this bridge reads its own. Keys: <c>docs/state.md</c>.</summary>
 internal sealed class RedisAuditStore(SharedStore store, MemoryAuditStore own, IOptions<AuditOptions> options, ILogger<RedisAuditStore> logger) : IAuditStore
 {
     // KEYS: entries. ARGV: entries kept, entries to add, oldest first. Garnet has no streams: there it is a list.
@@ -57,7 +54,6 @@ internal sealed class RedisAuditStore(SharedStore store, MemoryAuditStore own, I
 
     public bool IsHealthy => store.IsHealthy;
 
-    /// <inheritdoc/>
     public void Write(AuditEntry entry)
     {
         own.Write(entry);
@@ -65,8 +61,7 @@ internal sealed class RedisAuditStore(SharedStore store, MemoryAuditStore own, I
         _waiting.Writer.TryWrite(entry);
     }
 
-    /// <summary>Adds entries to the stream. An entry that is added twice is read once.</summary>
-    /// <returns>Whether Redis has answered.</returns>
+    /// <summary>An entry that is added twice is read once. Returns whether Redis responded.</summary>
     public async ValueTask<bool> TryWriteAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancellationToken)
     {
         RedisValue[] arguments = [options.Value.Entries, .. entries.Select(e => (RedisValue)JsonSerializer.SerializeToUtf8Bytes(e, AuditJson.Default.AuditEntry))];
@@ -77,7 +72,6 @@ internal sealed class RedisAuditStore(SharedStore store, MemoryAuditStore own, I
         return true;
     }
 
-    /// <inheritdoc/>
     public async ValueTask<AuditReading> ReadAsync(AuditFilter filter, CancellationToken cancellationToken)
     {
         RedisValue[] arguments = [options.Value.Entries];

@@ -2,12 +2,10 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Classifies errors of Redis.</summary>
 internal static class RedisErrors
 {
     public const string ReadOnly = "READONLY";
 
-    /// <summary>Whether Redis refuses the credentials.</summary>
     public static bool IsRefused(Exception e) =>
         e is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
         || (e is RedisServerException && (e.Message.StartsWith("NOAUTH", StringComparison.Ordinal) || e.Message.StartsWith("WRONGPASS", StringComparison.Ordinal)))

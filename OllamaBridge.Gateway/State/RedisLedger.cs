@@ -3,16 +3,12 @@ using OllamaBridge.Gateway.Accounting;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>
-/// The ledger that all gateways with the same Redis share. Each record goes to a buffer, from which <see cref="LedgerWriter"/> writes it to Redis, and
-/// to the local ledger, which serves reads while Redis is unavailable.
-/// </summary>
+/// <summary>The ledger of all gateways with the same Redis. Records also go to the local ledger, which serves reads while Redis is unavailable.</summary>
 internal sealed class RedisLedger(
     RedisLedgerStore store, MemoryLedger own, IOptions<LedgerOptions> options, StateMetrics metrics, ILogger<RedisLedger> logger) : ILedger
 {
     public RedisLedgerStore Store => store;
 
-    /// <summary>Records that are not yet written to Redis.</summary>
     public LedgerBuffer Buffer { get; } = new(options.Value.Buffer, metrics, logger);
 
     public void Write(LedgerRecord record)

@@ -66,8 +66,7 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
 
     public bool IsHealthy => store.IsHealthy;
 
-    /// <summary>Writes a batch. Idempotent: repeated calls write it once.</summary>
-    /// <returns>True if the batch is certainly written; false if that is unknown.</returns>
+    /// <summary>Idempotent. Returns true if the batch is certainly written; false if that is unknown.</summary>
     public async ValueTask<bool> TryWriteAsync(LedgerBatch batch, CancellationToken cancellationToken)
     {
         RedisKey[] keys = [_batch, _records, .. batch.Days.Select(Key)];
@@ -86,7 +85,7 @@ internal sealed class RedisLedgerStore(SharedStore store, LedgerOptions options,
         return answered && (RedisValue[]?)result is { } records ? [.. records.Select(Read).OfType<LedgerRecord>()] : null;
     }
 
-    /// <summary>Reads the usage of all gateways; null if Redis is unavailable.</summary>
+    /// <summary>Null if Redis is unavailable.</summary>
     public async ValueTask<IReadOnlyList<UsageEntry>?> UsageAsync(UsageFilter filter, CancellationToken cancellationToken)
     {
         // The clock of another gateway may already be past midnight.

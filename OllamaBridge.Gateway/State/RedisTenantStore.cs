@@ -4,9 +4,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>
-/// Tenants in Redis: a hash of records and a version, changed together. Of keys only the verifiers are stored. Keys: <c>docs/state/tenants.md</c>.
-/// </summary>
+/// <summary>Tenants in Redis: a hash of records and a version, changed together; of keys only the verifiers. Keys: <c>docs/state/tenants.md</c>.</summary>
 internal sealed class RedisTenantStore(SharedStore store, ILogger<RedisTenantStore> logger) : ITenantStore
 {
     // KEYS: version, records. ARGV: the known version.
@@ -32,10 +30,8 @@ internal sealed class RedisTenantStore(SharedStore store, ILogger<RedisTenantSto
     private const int Attempts = 2;
     private readonly RedisKey[] _keys = [store.Key("{tenants}:version"), store.Key("{tenants}:records")];
 
-    /// <inheritdoc/>
     public bool IsShared => true;
 
-    /// <inheritdoc/>
     public async ValueTask<TenantReading> ReadAsync(TenantVersion? known, CancellationToken cancellationToken)
     {
         RedisValue[] arguments = [known?.Text ?? Unknown];
@@ -53,7 +49,6 @@ internal sealed class RedisTenantStore(SharedStore store, ILogger<RedisTenantSto
         return new TenantReading(true, new TenantList(new TenantVersion(((string?)parts[0]) ?? ""), tenants));
     }
 
-    /// <inheritdoc/>
     public async ValueTask<TenantWriting> ReplaceAsync(TenantVersion known, string id, TenantRecord? tenant, CancellationToken cancellationToken)
     {
         var next = known.Next();

@@ -9,7 +9,6 @@ internal sealed class SharedStore(StateConnection connection, string name, strin
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
     private int _refused;
 
-    /// <summary>Name of the store, used as a metric label.</summary>
     public string Name => name;
 
     /// <summary>Description of the behavior while the store is unavailable, for <c>/health</c>.</summary>
@@ -18,7 +17,6 @@ internal sealed class SharedStore(StateConnection connection, string name, strin
     /// <summary>Whether Redis responds and accepted the last operation of this store.</summary>
     public bool IsHealthy => connection.IsHealthy && Volatile.Read(ref _refused) == 0;
 
-    /// <summary>Time limit of a short operation.</summary>
     public TimeSpan Timeout => connection.OperationTimeout;
 
     public RedisKey Key(string key) => connection.Key(key);
@@ -28,8 +26,7 @@ internal sealed class SharedStore(StateConnection connection, string name, strin
     public ValueTask<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken) =>
         connection.TryAsync(this, operation, null, cancellationToken);
 
-    /// <summary>Runs an operation in the background or for an operator, within two seconds. Fails at once without a connection.</summary>
-    /// <inheritdoc cref="TryAsync{T}"/>
+    /// <summary>As <see cref="TryAsync{T}"/>, but within two seconds: for the background and operators. Fails at once without a connection.</summary>
     public ValueTask<(bool Answered, T? Value)> TryPatientlyAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken) =>
         connection.TryAsync(this, operation, Patience, cancellationToken);
 

@@ -5,8 +5,7 @@ using StackExchange.Redis;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The shared connection to Redis. It connects in the background, probes Redis periodically and bounds every wait.</summary>
-/// <remarks>Without a configured Redis it does nothing and counts as healthy.</remarks>
+/// <summary>The shared connection to Redis, made in the background. Bounds every wait. Without a configured Redis it counts as healthy.</summary>
 internal sealed class StateConnection : BackgroundService, IHostedLifecycleService
 {
     // A script that writes, because a server that responds to PING may still reject the scripts of the stores.
@@ -38,7 +37,6 @@ internal sealed class StateConnection : BackgroundService, IHostedLifecycleServi
 
     public bool IsShared => _options.IsShared;
 
-    /// <summary>Time limit of a short operation.</summary>
     public TimeSpan OperationTimeout => _options.OperationTimeout;
 
     /// <summary>Whether Redis responds and accepts writes; true without a configured Redis.</summary>

@@ -22,10 +22,8 @@ internal sealed class StateHealth(TimeProvider time, ILogger logger)
         Lost,
     }
 
-    /// <summary>Whether Redis responds and accepts writes.</summary>
     public bool IsHealthy => _health == Health.Answers;
 
-    /// <summary>Whether Redis responds but rejects scripts or writes.</summary>
     public bool IsRefusing => _health == Health.Refuses;
 
     /// <summary>Whether to replace the connection by one to the server that DNS, or the sentinel, returns now.</summary>
@@ -41,8 +39,7 @@ internal sealed class StateHealth(TimeProvider time, ILogger logger)
         }
     }
 
-    /// <summary>Records a READONLY error: the connected server is no longer the primary.</summary>
-    /// <returns>Whether to reconnect at once. A repeated reconnection waits for its delay.</returns>
+    /// <summary>Returns whether to reconnect at once: the connected server is no longer the primary. A repeated reconnection waits for its delay.</summary>
     public bool NoteReadOnly()
     {
         lock (_lock)
@@ -70,7 +67,6 @@ internal sealed class StateHealth(TimeProvider time, ILogger logger)
         }
     }
 
-    /// <summary>Records that Redis rejected the probe.</summary>
     public void NoteRefusal(string code)
     {
         lock (_lock)

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>The instruments of the shared state.</summary>
 internal sealed class StateMetrics
 {
     private readonly Meter _meter;
@@ -16,10 +15,8 @@ internal sealed class StateMetrics
             TelemetryNames.LedgerDropped, "{record}", "Usage records that were dropped before the shared ledger had them.");
     }
 
-    /// <summary>Records usage records that were dropped before the shared state had them.</summary>
     public void RecordLedgerDropped(long records) => _ledgerDropped.Add(records);
 
-    /// <summary>Observes the health of the shared state and its stores.</summary>
     public void ObserveState(Func<bool> isHealthy, Func<IEnumerable<SharedStore>> stores)
     {
         _meter.CreateObservableGauge(

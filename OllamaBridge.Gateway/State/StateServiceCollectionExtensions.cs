@@ -10,10 +10,8 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.State;
 
-/// <summary>Registers the state.</summary>
 internal static class StateServiceCollectionExtensions
 {
-    /// <summary>Adds the connection to Redis and the implementations of the store interfaces that other folders declare.</summary>
     public static IServiceCollection AddState(this IServiceCollection services)
     {
         services.AddBridgeOptions<StateOptions, StateOptionsValidator>(StateOptions.Section);

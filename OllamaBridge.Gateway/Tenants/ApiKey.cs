@@ -5,16 +5,12 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Tenants;
 
-/// <summary>
-/// The format of API keys, <c>ob-ID-SECRET</c>. The bridge stores the id in clear, for lookup, and a salted
-/// SHA-256 of the secret. The secret has 256 random bits: a slow hash would only protect weaker secrets, at a cost for every request.
-/// </summary>
+/// <summary>The format of API keys, <c>ob-ID-SECRET</c>. Stored as id and salted SHA-256: a secret of 256 random bits needs no slow hash.</summary>
 internal static class ApiKey
 {
     /// <summary>The prefix of every key, by which scanners recognize leaked secrets.</summary>
     public const string Prefix = "ob-";
 
-    /// <summary>Length of an id in characters.</summary>
     public const int IdLength = 12;
 
     private static readonly System.Buffers.SearchValues<char> IdCharacters = System.Buffers.SearchValues.Create("0123456789abcdef");
@@ -31,9 +27,7 @@ internal static class ApiKey
         return ($"{Prefix}{id}-{secret}", VerifierOf(id, secret));
     }
 
-    /// <summary>
-    /// Makes the verifier of a complete key. Returns false unless the text has the format of <see cref="Create"/> and its secret has 256 bits.
-    /// </summary>
+    /// <summary>False unless the text has the format of <see cref="Create"/> and its secret has 256 bits.</summary>
     public static bool TryCreateVerifier(ReadOnlySpan<char> key, [NotNullWhen(true)] out KeyVerifier? verifier)
     {
         verifier = null;
@@ -43,7 +37,6 @@ internal static class ApiKey
         return true;
     }
 
-    /// <summary>Splits a key into id and secret. Returns false if the text does not have the format of a key.</summary>
     public static bool TrySplit(ReadOnlySpan<char> key, out ReadOnlySpan<char> id, out ReadOnlySpan<char> secret)
     {
         id = secret = default;
@@ -87,10 +80,7 @@ internal static class ApiKey
     }
 }
 
-/// <summary>The stored part of a key. As text: <c>ID.SALT.HASH</c>, the last two in base64url.</summary>
-/// <param name="Id">The key's id, in clear; it identifies the key to operators.</param>
-/// <param name="Salt">16 bytes.</param>
-/// <param name="Hash">32 bytes.</param>
+/// <summary>The stored part of a key. As text: <c>ID.SALT.HASH</c>, the last two (16 and 32 bytes) in base64url.</summary>
 internal sealed record KeyVerifier(string Id, byte[] Salt, byte[] Hash)
 {
     public static bool TryParse(string? text, [NotNullWhen(true)] out KeyVerifier? verifier)

@@ -17,7 +17,6 @@ internal static class CorsHeaders
     private const string BridgeHeaders = "X-Bridge-Priority,X-Bridge-Deadline,X-Bridge-Progress,X-Bridge-Continuation,X-Request-Id,traceparent,tracestate";
     private const string Always = $"{BridgeHeaders},{RequestHeaders}";
 
-    /// <summary>The response headers that a page may read.</summary>
     private const string Exposed = "X-Bridge-Instance,X-Bridge-Model,X-Bridge-Queue-Position,X-Bridge-Estimated-Wait,X-Bridge-Token-Count,X-Bridge-Partial,"
         + "X-Request-Id,Request-Id,Estimated-Wait,"
         + "Retry-After,WWW-Authenticate,x-should-retry,x-ratelimit-limit-requests,x-ratelimit-remaining-requests,x-ratelimit-reset-requests,"
@@ -37,7 +36,6 @@ internal static class CorsHeaders
         response.AccessControlExposeHeaders = Exposed;
     }
 
-    /// <summary>Writes the CORS headers of the response to a preflight request whose <paramref name="origin"/> is allowed.</summary>
     public static void WritePreflight(IHeaderDictionary response, IHeaderDictionary request, string origin)
     {
         response.AccessControlAllowOrigin = origin;
@@ -50,9 +48,7 @@ internal static class CorsHeaders
             response["Access-Control-Allow-Private-Network"] = "true";
     }
 
-    /// <summary>
-    /// Returns Ollama's list, the bridge's headers, and the other requested ones: an allowed origin may send any header, since no header grants rights to it.
-    /// </summary>
+    /// <summary>Ollama's list, the bridge's headers, and the other requested ones: no header grants rights to an allowed origin.</summary>
     private static string Allowed(StringValues requested)
     {
         if (requested.ToString() is not { Length: > 0 and <= MaxRequested } text)

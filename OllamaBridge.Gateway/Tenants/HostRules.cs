@@ -3,11 +3,7 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Tenants;
 
-/// <summary>Decides which <c>Host</c> names a service on loopback accepts. Pure.</summary>
-/// <remarks>
-/// A page of a foreign site can have its own name resolve to 127.0.0.1 and so reach local services (DNS rebinding); its
-/// <c>Host</c> header reveals that. Rules as in Ollama's <c>allowedHostsMiddleware</c> (<c>server/routes.go</c>, 0.32.15).
-/// </remarks>
+/// <summary>Decides which <c>Host</c> names a service on loopback accepts (DNS rebinding). As <c>allowedHostsMiddleware</c> of Ollama 0.32.15. Pure.</summary>
 internal static class HostRules
 {
     private static readonly string[] LocalDomains = [".localhost", ".local", ".internal"];

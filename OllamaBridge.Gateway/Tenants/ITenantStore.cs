@@ -5,27 +5,20 @@ namespace OllamaBridge.Gateway.Tenants;
 /// <summary>Stores the tenants that operators made through the API. Called in the background and on changes, never while a request is handled.</summary>
 internal interface ITenantStore
 {
-    /// <summary>Whether other gateways use the store as well, so that it must be polled.</summary>
     bool IsShared { get; }
 
     /// <summary>Reads all tenants, unless their version is <paramref name="known"/>. Null reads them in any case.</summary>
     ValueTask<TenantReading> ReadAsync(TenantVersion? known, CancellationToken cancellationToken);
 
-    /// <summary>
-    /// Replaces or adds the tenant <paramref name="id"/> unless the stored version differs from <paramref name="known"/>. A null <paramref name="tenant"/>
-    /// removes it. If cancelled, whether the change was made is unknown.
-    /// </summary>
+    /// <summary>A null <paramref name="tenant"/> removes it. No change if the stored version is not <paramref name="known"/>. If cancelled, the outcome is unknown.</summary>
     ValueTask<TenantWriting> ReplaceAsync(TenantVersion known, string id, TenantRecord? tenant, CancellationToken cancellationToken);
 }
 
-/// <summary>One version of all stored tenants: the number of changes and a random mark of the last one.</summary>
-/// <param name="Text">The stored form; empty if nothing was ever stored.</param>
+/// <summary>One version of all stored tenants: the number of changes and a random mark. The text is empty if nothing was ever stored.</summary>
 internal readonly record struct TenantVersion(string Text)
 {
-    /// <summary>The version before the first change.</summary>
     public static TenantVersion None { get; } = new("");
 
-    /// <summary>The number of changes.</summary>
     public long Count =>
         long.TryParse(Text.AsSpan(0, Math.Max(0, Text.IndexOf(' ', StringComparison.Ordinal))), CultureInfo.InvariantCulture, out var count) ? count : 0;
 
@@ -33,16 +26,13 @@ internal readonly record struct TenantVersion(string Text)
     public TenantVersion Next() => new(string.Create(CultureInfo.InvariantCulture, $"{Count + 1} {Guid.NewGuid():N}"));
 }
 
-/// <summary>All stored tenants at one version.</summary>
 internal sealed record TenantList(TenantVersion Version, IReadOnlyList<TenantRecord> Tenants)
 {
-    /// <summary>Returns the list after a change; a null <paramref name="tenant"/> removes it.</summary>
+    /// <summary>A null <paramref name="tenant"/> removes it.</summary>
     public TenantList With(TenantVersion version, string id, TenantRecord? tenant) =>
         new(version, [.. Tenants.Where(t => t.Id != id), .. tenant is null ? Array.Empty<TenantRecord>() : [tenant]]);
 }
 
-/// <summary>The result of reading.</summary>
-/// <param name="Answered">Whether the store responded.</param>
 /// <param name="List">The tenants; null if the known version is current.</param>
 internal readonly record struct TenantReading(bool Answered, TenantList? List);
 
@@ -51,12 +41,10 @@ internal readonly record struct TenantWriting(WriteOutcome Outcome, TenantVersio
 
 internal enum WriteOutcome
 {
-    /// <summary>The change was stored.</summary>
     Done,
 
     /// <summary>The change was not stored because of a concurrent change. Read again.</summary>
     Conflict,
 
-    /// <summary>The store does not respond.</summary>
     NoAnswer,
 }

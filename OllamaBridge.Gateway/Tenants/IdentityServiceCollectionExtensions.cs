@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Tenants;
 
-/// <summary>Registers identity: API keys, tenants and access rules.</summary>
 internal static class IdentityServiceCollectionExtensions
 {
     public static IServiceCollection AddIdentity(this IServiceCollection services)

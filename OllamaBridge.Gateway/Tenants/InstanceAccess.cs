@@ -17,11 +17,9 @@ internal sealed class InstanceAccess : IEquatable<InstanceAccess>
         _text = $"{string.Join("  ", _allowed)}   {string.Join("  ", _closed)}   {string.Join("  ", _away)}".ToUpperInvariant();
     }
 
-    /// <summary>
-    /// Returns the access of a tenant: its configured and own instances, or all if it has neither, without the instances that only others own. A null
-    /// <paramref name="tenant"/> means requests without a key. <paramref name="all"/> includes disabled tenants, which keep their own instances. Null if every
-    /// instance may be used.
-    /// </summary>
+    /// <summary>Its configured and own instances, or all if it has neither, without those that only others own. Null if every instance may be used.</summary>
+    /// <param name="tenant">Null for requests without a key.</param>
+    /// <param name="all">Includes disabled tenants, which keep their own instances.</param>
     public static InstanceAccess? Of(TenantRecord? tenant, IReadOnlyList<TenantRecord> all)
     {
         string[] given = tenant is null ? [] : [.. tenant.Instances, .. tenant.OwnInstances];
@@ -31,10 +29,7 @@ internal sealed class InstanceAccess : IEquatable<InstanceAccess>
         return given.Length == 0 && closed.Length == 0 ? null : new InstanceAccess(given, closed) { Own = tenant?.OwnInstances ?? [] };
     }
 
-    /// <summary>
-    /// Returns a copy that excludes the instances <paramref name="away"/>, regardless of their owner. Null <paramref name="access"/> means any;
-    /// <paramref name="away"/> contains names, not patterns.
-    /// </summary>
+    /// <summary>Excludes <paramref name="away"/> (names, not patterns), regardless of their owner. Null <paramref name="access"/> means any.</summary>
     public static InstanceAccess Without(InstanceAccess? access, params ReadOnlySpan<string> away) =>
         new(access?._allowed ?? [], access?._closed ?? [], away) { Own = access?.Own ?? [] };
 
@@ -54,7 +49,6 @@ internal sealed class InstanceAccess : IEquatable<InstanceAccess>
 
     public override int GetHashCode() => _text.GetHashCode(StringComparison.Ordinal);
 
-    /// <summary>Whether some name matches both one of the patterns and <paramref name="beginning"/>, which ends in <c>*</c>.</summary>
     private static bool Meets(IEnumerable<string> patterns, string beginning) =>
         patterns.Any(p => Begins(p, beginning) || (p.EndsWith('*') && Begins(beginning, p)));
 

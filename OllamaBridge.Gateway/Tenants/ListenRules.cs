@@ -5,13 +5,10 @@ namespace OllamaBridge.Gateway.Tenants;
 /// <summary>Decides from the settings whether other machines can reach the bridge. Pure.</summary>
 internal static class ListenRules
 {
-    /// <summary>The configuration key of the operators' addresses.</summary>
     public const string AdminUrlsKey = "Bridge:Admin:Urls";
 
-    /// <summary>Splits the operators' addresses in a setting.</summary>
     public static string[] SplitAdminUrls(string? urls) => (urls ?? "").Split([';', ','], StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-    /// <summary>Returns the first address that other machines can reach; null for none.</summary>
     public static string? FindOpenAddress(IConfiguration configuration)
     {
         // The operators' addresses serve no models.
@@ -19,10 +16,7 @@ internal static class ListenRules
         return Addresses(configuration).FirstOrDefault(a => IsOpen(a) && !admin.Contains(a, StringComparer.OrdinalIgnoreCase));
     }
 
-    /// <summary>
-    /// Returns the configured addresses as ASP.NET Core reads them: <c>Kestrel:Endpoints</c>, else <c>urls</c>, else <c>http_ports</c> and <c>https_ports</c>,
-    /// which mean every address.
-    /// </summary>
+    /// <summary>As ASP.NET Core: <c>Kestrel:Endpoints</c>, else <c>urls</c>, else <c>http_ports</c> and <c>https_ports</c>, which mean every address.</summary>
     public static IReadOnlyList<string> Addresses(IConfiguration configuration)
     {
         var endpoints = configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(e => e["Url"]).OfType<string>().ToList();

@@ -28,7 +28,7 @@ internal sealed class ModelAccess
         _patterns = [.. beginnings];
     }
 
-    /// <summary>Whether the model with a canonical name may be used.</summary>
+    /// <param name="key">A canonical name.</param>
     public bool Allows(string key)
     {
         if (_names.Contains(key))
@@ -40,12 +40,7 @@ internal sealed class ModelAccess
     }
 }
 
-/// <summary>
-/// A prefix of model names. The number of slashes in a pattern decides which part of a name its <c>*</c> stands for, so that none matches another namespace or
-/// registry: <c>qwen3*</c> covers models of Ollama's library, <c>lab/*</c> those of the namespace <c>lab</c>, <c>hf.co/*</c> and <c>host/space/*</c> those
-/// of a registry, <c>*</c> all.
-/// </summary>
-/// <param name="Beginning">The prefix in the spelling of canonical names.</param>
+/// <summary>A prefix of model names within one namespace or registry: <c>qwen3*</c> covers Ollama's library, <c>lab/*</c> the namespace <c>lab</c>.</summary>
 /// <param name="Slashes">The number of slashes in matching names; negative for any number.</param>
 internal readonly record struct ModelPattern(string Beginning, int Slashes)
 {
@@ -53,7 +48,6 @@ internal readonly record struct ModelPattern(string Beginning, int Slashes)
     private const int AtMostNamespace = -2;
     private static readonly string[] Home = ["registry.ollama.ai/", "library/"];
 
-    /// <summary>Parses a pattern that ends in <c>*</c>.</summary>
     public static ModelPattern Read(string pattern)
     {
         var beginning = pattern[..^1].Trim().ToLowerInvariant();

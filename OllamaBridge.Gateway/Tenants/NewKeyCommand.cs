@@ -5,7 +5,6 @@ internal static class NewKeyCommand
 {
     public const string Name = "new-key";
 
-    /// <summary>Prints a key and the setting of its verifier.</summary>
     public static void Run(TextWriter output)
     {
         var (key, verifier) = ApiKey.Create();

@@ -1,7 +1,6 @@
 namespace OllamaBridge.Gateway.Tenants;
 
-/// <summary>Decides which browser origins may send requests. Pure.</summary>
-/// <remarks>Ollama's own list (<c>envconfig.AllowedOrigins</c>, 0.32.15): this machine on any port, and the schemes of desktop shells.</remarks>
+/// <summary>Decides which browser origins may send requests: Ollama's own list (<c>envconfig.AllowedOrigins</c>, 0.32.15) and allowed ones. Pure.</summary>
 internal static class OriginRules
 {
     private static readonly string[] LocalHosts = ["localhost", "127.0.0.1", "0.0.0.0"];

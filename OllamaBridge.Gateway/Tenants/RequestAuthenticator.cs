@@ -2,19 +2,14 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Tenants;
 
-/// <summary>Authenticates requests by their key or source network.</summary>
 internal sealed class RequestAuthenticator(TenantDirectory directory, FailedLoginThrottle throttle, TimeProvider time)
 {
     /// <summary><c>Retry-After</c> of a request whose key can't be checked yet.</summary>
     public static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
-    /// <inheritdoc cref="TenantDirectory.KeysRequired"/>
     public bool KeysRequired => directory.KeysRequired;
 
-    /// <summary>
-    /// Checks whether a request may use the operators' API. A key needs <see cref="Scopes.Admin"/> or <paramref name="suffices"/>. Returns the status of the
-    /// refusal; null if the request is allowed.
-    /// </summary>
+    /// <summary>A key needs <see cref="Scopes.Admin"/> or <paramref name="suffices"/>. Returns the status of the refusal; null if the request is allowed.</summary>
     public async ValueTask<int?> AuthorizeAdminAsync(HttpContext context, Scopes suffices = Scopes.None)
     {
         // Clients on this machine are operators until a key with the Admin scope exists.
@@ -46,20 +41,14 @@ internal sealed class RequestAuthenticator(TenantDirectory directory, FailedLogi
         };
     }
 
-    /// <summary>
-    /// Whether the request's key decides: if keys are required, or if it may be a key that could not be read yet. Serving that one anonymously would ignore its
-    /// tenant's restrictions.
-    /// </summary>
+    /// <summary>Whether the key decides: if keys are required, or if it can't be read yet (an anonymous tenant would lack its restrictions).</summary>
     public bool WantsKey(IHeaderDictionary headers) => directory.KeysRequired || (!directory.IsRead && Credentials.Of(headers).Any(key => directory.MayBeKnownLater(key)));
 
-    /// <summary>The tenant of a request whose key does not decide.</summary>
-    /// <remarks>A host with its own authentication sets the tenant as a feature.</remarks>
+    /// <summary>The tenant of a request whose key does not decide. A host with its own authentication sets the tenant as a feature.</summary>
     public Tenant TenantWithoutKey(HttpContext context) =>
         context.Features.Get<Tenant>() ?? (Caller.IsLocal(context) ? directory.Local : directory.Anonymous);
 
-    /// <summary>
-    /// Authenticates by the first valid key, else by the source network. Keys of other services are skipped. The response to a wrong key is delayed.
-    /// </summary>
+    /// <summary>By the first valid key, else by the source network. Keys of other services are skipped. The response to a wrong key is delayed.</summary>
     public async ValueTask<Authentication> AuthenticateAsync(HttpContext context)
     {
         var isUnchecked = false;
@@ -108,8 +97,5 @@ internal sealed class RequestAuthenticator(TenantDirectory directory, FailedLogi
     }
 }
 
-/// <summary>The result of an authentication.</summary>
-/// <param name="Outcome">The outcome.</param>
-/// <param name="Tenant">The tenant; <see cref="Tenant.Nobody"/> unless the outcome is <see cref="KeyOutcome.Known"/>.</param>
-/// <param name="Reason">Why the key was refused, as text for the client; empty for other outcomes.</param>
+/// <summary><c>Tenant</c> is <see cref="Tenant.Nobody"/> unless the outcome is <see cref="KeyOutcome.Known"/>. <c>Reason</c> is text for the client.</summary>
 internal readonly record struct Authentication(KeyOutcome Outcome, Tenant Tenant, string Reason = "");

@@ -26,9 +26,7 @@ internal sealed class SourceNetworks(IEnumerable<(IPNetwork Network, Tenant Tena
         return IPNetwork.TryParse(text, out network);
     }
 
-    /// <summary>
-    /// Returns the tenant of a request. Null if no network contains its address, the address comes from its headers, or a proxy on this machine forwarded it.
-    /// </summary>
+    /// <summary>Null if no network contains the address, the address comes from the headers, or a proxy on this machine forwarded the request.</summary>
     public Tenant? Find(HttpContext context)
     {
         if (_networks.Length == 0 || context.Connection.RemoteIpAddress is not { } address

@@ -35,7 +35,6 @@ internal enum Priority
     Batch,
 }
 
-/// <summary>The owner of API keys. Immutable.</summary>
 internal sealed record Tenant
 {
     public const Scopes AllScopes = Scopes.Inference | Scopes.Management | Scopes.Admin | Scopes.Drain | Scopes.Metrics;
@@ -60,10 +59,8 @@ internal sealed record Tenant
     /// <summary>The allowed instances; null for any.</summary>
     public InstanceAccess? Instances { get; init; }
 
-    /// <summary>Its share of a model's tokens relative to the weights of other tenants that use the model.</summary>
     public double Weight { get; init; } = 1;
 
-    /// <summary>The priority of requests that do not set one.</summary>
     public Priority Priority { get; init; }
 
     public TenantLimits Limits { get; init; } = new();

@@ -4,10 +4,8 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Tenants;
 
-/// <summary>The result of checking a key.</summary>
 internal enum KeyOutcome
 {
-    /// <summary>The key is valid.</summary>
     Known,
 
     /// <summary>The key is unknown or has expired, or its tenant is disabled.</summary>
@@ -17,13 +15,10 @@ internal enum KeyOutcome
     Unchecked,
 }
 
-/// <summary>The result of an operator's change.</summary>
 internal enum TenantChange
 {
-    /// <summary>The change was made.</summary>
     Done,
 
-    /// <summary>No such tenant or key exists.</summary>
     NotFound,
 
     /// <summary>The tenant comes from the configuration, which the API does not change.</summary>
@@ -33,7 +28,7 @@ internal enum TenantChange
     Unavailable,
 }
 
-/// <summary>The result of an operator's change, and the tenant after it; null if it was removed or not changed.</summary>
+/// <summary><c>Tenant</c> is the tenant after the change; null if it was removed or not changed.</summary>
 internal readonly record struct TenantEdit(TenantChange Change, TenantRecord? Tenant = null);
 
 /// <summary>The tenants and their keys: configured ones, and those that operators made. Readers use one immutable list.</summary>
@@ -65,30 +60,21 @@ internal sealed class TenantDirectory
         _hadKeys = _listing.HasKeys;
     }
 
-    /// <summary>
-    /// Whether every request needs a key: there is one, the settings say so, or there was one. Removing the last key does not open the
-    /// bridge; only <c>Bridge:Access:AllowAnonymous</c> does.
-    /// </summary>
+    /// <summary>Whether every request needs a key. Removing the last key does not open the bridge; only <c>Bridge:Access:AllowAnonymous</c> does.</summary>
     public bool KeysRequired => _access.Value is var access && (access.RequireKey || _listing.HasKeys || (_hadKeys && !access.AllowAnonymous));
 
-    /// <summary>Whether the store has been read at least once.</summary>
     public bool IsRead => _listing.IsRead;
 
-    /// <summary>
-    /// Whether clients on this machine are operators: until a key with the Admin scope exists. If keys are required, one that could not be read yet may have
-    /// it.
-    /// </summary>
+    /// <summary>Whether local clients are operators: until a key with the Admin scope exists, or, if keys are required, may exist unread.</summary>
     public bool LocalIsOperator => _listing is var listing && !listing.HasAdmin && (listing.IsRead || !_access.Value.RequireKey);
 
-    /// <summary>The tenant of requests without a key, while no key is required.</summary>
     public Tenant Anonymous => _listing.Anonymous;
 
-    /// <summary>The tenant of such requests from the bridge's own machine.</summary>
     public Tenant Local => _listing.Local;
 
     public IReadOnlyList<TenantRecord> Tenants => _listing.Tenants;
 
-    /// <summary>Reads changes from the store. Returns whether it responded; if not, the known tenants stay.</summary>
+    /// <returns>Whether the store responded; if not, the known tenants stay.</returns>
     public async Task<bool> LoadAsync(CancellationToken cancellationToken)
     {
         await _change.WaitAsync(cancellationToken);
@@ -109,7 +95,7 @@ internal sealed class TenantDirectory
         List();
     }
 
-    /// <summary>Finds the tenant of a key. The key's id is null unless it is <see cref="KeyOutcome.Known"/>.</summary>
+    /// <summary>The key's id is null unless it is <see cref="KeyOutcome.Known"/>.</summary>
     public (KeyOutcome Outcome, Tenant Tenant, string? KeyId) Find(ReadOnlySpan<char> key)
     {
         if (!ApiKey.TrySplit(key, out var id, out var secret))
@@ -125,7 +111,7 @@ internal sealed class TenantDirectory
             : (KeyOutcome.Refused, Tenant.Nobody, null);
     }
 
-    /// <summary>Explains the refusal of a key. Only a request with the right secret learns more than that the key is unknown.</summary>
+    /// <summary>Only a request with the right secret learns more than that the key is unknown.</summary>
     public string Explain(ReadOnlySpan<char> key)
     {
         if (!ApiKey.TrySplit(key, out var id, out var secret))
@@ -135,22 +121,16 @@ internal sealed class TenantDirectory
             : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"this key has expired ({entry.Expires:yyyy-MM-dd})");
     }
 
-    /// <summary>The tenant of the request's source network; null for none.</summary>
     public Tenant? FindByNetwork(HttpContext context) => _listing.Networks.Find(context);
 
-    /// <summary>Whether a key may turn out to be valid when the store has been read.</summary>
     public bool MayBeKnownLater(ReadOnlySpan<char> key) => !IsRead && Find(key).Outcome == KeyOutcome.Unchecked;
 
     public bool IsConfigured(string id) => Array.Exists(_configured, t => t.Id == id);
 
-    /// <summary>
-    /// Changes the tenant <paramref name="id"/>. <paramref name="change"/> maps the old tenant, null if there is none, to the new one, null for no change. It
-    /// is called again after a concurrent change of another gateway.
-    /// </summary>
+    /// <summary><paramref name="change"/> maps the old tenant (null: none) to the new one (null: no change). Called again after a concurrent change.</summary>
     public Task<TenantEdit> ChangeAsync(string id, Func<TenantRecord?, TenantRecord?> change, CancellationToken cancellationToken) =>
         EditAsync(id, was => change(was) is { } tenant ? (true, tenant) : default, cancellationToken);
 
-    /// <summary>Removes a tenant and its keys.</summary>
     public Task<TenantEdit> RemoveAsync(string id, CancellationToken cancellationToken) =>
         EditAsync(id, was => (was is not null, null), cancellationToken);
 
@@ -227,7 +207,6 @@ internal sealed class TenantDirectory
         }
     }
 
-    /// <summary>A snapshot of the directory.</summary>
     private sealed class Listing
     {
         public static readonly KeyVerifier NoVerifier = new("", new byte[16], new byte[32]);

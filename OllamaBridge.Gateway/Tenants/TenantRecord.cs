@@ -9,34 +9,29 @@ internal sealed record TenantRecord
 
     public Scopes Scopes { get; init; } = Scopes.Inference;
 
-    /// <summary>Allowed models, <c>deepseek-r1:*</c> for a prefix; empty for all.</summary>
     /// <remarks>Null means none, here and below: source-generated JSON writes it over the default if a document lacks the property.</remarks>
     public IReadOnlyList<string> Models { get; init => field = value ?? []; } = [];
 
-    /// <summary>Allowed instances, <c>shared-*</c> for a prefix; empty for its own instances, or if it owns none, for all instances without an owner.</summary>
+    /// <summary>Empty for its own instances, or if it owns none, for all instances without an owner.</summary>
     public IReadOnlyList<string> Instances { get; init => field = value ?? []; } = [];
 
-    /// <summary>Instances that only this tenant may use.</summary>
     public IReadOnlyList<string> OwnInstances { get; init => field = value ?? []; } = [];
 
-    /// <summary>Its share of tokens relative to other tenants' weights.</summary>
     public double Weight { get; init; } = 1;
 
-    /// <summary>The priority of requests that do not set one.</summary>
     public Priority Priority { get; init; }
 
     public TenantLimits Limits { get; init => field = value ?? new(); } = new();
 
-    /// <summary>Whether its keys are refused for now.</summary>
     public bool Disabled { get; init; }
 
-    /// <summary>Source networks that identify its requests without a key. In the configuration only.</summary>
+    /// <summary>In the configuration only.</summary>
     [JsonIgnore]
     public IReadOnlyList<System.Net.IPNetwork> Networks { get; init => field = value ?? []; } = [];
 
     public IReadOnlyList<KeyRecord> Keys { get; init => field = value ?? []; } = [];
 
-    /// <summary>Makes the tenant of requests. <paramref name="all"/> contains all tenants, since their own instances are not available to this one.</summary>
+    /// <summary><paramref name="all"/> contains all tenants, since their own instances are not available to this one.</summary>
     public Tenant ToTenant(IReadOnlyList<TenantRecord> all) => new()
     {
         Id = Id,

@@ -6,10 +6,7 @@ using k8s.Exceptions;
 
 namespace OllamaBridge.Gateway.Discovery.Kubernetes;
 
-/// <summary>The shared client of the Kubernetes API, created on first use.</summary>
-/// <remarks>
-/// Uses only the configured kubeconfig file or the service account of the pod. It ignores <c>~/.kube/config</c>, which may point to any cluster.
-/// </remarks>
+/// <summary>The shared client of the Kubernetes API, created on first use. Ignores <c>~/.kube/config</c>, which may point to any cluster.</summary>
 internal sealed class KubernetesConnection(IOptions<KubernetesOptions> options) : IDisposable
 {
     private readonly Lock _lock = new();
@@ -21,7 +18,6 @@ internal sealed class KubernetesConnection(IOptions<KubernetesOptions> options) 
     public IKubernetes Client => Make().Client;
 
     /// <summary>The namespace of names without one.</summary>
-    /// <exception cref="InvalidOperationException">As for <see cref="Client"/>.</exception>
     public string Namespace => Make().Namespace;
 
     public void Dispose()
@@ -69,10 +65,9 @@ internal sealed class KubernetesConnection(IOptions<KubernetesOptions> options) 
     }
 }
 
-/// <summary>Registers the Kubernetes client.</summary>
 internal static class KubernetesServiceCollectionExtensions
 {
-    /// <summary>Adds the client. Idempotent.</summary>
+    /// <summary>Idempotent.</summary>
     public static IServiceCollection AddKubernetes(this IServiceCollection services)
     {
         if (services.Any(s => s.ServiceType == typeof(KubernetesConnection)))

@@ -1,15 +1,13 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>The time for which an instance is avoided after busy responses. Changed under the guard's lock, read without it.</summary>
+/// <summary>The time for which an instance is avoided after busy responses, in ticks. Changed under the guard's lock, read without it.</summary>
 internal sealed class BusyPeriod
 {
     private long _until;
     private int _row;
 
-    /// <summary>The end, in ticks.</summary>
     public long Until => Volatile.Read(ref _until);
 
-    /// <summary>Records a busy response. <paramref name="retryAfter"/> is its <c>Retry-After</c> in ticks; 0 if it has none.</summary>
     public void Extend(long retryAfter, long now, BreakerRules rules, double chance)
     {
         // Requests that ran in parallel report the same busy period once.
@@ -17,6 +15,5 @@ internal sealed class BusyPeriod
         Volatile.Write(ref _until, Math.Max(_until, now + JitteredBackoff.Busy(retryAfter, row, rules, chance)));
     }
 
-    /// <summary>Resets the backoff after a complete response.</summary>
     public void ResetBackoff() => _row = 0;
 }

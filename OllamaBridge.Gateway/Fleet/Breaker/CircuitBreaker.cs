@@ -1,6 +1,5 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>The state of a circuit breaker.</summary>
 internal enum BreakerState
 {
     Closed,
@@ -11,11 +10,7 @@ internal enum BreakerState
     HalfOpen,
 }
 
-/// <summary>The circuit breaker of one model on one instance. Reads no clock; not thread-safe.</summary>
-/// <remarks>
-/// Each request keeps the <see cref="Epoch"/> in which it began, and its result counts only in that epoch. A stream that began before the
-/// circuit opened therefore neither closes nor reopens it.
-/// </remarks>
+/// <summary>The circuit breaker of one model on one instance. A result counts only in the <see cref="Epoch"/> in which its request began. Not thread-safe.</summary>
 internal sealed class CircuitBreaker
 {
     // On trial after an open period, a second failure in a row opens the circuit again.
@@ -37,7 +32,6 @@ internal sealed class CircuitBreaker
     public BreakerState StateAt(long now) =>
         OpenUntil == 0 ? BreakerState.Closed : now < OpenUntil ? BreakerState.Open : BreakerState.HalfOpen;
 
-    /// <summary>Starts the probe request.</summary>
     /// <returns>False if the open time is not over, or if a probe is running.</returns>
     public bool TryProbe(long now)
     {
@@ -46,10 +40,8 @@ internal sealed class CircuitBreaker
         return IsProbing = true;
     }
 
-    /// <summary>Ends a probe that has no result, so that another request can probe.</summary>
     public void AbandonProbe() => IsProbing = false;
 
-    /// <summary>Records a response.</summary>
     /// <returns>Whether it closed the circuit.</returns>
     public bool Succeed(int epoch, bool isProbe, long now, BreakerRules rules)
     {
@@ -71,8 +63,7 @@ internal sealed class CircuitBreaker
         return false;
     }
 
-    /// <summary>Records a failure that is the instance's fault.</summary>
-    /// <returns>Whether it opened the circuit.</returns>
+    /// <summary>Records a failure that is the instance's fault. Returns whether it opened the circuit.</summary>
     public bool Fail(int epoch, bool isProbe, bool timedOut, long now, BreakerRules rules, double chance)
     {
         if (epoch != Epoch || (OpenUntil != 0 && !isProbe))
@@ -100,10 +91,7 @@ internal sealed class CircuitBreaker
             OpenUntil = Math.Max(1, now);
     }
 
-    /// <summary>
-    /// Closes the circuit and puts the model on trial until <paramref name="until"/>, because another process replaced the one that failed. Results
-    /// of requests that began before are ignored.
-    /// </summary>
+    /// <summary>Closes the circuit with a trial until <paramref name="until"/>, because another process replaced the one that failed. Earlier results are ignored.</summary>
     public void Replace(long until)
     {
         if (OpenUntil == 0)

@@ -8,8 +8,7 @@ internal sealed class FailureRow
     private int _others;
     private volatile bool _any;
 
-    /// <summary>Counts a failed request of <paramref name="model"/> (null if it belongs to no model), at most <paramref name="most"/> for each model.</summary>
-    /// <returns>The number of failures in a row.</returns>
+    /// <summary>Returns the failures in a row, at most <paramref name="most"/> for each model; <paramref name="model"/> is null for a request without one.</summary>
     public int Add(ModelState? model, int most)
     {
         lock (_lock)
@@ -23,8 +22,7 @@ internal sealed class FailureRow
         }
     }
 
-    /// <summary>Ends the row, because a request succeeded.</summary>
-    /// <returns>Whether there was one.</returns>
+    /// <returns>Whether there was a row.</returns>
     public bool Clear()
     {
         // Avoids the lock on the common path: every response calls this method.

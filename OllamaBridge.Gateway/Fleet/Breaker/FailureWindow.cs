@@ -3,7 +3,6 @@ namespace OllamaBridge.Gateway.Fleet.Breaker;
 /// <summary>The latest results with their times. The share of failures since a time is exact, not approximated with buckets.</summary>
 internal sealed class FailureWindow
 {
-    /// <summary>Results that are kept; each is one bit of a 64-bit word.</summary>
     public const int Capacity = 64;
 
     private readonly long[] _times = new long[Capacity];
@@ -11,7 +10,6 @@ internal sealed class FailureWindow
     private int _next;
     private int _count;
 
-    /// <summary>Adds a result; if the window is full, the oldest one is dropped.</summary>
     public void Add(long now, bool failed)
     {
         _times[_next] = now;
@@ -21,8 +19,7 @@ internal sealed class FailureWindow
         _count = Math.Min(_count + 1, Capacity);
     }
 
-    /// <summary>Counts the results after a time.</summary>
-    /// <remarks>Reads all of them: results of parallel requests may be added out of order.</remarks>
+    /// <summary>Reads all results: those of parallel requests may be added out of order.</summary>
     public (int Total, int Failed) CountAfter(long since)
     {
         var (total, failed) = (0, 0);

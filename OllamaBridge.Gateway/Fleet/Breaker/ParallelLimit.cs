@@ -1,15 +1,13 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>A measured limit on a model's parallel requests on an instance. Changed under the guard's lock, read without it.</summary>
+/// <summary>A measured limit on a model's parallel requests on an instance, with times in ticks. Changed under the guard's lock, read without it.</summary>
 internal sealed class ParallelLimit
 {
     private long _until;
     private volatile int _limit;
 
-    /// <summary>The end, in ticks; 0 if no limit is known.</summary>
     public long Until => Volatile.Read(ref _until);
 
-    /// <summary>The limit at a time; 0 for none.</summary>
     public int At(long now) => now < Until ? _limit : 0;
 
     /// <returns>Whether the limit is new.</returns>

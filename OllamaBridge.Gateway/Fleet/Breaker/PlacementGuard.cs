@@ -1,10 +1,6 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
 /// <summary>All restrictions on one model on one instance. Changes take a small lock; the published condition is read without it.</summary>
-/// <remarks>
-/// Created at the first use of the placement. Without a restriction it is called only once for each request that ends;
-/// <see cref="ModelState.Restricted"/> shows decisions whether to read it at all.
-/// </remarks>
 internal sealed class PlacementGuard(PlacementState placement)
 {
     private readonly Lock _lock = new();
@@ -25,7 +21,6 @@ internal sealed class PlacementGuard(PlacementState placement)
     private volatile bool _isSlow;
     private volatile bool _wasRestricted;
 
-    /// <summary>Whether it has ever held back a request; only then does telemetry report it.</summary>
     public bool WasRestricted => _wasRestricted;
 
     /// <summary>For a lease that begins while there is no restriction.</summary>
@@ -41,7 +36,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>The condition at a time, regardless of the running requests.</summary>
     public PlacementCondition ConditionAt(long now)
     {
         if (Volatile.Read(ref _openUntil) is not 0 and var open)
@@ -66,14 +60,11 @@ internal sealed class PlacementGuard(PlacementState placement)
             : condition;
     }
 
-    /// <summary>Whether it holds as many requests as the instance runs in parallel.</summary>
     public bool IsFull(long now) => LimitAt(now) is > 0 and var limit && placement.Active >= limit;
 
-    /// <summary>The measured limit on the model's parallel requests on this instance; 0 if none is known.</summary>
     public int LimitAt(long now) => _limit.At(now);
 
-    /// <summary>Limits the model's parallel requests to <paramref name="limit"/> (at least 1) until <paramref name="until"/>.</summary>
-    /// <returns>Whether the limit is new.</returns>
+    /// <summary><paramref name="limit"/> is at least 1, <paramref name="until"/> is in ticks. Returns whether the limit is new.</summary>
     public bool Limit(int limit, long until, long now)
     {
         lock (_lock)
@@ -95,16 +86,12 @@ internal sealed class PlacementGuard(PlacementState placement)
         _ => 0,
     });
 
-    /// <summary>Whether it is in its slow start and holds as many requests as that allows.</summary>
     public bool IsAtLimit(Instance instance, long now) => Used(instance) >= _ramp.Limit(instance, now);
 
     /// <summary>The number of the instance's slots that can be used during the instance's slow start; unlimited if only the model is in slow start.</summary>
     public int InstanceLimit(Instance instance, long now) => _ramp.IsInstances ? _ramp.Limit(instance, now) : int.MaxValue;
 
-    /// <summary>
-    /// Begins a lease if the condition allows it, and counts its request in the same step. <paramref name="slowly"/>: whether other instances have
-    /// the model, so that the limit of a slow start applies.
-    /// </summary>
+    /// <summary>Begins a lease and counts its request in one step. <paramref name="slowly"/>: whether the limit of a slow start applies.</summary>
     public bool TryEnter(Instance instance, long now, bool slowly, out GuardEntry entry)
     {
         lock (_lock)
@@ -133,7 +120,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Records that the instance begins a valid response, which is enough to close a half-open circuit.</summary>
     /// <returns>Whether it closed the circuit.</returns>
     public bool Answering(in GuardEntry entry, long now, BreakerRules rules)
     {
@@ -160,8 +146,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Records a failure that is the instance's fault.</summary>
-    /// <returns>Whether it opened the circuit.</returns>
     public bool Failed(in GuardEntry entry, InstanceFailure failure, long now, BreakerRules rules, double chance)
     {
         lock (_lock)
@@ -182,7 +166,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Ends a lease. A probe without a result lets another request probe.</summary>
     public void Leave(in GuardEntry entry, long now)
     {
         if (!entry.IsProbe)
@@ -196,10 +179,7 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>
-    /// Records that the instance was away and is back, and starts a slow start of <paramref name="slowStart"/> ticks. If another process replaced the
-    /// one that failed (<paramref name="isAnother"/>), the circuit closes: the slow start is trial enough.
-    /// </summary>
+    /// <summary>Starts a slow start of <paramref name="slowStart"/> ticks. If another process replaced the failed one (<paramref name="isAnother"/>), the circuit closes.</summary>
     public void Return(long now, long slowStart, bool isAnother = false)
     {
         lock (_lock)
@@ -248,7 +228,6 @@ internal sealed class PlacementGuard(PlacementState placement)
         }
     }
 
-    /// <summary>Publishes the condition again, because time has passed.</summary>
     public void Refresh(long now)
     {
         if (!placement.IsRestricted)
@@ -257,7 +236,6 @@ internal sealed class PlacementGuard(PlacementState placement)
             Publish(now);
     }
 
-    /// <summary>Ends all restrictions, because the placement is gone.</summary>
     public void Retire()
     {
         lock (_lock)

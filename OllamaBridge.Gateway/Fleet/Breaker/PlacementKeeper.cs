@@ -3,14 +3,13 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>Derives the restrictions of placements from probe results: slow start after an absence, and models that moved to the CPU.</summary>
-/// <remarks>Called only by the service that owns the fleet's state, before it publishes a snapshot.</remarks>
+/// <summary>Derives the restrictions of placements from probe results. Called only by the fleet's owner, before it publishes a snapshot.</summary>
 internal sealed class PlacementKeeper(IOptions<HealthOptions> options, TimeProvider time)
 {
     private readonly Dictionary<Instance, InstanceStatus> _statuses = [];
     private HashSet<PlacementState> _onCpu = [];
 
-    /// <summary>Applies the current probe results. The placements of each instance are keyed by canonical model name.</summary>
+    /// <summary>The placements of each instance are keyed by canonical model name.</summary>
     public void Observe(ImmutableArray<InstanceView> views, IReadOnlyDictionary<Instance, Dictionary<string, PlacementState>> placements)
     {
         var now = time.GetTimestamp();

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>The instruments of placements: models on instances.</summary>
 internal sealed class PlacementMetrics
 {
     private static readonly PlacementCondition[] Conditions = Enum.GetValues<PlacementCondition>();
@@ -22,7 +21,6 @@ internal sealed class PlacementMetrics
         new KeyValuePair<string, object?>(TelemetryNames.InstanceLabel, instance),
         new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
-    /// <summary>Observes the condition of placements that were restricted at least once.</summary>
     public void ObservePlacements(Func<IEnumerable<PlacementReport>> read) => _meter.CreateObservableGauge(
         TelemetryNames.PlacementState,
         () => read().SelectMany(report => Conditions.Select(condition => new Measurement<int>(
@@ -33,7 +31,6 @@ internal sealed class PlacementMetrics
         null,
         "1 for the current state of a model on an instance, 0 for the others; only for models that ever left the steady state.");
 
-    /// <summary>Observes how many requests of a model an instance runs in parallel, if fewer than its slots.</summary>
     public void ObserveParallelism(Func<IEnumerable<(string Instance, string Model, int Parallel)>> read) => _meter.CreateObservableGauge(
         TelemetryNames.PlacementParallel,
         () => read().Select(limit => new Measurement<int>(

@@ -1,12 +1,8 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>
-/// The condition of a placement that is or was restricted, for telemetry and the admin API. <see cref="Left"/> is the longest time until it
-/// changes, in ticks of the clock; 0 if it does not change by time alone.
-/// </summary>
+/// <summary>The condition of a placement that is or was restricted. <see cref="Left"/> is in ticks; 0 if it does not change by time alone.</summary>
 internal readonly record struct PlacementReport(string Instance, string Model, PlacementCondition Condition, long Left)
 {
-    /// <summary>The placements of an instance that are restricted now.</summary>
     public static IEnumerable<PlacementReport> Of(Instance instance, long now) => All(instance, now).Where(r => r.Condition != PlacementCondition.Steady);
 
     /// <summary>The placements of all instances that were ever restricted: few series, and none of them ends with a wrong last value.</summary>

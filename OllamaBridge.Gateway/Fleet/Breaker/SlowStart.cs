@@ -1,7 +1,6 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>Computes the slots of an instance or model that is back: one at first, all at the end of the window, linear in between. Pure.</summary>
-/// <remarks>Limits parallel requests instead of lowering a weight (Envoy's <c>slow_start</c>), so that it also holds in a burst after silence.</remarks>
+/// <summary>The slots of an instance or model that is back: one at first, then linear. Limits requests, not a weight as Envoy's <c>slow_start</c>. Pure.</summary>
 internal static class SlowStart
 {
     public static int Limit(int slots, long from, long until, long now) =>

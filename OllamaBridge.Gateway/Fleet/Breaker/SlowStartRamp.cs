@@ -1,6 +1,6 @@
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>A slow start in progress. Changed under the guard's lock, read without it.</summary>
+/// <summary>A slow start in progress, with times in ticks. Changed under the guard's lock, read without it.</summary>
 internal sealed class SlowStartRamp
 {
     private long _from;
@@ -13,7 +13,6 @@ internal sealed class SlowStartRamp
     /// <summary>The end, in ticks; 0 if there is no slow start.</summary>
     public long Until => Volatile.Read(ref _until);
 
-    /// <summary>The number of slots that can be used.</summary>
     public int Limit(Instance instance, long now) => SlowStart.Limit(instance.Slots, Volatile.Read(ref _from), Until, now);
 
     public void Start(long now, long duration, bool isInstances)

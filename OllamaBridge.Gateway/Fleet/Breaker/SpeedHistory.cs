@@ -2,8 +2,7 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Fleet.Breaker;
 
-/// <summary>Compares a model's recent speed on an instance with its usual speed there. Pure: no clock, no lock.</summary>
-/// <remarks>The usual speed follows the recent one over about a hundred responses, so a permanent change becomes the usual speed.</remarks>
+/// <summary>Compares a model's recent speed on an instance with its usual speed, which follows over about a hundred responses. Pure.</summary>
 internal sealed class SpeedHistory
 {
     private const double UsualWeight = 0.01;
@@ -11,7 +10,6 @@ internal sealed class SpeedHistory
     private int _samples;
     private double _recent = double.NaN;
 
-    /// <summary>The usual tokens a second; <see cref="double.NaN"/> before the first response.</summary>
     public double Usual { get; private set; } = double.NaN;
 
     public bool IsSlow { get; private set; }
@@ -31,8 +29,7 @@ internal sealed class SpeedHistory
         return before != IsSlow;
     }
 
-    /// <summary>Forgets the recent speed, because the model left memory and may be faster or slower once it is loaded again.</summary>
-    /// <returns>Whether <see cref="IsSlow"/> changed.</returns>
+    /// <summary>Forgets the recent speed, because the model left memory. Returns whether <see cref="IsSlow"/> changed.</summary>
     public bool Reload()
     {
         var before = IsSlow;

@@ -3,14 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Gateway.Fleet.Gpu;
 
-/// <summary>Reads four of the metrics of NVIDIA's DCGM exporter. Pure.</summary>
-/// <remarks>
-/// Prometheus' text format: <c>DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-…",Hostname="…"} 37</c>. Utilization in percent, frame buffer in
-/// MiB, used and free. Source: the exporter's <c>default-counters.csv</c>.
-/// </remarks>
+/// <summary>Reads the DCGM exporter's metrics: utilization in percent, memory in MiB. Source: the exporter's <c>default-counters.csv</c>. Pure.</summary>
 internal static partial class DcgmText
 {
-    /// <summary>Reads the exporter's text and ignores other lines.</summary>
     public static IReadOnlyList<GpuReading> Read(string text)
     {
         var gpus = new SortedDictionary<int, (double? Utilization, double? Used, double? Free, double? Temperature)>();

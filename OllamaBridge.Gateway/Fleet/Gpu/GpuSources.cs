@@ -4,19 +4,15 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Fleet.Gpu;
 
-/// <summary>Reads the state of GPUs.</summary>
 internal interface IGpuSource
 {
-    /// <summary>Reads a DCGM exporter.</summary>
-    /// <returns>Null if it does not respond with success.</returns>
+    /// <returns>Null if the exporter does not respond with success.</returns>
     Task<IReadOnlyList<GpuReading>?> ReadExporterAsync(Uri address, CancellationToken cancellationToken);
 
-    /// <summary>Reads this machine's GPUs with <c>nvidia-smi</c>.</summary>
-    /// <returns>Null if there is no such program, or it fails.</returns>
+    /// <returns>Null if there is no such program (<c>nvidia-smi</c>), or it fails.</returns>
     Task<IReadOnlyList<GpuReading>?> ReadMachineAsync(string program, CancellationToken cancellationToken);
 }
 
-/// <summary>Reads exporters by HTTP, and starts the program for this machine.</summary>
 internal sealed class GpuSource : IGpuSource, IDisposable
 {
     // The exporter of a machine with many GPUs writes some hundred KiB.

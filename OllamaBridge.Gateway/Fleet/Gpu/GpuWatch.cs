@@ -5,9 +5,7 @@ using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Fleet.Gpu;
 
-/// <summary>The last readings of an instance's GPUs.</summary>
-/// <param name="Readings">The readings of the instance's own GPUs.</param>
-/// <param name="At">When they were read, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
+/// <summary>The last readings of an instance's own GPUs, and their time in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
 internal readonly record struct GpuState(IReadOnlyList<GpuReading> Readings, long At);
 
 /// <summary>Periodically reads the GPUs of instances: by their exporter, or by <c>nvidia-smi</c> on this machine. Other instances have no readings.</summary>
@@ -22,7 +20,6 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
     private ImmutableDictionary<string, GpuState> _states = ImmutableDictionary<string, GpuState>.Empty;
     private int _withoutMachine;
 
-    /// <summary>The current readings by instance, without outdated ones.</summary>
     public IEnumerable<(string Instance, GpuReading Reading)> Readings
     {
         get
@@ -34,7 +31,6 @@ internal sealed class GpuWatch(IFleet fleet, IGpuSource source, IOptions<GpuOpti
         }
     }
 
-    /// <summary>Reads all sources once.</summary>
     internal async Task RefreshAsync(CancellationToken cancellationToken)
     {
         // Readings make no traces.

@@ -2,8 +2,7 @@ using System.Globalization;
 
 namespace OllamaBridge.Gateway.Fleet.Gpu;
 
-/// <summary>Reads the output of <c>nvidia-smi</c> with <see cref="Arguments"/>: one line for each GPU, <c>0, 37, 1234, 81559, 45</c>. Pure.</summary>
-/// <remarks>An unsupported value is <c>[N/A]</c> or <c>[Not Supported]</c>. Source: <c>nvidia-smi --help-query-gpu</c>.</remarks>
+/// <summary>Reads the output of <c>nvidia-smi</c> with <see cref="Arguments"/>: <c>0, 37, 1234, 81559, [N/A]</c>. Source: <c>--help-query-gpu</c>. Pure.</summary>
 internal static class NvidiaSmiCsv
 {
     private const int Columns = 5;
@@ -14,7 +13,6 @@ internal static class NvidiaSmiCsv
         "--query-gpu=index,utilization.gpu,memory.used,memory.total,temperature.gpu", "--format=csv,noheader,nounits",
     ];
 
-    /// <summary>Reads the output and ignores other lines.</summary>
     public static IReadOnlyList<GpuReading> Read(string text)
     {
         var readings = new List<GpuReading>();

@@ -1,10 +1,7 @@
 namespace OllamaBridge.Gateway.Fleet.Parallelism;
 
 /// <summary>Estimates from observed overlap how many requests of one model an instance runs in parallel. Thread-safe.</summary>
-/// <remarks>
-/// An instance that holds more requests than it runs starts one when another ends. If that happens repeatedly and no more
-/// than n requests ever overlap, it runs n in parallel. A request that starts late for any other reason is no evidence.
-/// </remarks>
+/// <remarks>If requests repeatedly start when another ends, and no more than n overlap, n run in parallel. Other late starts are no evidence.</remarks>
 internal sealed class OverlapHistory
 {
     /// <summary>The number of recent requests in the estimate.</summary>
@@ -22,10 +19,7 @@ internal sealed class OverlapHistory
     private readonly bool[] _waited = new bool[Window];
     private long _count;
 
-    /// <summary>Adds a request that has ended.</summary>
-    /// <param name="sample">The request.</param>
-    /// <param name="shortestWait">Shorter waits are no evidence: among requests of a millisecond, one starts as another ends by chance.</param>
-    /// <returns>The number of parallel requests; null while unknown.</returns>
+    /// <summary>Null while unknown. Waits shorter than <paramref name="shortestWait"/> are no evidence, because they may be chance.</summary>
     public int? Add(in OverlapSample sample, long shortestWait = 0)
     {
         if (sample.StartedAt < sample.SentAt || sample.EndedAt <= sample.StartedAt)
@@ -43,14 +37,12 @@ internal sealed class OverlapHistory
         }
     }
 
-    /// <summary>Clears the history after the model was loaded again, possibly with other settings.</summary>
     public void Clear()
     {
         lock (_lock)
             _count = 0;
     }
 
-    /// <summary>The maximum number of requests that ran at the same moment.</summary>
     private int Depth()
     {
         var most = 1;

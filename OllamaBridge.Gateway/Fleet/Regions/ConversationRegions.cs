@@ -2,8 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Fleet.Regions;
 
-/// <summary>Maps conversations to the peer region that served their last turn. Bounded; the least recently used entry is evicted first.</summary>
-/// <remarks>Local to each gateway. An unknown conversation belongs to this region. Thread-safe.</remarks>
+/// <summary>Maps conversations to the peer region of their last turn. Local to each gateway, bounded by least recent use. Thread-safe.</summary>
 internal sealed class ConversationRegions(IOptions<RegionOptions> options, TimeProvider time)
 {
     private readonly Lock _lock = new();
@@ -11,7 +10,7 @@ internal sealed class ConversationRegions(IOptions<RegionOptions> options, TimeP
     // Least recently used first.
     private readonly LinkedList<Home> _byAge = new();
 
-    /// <summary>Finds the peer region of a conversation, which the hash of its beginning identifies; null for this region.</summary>
+    /// <summary>Null for this region. <paramref name="affinity"/> is the hash of the conversation's beginning.</summary>
     public string? Find(ulong affinity, string model)
     {
         lock (_lock)
@@ -21,7 +20,6 @@ internal sealed class ConversationRegions(IOptions<RegionOptions> options, TimeP
         }
     }
 
-    /// <summary>Records that a peer received a turn of a conversation.</summary>
     public void Note(ulong affinity, string model, string region)
     {
         lock (_lock)
@@ -35,7 +33,6 @@ internal sealed class ConversationRegions(IOptions<RegionOptions> options, TimeP
         }
     }
 
-    /// <summary>Moves a conversation to this region after a local instance received a turn.</summary>
     public void Forget(ulong affinity, string model)
     {
         lock (_lock)

@@ -16,13 +16,10 @@ internal sealed class PeerLoad
         _models = models.ToFrozenDictionary(StringComparer.Ordinal);
     }
 
-    /// <summary>Whether the peer has a usable instance for a model, busy or not.</summary>
     public bool CanServe(string model) => _models.TryGetValue(model, out var known) && known.Instances > 0;
 
     /// <summary>Number of requests for a model that this gateway may add to those in the report; 0 while requests wait for the model at the peer.</summary>
-    /// <remarks>
-    /// Gateways divide the peer's free slots in proportion to <paramref name="allowance"/>, their part of all <paramref name="slots"/>; each gets at least one.
-    /// </remarks>
+    /// <remarks>Gateways divide the peer's free slots in proportion to their allowances; each gets at least one.</remarks>
     public int Room(string model, int allowance, int slots)
     {
         if (!_models.TryGetValue(model, out var known) || known is not { Waiting: 0, Free: > 0 })

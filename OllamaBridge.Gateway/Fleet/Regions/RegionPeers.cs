@@ -16,16 +16,13 @@ internal sealed class RegionPeers
 
     public IReadOnlyList<InstanceDefinition> Definitions => _peers.Value.Definitions;
 
-    /// <summary>Appends the peers to the instances of this region.</summary>
-    /// <remarks>If a reloaded configuration gives an instance the name or URL of a peer, the instance wins and the peer is left out.</remarks>
+    /// <summary>If a reloaded configuration gives an instance the name or URL of a peer, the peer is left out.</summary>
     public IReadOnlyList<InstanceDefinition> Append(IReadOnlyList<InstanceDefinition> here) => Definitions.Count == 0
         ? here
         : [.. here, .. Definitions.Where(p => !here.Any(d => d.Url == p.Url || string.Equals(d.Name, p.Name, StringComparison.OrdinalIgnoreCase)))];
 
-    /// <summary>Restricts access to the instances of this region; null is unrestricted access.</summary>
     public InstanceAccess? WithoutPeers(InstanceAccess? access) => _peers.Value.WithoutPeers(access);
 
-    /// <summary>One state of the settings.</summary>
     private sealed class Peers(IReadOnlyList<InstanceDefinition> definitions)
     {
         private readonly string[] _names = [.. definitions.Select(d => d.Name)];

@@ -5,7 +5,6 @@ namespace OllamaBridge.Gateway.Fleet.Regions;
 /// <summary>A report to other regions about the instances of this region, never about its peers. <c>Region</c> is absent if the region has no name.</summary>
 internal sealed record RegionReport(string? Region, string? Version, int Instances, IReadOnlyList<RegionModel> Models)
 {
-    /// <summary>Checks that a report matches the configured peer. Returns the error, or null if there is none.</summary>
     public string? Mistake(string name, string self) =>
         Region is null || string.Equals(Region, name, StringComparison.OrdinalIgnoreCase) ? null
         : string.Equals(Region, self, StringComparison.OrdinalIgnoreCase) ? $"its URL points to this region, {self}"

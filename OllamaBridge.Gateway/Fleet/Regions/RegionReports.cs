@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Fleet.Regions;
 
-/// <summary>Builds the capacity report of this region for its peers.</summary>
 internal sealed class RegionReports(IFleet fleet, RegionPeers peers, IOptions<RegionOptions> options, GracefulStop stop, TimeProvider time)
 {
     private static readonly string? Version =

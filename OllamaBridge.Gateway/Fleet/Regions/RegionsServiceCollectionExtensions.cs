@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Fleet.Regions;
 
-/// <summary>Registers the peers in other regions.</summary>
 internal static class RegionsServiceCollectionExtensions
 {
     public static IServiceCollection AddRegions(this IServiceCollection services)

@@ -1,12 +1,9 @@
 namespace OllamaBridge.Gateway.Fleet.Regions;
 
-/// <summary>The reason for a spill-over.</summary>
 internal enum SpillReason
 {
-    /// <summary>No spill-over.</summary>
     None,
 
-    /// <summary>No local instance has the model.</summary>
     Absent,
 
     /// <summary>No local instance with the model is usable.</summary>
@@ -18,6 +15,5 @@ internal enum SpillReason
     /// <summary>Every local instance with the model was busy for too long.</summary>
     Saturated,
 
-    /// <summary>The conversation is assigned to the peer.</summary>
     Conversation,
 }

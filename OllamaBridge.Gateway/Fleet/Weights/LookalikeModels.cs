@@ -8,9 +8,6 @@ internal static class LookalikeModels
     /// <summary>The maximum difference in bytes that system prompt, template, license and messages cause; different weights differ by more.</summary>
     private const long MaxDifference = 1 << 20;
 
-    /// <summary>Finds the candidates.</summary>
-    /// <param name="catalog">The models of one instance.</param>
-    /// <param name="weights">The digests that have been read.</param>
     /// <returns>One model for each unread digest whose size is close to another's.</returns>
     public static IEnumerable<CatalogModel> Find(ImmutableArray<CatalogModel> catalog, ModelWeights weights)
     {

@@ -6,16 +6,11 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Fleet.Weights;
 
 /// <summary>Derives from <c>/api/show</c> the files and options by which a server decides whether a loaded runner can serve a model. Pure.</summary>
-/// <remarks>
-/// <c>server/sched.go</c> finds runners by the path of the weights (<c>schedulerModelKey</c>) and reuses one if adapters, projectors and
-/// the options of <c>api.Runner</c> are equal (<c>needsReload</c>). The Modelfile has the files' digests, the parameters have the options.
-/// System prompt, template and sampling options belong to each request.
-/// </remarks>
+/// <remarks>As <c>schedulerModelKey</c> and <c>needsReload</c> in <c>server/sched.go</c>: weights, adapters, projectors, options of <c>api.Runner</c>.</remarks>
 internal static partial class RunnerKey
 {
     private static readonly string[] RunnerOptions = ["num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"];
 
-    /// <summary>Reads the key from the body of <c>/api/show</c>.</summary>
     /// <returns>Null if the response does not have the required fields.</returns>
     public static string? Read(JsonElement show)
     {
@@ -29,10 +24,7 @@ internal static partial class RunnerKey
         return key.ToString();
     }
 
-    /// <summary>
-    /// Reads only the head of the Modelfile: files precede everything else (<c>Model.String</c> in <c>server/images.go</c>), so text of a template
-    /// cannot match.
-    /// </summary>
+    /// <summary>Reads only the head of the Modelfile: files precede everything else (<c>Model.String</c> in <c>server/images.go</c>).</summary>
     private static bool AppendFiles(StringBuilder key, string modelfile)
     {
         foreach (var line in modelfile.AsSpan().EnumerateLines())

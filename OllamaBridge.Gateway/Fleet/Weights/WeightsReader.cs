@@ -11,9 +11,7 @@ using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Fleet.Weights;
 
-/// <summary>
-/// Reads models that may share their weights from the instances (<c>/api/show</c>): each digest once, one request at a time, never for a client's request.
-/// </summary>
+/// <summary>Reads models that may share their weights (<c>/api/show</c>): each digest once, one request at a time, never for a client's request.</summary>
 internal sealed class WeightsReader(IFleet fleet, ModelWeights weights, HttpMessageInvoker client, TimeProvider time, ILogger<WeightsReader> logger)
     : BackgroundService
 {
