@@ -9,7 +9,7 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Sends a request to one instance after another until one responds, within the retry budget; with fallback models if its own has no instance left.</summary>
+/// <summary>Sends a request to one instance after another until one responds, within the retry budget; then with fallback models.</summary>
 internal sealed class AttemptLoop(
     LeaseAcquirer leases, Hedger hedger, ModelFallback fallback, RetryPolicy retries, FewerLayers fewerLayers, AttemptSettlement settlement)
 {
@@ -87,7 +87,6 @@ internal sealed class AttemptLoop(
         }
     }
 
-    /// <summary>Whether a request can be sent more than once. A body that is not buffered can't be.</summary>
     private static bool IsReplayable(HttpContext context, ForwardedCall call) =>
         call.Body is not null || !call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method);
 
@@ -100,7 +99,6 @@ internal sealed class AttemptLoop(
             tries.Call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred, fallback.GiveWay(tries.Call));
     }
 
-    /// <summary>Begins the attempts with another model, or of a changed request.</summary>
     private static ModelTries Restart(ForwardedCall call, FailedAttempts faults)
     {
         faults.Restart();

@@ -4,20 +4,17 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>How an attempt has ended.</summary>
 internal abstract record AttemptOutcome
 {
     private AttemptOutcome()
     {
     }
 
-    /// <summary>The client has the complete response.</summary>
     public sealed record Completed : AttemptOutcome;
 
     /// <summary>The instance rejected the request for a reason in the request. The client has its response.</summary>
     public sealed record Rejected : AttemptOutcome;
 
-    /// <summary>The client has the instance's error response.</summary>
     public sealed record ErrorDelivered(InstanceFailure Failure) : AttemptOutcome;
 
     /// <summary>The client has a complete stream of progress that reports a failed transfer.</summary>
@@ -32,7 +29,6 @@ internal abstract record AttemptOutcome
     /// <summary>The client has complete lines of a stream of progress, to be repeated by another attempt.</summary>
     public sealed record CutOff : AttemptOutcome;
 
-    /// <summary>The client has disconnected.</summary>
     public sealed record Abandoned : AttemptOutcome;
 
     /// <summary>The client's body is faulty and gets <paramref name="Status"/>.</summary>
@@ -44,10 +40,8 @@ internal abstract record AttemptOutcome
     /// <summary>The instance is a bridge with a full queue. The client has nothing.</summary>
     public sealed record QueueFull(TimeSpan BusyFor) : AttemptOutcome;
 
-    /// <summary>The attempt failed before the client received anything.</summary>
     public sealed record Failed(InstanceFailure Failure) : AttemptOutcome;
 
-    /// <summary>Classifies an ended attempt. Pure.</summary>
     public static AttemptOutcome Of(ForwardAttempt attempt)
     {
         var result = attempt.Result;

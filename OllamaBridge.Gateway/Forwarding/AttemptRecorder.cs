@@ -12,7 +12,6 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Records attempts: in metrics and spans, and for the estimates of service times and parallelism.</summary>
 internal sealed class AttemptRecorder(ForwardingMetrics metrics, ParallelismLearner parallelism, RequestQueue queue, TimeProvider time, ILogger<AttemptRecorder> logger)
 {
-    /// <summary>Records that a request is about to be sent to the instance of <paramref name="lease"/>.</summary>
     public void Begin(ForwardedCall call, InstanceLease lease)
     {
         call.Result.Attempts++;
@@ -25,7 +24,6 @@ internal sealed class AttemptRecorder(ForwardingMetrics metrics, ParallelismLear
             metrics.RecordSpillover(lease.Instance.Name, lease.Spill);
     }
 
-    /// <summary>Records that an attempt is repeated because its connection was stale.</summary>
     public void RecordStaleConnection(ForwardAttempt attempt)
     {
         FaultLog.StaleConnection(logger, attempt.Call.Operation.Name, attempt.Lease.Instance.Name);
@@ -33,7 +31,7 @@ internal sealed class AttemptRecorder(ForwardingMetrics metrics, ParallelismLear
         metrics.RecordRetry(InstanceFailure.StaleConnection);
     }
 
-    /// <summary>Records the end of an attempt, before its lease is released.</summary>
+    /// <summary>Must be called before the lease is released.</summary>
     public void End(ForwardAttempt attempt)
     {
         if (attempt.Overlap() is { } overlap)

@@ -10,25 +10,19 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Sends a request to an instance once.</summary>
 internal sealed class AttemptSender(
     AttemptTransport transport, StallDetector stalls, AttemptRecorder recorder, TimeProvider time, ILogger<AttemptSender> logger)
 {
     // A stale connection fails as soon as it is written to. A later failure is one of a working server.
     private static readonly TimeSpan StaleWithin = TimeSpan.FromSeconds(2);
 
-    /// <summary>
-    /// Sends the client's own request. The <paramref name="budget"/> is null if no other attempt is allowed, <paramref name="race"/> is null unless the
-    /// request is hedged.
-    /// </summary>
+    /// <param name="budget">Null if no other attempt is allowed.</param>
     public Task<ForwardAttempt> SendAsync(HttpContext context, ModelTries tries, InstanceLease lease, RetryBudget? budget, HedgeRace? race = null) =>
         SendAsync(context, new Specification(tries.Call, tries.Faults, lease, budget, null, race));
 
-    /// <summary>Sends the request of a resumption.</summary>
     public Task<ForwardAttempt> ResumeAsync(HttpContext context, ForwardedCall call, FailedAttempts faults, InstanceLease lease, ResumptionPlan plan) =>
         SendAsync(context, new Specification(call, faults, lease, null, plan, null));
 
-    /// <summary>Creates the attempt for a probe of hidden text that ended with an error in the stream. It counts like an error during a resumption.</summary>
     public ForwardAttempt CreateFailedProbe(ForwardedCall call, FailedAttempts faults, InstanceLease lease, CancellationToken gone)
     {
         var attempt = new ForwardAttempt(call, faults, lease, budget: null, time, gone)

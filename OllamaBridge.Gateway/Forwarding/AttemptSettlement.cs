@@ -8,7 +8,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Records the outcome of an attempt that ended its request: in the request's result, the fleet's state and the tenant's charge.</summary>
 internal sealed class AttemptSettlement(PlacementOutcomes outcomes, IFleet fleet, ForwardingMetrics metrics, ILogger<AttemptSettlement> logger)
 {
-    /// <summary>Settles a request with the outcome of its last attempt, before the slot is released. An interrupted one stays open for its resumption.</summary>
+    /// <summary>Must be called before the slot is released. An interrupted request stays open for its resumption.</summary>
     public void Settle(ForwardAttempt attempt, AttemptOutcome outcome)
     {
         var call = attempt.Call;

@@ -5,11 +5,10 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Sends an attempt's request to its instance with YARP's forwarder.</summary>
 internal sealed class AttemptTransport(
     IHttpForwarder forwarder, HttpMessageInvoker client, FreshConnectionClient freshClient, ResponseTransformer transformer, ForwardTimeouts timeouts)
 {
-    /// <summary>Sends the request; over a new connection if <paramref name="isFresh"/>. The attempt is a feature of <paramref name="context"/>.</summary>
+    /// <summary>The attempt is a feature of <paramref name="context"/>.</summary>
     public ValueTask<ForwarderError> SendAsync(HttpContext context, ForwardAttempt attempt, bool isFresh, CancellationToken cancellationToken)
     {
         HttpMessageInvoker invoker = isFresh ? freshClient : client;
@@ -42,7 +41,6 @@ internal sealed class AttemptTransport(
         return SinglePacketInvoker.For(invoker, bytes);
     }
 
-    /// <summary>Sets Content-Encoding to that of the body that is sent. An earlier attempt may have used another.</summary>
     private static void SetEncoding(IHeaderDictionary headers, ReplayableBody? received, bool isEncoded)
     {
         if (received is not { WasEncoded: true } body)

@@ -2,8 +2,7 @@ using System.Net.Sockets;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Records the connection that an attempt was written to, and whether an earlier request had used it.</summary>
-/// <remarks>A kept connection may be stale. A failure of a new connection is evidence about the instance.</remarks>
+/// <summary>The connection that an attempt was written to. A kept one may be stale; a failure of a new one is evidence about the instance.</summary>
 internal sealed class ConnectionUse
 {
     private static readonly AsyncLocal<ConnectionUse?> Ambient = new();

@@ -7,7 +7,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Decompresses a response. Servers and proxies may compress although the bridge requests no compression.</summary>
 internal sealed class DecodedStream(Stream decoder) : ForwardOnlyStream
 {
-    /// <summary>Opens <paramref name="source"/>, and removes from <paramref name="headers"/> those that decompression makes wrong.</summary>
+    /// <summary>Removes from <paramref name="headers"/> those that decompression makes wrong.</summary>
     /// <returns>Null if the compression is not supported.</returns>
     public static Stream? Open(Stream source, HttpContentHeaders headers)
     {

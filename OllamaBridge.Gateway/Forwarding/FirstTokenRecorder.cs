@@ -7,7 +7,6 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Records times to the first token: for metrics, and for the estimates that hedging, scheduling and liveness checks use.</summary>
 internal sealed class FirstTokenRecorder(FirstTokenTimes firstTokens, LoadTimes loadTimes, ForwardingMetrics metrics, TimeProvider time)
 {
-    /// <summary>Records the first bytes of a stream of an inference request.</summary>
     public void RecordFirstToken(ForwardAttempt attempt)
     {
         var call = attempt.Call;
@@ -28,7 +27,6 @@ internal sealed class FirstTokenRecorder(FirstTokenTimes firstTokens, LoadTimes 
         firstTokens.Add(call.Model.Key, isWhole: false, elapsed);
     }
 
-    /// <summary>Records the arrival of a response in one piece.</summary>
     public void RecordWhole(ForwardAttempt attempt)
     {
         if (attempt.Lease.WasLoaded && !attempt.Call.Target.IsUnload)

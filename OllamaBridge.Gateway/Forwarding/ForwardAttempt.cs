@@ -15,7 +15,6 @@ internal sealed class ForwardAttempt(
 {
     private bool? _retry;
 
-    /// <summary>The failed attempts of the request.</summary>
     public FailedAttempts Faults { get; } = faults;
 
     public AttemptResult Result { get; } = new();
@@ -23,13 +22,10 @@ internal sealed class ForwardAttempt(
     /// <summary>Requests for the model on the instance when this one was sent, this one included.</summary>
     public int InFlight { get; } = lease.Placement.State.Active;
 
-    /// <summary>Null if tracing has no listener.</summary>
     public Activity? Span { get; init; }
 
-    /// <summary>Null unless the request is hedged.</summary>
     public HedgeRace? Race { get; init; }
 
-    /// <summary>The use of the connection; null before the request is sent.</summary>
     public ConnectionUse? Connection { get; set; }
 
     /// <summary>Whether the other attempt of a hedged request has a response, so that this one is not needed.</summary>
@@ -45,10 +41,9 @@ internal sealed class ForwardAttempt(
 
     public override bool HasFailed => Result.Failure is not null;
 
-    /// <summary>Whether another attempt is possible. A resumption always allows one.</summary>
     public override bool CanRetry => budget is not null || Plan is not null;
 
-    /// <summary>After a failure: whether the request may be sent again. Takes one retry out of the budget at the first call.</summary>
+    /// <summary>Takes one retry out of the budget at the first call.</summary>
     public bool TakeRetry() => _retry ??= budget is not null && budget.TryWithdraw();
 
     /// <summary>Ends this attempt because the other attempt of a hedged request has a response. The client receives nothing from this one.</summary>
@@ -58,7 +53,7 @@ internal sealed class ForwardAttempt(
         CancelSending();
     }
 
-    /// <summary>Decode time: as the instance reported it, else from the first to the last bytes of a stream, else zero.</summary>
+    /// <summary>As the instance reported it, else from the first to the last bytes of a stream, else zero.</summary>
     public TimeSpan DecodeTime()
     {
         var reported = Watcher?.DecodeNanoseconds is > 0 and var streamed ? streamed
@@ -70,8 +65,7 @@ internal sealed class ForwardAttempt(
             : TimeSpan.Zero;
     }
 
-    /// <summary>Prompt evaluation time: as the instance reported it, else the time to the first byte of a stream that had the model to itself.</summary>
-    /// <returns>Zero if it is unknown.</returns>
+    /// <summary>As the instance reported it, else the time to the first byte of a stream that had the model to itself, else zero.</summary>
     public TimeSpan PrefillTime()
     {
         var reported = Watcher?.PrefillNanoseconds is > 0 and var streamed ? streamed
@@ -82,8 +76,6 @@ internal sealed class ForwardAttempt(
             : TimeSpan.Zero;
     }
 
-    /// <summary>The time in which the instance ran the request, as a sample for learning its parallelism.</summary>
-    /// <returns>Null if it is unknown.</returns>
     public OverlapSample? Overlap()
     {
         var end = IsStream ? Timeline.LastByteAt : Time.GetTimestamp();

@@ -6,7 +6,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>The instruments of attempts.</summary>
 internal sealed class ForwardingMetrics
 {
     private static readonly double[] FirstTokenBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
@@ -35,11 +34,6 @@ internal sealed class ForwardingMetrics
 
     public void RecordFirstToken(string operation, string model, TimeSpan time) => _firstToken.Record(time.TotalSeconds, GenAiTags.Of(operation, model));
 
-    /// <summary>Records the time per output token of a complete response.</summary>
-    /// <param name="operation">The operation's name in OpenTelemetry's GenAI conventions.</param>
-    /// <param name="model">Canonical name.</param>
-    /// <param name="tokens">Tokens of the response.</param>
-    /// <param name="decoding">The duration of their generation.</param>
     public void RecordDecoding(string operation, string model, long tokens, TimeSpan decoding)
     {
         if (tokens > 1 && decoding > TimeSpan.Zero)
@@ -53,10 +47,7 @@ internal sealed class ForwardingMetrics
 
     public void RecordRetry(InstanceFailure reason) => _retries.Add(1, new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
-    /// <summary>
-    /// Records a hedged request. <paramref name="outcome"/>: <c>won</c>, <c>lost</c> to the first, both <c>failed</c>, <c>cancelled</c> by the
-    /// client.
-    /// </summary>
+    /// <param name="outcome"><c>won</c>, <c>lost</c> to the first, both <c>failed</c>, <c>cancelled</c> by the client.</param>
     public void RecordHedge(string outcome) => _hedges.Add(1, new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, outcome));
 
     public void RecordSpillover(string region, SpillReason reason) => _spillovers.Add(
@@ -64,7 +55,6 @@ internal sealed class ForwardingMetrics
         new KeyValuePair<string, object?>(TelemetryNames.RegionLabel, region),
         new KeyValuePair<string, object?>(TelemetryNames.ReasonLabel, Labels.Of(reason)));
 
-    /// <summary>Records a lease on an instance that has to load the model first.</summary>
     public void RecordLoad(string model, string instance) => _loads.Add(
         1,
         new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),

@@ -9,7 +9,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Registers the services of forwarding.</summary>
 internal static class ForwardingServiceCollectionExtensions
 {
     public static IServiceCollection AddForwarding(this IServiceCollection services)

@@ -5,12 +5,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>
-/// Restricts the headers that the bridge passes on: requests keep those that an instance needs, responses those that a model server sends. Pure.
-/// </summary>
+/// <summary>Requests keep the headers that an instance needs, responses those that a model server sends. Pure.</summary>
 internal static class HeaderHygiene
 {
-    /// <summary>The prefix of headers between the bridge and its clients and operators.</summary>
     public const string InternalPrefix = "X-Bridge-";
 
     private const string Authorization = "Authorization";
@@ -50,10 +47,7 @@ internal static class HeaderHygiene
     private static readonly SearchValues<char> Unwritable =
         SearchValues.Create([.. Enumerable.Range(0, 32).Where(c => c != '\t').Select(c => (char)c), (char)127]);
 
-    /// <summary>
-    /// Removes headers that an instance does not need from a request. <paramref name="connection"/> is the client's <c>Connection</c> header: the
-    /// headers that it names end at the bridge (RFC 9110, 7.6.1).
-    /// </summary>
+    /// <param name="connection">The client's <c>Connection</c> header: the headers that it names end at the bridge (RFC 9110, 7.6.1).</param>
     public static void Clean(HttpRequestHeaders headers, bool passAuthorization, StringValues connection = default)
     {
         // Instances refuse requests whose Host is a foreign name, such as the bridge's.
@@ -65,10 +59,7 @@ internal static class HeaderHygiene
     public static void Clean(HttpContentHeaders headers, StringValues connection = default) =>
         Remove(headers, name => !ToInstance.Contains(name) || (IsNamed(connection, name) && !name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase)));
 
-    /// <summary>
-    /// Removes headers that no Ollama server sends from a response, such as cookies, redirects and CORS permissions. Keeps <paramref name="kept"/>,
-    /// if it is not null.
-    /// </summary>
+    /// <summary>Removes headers that no Ollama server sends, such as cookies, redirects and CORS permissions, except <paramref name="kept"/>.</summary>
     public static void Clean(HttpResponseMessage response, string? kept = null)
     {
         Remove(response.Headers, name => !ToClient.Contains(name) && !name.Equals(kept, StringComparison.OrdinalIgnoreCase));
@@ -87,7 +78,7 @@ internal static class HeaderHygiene
             headers.Remove(name);
     }
 
-    /// <summary>Removes response headers whose values contain control characters, which can't be written to a client.</summary>
+    /// <summary>Removes headers whose values contain control characters, which can't be written to a client.</summary>
     public static void CleanResponse(HttpHeaders headers)
     {
         List<string>? remove = null;

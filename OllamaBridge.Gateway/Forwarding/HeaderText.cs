@@ -2,10 +2,9 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Encodes text of any language as a header's value, which is printable ASCII.</summary>
+/// <summary>Percent-encodes text as a header's value (RFC 3986, 2.1).</summary>
 internal static class HeaderText
 {
-    /// <summary>Percent-encodes characters that a header can't contain (RFC 3986, 2.1), and the percent sign, so that the text can be decoded.</summary>
     public static string Encode(string text)
     {
         if (!text.AsSpan().ContainsAnyExceptInRange(' ', '~') && !text.Contains('%', StringComparison.Ordinal) && text.Trim().Length == text.Length)

@@ -10,14 +10,7 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>
-/// Sends messages about the wait at intervals until the response begins, if the client requests them, so that no intermediary closes an idle
-/// connection.
-/// </summary>
-/// <remarks>
-/// Server-sent events get a comment, which every client ignores. Ollama's own streams get a line without content, as Ollama itself sends, with the
-/// wait in a field that clients do not know.
-/// </remarks>
+/// <summary>Reports the wait until the response begins, so that no intermediary closes an idle connection: SSE comments, or lines without content.</summary>
 internal sealed class Heartbeat : IAsyncDisposable
 {
     /// <summary>The request header that enables the messages with the value <c>1</c>.</summary>
@@ -34,20 +27,15 @@ internal sealed class Heartbeat : IAsyncDisposable
         _beating = BeatAsync(context, call, queue, interval, time, _end.Token);
     }
 
-    /// <summary>Whether a request has a stream and requests messages about its wait.</summary>
     public static bool IsWanted(IHeaderDictionary headers, Operation operation, in RequestFacts facts) =>
         headers.TryGetValue(Header, out var wish) && wish.ToString().Trim() == "1"
         && operation is { Kind: OperationKind.Inference, End: not StreamEnd.None }
         && (facts.Stream ?? operation.StreamsByDefault);
 
-    /// <summary>
-    /// Starts sending to a request whose response is a <see cref="RestartableResponse"/>. The <paramref name="interval"/> is also the time before the first
-    /// message.
-    /// </summary>
+    /// <summary>The response must be a <see cref="RestartableResponse"/>. The <paramref name="interval"/> is also the time before the first message.</summary>
     public static Heartbeat Start(HttpContext context, ForwardedCall call, RequestQueue queue, TimeSpan interval, TimeProvider time) =>
         new(context, call, queue, interval, time);
 
-    /// <summary>Stops sending. Afterwards only the caller writes the response.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_ended)
@@ -58,7 +46,6 @@ internal sealed class Heartbeat : IAsyncDisposable
         _end.Dispose();
     }
 
-    /// <summary>Writes one message. The <paramref name="place"/> is null if the request is no longer in the queue.</summary>
     public static ReadOnlyMemory<byte> Write(ForwardedCall call, QueuePlace? place, DateTimeOffset now) =>
         call.Operation.End == StreamEnd.Done ? WriteLine(call, place, now) : WriteComment(place);
 

@@ -5,27 +5,20 @@ using OllamaBridge.Gateway.Forwarding.Tls;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Creates the clients for requests to instances and for health probes.</summary>
 internal static class InstanceClient
 {
     private static readonly TimeSpan ProbeConnectionLifetime = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>
-    /// Creates the client for requests. It uses HTTP/1.1 only, as instances do. It does not follow redirects, decompress, keep cookies or retry.
-    /// <paramref name="logger"/> gets TLS files that become unreadable.
-    /// </summary>
+    /// <summary>HTTP/1.1 only, without redirects, decompression, cookies or retries. <paramref name="logger"/> gets TLS files that become unreadable.</summary>
     public static HttpMessageInvoker Create(IOptions<ForwardingOptions> options, TimeProvider? time = null, ILogger? logger = null) =>
         new(new InstanceHandler(() => CreateHandler(options.Value), time ?? TimeProvider.System, logger), disposeHandler: true);
 
-    /// <summary>
-    /// Creates the client for health probes. Each probe opens a connection: a kept one may lead to a server that no longer accepts connections, or
-    /// that another server has replaced at its address.
-    /// </summary>
+    /// <summary>Each probe opens a connection: a kept one may lead to a server that accepts no more connections, or was replaced at its address.</summary>
     public static HttpMessageInvoker CreateForProbes(IOptions<ForwardingOptions> options, TimeProvider? time = null) =>
         // The requests of one probe share the connection.
         new(new InstanceHandler(() => CreateHandler(options.Value, ProbeConnectionLifetime), time ?? TimeProvider.System, logger: null), disposeHandler: true);
 
-    /// <summary>Creates a handler whose connections take new requests for <paramref name="lifetime"/>, or ten minutes if it is null.</summary>
+    /// <param name="lifetime">How long connections take new requests; ten minutes if null.</param>
     public static SocketsHttpHandler CreateHandler(ForwardingOptions options, TimeSpan? lifetime = null) => new()
     {
         UseProxy = false,

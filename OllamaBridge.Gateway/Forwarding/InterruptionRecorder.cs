@@ -4,10 +4,8 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Records the interruptions of responses, and the results of their resumptions.</summary>
 internal sealed class InterruptionRecorder(ResumptionMetrics metrics, TimeProvider time, ILogger<InterruptionRecorder> logger)
 {
-    /// <summary>Records that <paramref name="attempt"/> was interrupted, in the response's state and as evidence about its instance.</summary>
     public void RecordInterruption(ForwardAttempt attempt, Interruption cause)
     {
         var response = attempt.Call.Response;
@@ -39,20 +37,16 @@ internal sealed class InterruptionRecorder(ResumptionMetrics metrics, TimeProvid
         ResumptionLog.Interrupted(logger, operation, instance, cause);
     }
 
-    /// <summary>Records that another attempt completed the response.</summary>
     public void RecordResumed(Interruption cause) => metrics.RecordContinuation(cause, "succeeded");
 
-    /// <summary>Records that another attempt was interrupted, too.</summary>
     public void RecordInterruptedAgain(Interruption cause) => metrics.RecordContinuation(cause, "interrupted");
 
-    /// <summary>Records that the response of <paramref name="first"/> ends with an error.</summary>
     public void RecordGivenUp(ForwardAttempt first, Interruption cause, string reason)
     {
         ResumptionLog.GivenUp(logger, first.Call.Operation.Name, first.Lease.Instance.Name, cause, reason);
         metrics.RecordContinuation(cause, "failed");
     }
 
-    /// <summary>Records that an instance did not accept a plan for the resumption.</summary>
     public void RecordRefusedPlan(ForwardedCall call, Instance instance, ResumptionPlan plan) =>
         ResumptionLog.Refused(logger, call.Operation.Name, instance.Name, plan.Path);
 }

@@ -9,18 +9,14 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Waits in the queue for a lease for a request.</summary>
 internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, ConversationRegions homes, TimeProvider time)
 {
     // Bodies with images or audio are large in relation to their tokens. The estimate ends at a usual context length.
     private const long MaxInputEstimate = 32_768;
     private const int BytesPerToken = 4;
 
-    /// <summary>
-    /// Waits for an instance. Excludes those in <paramref name="tried"/>, which failed the request; <paramref name="lastFailure"/> is how the last of
-    /// them did. <paramref name="preferred"/> is null for any instance. <paramref name="giveWay"/> tells whether another model can serve the request at
-    /// once; null if it waits for this one.
-    /// </summary>
+    /// <param name="preferred">Null for any instance.</param>
+    /// <param name="giveWay">Whether another model can serve the request at once; null if it waits for this one.</param>
     public async ValueTask<LeaseResult> AcquireAsync(
         ForwardedCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
     {
@@ -69,7 +65,6 @@ internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, Con
         }
     }
 
-    /// <summary>Remembers the instance of a conversation that spilled over, so that its next turn goes to the same one.</summary>
     private void RememberHome(ForwardedCall call, InstanceLease lease, string? home)
     {
         if (lease.Spill != SpillReason.None && call.Facts.Affinity != 0)

@@ -13,7 +13,6 @@ internal static class PeerHeaders
     // These describe the quota of the peer's tenant. That tenant is this region, not the client's tenant.
     private static readonly string[] Limits = ["x-ratelimit-", "anthropic-ratelimit-", "x-should-retry"];
 
-    /// <summary>Passes on the priority and resumption settings of the client.</summary>
     public static void Complete(HttpRequestHeaders headers, ForwardAttempt attempt)
     {
         if (attempt.Call.Wait.Priority == Priority.Batch)
@@ -22,7 +21,6 @@ internal static class PeerHeaders
             headers.TryAddWithoutValidation(ResumptionOptions.Header, ResumptionOptions.Off);
     }
 
-    /// <summary>Removes the headers that are meant for this bridge from a peer's response.</summary>
     /// <returns>The source of the response: the region and, if the peer names it, the instance, such as <c>us-east/ollama-2</c>.</returns>
     public static string Clean(HttpResponseHeaders headers, Instance peer)
     {

@@ -52,7 +52,7 @@ internal sealed class PlacementOutcomes
             BreakerLog.Closed(_logger, lease.Placement.State.Model.Key, lease.Instance.Name);
     }
 
-    /// <summary>Records a successful response. The time of <paramref name="decoding"/> excludes prompt evaluation; zero if it is unknown.</summary>
+    /// <param name="decoding">Without prompt evaluation; zero if unknown.</param>
     public void Succeeded(InstanceLease lease, long tokens, TimeSpan decoding)
     {
         _fleet.ReportSuccess(lease.Instance);
@@ -74,7 +74,6 @@ internal sealed class PlacementOutcomes
         }
     }
 
-    /// <summary>Learns a model's prompt evaluation speed and loaded context from a successful attempt.</summary>
     public static void Prefilled(ForwardAttempt attempt)
     {
         var (call, state) = (attempt.Call, attempt.Lease.Placement.State);
@@ -86,10 +85,7 @@ internal sealed class PlacementOutcomes
             state.Model.Prefill.Add(call.Result.InputTokens, body.Length, attempt.PrefillTime());
     }
 
-    /// <summary>
-    /// Records a failed attempt with its <paramref name="fault"/>; only an instance's fault counts against it. If the instance is busy,
-    /// <paramref name="busyFor"/> is its Retry-After, zero if it sent none; else null.
-    /// </summary>
+    /// <param name="busyFor">A busy instance's Retry-After, zero if it sent none; null if it is not busy.</param>
     public void Judged(InstanceLease lease, InstanceFailure failure, Fault fault, TimeSpan? busyFor = null)
     {
         _metrics.RecordFault(fault, failure);
@@ -105,10 +101,7 @@ internal sealed class PlacementOutcomes
 
     public void KnownToFail(string operation, string model) => FaultLog.KnownToFail(_logger, operation, model, RepeatedFailures.Lifetime.TotalSeconds);
 
-    /// <summary>
-    /// Pauses a busy instance. If another instance serves the request, the pause is as long as the instance requests. If there is no other to compare
-    /// with, the pause is brief, and very brief if the instance served other requests a moment ago: the limit may apply to this request only.
-    /// </summary>
+    /// <summary>Pauses the instance, for its Retry-After if another one serves the request; else briefly: the limit may apply to this request only.</summary>
     private void JudgedBusy(InstanceLease lease, Fault fault, TimeSpan asked)
     {
         if (fault == Fault.Instance)
@@ -117,7 +110,6 @@ internal sealed class PlacementOutcomes
             Busy(lease, asked < most ? asked : most);
     }
 
-    /// <summary>Whether an instance has answered a request for the model in the last 30 s.</summary>
     public bool HasAnsweredLately(InstanceLease lease) =>
         lease.Placement.State.LastAnswered is not 0 and var last && _time.GetElapsedTime(last) < Lately;
 
@@ -139,9 +131,7 @@ internal sealed class PlacementOutcomes
         BreakerLog.Opened(_logger, model.Key, lease.Instance.Name, failure, Seconds(guard.Left(_time.GetTimestamp())));
     }
 
-    /// <summary>
-    /// Pauses a busy instance, which is no failure. The duration <paramref name="asked"/> is the instance's Retry-After; zero if it sent none.
-    /// </summary>
+    /// <param name="asked">The instance's Retry-After; zero if it sent none.</param>
     public void Busy(InstanceLease lease, TimeSpan asked)
     {
         if (lease.Entry.Guard is not { } guard)
@@ -152,9 +142,6 @@ internal sealed class PlacementOutcomes
         BreakerLog.Busy(_logger, lease.Placement.State.Model.Key, lease.Instance.Name, Seconds(guard.Left(_time.GetTimestamp())));
     }
 
-    /// <summary>
-    /// Marks a model as too large for an instance's memory after another instance responded: the instance is used for it only if no other can be.
-    /// </summary>
     private void MarkMemory(InstanceLease lease)
     {
         if (lease.Entry.Guard is not { } guard)

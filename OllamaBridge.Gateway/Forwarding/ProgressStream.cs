@@ -2,10 +2,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>
-/// Passes on the progress of a pull, push or create line by line. If it breaks off, only complete lines have been sent and the stream ends without an
-/// error, so that another instance can continue after them. <see cref="AttemptResult.IsCutOff"/> reports this.
-/// </summary>
+/// <summary>Passes on complete lines. A stream that breaks off ends without an error, so that another instance can continue.</summary>
 internal sealed class ProgressStream(Stream source, BufferedBytes held, bool sourceEnded, StreamWatcher watcher, ForwardAttempt attempt, HttpContext context)
     : ForwardOnlyStream
 {

@@ -5,10 +5,8 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Creates the waits of requests, and the heartbeats that report them to clients.</summary>
 internal sealed class QueueWaits(RequestQueue queue, IOptions<QueueOptions> options, TimeProvider time)
 {
-    /// <summary>Creates the wait of a request that arrived at <paramref name="startedAt"/>, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public QueueWait Create(HttpContext context, Operation operation, in RequestFacts facts, long startedAt)
     {
         var priority = context.Features.Get<RequestPriority>();
@@ -21,7 +19,7 @@ internal sealed class QueueWaits(RequestQueue queue, IOptions<QueueOptions> opti
         };
     }
 
-    /// <summary>Starts the heartbeat of a request whose response is a <see cref="RestartableResponse"/>. It is a feature of the request until disposed.</summary>
+    /// <summary>The response must be a <see cref="RestartableResponse"/>. The heartbeat is a feature of the request until disposed.</summary>
     public Heartbeat StartHeartbeat(HttpContext context, ForwardedCall call)
     {
         var heartbeat = Heartbeat.Start(context, call, queue, options.Value.ProgressInterval, time);

@@ -5,10 +5,7 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>
-/// Passes an instance's response on: first the bytes that were read ahead, then the rest as it arrives. A stream that breaks off ends with an error
-/// in the client's protocol, so that no client mistakes a partial response for a complete one.
-/// </summary>
+/// <summary>Passes a response on. A stream that breaks off ends with an error in the client's protocol, so that no partial response seems complete.</summary>
 internal sealed class RelayStream(Stream source, BufferedBytes held, bool sourceEnded, ForwardAttempt attempt, HttpContext context) : ForwardOnlyStream
 {
     private ReadOnlyMemory<byte> _tail;

@@ -9,11 +9,8 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Forwards a request: sends it to instances until one responds, and resumes the response if it breaks off.</summary>
 internal sealed class RequestForwarder(AttemptLoop attempts, StreamResumer resumer, FaultRecorder faults, RetryBudget budget, QueueWaits waits)
 {
-    /// <summary>Forwards a request to the instances that <paramref name="target"/> allows. The earlier stages have set its features.</summary>
-    /// <returns>The result of the request, without the outcome that follows from the status.</returns>
     public async Task<RequestResult> ForwardAsync(HttpContext context, ForwardingTarget target)
     {
         var call = Create(context, target);

@@ -2,7 +2,6 @@ using System.Net;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>An instance's response whose content is read through <paramref name="stream"/>.</summary>
 internal sealed class ResponseContent(HttpContent original, Stream stream) : HttpContent
 {
     protected override Task<Stream> CreateContentReadStreamAsync() => Task.FromResult(stream);

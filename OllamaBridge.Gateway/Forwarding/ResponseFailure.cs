@@ -12,10 +12,7 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Writes an error in the client's protocol: as a status, or at the end of a stream that has begun.</summary>
 internal static class ResponseFailure
 {
-    /// <summary>
-    /// Refuses a request that got no lease. <paramref name="retained"/> is the last error response of an instance, null if there is none.
-    /// <paramref name="lastFailure"/> is null if the request was sent to no instance.
-    /// </summary>
+    /// <summary><paramref name="lastFailure"/> is null if the request was sent to no instance.</summary>
     public static Task RefuseAsync(HttpContext context, ForwardedCall call, LeaseResult result, RetainedResponse? retained, InstanceFailure? lastFailure)
     {
         if (lastFailure is { } failure && result.Refusal is LeaseRefusal.AllTried or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused or LeaseRefusal.UnknownModel)
@@ -49,7 +46,6 @@ internal static class ResponseFailure
         return WriteAsync(context, call, status, message, result.Refusal is LeaseRefusal.UnknownModel or LeaseRefusal.NotServed ? null : result.RetryAfter);
     }
 
-    /// <summary>Reports that every attempt failed: with an instance's own error response if there is one.</summary>
     public static Task FailAsync(HttpContext context, ForwardedCall call, RetainedResponse? retained, InstanceFailure failure)
     {
         if (retained is not null)
@@ -65,10 +61,7 @@ internal static class ResponseFailure
         return WriteAsync(context, call, status, message, failure == InstanceFailure.Stopped ? GracefulStop.RetryAfter : null);
     }
 
-    /// <summary>
-    /// Ends a stream that has begun with <paramref name="tail"/>, an error in the client's protocol. <paramref name="status"/> is the equivalent HTTP
-    /// status.
-    /// </summary>
+    /// <param name="status">The HTTP status that corresponds to <paramref name="tail"/>.</param>
     public static async Task EndAsync(HttpContext context, ForwardedCall call, ReadOnlyMemory<byte> tail, int status)
     {
         call.Result.Outcome ??= status < StatusCodes.Status500InternalServerError ? RequestOutcome.Rejected : RequestOutcome.Failed;
@@ -96,7 +89,6 @@ internal static class ResponseFailure
         await context.Response.Body.WriteAsync(answer.Body, context.RequestAborted);
     }
 
-    /// <summary>An instance's error object in the framing of the stream.</summary>
     private static ReadOnlyMemory<byte> Tail(StreamEnd end, RetainedResponse answer)
     {
         var body = answer.Body.Span.Trim(" \r\n\t"u8);

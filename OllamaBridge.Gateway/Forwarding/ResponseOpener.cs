@@ -20,8 +20,7 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
 
     private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
 
-    /// <summary>Opens the response of <paramref name="attempt"/>; <see cref="AttemptResult.Failure"/> tells why the client does not get it.</summary>
-    /// <returns>Null if the client gets nothing of the response.</returns>
+    /// <returns>Null if the client gets nothing of the response; <see cref="AttemptResult.Failure"/> is the reason.</returns>
     public async ValueTask<OpenedResponse?> OpenAsync(
         ForwardAttempt attempt, HttpContext context, HttpResponseMessage response, CancellationToken cancellationToken)
     {
@@ -68,7 +67,6 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
     private static bool IsRefused(Operation operation, int status) =>
         status >= 400 || (status >= 300 && operation.Kind is OperationKind.Inference or OperationKind.Lookup);
 
-    /// <returns>The stream for the client; null if the client does not get this response.</returns>
     private async ValueTask<Stream?> RefusedAsync(
         ForwardAttempt attempt, HttpContext context, HttpResponseMessage response, Stream source, BufferedBytes held, CancellationToken cancellationToken)
     {
@@ -108,7 +106,6 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
         return null;
     }
 
-    /// <returns>The stream for the client; null if the client does not get this response.</returns>
     private async ValueTask<Stream?> BegunAsync(
         ForwardAttempt attempt, HttpContext context, Stream source, BufferedBytes held, CancellationToken cancellationToken)
     {
@@ -156,7 +153,6 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
         return new RelayStream(source, held, ended, attempt, context);
     }
 
-    /// <returns>The stream for the client; null if the client does not get this response.</returns>
     private async ValueTask<Stream?> WholeAsync(
         ForwardAttempt attempt, HttpContext context, bool isJson, Stream source, BufferedBytes held, CancellationToken cancellationToken)
     {
@@ -180,10 +176,7 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
         return new RelayStream(source, held, ended, attempt, context);
     }
 
-    /// <summary>
-    /// Whether a response goes to the client: of a hedged request only the first one does. State that both attempts share is changed only after this
-    /// returns true.
-    /// </summary>
+    /// <summary>Of a hedged request only the first response wins. Shared state of the two attempts is changed only after this returns true.</summary>
     private static bool Wins(ForwardAttempt attempt, HttpContext context)
     {
         if (attempt.Race is not { } race)
@@ -194,9 +187,6 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
         return true;
     }
 
-    /// <summary>
-    /// Classifies an error at the beginning of a stream like an error response: the same error would have had a status if it had occurred earlier.
-    /// </summary>
     private static InstanceFailure? FailureOf(RetainedResponse? error) =>
         error is null ? null : MemoryFailure.IsToldBy(error.Body.Span) ? InstanceFailure.OutOfMemory : InstanceFailure.ServerError;
 
@@ -205,8 +195,6 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
         ? null
         : new RetainedResponse(StatusCodes.Status500InternalServerError, "application/json; charset=utf-8", line);
 
-    /// <summary>Reads until the end or the limit in bytes.</summary>
-    /// <returns>Whether the end was reached.</returns>
     private static async ValueTask<bool> HoldAsync(BufferedBytes held, Stream source, int limit, CancellationToken cancellationToken)
     {
         while (held.Length < limit)
@@ -215,7 +203,6 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
         return false;
     }
 
-    /// <summary>Whether the response is a stream: its content decides if the client requested a stream, else its label.</summary>
     private static async ValueTask<bool> IsStreamAsync(
         ForwardAttempt attempt, HttpResponseMessage response, Stream source, BufferedBytes held, CancellationToken cancellationToken)
     {
@@ -237,8 +224,4 @@ internal sealed class ResponseOpener(IOptions<ForwardingOptions> options, Resuma
     }
 }
 
-/// <summary>A response that the client gets.</summary>
-/// <param name="Stream">The bytes for the client.</param>
-/// <param name="IsStream">Whether it is sent in several messages.</param>
-/// <param name="IsRefused">Whether its status reports an error.</param>
 internal readonly record struct OpenedResponse(Stream Stream, bool IsStream, bool IsRefused);

@@ -9,11 +9,7 @@ internal static class ResponseShape
 
     public static bool IsLabelled(string? mediaType) => mediaType is "application/x-ndjson" or "text/event-stream";
 
-    /// <param name="end">How a streamed response of the operation ends.</param>
-    /// <param name="isLabelled">Whether the content type is one of a stream.</param>
-    /// <param name="hasLength">Whether the response has a length; a stream has none.</param>
-    /// <param name="beginning">The first bytes.</param>
-    /// <param name="isAll">Whether the response ends after them.</param>
+    /// <param name="isAll">Whether the response ends after <paramref name="beginning"/>.</param>
     /// <returns>Null if more bytes are needed.</returns>
     public static bool? IsStream(StreamEnd end, bool isLabelled, bool hasLength, ReadOnlySpan<byte> beginning, bool isAll)
     {
@@ -39,7 +35,6 @@ internal static class ResponseShape
         return isLabelled && text[0] != '{';
     }
 
-    /// <summary>Whether a text begins with an object on one line; null if more bytes are needed.</summary>
     private static bool? IsLine(ReadOnlySpan<byte> text, bool isAll)
     {
         if (text[0] != '{')
@@ -48,7 +43,6 @@ internal static class ResponseShape
         return rest.IsEmpty ? isAll ? false : null : rest[0] is not ((byte)'\r' or (byte)'\n');
     }
 
-    /// <summary>Whether the first line of a native stream is an error.</summary>
     public static bool IsError(ReadOnlySpan<byte> lines)
     {
         var line = ByteOrderMark.Skip(lines).TrimStart(" \t\r\n"u8);

@@ -10,10 +10,8 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Changes the headers of requests and responses, and opens each response before the client receives any of it.</summary>
 internal sealed class ResponseTransformer(IOptions<ForwardingOptions> options, ResponseOpener opener, PlacementOutcomes outcomes, TimeProvider time) : HttpTransformer
 {
-    /// <summary>The response header with the name of the instance that served the request.</summary>
     public const string InstanceHeader = "X-Bridge-Instance";
 
-    /// <summary>The response header with the name of the model that served the request, if it is not the requested one.</summary>
     public const string ModelHeader = "X-Bridge-Model";
 
     public override async ValueTask TransformRequestAsync(
@@ -38,7 +36,6 @@ internal sealed class ResponseTransformer(IOptions<ForwardingOptions> options, R
         proxyRequest.Headers.ExpectContinue = operation.UnbufferedBody && proxyRequest.Content is not null ? true : null;
     }
 
-    /// <summary>Drops trailers: model servers send none.</summary>
     public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken) =>
         ValueTask.CompletedTask;
 

@@ -4,10 +4,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>
-/// A response that can be written in several passes. YARP's forwarder requires an unstarted response, so each pass appears as one. Status and headers
-/// of later passes are dropped; their bodies follow the bytes already sent.
-/// </summary>
+/// <summary>Is written in several passes, each of which YARP's forwarder finds unstarted. Status and headers of later passes are dropped.</summary>
 internal sealed class RestartableResponse : IHttpResponseFeature, IHttpResponseBodyFeature, IDisposable
 {
     private readonly HttpContext _context;
@@ -24,7 +21,6 @@ internal sealed class RestartableResponse : IHttpResponseFeature, IHttpResponseB
         _stream = new PassOn(this);
     }
 
-    /// <summary>Replaces the response of <paramref name="context"/> and keeps its headers; returns the existing instance if there is one.</summary>
     public static RestartableResponse For(HttpContext context)
     {
         if (context.Features.Get<IHttpResponseFeature>() is RestartableResponse known)
@@ -37,10 +33,9 @@ internal sealed class RestartableResponse : IHttpResponseFeature, IHttpResponseB
         return begun;
     }
 
-    /// <summary>Wraps the response of <paramref name="context"/> without replacing it.</summary>
+    /// <summary>Does not replace the response of <paramref name="context"/>.</summary>
     public static RestartableResponse Over(HttpContext context) => new(context);
 
-    /// <summary>Whether the client has received any part of the response.</summary>
     public static bool HasBegun(HttpContext context) => context.Features.Get<IHttpResponseFeature>() switch
     {
         RestartableResponse begun => begun._response.HasStarted,
@@ -66,10 +61,7 @@ internal sealed class RestartableResponse : IHttpResponseFeature, IHttpResponseB
         set => throw new NotSupportedException();
     }
 
-    /// <summary>
-    /// Sends bytes outside the passes, and begins the response with <paramref name="contentType"/> if necessary. Must not run while a pass is being
-    /// written. Kestrel aborts the connection if the write is cancelled.
-    /// </summary>
+    /// <summary>Begins the response if necessary. Must not run during a pass. Kestrel aborts the connection if the write is cancelled.</summary>
     public async ValueTask WriteAsideAsync(string contentType, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         if (!_response.HasStarted)
@@ -82,7 +74,6 @@ internal sealed class RestartableResponse : IHttpResponseFeature, IHttpResponseB
         await _body.Stream.FlushAsync(cancellationToken);
     }
 
-    /// <summary>Begins another pass. The previous pass may have set status and headers, but sent nothing.</summary>
     public static void Renew(HttpContext context)
     {
         if (context.Features.Get<IHttpResponseFeature>() is RestartableResponse begun)
@@ -125,7 +116,6 @@ internal sealed class RestartableResponse : IHttpResponseFeature, IHttpResponseB
         _context.Features.Set(_body);
     }
 
-    /// <summary>Sets the status and the headers of this pass unless the response has started.</summary>
     public void Commit()
     {
         HasStarted = true;

@@ -2,8 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Forwarding;
 
-/// <summary>Limits retries to a share of the requests, so that retries do not overload a failing fleet.</summary>
-/// <remarks>A token bucket: each request adds a fraction of a retry, each retry takes one (like Finagle's RetryBudget).</remarks>
+/// <summary>Limits retries to a share of the requests: each adds a fraction of a retry, each retry takes one (like Finagle's RetryBudget).</summary>
 internal sealed class RetryBudget(IOptions<ForwardingOptions> options)
 {
     // Thousandths of a retry, so that fractions need no lock.
@@ -12,7 +11,7 @@ internal sealed class RetryBudget(IOptions<ForwardingOptions> options)
 
     private long Limit => options.Value.RetryBurst * Unit;
 
-    /// <summary>Whether no retry is left at the moment; false if retries are disabled.</summary>
+    /// <summary>False if retries are disabled.</summary>
     public bool IsEmpty => Limit >= Unit && Volatile.Read(ref _balance) < Unit;
 
     public void Deposit()
@@ -21,7 +20,6 @@ internal sealed class RetryBudget(IOptions<ForwardingOptions> options)
             Interlocked.Add(ref _balance, (long)(options.Value.RetryRatio * Unit));
     }
 
-    /// <summary>Returns retries that were taken for a request that fails everywhere.</summary>
     public void Return(int retries)
     {
         if (Interlocked.Add(ref _balance, retries * Unit) > Limit)

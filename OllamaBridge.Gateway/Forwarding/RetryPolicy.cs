@@ -9,13 +9,11 @@ namespace OllamaBridge.Gateway.Forwarding;
 internal sealed class RetryPolicy(
     RetryBudget budget, PlacementOutcomes outcomes, IFleet fleet, ForwardingMetrics metrics, IOptions<ForwardingOptions> options, ILogger<RetryPolicy> logger)
 {
-    /// <summary>The most attempts of a request with one model.</summary>
     public int MaxAttempts => options.Value.MaxAttempts;
 
     public RetryBudget Budget => budget;
 
-    /// <summary>Repeats a stream of progress that broke off on another instance, which continues after the lines that the client has received.</summary>
-    /// <returns>False if no other instance can.</returns>
+    /// <returns>False if no other instance can continue the stream of progress after the lines that the client has received.</returns>
     public bool TryRepeat(ForwardAttempt attempt, ModelTries tries)
     {
         var call = attempt.Call;
@@ -32,7 +30,7 @@ internal sealed class RetryPolicy(
         return true;
     }
 
-    /// <summary>Keeps a request's place in the queue while the other bridge that it was sent to has a full queue. The instance gets no requests for that time.</summary>
+    /// <summary>The request keeps its place in the queue while the other bridge has a full queue. The instance gets no requests for that time.</summary>
     public void WaitForRoom(ForwardAttempt attempt, TimeSpan busyFor, ModelTries tries)
     {
         outcomes.Busy(attempt.Lease, busyFor);
@@ -40,12 +38,7 @@ internal sealed class RetryPolicy(
         tries.LastFailure = InstanceFailure.ServerError;
     }
 
-    /// <param name="context">The request.</param>
     /// <param name="attempt">The failed attempt, of which the client received nothing.</param>
-    /// <param name="failure">How it failed.</param>
-    /// <param name="tries">The attempts with this model.</param>
-    /// <param name="mayRetry">Whether the number of attempts allows another one.</param>
-    /// <returns>Whether the request may be sent again.</returns>
     public bool TryAgain(HttpContext context, ForwardAttempt attempt, InstanceFailure failure, ModelTries tries, bool mayRetry)
     {
         var (call, instance) = (attempt.Call, attempt.Lease.Instance);

@@ -23,8 +23,7 @@ internal sealed class StreamResumer(
     private const int MaxWithoutWords = 3;
     private ResumptionOptions Settings => options.Value;
 
-    /// <summary>Resumes the response of the attempt <paramref name="broken"/>.</summary>
-    /// <returns>The attempt that completed the response; null if it ended with an error or the client has disconnected.</returns>
+    /// <returns>Null if the response ended with an error or the client has disconnected.</returns>
     public async Task<ForwardAttempt?> ResumeAsync(HttpContext context, ForwardedCall call, ForwardAttempt broken)
     {
         using var response = RestartableResponse.For(context);
@@ -74,7 +73,6 @@ internal sealed class StreamResumer(
         }
     }
 
-    /// <summary>The reason why the response cannot be resumed; null if it can.</summary>
     private string? Obstacle(ForwardAttempt broken, ForwardedCall call, ResumableRequest? request, int times)
     {
         if (broken.Interrupted == Interruption.Stopped)
@@ -95,10 +93,7 @@ internal sealed class StreamResumer(
         return call.Response.Transcript is { IsWhole: true } ? null : "the response so far is not only text, or exceeds MaxKept";
     }
 
-    /// <summary>
-    /// Whether another instance that has not interrupted this response could resume it at once. If not, one that did so once is better than waiting:
-    /// its process may have been replaced.
-    /// </summary>
+    /// <summary>Whether an instance that has not interrupted this response could resume it at once. If not, one that interrupted it is tried again.</summary>
     private bool HasOther(ForwardedCall call, HashSet<Instance> broke)
     {
         if (fleet.Current.For(call.Tenant.Instances).Find(call.Model.Key, call.Model.Part)?.For(call.Response.Transcript is { HasBegun: true } ? call.Response.Digest : default) is { } model)
@@ -108,8 +103,6 @@ internal sealed class StreamResumer(
         return false;
     }
 
-    /// <summary>Tries one instance after another, with all plans for each, until one begins.</summary>
-    /// <returns>The attempt that began; null if none did.</returns>
     private async Task<ForwardAttempt?> TryAsync(
         HttpContext context, ForwardAttempt broken, ResumableRequest? request, RestartableResponse response, HashSet<Instance> tried, HashSet<Instance> unresponsive)
     {
@@ -187,7 +180,6 @@ internal sealed class StreamResumer(
         return null;
     }
 
-    /// <summary>Ends the stream with an error: the first instance's own one, if it sent one.</summary>
     private static async Task EndAsync(HttpContext context, ForwardedCall call, ForwardAttempt first, RestartableResponse response)
     {
         call.Result.Outcome = RequestOutcome.Truncated;

@@ -8,11 +8,9 @@ namespace OllamaBridge.Gateway.Forwarding;
 /// <summary>Classifies error responses by kind of failure. Pure. <see cref="FaultClassifier"/> decides on the fault.</summary>
 internal static class UpstreamErrorClassifier
 {
-    /// <summary>
-    /// Classifies an error response with a <paramref name="status"/> of 300 or above. The <paramref name="body"/> may be truncated, and is empty if
-    /// <paramref name="isHead"/>. If <paramref name="byBridgesKey"/>, the bridge's own key was sent, and its refusal is not the client's fault.
-    /// </summary>
-    /// <returns>How the instance failed; null if the server itself rejects the request.</returns>
+    /// <param name="body">May be truncated; empty if <paramref name="isHead"/>.</param>
+    /// <param name="byBridgesKey">The bridge's own key was sent: its refusal is not the client's fault.</param>
+    /// <returns>Null if the server itself rejects the request.</returns>
     public static InstanceFailure? Judge(Operation operation, int status, ReadOnlySpan<byte> body, bool byBridgesKey = false, bool isHead = false) => status switch
     {
         StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden when byBridgesKey => InstanceFailure.ServerError,
@@ -31,22 +29,16 @@ internal static class UpstreamErrorClassifier
     public static bool IsBridgesFault(int status, InstanceFailure? failure) =>
         failure is not null && status is (StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden);
 
-    /// <summary>The status for the client if a proxy responded with an HTML page in an instance's place.</summary>
-    /// <returns>The page's own if it applies to the request regardless of its sender; else 502: a proxy's 404 does not mean that a model is
-    /// unknown.</returns>
+    /// <summary>A proxy's HTML page: the status is 502 unless the page's own applies to any sender. Its 404 does not mean an unknown model.</summary>
     public static int StatusOfPage(int status) => status switch
     {
         >= StatusCodes.Status500InternalServerError or StatusCodes.Status413PayloadTooLarge or StatusCodes.Status429TooManyRequests => status,
         _ => StatusCodes.Status502BadGateway,
     };
 
-    /// <summary>Whether the status means "busy", which is no fault of the instance.</summary>
     public static bool IsBusy(int status) => status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests;
 
-    /// <summary>
-    /// Whether an error is one that a model server writes: a JSON object with <c>error</c> (Ollama, llama-server, vLLM, TGI), <c>detail</c>
-    /// (servers built on FastAPI) or <c>"object":"error"</c> (older vLLM).
-    /// </summary>
+    /// <summary>A JSON object with <c>error</c> (Ollama, llama-server, vLLM, TGI), <c>detail</c> (FastAPI) or <c>"object":"error"</c> (older vLLM).</summary>
     public static bool IsServersOwn(ReadOnlySpan<byte> body)
     {
         try

@@ -1,15 +1,13 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>The two routes that OpenAI's and Anthropic's clients share; Anthropic clients get responses in Anthropic's format.</summary>
+/// <summary>The routes that OpenAI's and Anthropic's clients share; Anthropic clients get responses in Anthropic's format.</summary>
 internal static class AnthropicModels
 {
-    /// <summary>The version of Anthropic's API. Anthropic's clients send it with every request, other clients never do.</summary>
+    /// <summary>Anthropic's clients send it with every request, other clients never do.</summary>
     public const string VersionHeader = "anthropic-version";
 
-    /// <summary>The list of models, <c>GET /v1/models</c>.</summary>
     public static Operation List { get; } = new(OperationType.Models, Protocol.Anthropic, OperationKind.Inventory) { Methods = ["GET"], Route = ApiRoutes.None };
 
-    /// <summary>One model, <c>GET /v1/models/{model}</c>.</summary>
     public static Operation Model { get; } = new(OperationType.Model, Protocol.Anthropic, OperationKind.Inventory) { Methods = ["GET"], Route = ApiRoutes.None };
 
     public static Operation For(Operation operation, IHeaderDictionary headers) =>

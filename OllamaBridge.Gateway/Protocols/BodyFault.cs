@@ -1,9 +1,8 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Errors for clients that send a malformed body, or send it too slowly.</summary>
 internal static class BodyFault
 {
-    /// <summary>The status for an exception from reading a body: the exception's own, or 400 for a malformed chunk.</summary>
+    /// <summary>The exception's own status, or 400 for a malformed chunk.</summary>
     public static int StatusOf(Exception exception) =>
         Find(exception) ?? StatusCodes.Status400BadRequest;
 
@@ -16,7 +15,7 @@ internal static class BodyFault
         _ => Find(exception.InnerException),
     };
 
-    /// <summary>Writes an error and closes the connection, so that the unread rest of the body is not taken for the next request.</summary>
+    /// <summary>Closes the connection, too, so that the unread rest of the body is not taken for the next request.</summary>
     public static Task WriteAsync(HttpContext context, Protocol protocol, int status)
     {
         if (context.Response.HasStarted)

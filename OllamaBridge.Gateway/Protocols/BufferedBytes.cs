@@ -15,8 +15,6 @@ internal sealed class BufferedBytes : IDisposable
 
     public int Capacity => _buffer?.Length ?? 0;
 
-    /// <summary>Reads once from <paramref name="source"/> and appends the bytes. Reserves <paramref name="room"/> bytes for them.</summary>
-    /// <returns>The number of bytes; 0 at the end.</returns>
     public async ValueTask<int> ReadOnceAsync(Stream source, int room, CancellationToken cancellationToken)
     {
         Reserve(room);
@@ -25,7 +23,6 @@ internal sealed class BufferedBytes : IDisposable
         return read;
     }
 
-    /// <summary>Moves bytes to <paramref name="target"/>. Returns the memory to the pool after the last byte.</summary>
     public int Take(Span<byte> target)
     {
         var count = Math.Min(target.Length, Length);
@@ -43,7 +40,6 @@ internal sealed class BufferedBytes : IDisposable
             Dispose();
     }
 
-    /// <summary>Keeps the first <paramref name="length"/> bytes and drops the rest.</summary>
     public void Cut(int length) => _end = Math.Min(_end, _start + length);
 
     public void Dispose()

@@ -2,10 +2,7 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>
-/// A JSON text whose long strings are left empty, built piece by piece. A message of many MiB, for example with an image, can be parsed this way
-/// without being held in memory.
-/// </summary>
+/// <summary>A JSON text whose long strings are left empty, so that a message of many MiB can be parsed without being held in memory.</summary>
 internal sealed class CondensedJson
 {
     // Longer than any reason, name or status that a reader compares.
@@ -17,13 +14,11 @@ internal sealed class CondensedJson
     private bool _isEscaped;
     private bool _isLong;
 
-    /// <summary>The largest result, in bytes; more than any message has besides its strings.</summary>
+    /// <summary>In bytes; more than any message has besides its strings.</summary>
     public const int MaxOutput = 1024 * 1024;
 
-    /// <summary>Whether the text is too long even without its long strings.</summary>
     public bool IsTooLong { get; private set; }
 
-    /// <summary>The condensed text so far; empty if it <see cref="IsTooLong"/>.</summary>
     public ReadOnlySpan<byte> Text => IsTooLong ? default : _output.WrittenSpan;
 
     public void Append(ReadOnlySpan<byte> piece)

@@ -5,14 +5,13 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <summary>Parses durations in Go's format (<c>time.ParseDuration</c>) as Ollama does: a negative duration means forever.</summary>
 internal static class GoDuration
 {
-    /// <summary>The longest text that is parsed, in bytes. A longer one counts as forever.</summary>
+    /// <summary>In bytes. A longer text counts as forever.</summary>
     public const int MaxText = 256;
 
     private static readonly (string Unit, double Seconds)[] Units =
         [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("μs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)];
 
-    /// <summary>Parses a duration such as <c>5m</c>, <c>1h30m</c>, <c>-1s</c>, <c>0</c>.</summary>
-    /// <returns>Null if it is not a duration; <see cref="TimeSpan.MaxValue"/> for forever.</returns>
+    /// <returns>Null if the text is not a duration; <see cref="TimeSpan.MaxValue"/> for forever.</returns>
     public static TimeSpan? Parse(ReadOnlySpan<char> text)
     {
         var sign = 1;

@@ -2,8 +2,7 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Finds the first syntax error of a JSON text, with the error message of a real server.</summary>
-/// <remarks>A port of Go's scanner (<c>encoding/json/scanner.go</c>), used only to describe an error.</remarks>
+/// <summary>Finds the first syntax error of a JSON text, with a real server's message: a port of Go's scanner (<c>encoding/json/scanner.go</c>).</summary>
 internal ref struct GoSyntax
 {
     private const int MaxDepth = 10_000;
@@ -12,14 +11,12 @@ internal ref struct GoSyntax
 
     private GoSyntax(in ReadOnlySequence<byte> text) => _reader = new SequenceReader<byte>(text);
 
-    /// <summary>The error of the first JSON value in a text; null if it has none.</summary>
     public static string? Error(in ReadOnlySequence<byte> text)
     {
         var syntax = new GoSyntax(text);
         return syntax.Run();
     }
 
-    /// <summary>Loops over a stack of open brackets, so that deep nesting does not use up the thread's stack.</summary>
     private string? Run()
     {
         var open = new Stack<byte>();
@@ -78,7 +75,6 @@ internal ref struct GoSyntax
         return c == ':' ? null : Invalid(c, "after object key");
     }
 
-    /// <summary>Reads a value. If it begins with a bracket, pushes the bracket to <paramref name="open"/> and sets <paramref name="opened"/>.</summary>
     private string? Value(Stack<byte> open, out bool opened)
     {
         opened = false;
@@ -186,7 +182,6 @@ internal ref struct GoSyntax
         return _reader.TryPeek(out next);
     }
 
-    /// <summary>Go's <c>quoteChar</c>: shows a byte as the character of that number, or as an escape if the character is not printable.</summary>
     private static string Invalid(byte c, string place) => $"invalid character '{(char)c switch
     {
         '\'' => "\\'",

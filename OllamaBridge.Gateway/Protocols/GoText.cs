@@ -5,17 +5,13 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>
-/// Reads JSON strings as Go's <c>encoding/json</c> does: a lone surrogate (<c>"\ud800"</c>) and bytes that are not UTF-8 become U+FFFD.
-/// <see cref="Utf8JsonReader"/> throws instead.
-/// </summary>
+/// <summary>Reads JSON strings as Go's <c>encoding/json</c> does: a lone surrogate and bytes that are not UTF-8 become U+FFFD.</summary>
 internal static class GoText
 {
     // No shorter than any name that is compared.
     private const int MaxName = 24;
     private const int EscapeLength = 6;
 
-    /// <summary>The string or property name at the reader's position; null for a JSON null.</summary>
     public static string? GetString(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.Null)
@@ -30,10 +26,7 @@ internal static class GoText
         return text;
     }
 
-    /// <summary>
-    /// Whether the string or property name at the reader's position equals <paramref name="name"/> in any case. The name must be ASCII, with at most
-    /// 24 bytes.
-    /// </summary>
+    /// <summary>Compares in any case. The name must be ASCII, with at most 24 bytes.</summary>
     public static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> name)
     {
         if (!reader.HasValueSequence && !reader.ValueIsEscaped)
@@ -54,7 +47,7 @@ internal static class GoText
         return Ascii.EqualsIgnoreCase(unescaped[..Unescape(raw, unescaped)], name);
     }
 
-    /// <summary>Whether the string at the reader's position is exactly <paramref name="name"/>. The name must be ASCII, with at most 24 bytes.</summary>
+    /// <summary>Compares exactly. The name must be ASCII, with at most 24 bytes.</summary>
     public static bool IsExactly(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) =>
         reader.HasValueSequence || reader.ValueIsEscaped
             ? Is(ref reader, name) && GetString(ref reader) == Encoding.ASCII.GetString(name)
@@ -70,8 +63,6 @@ internal static class GoText
         return text;
     }
 
-    /// <summary>Unescapes a string that the reader has validated.</summary>
-    /// <returns>The number of bytes written; never more than were read.</returns>
     private static int Unescape(ReadOnlySpan<byte> raw, Span<byte> to)
     {
         var written = 0;

@@ -2,11 +2,9 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Interprets JSON values as servers of different kinds mean them.</summary>
 internal static class JsonValues
 {
-    /// <summary>Whether the value at the reader's position is set: not null, false, or an empty string, object or array.</summary>
-    /// <remarks>Many servers write <c>"error": null</c> or <c>"error": ""</c> into every message. The reader is a copy; the caller's does not move.</remarks>
+    /// <summary>Whether the value is not null, false or empty: many servers write <c>"error": null</c> or <c>"error": ""</c> into every message.</summary>
     public static bool IsSet(Utf8JsonReader reader) => reader.TokenType switch
     {
         JsonTokenType.Null or JsonTokenType.False => false,
@@ -20,7 +18,6 @@ internal static class JsonValues
     public static string? Reason(ref Utf8JsonReader reader) =>
         reader.TokenType != JsonTokenType.String || reader.ValueTextEquals(""u8) || reader.ValueTextEquals("null"u8) ? null : reader.GetString();
 
-    /// <summary>The text of a JSON string; null if the value is not a string, or not valid text.</summary>
     public static string? Text(JsonElement value)
     {
         try

@@ -2,10 +2,7 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>
-/// Parses model names as Ollama does: <c>[host/][namespace/]model[:tag]</c>, case-insensitive and with defaults for missing parts.
-/// </summary>
-/// <remarks>Rules as in Ollama's <c>types/model/name.go</c> (0.32.15).</remarks>
+/// <summary>Parses <c>[host/][namespace/]model[:tag]</c> as Ollama's <c>types/model/name.go</c> (0.32.15) does: case-insensitive, with defaults.</summary>
 internal static class ModelName
 {
     private const string DefaultHost = "registry.ollama.ai";
@@ -15,10 +12,7 @@ internal static class ModelName
     private const int MaxHostLength = 350;
     private const int MaxIdLength = 512;
 
-    /// <summary>Converts a name to the canonical key.</summary>
-    /// <param name="name">The name in any spelling.</param>
-    /// <param name="key">The canonical key: lower case, without the default host and namespace, always with a tag.</param>
-    /// <returns>False if Ollama rejects the name as invalid.</returns>
+    /// <returns>False if Ollama rejects the name as invalid. The key is lower case, without the default host and namespace, always with a tag.</returns>
     public static bool TryGetKey(ReadOnlySpan<char> name, out string key)
     {
         key = "";
@@ -59,18 +53,12 @@ internal static class ModelName
         return true;
     }
 
-    /// <summary>The fleet's key for a name that may not be one of Ollama's: the canonical key, else the name in lower case.</summary>
-    /// <remarks>Two names share a key only if Ollama treats them as equal, or they differ only in case.</remarks>
+    /// <summary>For a name that may not be one of Ollama's: two names share a key only if Ollama treats them as equal, or they differ only in case.</summary>
     public static string KeyOf(string name) => TryGetKey(name, out var key) ? key : name.ToLowerInvariant();
 
-    /// <summary>The registry of a model: the host that Ollama pulls it from.</summary>
-    /// <param name="key">The canonical name of an Ollama model.</param>
     public static string RegistryOf(string key) => key.AsSpan().Count('/') == 2 ? key[..key.IndexOf('/', StringComparison.Ordinal)] : DefaultHost;
 
-    /// <summary>
-    /// Whether a server may use a text as a model's id: not blank, without control characters and lone surrogates. Servers use paths with blanks
-    /// and backslashes, and letters of any language.
-    /// </summary>
+    /// <summary>Not blank, without control characters and lone surrogates; any letters, blanks and backslashes are allowed.</summary>
     public static bool IsId(string? id)
     {
         if (string.IsNullOrWhiteSpace(id) || id.Length > MaxIdLength)
@@ -81,14 +69,13 @@ internal static class ModelName
         return true;
     }
 
-    /// <summary>The name with an explicit tag, as in the errors of Ollama's <c>/api/show</c> and <c>/v1/models/…</c>.</summary>
     public static string WithTag(string name)
     {
         var slash = name.LastIndexOf('/');
         return name.IndexOf(':', slash + 1) >= 0 ? name : $"{name}:{DefaultTag}";
     }
 
-    /// <summary>The namespace of a name, which <c>/v1/models</c> reports as <c>owned_by</c>.</summary>
+    /// <summary>The namespace, which <c>/v1/models</c> reports as <c>owned_by</c>.</summary>
     public static string Owner(string name)
     {
         var parts = name.Split('/');

@@ -3,10 +3,7 @@ namespace OllamaBridge.Gateway.Protocols;
 /// <summary>The rules by which a route of Ollama reads a model's name.</summary>
 internal enum ModelNaming
 {
-    /// <summary>
-    /// Inference, <c>show</c> and the <c>from</c> of <c>create</c>: blanks around the name are trimmed, <c>:local</c>, <c>:cloud</c> and
-    /// <c>-cloud</c> are a source.
-    /// </summary>
+    /// <summary>Inference, <c>show</c>, <c>from</c> of <c>create</c>: trimmed; <c>:local</c>, <c>:cloud</c> and <c>-cloud</c> select a source.</summary>
     Reference,
 
     /// <summary><c>pull</c> and <c>delete</c>: as <see cref="Reference"/>, but a cloud model is the local entry that refers to it.</summary>
@@ -16,44 +13,28 @@ internal enum ModelNaming
     Verbatim,
 }
 
-/// <summary>The source that a model name selects.</summary>
 internal enum ModelSourceSuffix
 {
-    /// <summary>The name has no suffix.</summary>
     None,
 
-    /// <summary><c>:local</c>: on the server.</summary>
     Local,
 
-    /// <summary><c>:cloud</c> or a tag that ends in <c>-cloud</c>: at ollama.com.</summary>
     Cloud,
 }
 
-/// <summary>Why a name cannot be resolved.</summary>
 internal enum ModelNameFault
 {
-    /// <summary>The name can be resolved.</summary>
     None,
 
-    /// <summary>The name is empty or blank.</summary>
     Missing,
 
-    /// <summary>The name has more than one source suffix.</summary>
     Conflicting,
 
-    /// <summary>Ollama rejects the name as invalid.</summary>
     Invalid,
 }
 
-/// <summary>The model to which Ollama resolves a written name.</summary>
-/// <remarks>
-/// Rules as in Ollama's <c>internal/modelref/modelref.go</c> and <c>server/model_resolver.go</c> (0.32.15).
-/// Access checks, quotas, scheduling, logs and metrics all use <see cref="Key"/>.
-/// </remarks>
-/// <param name="Key">The canonical name; empty if the name cannot be resolved. A cloud model's key is that of its local entry, <c>x:8b-cloud</c> or
-/// <c>x:cloud</c>.</param>
-/// <param name="Suffix">The source that the name selects.</param>
-/// <param name="Fault">Why the name cannot be resolved.</param>
+/// <summary>The model to which Ollama resolves a name (<c>internal/modelref/modelref.go</c>, <c>server/model_resolver.go</c> 0.32.15).</summary>
+/// <param name="Key">Empty if the name cannot be resolved. A cloud model has the key of its local entry, <c>x:8b-cloud</c> or <c>x:cloud</c>.</param>
 internal readonly record struct ModelReference(string Key, ModelSourceSuffix Suffix, ModelNameFault Fault)
 {
     private const string Cloud = "cloud";
@@ -63,9 +44,6 @@ internal readonly record struct ModelReference(string Key, ModelSourceSuffix Suf
 
     public bool IsResolved => Fault == ModelNameFault.None;
 
-    /// <summary>Resolves a name as Ollama does.</summary>
-    /// <param name="written">The client's spelling; null for none.</param>
-    /// <param name="naming">The route's rules.</param>
     public static ModelReference Resolve(ReadOnlySpan<char> written, ModelNaming naming = ModelNaming.Reference)
     {
         if (naming == ModelNaming.Verbatim)
@@ -92,8 +70,6 @@ internal readonly record struct ModelReference(string Key, ModelSourceSuffix Suf
     /// <summary>The canonical name of a model in settings: in a client's spelling, or an id of an OpenAI server.</summary>
     public static string KeyOf(string written) => Resolve(written) is { IsResolved: true } reference ? reference.Key : ModelName.KeyOf(written);
 
-    /// <param name="name">A trimmed name.</param>
-    /// <param name="model">The name without its suffix: "x:8b" of "x:8b:cloud" and of "x: 8b-cloud".</param>
     private static ModelSourceSuffix CutSuffix(ReadOnlySpan<char> name, out ReadOnlySpan<char> model)
     {
         model = name;

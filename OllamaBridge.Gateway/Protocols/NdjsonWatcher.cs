@@ -35,8 +35,7 @@ internal sealed class NdjsonWatcher(StreamEnd end) : StreamWatcher
         }
     }
 
-    /// <summary>Whether a property with a value may be in a line, with any blanks around the colon.</summary>
-    /// <remarks>Quotes within a JSON string are escaped, so a match is a property. Only parsing shows to which object it belongs.</remarks>
+    /// <summary>Quotes within a JSON string are escaped, so a match is a property. Only parsing shows to which object it belongs.</summary>
     private static bool Has(ReadOnlySpan<byte> line, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
         while (line.IndexOf(name) is >= 0 and var at)

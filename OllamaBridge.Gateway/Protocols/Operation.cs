@@ -1,19 +1,14 @@
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>The API protocol of a route.</summary>
 internal enum Protocol
 {
-    /// <summary>Ollama's own: <c>/api/…</c>.</summary>
     Ollama,
 
-    /// <summary>OpenAI's: <c>/v1/…</c>.</summary>
     OpenAI,
 
-    /// <summary>Anthropic's: <c>/v1/messages</c>.</summary>
     Anthropic,
 }
 
-/// <summary>How the bridge handles an operation.</summary>
 internal enum OperationKind
 {
     /// <summary>The bridge responds itself, from the snapshot.</summary>
@@ -25,25 +20,20 @@ internal enum OperationKind
     /// <summary>Takes a slot of an instance.</summary>
     Inference,
 
-    /// <summary>Changes the models on disk.</summary>
     Management,
 
     /// <summary>Not for a shared service: the account of a server's operator, and experiments.</summary>
     Refused,
 }
 
-/// <summary>What an operation does. Operations of several protocols may have the same type.</summary>
 internal enum OperationType
 {
     Version,
 
-    /// <summary>The server's start page.</summary>
     Root,
 
-    /// <summary>The account of a server's operator, and experiments.</summary>
     Account,
 
-    /// <summary>One model in OpenAI's list.</summary>
     Model,
 
     Blob,
@@ -53,12 +43,10 @@ internal enum OperationType
     Show,
     Generate,
 
-    /// <summary>A conversation, in Ollama's or OpenAI's protocol.</summary>
     Chat,
 
     Embed,
 
-    /// <summary>Embeddings, in OpenAI's protocol or Ollama's older form.</summary>
     Embeddings,
 
     Pull,
@@ -67,37 +55,29 @@ internal enum OperationType
     Copy,
     Delete,
 
-    /// <summary>OpenAI's or Anthropic's list of models.</summary>
     Models,
 
-    /// <summary>A completion of a prompt in OpenAI's protocol.</summary>
     TextCompletion,
 
     Responses,
     Transcription,
 
-    /// <summary>A conversation in Anthropic's protocol.</summary>
     Messages,
 
     CountTokens,
 }
 
-/// <summary>The place of the model's name in a request.</summary>
 internal enum ModelSource
 {
-    /// <summary>The operation has no model.</summary>
     None,
 
     /// <summary>In the body's <c>model</c>, or <c>name</c> from older clients of some routes.</summary>
     Body,
 
-    /// <summary>In the body's <c>source</c> (copy).</summary>
     BodySource,
 
-    /// <summary>In a form field <c>model</c> (<c>multipart/form-data</c>).</summary>
     Form,
 
-    /// <summary>In the rest of the path.</summary>
     Path,
 }
 
@@ -117,10 +97,8 @@ internal enum UnknownModelWording
     TryPulling,
 }
 
-/// <summary>The end marker of an operation's streamed responses.</summary>
 internal enum StreamEnd
 {
-    /// <summary>The response is never streamed.</summary>
     None,
 
     /// <summary>NDJSON whose last line has <c>"done":true</c>.</summary>
@@ -129,20 +107,16 @@ internal enum StreamEnd
     /// <summary>NDJSON whose last line is <c>{"status":"success"}</c>, or an error.</summary>
     Success,
 
-    /// <summary>SSE that ends with <c>data: [DONE]</c>.</summary>
     DoneMarker,
 
     /// <summary>SSE that ends with the event <c>response.completed</c>, <c>response.incomplete</c> or <c>response.failed</c>.</summary>
     ResponseEvent,
 
-    /// <summary>SSE that ends with the event <c>message_stop</c>.</summary>
     MessageStop,
 }
 
-/// <summary>One operation of an API.</summary>
 internal sealed record Operation(OperationType Type, Protocol Protocol, OperationKind Kind)
 {
-    /// <summary>The name in logs, metrics and traces.</summary>
     public string Name { get; } = Type switch
     {
         OperationType.TextCompletion => "text_completion",
@@ -150,7 +124,6 @@ internal sealed record Operation(OperationType Type, Protocol Protocol, Operatio
         _ => Type.ToString().ToLowerInvariant(),
     };
 
-    /// <summary>The group of routes that a server must support to serve the operation.</summary>
     public ApiRoutes Route { get; init; } = Protocol switch
     {
         Protocol.Ollama => ApiRoutes.Ollama,
@@ -158,28 +131,22 @@ internal sealed record Operation(OperationType Type, Protocol Protocol, Operatio
         _ => ApiRoutes.Messages,
     };
 
-    /// <summary>The methods that a server accepts, in the order of its <c>Allow</c> header.</summary>
     public required string[] Methods { get; init; }
 
     public ModelSource Model { get; init; }
 
-    /// <summary>How the route parses the model's name.</summary>
     public ModelNaming Naming { get; init; }
 
     public UnknownModelWording Wording { get; init; }
 
     public StreamEnd End { get; init; }
 
-    /// <summary>Whether the response is streamed if the request does not specify it.</summary>
     public bool StreamsByDefault { get; init; }
 
-    /// <summary>Whether the bridge reports a missing model before it sends the request to an instance.</summary>
     public bool NeedsModel { get; init; } = true;
 
-    /// <summary>Whether the body may have many GB and is forwarded as it arrives.</summary>
     public bool UnbufferedBody { get; init; }
 
-    /// <summary>The content encodings of requests that an Ollama server decodes on this route.</summary>
     public string[] Encodings { get; init; } = [];
 
     /// <summary>The Go struct into which a real server parses the body, as its error messages name it.</summary>

@@ -4,8 +4,7 @@ using static OllamaBridge.Gateway.Protocols.Protocol;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>All routes of a real server, with their operations.</summary>
-/// <remarks>Routes as in Ollama's <c>server/routes.go</c> (0.32.15). Paths are compared exactly, as there.</remarks>
+/// <summary>All routes of Ollama's <c>server/routes.go</c> (0.32.15). Paths are compared exactly, as there.</summary>
 internal static class OperationTable
 {
     public const string ModelPrefix = "/v1/models/";
@@ -83,8 +82,7 @@ internal static class OperationTable
         ("/api/experimental/", Account),
     ];
 
-    /// <summary>Finds the operation of a path. <paramref name="rest"/> receives the name at the end of the route; empty if the route has none.</summary>
-    /// <returns>Null if a server has no such route.</returns>
+    /// <returns>Null if a server has no such route. <paramref name="rest"/> is the name at the end of the route; empty if it has none.</returns>
     public static Operation? Find(string path, out string rest)
     {
         rest = "";
@@ -104,8 +102,7 @@ internal static class OperationTable
 
     private static bool HasNoEmptySegment(string path) => !path.EndsWith('/') && !path.Contains("//", StringComparison.Ordinal);
 
-    /// <summary>The path to which Ollama's router redirects a path with doubled or trailing slashes.</summary>
-    /// <returns>Null if there is none.</returns>
+    /// <summary>The path to which Ollama's router redirects a path with doubled or trailing slashes; null if there is none.</summary>
     public static string? Correct(string path)
     {
         if (path.Length < 2)
@@ -114,7 +111,6 @@ internal static class OperationTable
         return clean != path && Find(clean, out _) is not null ? clean : null;
     }
 
-    /// <summary>The protocol of the error for a path without an operation.</summary>
     public static Protocol ProtocolOf(string path) =>
         path.StartsWith("/v1/messages", StringComparison.Ordinal) ? Anthropic
         : path.StartsWith("/v1/", StringComparison.Ordinal) ? OpenAI

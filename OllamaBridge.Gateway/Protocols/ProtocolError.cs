@@ -10,10 +10,7 @@ internal static class ProtocolError
 {
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>
-    /// Writes an error response, unless a response has begun. <paramref name="message"/> must not contain a prompt, a response or a key.
-    /// <paramref name="retryAfter"/> is rounded up to whole seconds.
-    /// </summary>
+    /// <summary>Does nothing if a response has begun. <paramref name="message"/> must not contain a prompt, a response or a key.</summary>
     public static Task WriteAsync(HttpContext context, Protocol protocol, int status, string message, TimeSpan? retryAfter = null)
     {
         var response = context.Response;
@@ -29,10 +26,7 @@ internal static class ProtocolError
         return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
-    /// <summary>
-    /// Responds with 400 to a body that can't be bound to the route's request. Real servers send this error with gin's writer, before the protocol's own
-    /// one applies. No response may have begun; <paramref name="message"/> is that of a real server.
-    /// </summary>
+    /// <summary>Responds with 400 to a body that can't be bound. Real servers send this error with gin's writer. No response may have begun.</summary>
     public static Task WriteBindingErrorAsync(HttpContext context, Protocol protocol, string message)
     {
         var body = Body(protocol, StatusCodes.Status400BadRequest, message, context.TraceIdentifier);
@@ -44,10 +38,7 @@ internal static class ProtocolError
         return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
-    /// <param name="protocol">The caller's protocol.</param>
-    /// <param name="status">HTTP status.</param>
-    /// <param name="message">What is wrong.</param>
-    /// <param name="requestId">The request's id, which Anthropic's errors repeat; null for a request that has none.</param>
+    /// <param name="requestId">Anthropic's errors repeat it; null for a request that has none.</param>
     public static ReadOnlyMemory<byte> Body(Protocol protocol, int status, string message, string? requestId = null) => Write(json =>
     {
         json.WriteStartObject();
@@ -68,9 +59,7 @@ internal static class ProtocolError
         json.WriteEndObject();
     }, prefix: "", suffix: protocol == Protocol.Ollama ? "" : "\n");
 
-    /// <summary>
-    /// The last bytes of a stream that cannot be completed. <paramref name="status"/> is the status that the error would have if no response had begun.
-    /// </summary>
+    /// <summary>The last bytes of a stream that cannot be completed. <paramref name="status"/> is that of the same error before a response.</summary>
     public static ReadOnlyMemory<byte> StreamTail(StreamEnd end, string message, int status = StatusCodes.Status502BadGateway) => end switch
     {
         StreamEnd.DoneMarker => Write(json =>

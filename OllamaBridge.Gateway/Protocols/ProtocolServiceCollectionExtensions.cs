@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Registers the services of this folder.</summary>
 internal static class ProtocolServiceCollectionExtensions
 {
     public static IServiceCollection AddProtocols(this IServiceCollection services) => services

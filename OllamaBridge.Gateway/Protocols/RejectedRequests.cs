@@ -8,10 +8,7 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>
-/// Sends the errors for requests that Kestrel rejects while it parses them, before any middleware runs. Kestrel itself sends a status and an
-/// empty body; this class sends an error in the caller's protocol that names the limit. Kestrel's diagnostic event reports the rejections.
-/// </summary>
+/// <summary>Sends errors in the caller's protocol for requests that Kestrel rejects before any middleware runs, with an empty body.</summary>
 internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<LimitOptions> limits, TimeProvider time)
     : IHostedService, IObserver<KeyValuePair<string, object?>>, IDisposable
 {
@@ -56,7 +53,6 @@ internal sealed class RejectedRequests(DiagnosticListener diagnostics, IOptions<
         }
     }
 
-    /// <summary>The message for a rejection; null to keep Kestrel's empty response.</summary>
     private string? Word(int status) => status switch
     {
         StatusCodes.Status431RequestHeaderFieldsTooLarge =>

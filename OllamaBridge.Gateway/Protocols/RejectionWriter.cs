@@ -3,10 +3,7 @@ using Microsoft.AspNetCore.Connections;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>
-/// Wraps a connection's output, and can replace the response that Kestrel writes when it rejects a request. Until then it only forwards calls. A
-/// feature of the connection.
-/// </summary>
+/// <summary>Wraps a connection's output, and can replace the response that Kestrel writes when it rejects a request. A feature of the connection.</summary>
 internal sealed class RejectionWriter(PipeWriter inner) : PipeWriter
 {
     private byte[]? _answer;
@@ -17,7 +14,6 @@ internal sealed class RejectionWriter(PipeWriter inner) : PipeWriter
 
     public override long UnflushedBytes => inner.UnflushedBytes;
 
-    /// <summary>Connection middleware that wraps each connection's output.</summary>
     public static ConnectionDelegate Middleware(ConnectionDelegate next) => connection =>
     {
         var writer = new RejectionWriter(connection.Transport.Output);
@@ -26,10 +22,8 @@ internal sealed class RejectionWriter(PipeWriter inner) : PipeWriter
         return next(connection);
     };
 
-    /// <summary>
-    /// Sends <paramref name="answer"/>, a complete HTTP response after which the connection closes, instead of everything that is written from now on.
-    /// Must be called from the connection's request loop.
-    /// </summary>
+    /// <summary>Sends <paramref name="answer"/>, a complete HTTP response, instead of everything that is written from now on. Must be called from the
+    /// connection's request loop.</summary>
     public void Replace(byte[] answer) => _answer = answer;
 
     public override Memory<byte> GetMemory(int sizeHint = 0) => _answer is null ? inner.GetMemory(sizeHint) : Drop(sizeHint);

@@ -9,17 +9,14 @@ internal static class RemoteMedia
 {
     private const string DataScheme = "data";
 
-    /// <summary>What an Ollama server answers (<c>openai/openai.go</c>), and the setting that allows them.</summary>
+    /// <summary>Ollama's error message (<c>openai/openai.go</c>), and the setting that allows remote media.</summary>
     public const string Refusal =
         "image URLs are not currently supported, please use base64 encoded data instead (the bridge's operator can allow them: Bridge:Access:ImageUrls)";
 
-    /// <summary>Whether the property that a reader stands on holds media: of OpenAI's parts <c>image_url</c> and its like, of Anthropic's
-    /// <c>source</c>.</summary>
     public static bool IsName(ref Utf8JsonReader reader) =>
         GoText.Is(ref reader, "image_url"u8) || GoText.Is(ref reader, "source"u8) || GoText.Is(ref reader, "video_url"u8)
         || GoText.Is(ref reader, "audio_url"u8) || GoText.Is(ref reader, "file_url"u8);
 
-    /// <summary>Whether the text that a reader stands on is an address with another scheme than <c>data:</c>.</summary>
     public static bool IsRemote(ref Utf8JsonReader reader)
     {
         if (reader.ValueIsEscaped)
@@ -31,8 +28,8 @@ internal static class RemoteMedia
         return bytes.PositionOf((byte)':') is { } at && IsRemote(Encoding.UTF8.GetString(bytes.Slice(0, bytes.GetPosition(1, at))));
     }
 
-    /// <summary>Whether a text is an address with another scheme than <c>data:</c>, read as URL libraries do: blanks before it don't count, tabs and line
-    /// breaks nowhere.</summary>
+    /// <summary>Whether a text is an address with another scheme than <c>data:</c>, read as URL libraries do: without leading blanks, tabs and line
+    /// breaks.</summary>
     public static bool IsRemote(ReadOnlySpan<char> text)
     {
         Span<char> scheme = stackalloc char[DataScheme.Length + 1];

@@ -18,45 +18,40 @@ internal sealed class ReplayableBody : IDisposable
     {
     }
 
-    /// <summary>All bytes, decoded and with replacements.</summary>
+    /// <summary>Decoded and with replacements.</summary>
     /// <exception cref="InvalidOperationException">The body is in a file.</exception>
     public ReadOnlySequence<byte> Bytes => IsInMemory ? _sequence : throw new InvalidOperationException("The body is in a file.");
 
     public bool IsInMemory => _file is null;
 
-    /// <summary>The body to send to an instance: the one that the client sent if no bytes were replaced, else this one.</summary>
+    /// <summary>The body to send to an instance: the encoded one that the client sent if no bytes were replaced, else this one.</summary>
     public ReplayableBody Outgoing => IsEncoded ? _encoded! : this;
 
-    /// <summary>The client's content encoding; null if it sent the body without one.</summary>
     public string? ContentEncoding { get; private set; }
 
-    /// <summary>Whether the client sent the body with a content encoding.</summary>
     public bool WasEncoded => ContentEncoding is not null;
 
-    /// <summary>Whether <see cref="Outgoing"/> has the client's content encoding.</summary>
     public bool IsEncoded { get; private set; }
 
-    /// <summary>The length in bytes, decoded and with replacements.</summary>
+    /// <summary>Decoded and with replacements.</summary>
     public long Length => _file is null ? _sequence.Length : _file.Length - (_replaced.End - _replaced.Start) + _replaced.Bytes.Length;
 
-    /// <summary>The length in bytes, decoded and without replacements.</summary>
+    /// <summary>Decoded and without replacements.</summary>
     public long ReceivedLength => _file?.Length ?? _received.Length;
 
-    /// <summary>The body's share of a budget, which is returned when the body is disposed.</summary>
+    /// <summary>Returned to its budget when the body is disposed.</summary>
     public IDisposable? Room { get; set; }
 
-    /// <summary>Creates a body from a file, which it owns from now on.</summary>
     public static ReplayableBody Of(SpooledFile file) => new() { _file = file };
 
-    /// <summary>Reads all bytes, decoded and with replacements. They are valid only inside <paramref name="read"/>.</summary>
+    /// <summary>Decoded and with replacements. The bytes are valid only inside <paramref name="read"/>.</summary>
     public T Read<T>(Func<ReadOnlySequence<byte>, T> read) => _file is null
         ? read(_sequence)
         : _file.Read(all => read(Segment.Join([all[..(int)_replaced.Start], _replaced.Bytes, all[(int)_replaced.End..]])));
 
-    /// <summary>Reads all bytes, decoded and without replacements. They are valid only inside <paramref name="read"/>.</summary>
+    /// <summary>Decoded and without replacements. The bytes are valid only inside <paramref name="read"/>.</summary>
     public T ReadReceived<T>(Func<ReadOnlySequence<byte>, T> read) => _file is null ? read(_received) : _file.Read(all => read(new(all)));
 
-    /// <summary>Creates the content of a request that the bridge sends itself, decoded and with replacements.</summary>
     public HttpContent ToContent()
     {
         // A copy of the memory: the response may arrive, and the body return to its pool, before all bytes are written.
@@ -67,13 +62,10 @@ internal sealed class ReplayableBody : IDisposable
         return content;
     }
 
-    /// <returns>Null if the body is longer than <paramref name="limit"/> bytes.</returns>
-    /// <exception cref="BadHttpRequestException">The client sent a malformed body, or sent it too slowly.</exception>
     public static Task<ReplayableBody?> ReadAsync(HttpRequest request, long limit, CancellationToken cancellationToken) =>
         ReadAsync(request.Body, request.ContentLength, limit, cancellationToken);
 
-    /// <summary>Reads a stream to its end. <paramref name="announced"/> is the expected number of bytes; null if unknown.</summary>
-    /// <returns>Null if the stream is longer than <paramref name="limit"/> bytes.</returns>
+    /// <returns>Null if the stream is longer than <paramref name="limit"/> bytes. <paramref name="announced"/> is null if the length is unknown.</returns>
     public static async Task<ReplayableBody?> ReadAsync(Stream stream, long? announced, long limit, CancellationToken cancellationToken)
     {
         if (announced > limit)
@@ -99,13 +91,11 @@ internal sealed class ReplayableBody : IDisposable
         }
     }
 
-    /// <summary>Makes this the decoded form of a body, which it owns from now on. The encoded body is sent until <see cref="Replace"/> is called.</summary>
+    /// <summary>This body owns <paramref name="encoded"/>, which is sent until <see cref="Replace"/> is called.</summary>
     public void KeepEncoded(ReplayableBody encoded, string encoding) => (_encoded, ContentEncoding, IsEncoded) = (encoded, encoding, true);
 
-    /// <summary>
-    /// Replaces the received bytes from <paramref name="start"/> to before <paramref name="end"/>, and undoes earlier replacements.
-    /// <paramref name="bytes"/> must not change any more.
-    /// </summary>
+    /// <summary>Replaces the received bytes from <paramref name="start"/> to before <paramref name="end"/>, and undoes earlier replacements. The bytes must not
+    /// change later.</summary>
     public void Replace(long start, long end, ReadOnlyMemory<byte> bytes)
     {
         IsEncoded = false;
@@ -124,7 +114,6 @@ internal sealed class ReplayableBody : IDisposable
         _sequence = Segment.Join(parts);
     }
 
-    /// <summary>Opens a stream of all bytes, decoded and with replacements.</summary>
     public Stream OpenRead() => _file is null ? new SequenceStream(_sequence) : new SpooledStream(_file, _replaced.Start, _replaced.End, _replaced.Bytes);
 
     public void Dispose()
@@ -138,7 +127,6 @@ internal sealed class ReplayableBody : IDisposable
         Room?.Dispose();
     }
 
-    /// <returns>Null if the stream is longer than the limit.</returns>
     private async Task<ReadOnlySequence<byte>?> ReadAllAsync(Stream stream, int size, long limit, CancellationToken cancellationToken)
     {
         for (var total = 0L; ;)

@@ -3,13 +3,11 @@ using ZstdSharp;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Content encodings of request bodies that the bridge can decode.</summary>
 internal static class RequestEncoding
 {
     /// <summary>The encodings, as <c>Accept-Encoding</c> of a 415 lists them (RFC 9110, 15.5.16).</summary>
     public const string Supported = "zstd, gzip";
 
-    /// <summary>A request's content encoding, in lower case; null if its body isn't encoded.</summary>
     public static string? Of(IHeaderDictionary headers)
     {
         var value = headers.ContentEncoding.ToString();
@@ -23,7 +21,6 @@ internal static class RequestEncoding
         _ => null,
     };
 
-    /// <summary>Whether a decoder's exception means that the bytes aren't in its encoding.</summary>
     public static bool IsMalformed(Exception exception) => exception is InvalidDataException or ZstdException or EndOfStreamException;
 
     /// <summary>Ollama's message for bytes that aren't in their encoding (middleware/openai.go).</summary>

@@ -4,16 +4,11 @@ using Microsoft.AspNetCore.HttpOverrides;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>
-/// Gives each request an id, which the response repeats as <c>X-Request-Id</c>, and on Anthropic's routes as <c>request-id</c>. The id of a trusted sender
-/// is kept: of this machine, such as a reverse proxy here, and of any proxy if <c>ASPNETCORE_FORWARDEDHEADERS_ENABLED</c> is set.
-/// </summary>
+/// <summary>Ids are accepted from this machine, and from any proxy if <c>ASPNETCORE_FORWARDEDHEADERS_ENABLED</c> is set.</summary>
 internal sealed class RequestIds(IConfiguration configuration)
 {
-    /// <summary>The header of requests and responses.</summary>
     public const string Header = "X-Request-Id";
 
-    /// <summary>The header of responses that Anthropic's clients read.</summary>
     public const string AnthropicHeader = "request-id";
 
     private const int MaxLength = 128;
@@ -21,7 +16,6 @@ internal sealed class RequestIds(IConfiguration configuration)
     private const string Prefix = "req_";
     private readonly bool _trustsProxies = string.Equals(configuration["ForwardedHeaders_Enabled"], "true", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Gives a request its id: <see cref="HttpContext.TraceIdentifier"/>.</summary>
     public void Assign(HttpContext context)
     {
         var id = context.Request.Headers[Header] is [{ } sent] && IsValid(sent) && IsTrusted(context) ? sent : Create();
@@ -31,10 +25,8 @@ internal sealed class RequestIds(IConfiguration configuration)
             context.Response.Headers[AnthropicHeader] = id;
     }
 
-    /// <summary>Makes an id in the form that OpenAI and Anthropic use.</summary>
     public static string Create() => string.Concat(Prefix, RandomNumberGenerator.GetHexString(RandomDigits, lowercase: true));
 
-    /// <summary>Whether an id may stand in headers and logs.</summary>
     public static bool IsValid(string id)
     {
         if (id.Length is 0 or > MaxLength)

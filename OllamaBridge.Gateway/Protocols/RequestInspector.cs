@@ -4,11 +4,8 @@ using OllamaBridge.Gateway.Protocols.Inspection;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Reads the facts that the bridge needs from a JSON body, in one pass.</summary>
-/// <remarks>
-/// As lenient as Go's <c>encoding/json</c>, which real servers use: names match in any case, the last of equal names counts, and text after
-/// the first value is ignored. The bridge and the server therefore read the same model from the same bytes.
-/// </remarks>
+/// <summary>Reads a JSON body as leniently as Go's <c>encoding/json</c> (names in any case, the last of equal names, text after the first value is ignored), so
+/// that the bridge and the server read the same model.</summary>
 internal static class RequestInspector
 {
     // Go's own limit (encoding/json, maxNestingDepth).

@@ -9,11 +9,8 @@ internal static class RequestPath
     // Unescaped once: %2F.
     private const string KeptSlash = "%252F";
 
-    /// <summary>
-    /// The path to which Go's <c>ServeMux</c> redirects a request whose path has empty, <c>.</c> or <c>..</c> segments; null if its path is clean. Kestrel
-    /// removes dot segments itself and keeps <c>%2F</c>; as a side effect, such a request's path is set to the decoded one, which routes match. A model's
-    /// name keeps <c>%2F</c>.
-    /// </summary>
+    /// <returns>Null if the path is clean. Side effect: a path with <c>%2F</c>, which Kestrel keeps, becomes the decoded one; a model's name keeps
+    /// <c>%2F</c>.</returns>
     public static string? Redirection(HttpContext context)
     {
         var raw = context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
@@ -35,7 +32,6 @@ internal static class RequestPath
     private static bool MayDiffer(string target) =>
         target.Contains("//", StringComparison.Ordinal) || target.Contains("/.", StringComparison.Ordinal) || target.Contains('%', StringComparison.Ordinal);
 
-    /// <summary>Go's <c>path.Clean</c> on a rooted path, which keeps a trailing slash.</summary>
     private static string Clean(string path)
     {
         var segments = new List<string>();

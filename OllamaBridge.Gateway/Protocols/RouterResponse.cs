@@ -6,7 +6,6 @@ internal static class RouterResponse
     // The size in bytes of net/http's buffer for a response without a length.
     private const int ServerBuffer = 2048;
 
-    /// <summary>gin's body of a 405 response.</summary>
     public static ReadOnlySpan<byte> NotAllowed => "405 method not allowed"u8;
 
     /// <summary>Writes a body; without a length if a server would send it in chunks (recordings 01-tags, 01-tags-head).</summary>
@@ -20,7 +19,6 @@ internal static class RouterResponse
             : context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
-    /// <summary>Redirects a request whose path is not in its canonical form.</summary>
     public static Task RedirectAsync(HttpContext context, string path, bool isTemporary)
     {
         var isGet = HttpMethods.IsGet(context.Request.Method);
@@ -36,18 +34,15 @@ internal static class RouterResponse
         return context.Response.WriteAsync(body);
     }
 
-    /// <summary>Escapes a URL as Go's <c>http.Redirect</c> does in its page.</summary>
     private static string Escape(string address) => address.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal)
         .Replace(">", "&gt;", StringComparison.Ordinal).Replace("\"", "&#34;", StringComparison.Ordinal).Replace("'", "&#39;", StringComparison.Ordinal);
 
-    /// <summary>Responds to an unknown route as a server's router does.</summary>
     public static Task NotFoundAsync(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status404NotFound;
         return WriteTextAsync(context, "404 page not found");
     }
 
-    /// <summary>Rejects a <c>CONNECT</c> request: the bridge is not a proxy.</summary>
     public static Task RejectConnectAsync(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
@@ -56,7 +51,6 @@ internal static class RouterResponse
         return context.Response.Body.WriteAsync(NotAllowed.ToArray(), 0, NotAllowed.Length);
     }
 
-    /// <summary>Rejects a method that the route does not support.</summary>
     public static Task MethodNotAllowedAsync(HttpContext context, Operation operation)
     {
         context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;

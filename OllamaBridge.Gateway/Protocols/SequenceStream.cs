@@ -2,7 +2,6 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Reads a byte sequence as a stream.</summary>
 internal sealed class SequenceStream(ReadOnlySequence<byte> bytes) : ForwardOnlyStream
 {
     private ReadOnlySequence<byte> _rest = bytes;

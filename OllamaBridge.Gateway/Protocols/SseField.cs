@@ -9,7 +9,6 @@ internal readonly ref struct SseField
         Value = value;
     }
 
-    /// <summary>The bytes before the first colon; the whole line if it has none.</summary>
     public ReadOnlySpan<byte> Name { get; }
 
     /// <summary>The bytes after the colon, without one leading space.</summary>
@@ -19,7 +18,6 @@ internal readonly ref struct SseField
 
     public bool IsEvent => Name.SequenceEqual("event"u8);
 
-    /// <summary>Reads a line, without its line ending.</summary>
     public static SseField Parse(ReadOnlySpan<byte> line)
     {
         var colon = line.IndexOf((byte)':');
@@ -35,7 +33,6 @@ internal ref struct SseLines(ReadOnlySpan<byte> text)
 {
     private ReadOnlySpan<byte> _rest = ByteOrderMark.Skip(text);
 
-    /// <summary>Reads the next line, without its ending.</summary>
     public bool TryRead(out ReadOnlySpan<byte> line)
     {
         line = _rest;
@@ -53,17 +50,14 @@ internal ref struct SseLines(ReadOnlySpan<byte> text)
         return true;
     }
 
-    /// <summary>The length of the line ending that starts at a position: 2 for CR LF, else 1.</summary>
     public static int EndingLength(ReadOnlySpan<byte> text, int at) =>
         text[at] == '\r' && at + 1 < text.Length && text[at + 1] == '\n' ? 2 : 1;
 }
 
-/// <summary>The byte order mark of UTF-8, which some servers write before a text.</summary>
 internal static class ByteOrderMark
 {
     private static ReadOnlySpan<byte> Mark => [0xEF, 0xBB, 0xBF];
 
-    /// <summary>Whether a text is the beginning of a byte order mark, of which the rest may still come.</summary>
     public static bool IsPartOf(ReadOnlySpan<byte> text) => !text.IsEmpty && text.Length < Mark.Length && Mark.StartsWith(text);
 
     public static ReadOnlySpan<byte> Skip(ReadOnlySpan<byte> text) => text.StartsWith(Mark) ? text[Mark.Length..] : text;

@@ -2,7 +2,6 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Observes server-sent events, the streams of the OpenAI and Anthropic routes.</summary>
 internal sealed class SseWatcher(StreamEnd end) : StreamWatcher
 {
     // The data lines of an event whose first line is not a complete message; rare, so created on demand.

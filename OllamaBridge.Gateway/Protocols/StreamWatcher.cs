@@ -2,8 +2,7 @@ using System.Buffers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Observes a streamed response: whether it is complete, whether it reports an error, and its token counts.</summary>
-/// <remarks>Lines are parsed in place; only a line that is split between chunks is copied.</remarks>
+/// <summary>Observes a streamed response. Lines are parsed in place; only a line that is split between chunks is copied.</summary>
 internal abstract class StreamWatcher : IDisposable
 {
     // Of a longer line (with an image in the response) only a condensed copy is kept.
@@ -15,21 +14,19 @@ internal abstract class StreamWatcher : IDisposable
     private bool _endedWithCr;
     private bool _hasStarted;
 
-    /// <summary>Whether the marker of a complete response has passed.</summary>
     public bool IsComplete { get; protected set; }
 
     public bool HasError { get; protected set; }
 
-    /// <summary>Tokens of the prompt, once reported.</summary>
     public long InputTokens { get; protected set; }
 
     /// <summary>Tokens of the response, once reported; until then the number of chunks with content.</summary>
     public long OutputTokens { get; protected set; }
 
-    /// <summary>The time to generate the response's tokens, in nanoseconds; 0 if not reported.</summary>
+    /// <summary>In nanoseconds; 0 if not reported.</summary>
     public long DecodeNanoseconds { get; protected set; }
 
-    /// <summary>The time to evaluate the prompt, in nanoseconds; 0 if not reported.</summary>
+    /// <summary>In nanoseconds; 0 if not reported.</summary>
     public long PrefillNanoseconds { get; protected set; }
 
     /// <summary>The separator between the observed bytes and another message; empty unless they end inside a message.</summary>
@@ -37,10 +34,8 @@ internal abstract class StreamWatcher : IDisposable
 
     protected bool IsMidLine => _partialLength > 0 || _overlong is not null;
 
-    /// <summary>Whether the last complete line was blank; also true before the first line.</summary>
     protected bool IsAfterBlankLine => _blankLine;
 
-    /// <summary>Whether a carriage return alone ends a line, as in event streams.</summary>
     protected virtual bool EndsLineAtCr => false;
 
     public static StreamWatcher For(StreamEnd end) => end switch
@@ -87,7 +82,6 @@ internal abstract class StreamWatcher : IDisposable
         }
     }
 
-    /// <summary>Ends the stream. The remaining bytes are a line, too.</summary>
     public void Finish()
     {
         FlushPartial();
@@ -102,14 +96,12 @@ internal abstract class StreamWatcher : IDisposable
         _partialLength = 0;
     }
 
-    /// <summary>Handles a line that is not blank, without its end.</summary>
     protected abstract void OnLine(ReadOnlySpan<byte> line);
 
     protected virtual void OnBlankLine()
     {
     }
 
-    /// <summary>Handles the end of the stream, after its last line.</summary>
     protected virtual void OnEnd()
     {
     }

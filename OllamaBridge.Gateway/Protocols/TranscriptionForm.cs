@@ -3,11 +3,8 @@ using Microsoft.Net.Http.Headers;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>Reads the model from a <c>multipart/form-data</c> body as Go's <c>FormValue</c> does.</summary>
-/// <remarks>
-/// Go takes the query's value before the form's and the first of several. Parsers differ in details of forms, so a request that
-/// names two different models is rejected: the bridge must not check one model while the instance uses another.
-/// </remarks>
+/// <summary>Reads the model as Go's <c>FormValue</c> does: the query's value first, else the first of several. A request that names two models is rejected, so
+/// that the bridge and the instance read the same one.</summary>
 internal static class TranscriptionForm
 {
     // Ollama's message (middleware/openai.go, TranscriptionMiddleware), followed by that of Go's mime/multipart.

@@ -2,24 +2,18 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols;
 
-/// <summary>The state and the token counts that a message of a response reports.</summary>
-/// <remarks>
-/// Native responses have <c>prompt_eval_count</c>, <c>eval_count</c>, <c>eval_duration</c>,
-/// <c>prompt_eval_duration</c>, <c>done</c> and <c>status</c> at the top. Others have
-/// <c>usage</c>, which Anthropic's first event and the Responses API nest one level down, in <c>message</c> and <c>response</c>.
-/// </remarks>
+/// <summary>Native responses have these fields at the top. Others have <c>usage</c>, which Anthropic's first event and the Responses API nest in <c>message</c>
+/// and <c>response</c>.</summary>
 internal readonly record struct Usage(bool Done, bool Succeeded, long InputTokens, long OutputTokens, long DecodeNanoseconds = 0)
 {
-    /// <summary>The time to evaluate the prompt, in nanoseconds; 0 if not reported.</summary>
+    /// <summary>0 if not reported.</summary>
     public long PrefillNanoseconds { get; init; }
 
-    /// <summary>Whether it was a complete JSON object.</summary>
     public bool IsReadable { get; init; }
 
     /// <summary>Whether it has an <c>error</c> at the top that is not null, false or empty, or <c>"object":"error"</c> of older vLLM versions.</summary>
     public bool HasError { get; init; }
 
-    /// <summary>Reads one JSON object; other text yields <c>default</c> values.</summary>
     public static Usage Read(ReadOnlySpan<byte> json)
     {
         bool done = false, succeeded = false, isReadable = false, hasError = false;

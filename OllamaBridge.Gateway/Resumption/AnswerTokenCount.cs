@@ -4,18 +4,11 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Counts the tokens of the prompt and of the response so far before a raw request, which reports only their sum. A message may have several tokens:
-/// a server holds back a possible beginning of a stop sequence or closing tag, and parts of a character. Then the instance's own count decides: its
-/// count of the prompt with the text, minus that of the prompt.
-/// </summary>
+/// <summary>Counts the tokens of prompt and response, of which a raw request reports only the sum. A message may have several tokens.</summary>
 internal sealed class AnswerTokenCount(InstanceQueries questions)
 {
-    /// <summary>
-    /// Counts the unknown tokens, and stores the counts in <paramref name="kept"/>. If <paramref name="hides"/>, hidden tokens may differ from those
-    /// that the tokenizer produces for <paramref name="text"/>, the raw text of the response so far. The caller holds a slot of
-    /// <paramref name="instance"/>.
-    /// </summary>
+    /// <summary>Stores the counts in <paramref name="kept"/>. The caller holds a slot of <paramref name="instance"/>.</summary>
+    /// <param name="hides">Whether hidden tokens may differ from those of the tokenizer.</param>
     public async Task CountAsync(
         ForwardedCall call, ResumableRequest request, ResponseTranscript kept, string prompt, string text, TemplateFacts facts, bool hides, Instance instance, CancellationToken cancellationToken)
     {
@@ -44,6 +37,5 @@ internal sealed class AnswerTokenCount(InstanceQueries questions)
         || (facts.Tags is { } tags && MayHold(kept.Thinking, tags.Closing))
         || request.Stops.Concat(facts.Stops).Any(stop => MayHold(kept.Thinking, stop) || MayHold(kept.Text, stop));
 
-    /// <summary>Whether the server may have held back the beginning of a text that it waits for.</summary>
     private static bool MayHold(PooledText sent, string awaited) => awaited.Length > 0 && awaited[0] <= 127 && sent.Span.Contains((byte)awaited[0]);
 }

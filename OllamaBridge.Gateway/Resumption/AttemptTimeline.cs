@@ -1,7 +1,6 @@
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>When an attempt was sent, and when bytes of its response arrived. All times are in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
-/// <remarks>Written by the reader of the response, read by <see cref="StallDetector"/>.</remarks>
+/// <summary>Times are <see cref="TimeProvider.GetTimestamp"/>'s ticks, written by the response's reader, read by <see cref="StallDetector"/>.</summary>
 internal sealed class AttemptTimeline(TimeProvider time)
 {
     private const long Claimed = -1;
@@ -11,19 +10,17 @@ internal sealed class AttemptTimeline(TimeProvider time)
 
     public long SentAt { get; } = time.GetTimestamp();
 
-    /// <summary>The time of the first bytes; 0 before.</summary>
+    /// <summary>0 before the first bytes.</summary>
     public long FirstByteAt => Volatile.Read(ref _firstByteAt);
 
-    /// <summary>The time of the last bytes; 0 before.</summary>
     public long LastByteAt => Volatile.Read(ref _lastByteAt);
 
-    /// <summary>When the current read from the instance began; 0 while the client is still receiving earlier bytes.</summary>
+    /// <summary>The start of the current read; 0 while the client is still receiving earlier bytes.</summary>
     public long ReadingSince => Math.Max(0, Volatile.Read(ref _readingSince));
 
-    /// <summary>The number of messages of the response so far.</summary>
     public int Messages { get; private set; }
 
-    /// <summary>The time of the last sign of the instance: its last bytes, or the sending if there were none.</summary>
+    /// <summary>The time of the last bytes, or of the sending if there were none.</summary>
     public long LastSignAt => Math.Max(SentAt, LastByteAt);
 
     public void AddMessage() => Messages++;
@@ -40,7 +37,7 @@ internal sealed class AttemptTimeline(TimeProvider time)
         Volatile.Write(ref _lastByteAt, now);
     }
 
-    /// <summary>Claims a read that has waited since <paramref name="since"/>, so that no bytes that arrive later are processed.</summary>
-    /// <returns>False if bytes have arrived meanwhile.</returns>
+    /// <summary>Claims a read, so that bytes that arrive later are not processed.</summary>
+    /// <returns>False if bytes have arrived since <paramref name="since"/>.</returns>
     public bool TryClaim(long since) => Interlocked.CompareExchange(ref _readingSince, Claimed, since) == since;
 }

@@ -6,15 +6,11 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Chooses the attempts that leave a draining instance: shortly before its deadline as many as have a free slot elsewhere, at the deadline all that
-/// can be moved. The youngest are first, since the oldest are closest to their end.
-/// </summary>
+/// <summary>Shortly before an instance's deadline as many attempts leave as have a free slot elsewhere, at the deadline all that can; youngest first.</summary>
 internal sealed class DrainMoves(TemplateProbe templates, IOptions<ResumptionOptions> options, TimeProvider time)
 {
     private TimeSpan Lead => options.Value.DrainLead;
 
-    /// <summary>Chooses the attempts to move now out of all running ones.</summary>
     /// <returns>Null if there are none.</returns>
     public IReadOnlySet<StreamedAttempt>? Choose(IEnumerable<StreamedAttempt> attempts, FleetSnapshot snapshot)
     {
@@ -43,7 +39,6 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ResumptionOpt
         return chosen;
     }
 
-    /// <summary>Finds the model of an attempt on the instances that its tenant may use; null if there is none.</summary>
     public static ModelView? Find(StreamedAttempt attempt, FleetSnapshot snapshot) =>
         snapshot.For(attempt.Call.Tenant.Instances).Find(attempt.Call.Model.Key, attempt.Call.Model.Part)?.For(attempt.HasBegun ? attempt.Call.Response.Digest : default);
 
@@ -61,7 +56,6 @@ internal sealed class DrainMoves(TemplateProbe templates, IOptions<ResumptionOpt
         return attempt.Stall?.Feasibility is not null && attempt.Peek(static a => a.Stall!.Feasibility!.IsFeasible(a));
     }
 
-    /// <summary>Finds the instance that would resume the response, preferably an Ollama server, which can report how it would.</summary>
     private static Instance? Target(StreamedAttempt attempt, ModelView model)
     {
         Instance? target = null;

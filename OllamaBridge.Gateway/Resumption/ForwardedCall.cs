@@ -14,14 +14,12 @@ internal sealed class ForwardedCall(OperationFeature operation, Tenant tenant, R
 {
     public Operation Operation => operation.Operation;
 
-    /// <inheritdoc cref="OperationFeature.Rest"/>
     public string Rest => operation.Rest;
 
     public Tenant Tenant => tenant;
 
     public RequestFacts Facts => body.Facts;
 
-    /// <inheritdoc cref="RequestBodyFeature.Body"/>
     public ReplayableBody? Body => body.Body;
 
     public ModelSelection Model => model;
@@ -34,20 +32,16 @@ internal sealed class ForwardedCall(OperationFeature operation, Tenant tenant, R
 
     public ResponseState Response { get; } = new();
 
-    /// <summary>The only instance that may serve it now; null if any may.</summary>
     public Instance? Pinned { get; set; }
 
-    /// <summary>Whether the client requests a stream.</summary>
     public bool Streams => Facts.Stream ?? Operation.StreamsByDefault;
 
     /// <summary>Whether an interrupted progress stream is repeated on another instance, without the part that the client has received.</summary>
     public bool IsRepeatable => Target.ChooseNext is not null && Operation.End == StreamEnd.Success && Body is not null;
 
-    /// <summary>The data of the response that a writer needs.</summary>
     public ResponseContext ResponseContext =>
         new(Operation, Model.SentName, Result.StartedAt, Response.FirstSentAt ?? Result.StartedAt, Response.WantsUsage);
 
-    /// <summary>Copies the token counts of the recorded response.</summary>
     public void SettleTranscript()
     {
         if (Response.Transcript is not { } transcript)
@@ -56,6 +50,6 @@ internal sealed class ForwardedCall(OperationFeature operation, Tenant tenant, R
         Result.OutputTokens = transcript.End.Tokens ?? transcript.Tokens;
     }
 
-    /// <summary>Settles the tenant's charge, once.</summary>
+    /// <summary>Settles at most once.</summary>
     public void SettleCharge() => Wait.SettleCharge(Result.AnsweredBy is not null, Result.InputTokens, Result.OutputTokens);
 }

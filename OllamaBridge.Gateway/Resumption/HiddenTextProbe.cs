@@ -3,10 +3,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Finds the text that a model wrote around its thinking and that was hidden from the client. The instance that is to resume the response writes that
-/// part again, until it is followed by text that the client has. Only then is the raw text known, and the response can be resumed exactly.
-/// </summary>
+/// <summary>Finds text around a model's thinking that clients don't receive: the instance writes that part again until known text follows.</summary>
 internal sealed class HiddenTextProbe(InstanceQueries questions)
 {
     // Tags and whitespace are a few tokens. The probe does not support a model that writes more before its first text.
@@ -15,7 +12,7 @@ internal sealed class HiddenTextProbe(InstanceQueries questions)
     // How often a sampled text is written again until it begins as the client's text does.
     private const int MaxSamples = 4;
 
-    /// <summary>Finds the hidden text, and stores it in <paramref name="kept"/>. The caller holds a slot of <paramref name="instance"/>.</summary>
+    /// <summary>Stores the text in <paramref name="kept"/>. The caller holds a slot of <paramref name="instance"/>.</summary>
     public async Task<ProbeOutcome> FindAsync(
         ForwardedCall call, ResumableRequest request, ResponseTranscript kept, ThinkingTags tags, string prompt, Instance instance, CancellationToken cancellationToken)
     {
@@ -59,7 +56,6 @@ internal sealed class HiddenTextProbe(InstanceQueries questions)
         }
     }
 
-    /// <summary>Whether one of the texts, the client's and the one written again, is the beginning of the other.</summary>
     private static bool Begins(string seen, string shown) =>
         (seen.Length == 0) == (shown.Length == 0)
         && (seen.StartsWith(shown, StringComparison.Ordinal) || shown.StartsWith(seen, StringComparison.Ordinal));

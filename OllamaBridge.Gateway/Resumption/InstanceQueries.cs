@@ -17,10 +17,7 @@ internal sealed class InstanceQueries(HttpMessageInvoker client, IFleet fleet, I
     private const int MaxAnswer = 64 * 1024 * 1024;
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    /// <summary>
-    /// Renders a prompt (<c>_debug_render_only</c>; recordings 06-*-rendered). <paramref name="path"/> is <c>/api/chat</c> or <c>/api/generate</c>.
-    /// Changes <paramref name="request"/>.
-    /// </summary>
+    /// <summary>Changes <paramref name="request"/>, by <c>_debug_render_only</c> (recordings 06-*-rendered).</summary>
     /// <returns>Null if the instance does not render prompts.</returns>
     public async Task<string?> RenderAsync(Instance instance, string path, JsonObject request, CancellationToken cancellationToken)
     {
@@ -45,14 +42,11 @@ internal sealed class InstanceQueries(HttpMessageInvoker client, IFleet fleet, I
         return rendered;
     }
 
-    /// <summary>Whether an OpenAI server continues an open assistant turn instead of responding to it. Queried once.</summary>
     public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) =>
         _openTurns.LearnAsync(instance, () => AskAsync(instance, "/v1/models", null, cancellationToken));
 
-    /// <summary>
-    /// Lets an instance generate raw text, and reads it token by token. <paramref name="request"/> is a body for <c>/api/generate</c> that requests a
-    /// stream. <paramref name="read"/> receives the text of a token, and returns false to end the reading and the instance's work.
-    /// </summary>
+    /// <param name="request">A body for <c>/api/generate</c> that requests a stream.</param>
+    /// <param name="read">Receives the text of a token; false ends the reading and the instance's work.</param>
     public async Task<ProbeOutcome> ReadRawAsync(Instance instance, JsonObject request, Func<string, bool> read, CancellationToken cancellationToken)
     {
         using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, cancellationToken);
@@ -87,7 +81,6 @@ internal sealed class InstanceQueries(HttpMessageInvoker client, IFleet fleet, I
     private static string? Rendered(JsonObject? answer) =>
         answer?["_debug_info"]?["rendered_template"] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 
-    /// <summary>Sends a query: a POST if there is a body, else a GET.</summary>
     /// <returns>Null if there is no successful response with a JSON object.</returns>
     public async Task<JsonObject?> AskAsync(Instance instance, string path, JsonObject? request, CancellationToken cancellationToken)
     {

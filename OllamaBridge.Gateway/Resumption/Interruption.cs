@@ -5,7 +5,6 @@ internal enum Interruption
 {
     Reset,
 
-    /// <summary>The stream ended without its terminal marker.</summary>
     EndedEarly,
 
     /// <summary>The instance sent an error in the stream, or swallowed one.</summary>
@@ -16,7 +15,6 @@ internal enum Interruption
     /// <summary>The stream was silent for longer than the pace of its instance explains.</summary>
     Stalled,
 
-    /// <summary>Health probes found that the instance is lost.</summary>
     InstanceLost,
 
     /// <summary>The deadline of a drain of the instance passed.</summary>
@@ -25,9 +23,6 @@ internal enum Interruption
     /// <summary>The gateway stops, and its deadline passed.</summary>
     Stopped,
 
-    /// <summary>
-    /// The response, written again from its beginning, differs from the one that was sent, so it cannot be resumed. Labels and the ledger name the
-    /// interruption before it.
-    /// </summary>
+    /// <summary>The replayed response differs from the one that was sent. Labels and the ledger name the interruption before it.</summary>
     Diverged,
 }

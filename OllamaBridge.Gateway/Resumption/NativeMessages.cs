@@ -3,8 +3,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>Translates a conversation of any protocol to <c>/api/chat</c>, to render its prompt. Pure.</summary>
-/// <remarks>Follows Ollama's own layers. Conversations with images or tool calls are not translated.</remarks>
+/// <summary>Translates a conversation without images or tool calls to <c>/api/chat</c> as Ollama's own layers do. Pure.</summary>
 internal static class NativeMessages
 {
     /// <returns>The fields of <c>/api/chat</c> except the model; null if they are not known exactly.</returns>
@@ -39,7 +38,6 @@ internal static class NativeMessages
         return chat;
     }
 
-    /// <summary>The request's setting for thinking as <c>think</c>; null for none.</summary>
     public static JsonNode? Think(Protocol protocol, JsonObject body) => protocol switch
     {
         Protocol.Ollama => body["think"]?.DeepClone(),

@@ -4,18 +4,13 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Detects OpenAI servers that continue an open assistant turn: vLLM and SGLang with the field <c>continue_final_message</c>, llama-server without
-/// it. Other servers ignore the field and would write a new response, so they never get the request. The owner in <c>/v1/models</c> names the server.
-/// </summary>
+/// <summary>Servers that continue an open assistant turn, by the owner in <c>/v1/models</c>: vLLM, SGLang, llama-server. Others write a new response.</summary>
 internal sealed class OpenTurnSupport
 {
     private static readonly string[] Owners = ["vllm", "sglang", "llamacpp", "llama.cpp"];
     private readonly ConditionalWeakTable<Instance, object> _known = new();
 
-    /// <summary>
-    /// Whether an instance continues open turns. <paramref name="list"/> requests its list of models; its null for no response is not remembered.
-    /// </summary>
+    /// <param name="list">Requests the list of models; its null for no response is not remembered.</param>
     public async Task<bool> LearnAsync(Instance instance, Func<Task<JsonObject?>> list)
     {
         if (_known.TryGetValue(instance, out var known))

@@ -3,7 +3,6 @@ namespace OllamaBridge.Gateway.Resumption;
 /// <summary>The outcome of a request for raw text that the bridge itself reads.</summary>
 internal enum ProbeOutcome
 {
-    /// <summary>The text was read, or the hidden text is known.</summary>
     Succeeded,
 
     /// <summary>The instance did not respond, refused, or wrote another text.</summary>

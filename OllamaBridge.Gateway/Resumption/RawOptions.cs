@@ -3,14 +3,12 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>Translates sampling parameters to the options of <c>/api/generate</c>. Pure.</summary>
-/// <remarks>Follows Ollama's own layers (<c>openai/openai.go</c>, <c>anthropic/anthropic.go</c>), defaults included.</remarks>
+/// <summary>Translates sampling parameters and their defaults as Ollama does (<c>openai/openai.go</c>, <c>anthropic/anthropic.go</c>). Pure.</summary>
 internal static class RawOptions
 {
     private static readonly string[] OpenAI = ["seed", "frequency_penalty", "presence_penalty"];
     private static readonly string[] Anthropic = ["temperature", "top_p", "top_k"];
 
-    /// <summary>Translates the parameters of a request's body. <paramref name="limit"/> is the most tokens; null for no limit.</summary>
     public static JsonObject From(Protocol protocol, JsonObject body, long? limit)
     {
         JsonObject options = [];

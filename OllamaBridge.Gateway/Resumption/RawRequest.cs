@@ -3,10 +3,9 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>Creates requests to continue a raw text. Pure.</summary>
+/// <summary>Creates requests to <c>/api/generate</c> that continue a raw text. Pure.</summary>
 internal static class RawRequest
 {
-    /// <summary>Creates the body for <c>/api/generate</c>. <paramref name="limit"/> is the most tokens; null for the model's limit.</summary>
     public static JsonObject Create(ForwardedCall call, ResumableRequest request, string text, long? limit)
     {
         var body = new JsonObject

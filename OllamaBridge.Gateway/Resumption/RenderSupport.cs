@@ -3,21 +3,16 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Remembers which instances render a prompt on request (<c>_debug_render_only</c>). A server that does not know the field would respond to the
-/// prompt instead. It is therefore queried once, for at most one token, and not again until its version changes.
-/// </summary>
+/// <summary>Remembers support of <c>_debug_render_only</c>. Other servers would respond to the prompt: they are queried once per version.</summary>
 internal sealed class RenderSupport(IFleet fleet)
 {
-    /// <summary>The first version of Ollama with the field.</summary>
     private static readonly Version First = new(0, 11, 5);
     private readonly ConditionalWeakTable<Instance, Entry> _entries = new();
 
-    /// <summary>Whether an instance renders prompts; null if it is not known yet.</summary>
+    /// <returns>Null if not known yet.</returns>
     public bool? Find(Instance instance) => EntryOf(instance).Renders;
 
-    /// <summary>Waits while another request queries the same instance for the first time.</summary>
-    /// <returns>To be disposed after <see cref="Note"/>.</returns>
+    /// <summary>Waits while another request queries the same instance. Dispose the result after <see cref="Note"/>.</summary>
     public async Task<IDisposable> EnterAsync(Instance instance, CancellationToken cancellationToken)
     {
         var entry = EntryOf(instance);
@@ -45,7 +40,6 @@ internal sealed class RenderSupport(IFleet fleet)
         return null;
     }
 
-    /// <summary>Whether a version is known to lack the field. A server without a version is no Ollama server with the field.</summary>
     private static bool IsTooOld(string? version) =>
         version is null || (System.Version.TryParse(version.Split('-', '+')[0], out var number) && number < First && number > new Version(0, 0, 0));
 

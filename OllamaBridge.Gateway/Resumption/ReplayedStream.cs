@@ -3,11 +3,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// An instance's stream that writes a response again from its beginning, into <paramref name="again"/>. It is compared with <paramref name="sent"/>,
-/// the response that the client has. The client receives the rest, and the instance's own usage. If the two differ, the stream ends as
-/// <see cref="Interruption.Diverged"/>.
-/// </summary>
+/// <summary>Compares a repeated response with <paramref name="sent"/>, which the client has. A difference ends the stream.</summary>
 internal sealed class ReplayedStream(
     Stream source, BufferedBytes held, ResponseReader reader, ResponseWriter writer, ResponseTranscript again, ResponseTranscript sent, StreamedAttempt attempt)
     : WrittenStream(source, held, reader, writer, again, attempt)
@@ -50,9 +46,7 @@ internal sealed class ReplayedStream(
             Kept.Dispose();
     }
 
-    /// <summary>
-    /// Whether the response equals the sent one so far. At its end, and as soon as content follows thinking, it must contain all of the sent text.
-    /// </summary>
+    /// <summary>At the end, and as soon as content follows thinking, all of the sent text must have come.</summary>
     private bool IsSame(ResponseMessage kind)
     {
         var thinking = Math.Min(Kept.Thinking.Length, _thinkingBefore);

@@ -19,13 +19,11 @@ internal sealed class ResumableRequest
         IsUnlimited = limit <= 0;
     }
 
-    /// <summary>The most tokens of the response; null for no limit in the request.</summary>
+    /// <summary>Null for no limit in the request.</summary>
     public long? Limit { get; }
 
-    /// <summary>Whether the request lifts the model's own limit of tokens.</summary>
     public bool IsUnlimited { get; }
 
-    /// <summary>Whether tools may be called. Then only a server that supports them can resume the response.</summary>
     public bool HasTools => _body["tools"] is JsonArray { Count: > 0 };
 
     public bool WantsUsage => Flag(_body["stream_options"] as JsonObject, "include_usage");
@@ -42,7 +40,7 @@ internal sealed class ResumableRequest
     /// <summary>Whether the same prompt produces the same text each time: sampling is off, or the seed is given.</summary>
     public bool IsDeterministic => Sampling("temperature") is 0 || Sampling("seed") is not null;
 
-    /// <summary>The body. Must not be changed.</summary>
+    /// <summary>Must not be changed.</summary>
     public JsonObject Body => _body;
 
     /// <returns>Null if only Ollama's own parser accepts it.</returns>
@@ -65,7 +63,6 @@ internal sealed class ResumableRequest
         return JsonNode.Parse(ref reader);
     }
 
-    /// <summary>The reason in the request why no response to it can be resumed correctly; null if there is none.</summary>
     public string? Obstacle
     {
         get
@@ -82,7 +79,6 @@ internal sealed class ResumableRequest
         }
     }
 
-    /// <summary>Copies the body, for a stream of at most <paramref name="limit"/> tokens; null for no limit.</summary>
     public JsonObject Copy(long? limit)
     {
         var copy = (JsonObject)_body.DeepClone();

@@ -4,11 +4,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// An instance's stream, read message by message before the client receives any of it. A broken message, or one with an error, is not passed on, and
-/// the stream ends; <see cref="StreamedAttempt.Interrupted"/> tells why.
-/// </summary>
-/// <remarks>The first part of the held bytes has been processed and may be passed on. Messages that wait for the end of the response follow it.</remarks>
+/// <summary>Reads messages before the client receives them. A broken message or an error ends the stream (<see cref="StreamedAttempt.Interrupted"/>).</summary>
 internal abstract class ResumableStream(Stream source, BufferedBytes held, ResponseReader reader, ResponseTranscript kept, StreamedAttempt attempt)
     : ForwardOnlyStream
 {
@@ -25,7 +21,6 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
 
     protected ResponseTranscript Kept { get; } = kept;
 
-    /// <summary>Whether messages are passed on unchanged rather than written by the bridge.</summary>
     protected abstract bool PassesOn { get; }
 
     protected virtual bool HasOutput => _passable > 0;
@@ -51,8 +46,7 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         }
     }
 
-    /// <summary>Processes the received bytes without waiting for more.</summary>
-    /// <returns>False if the response is broken before any of it was passed on.</returns>
+    /// <returns>False if the response is broken before any of it was passed on. Does not wait for more bytes.</returns>
     public bool LookAhead()
     {
         while (!_finished && Seen < held.Length && Look())
@@ -70,7 +64,6 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         return taken;
     }
 
-    /// <summary>Called after an intact message. <paramref name="before"/> is the extent of the response before it.</summary>
     protected virtual void OnMessage(ResponseMessage kind, ResponseMark before)
     {
     }
@@ -78,7 +71,6 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
     /// <summary>Called if the stream ends without its terminal marker, but the response is complete.</summary>
     protected abstract void OnMarkMissing();
 
-    /// <summary>Ends the stream. The client receives nothing more of it.</summary>
     protected void Reject(Interruption cause)
     {
         _finished = true;
@@ -146,7 +138,6 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         return true;
     }
 
-    /// <returns>False if it is not complete yet.</returns>
     private bool Look()
     {
         var ahead = held.Span[Seen..];
@@ -199,7 +190,6 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         return true;
     }
 
-    /// <summary>Passes on a part of a message that is too long to be held. The response can no longer be resumed.</summary>
     private void PassOverlong(ReadOnlySpan<byte> part)
     {
         Kept.HasMore = true;
@@ -207,7 +197,6 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         _searched = 0;
     }
 
-    /// <summary>Reads a long message without its long strings, to find whether it ends the response.</summary>
     private void ReadOverlong()
     {
         var before = Kept.Mark;
@@ -226,7 +215,6 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         OnMessage(kind, before);
     }
 
-    /// <summary>Ends reading. A last message without its end is incomplete, unless it marks the response as complete.</summary>
     private void End(Interruption cause)
     {
         if (_overlong is not null)
@@ -259,7 +247,6 @@ internal abstract class ResumableStream(Stream source, BufferedBytes held, Respo
         Finish(cause);
     }
 
-    /// <summary>Passes on, or drops as read, the next bytes and those that waited before them.</summary>
     private void Accept(int size)
     {
         if (PassesOn)

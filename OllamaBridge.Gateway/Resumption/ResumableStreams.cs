@@ -4,15 +4,11 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>Opens streams that can be resumed.</summary>
 internal sealed class ResumableStreams(IOptions<ResumptionOptions> options, TimeProvider time)
 {
     private ResumptionOptions Settings => options.Value;
 
-    /// <summary>
-    /// Opens a stream: to be passed on byte for byte or, if the client has the beginning from another instance, to be written by the bridge.
-    /// <paramref name="held"/> contains the bytes that were already read.
-    /// </summary>
+    /// <param name="held">The bytes that were already read.</param>
     /// <returns>Null if the stream is to be passed on without reading its messages.</returns>
     public ResumableStream? Open(StreamedAttempt attempt, Stream source, BufferedBytes held)
     {

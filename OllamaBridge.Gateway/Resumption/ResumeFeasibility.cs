@@ -4,9 +4,7 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Decides whether a running stream could be resumed elsewhere. This must be known before it leaves its instance, since it can also complete there.
-/// </summary>
+/// <summary>Decides whether a running stream could be resumed elsewhere before it leaves its instance, where it can also complete.</summary>
 internal sealed class ResumeFeasibility
 {
     private readonly ResumableRequest? _request;
@@ -17,10 +15,7 @@ internal sealed class ResumeFeasibility
     private ResumeFeasibility(ResumableRequest? request, Task<TemplateFacts?>? facts, Task<bool>? opensTurns = null) =>
         (_request, _facts, _opensTurns) = (request, facts, opensTurns);
 
-    /// <summary>
-    /// Starts the decision. Queries <paramref name="target"/>, the instance that would resume the response, unless its treatment of resumed responses
-    /// is known.
-    /// </summary>
+    /// <param name="target">The instance that would resume the response. Queried unless its treatment of resumed responses is known.</param>
     public static ResumeFeasibility Examine(StreamedAttempt attempt, Instance target, TemplateProbe templates)
     {
         var call = attempt.Call;
@@ -35,7 +30,7 @@ internal sealed class ResumeFeasibility
             target.OpenAI is not null && call.Operation.Type == OperationType.Chat ? templates.OpensTurnsAsync(target, CancellationToken.None) : null);
     }
 
-    /// <summary>Whether the stream can be moved at this moment. Must not be called after the end of the attempt.</summary>
+    /// <summary>Must not be called after the end of the attempt.</summary>
     public bool IsFeasible(StreamedAttempt attempt) =>
         _request is { } request && !attempt.IsComplete && attempt.Call.Response.Transcript is { IsWhole: true } kept
         && (kept.Pieces == 0 || HasWay(attempt.Call, request, kept));

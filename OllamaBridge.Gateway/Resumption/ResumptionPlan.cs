@@ -8,14 +8,12 @@ internal sealed record ResumptionPlan(string Path, ReadOnlyMemory<byte> Body, Fu
     /// <summary>No request: the instance has shown that it cannot write the response.</summary>
     public static readonly ResumptionPlan Failed = new("", default, _ => throw new InvalidOperationException("a failed plan has no response"));
 
-    /// <summary>
-    /// Whether it is the original request: the instance writes the response again from its beginning, which must equal the part that the client has.
-    /// </summary>
+    /// <summary>The original request: the instance writes the response again, which must equal the part that the client has.</summary>
     public bool IsReplay { get; init; }
 
     /// <summary>Whether the prompt contains the response so far, so that the instance counts its tokens as prompt tokens.</summary>
     public bool HoldsAnswer { get; init; }
 
-    /// <summary>Whether the response has reached its limit of tokens. The request then only obtains the prompt's usage.</summary>
+    /// <summary>The response has reached its limit of tokens: the request only obtains the prompt's usage.</summary>
     public bool IsOver { get; init; }
 }

@@ -8,18 +8,10 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Plans how an instance can resume a response, best plan first: the same request with the response so far as the assistant's open turn, if the
-/// model's template leaves it open; else the rendered prompt and the response so far as a raw prompt. If the model may have written more than the
-/// client received, the raw plan needs that text first. The last plan sends the original request again and compares its response with the one sent so
-/// far.
-/// </summary>
+/// <summary>Best plan first: the response as an open turn, else a raw prompt with its hidden text, last a replay that is compared.</summary>
 internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe hidden, AnswerTokenCount tokens, InstanceQueries questions)
 {
-    /// <summary>
-    /// Lists the plans for <paramref name="instance"/>, and queries it for a plan only when the caller reaches it. <paramref name="request"/> is null
-    /// if the body can't be parsed.
-    /// </summary>
+    /// <summary>An instance is queried for a plan only when the caller reaches it.</summary>
     public async IAsyncEnumerable<ResumptionPlan> WaysAsync(
         ForwardedCall call, ResumableRequest? request, ResponseTranscript kept, Instance instance, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -81,14 +73,11 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
             yield return Replay(call, request);
     }
 
-    /// <summary>Whether a response with hidden text can certainly be resumed, because the same request produces the same text again.</summary>
     internal static bool MayReplay(ResumableRequest request) => request.IsDeterministic;
 
-    /// <summary>The original request. Its response is compared with the one that the client has, which is not sent again.</summary>
     private static ResumptionPlan Replay(ForwardedCall call, ResumableRequest request) =>
         new(PathOf(call.Operation), Bytes(request.Copy(request.Limit)), k => ResponseReader.For(call.Operation, k, isUnframed: true)!) { IsReplay = true };
 
-    /// <summary>The number of tokens to request, and whether the response has reached its limit.</summary>
     private static (long? Limit, bool IsOver) Remaining(ResumableRequest request, TemplateFacts? facts, ResponseTranscript kept) =>
         (request.IsUnlimited ? null : request.Limit ?? facts?.Limit) - kept.Tokens is not { } remaining ? (null, false) : remaining <= 0 ? (1, true) : (remaining, false);
 
@@ -115,9 +104,7 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
     internal static bool MayOpenTurn(JsonObject body) => body["messages"] is JsonArray messages
         && !(messages is [.., JsonObject last] && last["role"] is JsonValue role && role.TryGetValue(out string? who) && who == "assistant");
 
-    /// <summary>
-    /// The plan for servers that support only OpenAI's API: with the field of vLLM and SGLang. llama-server continues an open turn without it.
-    /// </summary>
+    /// <summary>For servers with only OpenAI's API: with the field of vLLM and SGLang, which llama-server doesn't need.</summary>
     private static ResumptionPlan? Continued(ForwardedCall call, ResumableRequest request, ResponseTranscript kept)
     {
         if (kept.Thinking.Length > 0 || call.Operation.Protocol != Protocol.OpenAI)
@@ -148,7 +135,6 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
     internal static bool MayOpenPrompt(JsonObject body) =>
         body["prompt"] is JsonValue prompt && prompt.TryGetValue(out string? _) && body["suffix"] is null && body["echo"] is null;
 
-    /// <summary>The raw text of the response so far, hidden text included.</summary>
     private static string RawText(ResponseTranscript kept) => kept.Lead?.Text + kept.Thinking + (kept.HasThought ? kept.Close?.Text : "") + kept.Text;
 
     private static ResumptionPlan Raw(ForwardedCall call, ResumableRequest request, ResponseTranscript kept, TemplateFacts facts, string prompt)
@@ -162,7 +148,6 @@ internal sealed class ResumptionPlanner(TemplateProbe templates, HiddenTextProbe
             new NativeReader(k, isThinking ? new RawAnswer(new ThinkingParser(facts.Tags!, ThinkingState.Thinking)) : null) { IsUnframed = true };
     }
 
-    /// <summary>Renders the prompt after which the response began; null if it can't be known.</summary>
     private async Task<string?> RenderAsync(
         ForwardedCall call, ResumableRequest request, TemplateFacts facts, Instance instance, CancellationToken cancellationToken)
     {

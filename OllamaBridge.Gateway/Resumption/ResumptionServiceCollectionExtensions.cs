@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>Registers the resumption of interrupted responses.</summary>
 internal static class ResumptionServiceCollectionExtensions
 {
     public static IServiceCollection AddResumption(this IServiceCollection services)

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>Records interruptions of a response in the span of its request.</summary>
 internal static class ResumptionTracing
 {
     public static void RecordInterruption(Interruption cause) => Activity.Current?.AddEvent(new ActivityEvent(

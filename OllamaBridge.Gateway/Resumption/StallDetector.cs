@@ -7,10 +7,7 @@ using OllamaBridge.Gateway.Shutdown;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Examines the running attempts at intervals. Gives up those with unexplained silence, those on a drained instance, and, when the gateway stops,
-/// those that exceed its deadline. One timer serves all.
-/// </summary>
+/// <summary>Gives up attempts with unexplained silence, on drained instances, and beyond the deadline of a shutdown. One timer serves all.</summary>
 internal sealed class StallDetector(
     IFleet fleet,
     DrainMoves drains,
@@ -101,9 +98,7 @@ internal sealed class StallDetector(
         attempt.GiveUp(cause, isFinal: !facts.CanGoElsewhere);
     }
 
-    /// <summary>
-    /// Whether the instance of a management operation is lost. These operations may be silent for a long time, so only the instance's health decides.
-    /// </summary>
+    /// <summary>Management operations may be silent for a long time, so only the instance's health decides.</summary>
     private bool IsLostInManagement(StreamedAttempt attempt, FleetSnapshot snapshot, long now)
     {
         if (attempt.Call.Operation is not { Kind: OperationKind.Management, UnbufferedBody: false } || Silence(attempt, now) < ManagementSilence)
@@ -150,7 +145,7 @@ internal sealed class StallDetector(
         };
     }
 
-    /// <summary>Checks the instance. A model that was not in memory when the request was sent counts as loading until a check gets a response.</summary>
+    /// <summary>A model that was not in memory when the request was sent counts as loading until a check gets a response.</summary>
     private LivenessState Check(StreamedAttempt attempt, long now)
     {
         var known = checks.Check(attempt, now);
@@ -178,7 +173,6 @@ internal sealed class StallDetector(
         return known == LivenessState.Unresponsive && mayLoad ? LivenessState.Loading : known;
     }
 
-    /// <summary>Whether another instance could complete a response. Computed once; the text kept at the interruption is decisive.</summary>
     private static bool IsResumable(StreamedAttempt attempt) => attempt.ObserveStall().IsResumable ??= attempt.Peek(static a =>
         a.Call is { Response.Transcript: { } kept, Body: not null }
         && (!kept.HasBegun || (kept.IsWhole && !a.IsBoundToInstance && ResumableRequest.Read(a.Call) is { Obstacle: null })));
@@ -187,7 +181,7 @@ internal sealed class StallDetector(
 
     private static long SizeOf(StreamedAttempt attempt) => ModelSize.Of(attempt.Lease.Placement.View, attempt.Call.Model.Key);
 
-    /// <summary>The time since the last bytes while the bridge reads. A slow client does not count as silence of the instance.</summary>
+    /// <summary>A slow client does not count as silence of the instance.</summary>
     private TimeSpan Silence(StreamedAttempt attempt, long now)
     {
         if (!attempt.HasBegun)

@@ -4,16 +4,6 @@ using OllamaBridge.Gateway.Resumption.Liveness;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>The facts about a silent attempt.</summary>
-/// <param name="HasBegun">Whether its response has begun.</param>
-/// <param name="Silence">The time since the last bytes.</param>
-/// <param name="Pace">The mean time between two messages of this response; null if there were too few.</param>
-/// <param name="Status">The current status of its instance; null if it has left the fleet.</param>
-/// <param name="IsWarm">Whether the model was in memory when the request was sent.</param>
-/// <param name="UsualFirstToken">The recent time to the first token there, for a prompt of this length; null if unknown.</param>
-/// <param name="HasTools">Whether tools may be called: a server sends nothing while it collects a call.</param>
-/// <param name="CanGoElsewhere">Whether another instance is available.</param>
-/// <param name="IsDrainOver">Whether its instance drains and the deadline has passed.</param>
 internal readonly record struct StallFacts(
     bool HasBegun,
     TimeSpan Silence,
@@ -29,16 +19,14 @@ internal readonly record struct StallFacts(
 
     public TimeSpan LoadLimit { get; init; }
 
-    /// <summary>Whether its server recently responded to a check or to another query.</summary>
     public bool IsServerUp { get; init; }
 
-    /// <summary>Whether no other instance could complete the response, so that giving it up ends it with an error.</summary>
     public bool IsUnresumable { get; init; }
 
     /// <summary>The time in which the client has received nothing, earlier attempts included.</summary>
     public TimeSpan TotalSilence { get; init; }
 
-    /// <summary>Whether the response comes in one piece, so that its first byte follows the whole generation.</summary>
+    /// <summary>The first byte follows the whole generation.</summary>
     public bool ComesWhole { get; init; }
 
     /// <summary>Whether the suspicion of a check that may be waiting for a slot no longer counts: for this request, or for its model.</summary>
@@ -47,7 +35,6 @@ internal readonly record struct StallFacts(
     /// <summary>The time that the instance needs for the prompts that it holds, learned or assumed.</summary>
     public TimeSpan ExpectedPrefill { get; init; }
 
-    /// <summary>How often this response has stalled on other instances.</summary>
     public int EarlierStalls { get; init; }
 }
 
@@ -99,7 +86,6 @@ internal static class StallPolicy
         return least < liveness.CheckAfter ? least : liveness.CheckAfter;
     }
 
-    /// <summary>For a working instance. Before the first token nearly any silence is normal; within a stream only a pause.</summary>
     private static bool IsStalledWhileAlive(in StallFacts facts, ResumptionOptions options)
     {
         if (facts.HasTools)
@@ -111,10 +97,7 @@ internal static class StallPolicy
         return facts.Silence.TotalSeconds > Math.Max(usual.TotalSeconds, options.MinStall.TotalSeconds * patience);
     }
 
-    /// <summary>
-    /// For a server that responds, but not to a check by a generation. The check may be waiting for a slot: a prompt gets the time that it takes, and
-    /// a request is moved for this reason once.
-    /// </summary>
+    /// <summary>The check may wait for a slot: a prompt gets the time that it takes, and a request is moved for this reason once.</summary>
     private static bool IsStalledWhileSuspect(in StallFacts facts, ResumptionOptions options) =>
         facts.HasBegun || facts.IsSuspicionUsed
             ? IsStalled(facts, options)
@@ -132,7 +115,6 @@ internal static class StallPolicy
 
     private static bool CanBeSaved(in StallFacts facts) => facts is { CanGoElsewhere: true, IsUnresumable: false };
 
-    /// <summary>Whether a first token is far later than usual for a prompt of that length.</summary>
     private static bool IsLate(in StallFacts facts, ResumptionOptions options, double patience) =>
         facts is { IsWarm: true, ComesWhole: false, UsualFirstToken: not null }
         && facts.Silence > Longer(options.MinLateFirstToken, facts.UsualFirstToken, options.LateFactor, 1) * patience;

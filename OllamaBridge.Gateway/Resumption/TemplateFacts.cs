@@ -3,17 +3,14 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>How a model's server treats a response that is to be resumed.</summary>
-/// <param name="LeavesOpen">Whether the template leaves a last message of the assistant open and unchanged, so that the server continues it.</param>
-/// <param name="Thinks">Whether the model can think.</param>
-/// <param name="Tags">The tags by which the server separates thinking from content; null if it uses another way, or does not separate them.</param>
-/// <param name="AddsStart">Whether the server itself adds the start of a text before every prompt.</param>
+/// <param name="LeavesOpen">The template leaves a last message of the assistant open and unchanged, so that the server continues it.</param>
+/// <param name="Tags">Null if the server separates thinking from content in another way, or not at all.</param>
+/// <param name="AddsStart">The server adds the start of a text before every prompt.</param>
 internal sealed record TemplateFacts(bool LeavesOpen, bool Thinks, ThinkingTags? Tags, bool AddsStart)
 {
-    /// <summary>The most tokens of a response if the request has no limit (<c>PARAMETER num_predict</c>); null for no limit.</summary>
+    /// <summary>The most tokens if the request has no limit (<c>PARAMETER num_predict</c>); null for no limit.</summary>
     public long? Limit { get; private init; }
 
-    /// <summary>The model's stop sequences (<c>PARAMETER stop</c>).</summary>
     public IReadOnlyList<string> Stops { get; private init; } = [];
 
     /// <summary>A text with whitespace in places that templates often trim.</summary>
@@ -22,14 +19,11 @@ internal sealed record TemplateFacts(bool LeavesOpen, bool Thinks, ThinkingTags?
     // Starts of texts that renderers write. A server that adds one itself must not get a second one.
     private static readonly string[] Starts = ["<|begin_of_text|>", "<s>", "<bos>", "<｜begin▁of▁sentence｜>", "<|startoftext|>", "<|endoftext|>", "[gMASK]<sop>"];
 
-    /// <summary>Whether a model can think according to <paramref name="model"/>, the response of <c>/api/show</c>.</summary>
     public static bool CanThink(JsonObject model) =>
         model["capabilities"] is JsonArray capabilities && capabilities.Any(c => c is JsonValue v && v.TryGetValue(out string? name) && name == "thinking");
 
-    /// <summary>
-    /// Derives the facts from rendered prompts. Pure. <paramref name="open"/> has a question only, <paramref name="withWords"/> also has
-    /// <see cref="Words"/> as the assistant's message; null if it was not rendered. <paramref name="model"/> is the response of <c>/api/show</c>.
-    /// </summary>
+    /// <param name="open">The rendered prompt with a question only.</param>
+    /// <param name="withWords">The same with <see cref="Words"/> as the assistant's message; null if it was not rendered.</param>
     public static TemplateFacts From(string open, string? withWords, JsonObject model)
     {
         var hasParser = Text(model["parser"]) is { Length: > 0 };
@@ -42,7 +36,6 @@ internal sealed record TemplateFacts(bool LeavesOpen, bool Thinks, ThinkingTags?
         };
     }
 
-    /// <summary>Returns the values of a parameter of the model: one per line, after the name.</summary>
     private static IEnumerable<string> Parameters(JsonObject model, string name)
     {
         foreach (var line in (Text(model["parameters"]) ?? "").Split('\n'))
@@ -50,10 +43,7 @@ internal sealed record TemplateFacts(bool LeavesOpen, bool Thinks, ThinkingTags?
                 yield return line[name.Length..].Trim();
     }
 
-    /// <summary>
-    /// Whether the model may write more than clients receive: tags of thinking, and the whitespace around them. <paramref name="think"/> is null for
-    /// the model's default, which is to think.
-    /// </summary>
+    /// <summary>Whether the model may write more than clients receive. <paramref name="think"/> is null for the default, which is to think.</summary>
     public bool Hides(JsonNode? think) => Thinks && !(think is JsonValue wish && wish.TryGetValue(out bool wants) && !wants);
 
     public string ToRaw(string rendered)

@@ -4,21 +4,17 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>Determines how models' templates treat responses that are to be resumed: once for each model and setting for thinking.</summary>
+/// <summary>Determines once for each model and setting for thinking how its template treats responses that are to be resumed.</summary>
 internal sealed class TemplateProbe(InstanceQueries questions, IFleet fleet)
 {
     // More models than any fleet has. Above that all are determined again.
     private const int MaxKnown = 1024;
     private readonly ConcurrentDictionary<(string Model, DateTimeOffset ModifiedAt, string Think), Asked> _known = new();
 
-    /// <inheritdoc cref="InstanceQueries.OpensTurnsAsync"/>
     public Task<bool> OpensTurnsAsync(Instance instance, CancellationToken cancellationToken) => questions.OpensTurnsAsync(instance, cancellationToken);
 
-    /// <summary>
-    /// Returns the facts about a model. Queries <paramref name="instance"/> if they are unknown. <paramref name="think"/> is the request's setting,
-    /// null for none.
-    /// </summary>
-    /// <returns>Null if no instance provides them.</returns>
+    /// <param name="think">The request's setting; null for none.</param>
+    /// <returns>Null if no instance provides the facts.</returns>
     public async Task<TemplateFacts?> LearnAsync(ForwardedCall call, Instance instance, JsonNode? think, CancellationToken cancellationToken)
     {
         var modified = default(DateTimeOffset);

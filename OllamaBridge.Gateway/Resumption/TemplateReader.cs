@@ -2,24 +2,20 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>Kinds of nodes of a Go template.</summary>
 internal enum TemplateNodeKind
 {
     Text,
 
-    /// <summary>A pipeline, or a call of another template.</summary>
     Action,
 
-    /// <summary>A condition: <c>if</c> or <c>with</c>.</summary>
     Branch,
 
     Range,
 
-    /// <summary>A named template that is defined here.</summary>
     Definition,
 }
 
-/// <summary>A node of a Go template. <paramref name="Text"/> is the literal text, or the pipeline without its string literals.</summary>
+/// <param name="Text">The literal text, or the pipeline without its string literals.</param>
 internal sealed record TemplateNode(TemplateNodeKind Kind, string Text)
 {
     public List<TemplateNode> List { get; } = [];
@@ -27,7 +23,7 @@ internal sealed record TemplateNode(TemplateNodeKind Kind, string Text)
     public List<TemplateNode> Else { get; } = [];
 }
 
-/// <summary>Parses the structure of a Go template (package <c>text/template/parse</c>) as far as necessary to find the tags of thinking. Pure.</summary>
+/// <summary>Parses the structure of a Go template (<c>text/template/parse</c>) as far as the tags of thinking require. Pure.</summary>
 internal sealed class TemplateReader
 {
     private readonly Stack<(TemplateNode Node, List<TemplateNode> List, int Depth)> _open = new();
@@ -73,8 +69,6 @@ internal sealed class TemplateReader
             _list.Add(new TemplateNode(TemplateNodeKind.Text, text.ToString()));
     }
 
-    /// <summary>Takes an action without its string literals and its end.</summary>
-    /// <returns>Null if it has no end.</returns>
     private static string? TakeAction(ref ReadOnlySpan<char> rest, out bool trims)
     {
         trims = false;
@@ -119,7 +113,6 @@ internal sealed class TemplateReader
         return null;
     }
 
-    /// <returns>False if the action does not fit.</returns>
     private bool Add(string action)
     {
         var end = action.IndexOfAny([' ', '\t', '\r', '\n', '(']);

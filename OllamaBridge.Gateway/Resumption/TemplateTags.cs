@@ -3,13 +3,10 @@ using OllamaBridge.Gateway.Protocols.Answers;
 
 namespace OllamaBridge.Gateway.Resumption;
 
-/// <summary>
-/// Derives the tags of thinking from a model's template exactly as Ollama does (<c>thinking/template.go</c>): the first and the last text of the
-/// block that contains <c>.Thinking</c>, inside a <c>range</c> over <c>.Messages</c>. Pure.
-/// </summary>
+/// <summary>Derives tags as Ollama does (<c>thinking/template.go</c>): the texts around <c>.Thinking</c> in a <c>range</c> over <c>.Messages</c>.</summary>
 internal static partial class TemplateTags
 {
-    /// <returns>Null if the template has none, so that the server passes responses on unchanged; or if it cannot be parsed.</returns>
+    /// <returns>Null if the template has no tags or cannot be parsed.</returns>
     public static ThinkingTags? Find(string template)
     {
         var finder = new Finder();

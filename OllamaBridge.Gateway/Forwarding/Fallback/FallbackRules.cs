@@ -5,17 +5,10 @@ using OllamaBridge.Gateway.Queueing;
 
 namespace OllamaBridge.Gateway.Forwarding.Fallback;
 
-/// <summary>Decides when a fallback model is used. Pure.</summary>
-/// <remarks>
-/// If all of a model's instances are busy, a fallback is used only if it can serve the request at once. The client's own errors never lead to a
-/// fallback, except a prompt that is too long.
-/// </remarks>
+/// <summary>A fallback for busy instances must be able to serve the request at once. Client errors never lead to one, except a too long prompt. Pure.</summary>
 internal static class FallbackRules
 {
-    /// <summary>
-    /// Texts by which servers report that a request is longer than the model's context: Ollama and llama-server (recording
-    /// 07-long-prompt-chat-truncate-false), Ollama's embeddings, vLLM, OpenAI's own code for it, SGLang.
-    /// </summary>
+    /// <summary>Texts of Ollama, llama-server (recording 07-long-prompt-chat-truncate-false), vLLM, OpenAI and SGLang.</summary>
     private static readonly byte[][] TooLong =
     [
         "exceed_context_size_error"u8.ToArray(),
@@ -26,12 +19,9 @@ internal static class FallbackRules
         "longer than the model's context length"u8.ToArray(),
     ];
 
-    /// <summary>Decides whether a model has no instance left for a request.</summary>
     /// <param name="model">The part of the model that the request can use; null if there is none.</param>
-    /// <param name="tried">The instances that failed the request; null if there are none.</param>
-    /// <param name="attemptsLeft">Whether another attempt with this model is allowed.</param>
-    /// <param name="now">The time in ticks of the clock; an open circuit excludes an instance.</param>
-    /// <returns>The cause for a fallback; null if an instance is available, or may become free.</returns>
+    /// <param name="now">In ticks of the clock.</param>
+    /// <returns>Null if an instance is available, or may become free.</returns>
     public static FallbackCause? Judge(ModelView? model, IReadOnlySet<Instance>? tried, bool attemptsLeft, long now)
     {
         if (!attemptsLeft)
@@ -51,8 +41,7 @@ internal static class FallbackRules
         return tried is null ? FallbackCause.Unavailable : FallbackCause.Failed;
     }
 
-    /// <summary>Decides whether a refused lease is a reason to use a fallback.</summary>
-    /// <returns>Null if it is not: the instances of other models are as busy, and the deadline applies to all models.</returns>
+    /// <returns>Null if other models have the same obstacle: their instances are as busy, and the deadline applies to all.</returns>
     public static FallbackCause? Judge(LeaseRefusal refusal) => refusal switch
     {
         LeaseRefusal.UnknownModel or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused => FallbackCause.Unavailable,
@@ -61,7 +50,6 @@ internal static class FallbackRules
         _ => null,
     };
 
-    /// <summary>Whether an instance rejected a request because it is longer than the model's context.</summary>
     public static bool IsTooLong(int status, ReadOnlySpan<byte> body)
     {
         if (status is not (StatusCodes.Status400BadRequest or StatusCodes.Status413PayloadTooLarge))

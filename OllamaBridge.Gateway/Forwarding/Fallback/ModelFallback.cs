@@ -8,8 +8,7 @@ namespace OllamaBridge.Gateway.Forwarding.Fallback;
 /// <summary>Moves a request to a fallback model if its model cannot serve it: each fallback once, and only before the response has begun.</summary>
 internal sealed class ModelFallback(IFleet fleet, QuotaReservations quotas, CatalogMetrics metrics, TimeProvider time, ILogger<ModelFallback> logger)
 {
-    /// <summary>Decides whether a fallback, but no instance of the model itself, can serve the request.</summary>
-    /// <returns>The cause for a fallback; null if the model itself is to be used, or waited for.</returns>
+    /// <returns>Null if the model itself is to be used, or waited for.</returns>
     public FallbackCause? Judge(ModelTries tries, int maxAttempts)
     {
         var call = tries.Call;
@@ -24,14 +23,11 @@ internal sealed class ModelFallback(IFleet fleet, QuotaReservations quotas, Cata
         return cause == FallbackCause.Busy && !alternatives.AnyFree(snapshot, call.Model, time.GetTimestamp()) ? null : cause;
     }
 
-    /// <summary>A check whether a fallback can serve a request at once that waits for a slot of its own model.</summary>
-    /// <returns>Null if the request has no fallback left.</returns>
     public Func<bool>? GiveWay(ForwardedCall call) => call.Model.Alternatives is { HasNext: true } alternatives
         ? () => alternatives.AnyFree(fleet.Current.For(call.Tenant.Instances), call.Model, time.GetTimestamp())
         : null;
 
-    /// <summary>Moves the request to the next fallback that has a usable instance and room in the tenant's quotas.</summary>
-    /// <returns>False if there is none.</returns>
+    /// <returns>False if no fallback has a usable instance and room in the tenant's quotas.</returns>
     public async ValueTask<bool> TryMoveAsync(HttpContext context, ForwardedCall call, FallbackCause cause)
     {
         if (call.Model.Alternatives is not { } alternatives)

@@ -4,8 +4,7 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>The failed attempts of one request. Each is classified as soon as there is evidence, at the latest when the request ends.</summary>
-/// <remarks>Thread-safe: a hedged request has two attempts at once.</remarks>
+/// <summary>Classifies failures as soon as there is evidence, at the latest at the request's end. Thread-safe, because of hedging.</summary>
 internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outcomes, RepeatedFailures memory)
 {
     private readonly Lock _lock = new();
@@ -15,10 +14,8 @@ internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outco
     /// <summary>Whether the same request failed recently on every instance it was sent to: then it gets one attempt.</summary>
     public bool IsKnownToFail { get; private set; }
 
-    /// <summary>Whether the request's options were changed to load fewer layers onto the GPU.</summary>
     public bool HasFewerLayers { get; set; }
 
-    /// <summary>Whether two instances failed the request in the same way, and a third would, too.</summary>
     public bool FailsEverywhere
     {
         get
@@ -28,7 +25,6 @@ internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outco
         }
     }
 
-    /// <summary>Begins with the request's current model and body.</summary>
     public void Restart() => IsKnownToFail = !HasFewerLayers && memory.IsKnown(call);
 
     public void Add(ForwardAttempt attempt, InstanceFailure failure)
@@ -52,7 +48,6 @@ internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outco
         }
     }
 
-    /// <summary>Records that an instance began a successful response, and classifies earlier failures of the same model.</summary>
     public void Answered(Instance instance)
     {
         lock (_lock)
@@ -69,7 +64,6 @@ internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outco
         }
     }
 
-    /// <summary>Classifies the remaining failures by the evidence so far.</summary>
     public void End()
     {
         lock (_lock)
@@ -125,15 +119,11 @@ internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outco
 
     private static bool IsAlike(in Failed one, in Failed other) => one.Model == other.Model && FaultClassifier.IsAlike(one.Failure, one.Status, other.Failure, other.Status);
 
-    /// <summary>
-    /// A failed attempt. The <paramref name="Status"/> is 0 if there was no response. <paramref name="BusyFor"/> is the Retry-After of a busy
-    /// instance, zero if it sent none, null if it was not busy.
-    /// </summary>
+    /// <summary><paramref name="BusyFor"/> is the Retry-After, zero if the instance sent none; null if it was not busy.</summary>
     private readonly record struct Failed(InstanceLease Lease, InstanceFailure Failure, int Status, TimeSpan? BusyFor, bool HasBegun, string Model)
     {
         public Instance Instance => Lease.Instance;
 
-        /// <summary>Whether the failure has been classified. It is kept for comparison with others.</summary>
         public bool IsJudged { get; init; }
     }
 }

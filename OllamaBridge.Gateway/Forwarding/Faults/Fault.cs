@@ -19,16 +19,12 @@ internal enum Fault
     Unknown,
 }
 
-/// <summary>The result of the same request on other instances.</summary>
 internal enum OtherInstances
 {
-    /// <summary>No other instance tried it.</summary>
     NotAsked,
 
-    /// <summary>Another instance serves it.</summary>
     Answered,
 
-    /// <summary>Another instance failed it in the same way.</summary>
     FailedAlike,
 
     /// <summary>Other instances failed it in other ways, or rejected it.</summary>

@@ -31,20 +31,15 @@ internal static class FaultClassifier
         };
     }
 
-    /// <summary>Whether a server error is the client's own, which the request or the status shows without another instance's response.</summary>
-    /// <param name="failure">How the attempt failed.</param>
-    /// <param name="status">The status of its response; 0 for none.</param>
-    /// <param name="hasInvalidValue">Whether the request has a value that every server must refuse.</param>
+    /// <param name="status">0 for none.</param>
     public static bool IsRequestFault(InstanceFailure failure, int status, bool hasInvalidValue) =>
         failure == InstanceFailure.ServerError
         && (status == StatusCodes.Status501NotImplemented || (status is 0 or StatusCodes.Status200OK or StatusCodes.Status500InternalServerError && hasInvalidValue));
 
-    /// <summary>Whether two attempts failed in the same way. A status of 0 means that there was no response.</summary>
     public static bool IsAlike(InstanceFailure failure, int status, InstanceFailure otherFailure, int otherStatus) =>
         failure == otherFailure && status == otherStatus;
 
-    /// <summary>Whether a failure that two instances share recurs if the same request is repeated.</summary>
-    /// <remarks>Time-outs and full queues are temporary. If connections broke in the middle of a response, two instances may have died.</remarks>
+    /// <returns>False for time-outs and full queues, and for connections that broke in the middle of a response: two instances may have died.</returns>
     public static bool WillRepeat(InstanceFailure failure, bool isBusy, bool hasBegun) => failure switch
     {
         InstanceFailure.ServerError => !isBusy,
@@ -54,7 +49,7 @@ internal static class FaultClassifier
     };
 }
 
-/// <summary>The evidence about a failed attempt. <paramref name="Failure"/> is null if the request was rejected or the client disconnected.</summary>
+/// <summary><paramref name="Failure"/> is null if the request was rejected or the client disconnected.</summary>
 internal readonly record struct AttemptEvidence(InstanceFailure? Failure, OperationKind Kind, OtherInstances Others = OtherInstances.NotAsked)
 {
     public bool ClientLeft { get; init; }

@@ -2,7 +2,6 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>Begins the record of a request's failed attempts.</summary>
 internal sealed class FaultRecorder(PlacementOutcomes outcomes, RepeatedFailures repeated)
 {
     public FailedAttempts Begin(ForwardedCall call)

@@ -9,15 +9,11 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>
-/// Changes a request for which no instance has enough memory, so that fewer layers are on the GPU. Once per request, if the model's settings allow
-/// it.
-/// </summary>
+/// <summary>Reduces the layers on the GPU for a request for which no instance has enough memory: once, if the model's settings allow it.</summary>
 internal sealed class FewerLayers(ModelChains chains, InstanceQueries questions, ILogger<FewerLayers> logger)
 {
     private const string BlockCount = ".block_count";
 
-    /// <returns>Whether the request was changed and may be sent once more.</returns>
     public async ValueTask<bool> TryApplyAsync(ForwardedCall call, FailedAttempts faults, Instance instance, CancellationToken cancellationToken)
     {
         if (faults.HasFewerLayers || call.Body is not { } body || call.Operation.Protocol != Protocol.Ollama
@@ -38,10 +34,8 @@ internal sealed class FewerLayers(ModelChains chains, InstanceQueries questions,
         return true;
     }
 
-    /// <summary>
-    /// Halves the number of layers on the GPU. <paramref name="asked"/> is the request's <c>num_gpu</c>, null or negative for as many as fit;
-    /// <paramref name="layers"/> is the model's number, null if unknown.
-    /// </summary>
+    /// <param name="asked">The request's <c>num_gpu</c>; null or negative for as many as fit.</param>
+    /// <param name="layers">The model's number; null if unknown.</param>
     /// <returns>Null if there is nothing to reduce, or the number is unknown.</returns>
     public static long? Reduce(long? asked, long? layers)
     {

@@ -2,11 +2,9 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Faults;
 
-/// <summary>Chooses the next instance for a request that failed for lack of memory. Pure.</summary>
 internal static class MemoryChoice
 {
-    /// <summary>Chooses the instance with the least used memory according to the last probe, except those in <paramref name="tried"/>.</summary>
-    /// <returns>Null if there is no other instance.</returns>
+    /// <returns>The instance with the least used memory at the last probe; null if there is no other.</returns>
     public static Instance? Choose(ModelView? model, IReadOnlySet<Instance> tried)
     {
         Instance? best = null;

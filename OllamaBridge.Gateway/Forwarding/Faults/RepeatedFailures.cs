@@ -23,7 +23,6 @@ internal sealed class RepeatedFailures(TimeProvider time)
 
     private bool IsEmpty => Volatile.Read(ref _lastAdded) is var last && (last == 0 || time.GetElapsedTime(last) >= Lifetime);
 
-    /// <summary>Whether a request is known to fail. Hashes its body only if there is any entry.</summary>
     public bool IsKnown(ForwardedCall call) => Find(call, call.Model.Key) is { FailsEverywhere: true };
 
     public void Add(ForwardedCall call, string model) => Set(call, model, new Memory(null, FailsEverywhere: true, time.GetTimestamp()));
@@ -34,12 +33,7 @@ internal sealed class RepeatedFailures(TimeProvider time)
             _requests.TryRemove(key, out _);
     }
 
-    /// <summary>
-    /// Records that an instance failed a request that another instance served. A request that fails on different instances at different times is at
-    /// fault itself. An instance is also not blamed for repeated errors of one request. <paramref name="isTold"/> is false if the instance sent no
-    /// response.
-    /// </summary>
-    /// <returns>Whether the instance is to blame.</returns>
+    /// <returns>False if several instances failed the request, or this one often failed it with a response (<paramref name="isTold"/>).</returns>
     public bool TryBlame(ForwardedCall call, string model, Instance instance, bool isTold)
     {
         var known = Find(call, model);
@@ -92,11 +86,6 @@ internal sealed class RepeatedFailures(TimeProvider time)
 
     private readonly record struct RequestKey(string Tenant, string Operation, string Model, UInt128 Body);
 
-    /// <summary>
-    /// <param name="Blamed">The instance that failed the request while another served it; null if several did, or if it failed alike on two.</param>
-    /// </summary>
-    /// <param name="FailsEverywhere">Whether it failed alike on two instances.</param>
-    /// <param name="Since">When the entry was created, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     private readonly record struct Memory(Instance? Blamed, bool FailsEverywhere, long Since)
     {
         public int Times { get; init; }

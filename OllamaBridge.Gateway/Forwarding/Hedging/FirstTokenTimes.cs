@@ -6,17 +6,13 @@ namespace OllamaBridge.Gateway.Forwarding.Hedging;
 /// <summary>Recent times to the first token by model, over the whole fleet. Responses that come in one piece are counted separately.</summary>
 internal sealed class FirstTokenTimes(IOptions<HedgingOptions> options)
 {
-    /// <summary>Times that are kept for each model.</summary>
     public const int Remembered = 128;
 
     // More models than any fleet has; beyond it, all times are dropped.
     private const int MaxModels = 1024;
     private readonly ConcurrentDictionary<(string Model, bool IsWhole), Recent> _times = new();
 
-    /// <summary>
-    /// Adds the time from sending a request to its first token, or to its whole response (<paramref name="isWhole"/>). The model must have been in
-    /// memory. Does nothing if hedging is disabled.
-    /// </summary>
+    /// <summary>The time runs from sending to the first token, or to the end of a whole response. The model must have been in memory.</summary>
     public void Add(string model, bool isWhole, TimeSpan took)
     {
         if (!options.Value.Enabled)
@@ -26,8 +22,7 @@ internal sealed class FirstTokenTimes(IOptions<HedgingOptions> options)
         _times.GetOrAdd((model, isWhole), static _ => new Recent()).Add(took.Ticks);
     }
 
-    /// <summary>The time within which the share <paramref name="part"/> (0 to 1) of the recent responses came.</summary>
-    /// <returns>Null if fewer than <paramref name="least"/> are known.</returns>
+    /// <returns>Null if fewer than <paramref name="least"/> are known. <paramref name="part"/> is a share (0 to 1) of the recent responses.</returns>
     public TimeSpan? Within(string model, bool isWhole, double part, int least) =>
         _times.TryGetValue((model, isWhole), out var recent) ? recent.Within(part, least) : null;
 

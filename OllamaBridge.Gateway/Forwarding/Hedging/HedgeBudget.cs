@@ -2,15 +2,13 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 
-/// <summary>Limits hedged attempts to a share of the requests, so that a fleet that is slow because it is busy does not become busier.</summary>
-/// <remarks>A token bucket like <see cref="RetryBudget"/>, but empty at first: the share of earlier requests is never exceeded.</remarks>
+/// <summary>Limits hedged attempts to a share of the earlier requests: a token bucket like <see cref="RetryBudget"/>, but empty at first.</summary>
 internal sealed class HedgeBudget(IOptions<HedgingOptions> options)
 {
     // In millionths, so that fractions need no lock.
     private const long Unit = 1_000_000;
     private long _balance;
 
-    /// <summary>Counts a request that can be hedged.</summary>
     public void Deposit()
     {
         var (limit, deposit) = (options.Value.Burst * Unit, (long)(options.Value.MaxShare * Unit));
@@ -27,6 +25,5 @@ internal sealed class HedgeBudget(IOptions<HedgingOptions> options)
         return false;
     }
 
-    /// <summary>Returns an attempt that was not made.</summary>
     public void Return() => Interlocked.Add(ref _balance, Unit);
 }

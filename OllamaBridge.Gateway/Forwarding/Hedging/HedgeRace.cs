@@ -8,10 +8,8 @@ internal sealed class HedgeRace
     private readonly List<ForwardAttempt> _attempts = new(2);
     private ForwardAttempt? _winner;
 
-    /// <summary>Completes with the attempt whose response came first.</summary>
     public Task<ForwardAttempt> Won => _won.Task;
 
-    /// <summary>Adds an attempt. It is cancelled at once if the other one has won.</summary>
     public void Add(ForwardAttempt attempt)
     {
         lock (_lock)
@@ -24,7 +22,6 @@ internal sealed class HedgeRace
         attempt.Overtake();
     }
 
-    /// <summary>Declares an attempt the winner, because it has a response.</summary>
     /// <returns>False if the other attempt has won; this response must be dropped.</returns>
     public bool TryWin(ForwardAttempt attempt)
     {

@@ -8,10 +8,7 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Forwarding.Hedging;
 
-/// <summary>
-/// Sends a request. If its first token is late compared with the model's recent ones, sends it to a second instance as well: the first response
-/// wins, the other attempt is cancelled. Makes no second attempt that would make another request wait or evict a model from memory.
-/// </summary>
+/// <summary>Sends a late request to a second instance, unless another request would have to wait or a model would be evicted.</summary>
 internal sealed class Hedger(
     AttemptSender sender,
     RequestQueue queue,
@@ -23,11 +20,7 @@ internal sealed class Hedger(
 {
     private HedgingOptions Settings => options.Value;
 
-    /// <summary>Sends the request. The <paramref name="lease"/> is released early if only the second instance responds.</summary>
-    /// <remarks>
-    /// <paramref name="tries"/> are the earlier attempts, <paramref name="retries"/> is the budget for another one, null if none is left. Of two attempts,
-    /// a failed one that does not become the result is recorded here.
-    /// </remarks>
+    /// <summary>A failed attempt that does not become the result is recorded here. <paramref name="retries"/> is null if no retry is left.</summary>
     public async Task<HedgedAttempt> SendAsync(HttpContext context, ModelTries tries, InstanceLease lease, RetryBudget? retries)
     {
         var call = tries.Call;
@@ -60,7 +53,6 @@ internal sealed class Hedger(
         }
     }
 
-    /// <summary>The longest time to the first token that is not late; null if it is unknown.</summary>
     private TimeSpan? Wait(ForwardedCall call, InstanceLease lease)
     {
         var isWhole = !call.Streams;
@@ -107,7 +99,6 @@ internal sealed class Hedger(
 
     private sealed record Runner(HedgeContext Context, InstanceLease Lease, Task<ForwardAttempt> Sending)
     {
-        /// <summary>Waits for the attempt's end. The lease is released when the request is settled.</summary>
         public async Task<ForwardAttempt> EndAsync()
         {
             var attempt = await Sending;
@@ -116,7 +107,6 @@ internal sealed class Hedger(
             return attempt;
         }
 
-        /// <summary>Waits for the end of the losing attempt and releases its lease.</summary>
         public async Task<ForwardAttempt> LoseAsync()
         {
             using (Lease)
@@ -130,10 +120,7 @@ internal sealed class Hedger(
     }
 }
 
-/// <summary>The result of sending a request that may have been hedged.</summary>
-/// <param name="Attempt">The attempt with a response; the first one if neither has one.</param>
-/// <param name="Other">The other attempt; null if there was none.</param>
-/// <param name="Lease">The lease of the second attempt, to be disposed when the request is settled.</param>
+/// <summary><paramref name="Attempt"/> is the first one if none has a response. <paramref name="Lease"/> is disposed when the request is settled.</summary>
 internal readonly record struct HedgedAttempt(ForwardAttempt Attempt, ForwardAttempt? Other = null, InstanceLease? Lease = null) : IDisposable
 {
     public void Dispose() => Lease?.Dispose();

@@ -5,23 +5,18 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Tls;
 
-/// <summary>Explains why a server's certificate is refused.</summary>
 internal static class CertificateProblem
 {
     private const int MaxNames = 5;
 
-    /// <summary>Checks a certificate during a handshake, as <see cref="RemoteCertificateValidationCallback"/>.</summary>
     /// <exception cref="CertificateException">The certificate is refused.</exception>
     public static bool Check(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) => errors == SslPolicyErrors.None
         ? true
         : throw new CertificateException(Describe(certificate as X509Certificate2, chain, errors, (sender as SslStream)?.TargetHostName ?? "", chain?.ChainPolicy.VerificationTime ?? default));
 
-    /// <summary>Describes all errors of a certificate. Pure.</summary>
-    /// <param name="certificate">The server's certificate; null if it sent none.</param>
-    /// <param name="chain">The certificate's chain; null for none.</param>
-    /// <param name="errors">The errors of the handshake.</param>
+    /// <summary>Describes all errors. Pure.</summary>
+    /// <param name="certificate">Null if the server sent none.</param>
     /// <param name="host">The name that the certificate must have.</param>
-    /// <param name="now">The time of the check.</param>
     public static string Describe(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, string host, DateTime now)
     {
         if (certificate is null || errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable))

@@ -4,7 +4,7 @@ using OllamaBridge.Gateway.Discovery;
 
 namespace OllamaBridge.Gateway.Forwarding.Tls;
 
-/// <summary>Sends each request with the TLS settings of its instance (<see cref="InstanceTls.Option"/>). Instances with the same settings share connections' handlers.</summary>
+/// <summary>Sends each request with the TLS settings of its instance (<see cref="InstanceTls.Option"/>). Equal settings share a handler.</summary>
 internal sealed class InstanceHandler : HttpMessageHandler
 {
     private readonly Func<SocketsHttpHandler> _create;
@@ -13,8 +13,6 @@ internal sealed class InstanceHandler : HttpMessageHandler
     private readonly HttpMessageInvoker _default;
     private readonly ConcurrentDictionary<InstanceTls, TlsClient> _clients = new();
 
-    /// <param name="create">Makes a handler without TLS settings.</param>
-    /// <param name="time">The clock.</param>
     /// <param name="logger">For files that cannot be read any more; null for none.</param>
     public InstanceHandler(Func<SocketsHttpHandler> create, TimeProvider time, ILogger? logger)
     {
@@ -24,7 +22,6 @@ internal sealed class InstanceHandler : HttpMessageHandler
         _default = new HttpMessageInvoker(handler);
     }
 
-    /// <inheritdoc/>
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         if (!request.Options.TryGetValue(InstanceTls.Option, out var tls))
@@ -32,7 +29,6 @@ internal sealed class InstanceHandler : HttpMessageHandler
         return _clients.GetOrAdd(tls, key => new TlsClient(key, _create, _time, _logger)).SendAsync(request, cancellationToken);
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)

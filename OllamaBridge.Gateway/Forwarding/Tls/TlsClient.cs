@@ -6,10 +6,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Forwarding.Tls;
 
-/// <summary>
-/// Sends requests with TLS settings whose files may change. A changed file makes another handler: new requests use it at once, requests under way end with
-/// the old one.
-/// </summary>
+/// <summary>Sends requests with TLS settings whose files may change: new requests use a changed file at once, running ones end with the old one.</summary>
 internal sealed class TlsClient(InstanceTls tls, Func<SocketsHttpHandler> create, TimeProvider time, ILogger? logger) : IDisposable
 {
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
@@ -19,7 +16,6 @@ internal sealed class TlsClient(InstanceTls tls, Func<SocketsHttpHandler> create
     private long _lookedAt;
     private bool _isUnreadable;
 
-    /// <summary>Sends a request.</summary>
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         HttpMessageInvoker client;
@@ -38,7 +34,6 @@ internal sealed class TlsClient(InstanceTls tls, Func<SocketsHttpHandler> create
         return client.SendAsync(request, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_lock)
@@ -100,7 +95,7 @@ internal sealed class TlsClient(InstanceTls tls, Func<SocketsHttpHandler> create
         return new HttpMessageInvoker(handler);
     }
 
-    /// <summary>A digest of each file. Its time does not tell: in Kubernetes a file is a link into a folder that is exchanged.</summary>
+    /// <summary>A file's time is no evidence of a change: in Kubernetes it is a link into a folder that is replaced.</summary>
     private byte[] Read() => [.. new[] { tls.CaFile, tls.ClientCertificate, tls.ClientKey }.OfType<string>().SelectMany(f => SHA256.HashData(File.ReadAllBytes(f)))];
 
     private static bool IsFileProblem(Exception e) =>

@@ -4,11 +4,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Forwarding.TokenCounts;
 
-/// <summary>Estimates a prompt's tokens from its text if no server can count them. Pure.</summary>
-/// <remarks>
-/// With the tokenizers of current models, a token is four characters of ASCII text, two of other European scripts, or one of Chinese, Japanese or Korean.
-/// Each message adds a few tokens for its role, each image the tokens of one of ordinary size.
-/// </remarks>
+/// <summary>Estimates tokens: one for 4 characters of ASCII, 2 of other European scripts, or 1 of Chinese, Japanese or Korean. Pure.</summary>
 internal static class TokenEstimate
 {
     private const int TokensPerMessage = 4;
@@ -107,7 +103,6 @@ internal static class TokenEstimate
         return quarters;
     }
 
-    /// <summary>Counts quarters of tokens in UTF-8 by the first byte of each character. Continuation bytes count zero.</summary>
     private static long Quarters(ReadOnlySpan<byte> text)
     {
         var quarters = 0L;

@@ -2,11 +2,8 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Reads streams of <c>/v1/chat/completions</c>: chunks, one with <c>finish_reason</c>, perhaps one with <c>usage</c>, <c>[DONE]</c>.</summary>
-/// <remarks>
-/// A failing Ollama server writes a chunk with an empty model name and ends the stream (recording 08-kill9-runner-v1-sse-midstream). Other servers
-/// never name the model, or begin with such a chunk.
-/// </remarks>
+/// <summary>A failing Ollama server writes a chunk with an empty model name and ends the stream (recording 08-kill9-runner-v1-sse-midstream). Other servers
+/// never name the model, or begin with such a chunk.</summary>
 internal class ChatCompletionReader(ResponseTranscript kept) : ResponseReader(kept)
 {
     private bool _words;
@@ -63,8 +60,6 @@ internal class ChatCompletionReader(ResponseTranscript kept) : ResponseReader(ke
         return ResponseMessage.Closing;
     }
 
-    /// <summary>Reads a property of a choice other than its finish reason.</summary>
-    /// <returns>Whether it had text.</returns>
     protected virtual bool ReadChoice(ref Utf8JsonReader json)
     {
         if (!json.ValueTextEquals("delta"u8))
@@ -96,7 +91,6 @@ internal class ChatCompletionReader(ResponseTranscript kept) : ResponseReader(ke
         return words;
     }
 
-    /// <summary>Skips a property of a choice, and notes if it cannot be resumed.</summary>
     protected bool SkipChoice(ref Utf8JsonReader json)
     {
         var isMore = json.ValueTextEquals("logprobs"u8);

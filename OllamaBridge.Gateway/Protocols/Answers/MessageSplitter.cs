@@ -3,19 +3,14 @@ namespace OllamaBridge.Gateway.Protocols.Answers;
 /// <summary>Finds the ends of messages: a line feed, or for events a blank line with any of the line endings that the specification allows. Pure.</summary>
 internal static class MessageSplitter
 {
-    /// <summary>Finds the end of the first message. <paramref name="length"/> receives the message's length without its end.</summary>
-    /// <returns>The length with the end; -1 if the end has not arrived.</returns>
     public static int Find(ReadOnlySpan<byte> bytes, bool hasEvents, out int length)
     {
         var searched = 0;
         return Find(bytes, hasEvents, ref searched, out length);
     }
 
-    /// <summary>
-    /// Finds the end of the first message. <paramref name="searched"/> is the position up to which an earlier call searched the same message; it receives
-    /// the start of the next search. <paramref name="length"/> receives the message's length without its end.
-    /// </summary>
-    /// <returns>The length with the end; -1 if the end has not arrived.</returns>
+    /// <param name="searched">The start of the search; receives that of the next call about the same message.</param>
+    /// <returns>The first message's length with its end; -1 if the end has not arrived.</returns>
     public static int Find(ReadOnlySpan<byte> bytes, bool hasEvents, ref int searched, out int length)
     {
         length = 0;

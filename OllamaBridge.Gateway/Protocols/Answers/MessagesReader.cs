@@ -132,7 +132,6 @@ internal sealed class MessagesReader(ResponseTranscript kept) : ResponseReader(k
             }
         }
 
-        /// <summary>The type, without an allocation for the most frequent one.</summary>
         private static string? Intern(ref Utf8JsonReader json) =>
             json.TokenType != JsonTokenType.String ? null
             : json.ValueTextEquals("content_block_delta"u8) ? "content_block_delta"

@@ -77,7 +77,6 @@ internal sealed class MessagesWriter(ResponseTranscript kept) : ResponseWriter(k
         End(output, "event: content_block_stop\ndata: "u8, "\n\n"u8);
     }
 
-    /// <summary>Anthropic's name of the reason, translated as Ollama does.</summary>
     private static string Reason(string? reason) => reason switch
     {
         "length" => "max_tokens",

@@ -3,9 +3,7 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Reads Ollama's own streams: one object per line, the last with <c>"done":true</c> (recordings 02, 08).</summary>
-/// <param name="kept">Receives the answer.</param>
-/// <param name="raw">Separates thinking from content in the answer to a raw request; null if the server has done so.</param>
+/// <summary>Reads Ollama's own streams (recordings 02, 08). <paramref name="raw"/> is null if the server has separated thinking from content.</summary>
 internal sealed class NativeReader(ResponseTranscript kept, RawAnswer? raw = null) : ResponseReader(kept)
 {
     private bool _words;

@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Writes lines of <c>/api/chat</c> and <c>/api/generate</c>.</summary>
 internal sealed class NativeWriter(ResponseContext context, ResponseTranscript kept, bool isChat, TimeProvider time) : ResponseWriter(kept)
 {
     private readonly string? _model = kept.FirstText("model") ?? context.Model;

@@ -4,22 +4,18 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>UTF-8 text that grows in pooled memory, up to a limit.</summary>
-/// <param name="limit">The most bytes that are kept; more are dropped, and <see cref="IsCut"/> is set.</param>
+/// <summary>UTF-8 text in pooled memory. Bytes beyond <paramref name="limit"/> are dropped, and <see cref="IsCut"/> is set.</summary>
 internal sealed class PooledText(int limit) : IDisposable
 {
     private const int First = 512;
     private byte[]? _buffer;
 
-    /// <summary>The length in bytes.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Whether text was dropped.</summary>
     public bool IsCut { get; private set; }
 
     public ReadOnlySpan<byte> Span => _buffer.AsSpan(0, Length);
 
-    /// <summary>Appends the string at the reader's position, unescaped.</summary>
     public void Append(ref Utf8JsonReader reader)
     {
         var most = reader.HasValueSequence ? checked((int)reader.ValueSequence.Length) : reader.ValueSpan.Length;
@@ -35,7 +31,6 @@ internal sealed class PooledText(int limit) : IDisposable
         Length += utf8.Length;
     }
 
-    /// <summary>Keeps the first <paramref name="length"/> bytes only.</summary>
     public void Truncate(int length) => Length = Math.Min(Length, length);
 
     public override string ToString() => Encoding.UTF8.GetString(Span);

@@ -1,13 +1,9 @@
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Text that a model wrote and no client is shown: tags of thinking and the whitespace around them.</summary>
-/// <param name="Text">The text.</param>
-/// <param name="Tokens">Tokens of which nothing is shown.</param>
+/// <summary>Tags of thinking and whitespace around them, which clients don't receive. <paramref name="Tokens"/> are those without any visible text.</summary>
 internal readonly record struct HiddenText(string Text, int Tokens);
 
-/// <summary>A raw answer, read token by token: the text that a client is shown, and the text that is hidden before the first text and between thinking and
-/// content.</summary>
-/// <param name="parser">Separates thinking from content.</param>
+/// <summary>Separates the visible text of a raw answer from the hidden text before the first text and between thinking and content.</summary>
 internal sealed class RawAnswer(ThinkingParser parser)
 {
     private string _hidden = "";
@@ -15,15 +11,11 @@ internal sealed class RawAnswer(ThinkingParser parser)
     private bool _hasThinking = parser.State == ThinkingState.Thinking;
     private bool _hasContent = parser.State == ThinkingState.Content;
 
-    /// <summary>The hidden text before the first visible text; null before it, and if the answer is read from its middle.</summary>
+    /// <summary>Null before the first visible text, and if the answer is read from its middle.</summary>
     public HiddenText? Lead { get; private set; }
 
-    /// <summary>The hidden text between thinking and content; null before content that follows thinking.</summary>
     public HiddenText? Close { get; private set; }
 
-    /// <summary>Reads on.</summary>
-    /// <param name="token">The text of the next token.</param>
-    /// <returns>The text that a client is shown because of it.</returns>
     public (string Thinking, string Content) Add(string token)
     {
         var (thinking, content) = parser.Add(token);

@@ -2,7 +2,6 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
-/// <summary>Parses a streamed response message by message, and keeps the parts that a resumption needs.</summary>
 internal abstract class ResponseReader(ResponseTranscript kept)
 {
     protected ResponseTranscript Kept { get; } = kept;
@@ -10,7 +9,6 @@ internal abstract class ResponseReader(ResponseTranscript kept)
     /// <summary>Whether the response resumes another one. The client has the other one's frame, so this frame is not sent.</summary>
     public bool IsUnframed { get; init; }
 
-    /// <summary>Whether messages are events with a blank line after each; otherwise they are lines.</summary>
     public abstract bool HasEvents { get; }
 
     /// <returns>Null if the streams cannot be resumed.</returns>
@@ -23,10 +21,9 @@ internal abstract class ResponseReader(ResponseTranscript kept)
         _ => null,
     };
 
-    /// <summary>Parses one message, without the end of its line or event.</summary>
+    /// <summary>The message excludes the end of its line or event.</summary>
     public abstract ResponseMessage Read(ReadOnlySpan<byte> message);
 
-    /// <summary>Counts a message if it has text.</summary>
     protected ResponseMessage Counted(bool hasWords)
     {
         if (!hasWords)
@@ -39,8 +36,6 @@ internal abstract class ResponseReader(ResponseTranscript kept)
         return ResponseMessage.Words;
     }
 
-    /// <summary>Appends the string at the reader's position to a text.</summary>
-    /// <returns>Whether the string is not empty.</returns>
     protected static bool Take(ref Utf8JsonReader json, PooledText text)
     {
         if (json.TokenType != JsonTokenType.String || (json.HasValueSequence ? json.ValueSequence.IsEmpty : json.ValueSpan.IsEmpty))
@@ -52,7 +47,6 @@ internal abstract class ResponseReader(ResponseTranscript kept)
     protected static long? Number(ref Utf8JsonReader json) =>
         json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var number) ? number : null;
 
-    /// <summary>Whether a value is neither null nor an empty array. Reads to its end.</summary>
     protected static bool IsSomething(ref Utf8JsonReader json)
     {
         if (json.TokenType != JsonTokenType.StartArray)

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace OllamaBridge.Gateway.Protocols.Answers;
 
 /// <summary>The part of a response that a client has: enough to resume it on another instance. Never logged.</summary>
-/// <param name="limit">The most bytes that are kept of the text, and also of the thinking.</param>
+/// <param name="limit">The most bytes of text that are kept, and also of thinking.</param>
 internal sealed class ResponseTranscript(int limit) : IDisposable
 {
     private byte[]? _first;
@@ -18,47 +18,37 @@ internal sealed class ResponseTranscript(int limit) : IDisposable
     /// <summary>Whether the client has a part that cannot be resumed: a tool call, an image, log probabilities.</summary>
     public bool HasMore { get; set; }
 
-    /// <summary>Whether the client has a message of the frame, such as one with the role.</summary>
     public bool IsFramed { get; set; }
 
-    /// <summary>The block that is open at the client (Anthropic).</summary>
     public ResponseBlock Block { get; set; }
 
     /// <summary>The index of the open block, or else of the last one; -1 before the first.</summary>
     public int BlockIndex { get; set; } = -1;
 
-    /// <summary>The time that earlier instances needed for the response, in ns.</summary>
+    /// <summary>In ns.</summary>
     public long EarlierDuration { get; set; }
 
-    /// <summary>The end of the response. A field, because readers fill it in parts.</summary>
     public ResponseEnd End;
 
-    /// <summary>Whether everything that was sent is kept and can be resumed.</summary>
     public bool IsWhole => !HasMore && !Text.IsCut && !Thinking.IsCut;
 
     public bool HasBegun => IsFramed || Pieces > 0;
 
-    /// <summary>Whether thinking was sent, and text after it.</summary>
     public bool HasThought => Thinking.Length > 0 && Text.Length > 0;
 
     /// <summary>The hidden text before the first text; null if it is not known, or if nothing can be hidden there.</summary>
     public HiddenText? Lead { get; set; }
 
-    /// <summary>The hidden text between thinking and content; null if it is not known.</summary>
     public HiddenText? Close { get; set; }
 
-    /// <summary>Tokens of the prompt by an instance's count; null if no instance has counted them.</summary>
     public long? PromptTokens { get; set; }
 
-    /// <summary>Tokens beyond one for each message, if messages had several.</summary>
     public int JoinedTokens { get; set; }
 
-    /// <summary>Tokens that were generated so far: one for each message, the known hidden ones, and those that came together.</summary>
     public int Tokens => Pieces + JoinedTokens + (Lead?.Tokens ?? 0) + (HasThought ? Close?.Tokens ?? 1 : 0);
 
     public ResponseMark Mark => new(Text.Length, Thinking.Length, Pieces, IsFramed, HasMore);
 
-    /// <summary>Drops the parts since a mark, because the client is not sent them.</summary>
     public void Return(ResponseMark mark)
     {
         Text.Truncate(mark.Text);
@@ -66,7 +56,6 @@ internal sealed class ResponseTranscript(int limit) : IDisposable
         (Pieces, IsFramed, HasMore) = (mark.Pieces, mark.IsFramed, mark.HasMore);
     }
 
-    /// <summary>Keeps the first message, which has the response's id and similar properties.</summary>
     public void KeepFirst(ReadOnlySpan<byte> json)
     {
         // A longer message is not a frame.
@@ -74,8 +63,7 @@ internal sealed class ResponseTranscript(int limit) : IDisposable
             _first = json.ToArray();
     }
 
-    /// <summary>A property of the first message, by the names of the objects around it and its own.</summary>
-    /// <returns>Null if there is none.</returns>
+    /// <returns>Null if there is none. <paramref name="path"/> has the names of the objects around the property, and its own.</returns>
     public JsonElement? First(params ReadOnlySpan<string> path)
     {
         if (_first is null)
@@ -103,5 +91,4 @@ internal sealed class ResponseTranscript(int limit) : IDisposable
     }
 }
 
-/// <summary>A position in a response.</summary>
 internal readonly record struct ResponseMark(int Text, int Thinking, int Pieces, bool IsFramed, bool HasMore);

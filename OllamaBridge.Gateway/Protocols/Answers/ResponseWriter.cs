@@ -21,10 +21,8 @@ internal abstract class ResponseWriter(ResponseTranscript kept) : IDisposable
         var (_, type) => new NativeWriter(context, kept, isChat: type == OperationType.Chat, time),
     };
 
-    /// <summary>Writes thinking and text, both in UTF-8.</summary>
     public abstract void WriteWords(ReadOnlySpan<byte> thinking, ReadOnlySpan<byte> text, IBufferWriter<byte> output);
 
-    /// <summary>Writes the end of the response and its marker.</summary>
     public abstract void WriteEnd(IBufferWriter<byte> output);
 
     /// <summary>The marker alone, for a client that has the end of the response.</summary>

@@ -13,16 +13,13 @@ internal readonly ref struct SseEvent
     /// <summary>The data; several lines are joined by line feeds.</summary>
     public ReadOnlySpan<byte> Data { get; }
 
-    /// <summary>The event's name; empty if it has none.</summary>
     public ReadOnlySpan<byte> Name { get; }
 
-    /// <summary>Whether it has no data: comments, fields that concern only the connection, or empty data, which servers send as keep-alives.</summary>
+    /// <summary>Also true for comments and for empty data, which servers send as keep-alives.</summary>
     public bool IsEmpty => Data.IsEmpty;
 
-    /// <summary>Whether it is an event at all, and not text of another format.</summary>
     public bool IsReadable { get; }
 
-    /// <summary>Parses an event's lines. Allocates only if the data has several lines.</summary>
     public static SseEvent Parse(ReadOnlySpan<byte> block)
     {
         ReadOnlySpan<byte> data = default, name = default;

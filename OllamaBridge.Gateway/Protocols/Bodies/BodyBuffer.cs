@@ -4,29 +4,23 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>The reason why a body was not stored.</summary>
 internal enum BodyRefusal
 {
     TooLarge,
 
-    /// <summary>Other bodies use the whole budget.</summary>
     NoRoom,
 
     NoDisk,
 
     UnknownEncoding,
 
-    /// <summary>Its bytes are not in its content encoding.</summary>
     Undecodable,
 }
 
-/// <summary>A stored body, or the reason why there is none.</summary>
 internal readonly record struct BodyResult(ReplayableBody? Body, BodyRefusal Refusal = default);
 
-/// <summary>
-/// Stores bodies so that they can be sent more than once: small ones in memory, larger ones in a file. Each place has a budget that all
-/// requests of the process share; while it is used up, no more bytes are read from clients.
-/// </summary>
+/// <summary>Stores bodies for repeated attempts: small ones in memory, larger ones in a file. While a budget is used up, no more bytes are read from
+/// clients.</summary>
 internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider time, ILogger<BodyBuffer> logger)
 {
     private LimitOptions Settings => options.Value;
@@ -48,10 +42,8 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
             : await SpoolAsync(request.Body, length, cancellationToken);
     }
 
-    /// <summary>
-    /// Decodes a body within the same limit and budgets. The decoded body owns <paramref name="encoded"/> from now on, and both keep their share of
-    /// the budgets. If the body cannot be decoded, it is disposed.
-    /// </summary>
+    /// <summary>The decoded body owns <paramref name="encoded"/>, and both keep their share of the budgets. If decoding fails, <paramref name="encoded"/> is
+    /// disposed.</summary>
     public async Task<BodyResult> DecodeAsync(ReplayableBody encoded, string encoding, CancellationToken cancellationToken)
     {
         ReplayableBody? unused = encoded;
@@ -140,7 +132,6 @@ internal sealed class BodyBuffer(IOptions<LimitOptions> options, TimeProvider ti
         }
     }
 
-    /// <summary>Transfers the room to the body.</summary>
     private static BodyResult Keep(ReplayableBody? body, ref ByteReservation? room)
     {
         if (body is null)

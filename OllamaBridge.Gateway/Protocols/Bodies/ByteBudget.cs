@@ -11,8 +11,7 @@ internal sealed class ByteBudget(long limit, TimeProvider time)
 
     public long Used => Volatile.Read(ref _used);
 
-    /// <summary>Takes bytes. Waits for them for <paramref name="patience"/> at most.</summary>
-    /// <returns>False if they did not become free in time, or never can.</returns>
+    /// <returns>False if the bytes did not become free within <paramref name="patience"/>, or never can.</returns>
     public ValueTask<bool> TakeAsync(long bytes, TimeSpan patience, CancellationToken cancellationToken)
     {
         Waiter waiter;
@@ -102,7 +101,6 @@ internal sealed class ByteReservation(ByteBudget budget) : IDisposable
 
     public long Bytes => _bytes;
 
-    /// <inheritdoc cref="ByteBudget.TakeAsync"/>
     public async ValueTask<bool> TakeAsync(long bytes, TimeSpan patience, CancellationToken cancellationToken)
     {
         if (!await budget.TakeAsync(bytes, patience, cancellationToken))
@@ -111,7 +109,7 @@ internal sealed class ByteReservation(ByteBudget budget) : IDisposable
         return true;
     }
 
-    /// <summary>Returns all but <paramref name="bytes"/>, which must not be more than are held.</summary>
+    /// <summary>Gives back all but <paramref name="bytes"/>, which must not be more than are held.</summary>
     public void ShrinkTo(long bytes)
     {
         budget.Return(_bytes - bytes);

@@ -1,15 +1,12 @@
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>
-/// A body of unknown length that takes room on disk as it grows, but not for its first <paramref name="free"/> bytes. If there is no room, a read
-/// waits for it, for <paramref name="patience"/> at most.
-/// </summary>
+/// <summary>A body of unknown length that reserves disk space as it grows, except for its first <paramref name="free"/> bytes.</summary>
 internal sealed class MeteredStream(Stream source, long free, ByteReservation disk, TimeSpan patience) : ForwardOnlyStream
 {
     private const long Step = 64 * 1024;
     private long _read;
 
-    /// <summary>Whether a read of the body itself failed.</summary>
+    /// <summary>Whether a read of the body itself failed, not the reservation.</summary>
     public bool IsBroken { get; private set; }
 
     /// <exception cref="NoRoomException">No room became free in time.</exception>
@@ -31,5 +28,4 @@ internal sealed class MeteredStream(Stream source, long free, ByteReservation di
     }
 }
 
-/// <summary>No room for a body became free in time.</summary>
 internal sealed class NoRoomException : Exception;

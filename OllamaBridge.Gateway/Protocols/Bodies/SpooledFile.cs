@@ -14,7 +14,6 @@ internal sealed class SpooledFile : IDisposable
 
     public long Length { get; }
 
-    /// <summary>Takes over the file into which a stream was buffered.</summary>
     public static SpooledFile TakeOver(FileBufferingReadStream buffered)
     {
         var path = buffered.TempFileName!;
@@ -26,7 +25,7 @@ internal sealed class SpooledFile : IDisposable
     public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
         RandomAccess.ReadAsync(_handle, buffer, offset, cancellationToken);
 
-    /// <summary>Maps all bytes instead of reading them into the process's own memory. They are valid only inside <paramref name="read"/>.</summary>
+    /// <summary>The bytes are mapped into memory, and valid only inside <paramref name="read"/>.</summary>
     public T Read<T>(Func<ReadOnlyMemory<byte>, T> read)
     {
         using var file = MemoryMappedFile.CreateFromFile(_handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);

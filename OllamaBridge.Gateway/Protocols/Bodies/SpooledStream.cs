@@ -1,9 +1,6 @@
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>
-/// Reads a spooled body from start to end, with the bytes from <paramref name="start"/> to before <paramref name="end"/> replaced by
-/// <paramref name="instead"/>.
-/// </summary>
+/// <summary>A spooled body with the bytes from <paramref name="start"/> to before <paramref name="end"/> replaced by <paramref name="instead"/>.</summary>
 internal sealed class SpooledStream(SpooledFile file, long start, long end, ReadOnlyMemory<byte> instead) : ForwardOnlyStream
 {
     private ReadOnlyMemory<byte> _instead = instead;

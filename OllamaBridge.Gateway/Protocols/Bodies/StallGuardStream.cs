@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace OllamaBridge.Gateway.Protocols.Bodies;
 
-/// <summary>A client's body. A read fails if no bytes arrive within <paramref name="limit"/>.</summary>
+/// <summary>A client's body. A read fails with a <see cref="BadHttpRequestException"/> (408) if no bytes arrive within <paramref name="limit"/>.</summary>
 internal sealed class StallGuardStream(Stream source, TimeSpan limit, TimeProvider time) : ForwardOnlyStream
 {
     private const int MaxPooled = 256;
@@ -11,7 +11,6 @@ internal sealed class StallGuardStream(Stream source, TimeSpan limit, TimeProvid
     // One source for all reads: a read that completes in time resets it.
     private CancellationTokenSource? _stall = time == TimeProvider.System && Pool.TryDequeue(out var pooled) ? pooled : new(Timeout.InfiniteTimeSpan, time);
 
-    /// <exception cref="BadHttpRequestException">408: no bytes arrived in time.</exception>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         var stall = _stall ?? throw new ObjectDisposedException(nameof(StallGuardStream));

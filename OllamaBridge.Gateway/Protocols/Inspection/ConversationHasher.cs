@@ -10,15 +10,13 @@ internal struct ConversationHasher
     // Enough of a prompt to distinguish conversations, but little enough to stay the same while the prompt grows.
     private const int PromptBytes = 256;
 
-    /// <summary>The hash; 0 if the request has no beginning.</summary>
+    /// <summary>0 if the request has no beginning.</summary>
     public ulong Affinity { get; private set; }
 
-    /// <summary>Whether messages follow the user's first.</summary>
     public bool IsLaterTurn { get; private set; }
 
-    /// <summary>Adds the beginning of a conversation to the hash: all messages up to the user's first, or the first bytes of a prompt.</summary>
-    /// <remarks>The order of the properties does not matter, because a client may change it from turn to turn.</remarks>
-    /// <returns>False if the body ends too early.</returns>
+    /// <returns>False if the body ends too early. Covers all messages up to the user's first, or a prompt's first bytes, in any order of the
+    /// properties.</returns>
     public bool Read(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body, ref MessageReader messages)
     {
         var hash = 0ul;
@@ -61,7 +59,6 @@ internal struct ConversationHasher
         return true;
     }
 
-    /// <summary>Hashes bytes, seeded with the hash of earlier bytes. Boundaries of segments make no difference.</summary>
     private static ulong Hash(in ReadOnlySequence<byte> bytes, ulong before)
     {
         if (bytes.IsSingleSegment)

@@ -2,8 +2,7 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Inspection;
 
-/// <summary>Reads the amounts that a request demands.</summary>
-/// <remarks>Every method returns false if the body ends too early, and leaves the reader at the end of the value.</remarks>
+/// <summary>Every method returns false if the body ends too early, and leaves the reader at the end of the value.</summary>
 internal struct DemandsReader
 {
     private const string NumPredict = "options.num_predict";
@@ -14,7 +13,6 @@ internal struct DemandsReader
     private long? _maxOutputTokens;
     private TimeSpan? _keepAlive;
 
-    /// <summary>Whether an option has a value that an Ollama server can only reject.</summary>
     public bool HasInvalidValue { get; private set; }
 
     public readonly RequestDemands ToFacts(in MessageReader messages)
@@ -37,7 +35,6 @@ internal struct DemandsReader
         };
     }
 
-    /// <summary>Reads the value of a top-level property, if the protocol has it.</summary>
     public bool Read(ref Utf8JsonReader reader, RequestProperty property, Protocol protocol)
     {
         switch (property)
@@ -101,7 +98,6 @@ internal struct DemandsReader
         : reader.TryGetDouble(out var number) ? (long)number
         : null;
 
-    /// <summary>Reads seconds, or a duration in Go's format; negative means forever. A server rejects other values.</summary>
     private static TimeSpan? ReadKeepAlive(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.Number)

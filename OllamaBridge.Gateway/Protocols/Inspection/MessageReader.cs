@@ -2,8 +2,7 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Inspection;
 
-/// <summary>Reads the messages of a request and counts the media in them.</summary>
-/// <remarks>Every method returns false if the body ends too early, and leaves the reader at the end of the value.</remarks>
+/// <summary>Counts the media in messages. Every method returns false if the body ends too early, and leaves the reader at the end of the value.</summary>
 internal struct MessageReader
 {
     // A part of a message, a tool result in it, and the parts of that; clients nest no deeper.
@@ -13,10 +12,8 @@ internal struct MessageReader
 
     public long ImageBytes { get; private set; }
 
-    /// <summary>Whether media are named by an address that a server would have to fetch.</summary>
     public bool HasRemoteMedia { get; private set; }
 
-    /// <summary>Reads images of native requests: an array of strings.</summary>
     public bool ReadImages(ref Utf8JsonReader reader)
     {
         var start = reader.TokenStartIndex;
@@ -35,7 +32,6 @@ internal struct MessageReader
         return true;
     }
 
-    /// <summary>Reads the messages of a request that is no conversation, for the media in them.</summary>
     public bool ReadMessages(ref Utf8JsonReader reader)
     {
         var depth = reader.CurrentDepth;
@@ -50,9 +46,6 @@ internal struct MessageReader
         }
     }
 
-    /// <summary>Reads a message in any protocol.</summary>
-    /// <param name="reader">Stands at the start of the message.</param>
-    /// <param name="isUser">Whether it is a message of the user.</param>
     public bool ReadMessage(ref Utf8JsonReader reader, out bool isUser)
     {
         isUser = false;
@@ -80,7 +73,6 @@ internal struct MessageReader
         }
     }
 
-    /// <summary>Reads the parts of a message in the other protocols; those with an image's type are images.</summary>
     private bool ReadParts(ref Utf8JsonReader reader, int depth)
     {
         while (true)
@@ -128,7 +120,6 @@ internal struct MessageReader
         return true;
     }
 
-    /// <summary>The address of an image or another medium: a text, or an object's <c>url</c>.</summary>
     private bool ReadMedia(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.String)

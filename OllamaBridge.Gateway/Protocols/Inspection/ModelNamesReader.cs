@@ -2,7 +2,6 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Inspection;
 
-/// <summary>Reads the names of models in a request.</summary>
 internal struct ModelNamesReader
 {
     private Text _model;
@@ -15,15 +14,10 @@ internal struct ModelNamesReader
 
     private readonly record struct Text(string? Value, long Start, long End);
 
-    /// <summary>Whether a property names a model.</summary>
     public static bool IsName(RequestProperty property) => property is >= RequestProperty.Model and <= RequestProperty.RemoteHost;
 
-    /// <summary>Reads a value.</summary>
-    /// <param name="reader">Stands at the value, and does not move.</param>
-    /// <param name="property">The value's property.</param>
     /// <param name="isExactModel">Whether the property is spelled exactly <c>model</c>.</param>
-    /// <param name="operation">The request's operation.</param>
-    /// <returns>Whether the value has a type that a server accepts.</returns>
+    /// <returns>False if a server rejects the value's type. The reader does not move.</returns>
     public bool Read(ref Utf8JsonReader reader, RequestProperty property, bool isExactModel, Operation operation)
     {
         if (property >= RequestProperty.From)

@@ -3,7 +3,6 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Inspection;
 
-/// <summary>Reads the top-level properties of a request.</summary>
 internal struct RequestPropertiesReader(Operation operation)
 {
     private readonly bool _isInference = operation.Kind == OperationKind.Inference;
@@ -21,10 +20,7 @@ internal struct RequestPropertiesReader(Operation operation)
     private bool _isNotPlain;
     private int _seen;
 
-    /// <summary>Reads all properties.</summary>
-    /// <param name="reader">Stands at the start of the object.</param>
-    /// <param name="body">The bytes that it reads.</param>
-    /// <returns>False if the body ends too early.</returns>
+    /// <returns>False if the body ends too early. The reader stands at the start of the object.</returns>
     public bool TryRead(ref Utf8JsonReader reader, in ReadOnlySequence<byte> body)
     {
         while (true)
@@ -128,7 +124,6 @@ internal struct RequestPropertiesReader(Operation operation)
         _ => _stream,
     };
 
-    /// <summary>Whether the value at the reader's position is not empty. The reader does not move.</summary>
     private static bool HasContent(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.String)

@@ -2,7 +2,6 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Protocols.Inspection;
 
-/// <summary>A top-level property of a request that the bridge reads, in any protocol.</summary>
 internal enum RequestProperty
 {
     Other,
@@ -19,7 +18,6 @@ internal enum RequestProperty
     Insecure,
     Format,
 
-    /// <summary>A prompt, the messages, or the system text.</summary>
     Beginning,
 
     // The amounts that a request demands.
@@ -31,10 +29,8 @@ internal enum RequestProperty
     MaxOutputTokens,
 }
 
-/// <summary>Identifies the properties of a request.</summary>
 internal static class RequestProperties
 {
-    /// <summary>Whether the Go struct of an operation has a field; other fields are ignored.</summary>
     public static bool Has(Operation operation, RequestProperty property) => property switch
     {
         RequestProperty.Name => operation is { Kind: not OperationKind.Inference, Protocol: Protocol.Ollama, Model: ModelSource.Body },

@@ -3,15 +3,11 @@ using System.Text;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 
-/// <summary>Detects from successive readings of a server's own figures whether its engine works. Not thread-safe.</summary>
-/// <remarks>
-/// In <c>/metrics</c>, vLLM, SGLang and llama-server report how many tokens they have evaluated and generated and how full their caches are. The
-/// engine updates these figures after each step. The loop that runs the model serves llama-server's <c>/slots</c> after each batch. Both distinguish
-/// a long prompt from a stuck engine, which health routes do not. The figures of servers that change only with requests (TGI) are no evidence.
-/// </remarks>
+/// <summary>Detects from successive readings whether an engine works. Not thread-safe.</summary>
+/// <remarks>vLLM, SGLang and llama-server update <c>/metrics</c> after each step, llama-server serves <c>/slots</c> after each batch: that distinguishes a long
+/// prompt from a stuck engine. Figures that change only with requests (TGI) are no evidence.</remarks>
 internal sealed class EngineActivity
 {
-    /// <summary>The route of the engine's figures in Prometheus text format.</summary>
     public const string MetricsPath = "/metrics";
 
     public const string SlotsPath = "/slots";
@@ -20,7 +16,7 @@ internal sealed class EngineActivity
     private string? _figures;
     private bool _hasChange;
 
-    /// <summary>The route to read; null if the server has none.</summary>
+    /// <summary>Null if the server has no such route.</summary>
     public string? Path { get; private set; } = MetricsPath;
 
     /// <summary>Whether the readings are evidence at all.</summary>
@@ -52,7 +48,6 @@ internal sealed class EngineActivity
         return isChange;
     }
 
-    /// <summary>Selects the engine's lines of a metrics page. Those of the HTTP server and of the process change in any case.</summary>
     private static string Figures(string body)
     {
         var figures = new StringBuilder();

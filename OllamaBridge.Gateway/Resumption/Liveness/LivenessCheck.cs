@@ -8,8 +8,7 @@ using OpenTelemetry;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 
-/// <summary>Checks whether the runner of one model on one instance still responds, for all requests that are silent there.</summary>
-/// <remarks>Started and read only by <see cref="StallDetector"/>'s loop. The checks run concurrently with it.</remarks>
+/// <summary>Checks a model's runner for all silent requests. Only <see cref="StallDetector"/>'s loop uses it; the checks run concurrently.</summary>
 internal sealed class LivenessCheck(
     Instance instance, string modelKey, LivenessQuery query, HttpMessageInvoker client, LivenessOptions options, TimeProvider time) : IDisposable
 {
@@ -31,13 +30,12 @@ internal sealed class LivenessCheck(
 
     public string ModelKey => modelKey;
 
-    /// <summary>Whether a request is still silent. Reset by each sweep.</summary>
+    /// <summary>Reset by each sweep.</summary>
     public bool IsWanted { get; set; }
 
-    /// <summary>Whether a silent request may make the instance load the model.</summary>
     public bool MayReload { get; set; }
 
-    /// <summary>The time of the last response to a check, in <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 for none.</summary>
+    /// <summary>In <see cref="TimeProvider.GetTimestamp"/>'s ticks; 0 before the first response.</summary>
     public long AnsweredAt => Volatile.Read(ref _answeredAt);
 
     public void Update(long now)
@@ -51,11 +49,10 @@ internal sealed class LivenessCheck(
         _ = RunAsync();
     }
 
-    /// <summary>How long a check has been without a response; zero if the last one got a response.</summary>
+    /// <returns>Zero if the last check got a response.</returns>
     public TimeSpan Overdue(long now) =>
         Volatile.Read(ref _unansweredSince) is not 0 and var since ? time.GetElapsedTime(since, Math.Max(since, now)) : TimeSpan.Zero;
 
-    /// <summary>Whether the server responded recently, even if the model's runner did not.</summary>
     public bool IsServerUp(long now) =>
         Math.Max(AnsweredAt, Volatile.Read(ref _upAt)) is not 0 and var at && time.GetElapsedTime(at, Math.Max(at, now)) < options.CheckTimeout;
 
@@ -75,7 +72,7 @@ internal sealed class LivenessCheck(
         return time.GetElapsedTime(worked, Math.Max(worked, now)) < options.CheckTimeout ? LivenessState.Alive : LivenessState.Unresponsive;
     }
 
-    /// <summary>The state if it has changed between good and bad since the last call; else null.</summary>
+    /// <returns>Null if unchanged between good and bad since the last call.</returns>
     public LivenessState? NoteState(long now)
     {
         var state = StateAt(now);
@@ -139,7 +136,6 @@ internal sealed class LivenessCheck(
         }
     }
 
-    /// <summary>Sends the check. Any response suffices: a server that refuses the query is not stuck.</summary>
     private async Task SendAsync(CancellationToken cancellationToken)
     {
         using var message = new HttpRequestMessage(HttpMethod.Post, instance.Prefix + query.Path)
@@ -172,7 +168,7 @@ internal sealed class LivenessCheck(
         _isLoading |= evidence.IsLoading;
     }
 
-    /// <summary>Reads a server's health and the figures of its engine. Neither waits for a slot.</summary>
+    /// <summary>Neither query waits for a slot.</summary>
     private async Task LookAtEngineAsync(EngineActivity engine, CancellationToken cancellationToken)
     {
         var health = await GetAsync(instance.OpenAI!.HealthPath ?? OpenAIProbe.HealthPath, cancellationToken);
@@ -193,10 +189,9 @@ internal sealed class LivenessCheck(
         _isEngineReadable = engine.IsReadable;
     }
 
-    /// <summary>Reads the JSON of a response; the default, which is no evidence, if the server lacks the route or sends no JSON.</summary>
+    /// <summary>The default is no evidence: the server lacks the route or sends no JSON.</summary>
     private static JsonElement ReadJson(in ProbeAnswer answer) => answer.IsSuccess && answer.ReadObject() is { } json ? json : default;
 
-    /// <returns>Null if there was no response in time.</returns>
     private async Task<ProbeAnswer?> GetAsync(string path, CancellationToken cancellationToken)
     {
         using var timeout = new LinkedTimeout(LookInterval, time, cancellationToken);

@@ -3,8 +3,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 
-/// <summary>The running checks: one for each instance, model and set of options with silent requests.</summary>
-/// <remarks>Used only by <see cref="StallDetector"/>'s loop.</remarks>
+/// <summary>One check for each instance, model and set of options with silent requests. Used only by <see cref="StallDetector"/>'s loop.</summary>
 internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<LivenessOptions> options, TimeProvider time, ILogger<LivenessChecks> logger) : IDisposable
 {
     // An earlier response may still be on its way.
@@ -31,9 +30,7 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
         return check.StateAt(now);
     }
 
-    /// <summary>
-    /// Whether a request may make its instance load the model: the model was not in memory, or its last request had another context length.
-    /// </summary>
+    /// <summary>The model was not in memory, or its last request had another context length.</summary>
     private static bool MayReload(StreamedAttempt attempt) =>
         !attempt.Lease.WasLoaded || !attempt.Lease.Placement.State.HasLoadedWeights || attempt.Lease.Placement.State.LastContext != attempt.Call.Facts.Demands.Context;
 
@@ -46,7 +43,7 @@ internal sealed class LivenessChecks(HttpMessageInvoker client, IOptions<Livenes
         return false;
     }
 
-    /// <summary>Ends checks without silent requests. Called once after each round.</summary>
+    /// <summary>Must be called once after each round.</summary>
     public void Sweep(long now)
     {
         List<(Instance, LivenessQuery)>? ended = null;

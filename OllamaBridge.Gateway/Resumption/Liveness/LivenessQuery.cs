@@ -6,15 +6,8 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 
-/// <summary>
-/// A request that only a working runner answers, at no cost to the runner. <paramref name="HasRunnerOptions"/> tells whether it has options that
-/// reload a model, apart from the context length.
-/// </summary>
-/// <remarks>
-/// An Ollama server responds to a request without a prompt as soon as it has pinged the runner of the loaded model (<c>needsReload</c> in
-/// <c>server/sched.go</c>), whether or not the runner has a free slot. The options of the original request are repeated, since other runner options
-/// would reload the model. See ADR 0033.
-/// </remarks>
+/// <summary>A request that a working runner answers without a free slot (<c>needsReload</c> in Ollama's <c>server/sched.go</c>; ADR 0033).</summary>
+/// <param name="HasRunnerOptions">Whether it has options that reload a model, apart from the context length.</param>
 internal readonly record struct LivenessQuery(string Path, string Body, bool HasRunnerOptions)
 {
     // Fields of api.Runner in api/types.go, without num_ctx.
@@ -69,7 +62,6 @@ internal readonly record struct LivenessQuery(string Path, string Body, bool Has
         }
     }
 
-    /// <summary>Reads the fields of a native request that decide whether its model is reloaded.</summary>
     private static (JsonObject? Options, JsonNode? Shift) ReadOptions(in ReadOnlySequence<byte> body)
     {
         JsonObject? options = null;

@@ -1,6 +1,5 @@
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 
-/// <summary>The result of checking an instance that is silent on a request.</summary>
 internal enum LivenessState
 {
     /// <summary>The instance has not been checked, or cannot be.</summary>

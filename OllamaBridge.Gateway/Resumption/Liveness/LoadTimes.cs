@@ -14,10 +14,8 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
     private readonly ConcurrentDictionary<string, Record> _models = new(StringComparer.Ordinal);
     private double _secondsPerByte = double.NaN;
 
-    /// <summary>
-    /// Adds one load. <paramref name="bytes"/> is the model's size on disk, 0 if unknown; <paramref name="took"/> is the time from sending the
-    /// request to the end of the load.
-    /// </summary>
+    /// <param name="bytes">The model's size on disk; 0 if unknown.</param>
+    /// <param name="took">From sending the request to the end of the load.</param>
     public void Add(string model, long bytes, TimeSpan took)
     {
         if (_models.Count >= MaxModels)
@@ -31,10 +29,7 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
             Volatile.Write(ref _secondsPerByte, Blend(Volatile.Read(ref _secondsPerByte), took.TotalSeconds / bytes));
     }
 
-    /// <summary>
-    /// Records a load that was given up. If it was only slow, the next one gets more time. Times are in <see cref="TimeProvider.GetTimestamp"/>'s
-    /// ticks.
-    /// </summary>
+    /// <summary>The next load gets more time if this one was only slow. Times are in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public void AddGivenUp(string model, long startedAt, long at, TimeSpan after)
     {
         var sample = new GivenUp(at, after.TotalSeconds);
@@ -46,7 +41,7 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
             (Sample: sample, StartedAt: startedAt));
     }
 
-    /// <summary>Returns the usual time of a load. <paramref name="bytes"/> is the model's size on disk, 0 if unknown.</summary>
+    /// <param name="bytes">The model's size on disk; 0 if unknown.</param>
     public TimeSpan Usual(string model, long bytes)
     {
         var seconds = _models.TryGetValue(model, out var known) && !double.IsNaN(known.Seconds) ? known.Seconds
@@ -55,10 +50,7 @@ internal sealed class LoadTimes(IOptions<LivenessOptions> options)
         return TimeSpan.FromSeconds(Math.Min(seconds, 86_400));
     }
 
-    /// <summary>
-    /// Returns the loading time after which a load counts as hung. <paramref name="bytes"/> is the model's size on disk, 0 if unknown;
-    /// <paramref name="startedAt"/> is in <see cref="TimeProvider.GetTimestamp"/>'s ticks.
-    /// </summary>
+    /// <param name="startedAt">In <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     public TimeSpan Limit(string model, long bytes, long startedAt)
     {
         var seconds = Math.Max(Settings.MinLoadTimeout.TotalSeconds, Usual(model, bytes).TotalSeconds * Settings.LoadTimeFactor);

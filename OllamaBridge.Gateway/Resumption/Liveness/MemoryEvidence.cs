@@ -3,12 +3,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 
-/// <summary>Decides from successive responses of <c>/api/ps</c> whether a model is being loaded. Not thread-safe.</summary>
-/// <remarks>
-/// A server lists a model once its runner exists. Until the first request there has ended, servers compute <c>expires_at</c> from the current time,
-/// so that it moves with the clock. Afterwards it is constant while requests run. A server that is loading may also send no response at all
-/// (<c>loadedModels</c> in <c>server/sched.go</c>).
-/// </remarks>
+/// <summary>Detects a load: <c>expires_at</c> moves with the clock until the first request on a new runner has ended. Not thread-safe.</summary>
 internal sealed class MemoryEvidence(string modelKey)
 {
     private const int MovesThatProve = 2;
@@ -19,14 +14,10 @@ internal sealed class MemoryEvidence(string modelKey)
 
     public bool IsLoading { get; private set; }
 
-    /// <summary>
-    /// Records that the server responds, but holds back the list of models in memory. That is evidence of a load only if
-    /// <paramref name="mayReload"/>, that is, if the request may make the server load the model. If not, the server's ping of a frozen runner holds
-    /// the list back (<c>needsReload</c> in <c>server/sched.go</c> takes the same lock as a load).
-    /// </summary>
+    /// <summary>No response is evidence only with <paramref name="mayReload"/>: a ping of a frozen runner takes the same lock (<c>needsReload</c>).</summary>
     public void AddNoAnswer(bool mayReload) => IsLoading |= mayReload;
 
-    /// <summary>Adds the body of a response of <c>/api/ps</c>. <paramref name="at"/> is its time relative to any fixed time.</summary>
+    /// <param name="at">The response's time relative to any fixed time.</param>
     public void Add(JsonElement running, TimeSpan at)
     {
         if (running.ValueKind != JsonValueKind.Object)
@@ -48,7 +39,6 @@ internal sealed class MemoryEvidence(string modelKey)
         (_hasLook, _at, _expiresAt) = (true, at, expiresAt);
     }
 
-    /// <returns>The model's <c>expires_at</c>; null if it is not listed.</returns>
     private DateTimeOffset? Find(JsonElement running)
     {
         if (running.ValueKind != JsonValueKind.Object || !running.TryGetProperty("models", out var models) || models.ValueKind != JsonValueKind.Array)

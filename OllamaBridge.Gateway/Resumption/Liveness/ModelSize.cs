@@ -3,10 +3,9 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 
-/// <summary>Reads sizes of models on disk from the entries of <c>/api/tags</c>.</summary>
 internal static class ModelSize
 {
-    /// <summary>Returns a model's size on an instance in bytes; 0 if unknown.</summary>
+    /// <summary>In bytes; 0 if unknown.</summary>
     public static long Of(InstanceView? view, string modelKey)
     {
         if (view is null || view.Catalog.IsDefault)

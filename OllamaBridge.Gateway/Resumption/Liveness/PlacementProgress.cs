@@ -4,11 +4,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Resumption.Liveness;
 
-/// <summary>Compares the requests for one model on one instance.</summary>
-/// <remarks>
-/// Received bytes of another response of the same route show that route and engine work, whatever a silent request waits for. Used by one loop only,
-/// except for <see cref="AddEnded"/>.
-/// </remarks>
+/// <summary>Bytes of another response of the same route show that route and engine work. Used by one loop only, except for <see cref="AddEnded"/>.</summary>
 internal sealed class PlacementProgress(TimeProvider time)
 {
     // A slow GPU and the usual length of a token, until both are learned.
@@ -25,20 +21,16 @@ internal sealed class PlacementProgress(TimeProvider time)
     private bool _isGathered;
     private long _nextSweep;
 
-    /// <summary>Begins a round over <paramref name="attempts"/>, all running attempts.</summary>
     public void Begin(IEnumerable<StreamedAttempt> attempts)
     {
         _attempts = attempts;
         _isGathered = false;
     }
 
-    /// <summary>Records the end of a request whose response had begun. Thread-safe.</summary>
+    /// <summary>Thread-safe.</summary>
     public void AddEnded(StreamedAttempt attempt) => _ended[Key(attempt)] = time.GetTimestamp();
 
-    /// <summary>
-    /// Whether another request for the model on the same instance received bytes or ended <paramref name="within"/> a time. <paramref name="now"/> is
-    /// in <see cref="TimeProvider.GetTimestamp"/>'s ticks.
-    /// </summary>
+    /// <param name="now">In <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
     public bool HasMoved(StreamedAttempt attempt, TimeSpan within, long now)
     {
         Gather();
@@ -48,7 +40,7 @@ internal sealed class PlacementProgress(TimeProvider time)
         return at > attempt.Timeline.LastByteAt && at > attempt.Timeline.SentAt && time.GetElapsedTime(at, Math.Max(at, now)) < within;
     }
 
-    /// <summary>Returns the expected evaluation time of the prompts that the instance holds for the model without a response.</summary>
+    /// <summary>The expected evaluation time of the prompts that the instance holds for the model without a response.</summary>
     public TimeSpan ExpectedPrefill(PlacementState state)
     {
         Gather();
@@ -56,7 +48,6 @@ internal sealed class PlacementProgress(TimeProvider time)
         return state.Model.Prefill.Expected(bytes) ?? TimeSpan.FromSeconds(bytes / AssumedBytesPerToken / AssumedTokensPerSecond);
     }
 
-    /// <summary>Collects the state of all requests, at most once in a round and only if one is silent.</summary>
     private void Gather()
     {
         if (_isGathered)
