@@ -1,13 +1,11 @@
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>The progress of a wait.</summary>
 internal readonly record struct WaitProgress
 {
     public TimeSpan Waited { get; init; }
 
     public bool IsPastDeadline { get; init; }
 
-    /// <summary>See <see cref="WaitRules.GiveWay"/>.</summary>
     public Func<bool>? GiveWay { get; init; }
 
     /// <summary>The time since which no usable instance has the model; null while one has.</summary>
@@ -23,12 +21,7 @@ internal readonly record struct WaitProgress
 /// <summary>Decides whether a request may wait, and for how long. Pure.</summary>
 internal static class WaitPolicy
 {
-    /// <summary>Checks a new request.</summary>
-    /// <param name="estimate">Its estimated wait; null if unknown.</param>
-    /// <param name="untilDeadline">The time until its deadline; null for no deadline.</param>
-    /// <param name="giveWay">See <see cref="WaitRules.GiveWay"/>.</param>
-    /// <param name="options">The queue's limits.</param>
-    /// <returns><see cref="LeaseRefusal.None"/> if it may wait.</returns>
+    /// <summary>Checks a new request; <see cref="LeaseRefusal.None"/> if it may wait.</summary>
     public static LeaseRefusal CheckArrival(TimeSpan? estimate, TimeSpan? untilDeadline, Func<bool>? giveWay, QueueOptions options)
     {
         if (estimate > untilDeadline)
@@ -36,8 +29,7 @@ internal static class WaitPolicy
         return giveWay is not null && estimate > options.FallbackAfter && giveWay() ? LeaseRefusal.GaveWay : LeaseRefusal.None;
     }
 
-    /// <summary>Checks a waiting request.</summary>
-    /// <returns><see cref="LeaseRefusal.None"/> if it continues to wait.</returns>
+    /// <summary>Checks a waiting request; <see cref="LeaseRefusal.None"/> if it continues to wait.</summary>
     public static LeaseRefusal CheckWait(in WaitProgress wait, QueueOptions options)
     {
         if (wait.IsPastDeadline)
