@@ -5,11 +5,8 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>
-/// Counts the tenants' use at this gateway, in memory. If there are other gateways, it counts within its claims of each limit and increases them
-/// in advance; a request waits for the shared state only if the claims don't suffice.
-/// </summary>
-/// <remarks>One lock per tenant: the tenant's limits and those for single models are reserved together or not at all.</remarks>
+/// <summary>Counts the tenants' use at this gateway, in memory, within its claims of each limit; a request waits for the shared state only if they don't
+/// suffice. One lock per tenant: its limits are reserved together or not at all.</summary>
 internal sealed class QuotaStore : IQuotaStore
 {
     private readonly ConcurrentDictionary<string, TenantQuota> _tenants = new(StringComparer.Ordinal);
@@ -31,7 +28,6 @@ internal sealed class QuotaStore : IQuotaStore
     private volatile bool _isLost;
     private volatile bool _complained;
 
-    /// <remarks>A request waits for the shared state for at most <see cref="IQuotaShares.Timeout"/>.</remarks>
     public QuotaStore(IQuotaShares shares, string gateway, IOptions<SharingOptions> sharing, TimeProvider time, ILogger<QuotaStore> logger)
     {
         _shares = shares.IsShared ? shares : null;
@@ -42,10 +38,8 @@ internal sealed class QuotaStore : IQuotaStore
         _lease = (tenant, model, tokens, levels) => new Lease(this, tenant, model, tokens, levels);
     }
 
-    /// <summary>Whether other gateways may share the limits.</summary>
     public bool IsShared => _shares is not null;
 
-    /// <summary>The number of gateways, as last known.</summary>
     public int Gateways => _gateways;
 
     public ValueTask<QuotaLease> AcquireAsync(QuotaDemand demand, CancellationToken cancellationToken)
@@ -105,7 +99,6 @@ internal sealed class QuotaStore : IQuotaStore
         Note(answer, now.Elapsed);
     }
 
-    /// <summary>Releases unused claims to the other gateways, because this gateway stops.</summary>
     public async Task LeaveAsync()
     {
         if (_shares is null || _isLost)

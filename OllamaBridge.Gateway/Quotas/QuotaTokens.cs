@@ -24,8 +24,7 @@ internal static class QuotaTokens
         return (text + BytesPerToken - 1) / BytesPerToken + (long)demands.Images * TokensPerImage;
     }
 
-    /// <summary>The tokens to reserve: the prompt's and the response's.</summary>
-    /// <remarks>If the request sets no limit, <paramref name="assumed"/> response tokens are reserved, but not more than the limits allow.</remarks>
+    /// <summary>If the request sets no limit, reserves <paramref name="assumed"/> response tokens, but not more than the limits allow.</summary>
     public static long Reserve(
         Operation operation, long prompt, in RequestDemands demands, long assumed, UsageLimits limits, UsageLimits? modelLimits)
     {

@@ -12,7 +12,6 @@ internal sealed class QuotaWaiter(QuotaDemand demand) : TaskCompletionSource<Quo
 }
 
 /// <summary>This gateway's counts and claims for one tenant. Guarded by its lock: all its limits are reserved together or not at all.</summary>
-/// <param name="id">The tenant's id.</param>
 /// <param name="timeout">How long a gateway counts after its last report.</param>
 internal sealed class TenantQuota(string id, TimeSpan timeout)
 {
@@ -31,19 +30,16 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
 
     public Lock Lock { get; } = new();
 
-    /// <summary>The limits for all models together.</summary>
     public QuotaScope Total { get; } = new("");
 
     /// <summary>The requests that wait for a response of the shared state, in order of arrival.</summary>
     public LinkedList<QuotaWaiter> Waiting { get; } = new();
 
-    /// <summary>Whether a report is in flight.</summary>
     public bool IsExchanging { get; set; }
 
     /// <summary>Whether the store has removed it: the caller must get the tenant's new object.</summary>
     public bool IsDropped { get; set; }
 
-    /// <summary>Whether nothing is counted, claimed or waiting.</summary>
     public bool IsIdle => !IsExchanging && Waiting.Count == 0 && Total.IsIdle && _models.Values.All(m => m.IsIdle);
 
     public QuotaScope Of(string model)
@@ -54,8 +50,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         return scope;
     }
 
-    /// <summary>Makes a request's reservation, or refuses it.</summary>
-    /// <returns>Null if the shared state must be asked first.</returns>
+    /// <summary>Makes a request's reservation, or refuses it; null if the shared state must be queried first.</summary>
     public QuotaLease? Decide(
         in QuotaDemand demand, QuotaKnowledge knowledge, int gateways, in QuotaMoment now, Func<TenantQuota, QuotaScope?, long, QuotaLevels, QuotaLease> lease)
     {
@@ -101,11 +96,8 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         _refused = default;
     }
 
-    /// <summary>Whether an eighth or less of a limit is unclaimed, so that another gateway may need the capacity of a request that ends on this one.</summary>
-    /// <param name="model">The model's limits that the request counted against; null for none.</param>
     public bool IsTight(QuotaScope? model) => Total.IsTight || model?.IsTight == true;
 
-    /// <summary>Ends an interval.</summary>
     public void Pass()
     {
         Total.Pass();
@@ -113,7 +105,6 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Pass();
     }
 
-    /// <summary>Forgets recent amounts, because no requests will arrive.</summary>
     public void Rest()
     {
         Total.Rest();
@@ -137,7 +128,6 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             || (Holds(QuotaLimit.Day) && (at.Silence >= Refresh || since != _heardSince || !at.IsOfToday));
     }
 
-    /// <summary>Creates a report, which includes the needs of all waiting requests.</summary>
     public QuotaReport Report(string gateway, long sequence, int gateways, in QuotaMoment now)
     {
         var at = Situation(QuotaKnowledge.Claims, gateways, now);
@@ -162,7 +152,6 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         return new QuotaReport(gateway, id, sequence, _acknowledged, _heardSince, timeout, Today(now), uses.ToImmutable());
     }
 
-    /// <summary>Applies the response to a report that was sent at <paramref name="saidAt"/>.</summary>
     public void Apply(QuotaReport report, QuotaResult answer, TimeSpan saidAt)
     {
         _acknowledged = report.Sequence;
