@@ -43,7 +43,6 @@ internal static class AdminEndpoints
         AdminJson.Default.HealthSummary,
         cancellationToken: context.RequestAborted);
 
-    /// <summary>The response to a refused request.</summary>
     internal static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
         ? new RetryLater("API keys cannot be checked at the moment.")
         : TypedResults.Problem(

@@ -14,7 +14,6 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>The instances under <c>/bridge/instances</c>: their state, drains, and instances added at run time.</summary>
 internal static class InstanceEndpoints
 {
-    /// <summary>Maps the endpoints into the group of the operators' API, which checks access.</summary>
     public static void MapInstances(this IEndpointRouteBuilder bridge)
     {
         bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
@@ -228,7 +227,6 @@ internal sealed record NewInstance
 
     public string? HealthPath { get; set; }
 
-    /// <summary>Returns the settings of an instance.</summary>
     public static NewInstance Of(Instance instance) => new()
     {
         Name = instance.Name,
