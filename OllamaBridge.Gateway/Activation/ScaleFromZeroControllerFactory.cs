@@ -6,7 +6,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Composes the controller of a tier from the gateway's services.</summary>
 internal sealed class ScaleFromZeroControllerFactory(IServiceProvider services)
 {
     public ScaleFromZeroController Create(Tier tier)
