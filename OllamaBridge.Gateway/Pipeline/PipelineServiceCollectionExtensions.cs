@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Quotas;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>Registers the stages of the pipeline.</summary>
 internal static class PipelineServiceCollectionExtensions
 {
     public static IServiceCollection AddPipeline(this IServiceCollection services) => services
