@@ -14,6 +14,5 @@ internal enum RequestOutcome
     /// <summary>The response was cut off and ended with an error.</summary>
     Truncated,
 
-    /// <summary>The client disconnected.</summary>
     Cancelled,
 }
