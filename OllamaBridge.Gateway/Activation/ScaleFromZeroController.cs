@@ -188,7 +188,7 @@ internal sealed class ScaleFromZeroController(
         load.Use.Note();
         load.Use.Publish(isUrgent: false, cancellationToken);
         if (observation.Starving > 0)
-            ActivationLog.Asked(logger, tier.Name, observation.Starving, instances);
+            ActivationLog.ScaleUpRequested(logger, tier.Name, observation.Starving, instances);
         else
             ActivationLog.Grows(logger, tier.Name, instances);
         _episode.IsAccepted = true;
