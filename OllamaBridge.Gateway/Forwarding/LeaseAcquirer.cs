@@ -18,11 +18,11 @@ internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, Con
 
     /// <summary>
     /// Waits for an instance. Excludes those in <paramref name="tried"/>, which failed the request; <paramref name="lastFailure"/> is how the last of
-    /// them did. <paramref name="preferred"/> is null for any instance. <paramref name="giveWay"/> tells whether another model can serve the request at
+    /// them did. <paramref name="preferred"/> is null for any instance. <paramref name="allowFallback"/> tells whether another model can serve the request at
     /// once; null if it waits for this one.
     /// </summary>
     public async ValueTask<LeaseResult> AcquireAsync(
-        ForwardedCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
+        ForwardedCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? allowFallback = null)
     {
         using var span = QueueTracing.StartQueue(call.Model.Key);
         var hasBegun = call.Response.Transcript is { HasBegun: true };
@@ -40,7 +40,7 @@ internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, Con
             },
             Conversation = new ConversationHints(call.Facts.Affinity, home, Stays: home is null && call.Facts.IsLaterTurn),
             Instances = new InstanceRules { Only = call.Pinned ?? preferred, Tried = tried, NoRetry = retries.IsEmpty },
-            Wait = new WaitRules { Deadline = hasBegun ? 0 : call.Wait.Deadline, GiveWay = giveWay, Ticket = call.Wait.Ticket, Span = span },
+            Wait = new WaitRules { Deadline = hasBegun ? 0 : call.Wait.Deadline, AllowFallback = allowFallback, Ticket = call.Wait.Ticket, Span = span },
             Bytes = call.Body?.Length ?? 0,
         };
         var since = time.GetTimestamp();

@@ -30,7 +30,7 @@ internal enum LeaseRefusal
     StartRefused,
 
     /// <summary>Its wait, actual or estimated, exceeds <see cref="QueueOptions.FallbackAfter"/>, and another model can serve it at once.</summary>
-    GaveWay,
+    FallbackPreferred,
 
     AllTried,
 

@@ -75,7 +75,7 @@ internal readonly record struct WaitRules
     public long Deadline { get; init; }
 
     /// <summary>Whether another model can serve the request at once, so that a long wait is not worth it; null if it waits for this model only.</summary>
-    public Func<bool>? GiveWay { get; init; }
+    public Func<bool>? AllowFallback { get; init; }
 
     public QueueTicket? Ticket { get; init; }
 

@@ -23,7 +23,7 @@ internal sealed class RefusalFactory(ModelQueues queues, WaitEstimator estimates
     {
         LeaseRefusal.NoInstances => NoInstancesRetryAfter,
         LeaseRefusal.Stopped => GracefulStop.RetryAfter,
-        LeaseRefusal.NotServed or LeaseRefusal.UnknownModel or LeaseRefusal.AllTried or LeaseRefusal.GaveWay => TimeSpan.Zero,
+        LeaseRefusal.NotServed or LeaseRefusal.UnknownModel or LeaseRefusal.AllTried or LeaseRefusal.FallbackPreferred => TimeSpan.Zero,
         _ => estimates.RetryAfter(queues.Count),
     });
 

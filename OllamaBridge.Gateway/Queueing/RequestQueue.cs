@@ -187,12 +187,12 @@ internal sealed class RequestQueue : IDisposable
     /// <summary>Refuses a new request that may not wait. If the queue is full, another request may leave instead.</summary>
     private LeaseResult? RefuseArrival(in LeaseRequest request, ModelQueue queue)
     {
-        var (tenant, priority, deadline, giveWay) = (request.Owner.Tenant, request.Owner.Priority, request.Wait.Deadline, request.Wait.GiveWay);
-        if (deadline != 0 || giveWay is not null)
+        var (tenant, priority, deadline, allowFallback) = (request.Owner.Tenant, request.Owner.Priority, request.Wait.Deadline, request.Wait.AllowFallback);
+        if (deadline != 0 || allowFallback is not null)
         {
             var estimate = _estimates.WaitAt(queue, queue.Position(tenant, priority));
             TimeSpan? untilDeadline = deadline == 0 ? null : _time.GetElapsedTime(_time.GetTimestamp(), deadline);
-            if (WaitPolicy.CheckArrival(estimate, untilDeadline, giveWay, Settings) is not LeaseRefusal.None and var refusal)
+            if (WaitPolicy.CheckArrival(estimate, untilDeadline, allowFallback, Settings) is not LeaseRefusal.None and var refusal)
                 return _refusals.Create(refusal, queue, tenant, priority);
         }
 

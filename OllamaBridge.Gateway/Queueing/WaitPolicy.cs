@@ -6,7 +6,7 @@ internal readonly record struct WaitProgress
 
     public bool IsPastDeadline { get; init; }
 
-    public Func<bool>? GiveWay { get; init; }
+    public Func<bool>? AllowFallback { get; init; }
 
     /// <summary>The time since which no usable instance has the model; null while one has.</summary>
     public TimeSpan? WithoutInstance { get; init; }
@@ -22,11 +22,11 @@ internal readonly record struct WaitProgress
 internal static class WaitPolicy
 {
     /// <summary>Checks a new request; <see cref="LeaseRefusal.None"/> if it may wait.</summary>
-    public static LeaseRefusal CheckArrival(TimeSpan? estimate, TimeSpan? untilDeadline, Func<bool>? giveWay, QueueOptions options)
+    public static LeaseRefusal CheckArrival(TimeSpan? estimate, TimeSpan? untilDeadline, Func<bool>? allowFallback, QueueOptions options)
     {
         if (estimate > untilDeadline)
             return LeaseRefusal.DeadlineTooSoon;
-        return giveWay is not null && estimate > options.FallbackAfter && giveWay() ? LeaseRefusal.GaveWay : LeaseRefusal.None;
+        return allowFallback is not null && estimate > options.FallbackAfter && allowFallback() ? LeaseRefusal.FallbackPreferred : LeaseRefusal.None;
     }
 
     /// <summary>Checks a waiting request; <see cref="LeaseRefusal.None"/> if it continues to wait.</summary>
@@ -34,8 +34,8 @@ internal static class WaitPolicy
     {
         if (wait.IsPastDeadline)
             return LeaseRefusal.DeadlinePassed;
-        if (wait.GiveWay is { } giveWay && wait.Waited >= options.FallbackAfter && giveWay())
-            return LeaseRefusal.GaveWay;
+        if (wait.AllowFallback is { } allowFallback && wait.Waited >= options.FallbackAfter && allowFallback())
+            return LeaseRefusal.FallbackPreferred;
         if (wait.Waited - wait.Starting >= options.MaxWait)
             return LeaseRefusal.WaitedTooLong;
         if (wait.WithoutInstance is not { } without)

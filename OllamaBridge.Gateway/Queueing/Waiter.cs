@@ -64,7 +64,7 @@ internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState 
         {
             Waited = time.GetElapsedTime(Since, now),
             IsPastDeadline = IsPastDeadline(now),
-            GiveWay = Request.Wait.GiveWay,
+            AllowFallback = Request.Wait.AllowFallback,
             WithoutInstance = without,
             Starting = Tier is null ? TimeSpan.Zero : _started + (without ?? TimeSpan.Zero),
             StartTimeout = isStarting ? Tier?.StartTimeout : null,
