@@ -34,9 +34,9 @@ internal sealed record QuotaReport(
 /// <param name="Limit">The limit over all gateways; a rate for requests per second.</param>
 /// <param name="Used">Requests in flight, or tokens spent and reserved. For requests per second: permits given back.</param>
 /// <param name="Spent">Tokens spent, which are part of <paramref name="Used"/>.</param>
-/// <param name="Asked">The amount that it wants to claim, including <paramref name="Used"/>. For requests per second: permits wanted.</param>
-/// <param name="AskedCarefully">The amount to claim while some gateways may not have reported their use yet.</param>
-internal readonly record struct QuotaUse(QuotaLimit Kind, string Model, double Limit, long Used, long Spent, long Asked, long AskedCarefully);
+/// <param name="Requested">The amount that it wants to claim, including <paramref name="Used"/>. For requests per second: permits wanted.</param>
+/// <param name="RequestedCarefully">The amount to claim while some gateways may not have reported their use yet.</param>
+internal readonly record struct QuotaUse(QuotaLimit Kind, string Model, double Limit, long Used, long Spent, long Requested, long RequestedCarefully);
 
 /// <summary>The store's response to a report.</summary>
 /// <param name="Since">The time since which the store has lost no data, as far as known. It changes after a loss.</param>

@@ -21,7 +21,7 @@ internal static class QuotaPortions
     }
 
     /// <summary>The granted amount: up to the amount that others have not claimed, and never less than the use.</summary>
-    public static long Grant(long limit, long used, long asked, long others) => Math.Max(0, Math.Max(used, Math.Min(asked, limit - others)));
+    public static long Grant(long limit, long used, long requested, long others) => Math.Max(0, Math.Max(used, Math.Min(requested, limit - others)));
 
     /// <summary>A gateway's share while the shared state is unreachable: an even one, at least 1.</summary>
     public static long EvenShare(long limit, int gateways) => Math.Max(1, limit / Math.Max(1, gateways));
@@ -47,7 +47,7 @@ internal sealed class QuotaClaim(QuotaLimit kind)
     /// <summary>Permits that no gateway had, from the last response.</summary>
     public double Left { get; private set; }
 
-    public (long Used, long Asked) Reported { get; private set; }
+    public (long Used, long Requested) Reported { get; private set; }
 
     public double Recent => Math.Max(_recent, _admitted);
 
@@ -60,11 +60,11 @@ internal sealed class QuotaClaim(QuotaLimit kind)
     public void Rest() => (_recent, _admitted) = (0, 0);
 
     /// <summary>Releases the part of the claim that the next report doesn't ask for. Must precede the report, or two gateways could use that part.</summary>
-    public void Report(long used, long asked)
+    public void Report(long used, long requested)
     {
-        Reported = (used, asked);
+        Reported = (used, requested);
         if (kind != QuotaLimit.Requests)
-            Held = Math.Min(Held, asked);
+            Held = Math.Min(Held, requested);
     }
 
     public void Apply(in QuotaGrant grant)

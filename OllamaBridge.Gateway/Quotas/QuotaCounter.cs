@@ -15,7 +15,7 @@ internal sealed class QuotaCounter
     public static readonly TimeSpan Minute = TimeSpan.FromSeconds(Seconds);
 
     /// <summary>The retry time if a request must end first, because that time is unknown.</summary>
-    public static readonly TimeSpan SomebodyEnds = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan UnknownWait = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     // Any 60 seconds touch 61 whole seconds: the current one and the 60 before it.
@@ -77,11 +77,11 @@ internal sealed class QuotaCounter
     public QuotaRefusal CheckUse(UsageLimits limits, long tokens, bool ofModel, in QuotaMoment now)
     {
         if (tokens > 0 && limits.TokensPerDay is { } day && _day + _reserved + tokens > day)
-            return new QuotaRefusal(QuotaLimit.Day, day, ofModel, tokens > day ? null : _day + tokens > day ? UntilTomorrow(now) : SomebodyEnds);
+            return new QuotaRefusal(QuotaLimit.Day, day, ofModel, tokens > day ? null : _day + tokens > day ? UntilTomorrow(now) : UnknownWait);
         if (tokens > 0 && limits.TokensPerMinute is { } minute && _minute + _reserved + tokens > minute)
             return new QuotaRefusal(QuotaLimit.Minute, minute, ofModel, tokens > minute ? null : UntilFree(_minute + tokens - minute, now));
         if (limits.ConcurrentRequests is { } most && _inFlight >= most)
-            return new QuotaRefusal(QuotaLimit.Concurrency, most, ofModel, SomebodyEnds);
+            return new QuotaRefusal(QuotaLimit.Concurrency, most, ofModel, UnknownWait);
         return default;
     }
 
@@ -137,7 +137,7 @@ internal sealed class QuotaCounter
                 return (second + Seconds) * Second - now.Elapsed;
         }
 
-        return SomebodyEnds;
+        return UnknownWait;
     }
 
     /// <summary>The time until no tokens count for the minute; a whole minute if tokens are reserved or other gateways have used some.</summary>

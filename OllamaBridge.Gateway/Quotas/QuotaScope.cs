@@ -156,10 +156,10 @@ internal sealed class QuotaScope(string model)
             }
 
             var used = Used(claim.Kind);
-            var asked = RequestFor(claim, limit, claim.Kind == QuotaLimit.Concurrency ? requests : tokens, at.Gateways);
-            claim.Report(used, asked);
+            var requested = RequestFor(claim, limit, claim.Kind == QuotaLimit.Concurrency ? requests : tokens, at.Gateways);
+            claim.Report(used, requested);
             var careful = at.FailClosed ? claim.Held : Math.Max(claim.Held, QuotaPortions.EvenShare(limit, at.Gateways));
-            into.Add(new QuotaUse(claim.Kind, model, limit, used, Spent(claim.Kind), asked, careful));
+            into.Add(new QuotaUse(claim.Kind, model, limit, used, Spent(claim.Kind), requested, careful));
         }
 
         if (_limits.RequestsPerSecond is not { } rate)
@@ -195,10 +195,10 @@ internal sealed class QuotaScope(string model)
         if (at.FailClosed && (at.Knowledge == QuotaKnowledge.Lost || (at.IsCareful && !isSpent)))
             return Unavailable(limit);
         var isOver = claim.Kind == QuotaLimit.Day && at.Knowledge == QuotaKnowledge.Answered && claim.OthersSpent + Spent(claim.Kind) + need > limit;
-        return new QuotaRefusal(claim.Kind, limit, model.Length > 0, isOver ? QuotaCounter.UntilTomorrow(at.Now) : QuotaCounter.SomebodyEnds);
+        return new QuotaRefusal(claim.Kind, limit, model.Length > 0, isOver ? QuotaCounter.UntilTomorrow(at.Now) : QuotaCounter.UnknownWait);
     }
 
-    private QuotaRefusal Unavailable(double limit) => new(QuotaLimit.Unavailable, limit, model.Length > 0, QuotaCounter.SomebodyEnds);
+    private QuotaRefusal Unavailable(double limit) => new(QuotaLimit.Unavailable, limit, model.Length > 0, QuotaCounter.UnknownWait);
 
     private long RequestFor(QuotaClaim claim, long limit, long pending, int gateways) =>
         QuotaPortions.Request(new QuotaWish(limit, Used(claim.Kind), pending, claim.Recent, claim.OthersUsed, gateways));

@@ -212,7 +212,7 @@ internal sealed class QuotaStore : IQuotaStore
     /// <summary>Decides the waiting requests that the report included, in order of arrival; all of them if the shared state is unreachable.</summary>
     private void Answer(TenantQuota tenant, QuotaKnowledge knowledge)
     {
-        while (tenant.Waiting.First is { } first && (first.Value.IsAsked || knowledge == QuotaKnowledge.Lost))
+        while (tenant.Waiting.First is { } first && (first.Value.IsReported || knowledge == QuotaKnowledge.Lost))
         {
             tenant.Waiting.RemoveFirst();
             var now = Now();

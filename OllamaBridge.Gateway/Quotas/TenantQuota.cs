@@ -8,7 +8,7 @@ internal sealed class QuotaWaiter(QuotaDemand demand) : TaskCompletionSource<Quo
     public QuotaDemand Demand => demand;
 
     /// <summary>Whether a report has included it.</summary>
-    public bool IsAsked { get; set; }
+    public bool IsReported { get; set; }
 }
 
 /// <summary>This gateway's counts and claims for one tenant. Guarded by its lock: all its limits are reserved together or not at all.</summary>
@@ -135,7 +135,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         long tokens = 0;
         foreach (var waiter in Waiting)
         {
-            waiter.IsAsked = true;
+            waiter.IsReported = true;
             tokens += waiter.Demand.Tokens;
         }
 
