@@ -200,7 +200,7 @@ internal sealed class Instance
     public void AddResident(int change) => Interlocked.Add(ref _residents, change);
 
     /// <summary>Whether a model is in this instance's memory and in no other's.</summary>
-    public bool HoldsLastCopy()
+    public bool HasOnlyCopy()
     {
         foreach (var placement in Placements)
             if (placement.IsResident && placement.Model.Copies <= 1)
