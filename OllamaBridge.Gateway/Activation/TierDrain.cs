@@ -60,8 +60,8 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
     }
 
     /// <summary>Ends the drain of instances that have stopped, or that the platform did not stop in time. If requests starve, also ends leftover drains: those
-    /// of dead gateways (<paramref name="heard"/>), and those whose deadline passed although the instance still runs.</summary>
-    public async Task ReleaseAsync(TimeSpan starvingFor, IReadOnlyList<string> heard, CancellationToken cancellationToken)
+    /// of dead gateways (<paramref name="drainedElsewhere"/>), and those whose deadline passed although the instance still runs.</summary>
+    public async Task ReleaseAsync(TimeSpan starvingFor, IReadOnlyList<string> drainedElsewhere, CancellationToken cancellationToken)
     {
         var instances = tier.InstancesOf(fleet.Current).ToList();
         var now = time.GetTimestamp();
@@ -69,7 +69,7 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         if (starvingFor > TimeSpan.Zero)
             over.AddRange(instances
                 .Where(v => v is { Draining: true, Status: InstanceStatus.Healthy } && !_drained.ContainsKey(v.Instance.Name)
-                    && (v.DrainDue is { } due ? time.GetMoment() - due >= Leaving : starvingFor >= Abandoned && heard.Contains(v.Instance.Name)))
+                    && (v.DrainDue is { } due ? time.GetMoment() - due >= Leaving : starvingFor >= Abandoned && drainedElsewhere.Contains(v.Instance.Name)))
                 .Select(v => v.Instance.Name));
         await EndAsync(over, cancellationToken);
     }

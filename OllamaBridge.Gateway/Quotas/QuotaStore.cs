@@ -23,7 +23,7 @@ internal sealed class QuotaStore : IQuotaStore
     private long _sequence;
     private (long Sequence, long Since) _greeted;
     private long _since;
-    private long _heardTicks;
+    private long _confirmedTicks;
     private volatile int _gateways = 1;
     private volatile bool _isLost;
     private volatile bool _complained;
@@ -79,7 +79,7 @@ internal sealed class QuotaStore : IQuotaStore
     {
         if (_shares is null)
             return;
-        if (_isLost || Now().Elapsed.Ticks - Interlocked.Read(ref _heardTicks) >= _timeout.Ticks / 3)
+        if (_isLost || Now().Elapsed.Ticks - Interlocked.Read(ref _confirmedTicks) >= _timeout.Ticks / 3)
             await GreetAsync(cancellationToken);
         if (!_isLost)
             await ExchangeAllAsync(drop: true);
@@ -187,20 +187,20 @@ internal sealed class QuotaStore : IQuotaStore
         do
         {
             QuotaReport report;
-            TimeSpan saidAt;
+            TimeSpan sentAt;
             lock (tenant.Lock)
             {
                 var now = Now();
-                saidAt = now.Elapsed;
+                sentAt = now.Elapsed;
                 report = tenant.Report(_gateway, Interlocked.Increment(ref _sequence), _gateways, now);
             }
 
             var answer = await TryExchangeAsync(report, CancellationToken.None);
-            Note(answer, saidAt);
+            Note(answer, sentAt);
             lock (tenant.Lock)
             {
                 if (answer is not null)
-                    tenant.Apply(report, answer, saidAt);
+                    tenant.Apply(report, answer, sentAt);
                 Answer(tenant, answer is null ? QuotaKnowledge.Lost : QuotaKnowledge.Answered);
                 isDone = tenant.Waiting.Count == 0;
                 tenant.IsExchanging = !isDone;
@@ -241,12 +241,12 @@ internal sealed class QuotaStore : IQuotaStore
         }
     }
 
-    private void Note(QuotaResult? answer, TimeSpan saidAt)
+    private void Note(QuotaResult? answer, TimeSpan sentAt)
     {
         _isLost = answer is null;
         if (answer is null)
             return;
-        Interlocked.Exchange(ref _heardTicks, saidAt.Ticks);
+        Interlocked.Exchange(ref _confirmedTicks, sentAt.Ticks);
         Interlocked.Exchange(ref _since, answer.Since);
         // While some gateways may not have registered again, the known number is a lower bound.
         if (!answer.IsCareful || answer.Gateways > _gateways)

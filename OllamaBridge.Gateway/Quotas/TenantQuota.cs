@@ -18,9 +18,9 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
     // Often enough to restore claims soon after the shared state has lost them, and rare enough to cost nothing.
     private static readonly TimeSpan Refresh = TimeSpan.FromSeconds(20);
     private readonly Dictionary<string, QuotaScope> _models = new(StringComparer.Ordinal);
-    private TimeSpan? _heardAt;
-    private long _heardDay;
-    private long _heardSince;
+    private TimeSpan? _confirmedAt;
+    private long _confirmedDay;
+    private long _confirmedSince;
     private bool _isCareful;
     private bool _failClosed;
     private long _acknowledged;
@@ -123,9 +123,9 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             if (model.IsDue(at))
                 return true;
         return Waiting.Count > 0
-            || (Holds(QuotaLimit.Concurrency) && (at.Silence >= timeout / 3 || since != _heardSince))
-            || (Holds(QuotaLimit.Minute) && (at.Silence >= Refresh || since != _heardSince))
-            || (Holds(QuotaLimit.Day) && (at.Silence >= Refresh || since != _heardSince || !at.IsOfToday));
+            || (Holds(QuotaLimit.Concurrency) && (at.Silence >= timeout / 3 || since != _confirmedSince))
+            || (Holds(QuotaLimit.Minute) && (at.Silence >= Refresh || since != _confirmedSince))
+            || (Holds(QuotaLimit.Day) && (at.Silence >= Refresh || since != _confirmedSince || !at.IsOfToday));
     }
 
     public QuotaReport Report(string gateway, long sequence, int gateways, in QuotaMoment now)
@@ -149,13 +149,13 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Report(requests, ofModel, at, uses);
         }
 
-        return new QuotaReport(gateway, id, sequence, _acknowledged, _heardSince, timeout, Today(now), uses.ToImmutable());
+        return new QuotaReport(gateway, id, sequence, _acknowledged, _confirmedSince, timeout, Today(now), uses.ToImmutable());
     }
 
-    public void Apply(QuotaReport report, QuotaResult answer, TimeSpan saidAt)
+    public void Apply(QuotaReport report, QuotaResult answer, TimeSpan sentAt)
     {
         _acknowledged = report.Sequence;
-        (_heardAt, _heardDay, _heardSince, _isCareful) = (saidAt, report.Day, answer.Since, answer.IsCareful);
+        (_confirmedAt, _confirmedDay, _confirmedSince, _isCareful) = (sentAt, report.Day, answer.Since, answer.IsCareful);
         Total.Apply(report, answer);
         foreach (var model in _models.Values)
             model.Apply(report, answer);
@@ -164,7 +164,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
     private static long Today(in QuotaMoment now) => now.Utc.Ticks / TimeSpan.TicksPerDay;
 
     private QuotaSituation Situation(QuotaKnowledge knowledge, int gateways, in QuotaMoment now) => new(
-        knowledge, gateways, _failClosed, _isCareful, _heardAt is { } heard ? now.Elapsed - heard : TimeSpan.MaxValue, timeout, _heardDay == Today(now), now);
+        knowledge, gateways, _failClosed, _isCareful, _confirmedAt is { } confirmed ? now.Elapsed - confirmed : TimeSpan.MaxValue, timeout, _confirmedDay == Today(now), now);
 
     private QuotaSituation Prepare(in QuotaDemand demand, QuotaKnowledge knowledge, int gateways, in QuotaMoment now, out QuotaScope? model)
     {
