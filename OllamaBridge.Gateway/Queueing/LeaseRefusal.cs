@@ -17,7 +17,6 @@ internal enum LeaseRefusal
 
     DeadlinePassed,
 
-    /// <summary>Its estimated wait exceeds its deadline.</summary>
     DeadlineTooSoon,
 
     /// <summary>The queue was full, and another request took its place.</summary>

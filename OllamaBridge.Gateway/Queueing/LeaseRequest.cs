@@ -53,7 +53,6 @@ internal readonly record struct LeaseOwner
 
     public long InputTokens { get; init; }
 
-    /// <summary>Whether the tenant was already charged for an earlier attempt.</summary>
     public bool IsCharged { get; init; }
 }
 

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>The limits of a request's wait for a slot, and its place in the queue.</summary>
 internal sealed class QueueWait
 {
     public Priority Priority { get; init; }

@@ -21,7 +21,6 @@ internal readonly record struct WaitProgress
 /// <summary>Decides whether a request may wait, and for how long. Pure.</summary>
 internal static class WaitPolicy
 {
-    /// <summary>Checks a new request; <see cref="LeaseRefusal.None"/> if it may wait.</summary>
     public static LeaseRefusal CheckArrival(TimeSpan? estimate, TimeSpan? untilDeadline, Func<bool>? allowFallback, QueueOptions options)
     {
         if (estimate > untilDeadline)
@@ -29,7 +28,6 @@ internal static class WaitPolicy
         return allowFallback is not null && estimate > options.FallbackAfter && allowFallback() ? LeaseRefusal.FallbackPreferred : LeaseRefusal.None;
     }
 
-    /// <summary>Checks a waiting request; <see cref="LeaseRefusal.None"/> if it continues to wait.</summary>
     public static LeaseRefusal CheckWait(in WaitProgress wait, QueueOptions options)
     {
         if (wait.IsPastDeadline)

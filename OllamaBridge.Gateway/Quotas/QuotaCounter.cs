@@ -40,7 +40,6 @@ internal sealed class QuotaCounter
 
     public int InFlight => _inFlight;
 
-    /// <summary>Removes tokens that no longer count.</summary>
     public void Advance(in QuotaMoment now)
     {
         var second = now.Elapsed.Ticks / TimeSpan.TicksPerSecond;

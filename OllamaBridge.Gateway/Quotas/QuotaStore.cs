@@ -85,7 +85,6 @@ internal sealed class QuotaStore : IQuotaStore
             await ExchangeAllAsync(drop: true);
     }
 
-    /// <summary>Registers this gateway and reads the number of gateways.</summary>
     public async Task GreetAsync(CancellationToken cancellationToken)
     {
         if (_shares is null)

@@ -14,7 +14,6 @@ internal static class QuotaTokens
     // Far more than any response has, and low enough that a sum of many doesn't overflow.
     private const long Most = 1_000_000_000_000;
 
-    /// <summary>Estimates the prompt's tokens from the length of the body.</summary>
     public static long Prompt(Operation operation, long bodyBytes, in RequestDemands demands)
     {
         // The length of an audio recording does not show the tokens of its transcript.

@@ -112,7 +112,6 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Rest();
     }
 
-    /// <summary>Whether a report is due: a use or claim has changed, or a claim must be renewed.</summary>
     /// <remarks><paramref name="since"/> is the <see cref="QuotaResult.Since"/> of the latest response to any tenant's report.</remarks>
     public bool IsDue(long since, int gateways, in QuotaMoment now)
     {

@@ -169,7 +169,6 @@ internal sealed class GuardFilter : IInstanceFilter
 
         public bool DependsOnOthers;
 
-        /// <summary>Whether a healthy placement has the model in memory or room for it.</summary>
         public bool HasBetter;
 
         public bool CanElsewhere;
