@@ -1,6 +1,5 @@
 namespace OllamaBridge.Gateway.Accounting;
 
-/// <summary>The outcome of a request, for telemetry.</summary>
 internal enum RequestOutcome
 {
     Succeeded,

@@ -19,7 +19,6 @@ internal sealed class TierPlatform(Tier tier, IInstanceActivator activator, Time
 
     public string? Error => _error;
 
-    /// <summary>Time since the last write of a scale above zero.</summary>
     public TimeSpan SinceRaised => time.GetElapsedTime(_raisedAt);
 
     /// <exception cref="ActivationException">The scale cannot be read.</exception>

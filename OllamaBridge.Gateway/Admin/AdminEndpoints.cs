@@ -7,7 +7,6 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>Maps the operators' API under <c>/bridge</c>.</summary>
 internal static class AdminEndpoints
 {
     /// <summary>Maps the endpoints. Until a key with the scope Admin exists, they accept requests from this machine.</summary>

@@ -2,7 +2,6 @@ namespace OllamaBridge.Gateway.Catalog;
 
 internal enum FallbackCause
 {
-    /// <summary>No instance has the model, or none that has it is usable.</summary>
     Unavailable,
 
     Failed,

@@ -8,7 +8,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>Makes the pictures of the fleet page from the gateway's state.</summary>
 internal sealed class DashboardSnapshots(IFleet fleet, RequestQueue queue, ActivationService activation, RecentFigures recent, TimeProvider time)
 {
     public DashboardSnapshot Take()
