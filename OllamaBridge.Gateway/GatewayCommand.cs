@@ -17,11 +17,7 @@ internal static class GatewayCommand
     private const string Settings =
         "Settings follow in the form --Bridge:Queue:Length=200 or --urls http://127.0.0.1:11400. Others come from appsettings.json and the environment (docs/configuration.md).";
 
-    /// <summary>Runs a command.</summary>
-    /// <param name="args">The command line.</param>
-    /// <param name="output">Receives results.</param>
-    /// <param name="errors">Receives errors.</param>
-    /// <returns>The exit code: 0; 64 for an invalid command line; 78 for settings that prevent startup.</returns>
+    /// <summary>Runs a command and returns the exit code: 0; 64 for an invalid command line; 78 for settings that prevent startup.</summary>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter errors)
     {
         var root = Create(args, output, errors);

@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway;
 
-/// <summary>Configures the gateway's web server.</summary>
 internal static class GatewayServer
 {
     /// <summary>The default address: a port near Ollama's own, on this machine only.</summary>

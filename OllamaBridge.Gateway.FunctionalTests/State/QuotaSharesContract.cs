@@ -120,7 +120,7 @@ public abstract class QuotaSharesContract : StateContract
     [Fact]
     public async Task Exchange_EmptyStore_CautiousForOneTimeout()
     {
-        var use = Use(QuotaLimit.Minute, 10, 0, 9) with { AskedCarefully = 2 };
+        var use = Use(QuotaLimit.Minute, 10, 0, 9) with { RequestedCarefully = 2 };
         var answer = await ExchangeAsync(_a, Report("a", Long, use));
         Assert.True(answer.IsCareful);
         Assert.Equal(2, answer.Grants[0].Granted);

@@ -60,7 +60,7 @@ public class FallbackRulesTests
     [InlineData(LeaseRefusal.UnknownModel, FallbackCause.Unavailable)]
     [InlineData(LeaseRefusal.NoneHealthy, FallbackCause.Unavailable)]
     [InlineData(LeaseRefusal.AllTried, FallbackCause.Failed)]
-    [InlineData(LeaseRefusal.GaveWay, FallbackCause.Busy)]
+    [InlineData(LeaseRefusal.FallbackPreferred, FallbackCause.Busy)]
     [InlineData(LeaseRefusal.None, null)]
     [InlineData(LeaseRefusal.QueueFull, null)]
     [InlineData(LeaseRefusal.WaitedTooLong, null)]

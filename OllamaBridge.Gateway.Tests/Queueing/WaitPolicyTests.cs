@@ -18,7 +18,7 @@ public class WaitPolicyTests
     [InlineData(10, 9, true, LeaseRefusal.DeadlineTooSoon)]
     [InlineData(null, 0, true, LeaseRefusal.None)]
     [InlineData(2, null, true, LeaseRefusal.None)]
-    [InlineData(3, null, true, LeaseRefusal.GaveWay)]
+    [InlineData(3, null, true, LeaseRefusal.FallbackPreferred)]
     [InlineData(3, null, false, LeaseRefusal.None)]
     internal void CheckArrival_Estimate_ComparedWithDeadlineAndFallbackLimit(int? estimate, int? untilDeadline, bool canFallBack, LeaseRefusal expected) =>
         Assert.Equal(expected, WaitPolicy.CheckArrival(Seconds(estimate), Seconds(untilDeadline), canFallBack ? () => true : null, Options));
@@ -29,13 +29,13 @@ public class WaitPolicyTests
 
     [Fact]
     public void CheckWait_PastDeadline_Refused() =>
-        Assert.Equal(LeaseRefusal.DeadlinePassed, WaitPolicy.CheckWait(new WaitProgress { IsPastDeadline = true, GiveWay = () => true }, Options));
+        Assert.Equal(LeaseRefusal.DeadlinePassed, WaitPolicy.CheckWait(new WaitProgress { IsPastDeadline = true, AllowFallback = () => true }, Options));
 
     [Theory]
     [InlineData(1.9, LeaseRefusal.None)]
-    [InlineData(2, LeaseRefusal.GaveWay)]
+    [InlineData(2, LeaseRefusal.FallbackPreferred)]
     internal void CheckWait_FallbackAvailable_GivesWayAfterLimit(double waited, LeaseRefusal expected) =>
-        Assert.Equal(expected, WaitPolicy.CheckWait(new WaitProgress { Waited = TimeSpan.FromSeconds(waited), GiveWay = () => true }, Options));
+        Assert.Equal(expected, WaitPolicy.CheckWait(new WaitProgress { Waited = TimeSpan.FromSeconds(waited), AllowFallback = () => true }, Options));
 
     [Theory]
     [InlineData(59, 0, LeaseRefusal.None)]

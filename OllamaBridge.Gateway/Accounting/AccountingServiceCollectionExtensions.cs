@@ -2,7 +2,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Accounting;
 
-/// <summary>Registers accounting.</summary>
 internal static class AccountingServiceCollectionExtensions
 {
     public static IServiceCollection AddAccounting(this IServiceCollection services)

@@ -10,7 +10,6 @@ internal sealed class LatencyCounts
     private readonly int[] _counts = new int[Classes];
     private int _total;
 
-    /// <summary>Counts a duration in seconds.</summary>
     public void Add(double seconds)
     {
         var index = seconds <= Smallest ? 0 : (int)Math.Ceiling(Math.Log(seconds / Smallest, Growth));

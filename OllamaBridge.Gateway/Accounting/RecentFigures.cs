@@ -2,20 +2,15 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Accounting;
 
-/// <summary>
-/// Figures of the inference requests of the last minutes, and the latest ones that failed, broke off, or needed a resumption or another attempt. Bounded
-/// memory, no content.
-/// </summary>
-/// <remarks>Covers only this gateway. A request counts in the step of its end, with all its tokens.</remarks>
+/// <summary>Figures of this gateway's inference requests of the last minutes, and the latest ones that failed, broke off, or needed a resumption or another
+/// attempt. Bounded memory, no content. A request counts in the step of its end, with all its tokens.</summary>
 internal sealed class RecentFigures(TimeProvider time)
 {
-    /// <summary>Length of a step.</summary>
     public static readonly TimeSpan Step = TimeSpan.FromSeconds(5);
 
     /// <summary>Number of steps: five minutes.</summary>
     public const int Steps = 60;
 
-    /// <summary>Maximum number of stored troubles.</summary>
     public const int MaxTroubles = 30;
 
     private static readonly string Succeeded = Labels.Of(RequestOutcome.Succeeded);
@@ -27,7 +22,6 @@ internal sealed class RecentFigures(TimeProvider time)
 
     private long Now => time.GetTimestamp() / (long)(time.TimestampFrequency * Step.TotalSeconds);
 
-    /// <summary>Records an ended inference request.</summary>
     public void Note(LedgerRecord record)
     {
         var trouble = TroubleOf(record);

@@ -1,6 +1,5 @@
 namespace OllamaBridge.Gateway.Accounting;
 
-/// <summary>The outcome of a request, for telemetry.</summary>
 internal enum RequestOutcome
 {
     Succeeded,
@@ -14,6 +13,5 @@ internal enum RequestOutcome
     /// <summary>The response was cut off and ended with an error.</summary>
     Truncated,
 
-    /// <summary>The client disconnected.</summary>
     Cancelled,
 }

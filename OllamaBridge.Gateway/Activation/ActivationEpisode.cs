@@ -2,7 +2,6 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>The result of an activation.</summary>
 internal enum ActivationOutcome
 {
     /// <summary>A usable instance appeared while requests waited.</summary>
@@ -14,7 +13,6 @@ internal enum ActivationOutcome
     /// <summary>No scale-up request succeeded within <see cref="TierOptions.StartTimeout"/>.</summary>
     Failed,
 
-    /// <summary>The platform refused the scale-up (<see cref="ActivationFailure.Refused"/>).</summary>
     Refused,
 
     /// <summary>The last waiting request left before an instance became usable.</summary>
@@ -35,8 +33,7 @@ internal sealed class ActivationEpisode(Tier tier, TimeProvider time)
 
     public TimeSpan Elapsed => IsOpen ? time.GetElapsedTime(_since) : TimeSpan.Zero;
 
-    /// <summary>Updates the episode. <paramref name="starving"/> is the number of waiting requests that no usable instance can serve.</summary>
-    /// <returns>The outcome if the episode ended; null if it continues or none is open.</returns>
+    /// <summary>Returns the outcome if the episode ended. <paramref name="starving"/> counts waiting requests that no usable instance can serve.</summary>
     public (ActivationOutcome Outcome, TimeSpan Elapsed)? Follow(int starving, int usable)
     {
         if (starving > 0 && !IsOpen)

@@ -5,8 +5,8 @@ namespace OllamaBridge.Gateway.Activation;
 /// <summary>Log messages of tier activation. Event ids 1600–1649.</summary>
 internal static partial class ActivationLog
 {
-    [LoggerMessage(EventIds.Activation.Asked, LogLevel.Information, "Activating tier {Tier}: {Waiting} requests wait for an instance, {Instances} instances requested")]
-    public static partial void Asked(ILogger logger, string tier, int waiting, int instances);
+    [LoggerMessage(EventIds.Activation.ScaleUpRequested, LogLevel.Information, "Activating tier {Tier}: {Waiting} requests wait for an instance, {Instances} instances requested")]
+    public static partial void ScaleUpRequested(ILogger logger, string tier, int waiting, int instances);
 
     [LoggerMessage(EventIds.Activation.Awake, LogLevel.Information, "Activated tier {Tier} in {Seconds} s")]
     public static partial void Awake(ILogger logger, string tier, double seconds);

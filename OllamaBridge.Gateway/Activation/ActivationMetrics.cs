@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>The instruments of cold tiers.</summary>
 internal sealed class ActivationMetrics
 {
     private readonly Meter _meter;
@@ -20,7 +19,6 @@ internal sealed class ActivationMetrics
         new KeyValuePair<string, object?>(TelemetryNames.TierLabel, tier),
         new KeyValuePair<string, object?>(TelemetryNames.OutcomeLabel, Labels.Of(outcome)));
 
-    /// <summary>Observes the wanted number of instances of cold tiers.</summary>
     public void ObserveTiers(Func<IEnumerable<(string Tier, int Instances)>> read) => _meter.CreateObservableGauge(
         TelemetryNames.TierInstancesWanted,
         () => read().Select(t => new Measurement<int>(t.Instances, new KeyValuePair<string, object?>(TelemetryNames.TierLabel, t.Tier))),

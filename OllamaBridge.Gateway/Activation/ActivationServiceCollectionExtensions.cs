@@ -6,7 +6,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Registers the activation of cold tiers.</summary>
 internal static class ActivationServiceCollectionExtensions
 {
     public static IServiceCollection AddActivation(this IServiceCollection services)
@@ -34,11 +33,9 @@ internal sealed class TierDirectory
 
     public ImmutableArray<Tier> All => _listing.All;
 
-    /// <summary>The same tiers in the form that the fleet and the queue use.</summary>
     public ColdTiers Cold => _listing.Cold;
 
-    /// <summary>Takes in changed settings. A tier whose settings are the same stays the same object.</summary>
-    /// <returns>Whether anything has changed.</returns>
+    /// <summary>Takes in changed settings, and returns whether anything has changed. A tier whose settings are the same stays the same object.</summary>
     public bool Configure(TiersOptions options)
     {
         var (before, after) = (_listing, Read(options, _listing.All));

@@ -19,12 +19,9 @@ internal interface IInstanceActivator
     Task WriteAsync(Tier tier, int instances, TierScale seen, CancellationToken cancellationToken);
 }
 
-/// <summary>The desired scale of a tier on its platform.</summary>
-/// <param name="Instances">The desired number of instances; null if the platform cannot be read.</param>
-/// <param name="Version">The platform's version of this scale, for optimistic concurrency; null if it has none.</param>
+/// <summary>Null <paramref name="Instances"/>: the platform cannot be read. <paramref name="Version"/> is for optimistic concurrency, if supported.</summary>
 internal readonly record struct TierScale(int? Instances, string? Version = null);
 
-/// <summary>Classifies a failed scale request.</summary>
 internal enum ActivationFailure
 {
     /// <summary>No response, or an unexpected one; a retry may succeed.</summary>
@@ -42,7 +39,6 @@ internal sealed class ActivationException(ActivationFailure failure, string mess
 {
     public ActivationFailure Failure { get; } = failure;
 
-    /// <summary>Classifies an HTTP status of the platform.</summary>
     public static ActivationFailure FailureOf(int status) => status switch
     {
         StatusCodes.Status409Conflict or StatusCodes.Status412PreconditionFailed => ActivationFailure.Conflict,

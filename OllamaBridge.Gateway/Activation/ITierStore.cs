@@ -12,7 +12,5 @@ internal interface ITierStore
     ValueTask<bool> NoteDrainedAsync(string tier, IReadOnlyCollection<string> instances, CancellationToken cancellationToken);
 }
 
-/// <summary>The shared record of a tier.</summary>
-/// <param name="Unused">Time since any gateway last used it, by the store's clock.</param>
-/// <param name="Drained">Names of the instances that a gateway last recorded as drained by the bridge itself.</param>
+/// <summary><paramref name="Unused"/> is over all gateways, by the store's clock; <paramref name="Drained"/> names instances that the bridge drains.</summary>
 internal sealed record TierMark(TimeSpan Unused, IReadOnlyList<string> Drained);

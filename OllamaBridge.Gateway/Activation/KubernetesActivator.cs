@@ -66,7 +66,6 @@ internal sealed class KubernetesActivator(KubernetesConnection connection) : IIn
         }
     }
 
-    /// <summary>Reads the message of the <c>Status</c> object that an API server returns with an error.</summary>
     private static string Reason(string? content)
     {
         try

@@ -27,13 +27,10 @@ internal sealed class ScaleFromZeroController(
 
     public Tier Tier => tier;
 
-    /// <summary>The desired number of instances on the platform; null if unknown.</summary>
     public int? Wanted => platform.Wanted;
 
-    /// <summary>The reason why the last request to the platform failed; null if it succeeded.</summary>
     public string? Error => platform.Error;
 
-    /// <summary>Time since this gateway last used the tier.</summary>
     public TimeSpan Unused => load.Use.Unused;
 
     public TierState State => scaleToZero.IsDraining ? TierState.Draining
@@ -49,7 +46,6 @@ internal sealed class ScaleFromZeroController(
         Wake();
     }
 
-    /// <summary>Triggers a step.</summary>
     public void Wake() => _wakeups.Writer.TryWrite(true);
 
     /// <summary>Signals a fleet change, which triggers a step only during an activation or a drain.</summary>
@@ -191,7 +187,7 @@ internal sealed class ScaleFromZeroController(
         load.Use.Note();
         load.Use.Publish(isUrgent: false, cancellationToken);
         if (observation.Starving > 0)
-            ActivationLog.Asked(logger, tier.Name, observation.Starving, instances);
+            ActivationLog.ScaleUpRequested(logger, tier.Name, observation.Starving, instances);
         else
             ActivationLog.Grows(logger, tier.Name, instances);
         _episode.IsAccepted = true;

@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Queueing;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Composes the controller of a tier from the gateway's services.</summary>
 internal sealed class ScaleFromZeroControllerFactory(IServiceProvider services)
 {
     public ScaleFromZeroController Create(Tier tier)

@@ -10,10 +10,8 @@ internal sealed class ScaleToZero(Tier tier, TierLoad load, TierDrain drain, Tie
 
     public bool IsDraining => _isDraining;
 
-    /// <summary>The pause until the next attempt.</summary>
     public TierPause Pause { get; } = new(time, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30));
 
-    /// <summary>Whether this gateway has drained instances of the tier.</summary>
     public bool HasDrained => drain.Any;
 
     public async Task RunAsync(TierScale scale, CancellationToken cancellationToken)
@@ -40,10 +38,8 @@ internal sealed class ScaleToZero(Tier tier, TierLoad load, TierDrain drain, Tie
         }
     }
 
-    /// <summary>Ends drains that are no longer necessary; see <see cref="TierDrain.ReleaseAsync"/>.</summary>
     public Task ReleaseAsync(TimeSpan starvingFor, CancellationToken cancellationToken) => drain.ReleaseAsync(starvingFor, load.Use.Drained, cancellationToken);
 
-    /// <summary>Ends all drains of this gateway at once. The instances stay in use.</summary>
     public Task EndDrainsAsync() => drain.EndAsync();
 
     /// <returns>The reason for staying up; null if the tier is scaled to zero.</returns>

@@ -37,8 +37,7 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         return true;
     }
 
-    /// <summary>Waits until every gateway has applied the drain, then checks that the tier is empty.</summary>
-    /// <returns>Whether no request runs on the tier's instances and all of them are still draining.</returns>
+    /// <summary>Waits until every gateway has applied the drain. False if requests still run, or an instance is no longer draining.</summary>
     public async Task<bool> IsEmptyAsync(CancellationToken cancellationToken)
     {
         for (var i = 0; i < 2; i++)
@@ -60,14 +59,9 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
             _drained[name] = (instance, until);
     }
 
-    /// <summary>
-    /// Ends the drain of instances that have stopped, or that the platform did not stop in time. If requests wait for an instance, also ends leftover
-    /// drains of others: those of a dead gateway, and those whose deadline passed although the instance still runs.
-    /// </summary>
-    /// <param name="starvingFor">Time for which requests have waited without a usable instance; zero if none waits.</param>
-    /// <param name="heard">Names of the instances that the shared store last listed as drained by a gateway.</param>
-    /// <param name="cancellationToken">Cancels the wait for the fleet.</param>
-    public async Task ReleaseAsync(TimeSpan starvingFor, IReadOnlyList<string> heard, CancellationToken cancellationToken)
+    /// <summary>Ends the drain of instances that have stopped, or that the platform did not stop in time. If requests starve, also ends leftover drains: those
+    /// of dead gateways (<paramref name="drainedElsewhere"/>), and those whose deadline passed although the instance still runs.</summary>
+    public async Task ReleaseAsync(TimeSpan starvingFor, IReadOnlyList<string> drainedElsewhere, CancellationToken cancellationToken)
     {
         var instances = tier.InstancesOf(fleet.Current).ToList();
         var now = time.GetTimestamp();
@@ -75,12 +69,11 @@ internal sealed class TierDrain(Tier tier, IFleet fleet, ITierStore store, TimeS
         if (starvingFor > TimeSpan.Zero)
             over.AddRange(instances
                 .Where(v => v is { Draining: true, Status: InstanceStatus.Healthy } && !_drained.ContainsKey(v.Instance.Name)
-                    && (v.DrainDue is { } due ? time.GetMoment() - due >= Leaving : starvingFor >= Abandoned && heard.Contains(v.Instance.Name)))
+                    && (v.DrainDue is { } due ? time.GetMoment() - due >= Leaving : starvingFor >= Abandoned && drainedElsewhere.Contains(v.Instance.Name)))
                 .Select(v => v.Instance.Name));
         await EndAsync(over, cancellationToken);
     }
 
-    /// <summary>Ends all drains of this gateway at once. The instances stay in use.</summary>
     public async Task EndAsync()
     {
         // Not canceled by the shutdown of the gateway, so that no drain is left over.

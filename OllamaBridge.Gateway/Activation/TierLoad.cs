@@ -3,19 +3,16 @@ using OllamaBridge.Gateway.Queueing;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Observes the requests for a tier and the tier's instances.</summary>
 internal sealed class TierLoad(Tier tier, IFleet fleet, RequestQueue queue, TierUse use, TimeProvider time)
 {
     private long _saturatedSince;
 
     public TierUse Use => use;
 
-    /// <summary>The tier's instances in the fleet.</summary>
     public IEnumerable<InstanceView> Instances => tier.InstancesOf(fleet.Current);
 
     public bool HasUsableInstance => Instances.Any(v => v.IsUsable);
 
-    /// <summary>The number of waiting requests for the tier's models.</summary>
     public int Waiting => queue.DemandOn(tier.Cold).Waiting;
 
     /// <summary>Observes the tier, and records its use.</summary>
@@ -43,6 +40,5 @@ internal sealed class TierLoad(Tier tier, IFleet fleet, RequestQueue queue, Tier
         };
     }
 
-    /// <summary>Refuses the requests that wait for the tier, unless another region can serve them.</summary>
     public void RefuseStarving(TimeSpan retryAfter) => queue.RefuseStarving(tier.Cold, retryAfter);
 }

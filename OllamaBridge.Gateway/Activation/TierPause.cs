@@ -12,7 +12,6 @@ internal sealed class TierPause(TimeProvider time, TimeSpan first, TimeSpan long
 
     public TimeSpan Left => IsOn ? _until - time.GetMoment() : TimeSpan.Zero;
 
-    /// <summary>Starts a pause after a failure, twice as long as the previous one.</summary>
     public void Set()
     {
         _until = time.GetMoment() + Backoff.Next(first, longest, _row++);

@@ -1,9 +1,7 @@
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>The input of a scaling decision: a tier at one moment.</summary>
 internal readonly record struct TierObservation
 {
-    /// <summary>Number of waiting requests for the tier's models.</summary>
     public int Waiting { get; init; }
 
     /// <summary>Number of waiting requests that no usable instance can serve.</summary>
@@ -11,7 +9,6 @@ internal readonly record struct TierObservation
 
     public int Usable { get; init; }
 
-    /// <summary>Desired number of instances on the platform; null if unknown.</summary>
     public int? Wanted { get; init; }
 
     public int Max { get; init; }
@@ -19,7 +16,6 @@ internal readonly record struct TierObservation
     /// <summary>Time for which requests have waited while every slot was taken; zero if none waits.</summary>
     public TimeSpan Saturated { get; init; }
 
-    /// <summary>Time since the last use of the tier; null if unknown.</summary>
     public TimeSpan? Unused { get; init; }
 
     public TimeSpan IdleTime { get; init; }

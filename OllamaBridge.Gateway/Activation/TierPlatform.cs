@@ -15,13 +15,10 @@ internal sealed class TierPlatform(Tier tier, IInstanceActivator activator, Time
     private long _raisedAt;
     private volatile string? _error;
 
-    /// <summary>The desired number of instances; null if unknown.</summary>
     public int? Wanted => Volatile.Read(ref _wanted) is >= 0 and var wanted ? wanted : null;
 
-    /// <summary>The reason why the last request failed; null if it succeeded.</summary>
     public string? Error => _error;
 
-    /// <summary>Time since the last write of a scale above zero.</summary>
     public TimeSpan SinceRaised => time.GetElapsedTime(_raisedAt);
 
     /// <exception cref="ActivationException">The scale cannot be read.</exception>

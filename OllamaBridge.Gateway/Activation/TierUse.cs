@@ -16,7 +16,6 @@ internal sealed class TierUse(Tier tier, ITierStore store, TimeProvider time)
 
     public TimeSpan Unused => time.GetElapsedTime(Volatile.Read(ref _usedAt));
 
-    /// <summary>Names of the instances that the store last listed as drained by the bridge itself.</summary>
     public IReadOnlyList<string> Drained { get; private set; } = [];
 
     public void Note() => Volatile.Write(ref _usedAt, time.GetTimestamp());

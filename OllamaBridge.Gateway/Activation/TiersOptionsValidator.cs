@@ -8,7 +8,6 @@ using k8s;
 
 namespace OllamaBridge.Gateway.Activation;
 
-/// <summary>Validates <see cref="TiersOptions"/> and reports all errors together.</summary>
 internal sealed class TiersOptionsValidator(IOptions<KubernetesOptions> kubernetes) : IValidateOptions<TiersOptions>
 {
     private const int MaxInstances = 1000;

@@ -25,10 +25,7 @@ internal static class AdminBody
         }
     }
 
-    /// <summary>
-    /// Converts a body to an object. <paramref name="mistake"/> receives every unknown field with its nearest match, or the field with an invalid value; null
-    /// if there is none.
-    /// </summary>
+    /// <summary>Converts a body. <paramref name="mistake"/> receives every unknown field with its nearest match, or the field with an invalid value.</summary>
     public static T? Convert<T>(JsonObject body, JsonTypeInfo<T> type, out string? mistake)
         where T : class
     {
@@ -46,7 +43,6 @@ internal static class AdminBody
         }
     }
 
-    /// <summary>Returns an error for every unknown field of a body, with the nearest match; null if there is none.</summary>
     public static string? FindMistake(JsonObject body, JsonTypeInfo type)
     {
         var mistakes = new List<string>();

@@ -6,7 +6,6 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>Maps the operators' API under <c>/bridge</c>.</summary>
 internal static class AdminEndpoints
 {
     /// <summary>Maps the endpoints. Until a key with the scope Admin exists, they accept requests from this machine.</summary>
@@ -42,7 +41,6 @@ internal static class AdminEndpoints
         AdminJson.Default.HealthSummary,
         cancellationToken: context.RequestAborted);
 
-    /// <summary>The response to a refused request.</summary>
     internal static IResult Refuse(int status) => status == StatusCodes.Status503ServiceUnavailable
         ? new RetryLater("API keys cannot be checked at the moment.")
         : TypedResults.Problem(

@@ -16,7 +16,6 @@ internal sealed record AdminOptions
     public string Urls { get; init; } = "";
 }
 
-/// <summary>The separate listener for operators.</summary>
 internal sealed class AdminListener
 {
     private readonly int[] _ports;
@@ -25,12 +24,9 @@ internal sealed class AdminListener
 
     public bool Exists => _ports.Length > 0;
 
-    /// <summary>Whether a request arrived at it.</summary>
     public bool Received(HttpContext context) => Array.IndexOf(_ports, context.Connection.LocalPort) >= 0;
 
-    /// <summary>
-    /// Adds its addresses to the clients' before the server is built. <paramref name="clientUrls"/> applies if the settings contain no addresses of clients.
-    /// </summary>
+    /// <summary>Adds its addresses to the clients'. <paramref name="clientUrls"/> applies if the settings contain no addresses of clients.</summary>
     public static void Listen(IWebHostBuilder web, IConfigurationManager configuration, string clientUrls)
     {
         var urls = ListenRules.SplitAdminUrls(configuration[ListenRules.AdminUrlsKey]);

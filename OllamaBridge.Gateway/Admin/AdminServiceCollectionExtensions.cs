@@ -4,10 +4,8 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>Registers the operators' API.</summary>
 internal static class AdminServiceCollectionExtensions
 {
-    /// <summary>Adds the services of the endpoints, the separate listener and the fleet page.</summary>
     public static IServiceCollection AddAdmin(this IServiceCollection services)
     {
         services.AddBridgeOptions<AdminOptions, AdminOptionsValidator>(AdminOptions.Section);

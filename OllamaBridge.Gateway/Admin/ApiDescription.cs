@@ -53,10 +53,7 @@ internal static class ApiDescription
             },
         });
 
-    /// <summary>
-    /// Documents an endpoint. <paramref name="name"/> is its operation id. <paramref name="problems"/> lists the statuses of its errors besides 401, 403 and
-    /// 503, which every endpoint may return.
-    /// </summary>
+    /// <summary><paramref name="problems"/> lists the statuses of errors besides 401, 403 and 503, which every endpoint may return.</summary>
     public static RouteHandlerBuilder Describe(this RouteHandlerBuilder endpoint, string name, string summary, params ReadOnlySpan<int> problems)
     {
         endpoint.WithName(name).WithSummary(summary);
@@ -66,5 +63,4 @@ internal static class ApiDescription
     }
 }
 
-/// <summary>Marks an endpoint that reads a request body.</summary>
 internal sealed class RequestBodyMetadata;

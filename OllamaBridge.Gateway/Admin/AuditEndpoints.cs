@@ -9,7 +9,6 @@ internal static class AuditEndpoints
     private const int DefaultEntries = 100;
     private const int MaxEntries = 1000;
 
-    /// <summary>Maps the endpoint into the group of the operators' API, which checks access.</summary>
     public static void MapAudit(this IEndpointRouteBuilder bridge) => bridge
         .MapGet("/audit", ReadAsync).Produces<IReadOnlyList<AuditEntry>>()
         .Describe(
@@ -39,7 +38,6 @@ internal static class AuditEndpoints
         return TypedResults.Ok(reading.Entries);
     }
 
-    /// <summary>Returns the URL of the request for the entries before an id.</summary>
     private static string Next(HttpRequest request, string before)
     {
         var query = request.Query.Where(q => q.Key != nameof(before)).SelectMany(q => q.Value, (q, value) => KeyValuePair.Create(q.Key, value));

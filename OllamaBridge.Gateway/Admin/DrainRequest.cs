@@ -13,12 +13,7 @@ internal sealed record DrainRequest(DateTimeOffset? Deadline, bool Waits)
     // RFC 3339, 5.6; the fraction is optional.
     private static readonly string[] Formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz"];
 
-    /// <summary>Parses the parameters. Pure.</summary>
-    /// <param name="deadline">Seconds from now, or a time (RFC 3339). A past time means immediately.</param>
-    /// <param name="wait"><c>true</c> or <c>false</c>.</param>
-    /// <param name="now">The current time.</param>
-    /// <param name="mistake">Receives the error; null if there is none.</param>
-    /// <returns>Null if there is an error.</returns>
+    /// <summary><paramref name="deadline"/> is in seconds from now, or a time (RFC 3339); a past time means immediately. Null if there is an error.</summary>
     public static DrainRequest? Read(string? deadline, string? wait, DateTimeOffset now, out string? mistake)
     {
         mistake = null;

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Admin;
 
-/// <summary>Waits until a drained instance is empty or the deadline has passed.</summary>
 internal static class DrainWait
 {
     // Time for moving streams at the deadline, so that a stop of the instance afterwards interrupts nothing.
@@ -12,10 +11,8 @@ internal static class DrainWait
     // Exchanges until another gateway knows of the drain and this gateway knows of the other's last requests.
     private const int Exchanges = 5;
 
-    /// <summary>
-    /// Waits until the instance is empty, the drain has ended, or <paramref name="deadline"/> and the time for moving streams have passed.
-    /// <paramref name="interval"/> is the time between exchanges with other gateways. Cancellation does not end the drain.
-    /// </summary>
+    /// <summary>Waits until the instance is empty, the drain has ended, or <paramref name="deadline"/> and the time for moving streams have passed.
+    /// <paramref name="interval"/> is the time between exchanges with other gateways. Cancellation does not end the drain.</summary>
     public static async Task RunAsync(
         IFleet fleet, string name, Moment deadline, TimeSpan interval, TimeProvider time, CancellationToken cancellationToken)
     {

@@ -14,7 +14,6 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>The instances under <c>/bridge/instances</c>: their state, drains, and instances added at run time.</summary>
 internal static class InstanceEndpoints
 {
-    /// <summary>Maps the endpoints into the group of the operators' API, which checks access.</summary>
     public static void MapInstances(this IEndpointRouteBuilder bridge)
     {
         bridge.MapGet("/instances", (IFleet fleet, TimeProvider time) =>
@@ -87,21 +86,21 @@ internal static class InstanceEndpoints
         HttpContext context, JsonObject body, IFleet fleet, IOptions<FleetOptions> options, TimeProvider time, CancellationToken gone)
     {
         var change = PendingChange.Of(context);
-        if (AdminBody.Convert(body, AdminJson.Default.NewInstance, out var mistake) is not { } asked)
+        if (AdminBody.Convert(body, AdminJson.Default.NewInstance, out var mistake) is not { } settings)
             return Problem(mistake!, 400);
-        change.Target = asked.Name ?? "";
+        change.Target = settings.Name ?? "";
         var mistakes = new List<string>();
         var definition = InstanceDefinitions.ReadOne(
             new InstanceOptions
             {
-                Name = asked.Name,
-                Url = asked.Url,
-                Slots = asked.Slots,
-                MaxLoadedModels = asked.MaxLoadedModels,
-                Kind = asked.Kind,
-                Models = [.. asked.Models ?? []],
-                Routes = asked.Routes,
-                HealthPath = asked.HealthPath,
+                Name = settings.Name,
+                Url = settings.Url,
+                Slots = settings.Slots,
+                MaxLoadedModels = settings.MaxLoadedModels,
+                Kind = settings.Kind,
+                Models = [.. settings.Models ?? []],
+                Routes = settings.Routes,
+                HealthPath = settings.HealthPath,
             },
             options.Value.Slots,
             mistakes);
@@ -140,14 +139,14 @@ internal static class InstanceEndpoints
         string name, string? deadline, string? wait, HttpContext context, IFleet fleet, IOptions<SharingOptions> sharing, TimeProvider time, CancellationToken gone)
     {
         var now = time.GetWallClock();
-        if (DrainRequest.Read(deadline, wait, now, out var mistake) is not { } asked)
+        if (DrainRequest.Read(deadline, wait, now, out var mistake) is not { } drain)
             return Problem(mistake!, 400);
         NoteDrain(context, fleet, name, isBefore: true);
-        var found = asked.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
+        var found = drain.Deadline is { } until ? await fleet.DrainUntilAsync(name, until, gone) : await fleet.SetDrainingAsync(name, draining: true, gone);
         NoteDrain(context, fleet, name, isBefore: false);
         if (found)
             PendingChange.Of(context).RecordNow();
-        if (found && asked is { Waits: true, Deadline: { } end })
+        if (found && drain is { Waits: true, Deadline: { } end })
             await DrainWait.RunAsync(fleet, name, time.GetMoment() + (end - now), sharing.Value.Interval, time, gone);
         return found && Find(fleet, name) is { } view ? TypedResults.Ok(Report(fleet.Current, view, time)) : NotFound(name);
     }
@@ -228,7 +227,6 @@ internal sealed record NewInstance
 
     public string? HealthPath { get; set; }
 
-    /// <summary>Returns the settings of an instance.</summary>
     public static NewInstance Of(Instance instance) => new()
     {
         Name = instance.Name,

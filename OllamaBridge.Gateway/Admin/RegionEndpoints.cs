@@ -7,10 +7,7 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>The endpoint for bridges of other regions: <c>/bridge/region</c>.</summary>
 internal static class RegionEndpoints
 {
-    /// <summary>
-    /// Maps the endpoint. It requires access to models, and reports only models that the tenant may use. <paramref name="app"/> is not the operators' group,
-    /// since another region's key has no operator's rights.
-    /// </summary>
+    /// <summary>Maps the endpoint outside the operators' group: it requires access to models, and reports only models that the tenant may use.</summary>
     public static void MapRegion(this IEndpointRouteBuilder app, RequestAuthenticator identity) =>
         app.MapGet(PeerBridge.Path, async (HttpContext context, RegionReports reports) =>
         {

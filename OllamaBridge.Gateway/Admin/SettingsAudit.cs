@@ -13,11 +13,9 @@ internal sealed class SettingsAudit(AuditTrail trail)
     private Dictionary<string, JsonObject> _tiers = [];
     private Dictionary<string, JsonObject> _models = [];
 
-    /// <summary>Stores the settings at startup.</summary>
     public void Note(TenantsOptions tenants, TiersOptions tiers, ModelsOptions models) =>
         (_tenants, _tiers, _models) = (Describe(tenants), Describe(tiers), Describe(models));
 
-    /// <summary>Records the differences from the previous settings.</summary>
     public void Record(TenantsOptions tenants, TiersOptions tiers, ModelsOptions models)
     {
         var (tenantsBefore, tiersBefore, modelsBefore) = (_tenants, _tiers, _models);

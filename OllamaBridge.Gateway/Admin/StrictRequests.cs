@@ -6,7 +6,6 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>Refuses changes with unknown query parameters or an unexpected body: a misspelt <c>expires</c> would make a key that never expires.</summary>
 internal static class StrictRequests
 {
-    /// <summary>Returns the error of a request; null if there is none.</summary>
     public static IResult? FindMistake(HttpContext context)
     {
         if (HttpMethods.IsGet(context.Request.Method) || context.GetEndpoint() is not RouteEndpoint endpoint

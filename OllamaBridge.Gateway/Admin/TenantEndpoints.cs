@@ -84,7 +84,6 @@ internal static class TenantEndpoints
         return Answer(change, id) ?? TypedResults.NoContent();
     }
 
-    /// <summary>Changes a tenant and provides the change for the audit log.</summary>
     private static async Task<TenantEdit> ChangeAsync(
         HttpContext context, TenantDirectory directory, string id, Func<TenantRecord?, TenantRecord?> change, CancellationToken gone)
     {
@@ -97,7 +96,6 @@ internal static class TenantEndpoints
         return edit;
     }
 
-    /// <summary>Describes a tenant for the audit log: its settings and the ids of its keys.</summary>
     internal static JsonObject Describe(TenantRecord tenant, bool isConfigured) =>
         JsonSerializer.SerializeToNode(Report(tenant, isConfigured), AdminJson.Default.TenantReport)!.AsObject();
 
@@ -230,7 +228,6 @@ internal sealed record TenantSettings
 
     public TenantLimits Limits { get; set; } = new();
 
-    /// <summary>Reads and validates settings. Returns null if there is an error.</summary>
     public static TenantSettings? Read(string id, JsonObject body, out string? mistake)
     {
         if (AdminBody.Convert(body, AdminJson.Default.TenantSettings, out mistake) is not { } read)
@@ -241,7 +238,6 @@ internal sealed record TenantSettings
         return mistake is null ? read : null;
     }
 
-    /// <summary>Returns the settings of a tenant.</summary>
     public static TenantSettings Of(TenantRecord tenant) => new()
     {
         Scopes = tenant.Scopes,
@@ -253,7 +249,6 @@ internal sealed record TenantSettings
         Limits = tenant.Limits,
     };
 
-    /// <summary>Returns a tenant with these settings and its keys.</summary>
     public TenantRecord ApplyTo(TenantRecord tenant) => tenant with
     {
         Scopes = Scopes,

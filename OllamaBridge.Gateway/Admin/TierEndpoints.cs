@@ -8,7 +8,6 @@ namespace OllamaBridge.Gateway.Admin;
 /// <summary>The cold tiers under <c>/bridge/tiers</c>.</summary>
 internal static class TierEndpoints
 {
-    /// <summary>Maps the endpoint into the group of the operators' API, which checks access.</summary>
     public static void MapTiers(this IEndpointRouteBuilder bridge) => bridge
         .MapGet("/tiers", (ActivationService activation, RequestQueue queue, IFleet fleet) =>
             TypedResults.Ok<IReadOnlyList<TierReport>>([.. activation.Controllers.Select(k => TierReport.Of(k, queue, fleet.Current))]))
@@ -40,7 +39,6 @@ internal sealed record TierReport(
     double IdleSeconds,
     string? Error)
 {
-    /// <summary>Describes a tier.</summary>
     public static TierReport Of(ScaleFromZeroController controller, RequestQueue queue, FleetSnapshot fleet) => new(
         controller.Tier.Name,
         Labels.Of(controller.State),

@@ -12,7 +12,6 @@ internal static class UsageEndpoints
     private const string DayFormat = "yyyy-MM-dd";
     private const string PartialHeader = "X-Bridge-Partial";
 
-    /// <summary>Maps the endpoints into the group of the operators' API, which checks access.</summary>
     public static void MapUsage(this IEndpointRouteBuilder bridge)
     {
         bridge.MapGet("/usage", UsageAsync).Produces<UsageReport>()

@@ -2,12 +2,7 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Audit;
 
-/// <summary>The originator of a change.</summary>
-/// <param name="Actor">A value of <see cref="AuditActors"/>.</param>
-/// <param name="Key">The id of the API key; null for none.</param>
-/// <param name="Tenant">Its tenant; null for none.</param>
-/// <param name="Address">The client's address; null if no request makes the change.</param>
-/// <param name="RequestId">The request's id; null if no request makes the change.</param>
+/// <summary><paramref name="Actor"/> is a value of <see cref="AuditActors"/>; address and request id are null if no request makes the change.</summary>
 internal sealed record AuditCaller(string Actor, string? Key = null, string? Tenant = null, string? Address = null, string? RequestId = null)
 {
     /// <summary>The sender of a request to the operators' API; <paramref name="isAllowed"/> is false if the request was refused.</summary>

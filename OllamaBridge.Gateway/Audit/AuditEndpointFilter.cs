@@ -5,9 +5,7 @@ internal static class AuditEndpointFilter
 {
     public static RouteHandlerBuilder Audited(this RouteHandlerBuilder endpoint, string action) => endpoint.WithMetadata(new AuditedAction(action));
 
-    /// <summary>
-    /// Runs an endpoint and records its change. <paramref name="authorize"/> returns the response to a refused request, null for an allowed one.
-    /// </summary>
+    /// <summary><paramref name="authorize"/> returns the response to a refused request, null for an allowed one.</summary>
     public static async ValueTask<object?> RunAsync(
         HttpContext context, AuditTrail trail, Func<ValueTask<IResult?>> authorize, Func<ValueTask<object?>> next)
     {

@@ -54,35 +54,27 @@ internal sealed record AuditEntry
     public JsonNode? After { get; init; }
 }
 
-/// <summary>Originators of changes.</summary>
 internal static class AuditActors
 {
-    /// <summary>A request to the operators' API.</summary>
     public const string Operator = "operator";
 
     /// <summary>A request with a key that may only drain: the shutdown hook of a server.</summary>
     public const string ClusterHook = "cluster hook";
 
-    /// <summary>A client's request that changes models.</summary>
     public const string Client = "client";
 
-    /// <summary>A request without a valid key.</summary>
     public const string Unauthenticated = "unauthenticated";
 
-    /// <summary>The configuration, changed while the bridge runs.</summary>
     public const string Configuration = "configuration";
 
-    /// <summary>DNS or Kubernetes.</summary>
     public const string Discovery = "discovery";
 
     /// <summary>The bridge itself, according to its settings: cold tiers, the end of a drain.</summary>
     public const string Bridge = "bridge";
 }
 
-/// <summary>Results of changes.</summary>
 internal static class AuditOutcomes
 {
-    /// <summary>The change was made.</summary>
     public const string Done = "done";
 
     /// <summary>The request was refused (4xx).</summary>
@@ -94,7 +86,6 @@ internal static class AuditOutcomes
     /// <summary>Whether the change was made is unknown: the connection to the shared state or the client was lost meanwhile.</summary>
     public const string Unknown = "unknown";
 
-    /// <summary>The outcome for the status of a response.</summary>
     public static string Of(int status) => status switch
     {
         < 400 => Done,
@@ -103,7 +94,6 @@ internal static class AuditOutcomes
     };
 }
 
-/// <summary>JSON serialization of entries.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(IReadOnlyList<AuditEntry>))]

@@ -8,7 +8,6 @@ internal static partial class AuditLog
     private const string Message =
         "{Action} {Target} {Outcome} by {Actor}: key {Key}, tenant {Tenant}, address {Address}, request {RequestId}, status {Status}, reason {Reason}, before {Before}, after {After}";
 
-    /// <summary>Logs an entry with the event id of its kind of target.</summary>
     public static void Write(ILogger logger, AuditEntry entry)
     {
         Action<ILogger, LogLevel, string, string, string, string, string?, string?, string?, string?, int?, string?, string?, string?> log =

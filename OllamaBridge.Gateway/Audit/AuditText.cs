@@ -5,9 +5,7 @@ internal static class AuditText
 {
     private const int MaxLength = 500;
 
-    /// <summary>
-    /// Truncates a text to 500 characters, replaces control characters, and removes credentials from addresses (<c>http://user:password@host</c>).
-    /// </summary>
+    /// <summary>Truncates to 500 characters, replaces control characters, and removes credentials from URLs (<c>http://user:password@host</c>).</summary>
     public static string Clean(string text)
     {
         var length = Math.Min(text.Length, MaxLength);
@@ -19,7 +17,6 @@ internal static class AuditText
         return WithoutCredentials(clean);
     }
 
-    /// <inheritdoc cref="Clean"/>
     public static string? CleanOrNull(string? text) => text is null ? null : Clean(text);
 
     private static string WithoutCredentials(string text)

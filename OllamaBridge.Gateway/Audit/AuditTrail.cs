@@ -31,10 +31,8 @@ internal sealed class AuditTrail
         _attemptsPerMinute = options.Value.AttemptsPerMinute;
     }
 
-    /// <summary>
-    /// Records a change without a request. <paramref name="before"/> is null for an added target, <paramref name="after"/> for a removed one;
-    /// <paramref name="failure"/> is null if the change was made.
-    /// </summary>
+    /// <summary>Records a change without a request. <paramref name="before"/> is null for an added target, <paramref name="after"/> for a removed one,
+    /// <paramref name="failure"/> if the change was made.</summary>
     public void Record(string actor, string action, string target, JsonNode? before, JsonNode? after, string? failure = null) =>
         Record(
             new AuditChange(action, target, before, after) { Reason = failure, Outcome = failure is null ? AuditOutcomes.Done : AuditOutcomes.Failed },
@@ -67,9 +65,7 @@ internal sealed class AuditTrail
             _store.Write(entry);
     }
 
-    /// <summary>
-    /// Returns an id that sorts after every earlier one of this process, even if the clock is set back: milliseconds, a sequence number, random digits.
-    /// </summary>
+    /// <summary>An id that sorts after every earlier one of this process, even if the clock is set back.</summary>
     private string NextId(DateTimeOffset now)
     {
         lock (_lock)
@@ -101,9 +97,7 @@ internal sealed record AuditChange(string Action, string Target, JsonNode? Befor
     /// <summary>A value of <see cref="AuditOutcomes"/>.</summary>
     public required string Outcome { get; init; }
 
-    /// <summary>HTTP status of the response; null for none.</summary>
     public int? Status { get; init; }
 
-    /// <summary>Reason of a refusal or failure; null if the change was made.</summary>
     public string? Reason { get; init; }
 }

@@ -6,13 +6,10 @@ internal interface IAuditStore
     /// <summary>Adds an entry without blocking.</summary>
     void Write(AuditEntry entry);
 
-    /// <summary>Reads matching entries, newest first.</summary>
     ValueTask<AuditReading> ReadAsync(AuditFilter filter, CancellationToken cancellationToken);
 }
 
 /// <summary>A filter of entries. A null member matches all.</summary>
-/// <param name="Limit">Maximum number of entries.</param>
-/// <param name="Since">Earliest time.</param>
 /// <param name="Before">Id of an entry; only older entries match.</param>
 /// <param name="Target">Target, the first part of one (<c>team-a</c> for <c>team-a/KEY</c>), or a prefix that ends in <c>*</c>.</param>
 /// <param name="Action">Action, or the first part of one (<c>model</c> for <c>model.pull</c>).</param>
@@ -36,8 +33,5 @@ internal sealed record AuditFilter(int Limit, DateTimeOffset? Since = null, stri
         : text.StartsWith(wanted, StringComparison.OrdinalIgnoreCase) && (text.Length == wanted.Length || text[wanted.Length] == separator);
 }
 
-/// <summary>The result of reading.</summary>
-/// <param name="Entries">Newest first.</param>
-/// <param name="HasMore">Whether older entries match as well.</param>
-/// <param name="IsPartial">Whether the entries are only those of this bridge, because the shared state does not respond.</param>
+/// <summary>Matching entries, newest first. <paramref name="IsPartial"/>: only those of this bridge, because the shared state does not respond.</summary>
 internal sealed record AuditReading(IReadOnlyList<AuditEntry> Entries, bool HasMore = false, bool IsPartial = false);

@@ -23,7 +23,6 @@ internal sealed class PendingChange
     /// <summary>The action, if it differs from the endpoint's metadata.</summary>
     public string? Action { get; set; }
 
-    /// <summary>Whether it is unknown if the change was made.</summary>
     public bool IsUncertain { get; set; }
 
     /// <summary>Records the change as made; null until the request is allowed.</summary>
@@ -38,7 +37,6 @@ internal sealed class PendingChange
         IsRecorded = Recorder is not null;
     }
 
-    /// <summary>Returns the change of a request, and adds it if there is none.</summary>
     public static PendingChange Of(HttpContext context)
     {
         if (context.Features.Get<PendingChange>() is { } known)

@@ -9,7 +9,6 @@ namespace OllamaBridge.Gateway.Catalog;
 internal static class AliasEntries
 {
     /// <summary>Adds an entry for each alias. An alias hides a model of the same name, because requests for that name go to the alias's model.</summary>
-    /// <param name="aliases">The aliases.</param>
     /// <param name="catalog">The models of Ollama servers, by canonical name.</param>
     /// <param name="served">The models of OpenAI servers, by id.</param>
     public static void Add(

@@ -9,8 +9,7 @@ internal sealed class BlobPresence([FromKeyedServices(InstanceClients.Fresh)] Ht
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private const int DigestLength = 64;
 
-    /// <summary>Sends <c>HEAD /api/blobs/DIGEST</c>, with a timeout of 5 seconds. The digest is <c>sha256:HEX</c> or <c>sha256-HEX</c>.</summary>
-    /// <returns>Whether the instance has the blob; null if the instance can't be reached in time.</returns>
+    /// <summary>Null if the instance can't be reached in 5 seconds. The digest is <c>sha256:HEX</c> or <c>sha256-HEX</c>.</summary>
     public async Task<bool?> QueryAsync(Instance instance, string digest, CancellationToken cancellationToken)
     {
         if (!IsDigest(digest))

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>The instruments of fallback models.</summary>
 internal sealed class CatalogMetrics(IMeterFactory meters)
 {
     private readonly Counter<long> _fallbacks = meters.Create(TelemetryNames.Meter)

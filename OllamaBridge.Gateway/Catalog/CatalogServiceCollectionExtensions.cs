@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>Registers the model names, the lock of the shared model store and the checks of blobs.</summary>
 internal static class CatalogServiceCollectionExtensions
 {
     public static IServiceCollection AddCatalog(this IServiceCollection services)
@@ -24,7 +23,6 @@ internal static class CatalogServiceCollectionExtensions
         return services;
     }
 
-    /// <summary>Which digests the settings pin.</summary>
     internal static ModelDigests DigestsOf(ModelsOptions options) => new(options
         .Where(m => ModelDigests.Normalize(m.Digest) is not null)
         .ToDictionary(m => ModelName.KeyOf(m.Name!), m => m.Digest!, StringComparer.Ordinal));

@@ -3,10 +3,9 @@ using System.Text.Json;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>Reads the source model of a <c>create</c> request. Pure.</summary>
 internal static class CreateSource
 {
-    /// <summary>Returns the value of <c>from</c>, case-insensitive, the last one if there are several, as Go reads it. Null if there is none.</summary>
+    /// <summary>The last value of <c>from</c>, case-insensitive, as Go reads it. Pure.</summary>
     public static string? Read(in ReadOnlySequence<byte> body)
     {
         string? from = null;

@@ -4,10 +4,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>
-/// Decides whether a body can be sent to instances with the client's content encoding. Ollama decodes bodies on some routes only and reports a
-/// syntax error on the others; servers of other kinds accept or refuse the encoding themselves. Pure.
-/// </summary>
+/// <summary>Ollama decodes bodies on some routes only; servers of other kinds accept or refuse the encoding themselves. Pure.</summary>
 internal static class EncodedBodies
 {
     /// <summary>Checks a request whose model is known. <paramref name="snapshot"/> is the tenant's view of the fleet.</summary>

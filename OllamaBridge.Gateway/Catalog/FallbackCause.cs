@@ -1,9 +1,7 @@
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>The reason to use a fallback model.</summary>
 internal enum FallbackCause
 {
-    /// <summary>No instance has the model, or none that has it is usable.</summary>
     Unavailable,
 
     Failed,
@@ -11,6 +9,5 @@ internal enum FallbackCause
     /// <summary>The model's instances are busy for longer than the fallback's.</summary>
     Busy,
 
-    /// <summary>The request is longer than the model's context.</summary>
     TooLong,
 }

@@ -7,15 +7,11 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>Lists the models of the whole fleet from the snapshot, with aliases.</summary>
 internal sealed class FleetInventory(IFleet fleet, ModelChains chains)
 {
     private readonly ConditionalWeakTable<FleetSnapshot, ConcurrentDictionary<InventoryKey, Inventory>> _inventories = new();
 
-    /// <summary>
-    /// The body of <c>/v1/models/{model}</c> if no server can serve it: for an alias, a model of OpenAI servers only, or one of a cold tier at zero.
-    /// </summary>
-    /// <returns>Null if an Ollama server can serve it, or there is no such model.</returns>
+    /// <summary>For an alias, a model of OpenAI servers only, or one of a cold tier at zero; null if an Ollama server can serve it.</summary>
     public ReadOnlyMemory<byte>? FindModel(Tenant tenant, string? name)
     {
         if (name is not { Length: > 0 })
@@ -39,9 +35,7 @@ internal sealed class FleetInventory(IFleet fleet, ModelChains chains)
         return Inventory.WriteOpenAI(model, name);
     }
 
-    /// <summary>The lists of the models that a tenant may use.</summary>
-    /// <param name="tenant">The tenant whose models are listed.</param>
-    /// <param name="isAwake">Whether to leave out models whose tier must be started first.</param>
+    /// <summary>The lists of the models that a tenant may use; <paramref name="isAwake"/> leaves out models whose tier must be started first.</summary>
     public Inventory For(Tenant tenant, bool isAwake)
     {
         var snapshot = fleet.Current.For(tenant.Instances);

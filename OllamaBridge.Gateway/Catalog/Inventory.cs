@@ -6,31 +6,19 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>The fleet's lists in the server's format, written once for each snapshot.</summary>
-/// <param name="Tags">Body of <c>/api/tags</c>.</param>
-/// <param name="OpenAIModels">Body of <c>/v1/models</c>.</param>
-/// <param name="Running">Body of <c>/api/ps</c>.</param>
-/// <param name="Version">Body of <c>/api/version</c>; empty until an instance has reported its version.</param>
-/// <remarks>Models that only OpenAI's API can use are in <paramref name="OpenAIModels"/> alone, so that a list has only usable models.</remarks>
+/// <summary>The fleet's lists as response bodies, written once for each snapshot. Models that only OpenAI's API can use are in <paramref name="OpenAIModels"/>
+/// alone. <paramref name="Version"/> is empty until an instance has reported its version.</summary>
 internal sealed record Inventory(
     ReadOnlyMemory<byte> Tags,
     ReadOnlyMemory<byte> OpenAIModels,
     ReadOnlyMemory<byte> Running,
     ReadOnlyMemory<byte> Version)
 {
-    /// <summary>Writes the lists of a snapshot.</summary>
-    /// <param name="snapshot">The snapshot.</param>
-    /// <param name="include">Selects models by canonical name; null for all.</param>
-    /// <param name="aliases">The aliases to list.</param>
-    /// <param name="isAwake">Whether to leave out models whose tier must be started first.</param>
+    /// <summary>Writes the lists of a snapshot. <paramref name="include"/> selects models by canonical name; null for all.</summary>
     public static Inventory Of(FleetSnapshot snapshot, Func<string, bool>? include = null, IReadOnlyList<ModelChain>? aliases = null, bool isAwake = false) =>
         Build(snapshot.Instances, include, aliases, isAwake ? [] : snapshot.Cold, snapshot.ServedDigests);
 
     /// <summary>Merges the lists of all instances. An entry has the bytes of one instance, so fields of any version pass through.</summary>
-    /// <param name="instances">The instances.</param>
-    /// <param name="include">Selects models by canonical name; null for all.</param>
-    /// <param name="aliases">The aliases to list.</param>
-    /// <param name="cold">Models to list although no instance has them.</param>
     /// <param name="digests">The served digests of the names that have several; null for none.</param>
     public static Inventory Build(
         ImmutableArray<InstanceView> instances,

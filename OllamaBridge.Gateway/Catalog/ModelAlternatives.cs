@@ -4,8 +4,7 @@ using OllamaBridge.Gateway.Fleet.Breaker;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>The models that can serve one request, in order of preference; each is used once at most.</summary>
-/// <param name="candidates">The models that the tenant may use; never empty.</param>
+/// <summary>The models that can serve one request and that the tenant may use, in order of preference; never empty. Each is used once at most.</summary>
 internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidates)
 {
     private int _at;
@@ -22,7 +21,6 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
         return true;
     }
 
-    /// <summary>Whether one of the remaining fallbacks has a usable instance.</summary>
     public bool AnyUsable(FleetSnapshot snapshot, ModelSelection selection, long now)
     {
         for (var i = _at + 1; i < candidates.Length; i++)
@@ -31,7 +29,6 @@ internal sealed class ModelAlternatives(ImmutableArray<ModelCandidate> candidate
         return false;
     }
 
-    /// <summary>Whether one of the remaining fallbacks can serve the request at once.</summary>
     public bool AnyFree(FleetSnapshot snapshot, ModelSelection selection, long now)
     {
         for (var i = _at + 1; i < candidates.Length; i++)

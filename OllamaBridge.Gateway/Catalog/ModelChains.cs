@@ -8,7 +8,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>A model that can serve a request.</summary>
 internal sealed class ModelCandidate
 {
     public ModelCandidate(string name, string? key = null)
@@ -26,29 +25,22 @@ internal sealed class ModelCandidate
     /// <summary>Whether the name's suffix selects ollama.com.</summary>
     public bool IsCloud => ModelReference.Resolve(Name).Suffix == ModelSourceSuffix.Cloud;
 
-    /// <summary>The name as a JSON string, quotes included.</summary>
     public ReadOnlyMemory<byte> Json { get; }
 }
 
-/// <summary>
-/// The configuration of one model name. <see cref="Key"/> is the canonical name. <see cref="Candidates"/> are an alias's target and then its
-/// fallbacks; for a model, only its fallbacks.
-/// </summary>
+/// <summary><see cref="Candidates"/> are an alias's target and then its fallbacks; for a model, only its fallbacks.</summary>
 internal sealed record ModelChain(
     string Name, string Key, bool IsAlias, ImmutableArray<ModelCandidate> Candidates, MemoryFailureAction OnMemoryFailure = MemoryFailureAction.Fail);
 
-/// <summary>The configured aliases and fallbacks by model name.</summary>
 internal sealed class ModelChains
 {
     private readonly Derived<ModelsOptions, Listing> _listing;
 
     public ModelChains(IOptions<ModelsOptions> options) => _listing = new Derived<ModelsOptions, Listing>(options, Read);
 
-    /// <summary>The aliases, by name.</summary>
     public ImmutableArray<ModelChain> Aliases => _listing.Value.Aliases;
 
-    /// <summary>What is configured of a name; null for nothing.</summary>
-    /// <param name="key">Its canonical spelling.</param>
+    /// <summary>The configuration of a canonical name.</summary>
     public ModelChain? Find(string key) => _listing.Value.Chains.GetValueOrDefault(key);
 
     private static Listing Read(ModelsOptions options)

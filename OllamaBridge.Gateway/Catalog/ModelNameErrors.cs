@@ -5,7 +5,6 @@ namespace OllamaBridge.Gateway.Catalog;
 /// <summary>The errors for models that the tenant may not use, and for names that cannot be resolved.</summary>
 internal static class ModelNameErrors
 {
-    /// <summary>The error for a change of a model that the tenant may not change.</summary>
     public static (int Status, string Message) NotForModel => (StatusCodes.Status403Forbidden, "this API key may not use that model");
 
     /// <summary>Imitates a server whose cloud is disabled (recording 04-cloud-model-disabled).</summary>

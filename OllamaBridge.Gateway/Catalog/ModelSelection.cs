@@ -16,19 +16,14 @@ internal sealed class ModelSelection(Operation operation, RequestBodyFeature bod
     /// <summary>The canonical name of a cloud model that no instance lists, so that any instance may serve it; null for any other model.</summary>
     public string? UnlistedKey { get; private set; }
 
-    /// <summary>The variants and fallbacks that may serve the request; null if only the requested model may.</summary>
     public ModelAlternatives? Alternatives { get; set; }
 
-    /// <summary>The model in quotas and records.</summary>
     public string NamedKey => UnlistedKey ?? Key;
 
-    /// <summary>The model's name for instances; null if the request names none.</summary>
     public string? SentName => Name ?? body.Facts.Model;
 
-    /// <summary>The part of the model's placements that the request can use.</summary>
     public ModelPart Part => PartOf(SentName);
 
-    /// <summary>The part of a model's placements that the request could use under another name.</summary>
     public ModelPart PartOf(string? name) => new(operation.Route, body.Facts.IsPlain ? name : null);
 
     /// <summary>Lets every instance serve the model, because none lists it.</summary>

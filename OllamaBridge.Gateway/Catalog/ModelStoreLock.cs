@@ -24,9 +24,7 @@ internal sealed class ModelStoreLock : IDisposable
     public ModelStoreLock(IOptions<ManagementOptions> options, IModelStoreLockStore store, TimeProvider time, ILogger<ModelStoreLock> logger) =>
         (_options, _store, _time, _logger) = (options, store, time, logger);
 
-    /// <summary>Waits for the lock, first within this gateway, then among the gateways.</summary>
-    /// <returns>Releases the lock when disposed; null if the wait took longer than <see cref="ManagementOptions.MaxWait"/>.</returns>
-    /// <exception cref="OperationCanceledException">The client disconnected.</exception>
+    /// <summary>Waits for the lock, in this gateway, then among the gateways; null after <see cref="ManagementOptions.MaxWait"/>.</summary>
     public async Task<IAsyncDisposable?> EnterAsync(CancellationToken cancellationToken)
     {
         using var timeout = new LinkedTimeout(_options.Value.MaxWait, _time, cancellationToken);

@@ -13,7 +13,6 @@ internal sealed class ModelStoreWriters(IFleet fleet)
     private const int MaxRemembered = 4096;
     private readonly ConcurrentDictionary<string, Instance> _blobs = new(StringComparer.Ordinal);
 
-    /// <summary>Remembers the instance that has an uploaded blob.</summary>
     public void Remember(string digest, Instance instance)
     {
         if (_blobs.Count >= MaxRemembered)
@@ -21,12 +20,7 @@ internal sealed class ModelStoreWriters(IFleet fleet)
         _blobs[digest] = instance;
     }
 
-    /// <summary>
-    /// Chooses the instance that has the blobs or the source model, else the first usable one by name, preferably with the model, so that the choice is stable.
-    /// </summary>
-    /// <param name="change">The change.</param>
-    /// <param name="tried">The instances that failed it; null for none.</param>
-    /// <returns>Null if there is none.</returns>
+    /// <summary>Prefers an instance with the blobs or the source model, then one with the model; of several the first by name, for a stable choice.</summary>
     public Instance? Choose(ModelChange change, IReadOnlySet<Instance>? tried)
     {
         var snapshot = fleet.Current.For(change.Tenant.Instances);
@@ -71,16 +65,12 @@ internal sealed class ModelStoreWriters(IFleet fleet)
 }
 
 /// <summary>A change of the models on disk.</summary>
-/// <param name="Operation">The operation.</param>
 /// <param name="Rest">The blob's digest; empty for other operations.</param>
-/// <param name="Tenant">The tenant, whose instances may carry out the change.</param>
 /// <param name="ModelKey">The canonical name of the changed model; empty for none.</param>
-/// <param name="SourceKey">The canonical name of the model that must be on the instance's disk: the source of a <c>create</c>, or the model of a <c>push</c>; null for none.</param>
-/// <param name="Digests">The digests of the blobs that the instance must have.</param>
+/// <param name="SourceKey">The model that must be on the instance's disk: the source of a <c>create</c>, or the model of a <c>push</c>.</param>
 internal sealed record ModelChange(
     Operation Operation, string Rest, Tenant Tenant, string ModelKey, string? SourceKey, IReadOnlyList<string> Digests)
 {
-    /// <summary>Describes the change that a request makes.</summary>
     public static ModelChange Of(OperationFeature operation, Tenant tenant, RequestBodyFeature body, string modelKey) => new(
         operation.Operation, operation.Rest, tenant, modelKey, SourceOf(operation.Operation, body), body.Facts.Digests ?? []);
 

@@ -5,11 +5,8 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Catalog;
 
-/// <summary>Reports all errors of <see cref="ModelsOptions"/>.</summary>
-/// <remarks>
-/// The fallbacks of a model are used in order; the fallbacks of a fallback are not. Two models can therefore be each other's fallbacks, but
-/// a list must not contain its own model, or any model twice.
-/// </remarks>
+/// <summary>Reports all errors of <see cref="ModelsOptions"/>. The fallbacks of a fallback are not used, so that two models can be each other's fallbacks; a
+/// list must not contain its own model, or any model twice.</summary>
 internal sealed class ModelsOptionsValidator : IValidateOptions<ModelsOptions>
 {
     // Hexadecimal digits of a SHA-256 digest; ollama list shows twelve.

@@ -13,8 +13,7 @@ internal sealed partial class RegistryRules(IOptions<ManagementOptions> options)
         : ManagementOptions.DefaultRegistries;
     private readonly bool _allowInsecure = options.Value.AllowInsecure;
 
-    /// <summary>Checks a request.</summary>
-    /// <returns>The response for a request that is refused; null for one that may go on.</returns>
+    /// <summary>The response for a request that is refused; null for one that may go on.</summary>
     public (int Status, string Message)? Check(Operation operation, in RequestFacts facts)
     {
         if (operation.Kind != OperationKind.Management || operation.Type is not (OperationType.Pull or OperationType.Push or OperationType.Create))

@@ -113,7 +113,7 @@ internal static class EventIds
 
     public static class Activation
     {
-        public const int Asked = 1600;
+        public const int ScaleUpRequested = 1600;
         public const int Awake = 1601;
         public const int Failed = 1602;
         public const int Refused = 1603;
@@ -134,7 +134,7 @@ internal static class EventIds
         public const int EndpointsAgain = 1653;
         public const int ListedAnew = 1654;
         public const int Leaves = 1655;
-        public const int NobodyFound = 1656;
+        public const int NoInstanceFound = 1656;
     }
 
     public static class Region

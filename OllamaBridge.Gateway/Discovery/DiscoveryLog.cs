@@ -23,6 +23,6 @@ internal static partial class DiscoveryLog
     [LoggerMessage(EventIds.Discovery.Leaves, LogLevel.Information, "Instance {Instance} is no longer in its group: it finishes its requests and gets no new ones")]
     public static partial void Leaves(ILogger logger, string instance);
 
-    [LoggerMessage(EventIds.Discovery.NobodyFound, LogLevel.Warning, "No instance found yet: requests get status 503 until discovery finds one")]
-    public static partial void NobodyFound(ILogger logger);
+    [LoggerMessage(EventIds.Discovery.NoInstanceFound, LogLevel.Warning, "No instance found yet: requests get status 503 until discovery finds one")]
+    public static partial void NoInstanceFound(ILogger logger);
 }

@@ -119,7 +119,7 @@ internal sealed class FleetOwner : BackgroundService, IHostedLifecycleService, I
     {
         _membership.SetListed(await _source.ListAsync(cancellationToken), isStart: true);
         if (_watches.All.Count == 0 && _source.IsSearching)
-            DiscoveryLog.NobodyFound(_logger);
+            DiscoveryLog.NoInstanceFound(_logger);
         else if (_watches.All.Count == 0)
             InstanceLog.NoInstances(_logger);
         _source.Watch(definitions => _events.Post(new DefinitionsChanged(definitions)));

@@ -84,8 +84,9 @@ internal sealed record ModelPlacement(InstanceView View, PlacementState State, s
     public DateTimeOffset ModifiedAt { get; init; }
 }
 
-/// <summary>A placement in a flat layout, for loops over thousands of them. <c>HeldLastCopy</c>: no other instance had the model in memory.</summary>
-internal readonly record struct UsablePlacement(ModelPlacement Placement, Instance Instance, PlacementState State, bool HeldLastCopy);
+/// <summary>A placement in a flat layout, for loops over thousands of them.</summary>
+/// <remarks><c>HadOnlyCopy</c>: when the snapshot was taken, the instance had a model in memory that no other instance had in memory.</remarks>
+internal readonly record struct UsablePlacement(ModelPlacement Placement, Instance Instance, PlacementState State, bool HadOnlyCopy);
 
 /// <summary>One model and the instances that have it. If a name has several digests, only those with the served digest (<see cref="ModelDigests"/>).</summary>
 internal sealed record ModelView(string Name, ModelState State, ImmutableArray<ModelPlacement> Placements)
@@ -158,7 +159,7 @@ internal sealed record ModelView(string Name, ModelState State, ImmutableArray<M
 
     /// <summary>The placements that can get requests (healthy, not draining), in the scheduler's layout.</summary>
     public ImmutableArray<UsablePlacement> Usable { get; } =
-        [.. Placements.Where(p => p.View.IsUsable).Select(p => new UsablePlacement(p, p.Instance, p.State, p.Instance.HoldsLastCopy()))];
+        [.. Placements.Where(p => p.View.IsUsable).Select(p => new UsablePlacement(p, p.Instance, p.State, p.Instance.HasOnlyCopy()))];
 
     /// <summary>For each of <see cref="Usable"/>, the instance's seed for rendezvous hashing.</summary>
     public ImmutableArray<uint> Seeds { get; } = [.. Placements.Where(p => p.View.IsUsable).Select(p => p.Instance.Seed)];

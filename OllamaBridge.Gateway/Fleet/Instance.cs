@@ -177,7 +177,8 @@ internal sealed class Instance
 
     public void AddResident(int change) => Interlocked.Add(ref _residents, change);
 
-    public bool HoldsLastCopy()
+    /// <summary>Whether a model is in this instance's memory and in no other's.</summary>
+    public bool HasOnlyCopy()
     {
         foreach (var placement in Placements)
             if (placement.IsResident && placement.Model.Copies <= 1)

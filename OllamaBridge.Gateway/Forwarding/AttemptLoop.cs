@@ -31,7 +31,7 @@ internal sealed class AttemptLoop(
                     && await fewerLayers.TryApplyAsync(call, faults, last, context.RequestAborted))
                     tries = Restart(call, faults);
                 // Another request took the slot: wait again.
-                else if (result is not { Refusal: LeaseRefusal.GaveWay })
+                else if (result is not { Refusal: LeaseRefusal.FallbackPreferred })
                 {
                     await EndAsync(context, tries, first, result);
                     return null;
@@ -96,7 +96,7 @@ internal sealed class AttemptLoop(
         var broke = tries is { LastFailure: InstanceFailure.Broken, Retained: null } && tries.Sent == tries.Tried?.Count;
         // A retried request keeps its place in the queue.
         return leases.AcquireAsync(
-            tries.Call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred, fallback.GiveWay(tries.Call));
+            tries.Call, tries.Tried ?? (tries.Full > 0 ? [] : null), broke ? InstanceFailure.Refused : tries.LastFailure, gone, tries.Preferred, fallback.AllowFallback(tries.Call));
     }
 
     private static ModelTries Restart(ForwardedCall call, FailedAttempts faults)

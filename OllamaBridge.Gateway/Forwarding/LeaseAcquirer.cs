@@ -16,9 +16,9 @@ internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, Con
     private const int BytesPerToken = 4;
 
     /// <param name="preferred">Null for any instance.</param>
-    /// <param name="giveWay">Whether another model can serve the request at once; null if it waits for this one.</param>
+    /// <param name="allowFallback">Whether another model can serve the request at once; null if it waits for this one.</param>
     public async ValueTask<LeaseResult> AcquireAsync(
-        ForwardedCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? giveWay = null)
+        ForwardedCall call, HashSet<Instance>? tried, InstanceFailure? lastFailure, CancellationToken gone, Instance? preferred = null, Func<bool>? allowFallback = null)
     {
         using var span = QueueTracing.StartQueue(call.Model.Key);
         var hasBegun = call.Response.Transcript is { HasBegun: true };
@@ -36,7 +36,7 @@ internal sealed class LeaseAcquirer(RequestQueue queue, RetryBudget retries, Con
             },
             Conversation = new ConversationHints(call.Facts.Affinity, home, Stays: home is null && call.Facts.IsLaterTurn),
             Instances = new InstanceRules { Only = call.Pinned ?? preferred, Tried = tried, NoRetry = retries.IsEmpty },
-            Wait = new WaitRules { Deadline = hasBegun ? 0 : call.Wait.Deadline, GiveWay = giveWay, Ticket = call.Wait.Ticket, Span = span },
+            Wait = new WaitRules { Deadline = hasBegun ? 0 : call.Wait.Deadline, AllowFallback = allowFallback, Ticket = call.Wait.Ticket, Span = span },
             Bytes = call.Body?.Length ?? 0,
         };
         var since = time.GetTimestamp();

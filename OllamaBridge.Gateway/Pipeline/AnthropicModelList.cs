@@ -68,12 +68,9 @@ internal static class AnthropicModelList
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <param name="Models">The models of this page.</param>
-    /// <param name="HasMore">Whether more models follow in the paging direction.</param>
     private sealed record Page(CatalogModel[] Models, bool HasMore)
     {
-        /// <summary>Reads <c>limit</c>, <c>after_id</c> and <c>before_id</c>.</summary>
-        /// <returns>Null if the query is invalid; <paramref name="mistake"/> then has the reason.</returns>
+        /// <summary>Reads <c>limit</c>, <c>after_id</c> and <c>before_id</c>; null if the query is invalid.</summary>
         public static Page? Read(IQueryCollection query, CatalogModel[] models, out string? mistake)
         {
             mistake = null;

@@ -55,8 +55,7 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
         }
     }
 
-    /// <summary>Reads and decodes the body.</summary>
-    /// <returns>Null if an error was sent.</returns>
+    /// <summary>Reads and decodes the body; null if an error was sent.</summary>
     private async Task<ReplayableBody?> ReceiveAsync(HttpContext context, Protocol protocol)
     {
         var received = await ReadAsync(context, protocol);
@@ -65,7 +64,6 @@ internal sealed class BodyStage(IOptions<LimitOptions> limits, BodyBuffer buffer
             : received;
     }
 
-    /// <returns>Null if an error was sent.</returns>
     private async Task<ReplayableBody?> ReadAsync(HttpContext context, Protocol protocol)
     {
         BodyResult result;

@@ -7,10 +7,8 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>
-/// Limits a tenant's concurrent requests at this gateway before their bodies are read, so that a tenant cannot fill the bridge's memory with
-/// bodies of requests that its limit would refuse. The quota enforces the limit over all gateways.
-/// </summary>
+/// <summary>Limits a tenant's concurrent requests at this gateway before their bodies are read, so that bodies that the limit would refuse cannot fill the
+/// memory. The quota enforces the limit over all gateways.</summary>
 internal sealed class ConcurrencyStage(QuotaMetrics metrics) : IRequestStage
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);

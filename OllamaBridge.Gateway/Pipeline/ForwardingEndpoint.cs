@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Resumption;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>Forwards a request to an instance. The end of the pipeline.</summary>
 internal sealed class ForwardingEndpoint(RequestForwarder forwarder) : IRequestStage
 {
     public Task InvokeAsync(HttpContext context, RequestDelegate next) =>

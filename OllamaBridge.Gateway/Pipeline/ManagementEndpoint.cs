@@ -70,11 +70,8 @@ internal sealed class ManagementEndpoint(
     private static Task RefuseAsync(HttpContext context, OperationFeature operation, string message) =>
         ProtocolError.WriteAsync(context, operation.Operation.Protocol, StatusCodes.Status503ServiceUnavailable, message, Retry);
 
-    /// <summary>
-    /// Responds to an upload of a blob that exists, and returns whether it did. Ollama responds without reading the body; a client that keeps sending loses
-    /// that response.
-    /// </summary>
-    /// <returns>Also the instance for the upload; null if none is usable. If no instance responds, forwarding reports the error to the client.</returns>
+    /// <summary>Responds to an upload of a blob that exists; else returns the instance for the upload, null if none is usable. Ollama responds without reading
+    /// the body; a client that keeps sending loses that response.</summary>
     private async Task<(bool IsPresent, Instance? Writer)> FindBlobAsync(HttpContext context, ModelChange change, Instance? writer)
     {
         HashSet<Instance>? gone = null;

@@ -12,7 +12,6 @@ namespace OllamaBridge.Gateway.Pipeline;
 /// <summary>Records changes of models through the model API: pull, create, copy, delete, push and unload.</summary>
 internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
 {
-    /// <summary>Stores the state of the model before the change in the request.</summary>
     public void RecordBefore(HttpContext context)
     {
         var (operation, facts) = (context.Features.GetRequiredFeature<OperationFeature>().Operation, RequestBodyFeature.Of(context).Facts);
@@ -85,7 +84,6 @@ internal sealed class ModelAudit(AuditTrail trail, IFleet fleet)
         return description;
     }
 
-    /// <summary>The model before the request changed it; null if it did not exist.</summary>
     private sealed record EarlierModel(JsonObject? Description);
 
     private static JsonObject Names(string property, IEnumerable<string> names) =>

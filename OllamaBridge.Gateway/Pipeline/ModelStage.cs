@@ -117,7 +117,6 @@ internal sealed class ModelStage(
         _ => false,
     };
 
-    /// <summary>Checks the second model that a management request names.</summary>
     private (int Status, string Message)? CheckOtherModel(in Request request)
     {
         var operation = request.Operation;
@@ -127,8 +126,7 @@ internal sealed class ModelStage(
         return reference.IsResolved && allowed.Allows(reference.Key) ? null : ModelNameErrors.NotForModel;
     }
 
-    /// <summary>Selects the model to use first: the first permitted candidate with a usable instance, or else the first permitted one.</summary>
-    /// <returns>False if the tenant may use none of them.</returns>
+    /// <summary>Selects the first permitted candidate with a usable instance, or else the first permitted one; false if there is none.</summary>
     private bool TryChoose(in Request request, FleetSnapshot snapshot, ModelChain chain, string written)
     {
         var all = chain.IsAlias ? chain.Candidates : [new ModelCandidate(written, request.Model.Key), .. chain.Candidates];
@@ -157,7 +155,6 @@ internal sealed class ModelStage(
     private static (int Status, string Message) Unknown(in Request request, string written) =>
         (StatusCodes.Status404NotFound, ProtocolError.UnknownModel(request.Operation, written));
 
-    /// <summary>The features of a request that the stage reads, and the selection that it makes.</summary>
     private readonly record struct Request(Operation Operation, Tenant Tenant, RequestBodyFeature Body, ModelSelection Model)
     {
         public RequestFacts Facts => Body.Facts;

@@ -1,6 +1,5 @@
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>Registers the stages of the pipeline.</summary>
 internal static class PipelineServiceCollectionExtensions
 {
     public static IServiceCollection AddPipeline(this IServiceCollection services) => services

@@ -5,7 +5,6 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>Reads the priority class and the deadline of a request.</summary>
 internal sealed class PriorityStage : IRequestStage
 {
     public Task InvokeAsync(HttpContext context, RequestDelegate next)

@@ -7,10 +7,7 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>
-/// Confines requests to this region if they came from a peer, so that a request makes at most one hop, or if they change models. Rejects a request
-/// that already passed through this region.
-/// </summary>
+/// <summary>Confines requests to this region if they came from a peer (at most one hop) or change models; rejects one that already passed through it.</summary>
 internal sealed class RegionStage(RegionPeers peers, IOptions<RegionOptions> options, ILogger<RegionStage> logger) : IRequestStage
 {
     private string? Self => options.Value.Self?.Trim() is { Length: > 0 } self ? self : null;

@@ -4,10 +4,7 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>
-/// Counts requests and tokens. Observable instruments read the counts on collection, which costs a request less than a synchronous
-/// instrument with listeners.
-/// </summary>
+/// <summary>Observable instruments read the counts on collection, which costs a request less than a synchronous instrument with listeners.</summary>
 internal sealed class RequestCounts
 {
     // One count for each combination of labels; the combinations are bounded.
@@ -15,7 +12,6 @@ internal sealed class RequestCounts
     private readonly ConcurrentDictionary<string, TokenCount> _tokens = new(StringComparer.Ordinal);
     private long _inFlight;
 
-    /// <summary>Creates the instruments that read the counts.</summary>
     public RequestCounts(Meter meter)
     {
         meter.CreateObservableCounter(TelemetryNames.Requests, () => _requests.Select(r => new Measurement<long>(
@@ -32,7 +28,6 @@ internal sealed class RequestCounts
 
     public void Begin() => Interlocked.Increment(ref _inFlight);
 
-    /// <summary>Ends a request, or announces its end.</summary>
     public void End() => Interlocked.Decrement(ref _inFlight);
 
     public void Add(in RequestLabels request) => Interlocked.Increment(ref _requests.GetOrAdd(request, static _ => new Count()).Value);
@@ -72,10 +67,5 @@ internal sealed class RequestCounts
     }
 }
 
-/// <summary>The labels of a request that has ended.</summary>
-/// <param name="Operation">The operation's name in the route table.</param>
-/// <param name="Protocol">The client's protocol.</param>
-/// <param name="Model">The model's label.</param>
-/// <param name="Status">HTTP status; 499 if the client disconnected before a status was sent.</param>
-/// <param name="Outcome">The outcome's label.</param>
+/// <summary>The labels of a request that has ended. <paramref name="Status"/> is 499 if the client disconnected before a status was sent.</summary>
 internal readonly record struct RequestLabels(string Operation, string Protocol, string Model, int Status, string Outcome);

@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>The instruments of requests.</summary>
 internal sealed class RequestMetrics
 {
     private static readonly double[] LatencyBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 20, 40, 80, 160, 320, 640];
@@ -44,13 +43,7 @@ internal sealed class RequestMetrics
 
     public void RecordTokens(string model, long input, long output) => _counts.AddTokens(model, input, output);
 
-    /// <summary>Records a request to a model that has ended.</summary>
-    /// <param name="operation">The operation's name in OpenTelemetry's GenAI conventions.</param>
-    /// <param name="model">The model's label.</param>
-    /// <param name="error">The outcome of a failed request; null for a success.</param>
-    /// <param name="duration">From its arrival to its end.</param>
-    /// <param name="input">Tokens of the prompt; 0 if not counted.</param>
-    /// <param name="output">Tokens of the response.</param>
+    /// <summary>Names follow OpenTelemetry's GenAI conventions. <paramref name="error"/> is null for a success.</summary>
     public void RecordOperation(string operation, string model, string? error, TimeSpan duration, long input, long output)
     {
         var tags = GenAiTags.Of(operation, model);

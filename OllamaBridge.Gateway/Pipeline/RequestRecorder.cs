@@ -8,14 +8,12 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>Writes the record of an ended request to the ledger, the metrics, the fleet page's figures and the log.</summary>
 internal sealed class RequestRecorder(
     ILedger ledger, RecentFigures recent, IFleet fleet, RequestMetrics metrics, TimeProvider time, ILogger<RequestRecorder> logger)
 {
     // nginx's status for a client that disconnected; never sent to a client.
     private const int ClientClosedRequest = 499;
 
-    /// <summary>The outcome of a request whose response had <paramref name="status"/>. Pure.</summary>
     public static RequestOutcome OutcomeOf(RequestResult result, int status)
     {
         var outcome = result.Outcome ?? status switch
@@ -28,7 +26,6 @@ internal sealed class RequestRecorder(
         return result.IsRequestFault && outcome is (RequestOutcome.Failed or RequestOutcome.Truncated) ? RequestOutcome.Rejected : outcome;
     }
 
-    /// <summary>Records an ended request. <paramref name="interruptions"/> are the labels of its interruptions; null for none.</summary>
     public void Record(HttpContext context, Operation operation, RequestResult result, RequestOutcome outcome, IReadOnlyList<string>? interruptions)
     {
         var isInference = operation.Kind == OperationKind.Inference;

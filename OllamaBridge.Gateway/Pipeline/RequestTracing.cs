@@ -7,7 +7,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>The tags of the server span of a request.</summary>
 internal static class RequestTracing
 {
     /// <summary>Completes the server span, which ASP.NET Core creates without the route.</summary>

@@ -17,10 +17,8 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>
-/// Responds to <c>POST /v1/messages/count_tokens</c>: from an instance's own tokenizer if it has the route (llama-server does, Ollama doesn't), else with an
-/// estimate that is marked as such. Takes no slot and never makes a model generate.
-/// </summary>
+/// <summary>Responds to <c>POST /v1/messages/count_tokens</c>: from an instance's own tokenizer if it has the route (llama-server does, Ollama doesn't), else
+/// with an estimate that is marked as such. Takes no slot and never makes a model generate.</summary>
 internal sealed class TokenCountEndpoint(HttpMessageInvoker client, IFleet fleet, IOptions<ResumptionOptions> options, TimeProvider time) : IRequestStage
 {
     /// <summary>The response header with the method of counting: <c>exact</c> or <c>estimate</c>.</summary>
@@ -71,7 +69,6 @@ internal sealed class TokenCountEndpoint(HttpMessageInvoker client, IFleet fleet
         return null;
     }
 
-    /// <returns>The instance's response; null if it has no count.</returns>
     private async Task<(HttpStatusCode Status, ReadOnlyMemory<byte> Body)?> QueryAsync(Instance instance, HttpContext context, ReplayableBody received)
     {
         using var timeout = new LinkedTimeout(options.Value.RenderTimeout, time, context.RequestAborted);

@@ -14,10 +14,8 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Pipeline;
 
-/// <summary>
-/// Unloads a model everywhere: <c>ollama stop</c>, and any native request with <c>keep_alive: 0</c> and no prompt, goes to every instance of this
-/// region that has the model's weights in memory. The client gets the response of one of them. No slot is needed.
-/// </summary>
+/// <summary>Unloads a model everywhere: <c>ollama stop</c>, and any native request with <c>keep_alive: 0</c> and no prompt, goes to every instance of this
+/// region that has the model's weights in memory. The client gets the response of one of them. No slot is needed.</summary>
 internal sealed class UnloadStage(HttpMessageInvoker client, IFleet fleet, ModelAudit audit, TimeProvider time, ILogger<UnloadStage> logger) : IRequestStage
 {
     // A server responds at once, and unloads when its running requests have ended.

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Quotas;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>Charges admitted requests to the virtual counters of their tenants.</summary>
 internal sealed class ChargeFactory(IOptions<QueueOptions> options)
 {
     private TokenPrices Prices => new(options.Value.InputTokenWeight, options.Value.OutputTokenWeight);

@@ -22,15 +22,9 @@ internal sealed class LeaseAllocator
         _released = () => Released?.Invoke();
     }
 
-    /// <summary>Raised when a leased slot becomes free.</summary>
     public event Action? Released;
 
-    /// <summary>Takes a lease without waiting.</summary>
-    /// <param name="model">The model and its instances.</param>
-    /// <param name="request">The request.</param>
-    /// <param name="waited">How long the request has waited, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</param>
-    /// <param name="outcome">The scheduler's outcome.</param>
-    /// <returns>Null if there is no free slot.</returns>
+    /// <summary><paramref name="waited"/> is in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
     public InstanceLease? TryTake(ModelView model, in LeaseRequest request, long waited, out SchedulingOutcome outcome)
     {
         var started = request.Wait.Span is null ? default : _time.GetWallClock();
@@ -65,7 +59,6 @@ internal sealed class LeaseAllocator
     }
 
     /// <summary>Takes a lease only if a slot is free on an instance of this region with the model in memory.</summary>
-    /// <returns>Null if there is no such slot.</returns>
     public InstanceLease? TryTakeLoaded(ModelView model, in LeaseRequest request)
     {
         // A hedge is no reason for a spill-over to another region.

@@ -3,8 +3,7 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>A lease, or the reason for its refusal.</summary>
-/// <remarks><paramref name="Lease"/> is null if refused. <paramref name="RetryAfter"/> is the time until a retry may succeed.</remarks>
+/// <summary>A lease; or, with a null <paramref name="Lease"/>, the reason for its refusal and the time until a retry may succeed.</summary>
 internal readonly record struct LeaseResult(InstanceLease? Lease, LeaseRefusal Refusal, TimeSpan RetryAfter)
 {
     /// <summary>The queue that it waited in or would have waited in; the default if no model was found.</summary>
@@ -16,6 +15,5 @@ internal readonly record struct LeaseResult(InstanceLease? Lease, LeaseRefusal R
     /// <summary>If refused: its approximate position in the queue, from 1; 0 if there is none.</summary>
     public int Position { get; init; }
 
-    /// <summary>If refused: the estimated wait; null if unknown.</summary>
     public TimeSpan? EstimatedWait { get; init; }
 }

@@ -2,8 +2,7 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>A tenant's requests in the queue, over all models, without retries.</summary>
-/// <remarks>Batch requests that were promoted count as <paramref name="Interactive"/>.</remarks>
+/// <summary>A tenant's requests in the queue, over all models, without retries. Promoted batch requests count as <paramref name="Interactive"/>.</summary>
 internal readonly record struct TenantWaiting(string Tenant, int Interactive, int Batch)
 {
     public int All => Interactive + Batch;

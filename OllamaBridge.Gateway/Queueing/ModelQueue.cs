@@ -7,14 +7,10 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>Identifies a queue: a model, and the instances that may serve it.</summary>
-/// <param name="Model">The model's canonical name; empty if any instance will do.</param>
-/// <param name="Access">The instances that may be used; null for all.</param>
-/// <param name="Part">The part of the model's instances; the default for all.</param>
-/// <param name="Stays">Whether requests wait longer for this region's instances; their own queue keeps them from blocking the other requests.</param>
+/// <summary>Identifies a queue: a model (empty if any instance will do) and the instances that may serve it. <paramref name="Stays"/>: its requests wait longer
+/// for this region's instances, in their own queue so that they don't block the others.</summary>
 internal readonly record struct QueueKey(string Model, InstanceAccess? Access = null, ModelPart Part = default, bool Stays = false)
 {
-    /// <summary>The model and the instances that may serve it; null if no instance has it.</summary>
     public ModelView? Find(FleetSnapshot fleet) => fleet.For(Access).Find(Model, Part);
 }
 
@@ -36,10 +32,8 @@ internal sealed class ModelQueue(QueueKey key)
 
     public int Count => Front.Count + _classes[0].Count + _classes[1].Count;
 
-    /// <summary>A waiting request; null if none waits.</summary>
     public Waiter? First => Front.First?.Value ?? this[Priority.Interactive].First ?? this[Priority.Batch].First;
 
-    /// <summary>The next request to serve; null if none waits.</summary>
     public Waiter? Next { get; private set; }
 
     /// <summary>The outcome for <see cref="Next"/> if it must wait, which applies to all requests behind it. Null if not yet tried.</summary>
@@ -92,8 +86,7 @@ internal sealed class ModelQueue(QueueKey key)
         }
     }
 
-    /// <summary>The approximate position of a request in the queue, from 1.</summary>
-    /// <remarks><paramref name="waiter"/> is null for a new request.</remarks>
+    /// <summary>The approximate position of a request in the queue, from 1. <paramref name="waiter"/> is null for a new request.</summary>
     public int Position(Tenant tenant, Priority priority, Waiter? waiter = null)
     {
         if (waiter is { Line: null })
@@ -154,10 +147,8 @@ internal sealed class ClassQueue
         Count--;
     }
 
-    /// <summary>The tenant's latest request; null for none.</summary>
     public Waiter? Youngest(string tenant) => Find(tenant) is >= 0 and var at ? _lines[at].Waiters.Last!.Value : null;
 
-    /// <summary>Estimates how many requests of the class are served before a request.</summary>
     public int Ahead(Tenant tenant, Waiter? waiter)
     {
         var self = Find(tenant.Id);
@@ -172,7 +163,6 @@ internal sealed class ClassQueue
         return FairShare.Ahead(own, Weight(tenant), Lines, self);
     }
 
-    /// <summary>The tenant's weight; 1 if it is not positive and finite.</summary>
     public static double Weight(Tenant tenant) => tenant.Weight is > 0 and < double.PositiveInfinity ? tenant.Weight : 1;
 
     private int Find(string tenant)

@@ -12,10 +12,8 @@ internal sealed class ModelQueues
     private readonly ConcurrentDictionary<QueueKey, ModelQueue> _queues = new();
     private int _count;
 
-    /// <summary>The number of waiting requests over all models.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>The queues with waiting requests.</summary>
     public List<ModelQueue> Busy { get; } = [];
 
     public ModelQueue Get(in QueueKey key) => _queues.TryGetValue(key, out var queue) ? queue : _queues.GetOrAdd(key, static k => new ModelQueue(k));
@@ -51,7 +49,6 @@ internal sealed class ModelQueues
         return first;
     }
 
-    /// <summary>A tenant's latest request of a class over all models; null for none.</summary>
     public Waiter? Youngest(string tenant, Priority priority)
     {
         Waiter? youngest = null;
@@ -61,7 +58,6 @@ internal sealed class ModelQueues
         return youngest;
     }
 
-    /// <summary>Counts the waiting requests of each tenant.</summary>
     public TenantWaiting[] CountByTenant()
     {
         var tenants = new Dictionary<string, TenantWaiting>(StringComparer.Ordinal);
@@ -78,10 +74,8 @@ internal sealed class ModelQueues
         return [.. tenants.Values];
     }
 
-    /// <summary>Whether queues of models that no longer exist can be dropped.</summary>
     public bool HasObsolete(FleetSnapshot fleet) => _queues.Count > fleet.Models.Count + 1;
 
-    /// <summary>Drops the queues of models that no longer exist.</summary>
     public void DropObsolete(FleetSnapshot fleet)
     {
         foreach (var (key, queue) in _queues)

@@ -2,14 +2,10 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>The number of requests that wait for one model.</summary>
-/// <remarks><paramref name="Model"/> is empty for requests that any instance can serve. <paramref name="Oldest"/> is the longest wait so far.</remarks>
+/// <summary><paramref name="Model"/> is empty for requests that any instance can serve; <paramref name="Oldest"/> is the longest wait so far.</summary>
 internal readonly record struct QueueEntry(string Model, int Waiting, TimeSpan Oldest);
 
-/// <summary>The requests that wait for one model, by tenant and class.</summary>
-/// <param name="Entry">All requests together.</param>
-/// <param name="Tenants">The tenants with waiting requests, by name. Retries are in <paramref name="Entry"/> only.</param>
-/// <param name="EstimatedWait">The estimated wait of a new request at the end of the queue; null if unknown.</param>
+/// <summary>The requests that wait for one model, by tenant and class. Retries are in <paramref name="Entry"/> only.</summary>
 internal sealed record QueueDescription(QueueEntry Entry, IReadOnlyList<TenantWaiting> Tenants, TimeSpan? EstimatedWait)
 {
     /// <summary>Describes a queue. Call it under the queue's lock.</summary>

@@ -12,9 +12,7 @@ internal sealed class QueueDispatcher(
 {
     private long Patience => (long)(options.Value.BatchPatience.TotalSeconds * time.TimestampFrequency);
 
-    /// <summary>Serves the waiting requests that can be served. If the next request of a model must wait, no request behind it is tried.</summary>
-    /// <param name="fleet">The whole fleet.</param>
-    /// <param name="tick">Whether to check all deadlines, too.</param>
+    /// <summary>Serves waiting requests; none is tried behind one of its model that must wait. A <paramref name="tick"/> also checks all deadlines.</summary>
     public void Dispatch(FleetSnapshot fleet, bool tick)
     {
         var now = time.GetTimestamp();
@@ -62,7 +60,6 @@ internal sealed class QueueDispatcher(
     }
 
     /// <remarks><paramref name="since"/> is the start, in ticks, of the wait that counts for the scheduler's SpillAfter and SwapAfter.</remarks>
-    /// <returns>Null if the request must continue to wait.</returns>
     private LeaseResult? Serve(Waiter waiter, FleetSnapshot fleet, long now, long since, out SchedulingOutcome outcome)
     {
         outcome = default;
@@ -102,7 +99,6 @@ internal sealed class QueueDispatcher(
         return true;
     }
 
-    /// <returns>The charge to the request's tenant.</returns>
     public TokenCharge Remove(Waiter waiter, bool served)
     {
         var charge = charges.ChargeLeaving(waiter, served);

@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>The instruments of the queue.</summary>
 internal sealed class QueueMetrics
 {
     private static readonly double[] WaitBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 20, 40, 80, 160, 320, 640];
@@ -22,8 +21,7 @@ internal sealed class QueueMetrics
         new KeyValuePair<string, object?>(TelemetryNames.ModelLabel, model),
         new KeyValuePair<string, object?>(TelemetryNames.TenantLabel, tenant));
 
-    /// <summary>Observes the queue's length.</summary>
-    /// <param name="read">The number of waiting requests for each model and tenant; the tenant is empty for retries, which precede all lanes.</param>
+    /// <summary>Observes the queue's length by model and tenant; the tenant is empty for retries, which precede all lanes.</summary>
     public void ObserveQueue(Func<IReadOnlyList<(string Model, string Tenant, int Waiting)>> read) => _meter.CreateObservableGauge(
         TelemetryNames.QueueLength,
         // An empty queue is a zero, not a missing series.

@@ -2,7 +2,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>Registers the queue.</summary>
 internal static class QueueServiceCollectionExtensions
 {
     public static IServiceCollection AddQueue(this IServiceCollection services)

@@ -7,7 +7,5 @@ internal sealed class QueueTicket
     internal Waiter? Waiter { get; set; }
 }
 
-/// <summary>The place of a waiting request in the queue.</summary>
-/// <param name="Position">The approximate position, from 1.</param>
-/// <param name="EstimatedWait">The estimated remaining wait; null if unknown.</param>
+/// <summary>The place of a waiting request: its approximate position, from 1, and its estimated remaining wait, null if unknown.</summary>
 internal readonly record struct QueuePlace(int Position, TimeSpan? EstimatedWait);

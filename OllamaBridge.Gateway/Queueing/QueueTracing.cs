@@ -12,21 +12,12 @@ internal static class QueueTracing
     // Lower scores do not explain a decision.
     private const int MostScores = 16;
 
-    /// <summary>Starts the span of a request's wait for an instance. It ends with a lease or a rejection.</summary>
     public static Activity? StartQueue(string model) =>
         BridgeTracing.Source.StartActivity(TelemetryNames.QueueSpan)?.SetTag(TelemetryNames.GenAiRequestModel, model);
 
-    /// <summary>
-    /// Records that the request waits for a cold tier. <paramref name="queue"/> is null without a listener; <paramref name="tier"/> is the tier.
-    /// </summary>
     public static void RecordActivation(Activity? queue, ColdTier tier) => queue?.AddEvent(new ActivityEvent(
         TelemetryNames.ActivationEvent, tags: new ActivityTagsCollection { [TelemetryNames.BridgeTier] = tier.Name }));
 
-    /// <summary>Records the choice of an instance.</summary>
-    /// <param name="queue">The span of the wait; null without a listener.</param>
-    /// <param name="started">When the decision began.</param>
-    /// <param name="model">The requested model.</param>
-    /// <param name="lease">The resulting lease.</param>
     public static void RecordDecision(Activity? queue, DateTimeOffset started, ModelView model, InstanceLease lease)
     {
         if (queue is null)

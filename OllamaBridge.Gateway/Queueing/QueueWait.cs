@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>The limits of a request's wait for a slot, and its place in the queue.</summary>
 internal sealed class QueueWait
 {
     public Priority Priority { get; init; }
@@ -14,19 +13,14 @@ internal sealed class QueueWait
     /// <summary>The end of the wait for another bridge whose queue is full, in the same ticks; 0 for no wait.</summary>
     public long RoomUntil { get; init; }
 
-    /// <summary>The id by which the client can find it in the queue; null if the client did not request one.</summary>
     public QueueTicket? Ticket { get; init; }
 
     /// <summary>Its place in the queue; the default until it requests an instance.</summary>
     public QueueKey Queue { get; set; }
 
-    /// <summary>The tokens charged to its tenant and the part still to be settled.</summary>
     public TokenCharge Charge { get; set; }
 
-    /// <summary>Settles the tenant's charge, once.</summary>
-    /// <param name="answered">Whether an instance responded; if not, the charge is refunded.</param>
-    /// <param name="inputTokens">As counted by the instance; 0 if it reported none.</param>
-    /// <param name="outputTokens">As counted by the instance, or the tokens up to an interruption.</param>
+    /// <summary>Settles the tenant's charge, once. See <see cref="TokenCharge.Settle"/>.</summary>
     public void SettleCharge(bool answered, long inputTokens, long outputTokens)
     {
         var charge = Charge;

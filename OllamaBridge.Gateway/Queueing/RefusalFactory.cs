@@ -4,15 +4,10 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>Creates refusals with the estimates that they contain.</summary>
 internal sealed class RefusalFactory(ModelQueues queues, WaitEstimator estimates)
 {
     private static readonly TimeSpan NoInstancesRetryAfter = TimeSpan.FromSeconds(5);
 
-    /// <summary>Refuses a request for a model that no instance can serve.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="fleet">The whole fleet.</param>
-    /// <param name="isOtherDigest">Whether the model exists, but no instance has the required digest.</param>
     public LeaseResult WithoutModel(in LeaseRequest request, FleetSnapshot fleet, bool isOtherDigest)
     {
         var allowed = fleet.For(request.Owner.Instances);
@@ -24,19 +19,16 @@ internal sealed class RefusalFactory(ModelQueues queues, WaitEstimator estimates
             : LeaseRefusal.NoneHealthy);
     }
 
-    /// <summary>Refuses a request without a place in a queue.</summary>
     public LeaseResult Create(LeaseRefusal refusal) => new(null, refusal, refusal switch
     {
         LeaseRefusal.NoInstances => NoInstancesRetryAfter,
         LeaseRefusal.Stopped => GracefulStop.RetryAfter,
-        LeaseRefusal.NotServed or LeaseRefusal.UnknownModel or LeaseRefusal.AllTried or LeaseRefusal.GaveWay => TimeSpan.Zero,
+        LeaseRefusal.NotServed or LeaseRefusal.UnknownModel or LeaseRefusal.AllTried or LeaseRefusal.FallbackPreferred => TimeSpan.Zero,
         _ => estimates.RetryAfter(queues.Count),
     });
 
-    /// <summary>Refuses a waiting request.</summary>
     public LeaseResult Create(LeaseRefusal refusal, Waiter waiter) => Create(refusal, waiter.Queue, waiter.Tenant, waiter.Class, waiter);
 
-    /// <summary>Refuses a request that would wait in a queue.</summary>
     public LeaseResult Create(LeaseRefusal refusal, ModelQueue queue, Tenant tenant, Priority priority, Waiter? waiter = null)
     {
         if (refusal is not (LeaseRefusal.DeadlinePassed or LeaseRefusal.DeadlineTooSoon or LeaseRefusal.WaitedTooLong or LeaseRefusal.PushedOut or LeaseRefusal.QueueFull))

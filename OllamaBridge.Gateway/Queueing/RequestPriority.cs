@@ -3,10 +3,7 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>A request's priority class and deadline.</summary>
-/// <param name="Priority">The priority class.</param>
-/// <param name="Deadline">The longest wait for a slot after arrival; null for the queue's own limit.</param>
-/// <param name="Fault">The error in the request's headers, as text for the client; null for none.</param>
+/// <summary>The priority class, the longest wait for a slot (null for the queue's own limit), and the error in the headers, as text for the client.</summary>
 internal sealed record RequestPriority(Priority Priority, TimeSpan? Deadline, string? Fault)
 {
     /// <summary>The requested class: <c>interactive</c> or <c>batch</c>.</summary>

@@ -4,14 +4,8 @@ using OllamaBridge.Gateway.Scheduling;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>
-/// Grants leases. A request gets a lease at once if an instance has a free slot. Otherwise it waits here until a slot becomes free. For each model,
-/// the tenant that has received the least service goes first; a tenant's own requests are served in order of arrival.
-/// </summary>
-/// <remarks>
-/// <see cref="ModelQueues"/> and <see cref="Quotas.FairShare"/> decide the order, <see cref="WaitPolicy"/> how long a request waits, and
-/// <see cref="LoadSheddingPolicy"/> which request leaves a full queue.
-/// </remarks>
+/// <summary>Grants leases; a request waits here until a slot becomes free. For each model, the tenant that has received the least service goes first; a
+/// tenant's own requests are served in order of arrival.</summary>
 internal sealed class RequestQueue : IDisposable
 {
     // The interval for checking deadlines and waits while requests wait.
@@ -59,10 +53,7 @@ internal sealed class RequestQueue : IDisposable
 
     private QueueOptions Settings => _options.Value;
 
-    /// <summary>Gets a lease, and waits for it if necessary.</summary>
-    /// <param name="request">The request's requirements.</param>
-    /// <param name="cancellationToken">Canceled when the client disconnects; the request leaves the queue at once.</param>
-    /// <exception cref="OperationCanceledException">The client disconnected.</exception>
+    /// <summary>Gets a lease, and waits for it if necessary. On cancellation the request leaves the queue at once.</summary>
     public ValueTask<LeaseResult> AcquireAsync(in LeaseRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -85,19 +76,14 @@ internal sealed class RequestQueue : IDisposable
         return WaitAsync(request, key, model, cancellationToken);
     }
 
-    /// <summary>
-    /// Takes a lease on another instance for a request whose first instance is slow. Succeeds only if no request waits for a slot, and a slot is free
-    /// on an instance with the model in memory. The tenant is not charged.
-    /// </summary>
-    /// <param name="request">The request; its first instance is in <see cref="InstanceRules.Tried"/>.</param>
-    /// <returns>Null if there is no such slot.</returns>
+    /// <summary>Takes a lease on another instance for a request whose first instance, in <see cref="InstanceRules.Tried"/>, is slow; null if a request waits
+    /// for a slot, or no slot is free on an instance with the model in memory. The tenant is not charged.</summary>
     public InstanceLease? TryHedge(in LeaseRequest request) =>
         AnyWaitsForASlot() || request.Find(_fleet.Current, out _) is not { } model ? null : _leases.TryTakeLoaded(model, request);
 
     /// <summary>Records how long a request occupied a slot, for estimates of waits. A null <paramref name="key"/> counts for all models only.</summary>
     public void RecordService(TimeSpan duration, QueueKey? key = null) => _estimates.RecordService(duration, key is { } known ? _queues.Find(known) : null);
 
-    /// <summary>The place of a waiting request; null if it does not wait.</summary>
     public QueuePlace? Locate(QueueTicket? ticket)
     {
         if (ticket is null)
@@ -125,7 +111,6 @@ internal sealed class RequestQueue : IDisposable
         }
     }
 
-    /// <summary>Counts the requests that wait for a tier.</summary>
     public TierDemand DemandOn(ColdTier tier)
     {
         if (Count == 0)
@@ -142,7 +127,6 @@ internal sealed class RequestQueue : IDisposable
                 _dispatcher.EndAll(queue, new LeaseResult(null, LeaseRefusal.StartRefused, retryAfter));
     }
 
-    /// <summary>Refuses all waiting and future requests, because the gateway stops.</summary>
     public void Close()
     {
         lock (_lock)
@@ -202,12 +186,12 @@ internal sealed class RequestQueue : IDisposable
     /// <summary>Refuses a new request that may not wait. If the queue is full, another request may leave instead.</summary>
     private LeaseResult? RefuseArrival(in LeaseRequest request, ModelQueue queue)
     {
-        var (tenant, priority, deadline, giveWay) = (request.Owner.Tenant, request.Owner.Priority, request.Wait.Deadline, request.Wait.GiveWay);
-        if (deadline != 0 || giveWay is not null)
+        var (tenant, priority, deadline, allowFallback) = (request.Owner.Tenant, request.Owner.Priority, request.Wait.Deadline, request.Wait.AllowFallback);
+        if (deadline != 0 || allowFallback is not null)
         {
             var estimate = _estimates.WaitAt(queue, queue.Position(tenant, priority));
             TimeSpan? untilDeadline = deadline == 0 ? null : _time.GetElapsedTime(_time.GetTimestamp(), deadline);
-            if (WaitPolicy.CheckArrival(estimate, untilDeadline, giveWay, Settings) is not LeaseRefusal.None and var refusal)
+            if (WaitPolicy.CheckArrival(estimate, untilDeadline, allowFallback, Settings) is not LeaseRefusal.None and var refusal)
                 return _refusals.Create(refusal, queue, tenant, priority);
         }
 

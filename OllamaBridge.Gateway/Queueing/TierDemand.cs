@@ -2,11 +2,9 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>The waiting requests for the models of a cold tier.</summary>
-/// <remarks><paramref name="Starving"/> counts those of them that no running instance can serve.</remarks>
+/// <summary>The waiting requests for a cold tier's models; <paramref name="Starving"/> counts those that no running instance can serve.</summary>
 internal readonly record struct TierDemand(int Waiting, int Starving)
 {
-    /// <summary>Counts the requests for a tier.</summary>
     public static TierDemand Of(ColdTier tier, List<ModelQueue> queues, FleetSnapshot fleet)
     {
         var (waiting, starving) = (0, 0);

@@ -3,14 +3,12 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>Estimates waits from recent service times and the fleet's slots.</summary>
 internal sealed class WaitEstimator(IFleet fleet)
 {
     // Seconds. Longer estimates are cut to this.
     private const double MaxEstimate = 86_400;
     private readonly Ewma _serviceSeconds = new(0.1);
 
-    /// <summary>Records how long a request occupied a slot. A null <paramref name="queue"/> counts for all models only.</summary>
     public void RecordService(TimeSpan duration, ModelQueue? queue)
     {
         _serviceSeconds.Add(duration.TotalSeconds);
@@ -18,7 +16,6 @@ internal sealed class WaitEstimator(IFleet fleet)
     }
 
     /// <summary>Estimates the wait at a position: the position times the recent service time, divided by the slots of the model's instances.</summary>
-    /// <returns>Null if unknown.</returns>
     public TimeSpan? WaitAt(ModelQueue queue, int position)
     {
         var service = double.IsNaN(queue.Service.Value) ? _serviceSeconds.Value : queue.Service.Value;
@@ -29,9 +26,7 @@ internal sealed class WaitEstimator(IFleet fleet)
         return double.IsNaN(service) || slots == 0 ? null : TimeSpan.FromSeconds(Math.Min(service * position / slots, MaxEstimate));
     }
 
-    /// <summary>
-    /// Estimates the time until a place is free: the number of waiting requests times the recent service time, divided by the fleet's slots; 1 to 60 s.
-    /// </summary>
+    /// <summary>The time until a place is free: waiting requests times the recent service time, divided by the fleet's slots; 1 to 60 s.</summary>
     public TimeSpan RetryAfter(int waiting)
     {
         var slots = 0;

@@ -1,14 +1,12 @@
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>The progress of a wait.</summary>
 internal readonly record struct WaitProgress
 {
     public TimeSpan Waited { get; init; }
 
     public bool IsPastDeadline { get; init; }
 
-    /// <summary>See <see cref="WaitRules.GiveWay"/>.</summary>
-    public Func<bool>? GiveWay { get; init; }
+    public Func<bool>? AllowFallback { get; init; }
 
     /// <summary>The time since which no usable instance has the model; null while one has.</summary>
     public TimeSpan? WithoutInstance { get; init; }
@@ -23,27 +21,19 @@ internal readonly record struct WaitProgress
 /// <summary>Decides whether a request may wait, and for how long. Pure.</summary>
 internal static class WaitPolicy
 {
-    /// <summary>Checks a new request.</summary>
-    /// <param name="estimate">Its estimated wait; null if unknown.</param>
-    /// <param name="untilDeadline">The time until its deadline; null for no deadline.</param>
-    /// <param name="giveWay">See <see cref="WaitRules.GiveWay"/>.</param>
-    /// <param name="options">The queue's limits.</param>
-    /// <returns><see cref="LeaseRefusal.None"/> if it may wait.</returns>
-    public static LeaseRefusal CheckArrival(TimeSpan? estimate, TimeSpan? untilDeadline, Func<bool>? giveWay, QueueOptions options)
+    public static LeaseRefusal CheckArrival(TimeSpan? estimate, TimeSpan? untilDeadline, Func<bool>? allowFallback, QueueOptions options)
     {
         if (estimate > untilDeadline)
             return LeaseRefusal.DeadlineTooSoon;
-        return giveWay is not null && estimate > options.FallbackAfter && giveWay() ? LeaseRefusal.GaveWay : LeaseRefusal.None;
+        return allowFallback is not null && estimate > options.FallbackAfter && allowFallback() ? LeaseRefusal.FallbackPreferred : LeaseRefusal.None;
     }
 
-    /// <summary>Checks a waiting request.</summary>
-    /// <returns><see cref="LeaseRefusal.None"/> if it continues to wait.</returns>
     public static LeaseRefusal CheckWait(in WaitProgress wait, QueueOptions options)
     {
         if (wait.IsPastDeadline)
             return LeaseRefusal.DeadlinePassed;
-        if (wait.GiveWay is { } giveWay && wait.Waited >= options.FallbackAfter && giveWay())
-            return LeaseRefusal.GaveWay;
+        if (wait.AllowFallback is { } allowFallback && wait.Waited >= options.FallbackAfter && allowFallback())
+            return LeaseRefusal.FallbackPreferred;
         if (wait.Waited - wait.Starting >= options.MaxWait)
             return LeaseRefusal.WaitedTooLong;
         if (wait.WithoutInstance is not { } without)

@@ -4,7 +4,6 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Queueing;
 
-/// <summary>A request in the queue.</summary>
 internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState model, long since, long order)
 {
     private readonly TaskCompletionSource<LeaseResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -22,7 +21,6 @@ internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState 
 
     public ModelQueue Queue { get; } = queue;
 
-    /// <summary>The model's state, which counts its waiting requests.</summary>
     public ModelState Model { get; } = model;
 
     /// <summary>The arrival, in <see cref="TimeProvider.GetTimestamp"/>'s ticks.</summary>
@@ -37,17 +35,14 @@ internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState 
     /// <summary>Its node in the line or at the front; null after it has left the queue.</summary>
     public LinkedListNode<Waiter>? Node { get; set; }
 
-    /// <summary>The tier to start if no instance has the model; null for none.</summary>
     public ColdTier? Tier { get; init; }
 
-    /// <summary>Whether no usable instance has the model.</summary>
     public bool LacksInstance => _withoutInstanceSince != 0;
 
     public Task<LeaseResult> Result => _done.Task;
 
     public bool IsPastDeadline(long now) => Request.Wait.Deadline != 0 && now >= Request.Wait.Deadline;
 
-    /// <summary>Records whether an instance could serve the request.</summary>
     public void NoteOutcome(SchedulingOutcome outcome, long now, TimeProvider time)
     {
         if (outcome == SchedulingOutcome.NoneUsable)
@@ -62,10 +57,6 @@ internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState 
         _withoutInstanceSince = 0;
     }
 
-    /// <summary>Describes the wait.</summary>
-    /// <param name="now">The time, in ticks.</param>
-    /// <param name="isStarting">Whether the tier is being started.</param>
-    /// <param name="time">The clock that <paramref name="now"/> is from.</param>
     public WaitProgress Progress(long now, bool isStarting, TimeProvider time)
     {
         TimeSpan? without = LacksInstance ? time.GetElapsedTime(_withoutInstanceSince, now) : null;
@@ -73,7 +64,7 @@ internal sealed class Waiter(LeaseRequest request, ModelQueue queue, ModelState 
         {
             Waited = time.GetElapsedTime(Since, now),
             IsPastDeadline = IsPastDeadline(now),
-            GiveWay = Request.Wait.GiveWay,
+            AllowFallback = Request.Wait.AllowFallback,
             WithoutInstance = without,
             Starting = Tier is null ? TimeSpan.Zero : _started + (without ?? TimeSpan.Zero),
             StartTimeout = isStarting ? Tier?.StartTimeout : null,

@@ -3,8 +3,7 @@ using OllamaBridge.Gateway.Protocols;
 
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>Checks a request against the caps. Pure.</summary>
-/// <remarks>Only values in the request are checked. The bridge never changes a request, and a server's defaults are not capped.</remarks>
+/// <summary>Checks a request against the caps. The bridge never changes a request, and a server's defaults are not capped. Pure.</summary>
 internal static class Caps
 {
     /// <returns>The error text for the client; null if the request is within the caps.</returns>

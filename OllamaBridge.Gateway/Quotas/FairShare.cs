@@ -17,8 +17,7 @@ internal interface IContender
 /// <summary>Decides which tenant is served next. Pure.</summary>
 internal static class FairShare
 {
-    /// <summary>Selects the tenant with the smallest counter; among equals, the one with the oldest request.</summary>
-    /// <returns>Its index; -1 if no tenant waits.</returns>
+    /// <summary>The index of the tenant with the smallest counter; among equals, of the one with the oldest request; -1 if no tenant waits.</summary>
     public static int Next<T>(ReadOnlySpan<T> contenders)
         where T : IContender
     {
@@ -36,14 +35,8 @@ internal static class FairShare
         return next;
     }
 
-    /// <summary>
-    /// Estimates how many requests are served before a request: the earlier ones of its own tenant, and of each other tenant as many as its share
-    /// allows meanwhile.
-    /// </summary>
-    /// <param name="own">Requests of the same tenant that are ahead of it.</param>
-    /// <param name="weight">Its tenant's weight.</param>
-    /// <param name="others">The tenants that wait.</param>
-    /// <param name="self">The index of its own tenant among them; -1 for none.</param>
+    /// <summary>Estimates how many requests are served before a request: the earlier ones of its own tenant, and of each other tenant as many as its share
+    /// allows meanwhile. <paramref name="self"/> is the index of its own tenant; -1 for none.</summary>
     public static int Ahead<T>(int own, double weight, ReadOnlySpan<T> others, int self)
         where T : IContender
     {

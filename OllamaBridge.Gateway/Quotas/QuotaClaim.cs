@@ -1,10 +1,6 @@
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>The input for claiming a part of one limit.</summary>
-/// <remarks>
-/// <paramref name="Pending"/> is the amount that waiting requests need, <paramref name="Recent"/> the amount that this gateway admitted recently.
-/// <paramref name="OthersUsed"/> is the use of other gateways as last reported.
-/// </remarks>
+/// <summary><paramref name="Pending"/> is the amount that waiting requests need, <paramref name="Recent"/> the amount admitted recently.</summary>
 internal readonly record struct QuotaWish(long Limit, long Used, long Pending, double Recent, long OthersUsed, int Gateways);
 
 /// <summary>Divides a limit among the gateways. Pure.</summary>
@@ -14,11 +10,8 @@ internal static class QuotaPortions
     private const double Least = 0.25;
     private const double Decay = 0.8;
 
-    /// <summary>The amount to claim: the use, the pending needs, and room for twice the recent amount.</summary>
-    /// <remarks>
-    /// The room is at most this gateway's part of half of the unclaimed amount. Therefore, if little is left, no gateway reserves an amount that
-    /// another one needs, and the remaining amount is claimed per request.
-    /// </remarks>
+    /// <summary>The amount to claim: the use, the pending needs, and room for twice the recent amount. The room is at most this gateway's part of half of the
+    /// unclaimed amount: if little is left, no gateway reserves what another one needs.</summary>
     public static long Request(in QuotaWish wish)
     {
         var needed = wish.Used + wish.Pending;
@@ -28,12 +21,11 @@ internal static class QuotaPortions
     }
 
     /// <summary>The granted amount: up to the amount that others have not claimed, and never less than the use.</summary>
-    public static long Grant(long limit, long used, long asked, long others) => Math.Max(0, Math.Max(used, Math.Min(asked, limit - others)));
+    public static long Grant(long limit, long used, long requested, long others) => Math.Max(0, Math.Max(used, Math.Min(requested, limit - others)));
 
     /// <summary>A gateway's share while the shared state is unreachable: an even one, at least 1.</summary>
     public static long EvenShare(long limit, int gateways) => Math.Max(1, limit / Math.Max(1, gateways));
 
-    /// <summary>Updates the recent amount at the end of an interval in which <paramref name="now"/> was admitted.</summary>
     public static double Lately(double before, long now) => Math.Max(now, before * Decay) is >= Least and var recent ? recent : 0;
 }
 
@@ -48,22 +40,17 @@ internal sealed class QuotaClaim(QuotaLimit kind)
     /// <summary>The amount that it may use; for requests per second, the permits that it has.</summary>
     public long Held { get; set; }
 
-    /// <summary>The use of other gateways, from the last response.</summary>
     public long OthersUsed { get; private set; }
 
-    /// <summary>Tokens that other gateways have spent, which are part of <see cref="OthersUsed"/>.</summary>
     public long OthersSpent { get; private set; }
 
     /// <summary>Permits that no gateway had, from the last response.</summary>
     public double Left { get; private set; }
 
-    /// <summary>The use and the requested claim in the last report.</summary>
-    public (long Used, long Asked) Reported { get; private set; }
+    public (long Used, long Requested) Reported { get; private set; }
 
-    /// <summary>The amount admitted recently.</summary>
     public double Recent => Math.Max(_recent, _admitted);
 
-    /// <summary>Records an admitted amount.</summary>
     public void Admit(long amount) => _admitted += amount;
 
     /// <summary>Ends an interval.</summary>
@@ -73,14 +60,13 @@ internal sealed class QuotaClaim(QuotaLimit kind)
     public void Rest() => (_recent, _admitted) = (0, 0);
 
     /// <summary>Releases the part of the claim that the next report doesn't ask for. Must precede the report, or two gateways could use that part.</summary>
-    public void Report(long used, long asked)
+    public void Report(long used, long requested)
     {
-        Reported = (used, asked);
+        Reported = (used, requested);
         if (kind != QuotaLimit.Requests)
-            Held = Math.Min(Held, asked);
+            Held = Math.Min(Held, requested);
     }
 
-    /// <summary>Applies the response to a report.</summary>
     public void Apply(in QuotaGrant grant)
     {
         (OthersUsed, OthersSpent, Left) = (grant.OthersUsed, grant.OthersSpent, grant.Left);

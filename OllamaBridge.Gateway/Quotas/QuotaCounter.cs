@@ -2,14 +2,10 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>A time on a monotonic clock and in UTC.</summary>
-/// <remarks><paramref name="Elapsed"/> counts from an arbitrary start.</remarks>
+/// <summary>A time on a monotonic clock, from an arbitrary start, and in UTC.</summary>
 internal readonly record struct QuotaMoment(TimeSpan Elapsed, DateTime Utc);
 
-/// <summary>The use of one set of limits by other gateways, as last reported.</summary>
-/// <param name="Minute">Tokens in the minute, spent and reserved.</param>
-/// <param name="Day">Tokens in the day, spent and reserved.</param>
-/// <param name="Permits">Permits of requests per second available over all gateways; null if this gateway counts them itself.</param>
+/// <summary>The use by other gateways, as last reported. <paramref name="Permits"/> is null if this gateway counts them itself.</summary>
 internal readonly record struct QuotaElsewhere(long Minute, long Day, double? Permits);
 
 /// <summary>This gateway's use of one set of limits. Not thread-safe: guarded by the tenant's lock.</summary>
@@ -19,7 +15,7 @@ internal sealed class QuotaCounter
     public static readonly TimeSpan Minute = TimeSpan.FromSeconds(Seconds);
 
     /// <summary>The retry time if a request must end first, because that time is unknown.</summary>
-    public static readonly TimeSpan SomebodyEnds = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan UnknownWait = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     // Any 60 seconds touch 61 whole seconds: the current one and the 60 before it.
@@ -35,18 +31,15 @@ internal sealed class QuotaCounter
     private double _permits = double.MaxValue;
     private TimeSpan _filledAt;
 
-    /// <summary>Tokens of ended requests within the last minute.</summary>
     public long SpentInMinute => _minute;
 
     /// <summary>Tokens of ended requests in the current UTC day.</summary>
     public long SpentInDay => _day;
 
-    /// <summary>Tokens reserved for requests in flight.</summary>
     public long Reserved => _reserved;
 
     public int InFlight => _inFlight;
 
-    /// <summary>Removes tokens that no longer count.</summary>
     public void Advance(in QuotaMoment now)
     {
         var second = now.Elapsed.Ticks / TimeSpan.TicksPerSecond;
@@ -83,11 +76,11 @@ internal sealed class QuotaCounter
     public QuotaRefusal CheckUse(UsageLimits limits, long tokens, bool ofModel, in QuotaMoment now)
     {
         if (tokens > 0 && limits.TokensPerDay is { } day && _day + _reserved + tokens > day)
-            return new QuotaRefusal(QuotaLimit.Day, day, ofModel, tokens > day ? null : _day + tokens > day ? UntilTomorrow(now) : SomebodyEnds);
+            return new QuotaRefusal(QuotaLimit.Day, day, ofModel, tokens > day ? null : _day + tokens > day ? UntilTomorrow(now) : UnknownWait);
         if (tokens > 0 && limits.TokensPerMinute is { } minute && _minute + _reserved + tokens > minute)
             return new QuotaRefusal(QuotaLimit.Minute, minute, ofModel, tokens > minute ? null : UntilFree(_minute + tokens - minute, now));
         if (limits.ConcurrentRequests is { } most && _inFlight >= most)
-            return new QuotaRefusal(QuotaLimit.Concurrency, most, ofModel, SomebodyEnds);
+            return new QuotaRefusal(QuotaLimit.Concurrency, most, ofModel, UnknownWait);
         return default;
     }
 
@@ -102,7 +95,6 @@ internal sealed class QuotaCounter
         _permits -= permits;
     }
 
-    /// <summary>Replaces the reserved tokens of an ended request by the used ones.</summary>
     public void Settle(long reserved, long used, in QuotaMoment now)
     {
         Advance(now);
@@ -128,7 +120,6 @@ internal sealed class QuotaCounter
         return new QuotaLevels(requests, QuotaLevel.Tighter(minute, day));
     }
 
-    /// <summary>The size of a burst at a rate per second: at least one request.</summary>
     public static double Burst(double rate) => Math.Max(1, rate);
 
     /// <summary>The time until this many permits are refilled, at most a day.</summary>
@@ -136,7 +127,6 @@ internal sealed class QuotaCounter
 
     public static TimeSpan UntilTomorrow(in QuotaMoment now) => now.Utc.Date.AddDays(1) - now.Utc;
 
-    /// <summary>The time until this many tokens no longer count for the minute.</summary>
     private TimeSpan UntilFree(long tokens, in QuotaMoment now)
     {
         for (var second = _second - Seconds + 1; second <= _second && tokens > 0; second++)
@@ -146,7 +136,7 @@ internal sealed class QuotaCounter
                 return (second + Seconds) * Second - now.Elapsed;
         }
 
-        return SomebodyEnds;
+        return UnknownWait;
     }
 
     /// <summary>The time until no tokens count for the minute; a whole minute if tokens are reserved or other gateways have used some.</summary>

@@ -52,6 +52,5 @@ internal static class QuotaHeaders
             : Duration(known.Reset);
     }
 
-    /// <summary>The header names of one protocol.</summary>
     private sealed record Names(string Limit, string Remaining, string Reset);
 }

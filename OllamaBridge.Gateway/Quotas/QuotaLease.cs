@@ -3,9 +3,7 @@ using System.Threading.RateLimiting;
 
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>A request's reservation of its tenant's limits, until it is settled; or the reason for its refusal.</summary>
-/// <param name="refusal">The reason; the default if the reservation was made.</param>
-/// <param name="levels">The levels of the limits, including this reservation.</param>
+/// <summary>A request's reservation of its tenant's limits, until it is settled, and their levels with it; or the reason for its refusal.</summary>
 internal class QuotaLease(QuotaRefusal refusal, QuotaLevels levels) : RateLimitLease
 {
     private int _settled;

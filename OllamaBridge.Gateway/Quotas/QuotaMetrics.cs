@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>The instruments of the tenants' quotas.</summary>
 internal sealed class QuotaMetrics(IMeterFactory meters)
 {
     private readonly Counter<long> _refusals = meters.Create(TelemetryNames.Meter)

@@ -7,11 +7,9 @@ using OllamaBridge.Gateway.Tenants;
 
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>Reserves the quotas of tenants for requests.</summary>
 internal sealed class QuotaReservations(IQuotaStore store, IOptions<CapOptions> options, TimeProvider time)
 {
-    /// <summary>Reserves a tenant's quota for a request with <paramref name="modelKey"/>, and writes the quota headers of its response.</summary>
-    /// <returns>A lease, acquired or refused, and the number of tokens that the request may need. The request has no reservation if it was refused.</returns>
+    /// <summary>Reserves a tenant's quota, and writes the quota headers of the response. Also returns the number of tokens that the request may need.</summary>
     public async ValueTask<(QuotaLease Lease, long Tokens)> AcquireAsync(HttpContext context, Tenant tenant, string modelKey)
     {
         var operation = context.Features.GetRequiredFeature<OperationFeature>().Operation;
@@ -33,9 +31,7 @@ internal sealed class QuotaReservations(IQuotaStore store, IOptions<CapOptions> 
         return (lease, tokens);
     }
 
-    /// <summary>Moves the reservation of an admitted request to another model: settles the old one with 0 tokens and makes a new one.</summary>
-    /// <remarks>If neither model has its own limits, the reservation is for all models together and stays.</remarks>
-    /// <returns>False if the tenant's limits have no room for the other model; the request has no reservation then.</returns>
+    /// <summary>Moves the reservation to another model; it stays if neither model has limits. False if there is no room; it is settled then.</summary>
     public async ValueTask<bool> TryMoveAsync(HttpContext context, Tenant tenant, string fromModel, string toModel)
     {
         var limits = tenant.Limits;

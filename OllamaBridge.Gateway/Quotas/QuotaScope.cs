@@ -6,7 +6,6 @@ namespace OllamaBridge.Gateway.Quotas;
 /// <summary>The information about other gateways that a decision is based on.</summary>
 internal enum QuotaKnowledge
 {
-    /// <summary>There are no other gateways.</summary>
     Alone,
 
     /// <summary>This gateway's claims, without a call to the shared state.</summary>
@@ -15,19 +14,12 @@ internal enum QuotaKnowledge
     /// <summary>The shared state's response for this decision.</summary>
     Answered,
 
-    /// <summary>The shared state is unreachable.</summary>
     Lost,
 }
 
 /// <summary>The input of a decision, besides this gateway's own counts.</summary>
-/// <param name="Knowledge">The available information.</param>
-/// <param name="Gateways">The number of gateways, as last known.</param>
-/// <param name="FailClosed">Whether requests that may exceed a limit are refused.</param>
 /// <param name="IsCareful">Whether some gateways may not have reported their use yet.</param>
 /// <param name="Silence">The time since this tenant's claims were last confirmed.</param>
-/// <param name="Timeout">How long a gateway counts after its last report.</param>
-/// <param name="IsOfToday">Whether the claims were confirmed in the current UTC day.</param>
-/// <param name="Now">The time.</param>
 internal readonly record struct QuotaSituation(
     QuotaKnowledge Knowledge, int Gateways, bool FailClosed, bool IsCareful, TimeSpan Silence, TimeSpan Timeout, bool IsOfToday, QuotaMoment Now)
 {
@@ -42,8 +34,7 @@ internal readonly record struct QuotaSituation(
     };
 }
 
-/// <summary>One set of a tenant's limits, with this gateway's use and claims. Not thread-safe: guarded by the tenant's lock.</summary>
-/// <param name="model">Canonical name of the limited model; empty for all models together.</param>
+/// <summary>One set of a tenant's limits; <paramref name="model"/> is empty for all models together. Guarded by the tenant's lock.</summary>
 internal sealed class QuotaScope(string model)
 {
     // Ordered by how long a limit refuses requests once it is reached, longest first.
@@ -55,11 +46,9 @@ internal sealed class QuotaScope(string model)
 
     public QuotaCounter Counter { get; } = new();
 
-    /// <summary>Whether nothing is counted or claimed, so that the scope can be dropped.</summary>
     public bool IsIdle => Counter is { InFlight: 0, Reserved: 0, SpentInMinute: 0, SpentInDay: 0 } && _permits is { Held: 0, Recent: 0 }
         && Array.TrueForAll(_claims, c => c is { Held: 0, Reported: (0, 0), Recent: 0 });
 
-    /// <summary>Applies the current limits and advances the counters to the current time.</summary>
     public void Prepare(UsageLimits limits, in QuotaSituation at)
     {
         _limits = limits;
@@ -70,7 +59,6 @@ internal sealed class QuotaScope(string model)
             Counter.Fill(limits.RequestsPerSecond / at.Gateways, at.Now);
     }
 
-    /// <summary>Checks the request against this gateway's own use.</summary>
     public QuotaRefusal CheckOwn(long tokens, in QuotaSituation at)
     {
         var refusal = Counter.CheckUse(_limits, tokens, model.Length > 0, at.Now);
@@ -79,7 +67,6 @@ internal sealed class QuotaScope(string model)
             : refusal;
     }
 
-    /// <summary>Checks the request against this gateway's claims.</summary>
     public QuotaRefusal CheckShared(long tokens, in QuotaSituation at)
     {
         foreach (var claim in _claims)
@@ -127,7 +114,6 @@ internal sealed class QuotaScope(string model)
         }
     }
 
-    /// <summary>Ends an interval.</summary>
     public void Pass()
     {
         _permits.Pass();
@@ -135,7 +121,6 @@ internal sealed class QuotaScope(string model)
             claim.Pass();
     }
 
-    /// <summary>Forgets recent amounts, because no requests will arrive.</summary>
     public void Rest()
     {
         _permits.Rest();
@@ -171,10 +156,10 @@ internal sealed class QuotaScope(string model)
             }
 
             var used = Used(claim.Kind);
-            var asked = RequestFor(claim, limit, claim.Kind == QuotaLimit.Concurrency ? requests : tokens, at.Gateways);
-            claim.Report(used, asked);
+            var requested = RequestFor(claim, limit, claim.Kind == QuotaLimit.Concurrency ? requests : tokens, at.Gateways);
+            claim.Report(used, requested);
             var careful = at.FailClosed ? claim.Held : Math.Max(claim.Held, QuotaPortions.EvenShare(limit, at.Gateways));
-            into.Add(new QuotaUse(claim.Kind, model, limit, used, Spent(claim.Kind), asked, careful));
+            into.Add(new QuotaUse(claim.Kind, model, limit, used, Spent(claim.Kind), requested, careful));
         }
 
         if (_limits.RequestsPerSecond is not { } rate)
@@ -186,7 +171,6 @@ internal sealed class QuotaScope(string model)
         into.Add(new QuotaUse(QuotaLimit.Requests, model, rate, back, 0, more, more));
     }
 
-    /// <summary>Applies the grants to the reported uses.</summary>
     public void Apply(QuotaReport report, QuotaResult answer)
     {
         for (var i = 0; i < report.Uses.Length; i++)
@@ -211,10 +195,10 @@ internal sealed class QuotaScope(string model)
         if (at.FailClosed && (at.Knowledge == QuotaKnowledge.Lost || (at.IsCareful && !isSpent)))
             return Unavailable(limit);
         var isOver = claim.Kind == QuotaLimit.Day && at.Knowledge == QuotaKnowledge.Answered && claim.OthersSpent + Spent(claim.Kind) + need > limit;
-        return new QuotaRefusal(claim.Kind, limit, model.Length > 0, isOver ? QuotaCounter.UntilTomorrow(at.Now) : QuotaCounter.SomebodyEnds);
+        return new QuotaRefusal(claim.Kind, limit, model.Length > 0, isOver ? QuotaCounter.UntilTomorrow(at.Now) : QuotaCounter.UnknownWait);
     }
 
-    private QuotaRefusal Unavailable(double limit) => new(QuotaLimit.Unavailable, limit, model.Length > 0, QuotaCounter.SomebodyEnds);
+    private QuotaRefusal Unavailable(double limit) => new(QuotaLimit.Unavailable, limit, model.Length > 0, QuotaCounter.UnknownWait);
 
     private long RequestFor(QuotaClaim claim, long limit, long pending, int gateways) =>
         QuotaPortions.Request(new QuotaWish(limit, Used(claim.Kind), pending, claim.Recent, claim.OthersUsed, gateways));

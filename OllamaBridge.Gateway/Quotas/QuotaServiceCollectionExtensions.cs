@@ -3,7 +3,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>Registers the tenants' quotas.</summary>
 internal static class QuotaServiceCollectionExtensions
 {
     public static IServiceCollection AddQuotas(this IServiceCollection services)

@@ -14,7 +14,6 @@ internal sealed class QuotaSharing(QuotaStore store, IOptions<SharingOptions> op
 
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Releases unused claims to the other gateways at once.</summary>
     public Task StoppedAsync(CancellationToken cancellationToken) => store.LeaveAsync();
 
     protected override TimeSpan Interval => options.Value.Interval;

@@ -5,11 +5,8 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Quotas;
 
-/// <summary>
-/// Counts the tenants' use at this gateway, in memory. If there are other gateways, it counts within its claims of each limit and increases them
-/// in advance; a request waits for the shared state only if the claims don't suffice.
-/// </summary>
-/// <remarks>One lock per tenant: the tenant's limits and those for single models are reserved together or not at all.</remarks>
+/// <summary>Counts the tenants' use at this gateway, in memory, within its claims of each limit; a request waits for the shared state only if they don't
+/// suffice. One lock per tenant: its limits are reserved together or not at all.</summary>
 internal sealed class QuotaStore : IQuotaStore
 {
     private readonly ConcurrentDictionary<string, TenantQuota> _tenants = new(StringComparer.Ordinal);
@@ -26,12 +23,11 @@ internal sealed class QuotaStore : IQuotaStore
     private long _sequence;
     private (long Sequence, long Since) _greeted;
     private long _since;
-    private long _heardTicks;
+    private long _confirmedTicks;
     private volatile int _gateways = 1;
     private volatile bool _isLost;
     private volatile bool _complained;
 
-    /// <remarks>A request waits for the shared state for at most <see cref="IQuotaShares.Timeout"/>.</remarks>
     public QuotaStore(IQuotaShares shares, string gateway, IOptions<SharingOptions> sharing, TimeProvider time, ILogger<QuotaStore> logger)
     {
         _shares = shares.IsShared ? shares : null;
@@ -42,10 +38,8 @@ internal sealed class QuotaStore : IQuotaStore
         _lease = (tenant, model, tokens, levels) => new Lease(this, tenant, model, tokens, levels);
     }
 
-    /// <summary>Whether other gateways may share the limits.</summary>
     public bool IsShared => _shares is not null;
 
-    /// <summary>The number of gateways, as last known.</summary>
     public int Gateways => _gateways;
 
     public ValueTask<QuotaLease> AcquireAsync(QuotaDemand demand, CancellationToken cancellationToken)
@@ -85,13 +79,12 @@ internal sealed class QuotaStore : IQuotaStore
     {
         if (_shares is null)
             return;
-        if (_isLost || Now().Elapsed.Ticks - Interlocked.Read(ref _heardTicks) >= _timeout.Ticks / 3)
+        if (_isLost || Now().Elapsed.Ticks - Interlocked.Read(ref _confirmedTicks) >= _timeout.Ticks / 3)
             await GreetAsync(cancellationToken);
         if (!_isLost)
             await ExchangeAllAsync(drop: true);
     }
 
-    /// <summary>Registers this gateway and reads the number of gateways.</summary>
     public async Task GreetAsync(CancellationToken cancellationToken)
     {
         if (_shares is null)
@@ -105,7 +98,6 @@ internal sealed class QuotaStore : IQuotaStore
         Note(answer, now.Elapsed);
     }
 
-    /// <summary>Releases unused claims to the other gateways, because this gateway stops.</summary>
     public async Task LeaveAsync()
     {
         if (_shares is null || _isLost)
@@ -194,20 +186,20 @@ internal sealed class QuotaStore : IQuotaStore
         do
         {
             QuotaReport report;
-            TimeSpan saidAt;
+            TimeSpan sentAt;
             lock (tenant.Lock)
             {
                 var now = Now();
-                saidAt = now.Elapsed;
+                sentAt = now.Elapsed;
                 report = tenant.Report(_gateway, Interlocked.Increment(ref _sequence), _gateways, now);
             }
 
             var answer = await TryExchangeAsync(report, CancellationToken.None);
-            Note(answer, saidAt);
+            Note(answer, sentAt);
             lock (tenant.Lock)
             {
                 if (answer is not null)
-                    tenant.Apply(report, answer, saidAt);
+                    tenant.Apply(report, answer, sentAt);
                 Answer(tenant, answer is null ? QuotaKnowledge.Lost : QuotaKnowledge.Answered);
                 isDone = tenant.Waiting.Count == 0;
                 tenant.IsExchanging = !isDone;
@@ -219,7 +211,7 @@ internal sealed class QuotaStore : IQuotaStore
     /// <summary>Decides the waiting requests that the report included, in order of arrival; all of them if the shared state is unreachable.</summary>
     private void Answer(TenantQuota tenant, QuotaKnowledge knowledge)
     {
-        while (tenant.Waiting.First is { } first && (first.Value.IsAsked || knowledge == QuotaKnowledge.Lost))
+        while (tenant.Waiting.First is { } first && (first.Value.IsReported || knowledge == QuotaKnowledge.Lost))
         {
             tenant.Waiting.RemoveFirst();
             var now = Now();
@@ -248,12 +240,12 @@ internal sealed class QuotaStore : IQuotaStore
         }
     }
 
-    private void Note(QuotaResult? answer, TimeSpan saidAt)
+    private void Note(QuotaResult? answer, TimeSpan sentAt)
     {
         _isLost = answer is null;
         if (answer is null)
             return;
-        Interlocked.Exchange(ref _heardTicks, saidAt.Ticks);
+        Interlocked.Exchange(ref _confirmedTicks, sentAt.Ticks);
         Interlocked.Exchange(ref _since, answer.Since);
         // While some gateways may not have registered again, the known number is a lower bound.
         if (!answer.IsCareful || answer.Gateways > _gateways)

@@ -14,7 +14,6 @@ internal static class QuotaTokens
     // Far more than any response has, and low enough that a sum of many doesn't overflow.
     private const long Most = 1_000_000_000_000;
 
-    /// <summary>Estimates the prompt's tokens from the length of the body.</summary>
     public static long Prompt(Operation operation, long bodyBytes, in RequestDemands demands)
     {
         // The length of an audio recording does not show the tokens of its transcript.
@@ -24,8 +23,7 @@ internal static class QuotaTokens
         return (text + BytesPerToken - 1) / BytesPerToken + (long)demands.Images * TokensPerImage;
     }
 
-    /// <summary>The tokens to reserve: the prompt's and the response's.</summary>
-    /// <remarks>If the request sets no limit, <paramref name="assumed"/> response tokens are reserved, but not more than the limits allow.</remarks>
+    /// <summary>If the request sets no limit, reserves <paramref name="assumed"/> response tokens, but not more than the limits allow.</summary>
     public static long Reserve(
         Operation operation, long prompt, in RequestDemands demands, long assumed, UsageLimits limits, UsageLimits? modelLimits)
     {

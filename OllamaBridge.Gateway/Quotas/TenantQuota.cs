@@ -8,20 +8,19 @@ internal sealed class QuotaWaiter(QuotaDemand demand) : TaskCompletionSource<Quo
     public QuotaDemand Demand => demand;
 
     /// <summary>Whether a report has included it.</summary>
-    public bool IsAsked { get; set; }
+    public bool IsReported { get; set; }
 }
 
 /// <summary>This gateway's counts and claims for one tenant. Guarded by its lock: all its limits are reserved together or not at all.</summary>
-/// <param name="id">The tenant's id.</param>
 /// <param name="timeout">How long a gateway counts after its last report.</param>
 internal sealed class TenantQuota(string id, TimeSpan timeout)
 {
     // Often enough to restore claims soon after the shared state has lost them, and rare enough to cost nothing.
     private static readonly TimeSpan Refresh = TimeSpan.FromSeconds(20);
     private readonly Dictionary<string, QuotaScope> _models = new(StringComparer.Ordinal);
-    private TimeSpan? _heardAt;
-    private long _heardDay;
-    private long _heardSince;
+    private TimeSpan? _confirmedAt;
+    private long _confirmedDay;
+    private long _confirmedSince;
     private bool _isCareful;
     private bool _failClosed;
     private long _acknowledged;
@@ -31,19 +30,16 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
 
     public Lock Lock { get; } = new();
 
-    /// <summary>The limits for all models together.</summary>
     public QuotaScope Total { get; } = new("");
 
     /// <summary>The requests that wait for a response of the shared state, in order of arrival.</summary>
     public LinkedList<QuotaWaiter> Waiting { get; } = new();
 
-    /// <summary>Whether a report is in flight.</summary>
     public bool IsExchanging { get; set; }
 
     /// <summary>Whether the store has removed it: the caller must get the tenant's new object.</summary>
     public bool IsDropped { get; set; }
 
-    /// <summary>Whether nothing is counted, claimed or waiting.</summary>
     public bool IsIdle => !IsExchanging && Waiting.Count == 0 && Total.IsIdle && _models.Values.All(m => m.IsIdle);
 
     public QuotaScope Of(string model)
@@ -54,8 +50,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         return scope;
     }
 
-    /// <summary>Makes a request's reservation, or refuses it.</summary>
-    /// <returns>Null if the shared state must be asked first.</returns>
+    /// <summary>Makes a request's reservation, or refuses it; null if the shared state must be queried first.</summary>
     public QuotaLease? Decide(
         in QuotaDemand demand, QuotaKnowledge knowledge, int gateways, in QuotaMoment now, Func<TenantQuota, QuotaScope?, long, QuotaLevels, QuotaLease> lease)
     {
@@ -101,11 +96,8 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         _refused = default;
     }
 
-    /// <summary>Whether an eighth or less of a limit is unclaimed, so that another gateway may need the capacity of a request that ends on this one.</summary>
-    /// <param name="model">The model's limits that the request counted against; null for none.</param>
     public bool IsTight(QuotaScope? model) => Total.IsTight || model?.IsTight == true;
 
-    /// <summary>Ends an interval.</summary>
     public void Pass()
     {
         Total.Pass();
@@ -113,7 +105,6 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Pass();
     }
 
-    /// <summary>Forgets recent amounts, because no requests will arrive.</summary>
     public void Rest()
     {
         Total.Rest();
@@ -121,7 +112,6 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Rest();
     }
 
-    /// <summary>Whether a report is due: a use or claim has changed, or a claim must be renewed.</summary>
     /// <remarks><paramref name="since"/> is the <see cref="QuotaResult.Since"/> of the latest response to any tenant's report.</remarks>
     public bool IsDue(long since, int gateways, in QuotaMoment now)
     {
@@ -132,12 +122,11 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             if (model.IsDue(at))
                 return true;
         return Waiting.Count > 0
-            || (Holds(QuotaLimit.Concurrency) && (at.Silence >= timeout / 3 || since != _heardSince))
-            || (Holds(QuotaLimit.Minute) && (at.Silence >= Refresh || since != _heardSince))
-            || (Holds(QuotaLimit.Day) && (at.Silence >= Refresh || since != _heardSince || !at.IsOfToday));
+            || (Holds(QuotaLimit.Concurrency) && (at.Silence >= timeout / 3 || since != _confirmedSince))
+            || (Holds(QuotaLimit.Minute) && (at.Silence >= Refresh || since != _confirmedSince))
+            || (Holds(QuotaLimit.Day) && (at.Silence >= Refresh || since != _confirmedSince || !at.IsOfToday));
     }
 
-    /// <summary>Creates a report, which includes the needs of all waiting requests.</summary>
     public QuotaReport Report(string gateway, long sequence, int gateways, in QuotaMoment now)
     {
         var at = Situation(QuotaKnowledge.Claims, gateways, now);
@@ -145,7 +134,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
         long tokens = 0;
         foreach (var waiter in Waiting)
         {
-            waiter.IsAsked = true;
+            waiter.IsReported = true;
             tokens += waiter.Demand.Tokens;
         }
 
@@ -159,14 +148,13 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
             model.Report(requests, ofModel, at, uses);
         }
 
-        return new QuotaReport(gateway, id, sequence, _acknowledged, _heardSince, timeout, Today(now), uses.ToImmutable());
+        return new QuotaReport(gateway, id, sequence, _acknowledged, _confirmedSince, timeout, Today(now), uses.ToImmutable());
     }
 
-    /// <summary>Applies the response to a report that was sent at <paramref name="saidAt"/>.</summary>
-    public void Apply(QuotaReport report, QuotaResult answer, TimeSpan saidAt)
+    public void Apply(QuotaReport report, QuotaResult answer, TimeSpan sentAt)
     {
         _acknowledged = report.Sequence;
-        (_heardAt, _heardDay, _heardSince, _isCareful) = (saidAt, report.Day, answer.Since, answer.IsCareful);
+        (_confirmedAt, _confirmedDay, _confirmedSince, _isCareful) = (sentAt, report.Day, answer.Since, answer.IsCareful);
         Total.Apply(report, answer);
         foreach (var model in _models.Values)
             model.Apply(report, answer);
@@ -175,7 +163,7 @@ internal sealed class TenantQuota(string id, TimeSpan timeout)
     private static long Today(in QuotaMoment now) => now.Utc.Ticks / TimeSpan.TicksPerDay;
 
     private QuotaSituation Situation(QuotaKnowledge knowledge, int gateways, in QuotaMoment now) => new(
-        knowledge, gateways, _failClosed, _isCareful, _heardAt is { } heard ? now.Elapsed - heard : TimeSpan.MaxValue, timeout, _heardDay == Today(now), now);
+        knowledge, gateways, _failClosed, _isCareful, _confirmedAt is { } confirmed ? now.Elapsed - confirmed : TimeSpan.MaxValue, timeout, _confirmedDay == Today(now), now);
 
     private QuotaSituation Prepare(in QuotaDemand demand, QuotaKnowledge knowledge, int gateways, in QuotaMoment now, out QuotaScope? model)
     {

@@ -9,7 +9,6 @@ internal sealed class TenantCounter(string tenant)
 
     public string Tenant { get; } = tenant;
 
-    /// <summary>Weighted tokens divided by the weight. The tenant with the smallest value is served next.</summary>
     public double Value
     {
         get => Volatile.Read(ref _value);
@@ -49,7 +48,6 @@ internal sealed class TenantCounter(string tenant)
 /// </remarks>
 internal sealed class VirtualCounters
 {
-    /// <summary>The number of counters that are kept without pruning.</summary>
     public const int Few = 64;
 
     /// <summary>The maximum number of idle tenants with a counter. Above, their debts (at most <c>U</c> each) are dropped.</summary>
@@ -74,11 +72,8 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>Charges a request that is served without waiting. Must be settled.</summary>
-    /// <remarks>
-    /// <paramref name="cost"/> is the known cost: weighted tokens divided by the weight. The expected response tokens are charged, too, with
-    /// <paramref name="perAnswerToken"/> each.
-    /// </remarks>
+    /// <summary>Charges a request that is served without waiting: its cost (weighted tokens divided by the weight), and the expected response tokens with
+    /// <paramref name="perAnswerToken"/> each. Must be settled.</summary>
     public TenantCounter Admit(string tenant, double cost, double perAnswerToken, out double expected)
     {
         lock (_lock)
@@ -93,7 +88,6 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>Counts a request that starts to wait.</summary>
     public TenantCounter Join(string tenant)
     {
         lock (_lock)
@@ -109,12 +103,7 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>Charges a waiting request that is served. Must be settled.</summary>
-    /// <remarks>
-    /// <paramref name="cost"/> is the known cost: weighted tokens divided by the weight. The expected response tokens are charged, too, with
-    /// <paramref name="perAnswerToken"/> each.
-    /// </remarks>
-    /// <returns>The expected response tokens.</returns>
+    /// <summary>Charges a waiting request that is served, as <see cref="Admit"/> does, and returns the expected response tokens. Must be settled.</summary>
     public double Serve(TenantCounter counter, double cost, double perAnswerToken)
     {
         lock (_lock)
@@ -134,11 +123,8 @@ internal sealed class VirtualCounters
             LeaveLocked(counter);
     }
 
-    /// <summary>Settles a served request that has ended.</summary>
-    /// <remarks>
-    /// <paramref name="correction"/> is the additional charge, or the refund if negative: weighted tokens divided by the weight.
-    /// <paramref name="answerTokens"/> is null if there was no response.
-    /// </remarks>
+    /// <summary>Settles a served request. <paramref name="correction"/> is weighted tokens divided by the weight, negative for a refund;
+    /// <paramref name="answerTokens"/> is null if there was no response.</summary>
     public void Settle(TenantCounter counter, double correction, long? answerTokens)
     {
         lock (_lock)
@@ -152,7 +138,6 @@ internal sealed class VirtualCounters
         }
     }
 
-    /// <summary>A tenant's counter; null if it is not remembered.</summary>
     public double? ValueOf(string tenant)
     {
         lock (_lock)

@@ -4,10 +4,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
-/// <summary>
-/// The candidate instances of one decision. Reads the values that change between requests once, so that all policies see the same values.
-/// Stores one column per property, so that a policy over a thousand candidates takes a few vector instructions.
-/// </summary>
+/// <summary>The candidates of one decision. Reads values that change between requests once, so that all policies see the same ones.</summary>
 internal sealed class Candidates
 {
     private int[] _index = [];
@@ -36,7 +33,6 @@ internal sealed class Candidates
     /// <summary>The inverse of the recent time to first token, in 1/s; 0 if unknown.</summary>
     public ReadOnlySpan<float> FirstTokenRate => _firstTokenRate.AsSpan(0, Count);
 
-    /// <summary>The instances' <see cref="Instance.Seed"/>, for rendezvous hashing.</summary>
     public ReadOnlySpan<uint> Seed => _seed.AsSpan(0, Count);
 
     /// <summary>1 if the placement's guard restricts requests, else 0. For one caller per decision: <see cref="Keep"/> no longer updates it.</summary>
@@ -46,13 +42,10 @@ internal sealed class Candidates
         return _restricted.AsSpan(0, Count);
     }
 
-    /// <summary>The weighted sums of the scores so far.</summary>
     public Span<float> Sum => _sum.AsSpan(0, Count);
 
-    /// <summary>Whether slow-start limits apply, because other instances can serve the request.</summary>
     public bool GoSlowly { get; set; }
 
-    /// <summary>Whether an instance that may not serve now may serve soon.</summary>
     public bool MayComeSoon { get; set; }
 
     /// <summary>Reads all usable placements of a model. Allocates only if there are more than in any earlier decision of this object.</summary>
@@ -84,10 +77,8 @@ internal sealed class Candidates
 
     public void MarkFull(int at) => _free.AsSpan(0, Count)[at] = 0;
 
-    /// <summary>Scratch space for one number per candidate.</summary>
     public Span<uint> Ranks => _ranks.AsSpan(0, Count);
 
-    /// <summary>Scratch space for the positions that a filter keeps, one per candidate.</summary>
     public Span<int> Positions => _positions.AsSpan(0, Count);
 
     /// <summary>Keeps the candidates at the first <paramref name="count"/> <see cref="Positions"/>, which must be ascending; removes the others.</summary>

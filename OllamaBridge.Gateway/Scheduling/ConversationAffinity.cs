@@ -2,17 +2,15 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
-/// <summary>
-/// Remembers the instance that got the last request of each conversation, because its prompt cache contains the conversation's prefix.
-/// A fixed-size table without locks. A conversation can replace another one, which then falls back to rendezvous hashing.
-/// </summary>
+/// <summary>Remembers the instance of each conversation's last request, because its prompt cache contains the conversation's prefix. A fixed-size table without
+/// locks: a conversation can replace another one.</summary>
 internal sealed class ConversationAffinity
 {
     private const int Size = 1 << 16;
     // The upper 32 bits distinguish the conversations of one cell. The lower 32 bits are the instance's seed.
     private readonly ulong[] _cells = new ulong[Size];
 
-    /// <summary>Records that a request of a conversation was given to an instance. Affinity 0 means no conversation.</summary>
+    /// <summary>Affinity 0 means no conversation.</summary>
     public void Note(ulong affinity, string model, Instance instance)
     {
         if (affinity == 0)

@@ -27,21 +27,17 @@ internal sealed class InstanceLease : IDisposable
 
     public Instance Instance => Placement.Instance;
 
-    /// <summary>Identifies the request to the placement's guard when its outcome is reported.</summary>
     public GuardEntry Entry { get; }
 
     /// <summary>Whether the model was in memory when the lease began. If not, the first byte may take as long as a load.</summary>
     public bool WasLoaded { get; }
 
-    /// <summary>The reason for sending the request to another region; <see cref="SpillReason.None"/> if it stays in this region.</summary>
     public SpillReason Spill { get; init; }
 
     /// <summary>Whether the instance responded, which shows that the model is in its memory.</summary>
     public bool Answered { get; set; }
 
-    /// <summary>Takes a slot and calls <paramref name="released"/> after its return.</summary>
-    /// <remarks>With <paramref name="slowly"/>, slow-start limits apply, because other instances can serve the request.</remarks>
-    /// <returns>Null if no slot is available any longer, because another request took it first.</returns>
+    /// <summary>Null if another request took the slot first. <paramref name="released"/> is called after the slot's return.</summary>
     public static InstanceLease? TryTake(
         ModelPlacement placement, Action released, TimeProvider time, bool slowly = false, SpillReason spill = SpillReason.None)
     {
@@ -64,7 +60,6 @@ internal sealed class InstanceLease : IDisposable
         return new InstanceLease(placement, holdsSlot: true, wasLoaded, released, time, entry) { Spill = spill };
     }
 
-    /// <summary>Creates a lease for a request that occupies no slot.</summary>
     public static InstanceLease WithoutSlot(ModelPlacement placement, TimeProvider time) =>
         new(placement, holdsSlot: false, wasLoaded: true, released: null, time);
 

@@ -3,7 +3,6 @@ namespace OllamaBridge.Gateway.Scheduling;
 /// <summary>Removes instances that may not serve a request. Pure: doesn't wait, log or read a clock.</summary>
 internal interface IInstanceFilter
 {
-    /// <summary>The name in telemetry.</summary>
     string Name { get; }
 
     /// <summary>Keeps the candidates that may serve the request, in their order.</summary>
@@ -23,12 +22,8 @@ internal interface IInstanceScorer
 /// <summary>Picks one of the scored candidates. Pure except for the random source.</summary>
 internal interface IInstancePicker
 {
-    /// <summary>The name in the configuration.</summary>
     string Name { get; }
 
-    /// <summary>Picks a candidate.</summary>
-    /// <param name="sums">The candidates' weighted sums; never empty.</param>
-    /// <param name="random">The random source.</param>
-    /// <returns>The position of the candidate in <paramref name="sums"/>.</returns>
+    /// <summary>Returns the position of a candidate in <paramref name="sums"/>, which are weighted and never empty.</summary>
     int Pick(ReadOnlySpan<float> sums, Random random);
 }

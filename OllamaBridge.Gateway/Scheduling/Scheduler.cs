@@ -8,10 +8,7 @@ using OllamaBridge.Gateway.Settings;
 namespace OllamaBridge.Gateway.Scheduling;
 
 /// <summary>Selects an instance for a request: filters, then scorers, then the picker. Pure except for the random source.</summary>
-/// <remarks>
-/// The snapshot already lists the usable instances of each model (healthy, not draining), so no filter checks that. Regions are no filter,
-/// either: a model that other regions have, too, has a separate view per region, and this region's instances are considered first.
-/// </remarks>
+/// <remarks>The snapshot lists only usable instances (healthy, not draining). A model that other regions have, too, has a view per region.</remarks>
 internal sealed class Scheduler
 {
     // Scratch memory per thread. A decision neither waits nor calls back, so one object per thread is enough.
@@ -120,7 +117,6 @@ internal sealed class Scheduler
         return scores;
     }
 
-    /// <summary>The scorers and the picker that the settings select.</summary>
     private sealed record Policies((IInstanceScorer Scorer, float Weight)[] Scorers, IInstancePicker Picker);
 
     /// <summary>The outcome if the guard or the peers' room exclude all candidates: wait if that may end soon, else as if they didn't exist.</summary>

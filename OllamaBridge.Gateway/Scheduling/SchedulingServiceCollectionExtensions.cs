@@ -7,7 +7,6 @@ using OllamaBridge.Gateway.Settings;
 
 namespace OllamaBridge.Gateway.Scheduling;
 
-/// <summary>Registers the scheduler.</summary>
 internal static class SchedulingServiceCollectionExtensions
 {
     /// <summary>Adds the scheduler and its policies. Filters and scorers run in this order.</summary>

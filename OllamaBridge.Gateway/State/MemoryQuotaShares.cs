@@ -40,7 +40,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
         var timeout = (long)report.Timeout.TotalMilliseconds;
         if (!_tenants.TryGetValue(report.Tenant, out var tenant))
             _tenants.Add(report.Tenant, tenant = new TenantShares());
-        var known = tenant.Heard.TryGetValue(report.Gateway, out var last);
+        var known = tenant.LastReports.TryGetValue(report.Gateway, out var last);
         if (known && last.Sequence >= report.Sequence)
             return null;
         // _since restarts if the store is empty, had no report for a timeout, or (second check) lost reports that it had acknowledged.
@@ -52,7 +52,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
         foreach (var gone in _gateways.Where(g => g.Value < now - timeout).Select(g => g.Key).ToArray())
             _gateways.Remove(gone);
         _gateways[report.Gateway] = now;
-        tenant.Heard[report.Gateway] = new Heard(report.Sequence, now);
+        tenant.LastReports[report.Gateway] = new LastReport(report.Sequence, now);
         tenant.Forget(report, now, _since.Value, _gateways);
 
         var careful = now < _since + timeout;
@@ -62,7 +62,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
         return new QuotaResult(_since.Value, _gateways.Count, careful, grants.MoveToImmutable());
     }
 
-    private readonly record struct Heard(long Sequence, long At);
+    private readonly record struct LastReport(long Sequence, long At);
 
     private readonly record struct ClaimKey(QuotaLimit Kind, string Gateway, string Model);
 
@@ -73,13 +73,13 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
         private readonly Dictionary<ClaimKey, ClaimValue> _claims = [];
         private readonly Dictionary<string, (double Permits, long At)> _permits = new(StringComparer.Ordinal);
 
-        public Dictionary<string, Heard> Heard { get; } = new(StringComparer.Ordinal);
+        public Dictionary<string, LastReport> LastReports { get; } = new(StringComparer.Ordinal);
 
         public TenantShares Copy()
         {
             var copy = new TenantShares();
-            foreach (var (gateway, heard) in Heard)
-                copy.Heard.Add(gateway, heard);
+            foreach (var (gateway, last) in LastReports)
+                copy.LastReports.Add(gateway, last);
             foreach (var (key, claim) in _claims)
                 copy._claims.Add(key, claim);
             foreach (var (model, permits) in _permits)
@@ -94,7 +94,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
             var minute = (long)report.MinuteLifetime.TotalMilliseconds;
             foreach (var (key, value) in _claims.ToArray())
             {
-                var silence = now - Math.Max(since, Heard.TryGetValue(key.Gateway, out var heard) ? heard.At : 0);
+                var silence = now - Math.Max(since, LastReports.TryGetValue(key.Gateway, out var last) ? last.At : 0);
                 var isGone = key.Gateway == report.Gateway || key.Kind switch
                 {
                     QuotaLimit.Concurrency => silence > timeout,
@@ -106,8 +106,8 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
                     _claims.Remove(key);
             }
 
-            foreach (var gone in Heard.Where(h => !alive.ContainsKey(h.Key) && now - Math.Max(since, h.Value.At) > minute).Select(h => h.Key).ToArray())
-                Heard.Remove(gone);
+            foreach (var gone in LastReports.Where(r => !alive.ContainsKey(r.Key) && now - Math.Max(since, r.Value.At) > minute).Select(r => r.Key).ToArray())
+                LastReports.Remove(gone);
         }
 
         public QuotaGrant TakePermits(in QuotaUse use, long now)
@@ -115,7 +115,7 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
             var burst = QuotaCounter.Burst(use.Limit);
             var (permits, at) = _permits.GetValueOrDefault(use.Model, (burst, now));
             permits = Math.Min(burst, permits + (Math.Max(0, now - at) / 1000.0 * use.Limit) + use.Used);
-            var given = (long)Math.Floor(Math.Min(use.Asked, permits));
+            var given = (long)Math.Floor(Math.Min(use.Requested, permits));
             _permits[use.Model] = (permits - given, now);
             return new QuotaGrant(given, 0, 0, permits - given);
         }
@@ -126,8 +126,8 @@ internal sealed class MemoryQuotaShares(TimeProvider time, bool isShared = false
             foreach (var (key, value) in _claims)
                 if (key.Kind == use.Kind && key.Model == use.Model && key.Gateway != report.Gateway)
                     (claimed, used, spent) = (claimed + value.Claim, used + value.Used, spent + value.Spent);
-            var asked = careful ? Math.Min(use.Asked, use.AskedCarefully) : use.Asked;
-            var claim = QuotaPortions.Grant((long)use.Limit, use.Used, asked, claimed);
+            var requested = careful ? Math.Min(use.Requested, use.RequestedCarefully) : use.Requested;
+            var claim = QuotaPortions.Grant((long)use.Limit, use.Used, requested, claimed);
             if (claim > 0)
                 _claims[new ClaimKey(use.Kind, report.Gateway, use.Model)] = new ClaimValue(claim, use.Used, use.Spent, report.Day);
             return new QuotaGrant(claim, used, spent, 0);

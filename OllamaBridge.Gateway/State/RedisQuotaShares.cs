@@ -158,8 +158,8 @@ internal sealed class RedisQuotaShares(SharedStore store) : IQuotaShares
             list[at++] = use.Limit;
             list[at++] = use.Used;
             list[at++] = use.Spent;
-            list[at++] = use.Asked;
-            list[at++] = use.AskedCarefully;
+            list[at++] = use.Requested;
+            list[at++] = use.RequestedCarefully;
         }
 
         return list;

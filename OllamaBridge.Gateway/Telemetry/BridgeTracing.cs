@@ -4,9 +4,7 @@ using OllamaBridge.Gateway.Protocols;
 namespace OllamaBridge.Gateway.Telemetry;
 
 /// <summary>The source of the bridge's spans: <c>queue</c>, <c>decide</c>, and one client span for each attempt.</summary>
-/// <remarks>
-/// They are children of ASP.NET Core's server span. Without a listener a span costs one comparison. No span contains a prompt, a response or a key.
-/// </remarks>
+/// <remarks>Without a listener a span costs one comparison. No span contains a prompt, a response or a key.</remarks>
 internal static class BridgeTracing
 {
     public static readonly ActivitySource Source = new(TelemetryNames.ActivitySource);
@@ -14,7 +12,6 @@ internal static class BridgeTracing
     /// <summary>Whether an activity has a listener. ASP.NET Core also creates activities for log scopes without tracing, with all data requested.</summary>
     public static bool HasListener(Activity activity) => activity.Source.HasListeners();
 
-    /// <summary>Adds the tags of spans of model operations.</summary>
     public static Activity Describe(Activity span, Operation operation, string model)
     {
         span.SetTag(TelemetryNames.GenAiOperation, Labels.OfGenAi(operation));

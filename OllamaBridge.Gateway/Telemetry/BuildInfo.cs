@@ -3,7 +3,6 @@ using System.Reflection;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>Exports the bridge's version as a metric.</summary>
 internal sealed class BuildInfo : IHostedService
 {
     private static readonly KeyValuePair<string, object?> Version = new(

@@ -2,14 +2,12 @@ using System.Collections.Immutable;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>All names of exported metrics, spans and labels.</summary>
-/// <remarks><c>gen_ai.*</c> as in OpenTelemetry's semantic conventions for generative AI.</remarks>
+/// <summary>All names of exported metrics, spans and labels; <c>gen_ai.*</c> as in OpenTelemetry's semantic conventions for generative AI.</summary>
 internal static class TelemetryNames
 {
     public const string Meter = "OllamaBridge.Gateway";
     public const string ActivitySource = "OllamaBridge.Gateway";
 
-    /// <summary>The log category of audit entries.</summary>
     public const string AuditCategory = "OllamaBridge.Audit";
 
     public const string QueueSpan = "queue";
@@ -69,10 +67,8 @@ internal static class TelemetryNames
     public const string RuntimeTimerCount = "dotnet.timer.count";
     public const string RuntimeTimers = "dotnet.timers";
 
-    /// <summary>
-    /// The instruments that ASP.NET Core and HttpClient record for each request, from their documentation. They include routing, memory pools and
-    /// pooled connections, which each request uses.
-    /// </summary>
+    /// <summary>The instruments that ASP.NET Core and HttpClient record for each request, from their documentation. They include routing, memory pools and
+    /// pooled connections, which each request uses.</summary>
     public static readonly ImmutableArray<string> HttpRequestInstruments =
     [
         "http.server.request.duration",

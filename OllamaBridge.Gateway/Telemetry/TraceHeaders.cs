@@ -16,9 +16,7 @@ internal static class TraceHeaders
         headers.TryAddWithoutValidation(name, value);
     };
 
-    /// <summary>Writes the headers. Without tracing, the client's headers stay.</summary>
-    /// <param name="headers">The headers of the outgoing request.</param>
-    /// <param name="span">The span that is the parent of the request; null without tracing.</param>
+    /// <summary>Writes the headers. If <paramref name="span"/> is null (no tracing), the client's headers stay.</summary>
     public static void Write(HttpRequestHeaders headers, Activity? span)
     {
         if (span is not null && BridgeTracing.HasListener(span))

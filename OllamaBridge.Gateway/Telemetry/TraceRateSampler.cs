@@ -2,10 +2,7 @@ using OpenTelemetry.Trace;
 
 namespace OllamaBridge.Gateway.Telemetry;
 
-/// <summary>
-/// Samples the first traces of each second, up to a limit. At low load all requests are traced; at high load the cost of traces is
-/// limited to a useful number.
-/// </summary>
+/// <summary>Samples the first traces of each second, up to a limit: at low load all requests, at high load a number of limited cost.</summary>
 internal sealed class TraceRateSampler : Sampler
 {
     private static readonly SamplingResult Taken = new(SamplingDecision.RecordAndSample);
@@ -15,7 +12,6 @@ internal sealed class TraceRateSampler : Sampler
     // The current second and its count in one word, for lock-free updates.
     private long _state;
 
-    /// <summary>Creates a sampler for at most <paramref name="perSecond"/> traces per second of <paramref name="time"/>.</summary>
     public TraceRateSampler(int perSecond, TimeProvider time)
     {
         (_perSecond, _time) = (perSecond, time);

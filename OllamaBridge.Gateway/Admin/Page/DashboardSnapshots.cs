@@ -8,10 +8,8 @@ using OllamaBridge.Gateway.Telemetry;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>Makes the pictures of the fleet page from the gateway's state.</summary>
 internal sealed class DashboardSnapshots(IFleet fleet, RequestQueue queue, ActivationService activation, RecentFigures recent, TimeProvider time)
 {
-    /// <summary>Returns the current picture.</summary>
     public DashboardSnapshot Take()
     {
         // One snapshot, so that the tiers are consistent with the instances.

@@ -10,7 +10,6 @@ internal sealed class FleetFeed : IDisposable
     /// <summary>Maximum number of listeners: each is an open connection.</summary>
     public const int MaxListeners = 32;
 
-    /// <summary>Time between two pictures.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly Func<DashboardSnapshot> _take;
@@ -34,7 +33,6 @@ internal sealed class FleetFeed : IDisposable
         _signal = stopping.Register(Stop);
     }
 
-    /// <summary>The number of listeners.</summary>
     public int Listeners
     {
         get
@@ -44,10 +42,7 @@ internal sealed class FleetFeed : IDisposable
         }
     }
 
-    /// <summary>
-    /// Adds a listener, whose channel contains the first picture. It yields events until <see cref="Leave"/> or until the gateway stops. Null if there are too
-    /// many listeners or the gateway stops.
-    /// </summary>
+    /// <summary>The channel contains the first picture. Null if there are too many listeners or the gateway stops.</summary>
     public Channel<byte[]>? Join()
     {
         lock (_lock)
@@ -63,7 +58,6 @@ internal sealed class FleetFeed : IDisposable
         }
     }
 
-    /// <summary>Removes a listener. Without listeners no more pictures are made.</summary>
     public void Leave(Channel<byte[]> channel)
     {
         lock (_lock)

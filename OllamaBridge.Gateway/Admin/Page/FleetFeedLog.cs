@@ -2,7 +2,6 @@ using OllamaBridge.Gateway.Common;
 
 namespace OllamaBridge.Gateway.Admin.Page;
 
-/// <summary>Log messages of the fleet page's events.</summary>
 internal static partial class FleetFeedLog
 {
     [LoggerMessage(EventId = EventIds.FleetFeed.NoPicture, Level = LogLevel.Error, Message = "The fleet page's picture could not be made; its listeners are disconnected")]

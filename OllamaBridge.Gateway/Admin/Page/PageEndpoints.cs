@@ -16,14 +16,10 @@ internal static class PageEndpoints
     // Maximum time to read the last picture, so that a slow listener does not delay the stop of the bridge.
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
 
-    /// <summary>Adds the services of the page.</summary>
     public static IServiceCollection AddFleetPage(this IServiceCollection services) =>
         services.AddSingleton<DashboardSnapshots>().AddSingleton<FleetFeed>();
 
-    /// <summary>
-    /// Maps the page, which contains no data and requires no key, to <paramref name="app"/>, and its events into <paramref name="bridge"/>, the group of the
-    /// operators' API, which checks access.
-    /// </summary>
+    /// <summary>Maps the page, which contains no data and requires no key, to <paramref name="app"/>, and its events to <paramref name="bridge"/>.</summary>
     public static void MapFleetPage(this IEndpointRouteBuilder app, IEndpointRouteBuilder bridge)
     {
         var page = Read("index.html");

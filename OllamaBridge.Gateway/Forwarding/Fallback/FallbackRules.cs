@@ -46,7 +46,7 @@ internal static class FallbackRules
     {
         LeaseRefusal.UnknownModel or LeaseRefusal.NoneHealthy or LeaseRefusal.NotStarted or LeaseRefusal.StartRefused => FallbackCause.Unavailable,
         LeaseRefusal.AllTried => FallbackCause.Failed,
-        LeaseRefusal.GaveWay => FallbackCause.Busy,
+        LeaseRefusal.FallbackPreferred => FallbackCause.Busy,
         _ => null,
     };
 

@@ -23,7 +23,9 @@ internal sealed class ModelFallback(IFleet fleet, QuotaReservations quotas, Cata
         return cause == FallbackCause.Busy && !alternatives.AnyFree(snapshot, call.Model, time.GetTimestamp()) ? null : cause;
     }
 
-    public Func<bool>? GiveWay(ForwardedCall call) => call.Model.Alternatives is { HasNext: true } alternatives
+    /// <summary>A check whether a fallback can serve a request at once that waits for a slot of its own model.</summary>
+    /// <returns>Null if the request has no fallback left.</returns>
+    public Func<bool>? AllowFallback(ForwardedCall call) => call.Model.Alternatives is { HasNext: true } alternatives
         ? () => alternatives.AnyFree(fleet.Current.For(call.Tenant.Instances), call.Model, time.GetTimestamp())
         : null;
 

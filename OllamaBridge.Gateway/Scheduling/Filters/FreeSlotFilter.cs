@@ -2,7 +2,6 @@ using System.Numerics.Tensors;
 
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
-/// <summary>Removes instances without a free slot.</summary>
 internal sealed class FreeSlotFilter : IInstanceFilter
 {
     public string Name => "free-slot";

@@ -52,8 +52,7 @@ internal sealed class GuardFilter : IInstanceFilter
         candidates.Keep(kept);
     }
 
-    /// <summary>Handles the common case, some placements without requests and all others unrestricted, without a condition per placement.</summary>
-    /// <returns>False if it is another case; the candidates are unchanged then.</returns>
+    /// <summary>Handles the common case: some placements without requests, all others unrestricted. Otherwise false, with unchanged candidates.</summary>
     private static bool KeepsOnlyUnrestricted(in SchedulingRequest request, Candidates candidates)
     {
         var isRestricted = candidates.TakeRestricted();
@@ -163,31 +162,24 @@ internal sealed class GuardFilter : IInstanceFilter
         _ => true,
     };
 
-    /// <summary>The conditions of all candidates.</summary>
     private struct Seen
     {
         /// <summary>The number of unrestricted placements. Their positions are the first entries of <see cref="Candidates.Positions"/>.</summary>
         public int Steady;
 
-        /// <summary>Whether a placement may serve or not depending on the other placements.</summary>
         public bool DependsOnOthers;
 
-        /// <summary>Whether a healthy placement has the model in memory or room for it.</summary>
         public bool HasBetter;
 
-        /// <summary>Whether another placement can serve the request if a probe fails.</summary>
         public bool CanElsewhere;
 
-        /// <summary>Whether a restricted placement may serve later without a new fleet snapshot.</summary>
         public bool MayComeSoon;
 
-        /// <summary>Whether an unrestricted placement has a free slot.</summary>
         public bool HasFreeSteady;
 
         /// <summary>Whether a placement that counts for <see cref="CanElsewhere"/> has a free slot.</summary>
         public bool HasFreeElsewhere;
 
-        /// <summary>Whether slow-start limits apply.</summary>
         public bool GoSlowly;
 
         /// <summary>The position of the placement to probe; -1 for none.</summary>

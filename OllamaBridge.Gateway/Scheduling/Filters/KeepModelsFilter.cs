@@ -4,8 +4,7 @@ using OllamaBridge.Gateway.Fleet;
 
 namespace OllamaBridge.Gateway.Scheduling.Filters;
 
-/// <summary>Keeps models in memory: a request waits a short time for an instance that has its model in memory, instead of evicting a model
-/// that is in use on another instance.</summary>
+/// <summary>A request waits a short time for an instance with its model in memory, instead of evicting a model that is in use on another instance.</summary>
 /// <remarks>
 /// A load takes seconds to minutes and most of an instance's memory bandwidth; waiting for a slot usually takes less. While an instance with
 /// the model in memory has a free slot, no other instance is used. Next, an instance with room may load the model. Any other instance may load it
@@ -84,7 +83,6 @@ internal sealed class KeepModelsFilter(IOptions<SchedulingOptions> options, Time
     private static int Start(in SchedulingRequest request, int count) => (int)(((ulong)request.Now ^ request.Affinity) % (ulong)count);
 
     /// <summary>Whether loading the model on the instance would evict a model that is in use, or was used after <paramref name="usedSince"/>.</summary>
-    /// <remarks>The requested model is not in that memory, so any use of the instance is a use of a model that would be evicted.</remarks>
     private static bool WouldDisplace(Instance instance, bool isUsed, long usedSince) =>
         // LastUsed is 0 if the instance was never used. Shortly after the machine's start usedSince is negative, so 0 would count as recent.
         !instance.HasRoom && (isUsed || (instance.LastUsed is not 0 and var at && at > usedSince));

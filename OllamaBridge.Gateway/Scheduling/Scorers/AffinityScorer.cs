@@ -63,8 +63,7 @@ internal sealed class AffinityScorer : IInstanceScorer
         return -1;
     }
 
-    /// <summary>Whether an instance's load is low enough for a request to go there for its cache alone. Loads are shares of slots, so that a larger
-    /// instance may have more requests.</summary>
+    /// <summary>Loads are shares of slots, so that a larger instance may have more requests.</summary>
     private static bool IsWithinBound(in SchedulingRequest request, Candidates candidates, int at, float mean, float more)
     {
         // An instance in slow start, or with its slots used by other gateways, has no free slot and counts as full.

@@ -2,7 +2,6 @@ using System.Numerics.Tensors;
 
 namespace OllamaBridge.Gateway.Scheduling.Scorers;
 
-/// <summary>Scores the share of slots that is free.</summary>
 internal sealed class LoadScorer : IInstanceScorer
 {
     public string Name => "load";

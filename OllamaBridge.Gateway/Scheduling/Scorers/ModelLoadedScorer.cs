@@ -37,6 +37,6 @@ internal sealed class ModelLoadedScorer : IInstanceScorer
         var instance = placement.Instance;
         if (instance.HasRoom)
             return RoomLeft / (1 + instance.Residents); // prefers an empty instance to one that would share its memory
-        return (lookClosely ? instance.HoldsLastCopy() : placement.HeldLastCopy) ? DisplacesLast : DisplacesCopy;
+        return (lookClosely ? instance.HasOnlyCopy() : placement.HadOnlyCopy) ? DisplacesLast : DisplacesCopy;
     }
 }

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace OllamaBridge.Gateway.Telemetry.Console;
 
-/// <summary>Adds batching to the console log.</summary>
 internal static class BatchedConsoleExtensions
 {
     /// <summary>Replaces ASP.NET Core's default console provider, if present, by <see cref="BatchedConsoleProvider"/> when the output is redirected.</summary>

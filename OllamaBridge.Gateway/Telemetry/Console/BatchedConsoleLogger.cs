@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace OllamaBridge.Gateway.Telemetry.Console;
 
-/// <summary>The console logger of one category.</summary>
 internal sealed class BatchedConsoleLogger(string category, BatchedConsoleProvider console) : ILogger
 {
     private const int UsualLine = 1024;

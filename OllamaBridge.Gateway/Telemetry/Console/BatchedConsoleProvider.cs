@@ -4,10 +4,8 @@ using Microsoft.Extensions.Options;
 
 namespace OllamaBridge.Gateway.Telemetry.Console;
 
-/// <summary>
-/// Writes the log to the console in batches, with the format and settings (<c>Logging:Console</c>) of <see cref="ConsoleLoggerProvider"/>.
-/// The latter wakes a thread and makes a system call for each line; with one line per request that cost a sixth of the rate of small requests.
-/// </summary>
+/// <summary>Writes the log to the console in batches, with the format and settings (<c>Logging:Console</c>) of <see cref="ConsoleLoggerProvider"/>. The latter
+/// wakes a thread and makes a system call for each line; with one line per request that cost a sixth of the rate of small requests.</summary>
 [ProviderAlias("Console")]
 internal sealed class BatchedConsoleProvider : ILoggerProvider, ISupportExternalScope
 {
@@ -16,15 +14,11 @@ internal sealed class BatchedConsoleProvider : ILoggerProvider, ISupportExternal
     private readonly BatchedOutput _output;
     private readonly BatchedOutput _errors;
 
-    /// <summary>Creates a provider that writes to standard output and standard error.</summary>
-    /// <param name="options">Its settings.</param>
-    /// <param name="formatters">The formatters to choose from.</param>
     public BatchedConsoleProvider(IOptions<ConsoleLoggerOptions> options, IEnumerable<ConsoleFormatter> formatters)
         : this(options, formatters, System.Console.OpenStandardOutput(), System.Console.OpenStandardError())
     {
     }
 
-    /// <inheritdoc cref="BatchedConsoleProvider(IOptions{ConsoleLoggerOptions}, IEnumerable{ConsoleFormatter})"/>
     internal BatchedConsoleProvider(IOptions<ConsoleLoggerOptions> options, IEnumerable<ConsoleFormatter> formatters, Stream output, Stream errors)
     {
         var known = formatters.ToDictionary(f => f.Name, StringComparer.OrdinalIgnoreCase);
@@ -41,7 +35,6 @@ internal sealed class BatchedConsoleProvider : ILoggerProvider, ISupportExternal
 
     public ConsoleFormatter Formatter { get; }
 
-    /// <summary>The current scopes; null until they are set.</summary>
     public IExternalScopeProvider? Scopes { get; private set; }
 
     /// <summary>The output for a log level: standard error from the configured threshold on.</summary>

@@ -6,7 +6,6 @@ namespace OllamaBridge.Gateway.Telemetry.Console;
 /// <summary>Collects text of many threads and writes it in batches: one system call for all text of a moment. Thread-safe.</summary>
 internal sealed class BatchedOutput : IDisposable
 {
-    /// <summary>The maximum time that text waits for a batch.</summary>
     public static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(50);
 
     private readonly TextWriter _writer;
@@ -24,20 +23,15 @@ internal sealed class BatchedOutput : IDisposable
     private bool _isSoon;
     private bool _isOver;
 
-    /// <summary>Creates an output.</summary>
-    /// <param name="writer">The destination; flushed after each batch and disposed at the end.</param>
-    /// <param name="maxEntries">The maximum number of waiting texts.</param>
-    /// <param name="drops">Whether further texts are dropped, with a count; false blocks the caller.</param>
-    /// <param name="time">The clock.</param>
+    /// <summary><paramref name="writer"/> is flushed after each batch and disposed at the end. <paramref name="drops"/>: texts above
+    /// <paramref name="maxEntries"/> are dropped, with a count; otherwise the caller blocks.</summary>
     public BatchedOutput(TextWriter writer, int maxEntries, bool drops, TimeProvider time)
     {
         (_writer, _maxEntries, _drops) = (writer, maxEntries, drops);
         _timer = time.CreateTimer(static o => ((BatchedOutput)o!).Flush(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Adds a text.</summary>
-    /// <param name="text">The text, including its line end.</param>
-    /// <param name="soon">Whether to write it without a delay.</param>
+    /// <summary>Adds a text, which includes its line end; <paramref name="soon"/> writes it without a delay.</summary>
     public void Append(StringBuilder text, bool soon)
     {
         lock (_gathering)
@@ -63,7 +57,6 @@ internal sealed class BatchedOutput : IDisposable
         }
     }
 
-    /// <summary>Writes all waiting text.</summary>
     public void Flush()
     {
         lock (_writing)
