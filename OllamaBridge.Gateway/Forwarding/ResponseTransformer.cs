@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Options;
-using OllamaBridge.Gateway.Resumption;
-using OllamaBridge.Gateway.Resumption.Liveness;
 using OllamaBridge.Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
 
