@@ -21,6 +21,11 @@ namespace OllamaBridge.Testing.Forwarding;
 internal static class TestCalls
 {
     private static readonly TestMeters Meters = new();
+    private static readonly ForwardingMetrics Forwarding = new(Meters);
+    private static readonly PlacementMetrics Placements = new(Meters);
+
+    // Shared: each recorder of outcomes adds instruments.
+    private static readonly FaultRecorder Unobserved = new(Outcomes(TimeProvider.System), new RepeatedFailures(TimeProvider.System));
 
     /// <summary>Creates a request. <paramref name="model"/> is the canonical name of its model; empty for none.</summary>
     public static ForwardedCall Create(
@@ -47,7 +52,7 @@ internal static class TestCalls
         HedgeRace? race = null,
         ResumptionPlan? plan = null,
         FailedAttempts? faults = null) =>
-        new(call, faults ?? Faults(call, time), lease, budget, time, gone) { IsBoundToInstance = isBound, Race = race, Plan = plan };
+        new(call, faults ?? Unobserved.Begin(call), lease, budget, time, gone) { IsBoundToInstance = isBound, Race = race, Plan = plan };
 
     /// <summary>Begins a record of failed attempts.</summary>
     public static FailedAttempts Faults(ForwardedCall call, TimeProvider time, IFleet? fleet = null) =>
@@ -60,7 +65,7 @@ internal static class TestCalls
         Options.Create(new HealthOptions()),
         time,
         new Random(1),
-        new ForwardingMetrics(Meters),
-        new PlacementMetrics(Meters),
+        Forwarding,
+        Placements,
         NullLogger<PlacementOutcomes>.Instance);
 }
