@@ -57,7 +57,18 @@ public partial class LayerTests
     public void Guide_Folders_EqualLayers() =>
         Assert.Equal(Layers, Folder().Matches(RepositoryFiles.Read("docs/architecture.md")).Select(m => m.Groups[1].Value));
 
-    [GeneratedRegex(@"^\| `([^`]+?)/?` \|", RegexOptions.Multiline)]
+    [Fact]
+    public void Guide_StreamedRequest_NamesAtMostThirtyFilesThatExist()
+    {
+        var files = WalkedFile().Matches(RepositoryFiles.Read("docs/architecture.md")).Select(m => m.Groups[1].Value).ToList();
+        Assert.InRange(files.Count, 1, 30);
+        Assert.All(files, file => Assert.True(File.Exists(RepositoryFiles.PathOf($"OllamaBridge.Gateway/{file}")), file));
+    }
+
+    [GeneratedRegex(@"^\| \d+ \| `([^`]+)` \|", RegexOptions.Multiline)]
+    private static partial Regex WalkedFile();
+
+    [GeneratedRegex(@"^\| `(\.|[^`]+(?=/`))/?` \|", RegexOptions.Multiline)]
     private static partial Regex Folder();
 
     private static bool IsStage(string type) => Stages.Contains(type);
