@@ -13,7 +13,7 @@ public sealed class GracefulStopTests : IDisposable
     // Reached only if a test fails.
     private static readonly TimeSpan Guard = TestTimeouts.Guard;
     private readonly FakeTimeProvider _clock = new();
-    private readonly Lifetime _lifetime = new();
+    private readonly FakeLifetime _lifetime = new();
     private readonly HostOptions _host = new();
     private GracefulStop? _stop;
     private int _over;
@@ -162,20 +162,5 @@ public sealed class GracefulStopTests : IDisposable
             patience.Token.ThrowIfCancellationRequested();
             await Task.Yield();
         }
-    }
-
-    private sealed class Lifetime : IHostApplicationLifetime, IDisposable
-    {
-        private readonly CancellationTokenSource _stopping = new();
-
-        public CancellationToken ApplicationStarted => CancellationToken.None;
-
-        public CancellationToken ApplicationStopping => _stopping.Token;
-
-        public CancellationToken ApplicationStopped => CancellationToken.None;
-
-        public void StopApplication() => _stopping.Cancel();
-
-        public void Dispose() => _stopping.Dispose();
     }
 }

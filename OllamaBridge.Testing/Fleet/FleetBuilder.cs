@@ -98,6 +98,11 @@ internal sealed class FakeFleet : IFleet
 
     public List<(Instance Instance, InstanceFailure Failure)> Failures { get; } = [];
 
+    public List<Instance> Successes { get; } = [];
+
+    /// <summary>The instances whose probe was requested.</summary>
+    public List<Instance> Probes { get; } = [];
+
     /// <summary>The result of drain and undrain requests.</summary>
     public Func<string, bool, bool> Drains { get; set; } = (_, _) => false;
 
@@ -109,9 +114,7 @@ internal sealed class FakeFleet : IFleet
 
     public void ReportFailure(Instance instance, InstanceFailure failure, ModelState? model = null) => Failures.Add((instance, failure));
 
-    public void ReportSuccess(Instance instance)
-    {
-    }
+    public void ReportSuccess(Instance instance) => Successes.Add(instance);
 
     public Task<bool> SetDrainingAsync(string name, bool draining, CancellationToken cancellationToken) => Task.FromResult(Drains(name, draining));
 
@@ -121,9 +124,7 @@ internal sealed class FakeFleet : IFleet
 
     public Task<MemberChange> RemoveAsync(string name, CancellationToken cancellationToken) => Task.FromResult(MemberChange.NotFound);
 
-    public void RequestProbe(Instance instance)
-    {
-    }
+    public void RequestProbe(Instance instance) => Probes.Add(instance);
 
     public Task RefreshRunningAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

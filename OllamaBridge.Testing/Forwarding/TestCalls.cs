@@ -9,6 +9,7 @@ using OllamaBridge.Gateway.Forwarding.Faults;
 using OllamaBridge.Gateway.Forwarding.Hedging;
 using OllamaBridge.Gateway.Protocols;
 using OllamaBridge.Gateway.Protocols.Bodies;
+using OllamaBridge.Gateway.Queueing;
 using OllamaBridge.Gateway.Resumption;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Tenants;
@@ -29,7 +30,13 @@ internal static class TestCalls
 
     /// <summary>Creates a request. <paramref name="model"/> is the canonical name of its model; empty for none.</summary>
     public static ForwardedCall Create(
-        string path = "/api/chat", string model = "", RequestFacts facts = default, ReplayableBody? body = null, Tenant? tenant = null, ForwardingTarget? target = null)
+        string path = "/api/chat",
+        string model = "",
+        RequestFacts facts = default,
+        ReplayableBody? body = null,
+        Tenant? tenant = null,
+        ForwardingTarget? target = null,
+        QueueWait? wait = null)
     {
         var operation = new OperationFeature(OperationTable.Find(path, out var rest)!, rest);
         var received = new RequestBodyFeature(facts, body);
@@ -38,6 +45,7 @@ internal static class TestCalls
         {
             Target = target ?? ForwardingTarget.Any,
             Pinned = target?.Pinned,
+            Wait = wait ?? new QueueWait(),
         };
     }
 

@@ -1,7 +1,7 @@
 namespace OllamaBridge.Testing.Streams;
 
 /// <summary>A stream that returns one piece per read, and ends or fails after the last one.</summary>
-internal sealed class PiecesStream(IEnumerable<byte[]> pieces, Exception? breaks = null) : Stream
+internal class PiecesStream(IEnumerable<byte[]> pieces, Exception? breaks = null) : Stream
 {
     private readonly Queue<byte[]> _pieces = new(pieces.Where(p => p.Length > 0));
 
