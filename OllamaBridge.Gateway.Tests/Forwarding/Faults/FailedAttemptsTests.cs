@@ -120,7 +120,7 @@ public sealed class FailedAttemptsTests : IDisposable
     public async Task Add_AttemptWithdrawn_NoEvidence()
     {
         var (call, faults) = await BeginAsync();
-        var attempt = TestCalls.Attempt(call, Deciding.Take(_builder, "i", time: _clock), _clock, faults: faults);
+        var attempt = Attempt(call, faults, "i");
         attempt.Overtake();
         faults.Add(attempt, InstanceFailure.Overtaken);
         faults.Answered(_builder["j"]);
@@ -154,7 +154,7 @@ public sealed class FailedAttemptsTests : IDisposable
     public async Task Answered_BusyInstance_PausedWithoutFailure()
     {
         var (call, faults) = await BeginAsync();
-        var attempt = TestCalls.Attempt(call, Deciding.Take(_builder, "i", time: _clock), _clock, faults: faults);
+        var attempt = Attempt(call, faults, "i");
         (attempt.Result.Status, attempt.Result.BusyFor) = (503, TimeSpan.FromSeconds(3));
         faults.Add(attempt, InstanceFailure.ServerError);
         faults.Answered(_builder["j"]);
@@ -175,10 +175,13 @@ public sealed class FailedAttemptsTests : IDisposable
 
     private void Fail(ForwardedCall call, FailedAttempts faults, string instance, InstanceFailure failure, int status = 0)
     {
-        var attempt = TestCalls.Attempt(call, Deciding.Take(_builder, instance, time: _clock), _clock, faults: faults);
+        var attempt = Attempt(call, faults, instance);
         attempt.Result.Status = status;
         faults.Add(attempt, failure);
     }
+
+    private ForwardAttempt Attempt(ForwardedCall call, FailedAttempts faults, string instance) =>
+        TestCalls.Attempt(call, Deciding.Take(_builder, instance, time: _clock), _clock, gone: TestContext.Current.CancellationToken, faults: faults);
 
     private async Task<(ForwardedCall Call, FailedAttempts Faults)> BeginAsync(RequestFacts facts = default)
     {
