@@ -35,6 +35,8 @@ try
             return ExitCodes.Met;
         case "telemetry":
             return await TelemetryCommand.RunAsync(arguments, interruption.Token);
+        case CompareCommand.Name:
+            return await CompareCommand.RunAsync(arguments, interruption.Token);
         case "tenants":
             return await TenantsCommand.RunAsync(arguments, interruption.Token);
         default:

@@ -50,16 +50,16 @@ internal sealed class BenchmarkFixture : IAsyncDisposable
 
     /// <summary>
     /// Starts the gateway with additional settings. Completes when the gateway reports every model in memory on every instance and has reached its
-    /// shared state. The operator's key is null if the gateway needs none.
+    /// shared state. The operator's key is null if the gateway needs none, the folder is null for this build of the gateway.
     /// </summary>
     public async Task<Target> StartGatewayAsync(
-        string name, IReadOnlyDictionary<string, string> settings, string? operatorKey, CancellationToken cancellationToken)
+        string name, IReadOnlyDictionary<string, string> settings, string? operatorKey, CancellationToken cancellationToken, string? folder = null)
     {
         var address = FreeAddress();
-        var process = ChildServer.Start("OllamaBridge.Gateway.dll", [], new Dictionary<string, string>(settings)
+        var process = ChildServer.Start(Path.Combine(folder ?? "", "OllamaBridge.Gateway.dll"), [], new Dictionary<string, string>(settings)
         {
             ["ASPNETCORE_URLS"] = $"http://{address}",
-            ["DOTNET_CONTENTROOT"] = AppContext.BaseDirectory,
+            ["DOTNET_CONTENTROOT"] = folder ?? AppContext.BaseDirectory,
             ["Bridge__Urls"] = string.Join(',', Direct.Addresses.Select(a => $"http://{a}")),
             ["Bridge__Slots"] = $"{SimulatorFleet.Slots}",
         });

@@ -27,6 +27,12 @@ internal sealed record GatewayPlan
     /// <summary>The minimum ratio of requests per second with exported metrics and traces to those without telemetry.</summary>
     public const double MinTelemetryThroughputRatio = 0.9;
 
+    /// <summary>The minimum ratio of requests per second of this build to those of another one: the noise of one measurement.</summary>
+    public const double MinBuildThroughputRatio = 0.95;
+
+    /// <summary>The maximum ratio of the processor time per chunk of this build to that of another one: the noise of one measurement.</summary>
+    public const double MaxBuildChunkCpuRatio = 1.05;
+
     /// <summary>Simultaneous streams in the memory measurement.</summary>
     public const int OpenStreams = 2000;
 

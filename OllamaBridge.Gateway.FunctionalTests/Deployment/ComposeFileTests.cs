@@ -166,7 +166,7 @@ public partial class ComposeFileTests
         Assert.Equal(
             ["docker.io/ollama/ollama:0.32.15", "docker.io/ollama/ollama:0.32.15-rocm"],
             images.Where(i => i.Contains("/ollama/", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal));
-        var newestRelease = ReleaseHeading().Match(RepositoryFiles.Read("CHANGELOG.md")).Groups[1].Value;
+        var newestRelease = RepositoryFiles.NewestRelease();
         Assert.Equal($"ollamabridge/gateway:{newestRelease}", Bridge.Image);
     }
 
@@ -191,9 +191,6 @@ public partial class ComposeFileTests
             variables.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => $"{v.Key}={v.Value}"),
             rows.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"{r.Key}={r.Value}"));
     }
-
-    [GeneratedRegex(@"^## (\d+\.\d+\.\d+)", RegexOptions.Multiline)]
-    private static partial Regex ReleaseHeading();
 
     [GeneratedRegex(@"^ollama-\d+$")]
     private static partial Regex InstanceName();

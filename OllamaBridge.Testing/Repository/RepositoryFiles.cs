@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 
 namespace OllamaBridge.Testing.Repository;
 
 /// <summary>Reads files of the repository that are not code.</summary>
-internal static class RepositoryFiles
+internal static partial class RepositoryFiles
 {
     private static readonly string Root = FindRoot();
 
@@ -18,6 +19,12 @@ internal static class RepositoryFiles
     public static string PathOf(string file) => Path.Combine(Root, file);
 
     public static string Read(string file) => File.ReadAllText(PathOf(file));
+
+    /// <summary>The version of the newest release in the changelog.</summary>
+    public static string NewestRelease() => ReleaseHeading().Match(Read("CHANGELOG.md")).Groups[1].Value;
+
+    [GeneratedRegex(@"^## (\d+\.\d+\.\d+)", RegexOptions.Multiline)]
+    private static partial Regex ReleaseHeading();
 
     private static string FindRoot([CallerFilePath] string here = "")
     {

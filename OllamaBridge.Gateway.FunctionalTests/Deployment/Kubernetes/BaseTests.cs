@@ -62,11 +62,8 @@ public sealed partial class BaseTests
     }
 
     [Fact]
-    public void Version_Bridge_EqualsAssembly()
-    {
-        var version = typeof(GatewayServer).Assembly.GetName().Version!.ToString(3);
-        Assert.Equal(version, OverlayTests.Versions()["ollamabridge/gateway"]);
-    }
+    public void Version_Bridge_IsNewestRelease() =>
+        Assert.Equal(RepositoryFiles.NewestRelease(), OverlayTests.Versions()["ollamabridge/gateway"]);
 
     [Fact]
     public void Rules_PrometheusOperator_EqualPrometheusFolder()

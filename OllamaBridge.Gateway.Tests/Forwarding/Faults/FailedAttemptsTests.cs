@@ -95,15 +95,19 @@ public sealed class FailedAttemptsTests : IDisposable
         Assert.Equal(expected, _recorder.Begin(call).IsKnownToFail);
     }
 
-    [Fact]
-    public async Task Answered_RequestKnownToFail_Forgotten()
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)] // the stream that has begun may still fail as before
+    public async Task Answered_RequestKnownToFail_ForgottenIfAnotherInstanceFailedIt(bool hasFailed, bool isKnown)
     {
         var (call, faults) = await BeginAsync();
         _memory.Add(call, "a:latest");
         faults.Restart();
         Assert.True(faults.IsKnownToFail);
+        if (hasFailed)
+            faults.Add(Attempt(call, faults, "j"), InstanceFailure.ServerError);
         faults.Answered(_builder["i"]);
-        Assert.False(_memory.IsKnown(call));
+        Assert.Equal(isKnown, _memory.IsKnown(call));
     }
 
     [Fact]

@@ -10,6 +10,7 @@ internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outco
     private readonly Lock _lock = new();
     private readonly List<Failed> _failed = [];
     private (Instance Instance, string Model)? _answeredBy;
+    private volatile bool _hasFailed;
 
     /// <summary>Whether the same request failed recently on every instance it was sent to: then it gets one attempt.</summary>
     public bool IsKnownToFail { get; private set; }
@@ -30,6 +31,7 @@ internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outco
     public void Add(ForwardAttempt attempt, InstanceFailure failure)
     {
         call.Result.IsRequestFault |= FaultClassifier.IsRequestFault(failure, attempt.Result.Status, call.Facts.HasInvalidValue);
+        _hasFailed = true;
         // An attempt that the bridge cancelled is not a failure of the instance.
         if (attempt.Withdrawn is not null)
             return;
@@ -52,7 +54,8 @@ internal sealed class FailedAttempts(ForwardedCall call, PlacementOutcomes outco
     {
         lock (_lock)
         {
-            if (IsKnownToFail)
+            // The beginning of a first response proves nothing: a stream may still fail as before.
+            if (IsKnownToFail && _hasFailed)
                 memory.Remove(call);
             var answer = (Instance: instance, Model: call.Model.Key);
             _answeredBy = answer;
