@@ -174,6 +174,16 @@ public class CircuitBreakerTests
     }
 
     [Fact]
+    public void Fail_TwiceWhenTrialHasEnded_StaysClosed()
+    {
+        OpenAndProbe();
+        _breaker.Succeed(_breaker.Epoch, isProbe: true, _now, Rules);
+        _now += Rules.SlowStart;
+        Assert.False(Fail());
+        Assert.False(Fail());
+    }
+
+    [Fact]
     public void EndOpenTime_ClosedOrOver_NoEffect()
     {
         _breaker.EndOpenTime(_now);

@@ -331,6 +331,78 @@ public class PlacementGuardTests
     }
 
     [Fact]
+    public void Failed_TimeOutsOnly_OpenAfterFewer()
+    {
+        Assert.False(Guard.Failed(Guard.Entry, InstanceFailure.TimedOut, _now, Rules, 0));
+        Assert.True(Guard.Failed(Guard.Entry, InstanceFailure.TimedOut, _now, Rules, 0));
+        Assert.False(Guard.Entry.IsProbe);
+    }
+
+    [Fact]
+    public void Failed_TwoServerErrors_StaysClosed()
+    {
+        Assert.False(Guard.Failed(Guard.Entry, InstanceFailure.ServerError, _now, Rules, 0));
+        Assert.False(Guard.Failed(Guard.Entry, InstanceFailure.ServerError, _now, Rules, 0));
+    }
+
+    [Fact]
+    public void ConditionFor_OpenOrProbingAtMeasuredParallelism_NotBusy()
+    {
+        Guard.Limit(1, _now + (60 * Rule.Second), _now);
+        var running = Enter();
+        while (!Guard.Failed(Guard.Entry, InstanceFailure.Broken, _now, Rules, 0))
+        {
+            // Until the circuit opens.
+        }
+
+        Assert.Equal(PlacementCondition.Open, Guard.ConditionFor(_now));
+        Leave(running);
+        _now += 2 * Rule.Second;
+        Enter();
+        Assert.True(Guard.IsFull(_now));
+        Assert.Equal(PlacementCondition.Probing, Guard.ConditionFor(_now));
+    }
+
+    [Fact]
+    public void Return_AnotherProcessAfterOpening_OnTrial()
+    {
+        FailUntilOpen();
+        Guard.Return(_now, Rules.SlowStart, isAnother: true);
+        Assert.False(Guard.Failed(Guard.Entry, InstanceFailure.Broken, _now, Rules, 0));
+        Assert.True(Guard.Failed(Guard.Entry, InstanceFailure.Broken, _now, Rules, 0));
+    }
+
+    [Fact]
+    public void WasRestricted_RestrictedAgainAndRecovered_True()
+    {
+        Guard.Busy(Rule.Second, _now, Rules, 0);
+        Guard.Busy(Rule.Second, _now, Rules, 0);
+        Assert.True(Guard.WasRestricted);
+        _now += Rule.Second;
+        Guard.Refresh(_now);
+        Assert.True(Guard.WasRestricted);
+    }
+
+    [Fact]
+    public void Succeeded_SlowButNotProbe_NextProbeNotDelayed()
+    {
+        MakeSlow();
+        _now += 20 * Rule.Second;
+        Assert.Equal(GuardChange.None, Guard.Succeeded(Guard.Entry, 1, _now, Rules));
+        Assert.Equal(10 * Rule.Second, Guard.Left(_now));
+    }
+
+    [Fact]
+    public void Leave_SlowProbeWithoutResult_NextRequestProbes()
+    {
+        MakeSlow();
+        _now += 30 * Rule.Second;
+        Leave(Enter());
+        Assert.Equal(PlacementCondition.SlowDue, Guard.ConditionAt(_now));
+        Assert.True(Enter().IsProbe);
+    }
+
+    [Fact]
     public void Retire_Open_NoLongerCounted()
     {
         FailUntilOpen();

@@ -122,6 +122,15 @@ public class PlacementKeeperTests
     }
 
     [Fact]
+    public void Observe_OtherInstanceRemoved_StatusRemembered()
+    {
+        Build(InstanceStatus.Unhealthy);
+        _fleet = _builder.Build([View(_i, InstanceStatus.Unhealthy, [])]);
+        Build(InstanceStatus.Healthy);
+        Assert.Equal(PlacementCondition.SlowStart, Condition(_i));
+    }
+
+    [Fact]
     public void Observe_UnhealthyInstanceOnCpu_NoQuarantine()
     {
         Build(loaded: Loaded(inVram: true));

@@ -35,7 +35,7 @@ public sealed class PlacementMetricsTests : IDisposable
     public void RecordOpened_TimedOut_CountsOneWithLabels()
     {
         _metrics.RecordOpened("a:latest", "i", InstanceFailure.TimedOut);
-        Assert.Equal(["ollama.breaker.opened 1 model=a:latest instance=i reason=timedout"], _measured);
+        Assert.Equal(["ollama.breaker.opened 1 {opening} model=a:latest instance=i reason=timedout"], _measured);
     }
 
     [Fact]
@@ -44,8 +44,8 @@ public sealed class PlacementMetricsTests : IDisposable
         _metrics.ObservePlacements(() => [new PlacementReport("i", "a:latest", PlacementCondition.Busy, 7)]);
         _listener.RecordObservableInstruments();
         Assert.Equal(Enum.GetValues<PlacementCondition>().Length, _measured.Count);
-        Assert.Equal(["ollama.placement.state 1 instance=i model=a:latest state=busy"], _measured.Where(m => m.StartsWith("ollama.placement.state 1", StringComparison.Ordinal)));
-        Assert.Contains("ollama.placement.state 0 instance=i model=a:latest state=steady", _measured);
+        Assert.Equal(["ollama.placement.state 1 - instance=i model=a:latest state=busy"], _measured.Where(m => m.StartsWith("ollama.placement.state 1", StringComparison.Ordinal)));
+        Assert.Contains("ollama.placement.state 0 - instance=i model=a:latest state=steady", _measured);
     }
 
     [Fact]
@@ -53,9 +53,9 @@ public sealed class PlacementMetricsTests : IDisposable
     {
         _metrics.ObserveParallelism(() => [("i", "a:latest", 3)]);
         _listener.RecordObservableInstruments();
-        Assert.Equal(["ollama.placement.parallel 3 instance=i model=a:latest"], _measured);
+        Assert.Equal(["ollama.placement.parallel 3 {request} instance=i model=a:latest"], _measured);
     }
 
     private void Record(Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> labels) =>
-        _measured.Add($"{instrument.Name} {value} {string.Join(' ', labels.ToArray().Select(l => $"{l.Key}={l.Value}"))}");
+        _measured.Add($"{instrument.Name} {value} {instrument.Unit ?? "-"} {string.Join(' ', labels.ToArray().Select(l => $"{l.Key}={l.Value}"))}");
 }

@@ -161,6 +161,14 @@ public class SmallRulesTests
     }
 
     [Fact]
+    public void Options_EqualTimes_Valid()
+    {
+        var second = TimeSpan.FromSeconds(1);
+        Assert.True(new BreakerTimesValidator().Validate(
+            null, new BreakerOptions { OpenTime = second, MaxOpenTime = second, BusyTime = second, MaxBusyTime = second }).Succeeded);
+    }
+
+    [Fact]
     public void FailureRow_OneModel_CountsHalf()
     {
         var row = new FailureRow();
