@@ -1,25 +1,30 @@
 #!/usr/bin/env bash
 # Mutation testing: changes the gateway's code in small ways, and counts the changes that no unit test detects.
-#   eng/mutation.sh                       the folders below, one after the other
-#   eng/mutation.sh Fleet/Breaker         one folder of the Gateway, tested by the unit tests of the same folder
-#   eng/mutation.sh Queueing Scheduling   one folder, tested by the unit tests of other folders, too
-#   CONCURRENCY=4 eng/mutation.sh         four test processes
+#   eng/mutation.sh                     the folders below, one after the other
+#   eng/mutation.sh Fleet/Breaker       one folder of the Gateway
+#   eng/mutation.sh Queueing Catalog    one folder, tested by the unit tests of a further folder, too
+#   CONCURRENCY=4 eng/mutation.sh       four test processes
 # Reports are in artifacts/mutation, a folder for each.
 #
-# Stryker mutates all files of a project (20,000 changes in the Gateway) and applies its file patterns afterwards. The compilation and the record of
-# the changes that each test reaches then take hours. This script works on a copy of the repository, in which only the mutated folder is not marked
-# as generated code, and in which xunit finds only the tests of the given folders.
+# Stryker mutates all files of a project before it applies its file patterns, and compiling the Gateway with 20,000 changes takes many minutes. This
+# script therefore works on a copy of the repository, in which all files outside the mutated folder are marked as generated code, and in which xunit
+# finds only the tests of the given folders.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
 if [ $# -eq 0 ]; then
-  for folder in Scheduling Queueing Quotas Fleet/Breaker Resumption; do "$0" "$folder"; done
+  for folder in Scheduling Queueing Quotas Fleet/Breaker Resumption; do eng/mutation.sh "$folder"; done
   exit
 fi
 
 mutated=$1
 tests=("$@")
+# Other folders' unit tests that reach much of the folder.
+case $mutated in
+  Scheduling) tests+=(Fleet/Breaker Fleet/Regions) ;;
+  Fleet/Breaker) tests+=(Scheduling) ;;
+esac
 [ -d "OllamaBridge.Gateway/$mutated" ] || { echo "No such folder: OllamaBridge.Gateway/$mutated"; exit 1; }
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
