@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using OllamaBridge.Gateway.Scheduling;
 using OllamaBridge.Gateway.Scheduling.Filters;

@@ -1,4 +1,3 @@
-using OllamaBridge.Gateway.Fleet;
 using OllamaBridge.Gateway.Fleet.Breaker;
 using OllamaBridge.Testing.Fleet;
 
