@@ -98,6 +98,7 @@ public class GuardFilterTests
     [Theory]
     [InlineData("cpu")]
     [InlineData("slow")]
+    [InlineData("memory")]
     public void Keep_Quarantined_OnlyWithoutAlternative(string condition)
     {
         Assert.Equal(["i0"], Keep(Fleet("steady", condition)));
@@ -231,6 +232,9 @@ public class GuardFilterTests
             case "slow":
                 for (var i = 0; i < 60; i++)
                     guard.Succeeded(guard.Entry, i < 20 ? 100 : 1, Now, Rules);
+                break;
+            case "memory":
+                guard.SetShortOfMemory(Now, 60 * Rule.Second);
                 break;
             case "busy":
                 guard.Busy(Rule.Second, Now, Rules, 0);

@@ -41,6 +41,31 @@ public class PickerTests
         Assert.InRange(counts[0], Picks * 0.45, Picks * 0.55);
     }
 
+    [Fact]
+    public void Best_ManyEqualScores_EachPickedNoneLower()
+    {
+        var sums = Enumerable.Range(0, 37).Select(i => i % 5 == 1 ? 4f : i).Select(s => Math.Min(s, 4f)).ToArray();
+        var counts = Count(new BestPicker().Pick, sums);
+        Assert.Equal(sums.Select(s => s == 4f), counts.Select(c => c > 0));
+    }
+
+    [Fact]
+    public void Weighted_RoundingLeavesRemainder_LastPicked() =>
+        Assert.Equal(2, new WeightedPicker().Pick([0.1f, 0.2f, 0.3f], new HighestRandom()));
+
+    [Fact]
+    public void Weighted_NegativeScores_PickedAtRandom()
+    {
+        var counts = Count(new WeightedPicker().Pick, [-1f, -2f, -1f]);
+        Assert.All(counts, c => Assert.InRange(c, Picks * 0.3, Picks * 0.37));
+    }
+
+    /// <summary>Returns the upper bound, as rounding of the product can.</summary>
+    private sealed class HighestRandom : Random
+    {
+        public override float NextSingle() => 1f;
+    }
+
     private delegate int Pick(ReadOnlySpan<float> sums, Random random);
 
     private static int[] Count(Pick pick, float[] sums)

@@ -151,14 +151,73 @@ public class SchedulerTests
         Assert.Equal(3, error.Failures.Count());
     }
 
+    [Fact]
+    public void LastScores_AfterDecision_BestFirst()
+    {
+        var fleet = new FleetBuilder().With("i", loaded: "a", slots: 4).With("j", loaded: "a", slots: 4).With("k", loaded: "a", slots: 4);
+        fleet.Build();
+        fleet["i"].TryTakeSlot();
+        fleet["i"].TryTakeSlot();
+        fleet["k"].TryTakeSlot();
+        Decide(Deciding.For(fleet));
+        // 4 for the model in memory, 1.5 times the free share, 0.5 for the unknown time to first token.
+        Assert.Equal(["j=6", "k=5.625", "i=5.25"], Scheduler.LastScores(10));
+        Assert.Equal(["j=6", "k=5.625"], Scheduler.LastScores(2));
+    }
+
+    [Fact]
+    public void LastScores_ThreadWithoutDecision_Empty()
+    {
+        string[]? scores = null;
+        var thread = new Thread(() => scores = Scheduler.LastScores(3));
+        thread.Start();
+        thread.Join();
+        Assert.Empty(scores!);
+    }
+
+    [Fact]
+    public void Options_WeightAtBounds_Accepted() =>
+        Assert.Equal(1000f, Bind(("Bridge:Scheduling:Scorers:load", "1000"), ("Bridge:Scheduling:Scorers:affinity", "0")).Scorers["load"]);
+
+    [Fact]
+    public void Options_InvalidValues_MessagesNameKeyAndKnownNames()
+    {
+        var error = Assert.Throws<OptionsValidationException>(() => Bind(
+            ("Bridge:Scheduling:Scorers:nope", "1"), ("Bridge:Scheduling:Scorers:load", "1001"), ("Bridge:Scheduling:Picker", "worst")));
+        Assert.Equal(
+            [
+                "Bridge:Scheduling:Scorers:load: 1001 is not between 0 and 1000.",
+                "Bridge:Scheduling:Scorers:nope: unknown scorer; known scorers are model-loaded, affinity, load, time-to-first-token.",
+                "Bridge:Scheduling:Picker: unknown picker 'worst'; known pickers are best, weighted-random.",
+            ],
+            error.Failures);
+    }
+
+    [Fact]
+    public void AddScheduling_Services_PoliciesInOrder()
+    {
+        using var provider = Provider();
+        Assert.Equal(["keep-models", "free-slot"], provider.GetServices<IInstanceFilter>().Select(f => f.Name));
+        Assert.Equal(["model-loaded", "affinity", "load", "time-to-first-token"], provider.GetServices<IInstanceScorer>().Select(s => s.Name));
+        Assert.Equal(["best", "weighted-random"], provider.GetServices<IInstancePicker>().Select(p => p.Name));
+        Assert.NotNull(provider.GetService<Scheduler>());
+        Assert.NotNull(provider.GetService<RegionRules>());
+        Assert.NotNull(provider.GetService<ConversationAffinity>());
+    }
+
     private SchedulingDecision Decide(in SchedulingRequest request) => Deciding.Scheduler(_clock).Decide(request);
 
     private static SchedulingOptions Bind(params (string Key, string Value)[] settings)
     {
+        using var provider = Provider(settings);
+        return provider.GetRequiredService<IOptions<SchedulingOptions>>().Value;
+    }
+
+    private static ServiceProvider Provider(params (string Key, string Value)[] settings)
+    {
         var configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(settings.Select(s => new KeyValuePair<string, string?>(s.Key, s.Value))).Build();
-        using var provider = new ServiceCollection()
+        return new ServiceCollection()
             .AddSingleton<IConfiguration>(configuration).AddSingleton(TimeProvider.System).AddScheduling().BuildServiceProvider();
-        return provider.GetRequiredService<IOptions<SchedulingOptions>>().Value;
     }
 }

@@ -173,6 +173,79 @@ public class CircuitBreakerTests
         Assert.True(Fail());
     }
 
+    [Fact]
+    public void Fail_TwiceWhenTrialHasEnded_StaysClosed()
+    {
+        OpenAndProbe();
+        _breaker.Succeed(_breaker.Epoch, isProbe: true, _now, Rules);
+        _now += Rules.SlowStart;
+        Assert.False(Fail());
+        Assert.False(Fail());
+    }
+
+    [Fact]
+    public void EndOpenTime_ClosedOrOver_NoEffect()
+    {
+        _breaker.EndOpenTime(_now);
+        Assert.Equal(BreakerState.Closed, _breaker.StateAt(_now));
+        Open();
+        var until = _breaker.OpenUntil;
+        _breaker.EndOpenTime(until + 5);
+        Assert.Equal(until, _breaker.OpenUntil);
+    }
+
+    [Fact]
+    public void EndOpenTime_AtTimeZero_HalfOpen()
+    {
+        _now = 0;
+        Open();
+        _breaker.EndOpenTime(0);
+        Assert.Equal(BreakerState.HalfOpen, _breaker.StateAt(1)); // 0 means closed
+    }
+
+    [Fact]
+    public void Replace_Closed_NoTrialAndEarlierRequestsCount()
+    {
+        var epoch = _breaker.Epoch;
+        _breaker.Replace(_now + Rules.SlowStart);
+        Assert.Equal(epoch, _breaker.Epoch);
+        Assert.False(Fail());
+        Assert.False(Fail());
+        Assert.True(Fail());
+    }
+
+    [Fact]
+    public void Replace_Probing_NoProbeRuns()
+    {
+        OpenAndProbe();
+        _breaker.Replace(_now + Rules.SlowStart);
+        Assert.False(_breaker.IsProbing);
+    }
+
+    [Fact]
+    public void TryProbe_Closed_False() => Assert.False(_breaker.TryProbe(_now));
+
+    [Fact]
+    public void Fail_OneFailureConfigured_TrialNotLonger()
+    {
+        var rules = Rule.Of(new BreakerOptions { ConsecutiveFailures = 1 });
+        Assert.True(_breaker.Fail(_breaker.Epoch, isProbe: false, timedOut: false, _now, rules, 0));
+        _breaker.Replace(_now + rules.SlowStart);
+        Assert.True(_breaker.Fail(_breaker.Epoch, isProbe: false, timedOut: false, _now, rules, 0));
+    }
+
+    [Fact]
+    public void Fail_NoOpenTime_OpenForOneTick()
+    {
+        var rules = Rules with { OpenTime = 0, MaxOpenTime = 0 };
+        while (!_breaker.Fail(_breaker.Epoch, isProbe: false, timedOut: false, _now, rules, 0))
+        {
+            // Until the circuit opens.
+        }
+
+        Assert.Equal(_now + 1, _breaker.OpenUntil);
+    }
+
     /// <summary>Compares the breaker with a model that records every outcome.</summary>
     [Fact]
     public void Any_Sequence_MatchesModelAndNeverTwoProbes()

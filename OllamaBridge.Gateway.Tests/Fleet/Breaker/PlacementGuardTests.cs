@@ -182,6 +182,227 @@ public class PlacementGuardTests
     }
 
     [Fact]
+    public void SetShortOfMemory_UntilEndOrSuccess_Avoided()
+    {
+        Guard.SetShortOfMemory(_now, 60 * Rule.Second);
+        Assert.Equal((PlacementCondition.ShortOfMemory, 60 * Rule.Second, 1), (Guard.ConditionAt(_now), Guard.Left(_now), _state.Model.Restricted));
+        var entry = Enter();
+        Assert.False(entry.IsProbe);
+        Assert.Equal(GuardChange.None, Guard.Succeeded(entry, 0, _now, Rules));
+        Assert.Equal((PlacementCondition.Steady, 0), (Guard.ConditionAt(_now), _state.Model.Restricted));
+
+        Guard.SetShortOfMemory(_now, 60 * Rule.Second);
+        _now += 60 * Rule.Second;
+        Assert.Equal((PlacementCondition.Steady, 0), (Guard.ConditionAt(_now), Guard.Left(_now)));
+        Guard.Refresh(_now);
+        Assert.Equal(0, _state.Model.Restricted);
+    }
+
+    [Fact]
+    public void Left_EachCondition_TimeUntilItChanges()
+    {
+        Guard.SetOnCpu(true, _now);
+        Assert.Equal(0, Guard.Left(_now));
+        Guard.SetOnCpu(false, _now);
+        Assert.Equal((PlacementCondition.Steady, 0), (Guard.ConditionAt(_now), _state.Model.Restricted));
+        Guard.Return(_now, Rules.SlowStart);
+        Assert.Equal(7 * Rule.Second, Guard.Left(_now + (3 * Rule.Second)));
+        FailUntilOpen();
+        Assert.Equal(2 * Rule.Second, Guard.Left(_now));
+        Assert.Equal(0, Guard.Left(_now + (3 * Rule.Second))); // half open
+    }
+
+    [Fact]
+    public void ConditionFor_SlowStartAtMeasuredParallelism_Busy()
+    {
+        Guard.Return(_now, Rules.SlowStart);
+        Guard.Limit(1, _now + (60 * Rule.Second), _now);
+        Enter();
+        Assert.Equal((PlacementCondition.SlowStart, PlacementCondition.Busy), (Guard.ConditionAt(_now), Guard.ConditionFor(_now)));
+    }
+
+    [Fact]
+    public void Limit_SameAfterItsEnd_New()
+    {
+        Assert.True(Guard.Limit(2, _now + Rule.Second, _now));
+        _now += Rule.Second;
+        Assert.Equal(0, Guard.LimitAt(_now));
+        Assert.True(Guard.Limit(2, _now + Rule.Second, _now));
+        Assert.Equal(2, Guard.LimitAt(_now));
+    }
+
+    [Fact]
+    public void IsAtLimit_SlowStartOfInstance_CountsRequestsOfAllModels()
+    {
+        Guard.Return(_now, Rules.SlowStart);
+        Assert.False(Guard.IsAtLimit(_instance, _now));
+        Assert.Equal(1, Guard.InstanceLimit(_instance, _now));
+        _instance.TryTakeSlot();
+        Assert.True(Guard.IsAtLimit(_instance, _now));
+        Assert.Equal(0, _state.Active);
+    }
+
+    [Fact]
+    public void IsAtLimit_SlowStartOfModel_CountsItsRequestsOnly()
+    {
+        FailUntilOpen();
+        _now += 2 * Rule.Second;
+        var probe = Enter();
+        Guard.Answering(probe, _now, Rules);
+        Leave(probe);
+        _instance.TryTakeSlot();
+        Assert.Equal((PlacementCondition.SlowStart, int.MaxValue), (Guard.ConditionAt(_now), Guard.InstanceLimit(_instance, _now)));
+        Assert.False(Guard.IsAtLimit(_instance, _now));
+        Enter();
+        Assert.True(Guard.IsAtLimit(_instance, _now));
+    }
+
+    [Fact]
+    public void Answering_RequestBeforeOpening_DoesNotClose()
+    {
+        var before = Enter();
+        FailUntilOpen();
+        Assert.False(Guard.Answering(before, _now, Rules));
+        Assert.Equal(PlacementCondition.Open, Guard.ConditionAt(_now));
+    }
+
+    [Fact]
+    public void Leave_ProbeOfEarlierOpening_NewProbeContinues()
+    {
+        FailUntilOpen();
+        _now += 2 * Rule.Second;
+        var first = Enter();
+        Assert.True(Guard.Failed(first, InstanceFailure.Broken, _now, Rules, 0));
+        _now += 4 * Rule.Second;
+        Assert.True(Enter().IsProbe);
+        Leave(first);
+        Assert.Equal(PlacementCondition.Probing, Guard.ConditionAt(_now));
+    }
+
+    [Fact]
+    public void UsualSpeed_Responses_TheirMean()
+    {
+        Assert.True(double.IsNaN(Guard.UsualSpeed));
+        Answer(90);
+        Answer(110);
+        Answer(0); // unknown
+        Assert.Equal(100, Guard.UsualSpeed, 6);
+    }
+
+    [Fact]
+    public void Unloaded_Slow_SteadyAgain()
+    {
+        MakeSlow();
+        Assert.Equal((PlacementCondition.Slow, 30 * Rule.Second), (Guard.ConditionAt(_now), Guard.Left(_now)));
+        Guard.Unloaded(_now);
+        Assert.Equal((PlacementCondition.Steady, 0), (Guard.ConditionAt(_now), _state.Model.Restricted));
+        Assert.Equal(GuardChange.None, Answer(50)); // the slow responses before the load no longer count
+    }
+
+    [Fact]
+    public void Return_AnotherProcessDuringProbe_NextRequestProbes()
+    {
+        MakeSlow();
+        _now += 30 * Rule.Second;
+        Assert.True(Enter().IsProbe);
+        Assert.Equal(PlacementCondition.Slow, Guard.ConditionAt(_now));
+        Guard.Return(_now, Rules.SlowStart);
+        Assert.Equal(PlacementCondition.Slow, Guard.ConditionAt(_now));
+        Guard.Return(_now, Rules.SlowStart, isAnother: true);
+        Assert.Equal(PlacementCondition.SlowDue, Guard.ConditionAt(_now));
+    }
+
+    [Fact]
+    public void Return_MeasuredParallelism_Forgotten()
+    {
+        Guard.Limit(1, _now + (60 * Rule.Second), _now);
+        Guard.Return(_now, slowStart: 0);
+        Assert.Equal((0, 0), (Guard.LimitAt(_now), _state.Model.Restricted));
+    }
+
+    [Fact]
+    public void Busy_ShorterThanRunningPeriod_PeriodKept()
+    {
+        Guard.Busy(3 * Rule.Second, _now, Rules, 0);
+        Guard.Busy(Rule.Second, _now, Rules, 0);
+        Assert.Equal(3 * Rule.Second, Guard.Left(_now));
+        Guard.Busy(5 * Rule.Second, _now, Rules, 0);
+        Assert.Equal(5 * Rule.Second, Guard.Left(_now));
+    }
+
+    [Fact]
+    public void Failed_TimeOutsOnly_OpenAfterFewer()
+    {
+        Assert.False(Guard.Failed(Guard.Entry, InstanceFailure.TimedOut, _now, Rules, 0));
+        Assert.True(Guard.Failed(Guard.Entry, InstanceFailure.TimedOut, _now, Rules, 0));
+        Assert.False(Guard.Entry.IsProbe);
+    }
+
+    [Fact]
+    public void Failed_TwoServerErrors_StaysClosed()
+    {
+        Assert.False(Guard.Failed(Guard.Entry, InstanceFailure.ServerError, _now, Rules, 0));
+        Assert.False(Guard.Failed(Guard.Entry, InstanceFailure.ServerError, _now, Rules, 0));
+    }
+
+    [Fact]
+    public void ConditionFor_OpenOrProbingAtMeasuredParallelism_NotBusy()
+    {
+        Guard.Limit(1, _now + (60 * Rule.Second), _now);
+        var running = Enter();
+        while (!Guard.Failed(Guard.Entry, InstanceFailure.Broken, _now, Rules, 0))
+        {
+            // Until the circuit opens.
+        }
+
+        Assert.Equal(PlacementCondition.Open, Guard.ConditionFor(_now));
+        Leave(running);
+        _now += 2 * Rule.Second;
+        Enter();
+        Assert.True(Guard.IsFull(_now));
+        Assert.Equal(PlacementCondition.Probing, Guard.ConditionFor(_now));
+    }
+
+    [Fact]
+    public void Return_AnotherProcessAfterOpening_OnTrial()
+    {
+        FailUntilOpen();
+        Guard.Return(_now, Rules.SlowStart, isAnother: true);
+        Assert.False(Guard.Failed(Guard.Entry, InstanceFailure.Broken, _now, Rules, 0));
+        Assert.True(Guard.Failed(Guard.Entry, InstanceFailure.Broken, _now, Rules, 0));
+    }
+
+    [Fact]
+    public void WasRestricted_RestrictedAgainAndRecovered_True()
+    {
+        Guard.Busy(Rule.Second, _now, Rules, 0);
+        Guard.Busy(Rule.Second, _now, Rules, 0);
+        Assert.True(Guard.WasRestricted);
+        _now += Rule.Second;
+        Guard.Refresh(_now);
+        Assert.True(Guard.WasRestricted);
+    }
+
+    [Fact]
+    public void Succeeded_SlowButNotProbe_NextProbeNotDelayed()
+    {
+        MakeSlow();
+        _now += 20 * Rule.Second;
+        Assert.Equal(GuardChange.None, Guard.Succeeded(Guard.Entry, 1, _now, Rules));
+        Assert.Equal(10 * Rule.Second, Guard.Left(_now));
+    }
+
+    [Fact]
+    public void Leave_SlowProbeWithoutResult_NextRequestProbes()
+    {
+        MakeSlow();
+        _now += 30 * Rule.Second;
+        Leave(Enter());
+        Assert.Equal(PlacementCondition.SlowDue, Guard.ConditionAt(_now));
+        Assert.True(Enter().IsProbe);
+    }
+
+    [Fact]
     public void Retire_Open_NoLongerCounted()
     {
         FailUntilOpen();
@@ -241,6 +462,12 @@ public class PlacementGuardTests
         var change = Guard.Succeeded(entry, speed, _now, Rules);
         Leave(entry);
         return change;
+    }
+
+    private void MakeSlow()
+    {
+        for (var i = 0; i < 60; i++)
+            Guard.Succeeded(Guard.Entry, i < 30 ? 100 : 1, _now, Rules);
     }
 
     private void FailUntilOpen()

@@ -112,6 +112,54 @@ public class PlacementKeeperTests
         Assert.Equal(0, state.Restricted);
     }
 
+    [Fact]
+    public void Observe_InstanceRemovedWhileUnhealthy_NewOneWithoutSlowStart()
+    {
+        Build(InstanceStatus.Unhealthy);
+        _fleet = _builder.Build([View(_j, InstanceStatus.Healthy, [])]);
+        Build(InstanceStatus.Healthy);
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+    }
+
+    [Fact]
+    public void Observe_OtherInstanceRemoved_StatusRemembered()
+    {
+        Build(InstanceStatus.Unhealthy);
+        _fleet = _builder.Build([View(_i, InstanceStatus.Unhealthy, [])]);
+        Build(InstanceStatus.Healthy);
+        Assert.Equal(PlacementCondition.SlowStart, Condition(_i));
+    }
+
+    [Fact]
+    public void Observe_UnhealthyInstanceOnCpu_NoQuarantine()
+    {
+        Build(loaded: Loaded(inVram: true));
+        Build(InstanceStatus.Unhealthy, loaded: Loaded(inVram: false));
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+    }
+
+    [Fact]
+    public void Observe_OnCpuAndOnlyUnusableInstanceOnGpu_NoQuarantine()
+    {
+        _fleet = _builder.Build([View(_i, InstanceStatus.Healthy, Loaded(inVram: false)), View(_j, InstanceStatus.Unhealthy, Loaded(inVram: true))]);
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+    }
+
+    [Fact]
+    public void Observe_SlowModelUnloaded_Steady()
+    {
+        Build(loaded: Loaded(inVram: true));
+        var guard = Cell(_i).MakeGuard()!;
+        for (var i = 0; i < 60; i++)
+            guard.Succeeded(guard.Entry, i < 30 ? 100 : 1, _clock.GetTimestamp(), Rule.Of());
+        Assert.Equal(PlacementCondition.Slow, Condition(_i));
+        Build(loaded: Loaded(inVram: true));
+        Assert.Equal(PlacementCondition.Slow, Condition(_i));
+        _builder.ObserveLoaded(_i, new HashSet<string>(), askedAt: 1);
+        Build(loaded: []);
+        Assert.Equal(PlacementCondition.Steady, Condition(_i));
+    }
+
     private ModelView Model => _fleet.Models["a:latest"];
 
     private SnapshotBuilder Builder(HealthOptions options) => new(new PlacementKeeper(Microsoft.Extensions.Options.Options.Create(options), _clock));

@@ -161,6 +161,14 @@ public class SmallRulesTests
     }
 
     [Fact]
+    public void Options_EqualTimes_Valid()
+    {
+        var second = TimeSpan.FromSeconds(1);
+        Assert.True(new BreakerTimesValidator().Validate(
+            null, new BreakerOptions { OpenTime = second, MaxOpenTime = second, BusyTime = second, MaxBusyTime = second }).Succeeded);
+    }
+
+    [Fact]
     public void FailureRow_OneModel_CountsHalf()
     {
         var row = new FailureRow();
@@ -172,5 +180,95 @@ public class SmallRulesTests
         Assert.True(row.Clear());
         Assert.False(row.Clear());
         Assert.Equal(1, row.Add(a, 3));
+    }
+
+    [Fact]
+    public void FailureRow_RequestsWithoutModel_NotBounded()
+    {
+        var row = new FailureRow();
+        ModelState a = new("a");
+        for (var i = 1; i <= 5; i++)
+            Assert.Equal(i, row.Add(null, 3));
+        Assert.Equal(6, row.Add(a, 3));
+        Assert.Equal(7, row.Add(a, 3));
+        Assert.True(row.Clear());
+        Assert.Equal(1, row.Add(null, 3));
+        Assert.False(new FailureRow().Clear());
+    }
+
+    [Fact]
+    public void Rules_EachTime_InTicks()
+    {
+        var options = new BreakerOptions
+        {
+            Window = TimeSpan.FromSeconds(1),
+            OpenTime = TimeSpan.FromSeconds(2),
+            MaxOpenTime = TimeSpan.FromSeconds(3),
+            BusyTime = TimeSpan.FromSeconds(4),
+            MaxBusyTime = TimeSpan.FromSeconds(5),
+            SlowProbeInterval = TimeSpan.FromSeconds(6),
+            MemoryTime = TimeSpan.FromSeconds(7),
+        };
+        Assert.Equal(
+            new BreakerRules(options, Rule.Second, 2 * Rule.Second, 3 * Rule.Second, 4 * Rule.Second, 5 * Rule.Second, 6 * Rule.Second, 8 * Rule.Second, 7 * Rule.Second),
+            Rule.Of(options, slowStart: 8));
+    }
+
+    [Fact]
+    public void SlowStart_NoSlots_None() => Assert.Equal(0, SlowStart.Limit(0, 0, 10, 0));
+
+    [Fact]
+    public void SlowStartRamp_NoDuration_NoSlowStart()
+    {
+        var ramp = new SlowStartRamp();
+        ramp.Start(5, 10, isInstances: true);
+        Assert.Equal((15, true), (ramp.Until, ramp.IsInstances));
+        ramp.Start(5, 0, isInstances: false);
+        Assert.Equal((0, false), (ramp.Until, ramp.IsInstances));
+    }
+
+    [Fact]
+    public void Busy_AfterReset_ShortestTimeAgain()
+    {
+        var busy = new BusyPeriod();
+        busy.Extend(0, 0, Rules, 0);
+        busy.Extend(0, Rules.BusyTime, Rules, 0);
+        Assert.Equal(3 * Rules.BusyTime, busy.Until);
+        busy.ResetBackoff();
+        busy.Extend(0, 3 * Rules.BusyTime, Rules, 0);
+        Assert.Equal(4 * Rules.BusyTime, busy.Until);
+    }
+
+    [Fact]
+    public void Speed_LastOfFirstResponses_MayBeSlow()
+    {
+        var speed = new SpeedHistory();
+        var options = new BreakerOptions { SlowAnswers = 10, SlowRatio = 0.5 };
+        for (var i = 0; i < 5; i++)
+            Assert.False(speed.Add(100, options));
+        for (var i = 5; i < 9; i++)
+            Assert.False(speed.Add(1, options)); // too few responses
+        Assert.True(speed.Add(1, options));
+    }
+
+    [Fact]
+    public void Speed_SlowHighRatio_RecoversAtUsualSpeed()
+    {
+        var speed = new SpeedHistory();
+        var options = new BreakerOptions { SlowRatio = 0.8 };
+        for (var i = 0; i < 60; i++)
+            speed.Add(i < 30 ? 100 : 1, options);
+        Assert.True(speed.IsSlow);
+        var usual = speed.Usual;
+        Assert.False(speed.Add(usual * 0.9, options));
+        Assert.True(speed.Add(usual * 1.1, options)); // at most the usual speed is required, not 1.6 times that
+    }
+
+    [Fact]
+    public void Speed_ReloadedWhileNotSlow_NoChange()
+    {
+        var speed = new SpeedHistory();
+        speed.Add(100, new BreakerOptions());
+        Assert.False(speed.Reload());
     }
 }
