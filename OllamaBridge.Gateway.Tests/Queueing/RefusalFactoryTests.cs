@@ -50,7 +50,7 @@ public sealed class RefusalFactoryTests
     [InlineData(LeaseRefusal.UnknownModel, 0)]
     [InlineData(LeaseRefusal.NotServed, 0)]
     [InlineData(LeaseRefusal.AllTried, 0)]
-    [InlineData(LeaseRefusal.GaveWay, 0)]
+    [InlineData(LeaseRefusal.FallbackPreferred, 0)]
     [InlineData(LeaseRefusal.QueueFull, 4)] // the estimate
     [InlineData(LeaseRefusal.NoneHealthy, 4)]
     public void Create_Refusal_RetryAfter(object refusal, double seconds)

@@ -9,7 +9,7 @@ internal sealed record OptionsSection(string Section, Type Type);
 /// <summary>Builds the tree of valid settings from options types, by the rules of .NET's configuration binder.</summary>
 internal static class SettingTree
 {
-    /// <param name="sections">All sections; several types may share one.</param>
+    /// <summary>Builds the tree of all sections; several types may share one.</summary>
     public static SettingObject Build(string root, IEnumerable<OptionsSection> sections)
     {
         var tree = new SettingObject();
