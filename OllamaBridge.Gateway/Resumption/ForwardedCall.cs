@@ -36,7 +36,7 @@ internal sealed class ForwardedCall(OperationFeature operation, Tenant tenant, R
 
     public bool Streams => Facts.Stream ?? Operation.StreamsByDefault;
 
-    /// <summary>Whether an interrupted progress stream is repeated on another instance, without the part that the client has received.</summary>
+    /// <summary>Whether an interrupted progress stream is repeated on another instance, whose lines follow those that the client has.</summary>
     public bool IsRepeatable => Target.ChooseNext is not null && Operation.End == StreamEnd.Success && Body is not null;
 
     public ResponseContext ResponseContext =>

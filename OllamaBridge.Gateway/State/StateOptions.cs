@@ -47,8 +47,11 @@ internal sealed class StateConnectionValidator : IValidateOptions<StateOptions>
 
     public ValidateOptionsResult Validate(string? name, StateOptions options)
     {
-        if (!options.IsShared)
+        if (string.IsNullOrEmpty(options.ConnectionString))
             return ValidateOptionsResult.Success;
+        // A blank value would silently mean state in memory.
+        if (!options.IsShared)
+            return ValidateOptionsResult.Fail($"{Setting}: is blank. Write host:6379, or leave the setting out for state in memory.");
         if (options.ConnectionString!.Contains("://", StringComparison.Ordinal))
             return ValidateOptionsResult.Fail($"{Setting}: is a URL. Write host:6379,user=…,password=…,ssl=true.");
         return IsReadable(options.ConnectionString)

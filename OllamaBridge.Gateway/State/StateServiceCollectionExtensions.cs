@@ -17,7 +17,7 @@ internal static class StateServiceCollectionExtensions
         services.AddBridgeOptions<StateOptions, StateOptionsValidator>(StateOptions.Section);
         services.AddOptions<StateOptions>().PostConfigure<IConfiguration>((options, configuration) =>
         {
-            if (!options.IsShared)
+            if (string.IsNullOrEmpty(options.ConnectionString))
                 options.ConnectionString = configuration.GetConnectionString(StateOptions.AspireName);
         });
         services.AddSingleton<IValidateOptions<StateOptions>, StateConnectionValidator>();
