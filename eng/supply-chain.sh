@@ -23,7 +23,8 @@ XML
 }
 
 # Lock files must work with every registry.
-if grep -lE '"resolved"|https?://' ./*/packages.lock.json clients/package-lock.json; then
+# NuGet's "resolved" is a version, npm's is an address.
+if grep -lE 'https?://' ./*/packages.lock.json clients/package-lock.json || grep -l '"resolved"' clients/package-lock.json; then
   echo "These lock files contain addresses."
   exit 1
 fi

@@ -264,6 +264,8 @@ public sealed class ColdTierTests
         Assert.Equal(["PATCH 1"], bed.Api.Asked.Where(a => a != "GET"));
         Assert.True(double.Parse(await TierAsync(other, "unusedSeconds"), System.Globalization.CultureInfo.InvariantCulture) > 0);
         await Eventually.BecomesAsync(() => bed.Api.Replicas == 0, Patience);
+        // Until then it may still send to the instance that stops.
+        await Eventually.BecomesAsync(async () => await TierAsync(other, "state") == "asleep", Patience);
         // The gateway that did not scale the tier to zero also serves the model again.
         using var again = await other.PostAsync("/api/chat", Ask.Chat(ColdTierFixture.Model, stream: false), Token);
         Assert.Equal(HttpStatusCode.OK, again.StatusCode);
