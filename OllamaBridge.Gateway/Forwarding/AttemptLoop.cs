@@ -43,7 +43,7 @@ internal sealed class AttemptLoop(
             using (lease)
             {
                 var mayRetry = tries.Sent + 1 < retries.MaxAttempts || call.Model.Alternatives is { HasNext: true };
-                using var sent = await hedger.SendAsync(context, tries, lease, mayRetry && IsReplayable(context, call) ? retries.Budget : null);
+                using var sent = await hedger.SendAsync(context, tries, lease, mayRetry && call.IsReplayable(context.Request.Method) ? retries.Budget : null);
                 var attempt = sent.Attempt;
                 switch (AttemptOutcome.Of(attempt))
                 {
@@ -86,9 +86,6 @@ internal sealed class AttemptLoop(
             }
         }
     }
-
-    private static bool IsReplayable(HttpContext context, ForwardedCall call) =>
-        call.Body is not null || !call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method);
 
     private ValueTask<LeaseResult> AcquireAsync(ModelTries tries, CancellationToken gone)
     {

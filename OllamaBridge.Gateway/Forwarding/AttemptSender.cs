@@ -104,8 +104,7 @@ internal sealed class AttemptSender(
     }
 
     private static bool CanRepeat(HttpContext context, ForwardAttempt attempt) =>
-        (attempt.Plan is not null || attempt.Call.Body is not null || !attempt.Call.Operation.UnbufferedBody || HttpMethods.IsHead(context.Request.Method))
-        && !attempt.IsAbandoned;
+        (attempt.Plan is not null || attempt.Call.IsReplayable(context.Request.Method)) && !attempt.IsAbandoned;
 
     private readonly record struct Specification(
         ForwardedCall Call, FailedAttempts Faults, InstanceLease Lease, RetryBudget? Budget, ResumptionPlan? Plan, HedgeRace? Race);

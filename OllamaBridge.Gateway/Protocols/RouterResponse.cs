@@ -46,9 +46,7 @@ internal static class RouterResponse
     public static Task RejectConnectAsync(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
-        context.Response.ContentType = "text/plain";
-        context.Response.ContentLength = NotAllowed.Length;
-        return context.Response.Body.WriteAsync(NotAllowed.ToArray(), 0, NotAllowed.Length);
+        return WriteTextAsync(context, "405 method not allowed");
     }
 
     public static Task MethodNotAllowedAsync(HttpContext context, Operation operation)

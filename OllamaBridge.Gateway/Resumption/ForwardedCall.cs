@@ -36,6 +36,9 @@ internal sealed class ForwardedCall(OperationFeature operation, Tenant tenant, R
 
     public bool Streams => Facts.Stream ?? Operation.StreamsByDefault;
 
+    /// <summary>Whether it can be sent more than once. A body that is not buffered can't be.</summary>
+    public bool IsReplayable(string method) => Body is not null || !Operation.UnbufferedBody || HttpMethods.IsHead(method);
+
     /// <summary>Whether an interrupted progress stream is repeated on another instance, whose lines follow those that the client has.</summary>
     public bool IsRepeatable => Target.ChooseNext is not null && Operation.End == StreamEnd.Success && Body is not null;
 
